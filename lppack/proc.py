@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The one way to run a program on this machine."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.errors import EnvironmentMissing
+
+#: What a child inherits; everything else is named by the caller.
+_INHERITED = ("PATH", "HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished program."""
+
+    argv: tuple[str, ...]
+    rc: int  # negative: killed by that signal
+    out: str
+    err: str
+    seconds: float
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.rc == 0 and not self.timed_out
+
+    def summary(self, *, tail: int = 10) -> str:
+        """The command ready to paste, how it ended, and the last lines that it printed."""
+        how = f"no answer in {self.seconds:.0f} s" if self.timed_out else f"exit code {self.rc}"
+        lines = (self.out + self.err).rstrip().splitlines()[-tail:]
+        return "\n".join([f"{shlex.join(self.argv)}: {how}", *(f"  {line}" for line in lines)])
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a child process sees: a short list of ours, C locale, and ``extra``."""
+    base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**base, "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    limit: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    data: bytes | None = None,
+) -> Done:
+    """Runs ``argv`` with stdin closed (or ``data``) and kills its whole group after ``limit`` s.
+
+    Raises EnvironmentMissing if there is no such program.
+    """
+    start = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=environment(env),
+            stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise EnvironmentMissing(
+            f"program {argv[0]!r} was not found", hint="run: lppack doctor"
+        ) from error
+    timed_out = False
+    try:
+        out, err = child.communicate(data, timeout=limit)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        kill_group(child.pid)
+        out, err = child.communicate()
+    except BaseException:
+        kill_group(child.pid)
+        child.wait()
+        raise
+    return Done(
+        argv=tuple(argv),
+        rc=child.returncode,
+        out=out.decode(errors="replace"),
+        err=err.decode(errors="replace"),
+        seconds=time.monotonic() - start,
+        timed_out=timed_out,
+    )
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to the process group that ``pid`` leads; a group that is gone is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks after boot at which ``pid`` began, None if it is gone: tells a reused pid."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # proc(5): field 22; the command (field 2) may hold spaces and brackets.
+    return int(stat.rpartition(")")[2].split()[19])

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Where lppack keeps files, and how they appear: whole or not at all."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """What can be made again: kernels, images' recipes, built modules."""
+    if os.geteuid() == 0 and "XDG_CACHE_HOME" not in os.environ:
+        return Path("/var/cache/lppack")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lppack"
+
+
+def state_dir() -> Path:
+    """What cannot be made again: what ``doctor`` started."""
+    if os.geteuid() == 0 and "XDG_STATE_HOME" not in os.environ:
+        return Path("/var/lib/lppack")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "lppack"
+
+
+def run_dir() -> Path:
+    """Live guests; gone at reboot."""
+    if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:
+        return Path("/run/lppack")
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / "lppack"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """``path`` appears with all of ``data`` or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def directory_atomic(path: Path) -> Iterator[Path]:
+    """A fresh directory that becomes ``path`` when the block ends well, and nothing otherwise.
+
+    If ``path`` has appeared meanwhile (another process made the same thing), that one is kept.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        try:
+            draft.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def journal(kind: str, text: str) -> None:
+    """Notes one guest or container that was started: evidence, and what tests count."""
+    path = journal_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {kind} {text}\n")
+
+
+def journal_path() -> Path:
+    return cache_dir() / "journal.log"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds an exclusive lock on ``path``: one process at a time does what is inside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What all tests share: skips are failures, and what was started is counted."""
+
+from pathlib import Path
+
+import pytest
+
+from lppack import store
+
+_skipped: list[str] = []
+_before: list[int] = [0, 0]
+
+
+def _counts() -> list[int]:
+    path: Path = store.journal_path()
+    lines = path.read_text().splitlines() if path.exists() else []
+    kinds = [line.split(" ")[1] for line in lines if " " in line]
+    return [kinds.count("guest"), kinds.count("container")]
+
+
+def pytest_sessionstart() -> None:
+    _before[:] = _counts()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    guests, containers = (now - then for now, then in zip(_counts(), _before, strict=True))
+    terminalreporter.write_line(f"ran {guests} guests and {containers} containers")
+    if _skipped:
+        terminalreporter.write_line(f"skipped, which is a failure: {', '.join(_skipped)}")
