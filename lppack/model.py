@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""The frozen values that pass between the stages."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lppack.abi import MODULE_LICENSES
+from lppack.consistency import EngineName, Mode, ModeName, Needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """One exact kernel on this machine's disk: what a patch is checked, built and run against."""
+
+    release: str  # as uname -r: "6.1.0-56-amd64"
+    version: str  # as uname -v: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+    suite: str  # Debian suite whose compiler built it: "bookworm"
+    root: Path  # tree that holds boot/, lib/modules/, usr/src/ (root of the machine for "running")
+    image: Path  # vmlinuz
+    config: Path
+    modules: Path  # lib/modules/RELEASE
+    headers: Path  # usr/src/linux-headers-RELEASE; may be missing on disk in a hand-made tree
+    package: str | None = None  # Debian version of the package; None: not from a package
+
+
+class Step(StrEnum):
+    """Where a check of `test:` is compared; in this order."""
+
+    BEFORE = "before"
+    PATCHED = "patched"
+    CONVERTED = "converted"
+    REVERTED = "reverted"
+    UNLOADED = "unloaded"
+
+
+class Effective(StrEnum):
+    """From when on a fix is live."""
+
+    PATCHED = "patched"
+    CONVERTED = "converted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    cve: str | None  # None: the fix has none
+    commit: str | None
+    functions: tuple[str, ...]  # what upstream's diff changes
+    effective: Effective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPatch:
+    old: str
+    new: str
+    sympos: int | None  # None in a manifest: to be filled in by plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectPatch:
+    name: str | None  # None means vmlinux, as in the kernel
+    functions: tuple[FunctionPatch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformPatch:
+    """On-access conversion of one type; the names are functions of the author's."""
+
+    name: str
+    object: str | None
+    type: str
+    marker: str
+    take: str
+    release: str
+    forward: str
+    reverse: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowVariable:
+    name: str
+    version: int
+    type: str
+    attached_to: str
+    transform: str
+    constructor: str | None  # None: zeroed memory is enough
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    run: str
+    limit: float  # seconds
+    expect: tuple[tuple[Step, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSpec:
+    targets: tuple[str, ...]
+    programs: tuple[str, ...]
+    boot: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest that was found right; paths in it are relative to ``folder``."""
+
+    path: Path
+    name: str
+    version: int
+    description: str
+    license: str
+    author: str
+    fixes: tuple[Fix, ...]
+    kernels: tuple[str, ...]
+    needs: Needs
+    mode: ModeName | None  # None: the weakest that covers the needs
+    sources: tuple[str, ...]
+    headers: tuple[str, ...]
+    objects: tuple[ObjectPatch, ...]
+    transforms: tuple[TransformPatch, ...]
+    shadow_variables: tuple[ShadowVariable, ...]
+    test: TestSpec
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    @property
+    def module(self) -> str:
+        """v1 and v2 of a series must be loadable side by side, so the version is in the name."""
+        return module_name(self.name, self.version)
+
+
+def module_name(series: str, version: int) -> str:
+    return f"lppack_{series.replace('-', '_')}_{version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One thing that ``plan`` settled, and why."""
+
+    what: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every decision; what comes after obeys."""
+
+    manifest: Manifest
+    kernel: Kernel
+    engine: EngineName
+    mode: Mode
+    compiler: str  # program that kbuild calls: "gcc-12"
+    anchor: ObjectPatch  # vmlinux, always there: the kernel runs no callback of an absent object
+    modules: tuple[ObjectPatch, ...]  # the objects that are modules
+    series_state: int  # klp_state id
+    shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
+    info: str  # JSON that the module shows as its parameter `info`
+    decisions: tuple[Decision, ...]
+    test_points: bool = False  # threads can be held at named places; only for tests
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def version(self) -> int:
+        return self.manifest.version
+
+    @property
+    def module(self) -> str:
+        return self.manifest.module
+
+    @property
+    def patched(self) -> tuple[ObjectPatch, ...]:
+        """Every object, vmlinux first."""
+        return (self.anchor, *self.modules)
+
+    @property
+    def module_license(self) -> str:
+        """As MODULE_LICENSE takes it."""
+        return MODULE_LICENSES[self.manifest.license]
+
+    @property
+    def converts(self) -> bool:
+        return bool(self.manifest.transforms)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """What kbuild links: generated files, then the author's, in order."""
+        ours = ["lp_glue.o"]
+        ours += ["lp_convert.o"] if self.converts else []
+        ours += ["lp_test_point.o"] if self.test_points else []
+        return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
+
+    def shadow_ids_of(self, transform: str) -> tuple[tuple[str, int], ...]:
+        """(name, id) of the shadow variables that ``transform`` allows to be made."""
+        return tuple((var.name, id_) for var, id_ in self.shadows if var.transform == transform)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTree:
+    """What kbuild will see: text by relative path, and files to be copied."""
+
+    plan: Plan
+    files: tuple[tuple[str, str], ...]  # (relative path, text), sorted
+    copies: tuple[tuple[str, Path], ...]  # (relative path, the author's file), sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """Built and stripped; ``work`` keeps the sources, the log and reproduce.sh."""
+
+    plan: Plan
+    ko: Path
+    targets: tuple[Path, ...]  # test modules, built from target/
+    programs: tuple[Path, ...]  # static user programs of the tests
+    provenance: tuple[tuple[str, str], ...]
+    seconds: float
+    cached: bool
+    work: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A bundle on disk that was read and found whole."""
+
+    path: Path
+    series: str
+    version: int
+    module: str
+    release: str
+    kernel_version: str
+    engine: EngineName
+    mode: ModeName
+    converts: bool
+    module_sha256: str
+    provenance: tuple[tuple[str, str], ...]
+    fixes: tuple[Fix, ...]
+    test: TestSpec
