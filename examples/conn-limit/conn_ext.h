@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CONN_EXT_H
+#define CONN_EXT_H
+
+struct conn;
+struct seq_file;
+
+/* What the new code keeps beside a connection; under its lock. */
+struct conn_ext {
+	unsigned long refused;
+};
+
+/* The replacements. */
+struct conn *lp_conn_new(const char *name);
+void lp_conn_free(struct conn *c);
+int lp_conn_syn(struct conn *c);
+int lp_conn_ack(struct conn *c);
+int lp_conn_wait(struct conn *c);
+int lp_conn_limit_show(struct seq_file *m, void *v);
+
+#endif

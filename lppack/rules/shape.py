@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""The schema's errors, in words, each at its place."""
+
+import datetime
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from lppack.document import Document, Pointer
+from lppack.errors import Problem
+from lppack.resources import schema
+
+_NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+def shape_problems(document: Document) -> Iterator[Problem]:
+    """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(schema("manifest-v1"))
+    for error in validator.iter_errors(document.data):
+        yield from _explain(document, tuple(error.absolute_path), error)
+
+
+def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Problem]:
+    value, wanted = error.instance, error.validator_value
+    name = _shown(pointer)
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            for key in (key for key in value if key not in known):
+                yield document.problem(
+                    (*pointer, key),
+                    "unknown-key",
+                    f'"{_clip(key)}" is not a key of {name}',
+                    hint=_did_you_mean(key, known),
+                    key=True,
+                )
+        case "required":
+            for key in (key for key in wanted if key not in value):
+                if error.message.startswith(repr(key)):
+                    yield document.problem(pointer, "missing-key", f'{name} has no "{key}"')
+        case "type":
+            yield document.problem(
+                pointer,
+                "type",
+                f"{name} must be {_TYPES.get(wanted, wanted)}, and is {_is(value)}",
+                hint=_unquoted(value, wanted),
+            )
+        case "enum":
+            yield document.problem(
+                pointer,
+                "choice",
+                f'{name}: "{_clip(value)}" is not one of {", ".join(map(str, wanted))}',
+                hint=_did_you_mean(str(value), [str(word) for word in wanted]),
+            )
+        case "const":
+            yield document.problem(pointer, "choice", f"{name} must be {wanted}")
+        case "pattern":
+            yield document.problem(
+                pointer, "pattern", f'{name}: "{_clip(value)}" does not fit {wanted}'
+            )
+        case "minItems" | "minLength" | "minProperties":
+            yield document.problem(pointer, "empty", f"{name} is empty")
+        case "uniqueItems":
+            yield document.problem(pointer, "twice", f"{name} names the same thing twice")
+        case "maxLength":
+            yield document.problem(
+                pointer, "too-long", f"{name} is longer than {wanted} characters"
+            )
+        case _:
+            yield document.problem(pointer, "range", f"{name}: {_clip(error.message)}")
+
+
+def _shown(pointer: Pointer) -> str:
+    """``objects[0].functions[1].old`` as people write it; "the manifest" for the whole."""
+    text = ""
+    for step in pointer:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "the manifest"
+
+
+def _clip(value: Any) -> str:
+    text = ascii(value)[1:-1] if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (datetime.date, datetime.datetime)):
+        return "a date"
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+def _unquoted(value: Any, wanted: Any) -> str | None:
+    if wanted != "string":
+        return None
+    if isinstance(value, bool):
+        return 'YAML reads on, off, yes and no as true and false; put it in quotes, like "off"'
+    if isinstance(value, (int, float, datetime.date)):
+        return "put it in quotes to make it text"
+    return None
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"one of: {', '.join(known)}"

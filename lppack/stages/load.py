@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""load: a folder or a file becomes a Document. The file is hostile input."""
+
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lppack.document import Document, Place, Pointer
+from lppack.errors import Level, ManifestError, Problem
+
+MANIFEST = "manifest.yaml"
+_SIZE_MAX = 256 * 1024
+_DEPTH_MAX = 16
+_NODES_MAX = 20_000
+
+
+def load(path: Path) -> Document:
+    """Reads ``path`` (a patch folder or its manifest).
+
+    Raises ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
+    """
+    file = path / MANIFEST if path.is_dir() else path
+    shown = str(file)
+    text = _text(file, shown)
+    loader = _Loader(shown)
+    try:
+        _bounded(text, shown)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = loader.value(node, ()) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ManifestError(
+            [
+                _problem(
+                    shown,
+                    _place(mark),
+                    "yaml",
+                    str(error.problem or error.context),
+                )
+            ]
+        ) from None
+    except yaml.YAMLError as error:
+        raise ManifestError([_problem(shown, (1, 1), "yaml", str(error).splitlines()[0])]) from None
+    if not isinstance(data, dict):
+        loader.problems.append(_problem(shown, (1, 1), "yaml", "a manifest is a mapping of keys"))
+        raise ManifestError(loader.problems)
+    if loader.problems:
+        raise ManifestError(loader.problems)
+    return Document(path=file, shown=shown, data=data, values=loader.values, keys=loader.keys)
+
+
+def _problem(shown: str, place: Place, rule: str, message: str, hint: str | None = None) -> Problem:
+    return Problem(
+        file=shown,
+        line=place[0],
+        column=place[1],
+        level=Level.ERROR,
+        rule=rule,
+        message=message,
+        hint=hint,
+    )
+
+
+def _text(file: Path, shown: str) -> str:
+    try:
+        info = file.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise ManifestError([_problem(shown, (1, 1), "file", "is not an ordinary file")])
+        if info.st_size > _SIZE_MAX:
+            raise ManifestError(
+                [_problem(shown, (1, 1), "file", f"is larger than {_SIZE_MAX // 1024} KiB")]
+            )
+        raw = file.read_bytes()
+    except OSError as error:
+        hint = _near(file) if isinstance(error, FileNotFoundError) else None
+        raise ManifestError(
+            [_problem(shown, (1, 1), "file", f"cannot be read: {error.strerror}", hint)]
+        ) from None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ManifestError([_problem(shown, (line, 1), "file", "is not UTF-8")]) from None
+
+
+def _near(file: Path) -> str:
+    """What the user may have meant by a path that does not exist."""
+    import difflib
+
+    folder = file if file.name != MANIFEST else file.parent
+    parent = folder.parent
+    names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    close = difflib.get_close_matches(folder.name, names, n=1)
+    if close and close[0] != folder.name:
+        return f'did you mean "{parent / close[0]}"?'
+    return f"give the folder of a patch, which holds {MANIFEST}"
+
+
+def _bounded(text: str, shown: str) -> None:
+    """Refuses what would cost too much to compose; events are read without recursion."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        message = None
+        if isinstance(event, yaml.AliasEvent):
+            message = "an alias (*name) is not allowed in a manifest"
+        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+            if depth > _DEPTH_MAX:
+                message = f"is nested deeper than {_DEPTH_MAX}"
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        if count > _NODES_MAX:
+            message = f"has more than {_NODES_MAX} nodes"
+        if message:
+            raise ManifestError([_problem(shown, _place(event.start_mark), "yaml", message)])
+
+
+def _place(mark: Any) -> Place:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+class _Loader:
+    """Makes plain data of YAML nodes, keeps where each stood, and notes keys that come twice."""
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+        self.values: dict[Pointer, Place] = {}
+        self.keys: dict[Pointer, Place] = {}
+        self.problems: list[Problem] = []
+        self._scalars = yaml.SafeLoader("")
+
+    def value(self, node: yaml.Node, pointer: Pointer) -> Any:
+        place = _place(node.start_mark)
+        self.values[pointer] = place
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*pointer, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, pointer)
+        try:
+            return self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            reason = str(getattr(error, "problem", None) or error)
+            self.problems.append(_problem(self.shown, place, "yaml", reason))
+            return None
+
+    def _mapping(self, node: yaml.MappingNode, pointer: Pointer) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = _place(key_node.start_mark)
+            key: Hashable = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str) or key_node.tag == "tag:yaml.org,2002:merge":
+                self.problems.append(_problem(self.shown, place, "yaml", "a key must be a word"))
+                continue
+            if key in made:
+                self.problems.append(
+                    _problem(
+                        self.shown, place, "duplicate-key", f'key "{key}" was given above already'
+                    )
+                )
+                continue
+            self.keys[(*pointer, key)] = place
+            made[key] = self.value(value_node, (*pointer, key))
+        return made

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""validate: a Document becomes a Manifest, or all of its problems are told at once."""
+
+from typing import Any
+
+from lppack.consistency import ModeName
+from lppack.document import Document
+from lppack.errors import Level, ManifestError, Problem
+from lppack.model import (
+    Check,
+    Effective,
+    Fix,
+    FunctionPatch,
+    Manifest,
+    ObjectPatch,
+    ShadowVariable,
+    Step,
+    TestSpec,
+    TransformPatch,
+)
+from lppack.rules.manifest import parse_needs, rule_problems
+from lppack.rules.shape import shape_problems
+
+CHECK_LIMIT = 10.0  # seconds, where a check names none
+
+
+def problems_of(document: Document) -> tuple[Problem, ...]:
+    """Errors and warnings, in the order of the file."""
+    found = {*shape_problems(document), *rule_problems(document)}
+    return tuple(sorted(found, key=lambda problem: problem.sort_key))
+
+
+def validate(document: Document) -> Manifest:
+    """The manifest of ``document``. Raises ManifestError with every error in it."""
+    errors = [problem for problem in problems_of(document) if problem.level is Level.ERROR]
+    if errors:
+        raise ManifestError(errors)
+    return _to_manifest(document)
+
+
+def _to_manifest(document: Document) -> Manifest:
+    data: dict[str, Any] = document.data
+    needs = parse_needs(data["needs"])
+    assert needs is not None  # needs-name-each-axis-once has passed
+    return Manifest(
+        path=document.path,
+        name=data["name"],
+        version=data["version"],
+        description=data["description"],
+        license=data["license"],
+        author=data["author"],
+        fixes=tuple(_fix(entry) for entry in data.get("fixes", ())),
+        kernels=tuple(data["kernels"]),
+        needs=needs,
+        mode=ModeName(data["mode"]) if "mode" in data else None,
+        sources=tuple(data["sources"]),
+        headers=tuple(data.get("headers", ())),
+        objects=tuple(_object(entry) for entry in data["objects"]),
+        transforms=tuple(_transform(entry) for entry in data.get("transforms", ())),
+        shadow_variables=tuple(_shadow(entry) for entry in data.get("shadow_variables", ())),
+        test=test_spec(data.get("test", {})),
+    )
+
+
+def _fix(entry: dict[str, Any]) -> Fix:
+    return Fix(
+        cve=entry.get("cve"),
+        commit=entry.get("commit"),
+        functions=tuple(entry.get("functions", ())),
+        effective=Effective(entry.get("effective", "patched")),
+    )
+
+
+def object_name(name: str) -> str | None:
+    """None for vmlinux, as the kernel has it."""
+    return None if name == "vmlinux" else name
+
+
+def _object(entry: dict[str, Any]) -> ObjectPatch:
+    return ObjectPatch(
+        name=object_name(entry["name"]),
+        functions=tuple(
+            FunctionPatch(old=item["old"], new=item["new"], sympos=item.get("sympos"))
+            for item in entry["functions"]
+        ),
+    )
+
+
+def _transform(entry: dict[str, Any]) -> TransformPatch:
+    return TransformPatch(
+        name=entry["name"],
+        object=object_name(entry["object"]),
+        type=entry["type"],
+        marker=entry["marker"],
+        take=entry["lock"]["take"],
+        release=entry["lock"]["release"],
+        forward=entry["forward"],
+        reverse=entry["reverse"],
+    )
+
+
+def _shadow(entry: dict[str, Any]) -> ShadowVariable:
+    return ShadowVariable(
+        name=entry["name"],
+        version=entry["version"],
+        type=entry["type"],
+        attached_to=entry["attached_to"],
+        transform=entry["transform"],
+        constructor=entry.get("constructor"),
+    )
+
+
+def test_spec(entry: dict[str, Any]) -> TestSpec:
+    """The `test:` of a manifest (also of one that was read back from a bundle)."""
+    return TestSpec(
+        targets=tuple(entry.get("targets", ())),
+        programs=tuple(entry.get("programs", ())),
+        boot=tuple(entry.get("boot", ())),
+        checks=tuple(
+            Check(
+                run=check["run"],
+                limit=float(check.get("limit", CHECK_LIMIT)),
+                expect=tuple(
+                    (step, check["expect"][step]) for step in Step if step in check["expect"]
+                ),
+            )
+            for check in entry.get("checks", ())
+        ),
+    )
