@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong while kernel facts are read."""
+
+from lppack.errors import LppackError
+
+
+class FactsError(LppackError):
+    """A kernel image, module or config could not be read with certainty. Nothing was done.
+
+    A decode that fails any of its checks ends here: no fact is better than a wrong one.
+    """
+
+    exit_code = 4
+    kind = "facts"

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What a vmlinuz (x86 bzImage) says of itself, and the vmlinux inside it."""
+
+import bz2
+import importlib
+import lzma
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.errors import EnvironmentMissing
+from lppack.kernel.elf64 import Elf
+from lppack.kernel.errors import FactsError
+
+# The setup header: arch/x86/boot/header.S and Documentation/x86/boot.rst (v6.1).
+_SETUP_SECTS = 0x1F1
+_BOOT_FLAG = 0x1FE
+_BOOT_FLAG_VALUE = 0xAA55
+_HEADER = 0x202
+_HEADER_VALUE = b"HdrS"
+_PROTOCOL = 0x206
+_PROTOCOL_WITH_PAYLOAD = 0x0208
+_KERNEL_VERSION = 0x20E  # points 0x200 bytes short of the string
+_PAYLOAD = 0x248  # payload_offset and payload_length
+_HEADER_END = 0x250
+_SECTOR = 512
+
+# arch/x86/boot/version.c (v6.1): UTS_RELEASE " (" BY "@" HOST ") " UTS_VERSION. UTS_VERSION begins
+# with "#" (scripts/mkcompile_h, init/Makefile).
+_BANNER = re.compile(r"(\S+) \(.*?\) (#.*)", re.DOTALL)
+
+# lib/decompress.c (v6.1): compressed_formats[]
+_MAGICS = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x1f\x9e", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\x5d\x00", "lzma"),
+    (b"\xfd7", "xz"),
+    (b"\x89\x4c", "lzo"),
+    (b"\x02\x21", "lz4"),
+    (b"\x28\xb5", "zstd"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A vmlinuz whose header has been read; the kernel in it is still compressed."""
+
+    path: Path
+    release: str  # uname -r
+    version: str  # uname -v
+    payload: bytes
+
+    def vmlinux(self) -> Elf:
+        """The kernel proper, decompressed; takes seconds."""
+        # arch/x86/boot/compressed/mkpiggy.c (v6.1): the last four bytes are the unpacked size.
+        (size,) = struct.unpack("<I", self.payload[-4:])
+        data = decompress(self.payload, what=str(self.path))
+        if len(data) != size:
+            raise FactsError(f"{self.path}: unpacked to {len(data)} bytes, but {size} are promised")
+        return Elf(data, f"vmlinux in {self.path}")
+
+
+def read_image(path: Path) -> Image:
+    """Reads the header of the vmlinuz at ``path``."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"cannot read the kernel image {path}: {error.strerror}", hint="run: lppack doctor"
+        ) from error
+    return parse_image(data, path)
+
+
+def parse_image(data: bytes, path: Path) -> Image:
+    """The same from the bytes of the file; ``path`` is for messages."""
+    if (
+        len(data) < _HEADER_END
+        or struct.unpack_from("<H", data, _BOOT_FLAG)[0] != _BOOT_FLAG_VALUE
+        or data[_HEADER : _HEADER + 4] != _HEADER_VALUE
+    ):
+        raise FactsError(f"{path} is not an x86 kernel image (bzImage)")
+    (protocol,) = struct.unpack_from("<H", data, _PROTOCOL)
+    if protocol < _PROTOCOL_WITH_PAYLOAD:
+        raise FactsError(f"{path} uses boot protocol {protocol:#x}, too old to find the kernel in")
+    (text,) = struct.unpack_from("<H", data, _KERNEL_VERSION)
+    banner = data[text + 0x200 :].partition(b"\0")[0].decode("utf-8", errors="replace")
+    found = _BANNER.fullmatch(banner) if text else None
+    if found is None:
+        raise FactsError(f"{path} does not say which kernel it is: {banner[:80]!r}")
+    start, length = struct.unpack_from("<II", data, _PAYLOAD)
+    start += ((data[_SETUP_SECTS] or 4) + 1) * _SECTOR
+    if length < 8 or start + length > len(data):
+        raise FactsError(f"{path} is cut short: its kernel ends at byte {start + length}")
+    return Image(
+        path=path,
+        release=found[1],
+        version=found[2].strip(),
+        payload=data[start : start + length],
+    )
+
+
+def decompress(data: bytes, *, what: str) -> bytes:
+    """Unpacks what the kernel's build has packed; bytes behind the packed stream are ignored."""
+    method = next((name for magic, name in _MAGICS if data.startswith(magic)), None)
+    try:
+        match method:
+            case "xz" | "lzma":
+                # Not lzma.decompress(): that wants another stream in the bytes that follow.
+                unpacker = lzma.LZMADecompressor()
+                unpacked = unpacker.decompress(data)
+                ended = unpacker.eof
+            case "gzip":
+                zipped = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+                unpacked = zipped.decompress(data)
+                ended = zipped.eof
+            case "bzip2":
+                bzipped = bz2.BZ2Decompressor()
+                unpacked = bzipped.decompress(data)
+                ended = bzipped.eof
+            case "zstd":
+                unpacked, ended = _zstd(data, what)
+            case None:
+                raise FactsError(f"{what}: compression not recognised (begins {data[:4].hex()})")
+            case _:
+                raise EnvironmentMissing(
+                    f"{what} is compressed with {method}, which lppack cannot unpack",
+                    hint="use a kernel that is compressed with xz, gzip, bzip2, lzma or zstd",
+                )
+    except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
+        raise FactsError(f"{what}: its {method} data is damaged: {error}") from error
+    if not ended:
+        raise FactsError(f"{what}: its {method} data is cut short")
+    return unpacked
+
+
+def _zstd(data: bytes, what: str) -> tuple[bytes, bool]:
+    try:
+        zstd = importlib.import_module("compression.zstd")
+    except ImportError as error:
+        raise EnvironmentMissing(
+            f"{what} is compressed with zstd, which Python has from 3.14 on",
+            hint="run lppack with Python 3.14, or use a kernel that is compressed with xz or gzip",
+        ) from error
+    unpacker = zstd.ZstdDecompressor()
+    try:
+        return unpacker.decompress(data), bool(unpacker.eof)
+    except zstd.ZstdError as error:
+        raise FactsError(f"{what}: its zstd data is damaged: {error}") from error
