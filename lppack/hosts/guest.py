@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""A guest under QEMU as a host: what the agent (templates/guest/agent.c) does is asked here."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import random
+import socket
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import IO
+
+from lppack import proc
+from lppack.clock import Deadline
+from lppack.errors import HostError, LostHost
+from lppack.hosts import console, qemu
+from lppack.hosts.protocol import Ran
+from lppack.model import Kernel
+
+_MAGIC = 0x3141504C  # "LPA1"
+_REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc go before
+_RESPONSE = struct.Struct("<IQII")  # magic, id, errno, size
+_CHUNK = 1 << 20  # of put(); the agent takes 4 MiB
+_PUT_FIRST, _PUT_LAST = 1, 2
+
+#: Seconds that the answer may take beyond the request's own limit: a guest under TCG is slow.
+_GRACE = 10.0
+#: Seconds to wait for another command's request to end; then EBUSY, and nothing was asked.
+_TURN = 60.0
+#: One ping is enough (see parse() of the agent) unless it is cut by noise of a former client.
+_PING_AGAIN = 1.0
+
+
+class Op(IntEnum):
+    """What the agent can do; enum op there."""
+
+    PING = 0
+    READ = 1
+    WRITE = 2
+    LIST = 3
+    PUT = 4
+    RUN = 5
+    POWEROFF = 6
+
+
+def frame(ident: int, op: Op, limit: float, data: bytes) -> bytes:
+    """A request as it goes over the port."""
+    covered = _REQUEST.pack(ident, op, min(int(limit * 1000), 2**32 - 1), len(data)) + data
+    return struct.pack("<II", _MAGIC, zlib.crc32(covered)) + covered
+
+
+class _Connection:
+    """One connection to the agent, in step with it. Raises OSError."""
+
+    def __init__(self, folder: Path, deadline: Deadline, gone: Callable[[], bool]) -> None:
+        self._received = bytearray()
+        self._socket = self._connect(folder, deadline, gone)
+        try:
+            self._get_in_step(deadline, gone)
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def _connect(folder: Path, deadline: Deadline, gone: Callable[[], bool]) -> socket.socket:
+        while True:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.settimeout(max(deadline.left, 0.01))
+            # unix(7): a path has 107 bytes at most; this one is short whatever the folder is.
+            at = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                made.connect(f"/proc/self/fd/{at}/{qemu.SOCKET}")
+                return made
+            except (FileNotFoundError, ConnectionRefusedError):  # QEMU is starting, or has ended
+                made.close()
+                if deadline.expired or gone():
+                    raise
+            except BaseException:
+                made.close()
+                raise
+            finally:
+                os.close(at)
+            deadline.pause(0.02)
+
+    def _get_in_step(self, deadline: Deadline, gone: Callable[[], bool]) -> None:
+        """Pings until the agent answers; what came before is for a client that is gone."""
+        while True:
+            ident = random.getrandbits(64)
+            pong = _RESPONSE.pack(_MAGIC, ident, 0, 0)
+            self._send(frame(ident, Op.PING, 1, b""), deadline)
+            again = Deadline(min(_PING_AGAIN, max(deadline.left, 0.01)), deadline.clock)
+            with contextlib.suppress(TimeoutError):
+                while (found := self._received.find(pong)) < 0:
+                    self._receive(again)
+                del self._received[: found + len(pong)]
+                return
+            if deadline.expired or gone():
+                raise TimeoutError(errno.ETIMEDOUT, "no answer")
+
+    def request(self, op: Op, data: bytes, limit: float, deadline: Deadline) -> tuple[int, bytes]:
+        ident = random.getrandbits(64)
+        self._send(frame(ident, op, limit, data), deadline)
+        while True:
+            head = self._take(_RESPONSE.size, deadline)
+            magic, answered, error, size = _RESPONSE.unpack(head)
+            if magic != _MAGIC:
+                raise ConnectionError(errno.EPROTO, "the agent's answer makes no sense")
+            answer = self._take(size, deadline)
+            if answered == ident:
+                return error, answer
+
+    def _send(self, data: bytes, deadline: Deadline) -> None:
+        self._socket.settimeout(max(deadline.left, 0.01))
+        self._socket.sendall(data)
+
+    def _receive(self, deadline: Deadline) -> None:
+        if deadline.expired:
+            raise TimeoutError(errno.ETIMEDOUT, "no answer")
+        self._socket.settimeout(max(deadline.left, 0.01))
+        data = self._socket.recv(1 << 18)
+        if not data:
+            raise ConnectionError(errno.ECONNRESET, "QEMU has ended")
+        self._received += data
+
+    def _take(self, size: int, deadline: Deadline) -> bytes:
+        while len(self._received) < size:
+            self._receive(deadline)
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class GuestHost:
+    """A guest in ``folder``. With ``lock``, others talk to it too: a connection per request."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        lock: Path | None = None,
+        gone: Callable[[], bool] = lambda: False,
+        limit: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.limit = limit  # of each read, write, list and part of a put
+        self._folder = folder
+        self._lock = lock
+        self._gone = gone
+        self._connection: _Connection | None = None
+
+    @property
+    def console(self) -> Path:
+        """Everything that the kernel has said since it started."""
+        return self._folder / qemu.CONSOLE
+
+    def faults(self) -> tuple[str, ...]:
+        """What the kernel has reported against itself so far; see console.py."""
+        return console.faults(self._said())
+
+    def _said(self) -> str:
+        with contextlib.suppress(OSError):
+            return self.console.read_text(errors="replace")
+        return ""
+
+    def read(self, path: str) -> str:
+        return self._ask(Op.READ, path, path.encode() + b"\0").decode(errors="replace")
+
+    def write(self, path: str, text: str) -> None:
+        """A single write(2), after truncation; ENOENT if there is no such file."""
+        self._ask(Op.WRITE, path, path.encode() + b"\0" + text.encode())
+
+    def list(self, path: str) -> tuple[str, ...]:
+        names = self._ask(Op.LIST, path, path.encode() + b"\0").decode(errors="replace")
+        return tuple(sorted(names.split("\0")[:-1]))
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        flags = _PUT_FIRST
+        with source.open("rb") as file:
+            data = file.read(_CHUNK)
+            while True:
+                following = file.read(_CHUNK)
+                flags |= 0 if following else _PUT_LAST
+                head = struct.pack("<II", mode, flags) + path.encode() + b"\0"
+                self._ask(Op.PUT, path, head + data)
+                if not following:
+                    return
+                data, flags = following, 0
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        """HostError (ENOENT, EACCES...) if the program cannot be started.
+
+        Ends when the program ends, even if others that it started still hold its output; those
+        get SIGPIPE when they print. Each output is cut at 4 MiB.
+        """
+        words = b"".join(word.encode() + b"\0" for word in argv)
+        answer = self._ask(Op.RUN, argv[0], words, limit=limit)
+        rc, size = struct.unpack_from("<iI", answer)
+        out, err = answer[8 : 8 + size], answer[8 + size :]
+        return Ran(rc=rc, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
+
+    def ping(self, *, limit: float = 10.0) -> None:
+        """Returns when the guest answers, for the first time after its boot or again."""
+        self._ask(Op.PING, self.name, b"", limit=limit)
+
+    def power_off(self) -> None:
+        self._ask(Op.POWEROFF, self.name, b"")
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _ask(self, op: Op, path: str, data: bytes, *, limit: float | None = None) -> bytes:
+        limit = self.limit if limit is None else limit
+        deadline = Deadline(limit + _GRACE)
+        try:
+            with self._turn():
+                deadline = Deadline(limit + _GRACE)
+                if not self._connection:
+                    self._connection = _Connection(self._folder, deadline, self._gone)
+                error, answer = self._connection.request(op, data, limit, deadline)
+        except OSError as problem:
+            self.close()
+            raise self._lost(problem, deadline) from problem
+        except BaseException:  # Ctrl-C in the middle: the answer is still to come
+            self.close()
+            raise
+        if error:
+            raise HostError(path, error)
+        return answer
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Ours alone, if others may talk to this guest.
+
+        Who waits holds a second lock, without which nobody takes the first: so a command with
+        many requests lets others in between.
+        """
+        if not self._lock:
+            yield
+            return
+        deadline = Deadline(_TURN)
+        with self._lock.open("a") as mine:
+            with self._lock.with_suffix(".next").open("a") as following:
+                self._take(following, deadline)
+                self._take(mine, deadline)
+            try:
+                yield
+            finally:
+                self.close()
+
+    def _take(self, file: IO[str], deadline: Deadline) -> None:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if deadline.expired:
+                    raise HostError(
+                        self.name, errno.EBUSY, f"{self.name}: another command is talking to it"
+                    ) from None
+            deadline.pause(0.01)
+
+    def _lost(self, problem: OSError, deadline: Deadline) -> LostHost:
+        if isinstance(problem, TimeoutError):
+            why = f"no answer in {deadline.limit:.0f} s"
+        elif isinstance(problem, FileNotFoundError | ConnectionError):
+            why = "QEMU has ended"
+        else:
+            why = str(problem)
+        log = self._folder / qemu.LOG
+        words = log.read_text(errors="replace") if log.is_file() else ""
+        found = self.faults()
+        return LostHost(
+            f"{self.name} is lost: {why}\n"
+            + (f"{console.tail(found[-1])}\n  ...\n" if found else "")
+            + f"{console.tail(words + self._said(), lines=8)}\n"
+            + f"  console: {self.console}",
+            file=str(self.console),
+        )
+
+
+@contextlib.contextmanager
+def boot(
+    kernel: Kernel,
+    *,
+    work: Path,
+    initramfs: Path,
+    cmdline: Sequence[str] = (),
+    memory_mb: int = 512,
+    limit: float = 120.0,
+    keep: bool = False,
+) -> Iterator[GuestHost]:
+    """A guest of our own in the directory ``work``, up within ``limit`` and stopped at the end.
+
+    ``work`` keeps the console. QEMU's words and the command to repeat stay there too if the block
+    raises, if the kernel reported a fault, or with ``keep``.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    for name in (qemu.CONSOLE, qemu.SOCKET):  # of an earlier guest in the same directory
+        (work / name).unlink(missing_ok=True)
+    machine = qemu.machine(kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb)
+    process = qemu.launch(machine, work)
+    host = GuestHost("guest", work, gone=lambda: process.poll() is not None)
+    try:
+        host.ping(limit=limit)
+        yield host
+    finally:
+        host.close()
+        proc.kill_group(process.pid)
+        process.wait()
+        (work / qemu.SOCKET).unlink(missing_ok=True)
+    if not keep and not host.faults():
+        for name in (qemu.LOG, qemu.COMMAND):
+            (work / name).unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""This machine as a host."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lppack import proc
+from lppack.errors import HostError
+from lppack.hosts.protocol import Ran
+from lppack.store import write_atomic
+
+
+class LocalHost:
+    """Plain files and programs; implements Host."""
+
+    name = "local"
+
+    def read(self, path: str) -> str:
+        try:
+            return Path(path).read_text(errors="replace")
+        except OSError as error:
+            raise HostError(path, error.errno or errno.EIO) from None
+
+    def write(self, path: str, text: str) -> None:
+        # One write(2): sysfs takes a value whole, and its answer is the answer of that call.
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+            try:
+                os.write(handle, text.encode())
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise HostError(path, error.errno or errno.EIO) from None
+
+    def list(self, path: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(os.listdir(path)))  # noqa: PTH208 (names, not paths)
+        except OSError as error:
+            raise HostError(path, error.errno or errno.EIO) from None
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        try:
+            write_atomic(Path(path), source.read_bytes())
+            Path(path).chmod(mode)
+        except OSError as error:
+            raise HostError(path, error.errno or errno.EIO) from None
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        done = proc.run(argv, limit=limit)
+        rc = 124 if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
+        return Ran(rc=rc, out=done.out, err=done.err)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""A host is a place where a kernel runs: this machine, or a guest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A program that ended on a host."""
+
+    rc: int  # 128 + signal if it was killed, as a shell says it; 124 if it ran out of time
+    out: str
+    err: str
+
+
+class Host(Protocol):
+    """Each call ends within its limit. Raises HostError (errno as the host said) or LostHost."""
+
+    name: str  # as --on takes it: "local", "guest:NAME"
+
+    def read(self, path: str) -> str: ...
+
+    def write(self, path: str, text: str) -> None: ...
+
+    def list(self, path: str) -> tuple[str, ...]: ...
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None: ...
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran: ...

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""QEMU: its command line, whether it can use KVM here, and its start."""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lppack import proc, store
+from lppack.errors import EnvironmentMissing
+from lppack.kernel.image import read_image
+from lppack.model import Kernel
+
+PROGRAM = "qemu-system-x86_64"
+
+# Names in the guest's folder. QEMU runs in that folder and gets them relative, as the path of a
+# Unix socket may have 107 bytes only (unix(7)); see also guest.py.
+CONSOLE = "console.log"
+SOCKET = "agent.sock"
+LOG = "qemu.log"
+COMMAND = "qemu.sh"
+PIDFILE = "qemu.pid"
+
+KVM = Path("/dev/kvm")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Accelerator(StrEnum):
+    KVM = "kvm"
+    TCG = "tcg"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        if self is Accelerator.KVM:
+            return ("-accel", "kvm", "-cpu", "host")
+        return ("-accel", "tcg,thread=multi", "-cpu", "max")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What QEMU is to run."""
+
+    image: Path  # see image_for()
+    initramfs: Path
+    accelerator: Accelerator
+    memory_mb: int = 512
+    cpus: int = 2
+    cmdline: tuple[str, ...] = ()
+
+    def argv(self) -> tuple[str, ...]:
+        """The command, to be run in the guest's folder."""
+        return (
+            *_base(self.accelerator, self.image, memory_mb=self.memory_mb, cpus=self.cpus),
+            *("-initrd", str(self.initramfs.absolute())),
+            *("-append", " ".join(("console=ttyS0", "panic=-1", *self.cmdline))),
+            *("-serial", f"file:{CONSOLE}"),
+            *("-device", "virtio-serial-pci"),
+            *("-chardev", f"socket,id=agent,path={SOCKET},server=on,wait=off"),
+            *("-device", "virtserialport,chardev=agent,name=lppack.0"),
+        )
+
+
+def _base(accelerator: Accelerator, image: Path, *, memory_mb: int, cpus: int) -> tuple[str, ...]:
+    return (
+        *(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-M", "pc", *accelerator.options, "-smp", str(cpus), "-m", str(memory_mb)),
+        *("-kernel", str(image.absolute())),
+    )
+
+
+def require() -> None:
+    """Raises EnvironmentMissing where there is no QEMU."""
+    if not shutil.which(PROGRAM):
+        raise EnvironmentMissing(
+            f"program {PROGRAM!r} was not found", hint="run: lppack doctor --fix"
+        )
+
+
+def accelerator(kernel: Kernel) -> Accelerator:
+    """KVM where it works with ``kernel``, else TCG; asked once per boot of this machine."""
+    require()
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return Accelerator.TCG
+    version = proc.run([PROGRAM, "--version"], limit=20).out
+    key = hashlib.sha256(f"{BOOT_ID.read_text()}{version}".encode()).hexdigest()[:16]
+    answer = store.cache_dir() / f"kvm-{key}.json"
+    if not answer.is_file():
+        works = probe_kvm(kernel)
+        store.write_atomic(answer, json.dumps({"kvm": works}).encode())
+    return Accelerator.KVM if json.loads(answer.read_text())["kvm"] else Accelerator.TCG
+
+
+def probe_kvm(kernel: Kernel, *, limit: float = 10.0) -> bool:
+    """Boots ``kernel`` under KVM, without a root, and says if it came as far as its panic.
+
+    A look at /dev/kvm is not enough: nested KVM may be there, run a few instructions and hang.
+    """
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+        done = proc.run(
+            [
+                *_base(Accelerator.KVM, kernel.image, memory_mb=256, cpus=1),
+                *("-append", "console=ttyS0 panic=-1", "-serial", f"file:{CONSOLE}"),
+            ],
+            limit=limit,
+            cwd=Path(folder),
+        )
+        console = Path(folder, CONSOLE)
+        text = console.read_text(errors="replace") if console.is_file() else ""
+    # init/do_mounts.c: mount_block_root()
+    return done.ok and "VFS: Unable to mount root fs" in text
+
+
+def machine(
+    kernel: Kernel, initramfs: Path, *, cmdline: Sequence[str] = (), memory_mb: int = 512
+) -> Machine:
+    """The quickest machine for ``kernel`` that works here."""
+    chosen = accelerator(kernel)
+    return Machine(
+        image=image_for(kernel, chosen),
+        initramfs=initramfs,
+        accelerator=chosen,
+        memory_mb=memory_mb,
+        cmdline=tuple(cmdline),
+    )
+
+
+def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
+    """What QEMU is to load: the vmlinuz or, where that is slow, the vmlinux out of it.
+
+    Under TCG the firmware and the kernel's own decompressor take five of eight seconds of a boot.
+    QEMU starts a vmlinux that has a PVH entry (hw/i386/x86.c: load_elfboot(); CONFIG_PVH,
+    arch/x86/platform/pvh/head.S) without either. Such a kernel is not moved by KASLR.
+    """
+    if accelerator is not Accelerator.TCG or "CONFIG_PVH=y" not in kernel.config.read_text():
+        return kernel.image
+    state = kernel.image.stat()
+    key = f"{kernel.image.absolute()} {state.st_size} {state.st_mtime_ns} {kernel.version}"
+    name = f"{kernel.release}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    unpacked = store.cache_dir() / "vmlinux" / name
+    if not unpacked.is_file():
+        store.write_atomic(unpacked, read_image(kernel.image).vmlinux().data)
+    return unpacked
+
+
+def launch(machine: Machine, folder: Path) -> subprocess.Popen[bytes]:
+    """Starts QEMU in ``folder`` as the leader of a process group that dies with this thread.
+
+    setpriv (util-linux, essential in Debian) sets PR_SET_PDEATHSIG and becomes QEMU: no code runs
+    between fork and exec in a process that may have threads. The signal comes at the end of the
+    *thread* that called (prctl(2)). QEMU's own ``-run-with exit-with-parent=on`` is newer than the
+    QEMU of Debian 12.
+    """
+    require()
+    argv = ("setpriv", "--pdeathsig", "KILL", *machine.argv())
+    _keep_command(machine, folder)
+    with (folder / LOG).open("wb") as log:
+        try:
+            return subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=proc.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise EnvironmentMissing(
+                "program 'setpriv' was not found", hint="run: lppack doctor --fix"
+            ) from error
+
+
+def daemonize(machine: Machine, folder: Path) -> int:
+    """Starts QEMU in ``folder`` in a session of its own, to outlive us; its pid."""
+    require()
+    _keep_command(machine, folder)
+    argv: Sequence[str] = (*machine.argv(), "-daemonize", "-pidfile", PIDFILE)
+    done = proc.run(argv, limit=30, cwd=folder)
+    if not done.ok:
+        raise EnvironmentMissing(f"QEMU did not start\n{done.summary()}")
+    return int((folder / PIDFILE).read_text())
+
+
+def _keep_command(machine: Machine, folder: Path) -> None:
+    store.journal("guest", str(folder))
+    lines = (
+        "#!/bin/sh",
+        f"cd {shlex.quote(str(folder.absolute()))} &&",
+        f"exec {shlex.join(machine.argv())}",
+    )
+    (folder / COMMAND).write_text("\n".join(lines) + "\n")
