@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""generate: the sources that kbuild will see. The author's files are copied, never rendered."""
+
+import shutil
+from pathlib import Path
+
+from lppack.model import Plan, SourceTree
+from lppack.resources import render
+
+
+def generate(plan: Plan) -> SourceTree:
+    """The source tree of ``plan``; renders every template that the plan calls for."""
+    names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c"]
+    names += ["lp_convert.c"] if plan.converts else []
+    names += ["lp_test_point.c"] if plan.test_points else []
+    manifest = plan.manifest
+    authors = (*manifest.sources, *manifest.headers)
+    return SourceTree(
+        plan=plan,
+        files=tuple((name, render(f"module/{name}.j2", plan=plan)) for name in sorted(names)),
+        copies=tuple((name, manifest.folder / name) for name in sorted(authors)),
+    )
+
+
+def write(tree: SourceTree, folder: Path) -> None:
+    """Writes the tree below ``folder``, which is made."""
+    for name, text in tree.files:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for name, source in tree.copies:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, file)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""plan: makes every decision, each with its reason. After it nothing decides."""
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lppack import consistency
+from lppack.consistency import EngineName, Mode, ModeName
+from lppack.document import Document
+from lppack.errors import EnvironmentMissing, Level, ManifestError, Problem
+from lppack.kernel.config import KernelConfig
+from lppack.kernel.facts import Facts
+from lppack.model import (
+    Decision,
+    Fix,
+    FunctionPatch,
+    Kernel,
+    Manifest,
+    ObjectPatch,
+    Plan,
+)
+from lppack.rules.kernel import copies_of, kernel_problems, missing_config
+
+#: A parameter of a module is read through one page.
+_INFO_MAX = 4000
+
+
+def plan(
+    document: Document,
+    manifest: Manifest,
+    kernel: Kernel,
+    facts: Facts,
+    config: KernelConfig,
+    *,
+    engine: str = "auto",
+    mode: str | None = None,
+    test_points: bool = False,
+) -> Plan:
+    """Every decision for one patch and one kernel.
+
+    Raises ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
+    EnvironmentMissing (the kernel cannot be live patched).
+    """
+    lacking = missing_config(config.is_on)
+    if lacking:
+        raise EnvironmentMissing(
+            f"kernel {kernel.release} is built without {', '.join('CONFIG_' + n for n in lacking)}",
+            hint=f"its configuration is {kernel.config}; such a kernel cannot be live patched",
+        )
+    chosen = _mode(document, manifest, mode)
+    problems = [
+        *_kernel_fits(document, manifest, kernel),
+        *kernel_problems(document, facts),
+        *_engine_problems(document, chosen, engine),
+    ]
+    if any(problem.level is Level.ERROR for problem in problems):
+        raise ManifestError(problems)
+    objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
+    vmlinux = next((entry for entry in objects if entry.name is None), None)
+    made = Plan(
+        manifest=manifest,
+        kernel=kernel,
+        engine=EngineName.LIVEPATCH,
+        mode=chosen,
+        compiler=config.compiler,
+        anchor=vmlinux or ObjectPatch(name=None, functions=()),
+        modules=tuple(entry for entry in objects if entry.name is not None),
+        series_state=stable_id("series", manifest.name),
+        shadows=tuple(
+            (var, stable_id("shadow", manifest.name, var.name, str(var.version)))
+            for var in manifest.shadow_variables
+        ),
+        info="",
+        decisions=(),
+        test_points=test_points,
+    )
+    info = info_json(made)
+    if len(info) > _INFO_MAX:
+        raise ManifestError(
+            [document.problem(("fixes",), "fixes-fit-a-page", "fixes do not fit one page of sysfs")]
+        )
+    return replace(made, info=info, decisions=tuple(_decisions(made, asked=mode)))
+
+
+def stable_id(*words: str) -> int:
+    """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
+    digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
+
+
+def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
+    if asked is None:
+        if manifest.mode is None:
+            return consistency.weakest(manifest.needs)
+        return consistency.mode_named(manifest.mode)
+    chosen = consistency.mode_named(ModeName(asked))
+    if not chosen.covers(manifest.needs):
+        raise ManifestError(
+            [
+                document.problem(
+                    ("needs",),
+                    "mode-covers-the-needs",
+                    f"--mode {asked} gives {chosen.leave.name} {chosen.switch.name}, "
+                    "less than is needed",
+                    hint=f"leave --mode out, or use {consistency.weakest(manifest.needs).name}",
+                )
+            ]
+        )
+    return chosen
+
+
+def _engine_problems(document: Document, mode: Mode, engine: str) -> Iterator[Problem]:
+    """``auto``, or one engine by name, against the mode and what this version of lppack has."""
+    able = [name for name in mode.engines if name in consistency.AVAILABLE_ENGINES]
+    if not able or engine not in ("auto", *able):
+        yield document.problem(
+            ("mode",) if document.at("mode") else ("needs",),
+            "engine-provides-the-mode",
+            f"mode {mode.name} needs engine {' or '.join(mode.engines)}, "
+            f"and this version of lppack has {', '.join(consistency.AVAILABLE_ENGINES)}",
+            hint="the kernel's own engine gives mode hybrid: LEAVE_PATCHED_SET SWITCH_THREAD",
+        )
+
+
+def _kernel_fits(document: Document, manifest: Manifest, kernel: Kernel) -> Iterator[Problem]:
+    if not any(matches(pattern, kernel.release) for pattern in manifest.kernels):
+        yield document.problem(
+            ("kernels",),
+            "kernel-is-named",
+            f"{kernel.release} is not one of the kernels that this patch is for",
+            hint="add it, or choose another with --kernel",
+        )
+
+
+def matches(pattern: str, release: str) -> bool:
+    """True if ``release`` is what ``pattern`` names; a ``*`` matches no dash: whole flavours."""
+    wanted, given = pattern.split("-"), release.split("-")
+    return len(wanted) == len(given) and all(
+        fnmatch.fnmatchcase(field, part) for part, field in zip(wanted, given, strict=True)
+    )
+
+
+def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
+    return ObjectPatch(
+        name=entry.name,
+        functions=tuple(
+            replace(function, sympos=_position(entry, function, facts))
+            for function in entry.functions
+        ),
+    )
+
+
+def _position(entry: ObjectPatch, function: FunctionPatch, facts: Facts) -> int:
+    """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
+    copies = copies_of(facts, entry.name or "vmlinux", function.old)
+    if function.sympos is None or (copies is not None and len(copies) == 1):
+        return 0
+    return function.sympos
+
+
+def info_json(made: Plan) -> str:
+    """What the module tells of itself, so that status needs no file on disk."""
+    return json.dumps(
+        {
+            "series": made.name,
+            "version": made.version,
+            "engine": made.engine,
+            "mode": made.mode.name,
+            "transforms": [transform.name for transform in made.manifest.transforms],
+            "fixes": [fix_json(fix) for fix in made.manifest.fixes],
+            "irreversible": False,
+            "release": made.kernel.release,
+            "kernel": made.kernel.version,
+        },
+        separators=(",", ":"),
+    )
+
+
+def fix_json(fix: Fix) -> dict[str, object]:
+    return {
+        "cve": fix.cve,
+        "commit": fix.commit,
+        "functions": list(fix.functions),
+        "effective": fix.effective.value,
+    }
+
+
+def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
+    manifest = made.manifest
+    needs = f"{manifest.needs.leave.name} {manifest.needs.switch.name}"
+    yield Decision(what="kernel", value=made.kernel.release, why=f"exactly {made.kernel.version}")
+    if asked or manifest.mode:
+        why = f"asked for {'with --mode' if asked else 'in the manifest'}; it covers {needs}"
+    else:
+        why = f"the weakest mode that covers {needs}: {made.mode.summary}"
+    yield Decision(what="mode", value=made.mode.name, why=why)
+    yield Decision(
+        what="engine", value=made.engine, why=f"the kernel's own engine gives {made.mode.name}"
+    )
+    yield Decision(
+        what="module", value=made.module, why="versions of a series can be loaded side by side"
+    )
+    yield Decision(
+        what="compiler", value=made.compiler, why="the kernel's configuration was made with it"
+    )
+    for entry in (made.anchor, *made.modules):
+        for function in entry.functions:
+            where = f"{entry.name or 'vmlinux'}:{function.old}"
+            if entry.name in manifest.test.targets:
+                why = "checked when the test target is built"
+            elif function.sympos:
+                why = f"position {function.sympos} of several of that name"
+            else:
+                why = "the only one of that name, and traceable"
+            yield Decision(what=f"replace {where}", value=function.new, why=why)
+    if made.anchor.functions == ():
+        yield Decision(
+            what="anchor",
+            value="vmlinux",
+            why="callbacks of an object that is not loaded do not run; vmlinux always is",
+        )
+    yield Decision(
+        what="state",
+        value=f"{made.series_state:#x}",
+        why="the kernel refuses a stranger's replace, and an older version",
+    )
+    for var, id_ in made.shadows:
+        yield Decision(
+            what=f"shadow {var.name}", value=f"{id_:#x}", why="a new layout is a new version and id"
+        )
+    yield Decision(
+        what="phase 2",
+        value="convert" if made.converts else "none",
+        why="new code converts what it touches once every thread has switched"
+        if made.converts
+        else "the patch has no data to convert",
+    )
