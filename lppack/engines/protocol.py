@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""An engine is a mechanism: it does one step at a time and waits for nothing."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lppack.abi import Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """A thread that has not switched yet."""
+
+    pid: int
+    tid: int
+    comm: str
+    function: str | None  # of the patch, on its stack; None: none was seen
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchState:
+    """One live patch as the kernel shows it at one moment."""
+
+    module: str
+    phase: Phase
+    convert: bool | None  # None: not one of ours
+    converted: int
+    info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
+    blockers: tuple[Blocker, ...] = ()
+
+
+class Engine(Protocol):
+    """Raises HostError with the kernel's errno, and LostHost."""
+
+    name: str
+
+    def load(self, module: str, ko: Path) -> None:
+        """Loads the module, which begins the transition. Raises ApplyRefused if it cannot."""
+
+    def state(self, module: str) -> PatchState: ...
+
+    def convert(self, module: str, *, on: bool) -> None:
+        """EBUSY before the transition is complete, EAGAIN while conversions are under way."""
+
+    def reverse(self, module: str) -> None:
+        """Begins to unpatch; in the middle of a transition, turns it round."""
+
+    def unload(self, module: str) -> None:
+        """Raises HostError EBUSY while the kernel still holds the module."""
+
+    def patches(self) -> tuple[PatchState, ...]: ...

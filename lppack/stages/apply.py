@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""apply: phase 1 and, unless told otherwise, phase 2. All waiting and undoing is here, once."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.clock import Clock, Deadline, SystemClock
+from lppack.engines.protocol import Engine, PatchState
+from lppack.errors import (
+    ApplyRefused,
+    ApplyReversed,
+    ApplyStuck,
+    HostError,
+    Interrupted,
+    NotConverted,
+)
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle
+from lppack.stages.status import PatchReport, report
+
+TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
+_POLL = 0.2
+_UNDO = 60.0  # seconds to put a target back
+_UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
+
+Say = Callable[[str], None]
+
+
+def silent(_line: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """How to drive an engine: where, how long, and whom to tell."""
+
+    engine: Engine
+    host: Host
+    timeout: float = TIMEOUT
+    clock: Clock = field(default_factory=SystemClock)
+    say: Say = silent
+
+    def report(self, module: str, *, seconds: float = 0.0) -> PatchReport:
+        state = self.engine.state(module)
+        return report(state, engine=self.engine.name, host=self.host.name, seconds=seconds)
+
+    def command(self, verb: str, series: str) -> str:
+        """The command line with which a person goes on."""
+        return f"lppack {verb} {series} --on {self.host.name}"
+
+
+def refuse_early(control: Control, bundle: Bundle) -> None:
+    """Raises ApplyRefused for all that can be known before anything is loaded."""
+    host, read = control.host, _reader(control.host)
+    release, version = read(abi.OSRELEASE), read(abi.VERSION)
+    if (release, version) != (bundle.release, bundle.kernel_version):
+        raise ApplyRefused(
+            f"{bundle.path.name} is for {bundle.release} {bundle.kernel_version}, and {host.name} "
+            f"runs {release} {version}",
+            hint=f"build it for that kernel: lppack build PATCH --kernel {release}",
+        )
+    if read(abi.FTRACE_ENABLED) == "0":
+        raise ApplyRefused(
+            f"{abi.FTRACE_ENABLED} is 0 on {host.name}: no function can be redirected",
+            hint=f"echo 1 > {abi.FTRACE_ENABLED}",
+        )
+    for state in control.engine.patches():
+        if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
+            raise ApplyRefused(
+                f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
+                hint="wait for it, or see: lppack status",
+            )
+        if state.module == bundle.module:
+            raise ApplyRefused(
+                f"{bundle.module} is on {host.name} already: {state.phase}",
+                hint=f"see: {control.command('status', bundle.series)}",
+            )
+
+
+def _reader(host: Host) -> Callable[[str], str | None]:
+    def read(path: str) -> str | None:
+        try:
+            return host.read(path).strip()
+        except HostError:
+            return None
+
+    return read
+
+
+def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -> PatchReport:
+    """Patches, waits for the transition, and converts.
+
+    Raises ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
+    ApplyStuck (could not be put back in time), NotConverted, Interrupted.
+    """
+    refuse_early(control, bundle)
+    try:
+        control.say(f"patch: loading {bundle.module} on {control.host.name}")
+        control.engine.load(bundle.module, ko)
+        state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
+        if state.phase is not Phase.PATCHED:
+            raise _timed_out(control, bundle, state, seconds)
+        control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
+        if convert and bundle.converts:
+            enable_conversion(control, bundle.module, bundle.series)
+    except KeyboardInterrupt:
+        raise _interrupted(control, bundle) from None
+    return control.report(bundle.module)
+
+
+def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
+    """Waits until ``module`` is in phase ``wanted``: the last state seen, and the seconds."""
+    deadline = Deadline(limit, control.clock)
+    told = 5.0
+    while True:
+        state = control.engine.state(module)
+        if state.phase is wanted or state.phase is Phase.ABSENT or deadline.expired:
+            return state, deadline.elapsed
+        if deadline.elapsed >= told:
+            told += 5.0
+            control.say(f"{state.phase}: {describe_blockers(state)}")
+        deadline.pause(_POLL)
+
+
+def describe_blockers(state: PatchState) -> str:
+    """Who keeps the transition open, in one line."""
+    if not state.blockers:
+        return "no thread is seen to block"
+    first = "; ".join(f"{b.comm} (pid {b.pid}) {b.reason}" for b in state.blockers[:4])
+    more = len(state.blockers) - 4
+    return f"{first}; and {more} more" if more > 0 else first
+
+
+def enable_conversion(control: Control, module: str, series: str) -> None:
+    """Phase 2. Raises NotConverted."""
+    try:
+        control.engine.convert(module, on=True)
+    except HostError as error:
+        raise NotConverted(
+            f"{module} is patched, and conversion could not be enabled: {error.message}",
+            hint=f"try: {control.command('convert', series)}",
+        ) from None
+    control.say("converting: new code converts what it touches")
+
+
+def stop_conversion(control: Control, module: str, limit: float) -> bool:
+    """Stops converting and reverses what is tracked; False if conversions are still under way."""
+    deadline = Deadline(limit, control.clock)
+    while True:
+        try:
+            control.engine.convert(module, on=False)
+            return True
+        except HostError as error:
+            if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT):
+                raise
+        if deadline.expired:
+            return False
+        deadline.pause(_POLL)
+
+
+def unload(control: Control, module: str) -> bool:
+    """Unloads a module that is unpatched; False if the kernel still holds it."""
+    deadline = Deadline(_UNLOAD, control.clock)
+    while control.engine.state(module).phase is not Phase.ABSENT:
+        try:
+            control.engine.unload(module)
+        except HostError:
+            if deadline.expired:
+                return False
+            deadline.pause(_POLL)
+    return True
+
+
+def undo(control: Control, module: str) -> PatchState:
+    """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
+    state = control.engine.state(module)
+    if state.phase is Phase.PATCHED and state.info.get("transforms"):
+        stop_conversion(control, module, _UNDO)
+    if state.phase in (Phase.PATCHING, Phase.PATCHED):
+        control.engine.reverse(module)
+    state, _ = settle(control, module, Phase.UNPATCHED, _UNDO)
+    if state.phase is Phase.UNPATCHED:
+        unload(control, module)
+    return control.engine.state(module)
+
+
+def _timed_out(
+    control: Control, bundle: Bundle, state: PatchState, seconds: float
+) -> ApplyReversed | ApplyStuck:
+    why = (
+        f"{bundle.module} was not patched everywhere after {seconds:.0f} s: "
+        f"{describe_blockers(state)}"
+    )
+    if state.phase is Phase.ABSENT:
+        return ApplyReversed(f"{bundle.module} is gone: someone else unloaded it", hint=None)
+    blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)
+    control.say(f"reversing: {why}")
+    if undo(control, bundle.module).phase is Phase.ABSENT:
+        return ApplyReversed(
+            f"{why}\nreversed: {control.host.name} is as it was before",
+            hint="wait until those threads have moved on, or give --timeout more seconds",
+            report=_as_json(blocked),
+        )
+    return ApplyStuck(
+        f"{why}\nthe reversal did not end either: {bundle.module} is on {control.host.name}",
+        hint=f"go on with: {control.command('revert', bundle.series)}",
+        report=_as_json(blocked),
+    )
+
+
+def _as_json(blocked: PatchReport) -> dict[str, object]:
+    from lppack.stages.report import patch_json
+
+    return {"patches": [patch_json(blocked)]}
+
+
+def _interrupted(control: Control, bundle: Bundle) -> Interrupted:
+    go_on = control.command("revert", bundle.series)
+    try:
+        control.say("interrupted: reversing")
+        state = undo(control, bundle.module)
+    except KeyboardInterrupt:
+        return Interrupted(
+            f"interrupted twice: {bundle.module} is somewhere between; go on with: {go_on}"
+        )
+    if state.phase is Phase.ABSENT:
+        return Interrupted(f"interrupted: reversed, {control.host.name} is as it was before")
+    return Interrupted(f"interrupted: {bundle.module} is {state.phase}; go on with: {go_on}")

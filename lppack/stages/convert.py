@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""convert: phase 2 alone."""
+
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused
+from lppack.stages.apply import Control, enable_conversion
+from lppack.stages.revert import find
+from lppack.stages.status import PatchReport
+
+
+def convert(control: Control, series: str) -> PatchReport:
+    """Enables conversion of ``series``. Raises ApplyRefused, NotConverted."""
+    state = find(control, series)
+    if not state.info.get("transforms"):
+        raise ApplyRefused(f"{series} has no data to convert: it is live since it was patched")
+    if state.phase is not Phase.PATCHED:
+        raise ApplyRefused(
+            f"{state.module} is {state.phase}: data is converted once every thread has switched",
+            hint=f"wait, and see: {control.command('status', series)}",
+        )
+    if not state.convert:
+        enable_conversion(control, state.module, series)
+    return control.report(state.module)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Reports as the JSON that scripts rely on."""
+
+from typing import Any
+
+from lppack.stages.status import PatchReport
+
+
+def patch_json(patch: PatchReport) -> dict[str, Any]:
+    """One entry of ``patches`` of apply, convert, revert and status."""
+    return {
+        "series": patch.series,
+        "version": patch.version,
+        "module": patch.module,
+        "engine": patch.engine,
+        "mode": patch.mode,
+        "host": patch.host,
+        "phase": patch.phase.value,
+        "conversion": patch.conversion,
+        "converted": patch.converted,
+        "blockers": [
+            {
+                "pid": blocker.pid,
+                "tid": blocker.tid,
+                "comm": blocker.comm,
+                "function": blocker.function,
+                "reason": blocker.reason,
+                "seconds": round(patch.seconds, 1),
+            }
+            for blocker in patch.blockers
+        ],
+        "fixes": list(patch.fixes),
+    }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""revert: stop converting, reverse what was converted, unpatch, unload."""
+
+import difflib
+
+from lppack.abi import Phase
+from lppack.engines.protocol import PatchState
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.stages.apply import (
+    Control,
+    describe_blockers,
+    settle,
+    stop_conversion,
+    unload,
+)
+from lppack.stages.status import PatchReport
+
+
+def find(control: Control, series: str) -> PatchState:
+    """The live patch of ``series`` (or a module's name). Raises ApplyRefused if there is none."""
+    states = control.engine.patches()
+    found = [s for s in states if series in (s.info.get("series"), s.module)]
+    if not found:
+        names = sorted({str(s.info.get("series") or s.module) for s in states})
+        close = difflib.get_close_matches(series, names, n=1)
+        raise ApplyRefused(
+            f'no live patch "{series}" is on {control.host.name}',
+            hint=f'did you mean "{close[0]}"?' if close else f"there is: {', '.join(names) or '-'}",
+        )
+    newest = max(found, key=lambda state: int(state.info.get("version", 0)))
+    if not newest.info:
+        raise ApplyRefused(
+            f"{newest.module} was not made by lppack",
+            hint="whoever loaded it knows how to take it back",
+        )
+    return newest
+
+
+def revert(control: Control, series: str) -> PatchReport:
+    """Takes the newest version of ``series`` back.
+
+    Raises ApplyRefused (there is none), ApplyReversed (gave up, patched as before), ApplyStuck.
+    """
+    state = find(control, series)
+    try:
+        unpatch(control, state)
+        if not unload(control, state.module):
+            raise ApplyStuck(
+                f"{state.module} is unpatched, and the kernel does not let the module go",
+                hint=f"try again: {control.command('revert', series)}",
+            )
+    except KeyboardInterrupt:
+        now = control.engine.state(state.module).phase
+        raise Interrupted(
+            f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
+        ) from None
+    control.say(f"unloaded: {state.module} is gone")
+    return control.report(state.module)
+
+
+def unpatch(control: Control, state: PatchState) -> None:
+    """Until every thread runs the old code again; the module stays loaded.
+
+    Raises ApplyReversed (gave up, patched as before) and ApplyStuck.
+    """
+    module, series = state.module, str(state.info.get("series"))
+    go_on = control.command("revert", series)
+    if state.phase is Phase.PATCHED and state.info.get("transforms"):
+        if not stop_conversion(control, module, control.timeout):
+            raise ApplyStuck(
+                f"{module}: conversions that were under way have not ended in "
+                f"{control.timeout:.0f} s; conversion is off, the patch is still in place",
+                hint=f"go on with: {go_on}",
+            )
+        control.say("reversed: no data is in the new form")
+    if state.phase in (Phase.PATCHING, Phase.PATCHED):
+        control.engine.reverse(module)
+    reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
+    if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
+        control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
+        return
+    why = (
+        f"{module} was not unpatched everywhere after {seconds:.0f} s: {describe_blockers(reached)}"
+    )
+    control.say(f"turning back: {why}")
+    control.engine.reverse(module)
+    reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
+    if reached.phase is not Phase.PATCHED:
+        raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
+    if state.convert:
+        control.engine.convert(module, on=True)
+    raise ApplyReversed(
+        f"{why}\ngiven up: {module} is patched as before", hint=f"try again later: {go_on}"
+    )

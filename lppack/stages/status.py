@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""status: where things stand on a host, told by its kernel alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lppack.abi import Phase
+from lppack.engines.protocol import Blocker, Engine, PatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchReport:
+    """One live patch; ``series`` is None for a stranger's."""
+
+    series: str | None
+    version: int | None
+    module: str
+    engine: str
+    mode: str | None
+    host: str
+    phase: Phase
+    conversion: str  # none: there is no data to convert; off; on
+    converted: int
+    blockers: tuple[Blocker, ...]
+    fixes: tuple[dict[str, Any], ...]
+    seconds: float = 0.0  # how long the blockers were waited for
+
+
+def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
+    """Every live patch of the host, strangers' too."""
+    return tuple(report(state, engine=engine.name, host=host) for state in engine.patches())
+
+
+def report(state: PatchState, *, engine: str, host: str, seconds: float = 0.0) -> PatchReport:
+    """What the kernel showed, in the words of the interface."""
+    info = state.info
+    conversion = "none"
+    if info.get("transforms"):
+        conversion = "on" if state.convert else "off"
+    return PatchReport(
+        series=info.get("series"),
+        version=info.get("version"),
+        module=state.module,
+        engine=info.get("engine", engine),
+        mode=info.get("mode"),
+        host=host,
+        phase=state.phase,
+        conversion=conversion,
+        converted=state.converted,
+        blockers=state.blockers,
+        fixes=tuple(_fix(fix, state.phase, conversion) for fix in info.get("fixes", ())),
+        seconds=seconds,
+    )
+
+
+def _fix(fix: dict[str, Any], phase: Phase, conversion: str) -> dict[str, Any]:
+    live = phase is Phase.PATCHED and (fix.get("effective") == "patched" or conversion == "on")
+    return {"cve": fix.get("cve"), "functions": fix.get("functions", []), "live": live}
