@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""bundle: one file with all that a patch is; and reading it back, as hostile input."""
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from lppack import __version__
+from lppack.consistency import EngineName, ModeName
+from lppack.errors import AnswerIsNo
+from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
+from lppack.stages.plan import fix_json
+from lppack.stages.validate import test_spec
+from lppack.store import write_atomic
+
+SUFFIX = ".lpp"
+_SUMS = "SHA256SUMS"
+_SIZE_MAX = 256 << 20
+_ENTRIES_MAX = 2000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+
+
+class BadBundle(AnswerIsNo):
+    """The file is not a whole bundle. Nothing was done with it."""
+
+    kind = "bundle"
+
+
+def file_name(plan: Plan) -> str:
+    return f"{plan.name}-{plan.version}_{plan.kernel.release}{SUFFIX}"
+
+
+def bundle(module: Module, tree: SourceTree, folder: Path) -> Path:
+    """Writes the bundle into ``folder``: the same bytes for the same input."""
+    plan = module.plan
+    files: dict[str, bytes] = {
+        f"{plan.module}.ko": module.ko.read_bytes(),
+        "manifest.yaml": plan.manifest.path.read_bytes(),
+        "plan.json": _json(_plan_json(plan)),
+        "provenance.json": _json({"lppack": __version__, **dict(module.provenance)}),
+    }
+    files |= {f"sources/{name}": text.encode() for name, text in tree.files}
+    files |= {f"sources/{name}": path.read_bytes() for name, path in tree.copies}
+    files |= {f"test/targets/{ko.name}": ko.read_bytes() for ko in module.targets}
+    files |= {f"test/programs/{file.name}": file.read_bytes() for file in module.programs}
+    sums = "".join(f"{_sha(data)}  {name}\n" for name, data in sorted(files.items()))
+    files[_SUMS] = sums.encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in sorted(files.items()):
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    path = folder / file_name(plan)
+    write_atomic(path, packed.getvalue())
+    return path
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    spec = plan.manifest.test
+    return {
+        "name": plan.name,
+        "version": plan.version,
+        "module": plan.module,
+        "release": plan.kernel.release,
+        "kernel": plan.kernel.version,
+        "engine": plan.engine,
+        "mode": plan.mode.name,
+        "converts": plan.converts,
+        "fixes": [fix_json(fix) for fix in plan.manifest.fixes],
+        "decisions": [
+            {"what": item.what, "value": item.value, "why": item.why} for item in plan.decisions
+        ],
+        "test": {
+            "targets": list(spec.targets),
+            "programs": list(spec.programs),
+            "boot": list(spec.boot),
+            "checks": [
+                {"run": check.run, "limit": check.limit, "expect": dict(check.expect)}
+                for check in spec.checks
+            ],
+        },
+    }
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Every file of a bundle, checked against its sums. Raises BadBundle."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if len(entries) > _ENTRIES_MAX or total > _SIZE_MAX:
+                raise BadBundle(f"{path} is larger than any bundle")
+            for entry in entries:
+                if not _NAME.fullmatch(entry.filename):
+                    raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
+            files = {entry.filename: archive.read(entry) for entry in entries}
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadBundle(f"{path} cannot be read: {error}", hint="build it again") from None
+    sums = dict(
+        (line[66:], line[:64])
+        for line in files.pop(_SUMS, b"").decode("ascii", "replace").splitlines()
+    )
+    wrong = [name for name, data in files.items() if sums.get(name) != _sha(data)]
+    wrong += [name for name in sums if name not in files]
+    if wrong or not files:
+        raise BadBundle(
+            f"{path}: {wrong[0] if wrong else _SUMS} is missing or not what {_SUMS} says",
+            hint="it was damaged or changed: build it again",
+        )
+    return files
+
+
+def read(path: Path) -> Bundle:
+    """The bundle at ``path``. Raises BadBundle."""
+    files = contents(path)
+    try:
+        plan: dict[str, Any] = json.loads(files["plan.json"])
+        provenance: dict[str, str] = json.loads(files["provenance.json"])
+        module = plan["module"]
+        if not re.fullmatch(r"lppack_[a-z0-9_]{1,55}", module):
+            raise BadBundle(f"{path}: {ascii(module)} is not the name of a module of lppack")
+        return Bundle(
+            path=path,
+            series=plan["name"],
+            version=plan["version"],
+            module=module,
+            release=plan["release"],
+            kernel_version=plan["kernel"],
+            engine=EngineName(plan["engine"]),
+            mode=ModeName(plan["mode"]),
+            converts=plan["converts"],
+            module_sha256=_sha(files[f"{module}.ko"]),
+            provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
+            fixes=tuple(
+                Fix(
+                    cve=fix["cve"],
+                    commit=fix["commit"],
+                    functions=tuple(fix["functions"]),
+                    effective=Effective(fix["effective"]),
+                )
+                for fix in plan["fixes"]
+            ),
+            test=test_spec(plan["test"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
+
+
+def extract(path: Path, folder: Path) -> None:
+    """Writes the files of the bundle below ``folder``."""
+    for name, data in contents(path).items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""test: a bundle goes through every step in a private guest, and its checks are compared."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lppack.engines.protocol import Engine
+from lppack.errors import ApplyStuck, ConsoleFault
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle, Check, Step
+from lppack.stages.apply import Control, apply, enable_conversion, unload
+from lppack.stages.revert import find, unpatch
+
+_INSMOD = 30.0  # seconds
+
+
+class TestHost(Host, Protocol):
+    """A host whose kernel's console is watched."""
+
+    @property
+    def console(self) -> Path: ...
+
+    def faults(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    run: str
+    expect: str
+    got: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    step: Step
+    ok: bool
+    skipped: str | None  # the reason; None: it was done
+    seconds: float
+    converted: int
+    checks: tuple[CheckResult, ...]
+
+
+def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Iterator[StepResult]:
+    """Yields each step as it is done; ``files`` is where the bundle was extracted.
+
+    Raises what apply and revert raise, and ConsoleFault.
+    """
+    ko = files / f"{bundle.module}.ko"
+
+    def done(step: Step, action: Callable[[], object]) -> StepResult:
+        start = time.monotonic()
+        action()
+        checks = tuple(_checked(host, step, bundle.test.checks))
+        _watch(host, step)
+        return StepResult(
+            step=step,
+            ok=all(check.ok for check in checks),
+            skipped=None,
+            seconds=time.monotonic() - start,
+            converted=_converted(control.engine, bundle),
+            checks=checks,
+        )
+
+    yield done(Step.BEFORE, lambda: load_targets(host, bundle, files))
+    yield done(Step.PATCHED, lambda: apply(control, bundle, ko, convert=False))
+    if bundle.converts:
+        yield done(Step.CONVERTED, lambda: enable_conversion(control, bundle.module, bundle.series))
+    else:
+        yield StepResult(
+            step=Step.CONVERTED,
+            ok=True,
+            skipped="the patch has no data to convert",
+            seconds=0.0,
+            converted=0,
+            checks=(),
+        )
+    yield done(Step.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
+    yield done(Step.UNLOADED, lambda: _unload(control, bundle))
+
+
+def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
+    """Puts the test programs in place and loads the test targets, as before step `before`."""
+    for name in bundle.test.programs:
+        program = Path(name).stem
+        host.put(files / "test/programs" / program, f"/test/{program}", mode=0o755)
+    for target in bundle.test.targets:
+        path = f"/test/{target}.ko"
+        host.put(files / "test/targets" / f"{target}.ko", path)
+        ran = host.run(["insmod", path], limit=_INSMOD)
+        if ran.rc != 0:
+            raise ApplyStuck(f"target {target} does not load: {(ran.err or ran.out).strip()}")
+
+
+def _unload(control: Control, bundle: Bundle) -> None:
+    if not unload(control, bundle.module):
+        raise ApplyStuck(f"{bundle.module} is unpatched, and the kernel does not let it go")
+
+
+def _converted(engine: Engine, bundle: Bundle) -> int:
+    return engine.state(bundle.module).converted
+
+
+def _watch(host: TestHost, step: Step) -> None:
+    found = host.faults()
+    if found:
+        raise ConsoleFault(
+            f"at step {step} the guest's kernel reported:\n  " + "\n  ".join(found),
+            hint=f"the whole console: {host.console}",
+        )
+
+
+def _checked(host: Host, step: Step, checks: tuple[Check, ...]) -> Iterator[CheckResult]:
+    for check in checks:
+        ran = host.run(["/bin/sh", "-c", check.run], limit=check.limit)
+        got = ran.out.strip()
+        if ran.rc == 124:
+            got = f"{got}\n(no end after {check.limit:g} s)".strip()
+        for wanted_at, expect in check.expect:
+            if wanted_at is step:
+                yield CheckResult(run=check.run, expect=expect, got=got, ok=fits(expect, got))
+
+
+def fits(expect: str, got: str) -> bool:
+    """True if ``got`` is what a check expects: text, equal after strip, or ``/regex/``."""
+    if len(expect) > 1 and expect[0] == expect[-1] == "/":
+        return re.search(expect[1:-1], got) is not None
+    return expect.strip() == got.strip()
