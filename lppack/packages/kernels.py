@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: MIT
+"""Kernels to build for and to boot: found in the package sources, fetched, and unpacked."""
+
+import contextlib
+import difflib
+import hashlib
+import json
+import os
+import re
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from lppack import proc, store
+from lppack.errors import EnvironmentMissing
+from lppack.model import Kernel
+from lppack.packages import deb, sources
+from lppack.packages.apt import Apt
+
+_RELEASE = re.compile(r"\d+\.\d+\S*")
+_NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do not tell
+# Debian's version suffixes (deb12u1, ~bpo12+1) count releases.
+_DEBIAN_RELEASES = {"11": "bullseye", "12": "bookworm", "13": "trixie", "14": "forky"}
+
+
+class Source(Protocol):
+    """Where packages come from; Apt is the real one."""
+
+    @property
+    def fresh(self) -> bool: ...
+
+    @property
+    def stamp(self) -> str: ...
+
+    @property
+    def age(self) -> float: ...
+
+    def update(self, *, fresh: bool = False) -> None: ...
+
+    def package_names(self, prefix: str) -> tuple[str, ...]: ...
+
+    def candidate(self, name: str) -> str | None: ...
+
+    def versions(self, name: str) -> dict[str, str]: ...
+
+    def depends(self, name: str, version: str) -> tuple[str, ...]: ...
+
+    def download(self, name: str, version: str | None, into: Path) -> Path: ...
+
+
+def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple[str, ...]:
+    """Releases on offer with image and headers that a pattern matches, newest first.
+
+    "*" matches no "-", so that "6.1.0-*-amd64" is not a cloud kernel.
+    """
+    source = source or Apt()
+    wanted = [
+        re.compile("[^-]*".join(re.escape(part) for part in pattern.split("*")))
+        for pattern in patterns
+    ]
+    found = [
+        release
+        for release in _offered(source)
+        if not patterns or any(pattern.fullmatch(release) for pattern in wanted)
+    ]
+    return tuple(sorted(found, key=deb.version_key, reverse=True))
+
+
+def fetch(release: str, *, source: Source | None = None) -> Kernel:
+    """The kernel ``release`` with its headers, unpacked in the cache; asks apt once a day."""
+    source = source or Apt()
+    place = store.cache_dir() / "kernels"
+    with _remembered(place / f"{release}.json", source) as known:
+        if not known:
+            version = source.candidate(f"linux-image-{release}")
+            if version is None or not source.candidate(f"linux-headers-{release}"):
+                raise _no_such(release, source)
+            tree = place / f"{release}_{_file_name(version)}"
+            if not tree.is_dir():
+                _make_tree(release, version, tree, source)
+            known.append(tree)
+        return from_tree(known[0])
+
+
+def from_tree(path: Path) -> Kernel:
+    """The one kernel in an unpacked tree: boot/vmlinuz-*, boot/config-*, lib/modules, usr/src."""
+    root = path.resolve()
+    images = sorted((root / "boot").glob("vmlinuz-*"))
+    if len(images) != 1:
+        names = ", ".join(image.name for image in images)
+        raise EnvironmentMissing(
+            f"{path}: {'more than one kernel: ' + names if names else 'no boot/vmlinuz-* in it'}",
+            hint="--kernel takes the root of one unpacked linux-image package",
+        )
+    release = images[0].name.removeprefix("vmlinuz-")
+    note: dict[str, str] = {}
+    with contextlib.suppress(OSError, ValueError):
+        note = json.loads((root / _NOTE).read_text())
+    return _kernel(root, release, package=note.get("package"), suite=note.get("suite"))
+
+
+def from_package(package: Path) -> Kernel:
+    """The kernel in a linux-image package file; no headers come with it."""
+    key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+    tree = store.cache_dir() / "kernels" / f"file-{key}"
+    with store.locked(tree.with_name(f".{tree.name}.lock")):
+        if not tree.is_dir():
+            version = deb.field(package, "Version") or ""
+            with store.directory_atomic(tree) as draft:
+                deb.unpack(package, draft)
+                _write_note(draft, version, _suite_of_version(version) or sources.codename())
+    return from_tree(tree)
+
+
+def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
+    """The kernel that runs on this machine, from its own files or else from its package."""
+    uname = os.uname()
+    if (root / f"boot/vmlinuz-{uname.release}").is_file():
+        done = proc.run(
+            ["dpkg-query", "-W", "-f", "${Version}", f"linux-image-{uname.release}"], limit=20
+        )
+        package = done.out.strip() if done.ok else None
+        kernel = _kernel(root, uname.release, package=package or None, suite=None)
+    else:
+        kernel = fetch(uname.release, source=source)
+    if kernel.version != uname.version:
+        raise EnvironmentMissing(
+            f'{kernel.image} is "{kernel.version}", but "{uname.version}" is running',
+            hint="the package was upgraded after the last boot: boot the installed kernel first",
+        )
+    return kernel
+
+
+def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None = None) -> Kernel:
+    """What ``--kernel`` means; without it, the newest release that a pattern matches."""
+    if spec == "running":
+        return running(source=source)
+    if spec is None:
+        found = available(patterns, source=source)
+        if not found:
+            source = source or Apt()
+            offered = sorted(_offered(source), key=deb.version_key, reverse=True)
+            raise EnvironmentMissing(
+                f"no kernel on offer matches {', '.join(patterns)}",
+                hint=f"there is: {', '.join(offered[:8])}" if offered else "see: lppack doctor",
+            )
+        return fetch(found[0], source=source)
+    path = Path(spec)
+    if path.is_file() and path.suffix == ".deb":
+        return from_package(path)
+    if "/" in spec or path.is_dir():
+        if not path.is_dir():
+            raise EnvironmentMissing(f"{spec}: no such directory")
+        return from_tree(path)
+    return fetch(spec, source=source)
+
+
+def fetch_file(package: str, member: str, *, source: Source | None = None) -> Path:
+    """The file ``member`` of the newest version of ``package``, unpacked in the cache."""
+    source = source or Apt()
+    place = store.cache_dir() / "packages"
+    with _remembered(place / f"{package}.json", source) as known:
+        if not known:
+            version = source.candidate(package)
+            tree = place / f"{package}_{_file_name(version or '')}"
+            if not tree.is_dir():
+                with tempfile.TemporaryDirectory() as downloads:
+                    file = source.download(package, version, Path(downloads))
+                    with store.directory_atomic(tree) as draft:
+                        deb.unpack(file, draft)
+            known.append(tree)
+    found: Path = known[0] / member.lstrip("/")
+    if not found.is_file():
+        raise EnvironmentMissing(f"package {package} has no file {member}")
+    return found
+
+
+@contextlib.contextmanager
+def _remembered(note: Path, source: Source) -> Iterator[list[Path]]:
+    """One item: the tree found last time, if the package lists are still those of that time.
+
+    Otherwise none, and the block puts the tree in. One process at a time is in the block.
+    """
+    with store.locked(note.with_name(f".{note.name}.lock")):
+        known: list[Path] = []
+        if source.fresh:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                text = json.loads(note.read_text())
+                tree = note.parent / text["tree"]
+                if text["lists"] == source.stamp and tree.is_dir():
+                    known.append(tree)
+        remembered = bool(known)
+        yield known
+        if known and not remembered:
+            text = {"lists": source.stamp, "tree": known[0].name}
+            store.write_atomic(note, json.dumps(text).encode())
+
+
+def _offered(source: Source) -> set[str]:
+    def releases(prefix: str) -> set[str]:
+        # linux-image-amd64 and linux-headers-6.1.0-56-common are no kernels.
+        names = (name.removeprefix(prefix) for name in source.package_names(prefix))
+        return {
+            name
+            for name in names
+            if _RELEASE.fullmatch(name) and not name.endswith(("-unsigned", "-dbg", "-common"))
+        }
+
+    # Metapackages (linux-image-6.12-amd64) have neither "-NN-" nor a third number.
+    exact = re.compile(r"\d+\.\d+\.\d+.*")
+    both = releases("linux-image-") & releases("linux-headers-")
+    return {release for release in both if exact.fullmatch(release)}
+
+
+def _no_such(release: str, source: Source) -> EnvironmentMissing:
+    offered = sorted(_offered(source), key=deb.version_key, reverse=True)
+    near = difflib.get_close_matches(release, offered, n=6, cutoff=0.5) or offered[:6]
+    near.sort(key=deb.version_key, reverse=True)
+    return EnvironmentMissing(
+        f"no kernel {release} with headers in the package sources",
+        hint=f"there is: {', '.join(near)}" if near else "look at the sources in /etc/apt",
+    )
+
+
+def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
+    suite = _suite_of_version(version) or source.versions(f"linux-image-{release}").get(version, "")
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+        downloads = Path(folder)
+        try:
+            files = _download_all(release, version, downloads, source)
+        except EnvironmentMissing:
+            if source.age < 60:
+                raise
+            # The archive drops a version when the next one comes: old lists name what is gone.
+            source.update(fresh=True)
+            if source.candidate(f"linux-image-{release}") != version:
+                raise
+            files = _download_all(release, version, downloads, source)
+        with store.directory_atomic(tree) as draft:
+            for file in files:
+                deb.unpack(file, draft)
+            _write_note(draft, version, suite.partition("-")[0] or sources.codename())
+
+
+def _download_all(release: str, version: str, into: Path, source: Source) -> list[Path]:
+    wanted = [(f"linux-image-{release}", version), (f"linux-headers-{release}", version)]
+    for text in source.depends(f"linux-headers-{release}", version):
+        match = re.match(r"(linux-(?:headers|kbuild)-\S+)(?: \((>=|=) (\S+)\))?", text)
+        if match:
+            wanted.append((match[1], _choose(match[1], match[2], match[3], version, source)))
+    return [source.download(name, exact, into) for name, exact in wanted]
+
+
+def _choose(name: str, relation: str | None, bound: str | None, own: str, source: Source) -> str:
+    if relation == "=" and bound:
+        return bound
+    offered = tuple(source.versions(name))
+    if own in offered or not offered:
+        return own  # not offered at all: the download says so
+    enough = [
+        version
+        for version in offered
+        if not bound or deb.version_key(version) >= deb.version_key(bound)
+    ]
+    return min(enough or offered, key=deb.version_key)
+
+
+def _kernel(root: Path, release: str, *, package: str | None, suite: str | None) -> Kernel:
+    image, config = root / f"boot/vmlinuz-{release}", root / f"boot/config-{release}"
+    modules = root / "lib/modules" / release
+    if not modules.is_dir() and (root / "usr/lib/modules" / release).is_dir():
+        modules = root / "usr/lib/modules" / release
+    for needed in (image, config):
+        if not needed.is_file():
+            raise EnvironmentMissing(f"{needed} is missing", hint="give another --kernel")
+    return Kernel(
+        release=release,
+        version=_version(image),
+        suite=suite or _suite_of_version(package or "") or sources.codename(),
+        root=root,
+        image=image,
+        config=config,
+        modules=modules,
+        headers=root / f"usr/src/linux-headers-{release}",
+        package=package,
+    )
+
+
+def _version(image: Path) -> str:
+    # Documentation/x86/boot.rst (v6.1): kernel_version at 0x20e, 0x200 short of the string.
+    with image.open("rb") as file:
+        head = file.read(0x10000)
+    if head[0x202:0x206] == b"HdrS":
+        start = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
+        banner = head[start:].partition(b"\0")[0].decode("ascii", errors="replace")
+        if "#" in banner:
+            return banner[banner.index("#") :]
+    raise EnvironmentMissing(f"{image}: not a Linux kernel image for x86")
+
+
+def _suite_of_version(version: str) -> str | None:
+    match = re.search(r"[+~](?:deb|bpo)(\d+)", version)
+    return _DEBIAN_RELEASES.get(match[1]) if match else None
+
+
+def _write_note(tree: Path, package: str, suite: str) -> None:
+    note = {"package": package, "suite": suite}
+    store.write_atomic(tree / _NOTE, json.dumps(note).encode())
+
+
+def _file_name(version: str) -> str:
+    return version.replace(":", "%3a")  # as Debian names its files
