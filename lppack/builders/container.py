@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""Builds in a container that can do nothing but compile."""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lppack import proc, store
+from lppack.builders import engine, headers, image, stream
+from lppack.builders.protocol import ENVIRONMENT, OnLine, compiler_of
+from lppack.clock import Deadline
+from lppack.errors import BuildFailed, EnvironmentMissing
+from lppack.model import Kernel
+from lppack.packages import sources
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+    from docker.types import Mount
+
+WORK = "/build"
+MEMORY = "2g"
+PIDS = 512
+_BUILDER_ID = 1000  # where the work directory belongs to root
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class ContainerBuilder:
+    name = "docker"
+
+    def __init__(self, on_line: OnLine | None = None, *, base_url: str | None = None) -> None:
+        self._on_line = on_line
+        self._base_url = base_url
+        self._identities: dict[str, dict[str, str]] = {}
+
+    @contextlib.contextmanager
+    def open(self, work: Path, kernel: Kernel | None) -> Iterator["ContainerSite"]:
+        """A site in ``work``, which the commands see as /build; each runs in its own container."""
+        compiler = compiler_of(kernel)
+        parts = headers.find(kernel).parts if kernel else ()
+        with engine.connect(self._base_url) as client:
+            engine.sweep(client)
+            made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
+            with _owned(work.resolve()) as user:
+                yield ContainerSite(
+                    client=client,
+                    image=made.id,
+                    source=work.resolve(),
+                    parts=parts,
+                    kernel=parts[0].installed if parts else "",
+                    compiler=compiler,
+                    user=user,
+                    on_line=self._on_line,
+                )
+
+    def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
+        compiler = compiler_of(kernel)
+        with engine.connect(self._base_url) as client:
+            made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
+            if made.id not in self._identities:
+                site = ContainerSite(client=client, image=made.id, compiler=compiler)
+                version = site.run([compiler, "--version"], limit=60).out.partition("\n")[0]
+                self._identities[made.id] = {
+                    "builder": self.name,
+                    "compiler": version,
+                    "image": made.name,
+                    "image_id": made.id,
+                }
+        return dict(self._identities[made.id])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSite:
+    client: "docker.DockerClient"
+    image: str
+    source: Path | None = None  # None: no work directory, /build is the image's own, read-only
+    parts: tuple[headers.Part, ...] = ()
+    work: str = WORK
+    kernel: str = ""
+    compiler: str
+    user: tuple[int, int] = (_BUILDER_ID, _BUILDER_ID)
+    on_line: OnLine | None = None
+
+    def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
+        start = time.monotonic()
+        deadline = Deadline(limit)
+        said: list[str] = []
+        timed_out = False
+        with self._container(argv) as container:
+            with engine.errors():
+                # Attached before the start, so that no line is lost.
+                chunks = container.attach(stream=True, stdout=True, stderr=True)
+                container.start()
+            try:
+                for line in stream.until(deadline, stream.lines(engine.guarded(chunks))):
+                    said.append(line)
+                    if self.on_line:
+                        self.on_line(line)
+            except TimeoutError:
+                timed_out = True
+                _kill(container)
+            with engine.errors():
+                rc = int(container.wait(timeout=10)["StatusCode"])
+                container.reload()
+                out_of_memory = bool(container.attrs["State"]["OOMKilled"])
+        done = proc.Done(
+            argv=tuple(argv),
+            rc=rc,
+            out="".join(f"{line}\n" for line in said),
+            err="",
+            seconds=time.monotonic() - start,
+            timed_out=timed_out,
+        )
+        # A compiler that the kernel killed may still leave exit code 0 behind.
+        if out_of_memory:
+            raise BuildFailed(
+                f"out of memory: the build needs more than {MEMORY}\n{done.summary(tail=10)}",
+                hint="split the source, or use --builder host",
+            )
+        return done
+
+    @contextlib.contextmanager
+    def _container(self, argv: Sequence[str]) -> Iterator["Container"]:
+        from docker.types import LogConfig, Ulimit
+
+        # Named by us, so that it can be removed even if we are interrupted inside create().
+        name = f"lppack-{os.getpid()}-{secrets.token_hex(6)}"
+        try:
+            store.journal("container", name)
+            with engine.errors():
+                made = self.client.containers.create(
+                    self.image,
+                    list(argv),
+                    name=name,
+                    labels={engine.LABEL: engine.owner()},
+                    user=f"{self.user[0]}:{self.user[1]}",
+                    working_dir=self.work,
+                    environment={**ENVIRONMENT, "PATH": _PATH},
+                    network_mode="none",
+                    read_only=True,
+                    tmpfs={"/tmp": "rw,exec,nosuid,nodev,size=512m,mode=1777"},
+                    cap_drop=["ALL"],
+                    security_opt=["no-new-privileges"],
+                    mem_limit=MEMORY,
+                    memswap_limit=MEMORY,  # both the same: no swap
+                    pids_limit=PIDS,
+                    ulimits=[Ulimit(name="nofile", soft=1024, hard=1024)],
+                    init=True,  # so that a kill reaches make's children
+                    mounts=self._mounts(),
+                    log_config=LogConfig(type=LogConfig.types.NONE),
+                )
+            yield made
+        finally:
+            _remove(self.client, name)
+
+    def _mounts(self) -> list["Mount"]:
+        from docker.types import Mount
+
+        own = [] if self.source is None else [Mount(self.work, str(self.source), type="bind")]
+        return own + [
+            Mount(part.installed, str(part.path), type="bind", read_only=True)
+            for part in self.parts
+        ]
+
+
+def _suite(kernel: Kernel | None) -> str:
+    suite = kernel.suite if kernel else sources.codename()
+    if not suite:
+        raise EnvironmentMissing(
+            "no Debian release is known to take the compiler from", hint="use --builder host"
+        )
+    return suite
+
+
+def _kill(container: "Container") -> None:
+    from docker.errors import APIError
+
+    with contextlib.suppress(APIError):  # it may just have ended
+        container.kill()
+
+
+def _remove(client: "docker.DockerClient", name: str) -> None:
+    from docker.errors import APIError
+
+    # What cannot be removed now is swept at the next start.
+    with contextlib.suppress(APIError, OSError):
+        client.api.remove_container(name, v=True, force=True)
+
+
+@contextlib.contextmanager
+def _owned(work: Path) -> Iterator[tuple[int, int]]:
+    """The user and group of the build, never root; ``work`` is theirs inside, and ours after."""
+    info = work.stat()
+    user = (info.st_uid, info.st_gid) if info.st_uid else (_BUILDER_ID, _BUILDER_ID)
+    if os.geteuid() != 0:
+        yield user
+        return
+    _give(work, user)
+    try:
+        yield user
+    finally:
+        _give(work, (info.st_uid, info.st_gid))
+
+
+def _give(top: Path, user: tuple[int, int]) -> None:
+    for folder, folders, files in os.walk(top):
+        for name in [*folders, *files]:
+            os.chown(Path(folder) / name, *user, follow_symlinks=False)
+    os.chown(top, *user)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The connection to a Docker engine, and what its errors mean to a user."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from lppack import proc
+from lppack.errors import EnvironmentMissing
+
+if TYPE_CHECKING:
+    import docker
+
+Item = TypeVar("Item")
+
+LABEL = "lppack"
+_ANSWER_LIMIT = 60  # seconds for one ordinary request
+
+
+@contextlib.contextmanager
+def connect(
+    base_url: str | None = None, *, limit: int = _ANSWER_LIMIT
+) -> Iterator["docker.DockerClient"]:
+    """A client of the engine at ``base_url`` (None: DOCKER_HOST, or this machine's socket)."""
+    import docker
+
+    with errors(base_url):
+        if base_url is None:
+            client = docker.from_env(timeout=limit)
+        else:
+            client = docker.DockerClient(base_url=base_url, version="auto", timeout=limit)
+    with contextlib.closing(client):
+        yield client
+
+
+@contextlib.contextmanager
+def errors(base_url: str | None = None) -> Iterator[None]:
+    """What the SDK raises inside becomes EnvironmentMissing."""
+    from docker.errors import DockerException
+
+    where = base_url or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    try:
+        yield
+    # requests' exceptions are OSErrors, and an engine that goes away shows as one of them.
+    except (DockerException, OSError) as error:
+        raise explain(error, where) from error
+
+
+def guarded(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items; an engine that goes away under them is EnvironmentMissing."""
+    with errors():
+        yield from items
+
+
+def explain(error: BaseException, where: str) -> EnvironmentMissing:
+    """One of the SDK's errors in the user's words."""
+    causes = tuple(_causes(error))
+    socket = where.removeprefix("unix://")
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return EnvironmentMissing(
+            f"no right to the Docker engine's socket {socket}",
+            hint="as root: usermod -aG docker YOU, then log in again; or use --builder host",
+        )
+    gone = (FileNotFoundError, ConnectionError, TimeoutError)
+    names = {type(cause).__name__ for cause in causes}
+    if any(isinstance(cause, gone) for cause in causes) or names & {
+        "ConnectionError",
+        "ConnectTimeout",
+        "ReadTimeout",
+        "ProtocolError",
+        "NewConnectionError",
+    }:
+        return EnvironmentMissing(
+            f"no Docker engine answers at {where}",
+            hint="run: lppack doctor --fix, or use --builder host",
+        )
+    return EnvironmentMissing(
+        f"the Docker engine at {where} said: {error}", hint="see: lppack doctor"
+    )
+
+
+def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
+    """Removes the containers of lppack processes that are gone; returns their names."""
+    from docker.errors import NotFound
+
+    removed = []
+    with errors():
+        for found in client.api.containers(all=True, filters={"label": LABEL}):
+            if not owner_lives(found["Labels"][LABEL]):
+                with contextlib.suppress(NotFound):
+                    client.api.remove_container(found["Id"], v=True, force=True)
+                    removed.append(str(found["Names"][0]).lstrip("/"))
+    return tuple(removed)
+
+
+def owner() -> str:
+    """The label's value for this process: a pid alone may be reused."""
+    return f"{os.getpid()}:{proc.start_time(os.getpid())}"
+
+
+def owner_lives(label: str) -> bool:
+    """Whether the process that ``owner()`` named is still there."""
+    pid, _, start = label.partition(":")
+    return pid.isdigit() and str(proc.start_time(int(pid))) == start
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it came from, and the errors that it wraps as arguments."""
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        more = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        waiting += [cause for cause in more if isinstance(cause, BaseException)]

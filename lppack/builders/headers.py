@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The directories that kbuild needs of a kernel, and where they must appear."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.errors import EnvironmentMissing
+from lppack.model import Kernel
+
+_INCLUDE = re.compile(r"^include (?P<folder>/\S+)/Makefile$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    path: Path  # on this machine
+    installed: str  # where the package puts it, and where the other parts expect it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    own: Part  # linux-headers-RELEASE
+    common: Part  # linux-headers-*-common, which the Makefile of ``own`` includes
+    kbuild: Part  # linux-kbuild-X.Y, the programs
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self.own, self.common, self.kbuild)
+
+
+def find(kernel: Kernel) -> Headers:
+    """The three directories of ``kernel``; EnvironmentMissing names the one that lacks."""
+    makefile = kernel.headers / "Makefile"
+    if not makefile.is_file():
+        raise _lacking(kernel, str(makefile))
+    match = _INCLUDE.search(makefile.read_text())
+    if not match:
+        raise EnvironmentMissing(
+            f"{makefile} includes no other Makefile, as those of Debian's headers packages do",
+            hint="give a kernel with the headers package of Debian",
+        )
+    common = kernel.root / match["folder"].lstrip("/")
+    if not (common / "Makefile").is_file():
+        raise _lacking(kernel, str(common))
+    scripts = (kernel.headers / "scripts").resolve()  # ../../lib/linux-kbuild-6.1/scripts
+    if not (scripts / "Makefile.build").is_file():
+        raise _lacking(kernel, str(scripts))
+    kbuild, root = scripts.parent, kernel.root.resolve()
+    if not kbuild.is_relative_to(root):
+        raise EnvironmentMissing(
+            f"{kernel.headers}/scripts leads out of {root}, to {scripts}",
+            hint="unpack linux-kbuild into the same tree",
+        )
+    return Headers(
+        own=Part(path=kernel.headers, installed=f"/usr/src/{kernel.headers.name}"),
+        common=Part(path=common, installed=match["folder"]),
+        kbuild=Part(path=kbuild, installed=f"/{kbuild.relative_to(root)}"),
+    )
+
+
+def _lacking(kernel: Kernel, what: str) -> EnvironmentMissing:
+    return EnvironmentMissing(
+        f"kernel {kernel.release} has no headers to build with: {what} is missing",
+        hint=f"unpack linux-headers-{kernel.release}, its -common package and linux-kbuild into "
+        f"{kernel.root}, or use --kernel {kernel.release}",
+    )

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""The image with the compiler of one Debian release: used if it is there, else made."""
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lppack import proc, resources, store
+from lppack.builders import engine, stream
+from lppack.builders.protocol import OnLine
+from lppack.clock import Deadline
+from lppack.errors import EnvironmentMissing
+from lppack.packages.apt import Apt
+
+if TYPE_CHECKING:
+    import docker
+
+_PULL_LIMIT = 60.0
+_BASE_LIMIT = 900.0
+_BUILD_LIMIT = 900.0
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What the Dockerfile's template sees."""
+
+    base: str
+    compiler: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """A base image of our own: this machine's package sources, unpacked by mmdebstrap."""
+
+    name: str
+    recipe: str  # all that its bytes depend on, but for the packages' versions
+    command: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def ensure(
+    client: "docker.DockerClient",
+    suite: str,
+    compiler: str,
+    *,
+    on_line: OnLine | None = None,
+) -> Image:
+    """The image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
+    official = f"debian:{suite}-slim"
+    name = _name(suite, Recipe(base=official, compiler=compiler), official)
+    own = _own_base(suite)
+    own_name = _name(suite, Recipe(base=own.name, compiler=compiler), own.recipe) if own else ""
+    if found := _look(client, name) or (_look(client, own_name) if own else None):
+        return found
+    with store.locked(store.cache_dir() / "images" / f"{suite}.lock"):
+        base = official
+        if _look(client, official) is None and not _pull(client, official, on_line):
+            if own is None:
+                raise EnvironmentMissing(
+                    f"no image {official}, and no Debian package source for {suite} to make one",
+                    hint=f"run: docker pull {official}, or use --builder host",
+                )
+            base, name = own.name, own_name
+            if _look(client, base) is None:
+                _make_base(client, own, on_line)
+        if found := _look(client, name):  # another process made it meanwhile
+            return found
+        _build(client, name, Recipe(base=base, compiler=compiler), on_line)
+        made = _look(client, name)
+    if made is None:
+        raise EnvironmentMissing(f"the Docker engine has lost image {name} right after its build")
+    return made
+
+
+def render(recipe: Recipe) -> str:
+    """The Dockerfile."""
+    return resources.render("container/Dockerfile.j2", image=recipe)
+
+
+def _name(suite: str, recipe: Recipe, base_recipe: str) -> str:
+    return f"lppack-kbuild:{suite}-{_hash(render(recipe) + base_recipe)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _look(client: "docker.DockerClient", name: str) -> Image | None:
+    from docker.errors import ImageNotFound
+
+    with engine.errors():
+        try:
+            return Image(name=name, id=str(client.images.get(name).id))
+        except ImageNotFound:
+            return None
+
+
+def _pull(client: "docker.DockerClient", name: str, on_line: OnLine | None) -> bool:
+    from docker.errors import APIError
+
+    repository, _, tag = name.partition(":")
+    try:
+        for event in stream.until(
+            Deadline(_PULL_LIMIT), client.api.pull(repository, tag=tag, stream=True, decode=True)
+        ):
+            if "error" in event:
+                return False
+            if on_line and "progress" not in event:
+                on_line(str(event.get("status", "")))
+    except (APIError, OSError):  # TimeoutError and requests' errors are OSErrors
+        return False
+    return _look(client, name) is not None
+
+
+def _own_base(suite: str) -> _Base | None:
+    try:
+        apt = Apt(suite)
+        options = apt.options()
+    except EnvironmentMissing:  # not a Debian machine
+        return None
+    command = (
+        "mmdebstrap",
+        "--variant=minbase",
+        "--include=ca-certificates",
+        *(f"--aptopt={option}" for option in options),
+        suite,
+    )
+    recipe = repr((command, sorted(apt.texts.items())))
+    return _Base(
+        name=f"lppack-base:{suite}-{_hash(recipe)}",
+        recipe=recipe,
+        command=command,
+        files=apt.source_files(),
+    )
+
+
+def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | None) -> None:
+    if on_line:
+        on_line(f"making {base.name} with mmdebstrap from this machine's package sources")
+    folder = store.cache_dir() / "images"
+    with tempfile.TemporaryDirectory(dir=folder) as draft:
+        tar = Path(draft) / "base.tar"
+        done = proc.run(
+            [*base.command, str(tar), *map(str, base.files)],
+            limit=_BASE_LIMIT,
+            env={"TMPDIR": tempfile.gettempdir()},
+        )
+        if not done.ok:
+            raise EnvironmentMissing(
+                f"no base image: {done.summary(tail=8)}",
+                hint="check the network, or use --builder host",
+            )
+        repository, _, tag = base.name.partition(":")
+        with engine.errors(), _patient(client, _BASE_LIMIT):
+            client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
+
+
+def _build(
+    client: "docker.DockerClient", name: str, recipe: Recipe, on_line: OnLine | None
+) -> None:
+    said: list[str] = []
+    if on_line:
+        on_line(f"building {name}")
+    with _patient(client, _BUILD_LIMIT):
+        events: Iterator[dict[str, Any]] = client.api.build(
+            fileobj=io.BytesIO(render(recipe).encode()),
+            tag=name,
+            network_mode="host",  # a bridge may have no way out
+            rm=True,
+            forcerm=True,
+            decode=True,
+            buildargs={word: os.environ[word] for word in _PROXIES if word in os.environ},
+            labels={"lppack.compiler": recipe.compiler},
+        )
+        try:
+            for event in stream.until(Deadline(_BUILD_LIMIT), engine.guarded(events)):
+                for line in str(event.get("stream") or event.get("error") or "").splitlines():
+                    said.append(line)
+                    if on_line:
+                        on_line(line)
+                if "error" in event:
+                    raise _build_failed(name, said)
+        except TimeoutError:
+            said.append(f"no end in {_BUILD_LIMIT:.0f} s")
+            raise _build_failed(name, said) from None
+
+
+def _build_failed(name: str, said: list[str]) -> EnvironmentMissing:
+    tail = "\n".join(f"  {line}" for line in said[-10:])
+    return EnvironmentMissing(
+        f"the compiler image {name} cannot be built\n{tail}",
+        hint="check the network, or use --builder host",
+    )
+
+
+@contextlib.contextmanager
+def _patient(client: "docker.DockerClient", limit: float) -> Iterator[None]:
+    """Requests may take ``limit`` seconds inside: an import, a silent build step."""
+    before = client.api.timeout
+    client.api.timeout = int(limit)
+    try:
+        yield
+    finally:
+        client.api.timeout = before

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""A builder runs a compiler somewhere; the same commands give the same bytes with each."""
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from lppack import proc
+from lppack.errors import EnvironmentMissing
+from lppack.model import Kernel
+from lppack.packages import sources
+
+OnLine = Callable[[str], None]
+
+#: What commands see besides PATH; nothing of the user's own environment.
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/tmp",
+    "TZ": "UTC",
+    "KBUILD_BUILD_USER": "lppack",
+    "KBUILD_BUILD_HOST": "lppack",
+    "KBUILD_BUILD_TIMESTAMP": "1980-01-01",
+    "KBUILD_BUILD_VERSION": "1",
+    "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the first day that a zip file can name
+}
+
+# The default compiler of each suite, for programs that belong to no kernel.
+_COMPILERS = {"bullseye": "gcc-10", "bookworm": "gcc-12", "trixie": "gcc-14", "forky": "gcc-15"}
+
+
+class Site(Protocol):
+    """A directory prepared for one build; paths are as the commands see them."""
+
+    @property
+    def work(self) -> str: ...
+
+    @property
+    def kernel(self) -> str:
+        """The directory for ``make -C``; "" where no kernel was asked for."""
+
+    @property
+    def compiler(self) -> str: ...
+
+    def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
+        """Runs in ``work``; ``out`` holds stdout and stderr, and each line was streamed.
+
+        Past ``limit`` all is killed (``timed_out``). Raises BuildFailed if memory ran out.
+        """
+
+
+class Builder(Protocol):
+    @property
+    def name(self) -> str:
+        """As --builder takes it: "docker", "host"."""
+
+    def open(self, work: Path, kernel: Kernel | None) -> AbstractContextManager[Site]:
+        """A site in ``work``; ``kernel`` None is for static user programs."""
+
+    def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
+        """Where a bundle's bytes come from: the compiler's version, the image."""
+
+
+def compiler_of(kernel: Kernel | None) -> str:
+    """The compiler that built ``kernel``: "gcc-12"."""
+    if kernel is None:
+        return _COMPILERS.get(sources.codename(), "gcc")
+    # init/Kconfig, CC_VERSION_TEXT (v6.1): the first line of "$(CC) --version".
+    text = kernel.config.read_text()
+    match = re.search(r'^CONFIG_CC_VERSION_TEXT="(?:\S*-)?((?:gcc|clang)(?:-\d+)?) ', text, re.M)
+    if match and match[1].startswith("gcc"):
+        return match[1]
+    raise EnvironmentMissing(
+        f"{kernel.config}: this kernel was not built by gcc", hint="only gcc builds are supported"
+    )
+
+
+def kbuild_argv(site: Site, kernel: Kernel, folder: str = "") -> tuple[str, ...]:
+    """``make`` for the module in ``folder`` of ``site.work``; depends on no directory's name."""
+    installed = f"/usr/src/linux-headers-{kernel.release}"
+    # kbuild maps __FILE__ of kernel headers itself (-fmacro-prefix-map=$(srctree)/=), so only the
+    # debug information is mapped there. gcc lets the last option that fits win.
+    maps = []
+    if kernel.root != Path("/"):
+        maps += [f"-fdebug-prefix-map={kernel.root.resolve()}/usr/=/usr/"]
+    if site.kernel != installed:
+        maps += [f"-fdebug-prefix-map={site.kernel}={installed}"]
+    flags = " ".join([*maps, f"-ffile-prefix-map={site.work}=/lppack"])
+    return (
+        "make",
+        "-C",
+        site.kernel,
+        f"M={site.work}/{folder}".rstrip("/"),
+        f"CC={site.compiler}",
+        f"KCFLAGS={flags}",
+        f"KAFLAGS={flags}",
+    )

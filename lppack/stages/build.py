@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""build: real kbuild, in a container or on the host; the same bytes from both."""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lppack import __version__, store
+from lppack.builders.protocol import Builder, Site, kbuild_argv
+from lppack.errors import BuildFailed
+from lppack.model import Module, Plan, SourceTree
+from lppack.stages.generate import write
+
+_LIMIT = 600.0  # seconds for one command
+_MODULE, _TARGET, _PROGRAMS = "module", "target", "programs"
+# gcc: FILE:LINE:COLUMN: error: TEXT
+_ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.*)")
+
+
+def build(tree: SourceTree, builder: Builder) -> Module:
+    """The module of ``tree``, stripped, with its test targets and programs; from the cache if the
+    same thing was built before.
+
+    Raises BuildFailed, whose message shows the author's line and names the kept work directory.
+    """
+    start = time.monotonic()
+    plan = tree.plan
+    kept = store.cache_dir() / "modules" / _key(tree, builder)
+    cached = kept.is_dir()
+    if not cached:
+        with store.locked(kept.with_suffix(".lock")):
+            cached = kept.is_dir()
+            if not cached:
+                _build_into(kept, tree, builder)
+    programs = tuple(sorted((kept / _PROGRAMS).iterdir()))
+    return Module(
+        plan=plan,
+        ko=kept / f"{plan.module}.ko",
+        targets=tuple(kept / _TARGET / f"{name}.ko" for name in plan.manifest.test.targets),
+        programs=programs,
+        provenance=tuple(json.loads((kept / "provenance.json").read_text()).items()),
+        seconds=time.monotonic() - start,
+        cached=cached,
+        work=kept,
+    )
+
+
+def _key(tree: SourceTree, builder: Builder) -> str:
+    """Everything that the bytes depend on, and nothing else."""
+    plan, digest = tree.plan, hashlib.sha256()
+    parts = [__version__, plan.kernel.release, plan.kernel.version]
+    parts += [f"{key}={value}" for key, value in sorted(builder.identity(plan.kernel).items())]
+    digest.update("\0".join(parts).encode())
+    for name, text in tree.files:
+        digest.update(f"\0{name}\0{text}".encode())
+    for name, path in (*tree.copies, *_test_files(plan)):
+        digest.update(f"\0{name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _test_files(plan: Plan) -> Iterator[tuple[str, Path]]:
+    """Sources of the test targets and programs, by their path in the work directory."""
+    folder, spec = plan.manifest.folder, plan.manifest.test
+    if spec.targets:
+        for path in sorted((folder / "target").rglob("*")):
+            if path.is_file() and (path.suffix in (".c", ".h") or path.name == "Kbuild"):
+                yield f"{_TARGET}/{path.relative_to(folder / 'target')}", path
+    for name in spec.programs:
+        yield f"{_PROGRAMS}/{name}", folder / name
+
+
+def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
+    plan, spec = tree.plan, tree.plan.manifest.test
+    with _work_directory(plan) as work:
+        write(tree, work / _MODULE)
+        for name, path in _test_files(plan):
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, work / name)
+        (work / _PROGRAMS).mkdir(exist_ok=True)
+        with builder.open(work, plan.kernel) as site:
+            module = f"{site.work}/{_MODULE}"
+            _make(site, plan, work, _MODULE)
+            _run(site, plan, work, ["strip", "-g", f"{module}/{plan.module}.ko"])
+            if spec.targets:
+                _make(site, plan, work, _TARGET)
+            for name in spec.programs:
+                source = f"{site.work}/{_PROGRAMS}/{name}"
+                out = f"{site.work}/{_PROGRAMS}/{Path(name).stem}.bin"
+                _run(site, plan, work, _static(source, out, site.compiler))
+        provenance = {
+            "kernel_package": plan.kernel.package or "-",
+            **builder.identity(plan.kernel),
+        }
+        with store.directory_atomic(kept) as draft:
+            (draft / _TARGET).mkdir()
+            (draft / _PROGRAMS).mkdir()
+            shutil.copyfile(work / _MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
+            for name in spec.targets:
+                shutil.copyfile(_target(work, plan, name), draft / _TARGET / f"{name}.ko")
+            for name in spec.programs:
+                stem = Path(name).stem
+                shutil.copyfile(work / _PROGRAMS / f"{stem}.bin", draft / _PROGRAMS / stem)
+            (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
+
+
+def _target(work: Path, plan: Plan, name: str) -> Path:
+    ko = work / _TARGET / f"{name}.ko"
+    if not ko.is_file():
+        raise BuildFailed(
+            f'{plan.manifest.folder}/target builds no "{name}.ko"',
+            hint=f"write `obj-m := {name}.o` in target/Kbuild",
+        )
+    return ko
+
+
+def _make(site: Site, plan: Plan, work: Path, part: str) -> None:
+    _run(site, plan, work, [*kbuild_argv(site, plan.kernel, part), "modules"])
+
+
+def _static(source: str, out: str, compiler: str) -> list[str]:
+    return [compiler, "-static", "-O2", "-Wall", "-o", out, source]
+
+
+def _run(site: Site, plan: Plan, work: Path, argv: Sequence[str]) -> None:
+    done = site.run(argv, limit=_LIMIT)
+    if not done.ok:
+        raise _failure(done.out, done.summary(), plan, work, site.work)
+
+
+def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> BuildFailed:
+    """The first error of the compiler, at the author's own line; else the end of the log."""
+    log = f"{work.name}/build.log"
+    (work / "build.log").write_text(f"{out}\n{summary}\n")
+    lines = out.splitlines()
+    for index, line in enumerate(lines):
+        found = _ERROR.match(line.strip())
+        if not found:
+            continue
+        name = found["file"].removeprefix(f"{site_work}/")
+        part, _, rest = name.partition("/")
+        manifest = plan.manifest
+        if part == _MODULE and rest in (*manifest.sources, *manifest.headers):
+            file = str(manifest.folder / rest)
+        elif part in (_TARGET, _PROGRAMS):
+            file = str(manifest.folder / (name if part == _TARGET else rest))
+        else:
+            file = name
+        context = [shown.rstrip() for shown in lines[index + 1 : index + 3]]
+        return BuildFailed(
+            "\n".join([f"{file}:{found['line']}: {found['text']}", *context]),
+            file=file,
+            line=int(found["line"]),
+            hint=f"the whole log, and the sources as kbuild saw them: {_kept_name(plan)} ({log})",
+        )
+    return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}")
+
+
+def _kept_name(plan: Plan) -> Path:
+    return store.cache_dir() / "failed" / f"{plan.name}-{plan.version}_{plan.kernel.release}"
+
+
+@contextlib.contextmanager
+def _work_directory(plan: Plan) -> Iterator[Path]:
+    """A fresh directory; kept under ``failed`` if the build fails, gone otherwise."""
+    base = store.cache_dir() / "work"
+    base.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{plan.name}-", dir=base))
+    try:
+        yield work
+    except BuildFailed:
+        kept = _kept_name(plan)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(kept, ignore_errors=True)
+        work.rename(kept)
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def build_program(source: Path, builder: Builder) -> Path:
+    """A static user program, from the cache if the same source was built before."""
+    digest = hashlib.sha256(source.read_bytes())
+    digest.update(json.dumps(builder.identity(), sort_keys=True).encode())
+    kept = store.cache_dir() / "programs" / f"{source.stem}-{digest.hexdigest()[:16]}"
+    if kept.is_file():
+        return kept
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder, contextlib.ExitStack() as stack:
+        work = Path(folder)
+        shutil.copyfile(source, work / source.name)
+        site = stack.enter_context(builder.open(work, None))
+        argv = _static(f"{site.work}/{source.name}", f"{site.work}/{source.stem}", site.compiler)
+        done = site.run(argv, limit=_LIMIT)
+        if not done.ok:
+            raise BuildFailed(done.summary())
+        stack.close()
+        store.write_atomic(kept, (work / source.stem).read_bytes())
+    kept.chmod(0o755)
+    return kept
