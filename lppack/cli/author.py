@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""Verbs of those who write patches: validate, plan, generate, build, inspect, test."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, PATCHES, TIMEOUT
+from lppack.cli.output import FORMAT, build_log, note, problem_json, progress, result, table
+from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
+from lppack.model import Plan
+from lppack.stages.inspect import inspect as inspect_stage
+from lppack.stages.test import StepResult
+
+
+@click.command()
+@PATCHES
+@KERNEL
+@FORMAT
+def validate(patches: tuple[Path, ...], kernel: str | None, format_: str) -> int:
+    """Tell all problems of manifests at once; with --kernel also what that kernel says.
+
+    \b
+    Example:
+      lppack validate examples/proc-cmdline
+    """
+    problems = [problem for path in patches for problem in pipeline.problems_of(path, kernel)]
+    failed = any(problem.level is Level.ERROR for problem in problems)
+    if format_ == "json":
+        result({"ok": not failed, "problems": [problem_json(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        if not problems:
+            note(f"ok: {len(patches)} manifest{'s' if len(patches) != 1 else ''}, no problems")
+    return ManifestError.exit_code if failed else 0
+
+
+@click.command()
+@PATCH
+@KERNEL
+@ENGINE
+@MODE
+@FORMAT
+def plan(patch: Path, kernel: str | None, engine: str, mode: str | None, format_: str) -> None:
+    """Print every decision for a patch and a kernel, each with its reason.
+
+    \b
+    Example:
+      lppack plan examples/conn-limit
+    """
+    made = pipeline.make_plan(patch, kernel=kernel, engine=engine, mode=mode)
+    if format_ == "json":
+        result(plan_json(made))
+        return
+    table([(item.what, item.value, item.why) for item in made.decisions])
+
+
+def plan_json(made: Plan) -> dict[str, Any]:
+    needs, mode = made.manifest.needs, made.mode
+    return {
+        "ok": True,
+        "name": made.name,
+        "version": made.version,
+        "module": made.module,
+        "kernel": made.kernel.release,
+        "mode": mode.name.value,
+        "method": mode.method,
+        "engine": made.engine.value,
+        "needs": {
+            "leave": needs.leave.name,
+            "switch": needs.switch.name,
+            "transform": needs.transform.name,
+        },
+        "provides": {
+            "user": f"{mode.leave.name} {mode.switch.name}",
+            "kthread": f"{mode.kthread.name} {mode.switch.name}",
+        },
+        "irreversible": False,
+        "decisions": [
+            {"what": item.what, "value": item.value, "why": item.why} for item in made.decisions
+        ],
+    }
+
+
+@click.command()
+@PATCH
+@KERNEL
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the sources; made if it is not there.",
+)
+def generate(patch: Path, kernel: str | None, output: Path) -> None:
+    """Write the sources that kbuild will see.
+
+    \b
+    Example:
+      lppack generate examples/proc-cmdline -o sources
+    """
+    tree = pipeline.make_tree(pipeline.make_plan(patch, kernel=kernel))
+    pipeline.write_tree(tree, output)
+    for name in sorted([name for name, _ in tree.files] + [name for name, _ in tree.copies]):
+        click.echo(str(output / name))
+
+
+@click.command()
+@PATCHES
+@click.option("--kernel", "kernels", metavar="REL", multiple=True, help="May be given again.")
+@click.option(
+    "-o",
+    "--output",
+    default=".",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the bundles; this one, if not given.",
+)
+@BUILDER
+@ENGINE
+@MODE
+@FORMAT
+def build(
+    patches: tuple[Path, ...],
+    kernels: tuple[str, ...],
+    output: Path,
+    builder: str,
+    engine: str,
+    mode: str | None,
+    format_: str,
+) -> None:
+    """Build one bundle for each patch and each kernel.
+
+    \b
+    Example:
+      lppack build examples/proc-cmdline
+    """
+    plans = [
+        pipeline.make_plan(patch, kernel=kernel, engine=engine, mode=mode)
+        for patch in patches
+        for kernel in (kernels or (None,))
+    ]
+    bundles = []
+    for made in plans:
+        with build_log(f"building {made.name} for {made.kernel.release}") as on_line:
+            built = pipeline.make_bundle(made, output, builder=builder, on_line=on_line)
+        bundles.append(built)
+        if format_ != "json":
+            how = "from the cache" if built.cached else f"{built.seconds:.1f} s"
+            note(f"built {made.name} {made.version} for {made.kernel.release}: {how}")
+            click.echo(str(built.path))
+    if format_ == "json":
+        result(
+            {
+                "ok": True,
+                "bundles": [
+                    {
+                        "path": str(built.path),
+                        "patch": built.bundle.series,
+                        "version": built.bundle.version,
+                        "kernel": built.bundle.release,
+                        "module_sha256": built.bundle.module_sha256,
+                        "cached": built.cached,
+                        "seconds": round(built.seconds, 2),
+                    }
+                    for built in bundles
+                ],
+            }
+        )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@FORMAT
+def inspect(file: Path, format_: str) -> None:
+    """Say what is in a bundle or a module, and what is wrong with it (exit code 9).
+
+    \b
+    Example:
+      lppack inspect proc-cmdline-1_*.lpp
+    """
+    found = inspect_stage(file)
+    report = {
+        "ok": not found.faults,
+        "path": str(file),
+        "facts": dict(found.facts),
+        "files": [{"name": name, "size": size} for name, size in found.files],
+        "faults": list(found.faults),
+    }
+    if format_ == "json" and not found.faults:
+        result(report)
+    elif format_ != "json":
+        table([*found.facts, *((name, f"{size} bytes") for name, size in found.files)])
+    if found.faults:
+        raise AnswerIsNo("\n".join(f"{file}: {fault}" for fault in found.faults), report=report)
+
+
+@click.command()
+@PATCH
+@KERNEL
+@ENGINE
+@MODE
+@BUILDER
+@TIMEOUT
+@FORMAT
+def test(
+    patch: Path,
+    kernel: str | None,
+    engine: str,
+    mode: str | None,
+    builder: str,
+    timeout: float,
+    format_: str,
+) -> None:
+    """Take a patch or a bundle through every step in a private guest.
+
+    The steps are before, patched, converted, reverted and unloaded; at each the checks of the
+    manifest are compared.
+
+    \b
+    Example:
+      lppack test examples/proc-cmdline
+    """
+    run = pipeline.Trial(
+        patch, kernel=kernel, engine=engine, mode=mode, builder=builder, timeout=timeout
+    )
+    try:
+        with progress(f"testing {patch}") as tell:
+            for step in run.steps(tell):
+                tell("\n".join(step_lines(step)))
+        if not run.ok:
+            raise AnswerIsNo(
+                f"{run.title}: {run.failed_checks} checks failed",
+                hint=f"the guest's console: {run.console}",
+            )
+    except LppackError as error:
+        if run.bundle is not None:
+            error.report = test_json(run)
+        raise
+    if format_ == "json":
+        result(test_json(run))
+    else:
+        click.echo(f"ok: {run.title}")
+
+
+def step_lines(step: StepResult) -> list[str]:
+    """A step and the checks that failed in it, for people."""
+    if step.skipped:
+        return [f"  {step.step:<10} skipped: {step.skipped}"]
+    converted = f"  {step.converted} converted" if step.converted else ""
+    lines = [f"  {step.step:<10} {'ok' if step.ok else 'FAILED'}  {step.seconds:.1f} s{converted}"]
+    for check in step.checks:
+        if not check.ok:
+            lines.append(f"    $ {check.run.strip()}")
+            lines.append(f"    expected: {check.expect.strip()}")
+            lines.append(f"    got:      {check.got}")
+    return lines
+
+
+def test_json(run: pipeline.Trial) -> dict[str, Any]:
+    """What ``lppack test`` reports, also of a run that failed half-way."""
+    bundle = run.bundle
+    return {
+        "ok": run.ok,
+        "kernel": bundle.release if bundle else None,
+        "engine": bundle.engine.value if bundle else None,
+        "mode": bundle.mode.value if bundle else None,
+        "console": str(run.console) if run.console else None,
+        "steps": [
+            {
+                "step": step.step.value,
+                "ok": step.ok,
+                "skipped": step.skipped,
+                "seconds": round(step.seconds, 2),
+                "converted": step.converted,
+                "checks": [
+                    {"run": c.run, "expect": c.expect, "got": c.got, "ok": c.ok}
+                    for c in step.checks
+                ],
+            }
+            for step in run.steps_done
+        ],
+    }
+
+
+COMMANDS = (validate, plan, generate, build, inspect, test)

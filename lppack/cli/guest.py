@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""guest: kernels in QEMU that outlive a command."""
+
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import BUILDER, KERNEL
+from lppack.cli.output import FORMAT, progress, result, table
+from lppack.hosts import guests
+
+_NAME = click.argument("name")
+
+
+@click.group()
+def guest() -> None:
+    """Start, stop and look into guests that outlive a command.
+
+    \b
+    Example:
+      lppack guest list
+    """
+
+
+@guest.command()
+@_NAME
+@KERNEL
+@BUILDER
+@click.option("--target", "targets", metavar="PATCH", multiple=True, help="Also load its targets.")
+@click.option("--boot", "words", metavar="WORD", multiple=True, help="For its kernel command line.")
+def start(
+    name: str, kernel: str | None, builder: str, targets: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    """Boot a guest that stays; commands reach it with --on guest:NAME.
+
+    \b
+    Example:
+      lppack guest start demo
+    """
+    with progress(f"starting guest {name}") as tell:
+        pipeline.start_guest(name, kernel=kernel, builder=builder, targets=targets, words=words)
+        tell(f"guest {name} is up; reach it with --on guest:{name}")
+
+
+@guest.command()
+@_NAME
+def stop(name: str) -> None:
+    """Stop a guest; what was applied in it is gone.
+
+    \b
+    Example:
+      lppack guest stop demo
+    """
+    guests.stop(name)
+
+
+@guest.command("list")
+@FORMAT
+def list_(format_: str) -> None:
+    """List the guests that run.
+
+    \b
+    Example:
+      lppack guest list --format json
+    """
+    found = guests.list_guests()
+    if format_ == "json":
+        result(
+            {
+                "ok": True,
+                "guests": [
+                    {
+                        "name": item.name,
+                        "kernel": item.release,
+                        "pid": item.pid,
+                        "alive": item.alive,
+                        "console": str(item.console),
+                    }
+                    for item in found
+                ],
+            }
+        )
+        return
+    if not found:
+        click.echo("no guest runs")
+    table([(g.name, g.release, f"pid {g.pid}", "up" if g.alive else "ended") for g in found])
+
+
+@guest.command("shell", context_settings={"ignore_unknown_options": True})
+@_NAME
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--limit", type=float, default=600.0, help="Seconds that a command may take.")
+def shell(name: str, command: tuple[str, ...], limit: float) -> int:
+    """Run a command in a guest, or one line after another from stdin.
+
+    \b
+    Example:
+      lppack guest shell demo cat /proc/version
+    """
+    host = guests.connect(name)
+    code = 0
+    for line in [" ".join(command)] if command else _prompted(sys.stdin, name):
+        ran = host.run(["/bin/sh", "-c", line], limit=limit)
+        click.echo(ran.out, nl=False)
+        click.echo(ran.err, nl=False, err=True)
+        code = ran.rc
+    return code
+
+
+def _prompted(stdin: TextIO, name: str) -> Iterator[str]:
+    while True:
+        if stdin.isatty():
+            click.echo(f"{name}# ", nl=False, err=True)
+        line = stdin.readline()
+        if not line:
+            return
+        yield line
+
+
+COMMANDS = (guest,)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The command line: parses, calls, prints, exits. Nothing else in lppack does the last two."""
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from lppack import __version__
+from lppack.cli import author, guest, help, operate, setup
+from lppack.cli.output import show_error
+from lppack.errors import Interrupted, LppackError
+
+
+class _Commands(click.Group):
+    """Suggests the command that was meant, and lists commands in the order of work."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            close = difflib.get_close_matches(args[0], self.commands, n=1)
+            if close:
+                raise click.UsageError(
+                    f'No such command "{args[0]}": did you mean "{close[0]}"?', ctx
+                ) from None
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lppack")
+def commands() -> None:
+    """Packages and applies Linux kernel live patches, in two phases.
+
+    \b
+    Example:
+      lppack test examples/proc-cmdline
+    """
+
+
+for _group in (setup, author, operate, guest, help):
+    for _command in _group.COMMANDS:
+        commands.add_command(_command)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Runs the command line; the exit code says whether a target changed."""
+    signal.signal(signal.SIGTERM, _terminated)
+    as_json = any(
+        word == "--format=json" or (word == "json" and before == "--format")
+        for before, word in zip(["", *sys.argv], sys.argv, strict=False)
+    )
+    try:
+        code = commands(standalone_mode=False, prog_name="lppack")
+        return code if isinstance(code, int) else 0
+    except LppackError as error:
+        show_error(error, as_json=as_json)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        show_error(Interrupted("interrupted: no target was touched"), as_json=as_json)
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1

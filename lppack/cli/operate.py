@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Verbs of those who run kernels: apply, convert, revert, status."""
+
+from pathlib import Path
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import ON, TIMEOUT
+from lppack.cli.output import FORMAT, progress, result
+from lppack.stages.report import patch_json
+from lppack.stages.status import PatchReport
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@ON
+@click.option(
+    "--phase",
+    type=click.Choice(["patch", "all"]),
+    default="all",
+    show_default=True,
+    help="patch: leave conversion for later.",
+)
+@TIMEOUT
+@click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
+@FORMAT
+def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, format_: str) -> None:
+    """Apply a bundle: patch, wait until every thread has switched, then convert.
+
+    What does not end in time is reversed, and the host is as it was.
+
+    \b
+    Example:
+      lppack apply proc-cmdline-1_*.lpp --on guest:demo
+    """
+    with progress(f"applying {bundle}") as tell:
+        report = pipeline.apply_bundle(
+            bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=tell
+        )
+    _show((report,) if report else (), format_, empty=f"{bundle} would be applied to {on}")
+
+
+@click.command()
+@click.argument("series")
+@ON
+@FORMAT
+def convert(series: str, on: str, format_: str) -> None:
+    """Enable conversion of data: phase 2 alone, once phase 1 is complete.
+
+    \b
+    Example:
+      lppack convert conn-limit --on guest:demo
+    """
+    with progress(f"converting {series}") as tell:
+        report = pipeline.convert_series(series, on, say=tell)
+    _show((report,), format_, empty="")
+
+
+@click.command()
+@click.argument("series")
+@ON
+@TIMEOUT
+@FORMAT
+def revert(series: str, on: str, timeout: float, format_: str) -> None:
+    """Take a live patch back: stop converting, reverse the data, unpatch, unload.
+
+    \b
+    Example:
+      lppack revert conn-limit --on guest:demo
+    """
+    with progress(f"reverting {series}") as tell:
+        report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
+    _show((report,), format_, empty="")
+
+
+@click.command()
+@click.argument("series", required=False)
+@ON
+@FORMAT
+def status(series: str | None, on: str, format_: str) -> None:
+    """Say where things stand: phases, who blocks, which fixes are live.
+
+    \b
+    Example:
+      lppack status --on guest:demo
+    """
+    _show(pipeline.status_of(series, on), format_, empty=f"no live patch is on {on}")
+
+
+def _show(patches: tuple[PatchReport, ...], format_: str, *, empty: str) -> None:
+    if format_ == "json":
+        result({"ok": True, "patches": [patch_json(patch) for patch in patches]})
+        return
+    if not patches:
+        click.echo(empty)
+    for patch in patches:
+        click.echo("\n".join(_lines(patch)))
+
+
+def _lines(patch: PatchReport) -> list[str]:
+    name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
+    words = [f"{name} on {patch.host}: {patch.phase}"]
+    if patch.conversion != "none":
+        words.append(f"conversion {patch.conversion}, {patch.converted} converted")
+    lines = [", ".join(words)]
+    for fix in patch.fixes:
+        what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
+        lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")
+    lines += [
+        f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
+        for blocker in patch.blockers
+    ]
+    return lines
+
+
+COMMANDS = (apply, convert, revert, status)

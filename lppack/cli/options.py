@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Options that several commands take, each written once."""
+
+from pathlib import Path
+
+import click
+
+from lppack.consistency import AVAILABLE_ENGINES, ModeName
+
+KERNEL = click.option(
+    "--kernel",
+    metavar="REL",
+    help="A release, a folder with an unpacked kernel package, or `running`; "
+    "the newest that the manifest names, if not given.",
+)
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["auto", *AVAILABLE_ENGINES]),
+    default="auto",
+    help="What moves the kernel's threads.",
+)
+MODE = click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in ModeName]),
+    help="Exactly this mode; the weakest that covers the needs, if not given.",
+)
+BUILDER = click.option(
+    "--builder",
+    type=click.Choice(["docker", "host"]),
+    default="docker",
+    show_default=True,
+    help="docker: in a container without network; host: with this machine's compiler.",
+)
+PATCH = click.argument("patch", type=click.Path(path_type=Path))
+PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(path_type=Path))
+ON = click.option(
+    "--on",
+    "on",
+    metavar="HOST",
+    default="local",
+    show_default=True,
+    help="local, or guest:NAME.",
+)
+TIMEOUT = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that a transition may take.",
+)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""doctor and demo: what this machine has, and the main job shown on it."""
+
+import time
+
+import click
+
+from lppack import doctor as doctor_
+from lppack import pipeline, resources
+from lppack.cli.author import step_lines
+from lppack.cli.options import BUILDER
+from lppack.cli.output import FORMAT, note, progress, result
+from lppack.errors import AnswerIsNo, EnvironmentMissing
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Install and start what is missing, after saying what.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option("--undo", is_flag=True, help="Stop what --fix has started.")
+@FORMAT
+def doctor(fix: bool, yes: bool, undo: bool, format_: str) -> int:
+    """Say what this machine has and lacks, each with the fix.
+
+    \b
+    Example:
+      lppack doctor
+    """
+    if undo:
+        doctor_.undo(note)
+        return 0
+    findings = doctor_.examine()
+    missing = [finding for finding in findings if finding.needed and not finding.ok]
+    if fix and missing:
+        for finding in missing:
+            note(f"{finding.name}: {finding.missing}; to be done: {finding.fix or 'by hand'}")
+        if not yes and not click.confirm("go on?", err=True):
+            raise EnvironmentMissing("nothing was done", hint="or: lppack doctor --fix --yes")
+        doctor_.fix(findings, note)
+        findings = doctor_.examine()
+        missing = [finding for finding in findings if finding.needed and not finding.ok]
+    if format_ == "json":
+        result(
+            {
+                "ok": not missing,
+                "findings": [
+                    {
+                        "name": f.name,
+                        "ok": f.ok,
+                        "needed": f.needed,
+                        "text": f.found if f.ok else f.missing,
+                        "fix": f.fix,
+                        "command": f.command,
+                    }
+                    for f in findings
+                ],
+            }
+        )
+    else:
+        for finding in findings:
+            word = "ok  " if finding.ok else "LACK" if finding.needed else "note"
+            click.echo(
+                f"{word}  {finding.name}: {finding.found if finding.ok else finding.missing}"
+            )
+            if not finding.ok and finding.command:
+                click.echo(f"      by hand: {finding.command}")
+        if missing:
+            note("to fix all of it: lppack doctor --fix")
+    return EnvironmentMissing.exit_code if missing else 0
+
+
+_STORY = {
+    "before": "the kernel as it was booted, with the test targets loaded",
+    "patched": "phase 1: every thread has switched to the new functions; data is as it was",
+    "converted": "phase 2: new code converts what it touches",
+    "reverted": "back: converted data was reversed, every thread runs the old functions",
+    "unloaded": "the module is gone",
+}
+
+
+@click.command()
+@BUILDER
+def demo(builder: str) -> None:
+    """Do the main job on both examples, telling each step; installs nothing.
+
+    \b
+    Example:
+      lppack demo
+    """
+    start = time.monotonic()
+    for name in ("proc-cmdline", "conn-limit"):
+        folder = resources.examples() / name
+        click.echo(f"\n== {name}: manifest to live kernel and back, in a private guest")
+        run = pipeline.Trial(folder, builder=builder)
+        with progress(f"demo: {name}") as tell:
+            for step in run.steps(tell):
+                click.echo(f"{step.step:<10} {_STORY[step.step]}")
+                for check in step.checks:
+                    click.echo(f"           $ {check.run.strip().splitlines()[-1]}")
+                    for line in check.got.splitlines():
+                        click.echo(f"             {line}")
+                if not step.ok or step.skipped:
+                    click.echo("\n".join(step_lines(step)))
+        if not run.ok:
+            raise AnswerIsNo(f"{run.title}: {run.failed_checks} checks failed")
+        click.echo(f"ok: {run.title}")
+    click.echo(f"\ndone in {time.monotonic() - start:.0f} s")
+
+
+COMMANDS = (doctor, demo)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""What this machine has and lacks for lppack; the only code that installs or starts anything."""
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack import store
+from lppack.builders.machine import Machine, ThisMachine
+from lppack.clock import Deadline
+from lppack.errors import EnvironmentMissing
+
+Say = Callable[[str], None]
+
+DISK_NEEDED = 3 * 2**30
+_DOCKERD = ("dockerd", "--iptables=false", "--bridge=none")
+_START_LIMIT = 60.0
+_STOP_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that lppack uses: here or not, and what would bring it."""
+
+    name: str
+    ok: bool
+    needed: bool = True  # False: for information only, lppack works without it
+    found: str = ""  # what is here, where ok
+    missing: str = ""  # what is not, and what for
+    fix: str = ""  # what --fix would do; "": nothing that it may do
+    command: str = ""  # the same by hand
+    packages: tuple[str, ...] = ()  # Debian packages that --fix installs
+    starts_engine: bool = False  # whether --fix starts the Docker engine
+
+
+def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
+    """Everything that lppack uses, found or missing; changes nothing."""
+    machine = machine or ThisMachine()
+    return (
+        *_engine(machine),
+        _program(machine, "qemu-system-x86_64", "qemu-system-x86", "lppack test, guest"),
+        _program(machine, "mmdebstrap", "mmdebstrap", "the compiler image, if none can be pulled"),
+        _program(machine, "apt-get", "apt", "fetching kernels"),
+        _program(machine, "dpkg-deb", "dpkg", "unpacking kernels"),
+        _disk(machine),
+        _kvm(machine),
+        _gcc(machine),
+    )
+
+
+def fix(findings: Iterable[Finding], say: Say, machine: Machine | None = None) -> None:
+    """Installs and starts what ``findings`` lack, telling each step before it is made."""
+    machine = machine or ThisMachine()
+    lacking = [finding for finding in findings if finding.needed and not finding.ok]
+    packages = sorted({package for finding in lacking for package in finding.packages})
+    starts = any(finding.starts_engine for finding in lacking)
+    if not machine.is_root and (packages or starts):
+        commands = [finding.command for finding in lacking if finding.command]
+        raise EnvironmentMissing(
+            "only root may install packages and start the Docker engine",
+            hint="run: " + " && ".join(dict.fromkeys(commands)),
+        )
+    if packages:
+        _install(packages, say, machine)
+    if starts:
+        _start_engine(say, machine)
+    for finding in lacking:
+        if not finding.packages and not finding.starts_engine:
+            say(f"{finding.name}: {finding.missing}; by hand: {finding.command}")
+    if not packages and not starts:
+        say("nothing to install or start")
+
+
+def undo(say: Say, machine: Machine | None = None) -> None:
+    """Stops what ``fix`` started; installed packages stay."""
+    machine = machine or ThisMachine()
+    with store.locked(_note().with_suffix(".lock")):
+        try:
+            note = json.loads(_note().read_text())
+        except (OSError, ValueError):
+            say("doctor started nothing here that is still known")
+            return
+        if note.get("systemd"):
+            say("stopping the Docker engine: systemctl stop docker")
+            done = machine.run(["systemctl", "stop", "docker"], limit=_START_LIMIT)
+            if not done.ok:
+                raise EnvironmentMissing(done.summary())
+        elif machine.start_time(note["pid"]) == note["start_time"]:
+            say(f"stopping the Docker engine, process {note['pid']}")
+            _stop(note["pid"], note["start_time"], machine)
+        else:
+            say("the Docker engine that doctor started is already gone")
+        _note().unlink(missing_ok=True)
+
+
+def _engine(machine: Machine) -> tuple[Finding, Finding]:
+    engine, right = "Docker engine", "right to the Docker engine's socket"
+    try:
+        version = machine.engine()
+    except EnvironmentMissing as error:
+        if "no right" in error.message:
+            return (
+                Finding(name=engine, ok=True, found="its socket is there"),
+                Finding(
+                    name=right,
+                    ok=False,
+                    missing=error.message,
+                    command="sudo usermod -aG docker $USER  (then log in again)",
+                ),
+            )
+        # What counts is the engine: "docker" on PATH may be a client alone, or a stranger's.
+        packages = () if machine.which("dockerd") else ("docker.io",)
+        start = "systemctl start docker" if machine.has_systemd else " ".join(_DOCKERD)
+        install = [f"sudo {_install_command(packages)}"] if packages else []
+        return (
+            Finding(
+                name=engine,
+                ok=False,
+                missing=error.message,
+                fix=f"{'install docker.io, ' if packages else ''}run: {start}",
+                command=" && ".join([*install, f"sudo {start}"]),
+                packages=packages,
+                starts_engine=True,
+            ),
+            Finding(
+                name=right, ok=False, needed=False, missing="cannot be told while no engine answers"
+            ),
+        )
+    return (
+        Finding(name=engine, ok=True, found=f"version {version}"),
+        Finding(name=right, ok=True, found="yes"),
+    )
+
+
+def _program(machine: Machine, program: str, package: str, purpose: str) -> Finding:
+    path = machine.which(program)
+    if path:
+        return Finding(name=program, ok=True, found=path)
+    if not machine.which("apt-get"):
+        return Finding(
+            name=program,
+            ok=False,
+            missing=f"not found (for {purpose}); this is no Debian machine",
+            command=f"install {program} as this system does",
+        )
+    return Finding(
+        name=program,
+        ok=False,
+        missing=f"not found (for {purpose})",
+        fix=f"install {package}",
+        command=f"sudo {_install_command([package])}",
+        packages=(package,),
+    )
+
+
+def _disk(machine: Machine) -> Finding:
+    cache = store.cache_dir()
+    free = machine.free(cache)
+    text = f"{free / 2**30:.1f} GB free in {cache}"
+    if free >= DISK_NEEDED:
+        return Finding(name="disk", ok=True, found=text)
+    return Finding(
+        name="disk",
+        ok=False,
+        missing=f"{text}, {DISK_NEEDED / 2**30:.0f} GB needed",
+        command="make room, or set XDG_CACHE_HOME to a larger disk",
+    )
+
+
+def _kvm(machine: Machine) -> Finding:
+    if machine.usable("/dev/kvm"):
+        return Finding(name="/dev/kvm", ok=True, needed=False, found="guests run at full speed")
+    why = "no right to it" if machine.exists("/dev/kvm") else "not there"
+    return Finding(
+        name="/dev/kvm", ok=False, needed=False, missing=f"{why}: guests are emulated, and slower"
+    )
+
+
+def _gcc(machine: Machine) -> Finding:
+    path = machine.which("gcc")
+    if path:
+        return Finding(name="gcc", ok=True, needed=False, found=path)
+    return Finding(
+        name="gcc",
+        ok=False,
+        needed=False,
+        missing="not found: only for --builder host",
+        command=f"sudo {_install_command(['gcc', 'make', 'libc6-dev'])}",
+    )
+
+
+def _install_command(packages: Iterable[str]) -> str:
+    return f"apt-get install -y --no-install-recommends {' '.join(packages)}"
+
+
+def _install(packages: Sequence[str], say: Say, machine: Machine) -> None:
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", *_install_command(packages).split()]
+    say(f"installing {', '.join(packages)}: {_install_command(packages)}")
+    # Empty or old package lists are the usual reason for a failure.
+    if not (done := machine.run(command, limit=900)).ok:
+        say("that failed; fetching the package lists first: apt-get update")
+        update = machine.run(["apt-get", "update"], limit=300)
+        if not update.ok:
+            raise EnvironmentMissing(update.summary(), hint="check the network")
+        done = machine.run(command, limit=900)
+    if not done.ok:
+        raise EnvironmentMissing(done.summary(), hint="see the messages of apt-get above")
+
+
+def _start_engine(say: Say, machine: Machine) -> None:
+    with store.locked(_note().with_suffix(".lock")):
+        with contextlib.suppress(EnvironmentMissing):  # docker.io may start it when installed
+            say(f"the Docker engine answers already, version {machine.engine()}")
+            return
+        log = store.state_dir() / "dockerd.log"
+        deadline = Deadline(_START_LIMIT, clock=machine.clock)
+        if machine.has_systemd:
+            say("starting the Docker engine: systemctl start docker")
+            done = machine.run(["systemctl", "start", "docker"], limit=_START_LIMIT)
+            if not done.ok:
+                raise EnvironmentMissing(done.summary(), hint="see: journalctl -u docker")
+            note: dict[str, object] = {"systemd": True}
+            store.write_atomic(_note(), json.dumps(note).encode())
+            hint = "see: journalctl -u docker"
+            pid = None
+        else:
+            say(f"starting the Docker engine: {' '.join(_DOCKERD)}  (log: {log})")
+            log.parent.mkdir(parents=True, exist_ok=True)
+            pid = machine.spawn(_DOCKERD, log)
+            note = {"pid": pid, "start_time": machine.start_time(pid)}
+            store.write_atomic(_note(), json.dumps(note).encode())
+            hint = f"its log is {log}"
+        while True:
+            with contextlib.suppress(EnvironmentMissing):
+                say(f"the Docker engine answers, version {machine.engine()}")
+                return
+            if pid is not None and machine.start_time(pid) is None:
+                _note().unlink(missing_ok=True)
+                raise EnvironmentMissing("the Docker engine ended at once", hint=hint)
+            if deadline.expired:
+                raise EnvironmentMissing(
+                    f"the Docker engine does not answer after {_START_LIMIT:.0f} s", hint=hint
+                )
+            deadline.pause(0.3)
+
+
+def _stop(pid: int, start: int, machine: Machine) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        machine.kill(pid, number)
+        deadline = Deadline(_STOP_LIMIT, clock=machine.clock)
+        while not deadline.expired:
+            if machine.start_time(pid) != start:
+                return
+            deadline.pause(0.2)
+    raise EnvironmentMissing(f"process {pid} cannot be stopped", hint=f"look at: ps -fp {pid}")
+
+
+def _note() -> Path:
+    return store.state_dir() / "doctor.json"

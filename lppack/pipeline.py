@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: MIT
+"""The order of the stages, known here alone."""
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack import resources, store
+from lppack.builders.protocol import Builder
+from lppack.errors import EnvironmentMissing, ManifestError, Problem
+from lppack.hosts.guest import GuestHost
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle, Kernel, Plan, SourceTree, Step
+from lppack.stages.apply import Control
+from lppack.stages.status import PatchReport
+from lppack.stages.test import StepResult
+
+Say = Callable[[str], None]
+
+
+def problems_of(path: Path, kernel: str | None) -> tuple[Problem, ...]:
+    """load, validate, and with a kernel also what its facts say: all problems, not the first."""
+    from lppack.stages.load import load
+    from lppack.stages.validate import problems_of as validate_problems
+
+    try:
+        document = load(path)
+    except ManifestError as error:
+        return error.problems
+    found = list(validate_problems(document))
+    if kernel is not None:
+        from lppack.kernel.facts import open_facts
+        from lppack.packages.kernels import resolve
+        from lppack.rules.kernel import kernel_problems
+
+        facts = open_facts(resolve(kernel, [text for _, text in document.strings("kernels")]))
+        found += kernel_problems(document, facts)
+    return tuple(sorted(found, key=lambda problem: problem.sort_key))
+
+
+def make_plan(
+    path: Path,
+    *,
+    kernel: str | None = None,
+    engine: str = "auto",
+    mode: str | None = None,
+    test_points: bool = False,
+) -> Plan:
+    """load, validate, plan."""
+    from lppack.kernel.config import read_config
+    from lppack.kernel.facts import open_facts
+    from lppack.packages.kernels import resolve
+    from lppack.stages.load import load
+    from lppack.stages.plan import plan
+    from lppack.stages.validate import validate
+
+    document = load(path)
+    manifest = validate(document)
+    chosen = resolve(kernel, manifest.kernels)
+    return plan(
+        document,
+        manifest,
+        chosen,
+        open_facts(chosen),
+        read_config(chosen.config),
+        engine=engine,
+        mode=mode,
+        test_points=test_points,
+    )
+
+
+def make_tree(plan: Plan) -> SourceTree:
+    """generate."""
+    from lppack.stages.generate import generate
+
+    return generate(plan)
+
+
+def write_tree(tree: SourceTree, folder: Path) -> None:
+    from lppack.stages.generate import write
+
+    write(tree, folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    bundle: Bundle
+    cached: bool
+    seconds: float
+
+    @property
+    def path(self) -> Path:
+        return self.bundle.path
+
+
+def make_bundle(plan: Plan, folder: Path, *, builder: str, on_line: Say) -> Built:
+    """generate, build, link, bundle."""
+    from lppack.stages.build import build
+    from lppack.stages.bundle import bundle, read
+    from lppack.stages.generate import generate
+    from lppack.stages.link import link
+
+    tree = generate(plan)
+    module = link(build(tree, open_builder(builder, on_line)))
+    path = bundle(module, tree, folder)
+    return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)
+
+
+def open_builder(name: str, on_line: Say) -> Builder:
+    """``docker`` or ``host``."""
+    if name == "host":
+        from lppack.builders.host import HostBuilder
+
+        return HostBuilder(on_line)
+    from lppack.builders.container import ContainerBuilder
+
+    return ContainerBuilder(on_line)
+
+
+def initramfs_for(kernel: Kernel, builder: str) -> Path:
+    """The initramfs of lppack's guests, made once for a kernel and an agent."""
+    from lppack.hosts import initramfs
+    from lppack.packages.kernels import fetch_file
+    from lppack.stages.build import build_program
+
+    made_by = open_builder(builder, lambda _line: None)
+    agent = build_program(resources.template_dir() / "guest/agent.c", made_by)
+    busybox = fetch_file("busybox-static", "bin/busybox")
+    key = hashlib.sha256(
+        b"\0".join((agent.read_bytes(), busybox.read_bytes(), kernel.version.encode()))
+        + Path(initramfs.__file__).read_bytes()
+    ).hexdigest()[:16]
+    out = store.cache_dir() / "initramfs" / f"{kernel.release}-{key}.cpio"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        initramfs.make(kernel, agent, busybox, out)
+    return out
+
+
+def start_guest(
+    name: str,
+    *,
+    kernel: str | None,
+    builder: str,
+    targets: Sequence[str] = (),
+    words: Sequence[str] = (),
+) -> None:
+    """A guest that outlives this command, with the test targets of patches loaded."""
+    from lppack.hosts import guests
+    from lppack.packages.kernels import resolve
+
+    chosen = resolve(kernel, ("6.1.0-*-amd64",))
+    host = guests.start(name, chosen, initramfs_for(chosen, builder), cmdline=tuple(words))
+    try:
+        for target in targets:
+            plan = make_plan(Path(target), kernel=kernel or chosen.release)
+            with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+                built = make_bundle(plan, Path(folder), builder=builder, on_line=lambda _line: None)
+                _load_targets(host, built.bundle, Path(folder))
+    except BaseException:
+        guests.stop(name)
+        raise
+
+
+def _load_targets(host: Host, bundle: Bundle, folder: Path) -> None:
+    from lppack.stages.bundle import extract
+    from lppack.stages.test import load_targets
+
+    extract(bundle.path, folder)
+    load_targets(host, bundle, folder)
+
+
+@contextlib.contextmanager
+def open_host(on: str) -> Iterator[Host]:
+    """``local`` or ``guest:NAME``."""
+    if on == "local":
+        from lppack.hosts.local import LocalHost
+
+        _need_root()
+        yield LocalHost()
+    elif on.startswith("guest:"):
+        from lppack.hosts import guests
+
+        host = guests.connect(on.removeprefix("guest:"))
+        try:
+            yield host
+        finally:
+            host.close()
+    else:
+        raise EnvironmentMissing(f'"{on}" is not a host', hint="local, or guest:NAME")
+
+
+def _need_root() -> None:
+    import os
+
+    if os.geteuid() != 0:
+        raise EnvironmentMissing(
+            "only root can load a live patch on this machine",
+            hint="run it as root, or try it in a guest: lppack guest start demo",
+        )
+
+
+@contextlib.contextmanager
+def _control(on: str, *, timeout: float, say: Say) -> Iterator[Control]:
+    from lppack.engines.livepatch import Livepatch
+
+    with open_host(on) as host:
+        yield Control(engine=Livepatch(host), host=host, timeout=timeout, say=say)
+
+
+def apply_bundle(
+    path: Path, on: str, *, convert: bool, timeout: float, dry_run: bool, say: Say
+) -> PatchReport | None:
+    """apply; None for a dry run, after all that can be refused early was looked at."""
+    from lppack.stages.apply import apply, refuse_early
+    from lppack.stages.bundle import extract, read
+
+    bundle = read(path)
+    with (
+        tempfile.TemporaryDirectory(prefix="lppack-") as folder,
+        _control(on, timeout=timeout, say=say) as control,
+    ):
+        if dry_run:
+            refuse_early(control, bundle)
+            return None
+        extract(path, Path(folder))
+        return apply(control, bundle, Path(folder) / f"{bundle.module}.ko", convert=convert)
+
+
+def convert_series(series: str, on: str, *, say: Say) -> PatchReport:
+    from lppack.stages.convert import convert
+
+    with _control(on, timeout=60.0, say=say) as control:
+        return convert(control, series)
+
+
+def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport:
+    from lppack.stages.revert import revert
+
+    with _control(on, timeout=timeout, say=say) as control:
+        return revert(control, series)
+
+
+def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
+    from lppack.stages.revert import find
+    from lppack.stages.status import status
+
+    with _control(on, timeout=60.0, say=lambda _line: None) as control:
+        if series is not None:
+            return (control.report(find(control, series).module),)
+        return status(control.engine, control.host.name)
+
+
+class Trial:
+    """One run of ``lppack test``: build if it is a patch, boot a private guest, go the steps."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kernel: str | None = None,
+        engine: str = "auto",
+        mode: str | None = None,
+        builder: str = "docker",
+        timeout: float = 60.0,
+        test_points: bool = False,
+    ) -> None:
+        self.path = path
+        self.kernel = kernel
+        self.engine = engine
+        self.mode = mode
+        self.builder = builder
+        self.timeout = timeout
+        self.test_points = test_points
+        self.bundle: Bundle | None = None
+        self.console: Path | None = None
+        self.steps_done: list[StepResult] = []
+
+    @property
+    def ok(self) -> bool:
+        return len(self.steps_done) == len(Step) and all(step.ok for step in self.steps_done)
+
+    @property
+    def title(self) -> str:
+        bundle = self.bundle
+        name = f"{bundle.series} {bundle.version}" if bundle else str(self.path)
+        return f"{name} on {bundle.release}" if bundle else name
+
+    @property
+    def failed_checks(self) -> str:
+        checks = [check for step in self.steps_done for check in step.checks]
+        return f"{sum(not check.ok for check in checks)} of {len(checks)}"
+
+    def steps(self, say: Say) -> Iterator[StepResult]:
+        """Yields each step when it is done. Raises whatever any stage raises."""
+        from lppack.hosts.guest import boot
+        from lppack.stages.bundle import extract
+
+        with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+            work = Path(folder)
+            kernel = self._bundle(work, say)
+            assert self.bundle is not None
+            extract(self.bundle.path, work / "bundle")
+            say(f"booting {kernel.release} in a private guest")
+            initramfs = initramfs_for(kernel, self.builder)
+            try:
+                with boot(
+                    kernel,
+                    work=work / "g",
+                    initramfs=initramfs,
+                    cmdline=self.bundle.test.boot,
+                ) as host:
+                    yield from self._run(host, work / "bundle", say)
+            finally:
+                self._keep_console(work / "g")
+
+    def _bundle(self, work: Path, say: Say) -> Kernel:
+        from lppack.packages.kernels import resolve
+        from lppack.stages.bundle import SUFFIX, read
+
+        if self.path.suffix == SUFFIX:
+            self.bundle = read(self.path)
+            return resolve(self.kernel or self.bundle.release, ())
+        plan = make_plan(
+            self.path,
+            kernel=self.kernel,
+            engine=self.engine,
+            mode=self.mode,
+            test_points=self.test_points,
+        )
+        say(f"building {plan.name} {plan.version} for {plan.kernel.release}")
+        built = make_bundle(
+            plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")
+        )
+        self.bundle = built.bundle
+        return plan.kernel
+
+    def _run(self, host: GuestHost, files: Path, say: Say) -> Iterator[StepResult]:
+        from lppack.engines.livepatch import Livepatch
+        from lppack.stages.test import test
+
+        assert self.bundle is not None
+        control = Control(engine=Livepatch(host), host=host, timeout=self.timeout, say=say)
+        for step in test(control, host, self.bundle, files):
+            self.steps_done.append(step)
+            yield step
+
+    def _keep_console(self, folder: Path) -> None:
+        assert self.bundle is not None
+        console = folder / "console.log"
+        if console.exists():
+            name = f"{self.bundle.series}-{self.bundle.version}_{self.bundle.release}.log"
+            self.console = store.cache_dir() / "consoles" / name
+            store.write_atomic(self.console, console.read_bytes())

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What developers and CI run; the names only, the work is in tools/ and in the tests."""
+
+import sys
+
+from invoke.context import Context
+from invoke.tasks import task
+
+# The interpreter of this virtual environment, also where it was not activated.
+_PYTHON = sys.executable
+
+
+@task
+def setup(c: Context) -> None:
+    """Install and start what the tests and the demo need."""
+    c.run(f"{_PYTHON} -m lppack doctor --fix --yes")
+
+
+@task
+def lint(c: Context) -> None:
+    """Format, lint and types."""
+    c.run(f"{_PYTHON} -m ruff format --check .")
+    c.run(f"{_PYTHON} -m ruff check .")
+    c.run(f"{_PYTHON} -m mypy")
+
+
+@task(lint)
+def check(c: Context) -> None:
+    """Lint, types and fast tests: leaves out what needs a Docker engine or boots a guest."""
+    c.run(f"{_PYTHON} -m pytest -q -m 'not docker and not guest'")
+
+
+@task(setup, lint)
+def test(c: Context) -> None:
+    """What CI runs: every test, containers and guests included; a skip is a failure."""
+    c.run(f"{_PYTHON} -m pytest")
+
+
+@task(setup)
+def demo(c: Context) -> None:
+    """Set up all that is needed, and do the main job on both examples."""
+    c.run(f"{_PYTHON} -m lppack demo")
+
+
+@task
+def golden(c: Context, update: bool = False) -> None:
+    """Compare the rendered templates with tests/golden; with --update, write them anew."""
+    c.run(f"{_PYTHON} tools/golden.py{' --update' if update else ''}")
+
+
+@task
+def wheel(c: Context) -> None:
+    """Build the wheel into dist/."""
+    c.run(f"{_PYTHON} -m build --wheel")
+
+
+@task
+def image(c: Context) -> None:
+    """Build the container image of lppack for CI pipelines."""
+    c.run(f"{_PYTHON} tools/ci_image.py")
