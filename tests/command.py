@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Runs lppack as a user does, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    rc: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+
+def lppack(
+    *words: str | Path,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    limit: float = 300.0,
+) -> Ran:
+    done = subprocess.run(
+        [sys.executable, "-m", "lppack", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ran(rc=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def interrupted(
+    *words: str | Path, when: Callable[[], bool], cwd: Path = ROOT, limit: float = 180.0
+) -> Ran:
+    """Sends SIGINT once ``when`` holds, as Ctrl-C does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lppack", *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + limit
+        while not when():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, "the moment to interrupt never came"
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=limit)
+    finally:
+        process.kill()
+    assert "Traceback" not in err, err
+    return Ran(rc=process.returncode, out=out, err=err)
+
+
+def check_shape(name: str, value: dict[str, Any]) -> None:
+    """Holds the JSON of a command against ``schemas/output-v1.json``."""
+    from jsonschema import Draft202012Validator
+
+    from lppack.resources import schema
+
+    Draft202012Validator({**schema("output-v1"), "$ref": f"#/$defs/{name}"}).validate(value)

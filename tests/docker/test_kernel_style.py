@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Generated C and the examples' C, as the kernel's own tools see them."""
+
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lppack import pipeline, store
+from lppack.builders.container import ContainerBuilder
+from lppack.builders.protocol import kbuild_argv
+from lppack.model import Plan
+from lppack.packages.kernels import fetch_file
+from tests.command import EXAMPLES
+
+pytestmark = pytest.mark.docker
+
+CASES = [("proc-cmdline", False), ("conn-limit", False), ("conn-limit", True)]
+# Neither is about our sources: no vmlinux is in the headers package.
+_QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")
+
+
+def sources(name: str, test_points: bool, folder: Path) -> Plan:
+    plan = pipeline.make_plan(EXAMPLES / name, test_points=test_points)
+    pipeline.write_tree(pipeline.make_tree(plan), folder)
+    return plan
+
+
+def complaints(plan: Plan, work: Path) -> list[str]:
+    """What W=1 and sparse say."""
+    with ContainerBuilder().open(work, plan.kernel) as site:
+        argv = [*kbuild_argv(site, plan.kernel, "m"), "W=1", "C=2", "modules"]
+        done = site.run(argv, limit=300.0)
+    assert done.ok, done.summary(tail=30)
+    assert "CHECK" in done.out, "sparse ran"
+    return [line for line in done.out.splitlines() if not _QUIET.search(line)]
+
+
+@pytest.mark.parametrize(("name", "test_points"), CASES)
+def test_no_warning_of_gcc_or_sparse(name: str, test_points: bool, tmp_path: Path) -> None:
+    plan = sources(name, test_points, tmp_path / "m")
+    assert complaints(plan, tmp_path) == []
+
+
+def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:
+    plan = sources("proc-cmdline", False, tmp_path / "m")
+    source = tmp_path / "m/cmdline.c"
+    source.write_text(f"{source.read_text()}\nint stray(void);\nvoid *lp_p = 0;\nint lp_q(void) {{ return 0; }}\n")
+    text = "\n".join(complaints(plan, tmp_path))
+    assert "Using plain integer as NULL pointer" in text
+    assert "no previous prototype" in text
+
+
+def checkpatch(*files: Path) -> list[str]:
+    """What checkpatch --strict says, but for lines that are one string and nothing else."""
+    folder = store.cache_dir() / "checkpatch"
+    if not (folder / "checkpatch.pl").exists():
+        archive = fetch_file("linux-source-6.1", "usr/src/linux-source-6.1.tar.xz")
+        with store.directory_atomic(folder) as draft, tarfile.open(archive, "r|xz") as tar:
+            wanted = {"checkpatch.pl", "spelling.txt", "const_structs.checkpatch"}
+            for member in tar:
+                parent, _, name = member.name.rpartition("/")
+                if parent.endswith("/scripts") and name in wanted:
+                    stream = tar.extractfile(member)
+                    assert stream
+                    (draft / name).write_bytes(stream.read())
+                    wanted.remove(name)
+                if not wanted:
+                    break
+    argv = ["perl", folder / "checkpatch.pl", "--no-tree", "--strict", "--terse", "--show-types"]
+    done = subprocess.run(
+        [*map(str, argv), "-f", *map(str, files)], capture_output=True, text=True, timeout=120
+    )
+    rows = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
+    assert done.stdout, done.stderr
+    return [row for row in rows if not ("LONG_LINE" in row and _is_string(row))]
+
+
+def _is_string(row: str) -> bool:
+    path, number, _ = row.split(":", 2)
+    return Path(path).read_text().splitlines()[int(number) - 1].strip().startswith('"')
+
+
+@pytest.mark.parametrize(("name", "test_points"), CASES)
+def test_checkpatch_is_content(name: str, test_points: bool, tmp_path: Path) -> None:
+    sources(name, test_points, tmp_path)
+    targets = EXAMPLES / name / "target"
+    files = [*tmp_path.rglob("*.[ch]"), *targets.glob("*.[ch]")]
+    assert checkpatch(*files) == []
+
+
+def test_checkpatch_sees_a_fault(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.c"
+    bad.write_text("// SPDX-License-Identifier: GPL-2.0-only\nint f(void) {\n    return(0);\n}\n")
+    assert checkpatch(bad)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""One guest for all tests of this folder, and what they load into it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack import pipeline
+from lppack.abi import Phase
+from lppack.engines.livepatch import Livepatch
+from lppack.hosts.guest import GuestHost, boot
+from lppack.model import Bundle, Kernel
+from lppack.packages.kernels import resolve
+from lppack.stages.apply import Control, undo
+from lppack.stages.bundle import extract
+from tests.command import EXAMPLES
+
+#: A suite, not a release: the newest kernel of Debian 12.
+PATTERNS = ("6.1.0-*-amd64",)
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Kernel:
+    return resolve(None, PATTERNS)
+
+
+@pytest.fixture(scope="session")
+def initramfs(kernel: Kernel) -> Path:
+    return pipeline.initramfs_for(kernel, "docker")
+
+
+@pytest.fixture(scope="session")
+def guest(
+    kernel: Kernel, initramfs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GuestHost]:
+    with boot(kernel, work=tmp_path_factory.mktemp("g"), initramfs=initramfs) as host:
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def clean_console(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An oops, WARN, lockup or stall fails the test that saw it."""
+    yield
+    if "guest" in request.fixturenames:
+        host: GuestHost = request.getfixturevalue("guest")
+        assert host.faults() == ()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], tuple[Bundle, Path]]:
+    """Builds an example, with test points or without: the bundle, and where it was extracted."""
+
+    def build(name: str, test_points: bool) -> tuple[Bundle, Path]:
+        folder = tmp_path_factory.mktemp("bundle")
+        plan = pipeline.make_plan(EXAMPLES / name, test_points=test_points)
+        made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
+        extract(made.path, folder / "files")
+        return made.bundle, folder / "files"
+
+    return build
+
+
+@pytest.fixture
+def control(guest: GuestHost) -> Iterator[Control]:
+    """An engine on the shared guest; whatever a test leaves behind is undone."""
+    made = Control(engine=Livepatch(guest), host=guest, timeout=60.0)
+    yield made
+    for state in made.engine.patches():
+        if state.info:
+            undo(made, state.module)
+        assert made.engine.state(state.module).phase is Phase.ABSENT

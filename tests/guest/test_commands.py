@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""Commands as they are typed: every --help, the README, and Ctrl-C on the way."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from lppack.cli.main import commands
+from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
+
+pytestmark = pytest.mark.guest
+
+
+class Terminal:
+    """A folder in which a user types; guests in it are not those of this machine's user."""
+
+    def __init__(self, folder: Path, run_dir: Path) -> None:
+        self.folder = folder
+        self.env = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "XDG_RUNTIME_DIR": str(run_dir),
+        }
+        (folder / "examples").symlink_to(EXAMPLES)
+
+    def type(self, line: str, *, code: int = 0) -> str:
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    run_dir = Path(tempfile.mkdtemp(prefix="lp"))  # short: a socket's path is limited
+    made = Terminal(tmp_path, run_dir)
+    yield made
+    for name in re.findall(r'"name": "([^"]+)"', made.type("lppack guest list --format json")):
+        made.type(f"lppack guest stop {name}")
+    shutil.rmtree(run_dir)
+
+
+def leaves(group: click.Group, prefix: str = "lppack") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield f"{prefix} {name}", command
+        if isinstance(command, click.Group):
+            yield from leaves(command, f"{prefix} {name}")
+
+
+def example_of(command: click.Command) -> str:
+    found = re.search(r"Example:\n\s+(lppack .*)", command.help or "")
+    assert found, f"{command.name} has no example in its --help"
+    return found[1]
+
+
+def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
+    wanted = {example_of(command) for _, command in leaves(commands)} | {example_of(commands)}
+    typed = []
+    for line in (
+        "lppack doctor",
+        "lppack explain no-function-twice",
+        "lppack completion bash",
+        "lppack validate examples/proc-cmdline",
+        "lppack plan examples/conn-limit",
+        "lppack generate examples/proc-cmdline -o sources",
+        "lppack build examples/proc-cmdline",
+        "lppack build examples/conn-limit",
+        "lppack inspect proc-cmdline-1_*.lpp",
+        "lppack test examples/proc-cmdline",
+        "lppack guest list",
+        "lppack guest start demo",
+        "lppack guest list --format json",
+        "lppack guest shell demo cat /proc/version",
+        "lppack apply proc-cmdline-1_*.lpp --on guest:demo",
+        "lppack apply conn-limit-1_*.lpp --on guest:demo --phase patch",
+        "lppack convert conn-limit --on guest:demo",
+        "lppack status --on guest:demo",
+        "lppack revert conn-limit --on guest:demo",
+        "lppack guest stop demo",
+        "lppack demo",
+    ):
+        terminal.type(line)
+        typed.append(line)
+    assert wanted <= set(typed), wanted - set(typed)
+
+
+def test_the_readme_works_as_it_is_written(terminal: Terminal) -> None:
+    text = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^    (lppack .*)$", text, re.MULTILINE)
+    assert len(lines) == 10
+    out = {line: terminal.type(line) for line in lines}
+    assert "live patched" in out["lppack guest shell demo cat /proc/cmdline"]
+    assert re.search(r"^    python3 -m venv .venv && .venv/bin/pip install -e", text, re.MULTILINE)
+    assert "    .venv/bin/invoke demo" in text
+    manifest = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert manifest
+    shown = (EXAMPLES / "proc-cmdline/manifest.yaml").read_text()
+    assert manifest[1] in shown, "the manifest in the README is that of the example"
+
+
+def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type("lppack build examples/conn-limit")
+    bundle = next(tmp_path.glob("conn-limit*.lpp"))
+    terminal.type("lppack guest start held --target examples/conn-limit")
+    on = ("--on", "guest:held")
+    env = {"XDG_RUNTIME_DIR": terminal.env["XDG_RUNTIME_DIR"]}
+
+    def run(*words: str | Path, code: int = 0) -> dict[str, object]:
+        ran = lppack(*words, *on, "--format", "json", env=env)
+        assert ran.rc == code, ran.out + ran.err
+        check_shape("patches" if code == 0 else "error", ran.json)
+        return ran.json
+
+    def phase() -> str | None:
+        patches = lppack("status", *on, "--format", "json", env=env).json["patches"]
+        return patches[0]["phase"] if patches else None
+
+    assert run("apply", bundle, "--dry-run")["patches"] == []
+    assert phase() is None, "a dry run loads nothing"
+
+    # A thread asleep in a function of the set holds the transition open; Ctrl-C reverses it.
+    terminal.type("lppack guest shell held 'echo wait web > /proc/conn &'")
+    os.environ["XDG_RUNTIME_DIR"] = env["XDG_RUNTIME_DIR"]
+    try:
+        ran = interrupted("apply", bundle, *on, when=lambda: phase() == "patching")
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+    assert ran.rc == 130, ran.err
+    last = ran.err.rstrip().splitlines()[-1]
+    assert last == "lppack: interrupted: reversed, guest:held is as it was before"
+    assert phase() is None
+
+    # The same without Ctrl-C: reversed at the deadline, and the report says who blocked.
+    ran_out = run("apply", bundle, "--timeout", "2", code=7)
+    [patch] = ran_out["patches"]  # type: ignore[misc]
+    [blocker] = patch["blockers"]  # type: ignore[index]
+    assert blocker["function"] == "conn_wait"
+    assert blocker["seconds"] >= 2
+    assert phase() is None
+
+    terminal.type("lppack guest shell held 'echo wake web > /proc/conn'")
+    applied = run("apply", bundle, "--phase", "patch")
+    assert applied["patches"][0]["conversion"] == "off"  # type: ignore[index]
+    assert applied["patches"][0]["fixes"][0]["live"] is False  # type: ignore[index]
+    run("apply", bundle, code=6)
+    converted = run("convert", "conn-limit")
+    assert converted["patches"][0]["conversion"] == "on"  # type: ignore[index]
+    assert converted["patches"][0]["fixes"][0]["live"] is True  # type: ignore[index]
+    terminal.type("lppack guest shell held 'echo syn web > /proc/conn'")
+    text = terminal.type("lppack status --on guest:held")
+    assert "conn-limit 1 on guest:held: patched, conversion on, 1 converted" in text
+    misspelt = run("revert", "conn-limt", code=6)
+    assert misspelt["error"]["hint"] == 'did you mean "conn-limit"?'  # type: ignore[index]
+    assert run("revert", "conn-limit")["patches"][0]["phase"] == "absent"  # type: ignore[index]
+    assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
+
+
+def test_ctrl_c_while_a_guest_starts_leaves_none(terminal: Terminal) -> None:
+    os.environ["XDG_RUNTIME_DIR"] = terminal.env["XDG_RUNTIME_DIR"]
+    folder = Path(terminal.env["XDG_RUNTIME_DIR"])
+    try:
+        ran = interrupted(
+            "guest", "start", "brief", when=lambda: bool(list(folder.rglob("console.log")))
+        )
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+    assert ran.rc == 130
+    assert "brief" not in terminal.type("lppack guest list")
+    time.sleep(0.5)
+    left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True)
+    assert left.stdout == ""
+
+
+def test_typos_are_understood(terminal: Terminal) -> None:
+    assert 'did you mean "validate"' in lppack("validte", EXAMPLES / "proc-cmdline").err
+    assert lppack("validte", "x").rc == 2
+    ran = lppack("validate", EXAMPLES / "proc-cmdlne")
+    assert ran.rc == 3
+    assert "proc-cmdline" in ran.out
+    ran = lppack("explain", "no-function-twise")
+    assert ran.rc == 4
+    assert "no-function-twice" in ran.err

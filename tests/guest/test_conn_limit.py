@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""On-access conversion in a guest. The target's own /proc/conn, which knows nothing of the patch,
+shows each object's raw word: its highest bit is set in the new form."""
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle
+from lppack.stages.apply import Control, apply, settle, stop_conversion
+from lppack.stages.convert import convert
+from lppack.stages.revert import find, revert, unpatch
+from lppack.stages.test import load_targets
+
+pytestmark = pytest.mark.guest
+
+NEW = 1 << 31
+
+
+class Target:
+    """The target module, spoken to through its /proc file."""
+
+    def __init__(self, host: GuestHost, bundle: Bundle, files: Path) -> None:
+        self.host = host
+        self.bundle = bundle
+        self.ko = files / f"{bundle.module}.ko"
+
+    def sh(self, command: str) -> str:
+        return self.host.run(["/bin/sh", "-c", command], limit=20.0).out.strip()
+
+    def words(self) -> dict[str, int]:
+        rows = (line.split() for line in self.host.read("/proc/conn").splitlines())
+        return {name: int(word, 16) for name, word in rows}
+
+    def forms(self) -> dict[str, str]:
+        return {name: "new" if word & NEW else "old" for name, word in self.words().items()}
+
+    def tell(self, *commands: str) -> None:
+        for command in commands:
+            self.host.write("/proc/conn", command)
+
+    def background(self, *commands: str) -> None:
+        self.sh("".join(f"echo '{command}' > /proc/conn 2> /dev/null & " for command in commands))
+
+    def parameter(self, name: str) -> str:
+        return self.host.read(abi.parameter(self.bundle.module, name)).strip()
+
+    def hold(self, point: str) -> None:
+        self.host.write(f"/proc/{self.bundle.module}", point or "\n")
+
+    def held(self) -> int:
+        return int(self.host.read(f"/proc/{self.bundle.module}"))
+
+    def wait_until_held(self, count: int) -> None:
+        end = time.monotonic() + 20
+        while self.held() != count:
+            assert time.monotonic() < end, f"held: {self.held()}, wanted {count}"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def loaded(guest: GuestHost, built: Callable[[str, bool], tuple[Bundle, Path]]) -> Iterator[Target]:
+    bundle, files = built("conn-limit", True)
+    load_targets(guest, bundle, files)
+    yield Target(guest, bundle, files)
+    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
+
+
+@pytest.fixture
+def target(loaded: Target) -> Iterator[Target]:
+    """The target with `web` and `mail` alone, nothing counted."""
+    yield loaded
+    for name in loaded.words():
+        loaded.tell(f"wake {name}")
+        loaded.sh(f"echo 'reset {name}' > /proc/conn")
+        if name not in ("web", "mail"):
+            loaded.tell(f"close {name}")
+
+
+def test_the_target_lists_the_form_of_each_object_at_each_step(
+    control: Control, target: Target
+) -> None:
+    target.tell("syn web", "syn web")
+    before = target.words()
+    assert before == {"web": 2, "mail": 0}
+
+    apply(control, target.bundle, target.ko, convert=False)
+    target.tell("syn web", "open born-patched")
+    assert target.words() == {"web": 3, "mail": 0, "born-patched": 0}
+
+    convert(control, "conn-limit")
+    assert set(target.forms().values()) == {"old"}, "enabling converts nothing by itself"
+    target.tell("syn web", "open born-converted")
+    assert target.forms() == {
+        "web": "new",
+        "mail": "old",
+        "born-patched": "old",
+        "born-converted": "new",
+    }
+    assert target.parameter("converted") == "2"
+    target.tell("syn mail")
+    assert target.words()["web"] == NEW | 8 << 16 | 4
+    assert target.words()["mail"] == NEW | 8 << 16 | 1
+    assert target.parameter("converted") == "3"
+
+    target.tell("close born-converted")
+    assert target.parameter("converted") == "2", "a freed object is forgotten"
+
+    unpatch(control, find(control, "conn-limit"))
+    assert target.words() == {"web": 4, "mail": 1, "born-patched": 0}
+
+
+def test_convert_is_busy_until_the_transition_is_complete(control: Control, target: Target) -> None:
+    target.background("wait web")  # sleeps in conn_wait(), a function of the patched set
+    end = time.monotonic() + 10
+    while "conn_wait" not in target.sh("cat /proc/[0-9]*/stack 2> /dev/null | grep conn_wait"):
+        assert time.monotonic() < end
+    control.engine.load(target.bundle.module, target.ko)
+    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 3.0)
+    assert state.phase is Phase.PATCHING
+    assert [blocker.function for blocker in state.blockers] == ["conn_wait"]
+    with pytest.raises(HostError) as caught:
+        control.engine.convert(target.bundle.module, on=True)
+    assert caught.value.errno == errno.EBUSY
+    with pytest.raises(ApplyRefused):
+        convert(control, "conn-limit")
+    target.tell("wake web")
+    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 30.0)
+    assert state.phase is Phase.PATCHED
+    control.engine.convert(target.bundle.module, on=True)  # the control: now it is taken
+
+
+def test_apply_that_times_out_is_reversed_and_says_who_blocked(
+    control: Control, target: Target
+) -> None:
+    target.background("wait web")
+    hasty = Control(engine=control.engine, host=control.host, timeout=2.0)
+    with pytest.raises(ApplyReversed) as caught:
+        apply(hasty, target.bundle, target.ko)
+    assert "sleeps in conn_wait" in caught.value.message
+    assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+    target.tell("wake web")
+
+
+@pytest.mark.parametrize("point", ["conn-sampled", "conn-untracked"])
+def test_threads_asleep_inside_accessors_end_in_the_right_form(
+    control: Control, target: Target, point: str
+) -> None:
+    """Four threads have sampled the flag as on (and, at the second point, changed the form and not
+    tracked it yet) when conversion is stopped."""
+    apply(control, target.bundle, target.ko)
+    target.tell("open a", "open b")
+    target.hold(point)
+    target.background("open c", "open d", "syn web", "syn mail")
+    target.wait_until_held(4)
+    # Stopping does not wait for ever, and does not reverse while they are inside.
+    assert not stop_conversion(control, target.bundle.module, 2.0)
+    assert target.parameter("convert") == "0"
+    hasty = Control(engine=control.engine, host=control.host, timeout=1.0)
+    with pytest.raises(ApplyStuck):
+        revert(hasty, "conn-limit")
+    target.hold("")
+    target.wait_until_held(0)
+    if point == "conn-untracked":
+        assert "new" in target.forms().values(), "they went on to the new form: the race is real"
+    assert stop_conversion(control, target.bundle.module, 20.0)
+    assert set(target.forms().values()) == {"old"}
+    assert target.parameter("converted") == "0"
+    # And forward again: everything that is touched is new.
+    control.engine.convert(target.bundle.module, on=True)
+    target.tell("syn web", "syn mail", "syn a", "syn b", "syn c", "syn d")
+    assert set(target.forms().values()) == {"new"}
+    revert(control, "conn-limit")
+    assert set(target.forms().values()) == {"old"}
+    assert target.words()["web"] == 2
+
+
+def test_four_threads_asleep_in_new_functions_hold_the_unpatching_open(
+    control: Control, target: Target
+) -> None:
+    """Their frames are seen by the kernel's stack check; the data is reversed all the same."""
+    apply(control, target.bundle, target.ko)
+    target.background("wait web", "wait web", "wait mail", "wait mail")
+    end = time.monotonic() + 10
+    while target.sh("cat /proc/[0-9]*/stack 2> /dev/null | grep -c lp_conn_wait") != "4":
+        assert time.monotonic() < end
+    assert set(target.forms().values()) == {"new"}
+    hasty = Control(engine=control.engine, host=control.host, timeout=3.0)
+    with pytest.raises(ApplyReversed) as caught:
+        unpatch(hasty, find(hasty, "conn-limit"))
+    assert "lp_conn_wait" in caught.value.message
+    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert target.parameter("convert") == "1", "patched as before: converting again"
+    target.tell("wake web", "wake mail")
+    revert(control, "conn-limit")
+    assert set(target.forms().values()) == {"old"}
+
+
+def test_an_object_that_is_freed_while_it_is_reversed_is_waited_for(
+    control: Control, target: Target
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("open doomed")
+    target.tell("syn web")
+    target.hold("conn-reversing")
+    parameter = abi.parameter(target.bundle.module, "convert")
+    target.sh(f"echo 0 > {parameter} & ")
+    target.wait_until_held(1)
+    target.background("close doomed", "close web")
+    time.sleep(0.5)
+    waiting = target.sh("cat /proc/[0-9]*/stack 2> /dev/null | grep -c lp_forget")
+    assert waiting == "1", "the one that is being reversed is waited for, the other is not"
+    target.hold("")
+    end = time.monotonic() + 20
+    while target.sh("cat /proc/[0-9]*/stack 2> /dev/null | grep -c -e lp_forget") != "0":
+        assert time.monotonic() < end
+    assert target.parameter("converted") == "0"
+    assert set(target.forms().values()) == {"old"}
+    if "web" not in target.words():
+        target.tell("open web")
+
+
+def test_a_strangers_disable_is_the_second_line(control: Control, target: Target) -> None:
+    """`echo 0 > enabled` cannot be vetoed: the glue reverses before the kernel unpatches."""
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    assert set(target.forms().values()) == {"new"}
+    target.host.write(abi.patch_attribute(target.bundle.module, "enabled"), "0")
+    assert set(target.forms().values()) == {"old"}
+    with pytest.raises(HostError) as caught:
+        control.engine.convert(target.bundle.module, on=True)
+    assert caught.value.errno == errno.EBUSY
+    state, _ = settle(control, target.bundle.module, Phase.UNPATCHED, 30.0)
+    assert state.phase is Phase.UNPATCHED

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel side of a patch promises, against a kernel that runs."""
+
+import dataclasses
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lppack import abi, pipeline
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, HostError
+from lppack.hosts.guest import GuestHost
+from lppack.kernel.facts import open_facts
+from lppack.model import Bundle, Kernel
+from lppack.stages.apply import Control, apply, settle
+from lppack.stages.plan import info_json
+from lppack.stages.revert import revert
+from lppack.stages.status import status
+from tests.command import EXAMPLES
+
+pytestmark = pytest.mark.guest
+
+Build = Callable[[str, bool], tuple[Bundle, Path]]
+
+
+@pytest.fixture(scope="module")
+def cmdline(built: Build) -> tuple[Bundle, Path]:
+    bundle, files = built("proc-cmdline", False)
+    return bundle, files / f"{bundle.module}.ko"
+
+
+def test_info_tells_what_the_plan_said(
+    control: Control, cmdline: tuple[Bundle, Path], kernel: Kernel
+) -> None:
+    bundle, ko = cmdline
+    apply(control, bundle, ko)
+    info = json.loads(control.host.read(abi.parameter(bundle.module, "info")))
+    assert (info["series"], info["version"]) == ("proc-cmdline", 1)
+    assert (info["engine"], info["mode"]) == ("livepatch", "hybrid")
+    assert (info["release"], info["kernel"]) == (kernel.release, kernel.version)
+    assert info["kernel"] == control.host.read(abi.VERSION).strip()
+    [report] = status(control.engine, control.host.name)
+    assert (report.series, report.phase, report.conversion) == (
+        "proc-cmdline",
+        Phase.PATCHED,
+        "none",
+    )
+
+
+def test_a_patch_without_data_cannot_be_converted(
+    control: Control, cmdline: tuple[Bundle, Path]
+) -> None:
+    apply(control, *cmdline)
+    with pytest.raises(HostError) as caught:
+        control.engine.convert(cmdline[0].module, on=True)
+    assert caught.value.errno == errno.EOPNOTSUPP
+    control.engine.convert(cmdline[0].module, on=False)
+
+
+def test_the_exact_version_is_checked_at_load(
+    control: Control, kernel: Kernel, tmp_path: Path
+) -> None:
+    """The same release, of another package version: vermagic alone would let it in."""
+    plan = pipeline.make_plan(EXAMPLES / "proc-cmdline")
+    other = dataclasses.replace(kernel, version=f"{kernel.version} rebuilt")
+    plan = dataclasses.replace(plan, kernel=other)
+    plan = dataclasses.replace(plan, info=info_json(plan))
+    built = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
+    from lppack.stages.bundle import extract
+
+    extract(built.path, tmp_path / "files")
+    ko = tmp_path / "files" / f"{plan.module}.ko"
+    with pytest.raises(ApplyRefused):
+        apply(control, built.bundle, ko)
+    # Past lppack's own check, the module refuses by itself.
+    with pytest.raises(ApplyRefused) as caught:
+        control.engine.load(plan.module, ko)
+    assert "built for" in str(caught.value.hint)
+    assert control.engine.state(plan.module).phase is Phase.ABSENT
+
+
+def test_what_is_applied_is_not_applied_again(
+    control: Control, cmdline: tuple[Bundle, Path]
+) -> None:
+    apply(control, *cmdline)
+    with pytest.raises(ApplyRefused):
+        apply(control, *cmdline)
+    assert control.engine.state(cmdline[0].module).phase is Phase.PATCHED
+    revert(control, "proc-cmdline")
+    with pytest.raises(ApplyRefused):
+        revert(control, "proc-cmdline")
+
+
+def test_a_reversed_unpatching_is_patched_again(
+    control: Control, cmdline: tuple[Bundle, Path]
+) -> None:
+    """post_patch runs again: the phase is told by the kernel, not remembered."""
+    bundle, ko = cmdline
+    apply(control, bundle, ko)
+    control.engine.reverse(bundle.module)
+    if control.engine.state(bundle.module).phase is Phase.UNPATCHING:
+        control.engine.reverse(bundle.module)
+        state, _ = settle(control, bundle.module, Phase.PATCHED, 30.0)
+        assert state.phase is Phase.PATCHED
+        control.engine.convert(bundle.module, on=False)  # EBUSY unless complete
+
+
+def test_ftrace_switched_off_is_refused_early(
+    control: Control, cmdline: tuple[Bundle, Path]
+) -> None:
+    control.host.write(abi.FTRACE_ENABLED, "0")
+    try:
+        with pytest.raises(ApplyRefused) as caught:
+            apply(control, *cmdline)
+        assert "ftrace_enabled" in caught.value.message
+    finally:
+        control.host.write(abi.FTRACE_ENABLED, "1")
+    apply(control, *cmdline)
+
+
+def test_the_facts_are_those_of_the_running_kernel(guest: GuestHost, kernel: Kernel) -> None:
+    """Names, types and order as in /proc/kallsyms; traceable as in available_filter_functions."""
+    rows = [line.split() for line in guest.read("/proc/kallsyms").splitlines()]
+    shown = [(row[2], row[1]) for row in rows if len(row) == 3]
+    with open_facts(kernel) as facts:
+        symbols = facts.symbols()
+        assert [(symbol.name, symbol.type) for symbol in symbols] == shown
+        listed = set(guest.read(f"{_tracefs(guest)}/available_filter_functions").splitlines())
+    # Several symbols may stand at one address; ftrace lists one name for each site.
+    traceable: dict[int, set[str]] = {}
+    for symbol in symbols:
+        if symbol.traceable and not symbol.init:
+            traceable.setdefault(symbol.address, set()).add(symbol.name)
+    assert not [names for names in traceable.values() if not names & listed]
+    known = set().union(*traceable.values())
+    # Sites behind another function's code, of weak functions that were overridden.
+    unknown = {name for name in listed - known if "[" not in name}
+    assert not {name for name in unknown if not name.startswith("__ftrace_invalid_address")}
+    assert len(traceable) > 30_000
+
+
+def _tracefs(guest: GuestHost) -> str:
+    rows = (line.split() for line in guest.read("/proc/mounts").splitlines())
+    return next(row[1] for row in rows if row[2] == "tracefs")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""`lppack test`: the road from manifest to reverted, as a user goes it; and what must fail."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lppack.model import Kernel
+from lppack.packages.kernels import available
+from tests.command import EXAMPLES, lppack
+
+pytestmark = pytest.mark.guest
+
+STEPS = ["before", "patched", "converted", "reverted", "unloaded"]
+
+
+@pytest.fixture
+def patch(tmp_path: Path) -> Path:
+    """A copy of the smallest example, to be spoiled."""
+    return Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "proc-cmdline"))
+
+
+def test_proc_cmdline(kernel: Kernel) -> None:
+    ran = lppack("test", EXAMPLES / "proc-cmdline", "--format", "json")
+    assert ran.rc == 0, ran.err
+    report = ran.json
+    assert (report["ok"], report["engine"], report["mode"]) == (True, "livepatch", "hybrid")
+    assert report["kernel"] == kernel.release
+    assert [step["step"] for step in report["steps"]] == STEPS
+    skipped = {step["step"]: step["skipped"] for step in report["steps"]}
+    assert skipped.pop("converted") == "the patch has no data to convert"
+    assert set(skipped.values()) == {None}
+    assert all(step["ok"] for step in report["steps"])
+    assert Path(report["console"]).read_text()
+
+
+def test_conn_limit() -> None:
+    report = lppack("test", EXAMPLES / "conn-limit", "--format", "json").json
+    assert report["ok"]
+    assert [step["skipped"] for step in report["steps"]] == [None] * 5
+    assert [step["converted"] for step in report["steps"]] == [0, 0, 2, 0, 0]
+
+
+def test_changed_text_in_the_authors_c_fails(patch: Path) -> None:
+    source = patch / "cmdline.c"
+    source.write_text(source.read_text().replace("this has been", "this was never"))
+    ran = lppack("test", patch, "--format", "json")
+    assert ran.rc == 9, ran.err
+    assert ran.json["error"]["kind"] == "no"
+    failed = {step["step"] for step in ran.json["steps"] if not step["ok"]}
+    assert failed == {"patched"}
+    [check] = ran.json["steps"][1]["checks"]
+    assert check["got"] == "this was never live patched"
+
+
+def test_a_changed_expectation_fails(patch: Path) -> None:
+    manifest = patch / "manifest.yaml"
+    manifest.write_text(
+        manifest.read_text().replace("patched: this has been live patched", 'patched: "something"')
+    )
+    ran = lppack("test", patch)
+    assert ran.rc == 9, ran.err
+    assert "expected: something" in ran.err
+    assert "got:      this has been live patched" in ran.err
+
+
+def test_a_module_for_another_kernel_is_refused(tmp_path: Path, kernel: Kernel) -> None:
+    other = next(rel for rel in available(("6.1.0-*-amd64",)) if rel != kernel.release)
+    built = lppack("build", EXAMPLES / "proc-cmdline", "-o", tmp_path, "--kernel", other)
+    assert built.rc == 0, built.err
+    ran = lppack("test", built.out.strip(), "--kernel", kernel.release, "--format", "json")
+    assert ran.rc == 6, ran.err
+    assert kernel.release in ran.json["error"]["message"]
+    assert other in ran.json["error"]["message"]
+
+
+def test_an_oops_in_the_guest_is_an_error_of_its_own(patch: Path) -> None:
+    source = patch / "cmdline.c"
+    source.write_text(
+        source.read_text().replace("\treturn 0;", "\tWARN_ON(!m->op || m->op);\n\treturn 0;")
+    )
+    ran = lppack("test", patch, "--format", "json")
+    assert ran.rc == 9, ran.err
+    assert ran.json["error"]["kind"] == "console"
+    assert "WARNING: CPU" in ran.json["error"]["message"]
+
+
+def test_a_guest_that_dies_is_lost(patch: Path) -> None:
+    manifest = patch / "manifest.yaml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("run: cat /proc/cmdline", "run: echo c > /proc/sysrq-trigger"))
+    ran = lppack("test", patch, "--format", "json")
+    assert ran.rc == 8, ran.err
+    assert ran.json["error"]["kind"] == "lost-host"
+    assert "sysrq" in ran.json["error"]["message"] + Path(ran.json["console"]).read_text()

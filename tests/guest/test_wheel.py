@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""A wheel that was installed elsewhere; and lppack itself inside a Debian guest, on that kernel."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack import store
+from lppack.hosts import initramfs as initramfs_room
+from lppack.hosts.guest import GuestHost, boot
+from lppack.model import Kernel
+from lppack.packages.apt import Apt
+from tests.command import EXAMPLES, ROOT, lppack
+
+pytestmark = pytest.mark.guest
+
+_PACKAGES = "python3,kmod,procps"
+
+
+def run(*argv: str | Path, cwd: Path | None = None, limit: float = 300.0) -> str:
+    done = subprocess.run(
+        [str(word) for word in argv],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    [made] = folder.glob("*.whl")
+    return made
+
+
+def test_a_wheel_installed_elsewhere_builds_and_tests_an_example(
+    wheel: Path, tmp_path: Path
+) -> None:
+    run(sys.executable, "-m", "venv", tmp_path / "v")
+    run(tmp_path / "v/bin/pip", "install", "--quiet", wheel)
+    program = tmp_path / "v/bin/lppack"
+    ask = "from lppack.resources import examples; print(examples())"
+    examples = Path(run(tmp_path / "v/bin/python", "-c", ask, cwd=tmp_path).strip())
+    assert examples.is_relative_to(tmp_path / "v"), "its own examples, not those of this clone"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(examples / "conn-limit", elsewhere / "conn-limit")
+    out = run(program, "build", "conn-limit", cwd=elsewhere)
+    assert (elsewhere / out.strip()).is_file()
+    report = json.loads(run(program, "test", "conn-limit", "--format", "json", cwd=elsewhere))
+    assert report["ok"]
+
+
+@pytest.fixture(scope="module")
+def debian(
+    wheel: Path,
+    kernel: Kernel,
+    initramfs: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[GuestHost]:
+    """A guest with a whole Debian root, Python, and lppack from its wheel."""
+    words = _PACKAGES.replace(",", "-")
+    tar = store.cache_dir() / "images" / f"debian-{kernel.suite}-{words}.tar"
+    if not tar.exists():
+        apt = Apt()
+        tar.parent.mkdir(parents=True, exist_ok=True)
+        draft = tar.with_suffix(".draft.tar")
+        options = [f"--aptopt={option}" for option in apt.options()]
+        include = f"--include={_PACKAGES}"
+        command = ["mmdebstrap", "--variant=minbase", include, *options, kernel.suite]
+        run(*command, draft, *apt.source_files())
+        draft.rename(tar)
+    folder = tmp_path_factory.mktemp("d")
+    site = folder / "tree/opt/lppack"
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--target", site, wheel)
+    image = folder / "debian.cpio"
+    shutil.copyfile(initramfs, image)
+    initramfs_room.append_tree(image, tar)
+    initramfs_room.append_tree(image, folder / "tree")
+    with boot(kernel, work=folder / "g", initramfs=image, memory_mb=2500, limit=240.0) as host:
+        yield host
+
+
+def test_lppack_inside_a_debian_guest(debian: GuestHost, tmp_path: Path) -> None:
+    """`--on local` on a real, stock kernel: apply, convert, status, revert."""
+    for name in ("proc-cmdline", "conn-limit"):
+        built = lppack("build", EXAMPLES / name, "-o", tmp_path)
+        debian.put(Path(built.out.strip()), f"/root/{name}.lpp")
+    assert "Debian" in debian.read("/etc/os-release")
+    program = "PYTHONPATH=/opt/lppack python3 -m lppack"
+
+    def sh(line: str, *, code: int = 0) -> str:
+        ran = debian.run(["/bin/sh", "-c", f"cd /root && {line}"], limit=120.0)
+        assert ran.rc == code, f"{line}: {ran.rc}\n{ran.out}{ran.err}"
+        return ran.out
+
+    assert "no live patch is on local" in sh(f"{program} status")
+    sh(f"{program} apply proc-cmdline.lpp")
+    assert sh("cat /proc/cmdline").strip() == "this has been live patched"
+    sh(f"{program} apply proc-cmdline.lpp", code=6)
+    sh(f"{program} revert proc-cmdline")
+    assert "console=" in sh("cat /proc/cmdline")
+
+    sh(
+        "python3 -c \"import zipfile; zipfile.ZipFile('conn-limit.lpp')"
+        ".extract('test/targets/conn.ko')\" && insmod test/targets/conn.ko"
+    )
+    sh("echo syn web > /proc/conn")
+    sh(f"{program} apply conn-limit.lpp --phase patch")
+    sh("echo syn web > /proc/conn")
+    assert "web 0x00000002" in sh("cat /proc/conn")
+    sh(f"{program} convert conn-limit")
+    sh("echo syn web > /proc/conn")
+    assert "web 0x80080003" in sh("cat /proc/conn")
+    [patch] = json.loads(sh(f"{program} status --format json"))["patches"]
+    assert (patch["phase"], patch["conversion"], patch["converted"]) == ("patched", "on", 1)
+    assert patch["host"] == "local"
+    sh(f"{program} revert conn-limit")
+    assert "web 0x00000003" in sh("cat /proc/conn")
+    assert "no live patch" in sh(f"{program} status")
+    assert debian.faults() == ()
