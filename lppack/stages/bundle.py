@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def contents(path: Path) -> dict[str, bytes]:
                 if not _NAME.fullmatch(entry.filename):
                     raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError) as error:
         raise BadBundle(f"{path} cannot be read: {error}", hint="build it again") from None
     sums = dict(
         (line[66:], line[:64])
