@@ -68,17 +68,21 @@ def run(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise EnvironmentMissing(
-            f"program {argv[0]!r} was not found", hint="run: lppack doctor"
-        ) from error
+    except OSError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise EnvironmentMissing(f"there is no directory {cwd}") from error
+        if isinstance(error, FileNotFoundError):
+            raise EnvironmentMissing(
+                f"program {argv[0]!r} was not found", hint="run: lppack doctor"
+            ) from error
+        raise EnvironmentMissing(f"program {argv[0]!r} cannot be run: {error.strerror}") from error
     timed_out = False
     try:
         out, err = child.communicate(data, timeout=limit)
     except subprocess.TimeoutExpired:
         timed_out = True
         kill_group(child.pid)
-        out, err = child.communicate()
+        out, err = _rest(child)
     except BaseException:
         kill_group(child.pid)
         child.wait()
@@ -91,6 +95,18 @@ def run(
         seconds=time.monotonic() - start,
         timed_out=timed_out,
     )
+
+
+def _rest(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """What was said until now; a child that left the group may hold the pipes open for ever."""
+    try:
+        return child.communicate(timeout=1.0)
+    except subprocess.TimeoutExpired as error:
+        child.wait()
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+        return error.output or b"", error.stderr or b""
 
 
 def kill_group(pid: int) -> None:

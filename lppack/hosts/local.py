@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lppack import proc
-from lppack.errors import HostError
+from lppack.errors import EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.store import write_atomic
 
@@ -48,6 +48,9 @@ class LocalHost:
             raise HostError(path, error.errno or errno.EIO) from None
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
-        done = proc.run(argv, limit=limit)
+        try:
+            done = proc.run(argv, limit=limit)
+        except EnvironmentMissing as error:  # as a shell, and the agent of a guest, say it
+            return Ran(rc=127, out="", err=error.message)
         rc = 124 if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
         return Ran(rc=rc, out=done.out, err=done.err)

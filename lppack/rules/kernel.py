@@ -32,6 +32,11 @@ def copies_of(facts: Facts, name: str, function: str) -> tuple[Symbol, ...] | No
     return facts.module_copies(name, function) if facts.has_module(name) else None
 
 
+def clones_of(facts: Facts, name: str, function: str) -> tuple[str, ...]:
+    """Names of the changed copies of ``function`` in object ``name``."""
+    return facts.clones(function) if name == "vmlinux" else facts.module_clones(name, function)
+
+
 def _judged(
     document: Document, facts: Facts, wanted: Verdict
 ) -> Iterator[tuple[Pointer, str, str, Sequence[Symbol]]]:
@@ -39,8 +44,7 @@ def _judged(
         copies = copies_of(facts, name, old)
         if copies is None:
             continue
-        clones = facts.clones(old) if name == "vmlinux" else ()
-        if verdict(copies, clones, sympos) is wanted:
+        if verdict(copies, clones_of(facts, name, old), sympos) is wanted:
             yield pointer, name, old, copies
 
 
@@ -50,7 +54,7 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         if copies:
             yield Fault(pointer, f'{name} has only {len(copies)} "{old}", and not that position')
             continue
-        similar = facts.similar(old) if name == "vmlinux" else ()
+        similar = facts.similar(old, module=None if name == "vmlinux" else name)
         yield Fault(
             pointer,
             f'"{old}" is not in {name} of {facts.release}',
@@ -63,7 +67,7 @@ def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator
     for pointer, name, old, _ in _judged(document, facts, Verdict.CLONE_ONLY):
         yield Fault(
             pointer,
-            f'"{old}" is in {name} only as {", ".join(facts.clones(old))}',
+            f'"{old}" is in {name} only as {", ".join(clones_of(facts, name, old))}',
             "the compiler changed its arguments: patch its callers",
         )
 

@@ -85,7 +85,7 @@ def object_name_is_a_module(document: Document) -> Iterator[Fault]:
         where = (*pointer, "name")
         clean = name.removesuffix(".ko").replace("-", "_")
         if not re.fullmatch(r"[a-z0-9_A-Z]+", name):
-            yield Fault(where, f'"{ascii(name)[1:-1]}" is not a module name', f'write "{clean}"')
+            yield Fault(where, f'"{_safe(name)}" is not a module name', f'write "{_safe(clean)}"')
         elif len(name) > abi.MODULE_NAME_MAX:
             yield Fault(where, f"is longer than {abi.MODULE_NAME_MAX} characters")
 
@@ -97,7 +97,9 @@ def no_object_twice(document: Document) -> Iterator[Fault]:
         name = entry.get("name")
         if isinstance(name, str):
             if name in seen:
-                yield Fault((*pointer, "name"), f'object "{name}" is listed twice', "join the two")
+                yield Fault(
+                    (*pointer, "name"), f'object "{_safe(name)}" is listed twice', "join the two"
+                )
             seen.add(name)
 
 
@@ -118,13 +120,13 @@ def no_function_twice(document: Document) -> Iterator[Fault]:
             if (old, sympos) in seen:
                 yield Fault(
                     (*where, "old"),
-                    f'"{old}" is patched more than once',
+                    f'"{_safe(old)}" is patched more than once',
                     'tell them apart with "sympos"',
                 )
             elif sympos is None and any(o == old and s is not None for o, s in counts):
                 yield Fault(
                     (*where, "old"),
-                    f'"{old}" is also patched by position, and has none here',
+                    f'"{_safe(old)}" is also patched by position, and has none here',
                     'give each of them its "sympos"',
                 )
             seen.add((old, sympos))
@@ -141,8 +143,8 @@ def replacement_is_another_function(document: Document) -> Iterator[Fault]:
             if isinstance(entry.get("old"), str) and entry.get("old") == entry.get("new"):
                 yield Fault(
                     (*where, "new"),
-                    f'"{entry["old"]}" is to be replaced by itself',
-                    f'call the new one "lp_{entry["old"]}"',
+                    f'"{_safe(entry["old"])}" is to be replaced by itself',
+                    f'call the new one "lp_{_safe(entry["old"])}"',
                 )
 
 
@@ -152,7 +154,7 @@ def replacement_name_shows_its_origin(document: Document) -> Iterator[Fault]:
         for where, entry in document.mappings(*pointer, "functions"):
             new = entry.get("new")
             if isinstance(new, str) and not new.startswith("lp_"):
-                yield Fault((*where, "new"), f'"{new}" does not begin with "lp_"')
+                yield Fault((*where, "new"), f'"{_safe(new)}" does not begin with "lp_"')
 
 
 def license_is_compatible(document: Document) -> Iterator[Fault]:
@@ -178,7 +180,11 @@ def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
         if wanted and not given:
             yield Fault(("needs",), f"names no {axis}… flag", f"see: lppack explain {axis[:-1]}")
         for pointer, text in given[1:]:
-            yield Fault(pointer, f"{text} stands beside {given[0][1]}", "keep the stronger one")
+            yield Fault(
+                pointer,
+                f"{_safe(text)} stands beside {_safe(given[0][1])}",
+                "keep the stronger one",
+            )
 
 
 def parse_needs(words: list[str]) -> consistency.Needs | None:
@@ -245,7 +251,7 @@ def transforms_are_declared(document: Document) -> Iterator[Fault]:
 
 def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
     """A transform belongs to a listed object: when that goes, its tracked instances are dropped."""
-    names = {entry.get("name") for _, entry in document.mappings("objects")}
+    names = [entry.get("name") for _, entry in document.mappings("objects")]
     for pointer, entry in document.mappings("transforms"):
         name = entry.get("object")
         if isinstance(name, str) and name not in names:
@@ -255,7 +261,9 @@ def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
 def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
     """Shadow variables are new data: they are made only while their transform converts."""
     transforms = {
-        entry.get("name"): entry.get("type") for _, entry in document.mappings("transforms")
+        name: entry.get("type")
+        for _, entry in document.mappings("transforms")
+        if isinstance(name := entry.get("name"), str)
     }
     for pointer, entry in document.mappings("shadow_variables"):
         name, parent = entry.get("transform"), entry.get("attached_to")
@@ -266,7 +274,7 @@ def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
         elif isinstance(parent, str) and parent != transforms[name]:
             yield Fault(
                 (*pointer, "attached_to"),
-                f'"{_safe(parent)}" is not the type that transform "{name}" converts',
+                f'"{_safe(parent)}" is not the type that transform "{_safe(name)}" converts',
             )
 
 
@@ -281,22 +289,83 @@ def names_are_told_apart(document: Document) -> Iterator[Fault]:
                 yield Fault(pointer, f'"{_safe(value)}" has another meaning in line {line}')
             seen.setdefault(value, pointer)
 
+    for pointer, value in _authors_functions(document):
+        yield from once(pointer, value)
+    for key in ("transforms", "shadow_variables"):
+        for where, entry in document.mappings(key):
+            yield from once((*where, "name"), entry.get("name"))
+
+
+#: Global names of generated code beside those that hold a transform's or a variable's name.
+_GLUE = (
+    "lp_convert_init",
+    "lp_convert_exit",
+    "lp_convert_start",
+    "lp_convert_stop",
+    "lp_convert_is_on",
+    "lp_convert_count",
+    "lp_convert_left_old",
+    "lp_test_point",
+    "lp_test_point_init",
+    "lp_test_point_exit",
+)
+
+
+def generated_names_are_free(document: Document) -> Iterator[Fault]:
+    """A function of the author's must not have the name of one that lppack makes."""
+    made = set(_GLUE)
+    for _, entry in document.mappings("transforms"):
+        made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget", "drop")}
+    for _, entry in document.mappings("shadow_variables"):
+        made |= {f"{entry.get('name')}_{verb}" for verb in ("get", "get_or_alloc")}
+    for pointer, value in _authors_functions(document):
+        if value in made:
+            yield Fault(pointer, f'"{_safe(value)}" is made by lppack', "choose another name")
+
+
+def _authors_functions(document: Document) -> Iterator[tuple[Pointer, str]]:
+    """Every function that the author writes, and where it is named."""
     for pointer, _ in document.mappings("objects"):
-        for where, entry in document.mappings(*pointer, "functions"):
-            yield from once((*where, "new"), entry.get("new"))
-    for where, entry in document.mappings("transforms"):
-        for key in ("marker", "forward", "reverse"):
-            yield from once((*where, key), entry.get(key))
-        for key in ("take", "release"):
-            yield from once((*where, "lock", key), document.text(*where, "lock", key))
-        yield from once((*where, "name"), entry.get("name"))
-    for where, entry in document.mappings("shadow_variables"):
-        yield from once((*where, "constructor"), entry.get("constructor"))
-        yield from once((*where, "name"), entry.get("name"))
+        for where, _ in document.mappings(*pointer, "functions"):
+            yield from _named(document, (*where, "new"))
+    for where, _ in document.mappings("transforms"):
+        for path in (
+            ("marker",),
+            ("lock", "take"),
+            ("lock", "release"),
+            ("forward",),
+            ("reverse",),
+        ):
+            yield from _named(document, (*where, *path))
+    for where, _ in document.mappings("shadow_variables"):
+        yield from _named(document, (*where, "constructor"))
+
+
+def _named(document: Document, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
+    value = document.text(*pointer)
+    if value is not None:
+        yield pointer, value
+
+
+def converted_fix_has_a_transform(document: Document) -> Iterator[Fault]:
+    """A fix that is effective once data is converted needs data that is converted."""
+    if document.at("transforms"):
+        return
+    for pointer, entry in document.mappings("fixes"):
+        if entry.get("effective") == "converted":
+            yield Fault(
+                (*pointer, "effective"),
+                "nothing is converted: the fix would never be live",
+                'leave "effective" out, or add "transforms"',
+            )
 
 
 def _safe(text: str) -> str:
     return ascii(text)[1:-1]
+
+
+def _clip(text: str) -> str:
+    return _safe(text) if len(text) <= 60 else f"{_safe(text[:57])}..."
 
 
 def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
@@ -309,6 +378,9 @@ def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
         yield from _file(document, pointer, text)
     if any(True for _ in document.strings("test", "targets")):
         yield from _file(document, ("test", "targets"), "target/Kbuild")
+        for file in sorted((document.folder / "target").rglob("*")):
+            if file.is_symlink():
+                yield Fault(("test", "targets"), f'"{file.name}" in target/ is a link', "copy it")
 
 
 def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
@@ -323,12 +395,15 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
         return
     file = document.folder / text
     folder = document.folder.resolve()
-    if not file.resolve().is_relative_to(folder):
-        yield Fault(pointer, f'"{text}" leads out of the patch\'s folder', "copy the file")
-    elif not file.exists():
-        yield Fault(pointer, f'"{text}" does not exist in {document.folder}', _nearest(file))
-    elif not file.is_file():
-        yield Fault(pointer, f'"{text}" is not an ordinary file')
+    try:
+        if not file.resolve().is_relative_to(folder):
+            yield Fault(pointer, f'"{text}" leads out of the patch\'s folder', "copy the file")
+        elif not file.exists():
+            yield Fault(pointer, f'"{text}" does not exist in {document.folder}', _nearest(file))
+        elif not file.is_file():
+            yield Fault(pointer, f'"{text}" is not an ordinary file')
+    except (OSError, RuntimeError):  # too long a name; pathlib's word for a link to itself
+        yield Fault(pointer, f'"{_clip(text)}" is not the name of a file that can be read')
 
 
 def _nearest(file: Path) -> str | None:
@@ -367,9 +442,12 @@ def expectation_is_readable(document: Document) -> Iterator[Fault]:
                 if isinstance(text, str) and len(text) > 1 and text[0] == text[-1] == "/":
                     try:
                         re.compile(text[1:-1])
-                    except re.error as error:
+                    except (re.error, OverflowError, RecursionError, ValueError) as error:
                         where = (*pointer, "expect", step)
-                        yield Fault(where, f"{_safe(text)} is not a regular expression: {error}")
+                        yield Fault(
+                            where,
+                            f"{_clip(text)} is not a regular expression: {_safe(str(error))}",
+                        )
 
 
 RULES: tuple[Rule, ...] = (
@@ -388,6 +466,8 @@ RULES: tuple[Rule, ...] = (
     transform_belongs_to_an_object,
     shadow_variable_has_a_transform,
     names_are_told_apart,
+    generated_names_are_free,
+    converted_fix_has_a_transform,
     files_are_in_the_folder,
     sources_are_c,
     kernel_pattern_is_plain,

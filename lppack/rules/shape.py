@@ -3,6 +3,7 @@
 
 import datetime
 import difflib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +24,24 @@ _TYPES = {
 def shape_problems(document: Document) -> Iterator[Problem]:
     """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    validator = Draft202012Validator(schema("manifest-v1"))
+    # JSON schema takes 1.0 for an integer, and nan is within every bound.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": lambda _, value: _is_whole(value), "number": lambda _, value: _is_number(value)}
+    )
+    made = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    validator = made(schema("manifest-v1"))
     for error in validator.iter_errors(document.data):
         yield from _explain(document, tuple(error.absolute_path), error)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Problem]:
@@ -99,6 +114,8 @@ def _is(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (datetime.date, datetime.datetime)):
         return "a date"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "not finite"
     return _NAMES.get(type(value), type(value).__name__)
 
 

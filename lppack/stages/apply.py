@@ -178,8 +178,9 @@ def unload(control: Control, module: str) -> bool:
 def undo(control: Control, module: str) -> PatchState:
     """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
     state = control.engine.state(module)
-    if state.phase is Phase.PATCHED and state.info.get("transforms"):
-        stop_conversion(control, module, _UNDO)
+    converts = state.phase is Phase.PATCHED and state.info.get("transforms")
+    if converts and not stop_conversion(control, module, _UNDO):
+        return state  # to unpatch now would wait in the kernel, with klp_mutex held
     if state.phase in (Phase.PATCHING, Phase.PATCHED):
         control.engine.reverse(module)
     state, _ = settle(control, module, Phase.UNPATCHED, _UNDO)

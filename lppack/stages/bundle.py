@@ -4,16 +4,18 @@
 import hashlib
 import io
 import json
+import lzma
 import re
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lppack import __version__
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
+from lppack.resources import schema
 from lppack.stages.plan import fix_json
 from lppack.stages.validate import test_spec
 from lppack.store import write_atomic
@@ -109,7 +111,15 @@ def contents(path: Path) -> dict[str, bytes]:
                 if not _NAME.fullmatch(entry.filename):
                     raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        ValueError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         raise BadBundle(f"{path} cannot be read: {error}", hint="build it again") from None
     sums = dict(
         (line[66:], line[:64])
@@ -122,18 +132,46 @@ def contents(path: Path) -> dict[str, bytes]:
             f"{path}: {wrong[0] if wrong else _SUMS} is missing or not what {_SUMS} says",
             hint="it was damaged or changed: build it again",
         )
+    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    if folders & files.keys():
+        raise BadBundle(f"{path}: {min(folders & files.keys())} is both a file and a folder")
     return files
+
+
+def _schema() -> dict[str, Any]:
+    """What plan.json must be; the parts that come from the manifest are checked as there."""
+    manifest = schema("manifest-v1")
+    part, text = manifest["properties"], {"type": "string"}
+    maybe = {"type": ["string", "null"]}
+    fix = {"cve": maybe, "commit": maybe, "functions": {"type": "array", "items": text}}
+    return {
+        "type": "object",
+        "$defs": manifest["$defs"],
+        "required": ["name", "version", "module", "release", "kernel", "converts", "fixes", "test"],
+        "properties": {
+            "name": part["name"],
+            "version": part["version"],
+            "module": {"type": "string", "pattern": "^lppack_[a-z0-9_]{1,55}$"},
+            "release": text,
+            "kernel": text,
+            "converts": {"type": "boolean"},
+            "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
+            "test": part["test"],
+        },
+    }
 
 
 def read(path: Path) -> Bundle:
     """The bundle at ``path``. Raises BadBundle."""
+    from jsonschema import Draft202012Validator
+
     files = contents(path)
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance: dict[str, str] = json.loads(files["provenance.json"])
+        for wrong in Draft202012Validator(_schema()).iter_errors(plan):
+            raise BadBundle(f"{path}: its plan is not one: {ascii(wrong.message)[:200]}")
         module = plan["module"]
-        if not re.fullmatch(r"lppack_[a-z0-9_]{1,55}", module):
-            raise BadBundle(f"{path}: {ascii(module)} is not the name of a module of lppack")
         return Bundle(
             path=path,
             series=plan["name"],
@@ -157,7 +195,7 @@ def read(path: Path) -> Bundle:
             ),
             test=test_spec(plan["test"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
 
 

@@ -22,7 +22,7 @@ def load(path: Path) -> Document:
 
     Raises ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
     """
-    file = path / MANIFEST if path.is_dir() else path
+    file = _manifest(path)
     shown = str(file)
     text = _text(file, shown)
     loader = _Loader(shown)
@@ -50,6 +50,13 @@ def load(path: Path) -> Document:
     if loader.problems:
         raise ManifestError(loader.problems)
     return Document(path=file, shown=shown, data=data, values=loader.values, keys=loader.keys)
+
+
+def _manifest(path: Path) -> Path:
+    try:
+        return path / MANIFEST if path.is_dir() else path
+    except OSError:  # a name too long, a folder that may not be searched: _text() says so
+        return path
 
 
 def _problem(shown: str, place: Place, rule: str, message: str, hint: str | None = None) -> Problem:
@@ -92,7 +99,10 @@ def _near(file: Path) -> str:
 
     folder = file if file.name != MANIFEST else file.parent
     parent = folder.parent
-    names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    try:
+        names = [entry.name for entry in parent.iterdir()]
+    except OSError:
+        names = []
     close = difflib.get_close_matches(folder.name, names, n=1)
     if close and close[0] != folder.name:
         return f'did you mean "{parent / close[0]}"?'
@@ -140,11 +150,15 @@ class _Loader:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, pointer)
         try:
-            return self._scalars.construct_object(node)
+            made = self._scalars.construct_object(node)
+            str(made)  # ValueError: more digits than Python prints
+            return made
         except (yaml.YAMLError, ValueError) as error:
             reason = str(getattr(error, "problem", None) or error)
-            self.problems.append(_problem(self.shown, place, "yaml", reason))
-            return None
+        except (LookupError, AttributeError):  # an explicit tag on text that is not of its kind
+            reason = f"is not what its tag {ascii(node.tag)} says"
+        self.problems.append(_problem(self.shown, place, "yaml", reason))
+        return None
 
     def _mapping(self, node: yaml.MappingNode, pointer: Pointer) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -157,7 +171,10 @@ class _Loader:
             if key in made:
                 self.problems.append(
                     _problem(
-                        self.shown, place, "duplicate-key", f'key "{key}" was given above already'
+                        self.shown,
+                        place,
+                        "duplicate-key",
+                        f'key "{ascii(key)[1:-1]}" was given above already',
                     )
                 )
                 continue

@@ -2,10 +2,11 @@
 """revert: stop converting, reverse what was converted, unpatch, unload."""
 
 import difflib
+from dataclasses import replace
 
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
 from lppack.stages.apply import (
     Control,
     describe_blockers,
@@ -13,7 +14,7 @@ from lppack.stages.apply import (
     stop_conversion,
     unload,
 )
-from lppack.stages.status import PatchReport
+from lppack.stages.status import PatchReport, report
 
 
 def find(control: Control, series: str) -> PatchState:
@@ -55,7 +56,8 @@ def revert(control: Control, series: str) -> PatchReport:
             f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
         ) from None
     control.say(f"unloaded: {state.module} is gone")
-    return control.report(state.module)
+    gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
+    return report(gone, engine=control.engine.name, host=control.host.name)
 
 
 def unpatch(control: Control, state: PatchState) -> None:
@@ -83,7 +85,13 @@ def unpatch(control: Control, state: PatchState) -> None:
         f"{module} was not unpatched everywhere after {seconds:.0f} s: {describe_blockers(reached)}"
     )
     control.say(f"turning back: {why}")
-    control.engine.reverse(module)
+    try:
+        control.engine.reverse(module)
+    except HostError:
+        if control.engine.state(module).phase not in (Phase.UNPATCHED, Phase.ABSENT):
+            raise
+        control.say("reverted: the last thread left at that moment")
+        return
     reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
     if reached.phase is not Phase.PATCHED:
         raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
