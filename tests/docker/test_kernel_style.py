@@ -47,7 +47,9 @@ def test_no_warning_of_gcc_or_sparse(name: str, test_points: bool, tmp_path: Pat
 def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:
     plan = sources("proc-cmdline", False, tmp_path / "m")
     source = tmp_path / "m/cmdline.c"
-    source.write_text(f"{source.read_text()}\nint stray(void);\nvoid *lp_p = 0;\nint lp_q(void) {{ return 0; }}\n")
+    source.write_text(
+        f"{source.read_text()}\nint stray(void);\nvoid *lp_p = 0;\nint lp_q(void) {{ return 0; }}\n"
+    )
     text = "\n".join(complaints(plan, tmp_path))
     assert "Using plain integer as NULL pointer" in text
     assert "no previous prototype" in text

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -121,7 +122,7 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     on = ("--on", "guest:held")
     env = {"XDG_RUNTIME_DIR": terminal.env["XDG_RUNTIME_DIR"]}
 
-    def run(*words: str | Path, code: int = 0) -> dict[str, object]:
+    def run(*words: str | Path, code: int = 0) -> dict[str, Any]:
         ran = lppack(*words, *on, "--format", "json", env=env)
         assert ran.rc == code, ran.out + ran.err
         check_shape("patches" if code == 0 else "error", ran.json)
@@ -148,26 +149,26 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
 
     # The same without Ctrl-C: reversed at the deadline, and the report says who blocked.
     ran_out = run("apply", bundle, "--timeout", "2", code=7)
-    [patch] = ran_out["patches"]  # type: ignore[misc]
-    [blocker] = patch["blockers"]  # type: ignore[index]
+    [patch] = ran_out["patches"]
+    [blocker] = patch["blockers"]
     assert blocker["function"] == "conn_wait"
     assert blocker["seconds"] >= 2
     assert phase() is None
 
     terminal.type("lppack guest shell held 'echo wake web > /proc/conn'")
     applied = run("apply", bundle, "--phase", "patch")
-    assert applied["patches"][0]["conversion"] == "off"  # type: ignore[index]
-    assert applied["patches"][0]["fixes"][0]["live"] is False  # type: ignore[index]
+    assert applied["patches"][0]["conversion"] == "off"
+    assert applied["patches"][0]["fixes"][0]["live"] is False
     run("apply", bundle, code=6)
     converted = run("convert", "conn-limit")
-    assert converted["patches"][0]["conversion"] == "on"  # type: ignore[index]
-    assert converted["patches"][0]["fixes"][0]["live"] is True  # type: ignore[index]
+    assert converted["patches"][0]["conversion"] == "on"
+    assert converted["patches"][0]["fixes"][0]["live"] is True
     terminal.type("lppack guest shell held 'echo syn web > /proc/conn'")
     text = terminal.type("lppack status --on guest:held")
     assert "conn-limit 1 on guest:held: patched, conversion on, 1 converted" in text
     misspelt = run("revert", "conn-limt", code=6)
-    assert misspelt["error"]["hint"] == 'did you mean "conn-limit"?'  # type: ignore[index]
-    assert run("revert", "conn-limit")["patches"][0]["phase"] == "absent"  # type: ignore[index]
+    assert misspelt["error"]["hint"] == 'did you mean "conn-limit"?'
+    assert run("revert", "conn-limit")["patches"][0]["phase"] == "absent"
     assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
 
 

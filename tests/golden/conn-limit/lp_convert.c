@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Made by lppack for lppack_conn_limit_1: conversion on access, tracked so that it can be reversed.
+ *
+ * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
+ * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
+ * that may have seen it on, reverse each tracked instance under its lock, free the shadow
+ * variables. After the wait nobody adds to the tracked ones.
+ */
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/hashtable.h>
+#include <linux/jiffies.h>
+#include <linux/livepatch.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+
+#include "lppack.h"
+#include "lp_runtime.h"
+
+/* how long a writer of the parameter convert waits for conversions under way */
+#define LP_STOP_MAX	HZ
+
+struct lp_tracked {
+	struct hlist_node node;
+	void *obj;
+	bool busy;		/* being reversed: obj must not be freed */
+};
+
+struct lp_tracking {
+	spinlock_t lock;	/* protects objects; inside the lock of an instance */
+	wait_queue_head_t idle;	/* an entry that was busy has gone */
+	DECLARE_HASHTABLE(objects, 10);
+};
+
+/* read side: from before the flag is sampled to after the tracking */
+DEFINE_STATIC_SRCU(lp_converting);
+static bool lp_on;	/* conversion is on; written under lp_phase_lock of the glue */
+/* Not with the tracking: parameters can be read before init and after exit. */
+static atomic_long_t lp_converted = ATOMIC_LONG_INIT(0);
+static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
+static struct lp_tracking *lp_tracking_conn;	/* from init to exit */
+
+static struct lp_tracking *lp_tracking_new(void)
+{
+	struct lp_tracking *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (t) {
+		spin_lock_init(&t->lock);
+		init_waitqueue_head(&t->idle);
+		hash_init(t->objects);
+	}
+	return t;
+}
+
+static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+
+	lockdep_assert_held(&t->lock);
+	hash_for_each_possible(t->objects, entry, node, (unsigned long)obj)
+		if (entry->obj == obj)
+			return entry;
+	return NULL;
+}
+
+static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
+{
+	entry->obj = obj;
+	entry->busy = false;
+	spin_lock(&t->lock);
+	hash_add(t->objects, &entry->node, (unsigned long)obj);
+	atomic_long_inc(&lp_converted);
+	spin_unlock(&t->lock);
+}
+
+static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
+{
+	lockdep_assert_held(&t->lock);
+	hash_del(&entry->node);
+	atomic_long_dec(&lp_converted);
+	kfree(entry);
+}
+
+static bool lp_is_busy(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+	bool busy;
+
+	spin_lock(&t->lock);
+	entry = lp_find(t, obj);
+	busy = entry && entry->busy;
+	spin_unlock(&t->lock);
+	return busy;
+}
+
+/* The caller is about to free obj: nobody converts it, but it may be reversed at this moment. */
+static void lp_forget(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+
+	for (;;) {
+		spin_lock(&t->lock);
+		entry = lp_find(t, obj);
+		if (!entry || !entry->busy)
+			break;
+		spin_unlock(&t->lock);
+		wait_event(t->idle, !lp_is_busy(t, obj));
+	}
+	if (entry)
+		lp_untrack(t, entry);
+	spin_unlock(&t->lock);
+}
+
+/*
+ * Any entry, marked busy so that its instance stays while the lock is dropped; NULL if there is
+ * none.
+ */
+static struct lp_tracked *lp_take(struct lp_tracking *t)
+{
+	struct lp_tracked *entry;
+	unsigned int bucket;
+
+	spin_lock(&t->lock);
+	hash_for_each(t->objects, bucket, entry, node) {
+		entry->busy = true;
+		spin_unlock(&t->lock);
+		return entry;
+	}
+	spin_unlock(&t->lock);
+	return NULL;
+}
+
+static void lp_drop(struct lp_tracking *t)
+{
+	struct lp_tracked *entry;
+	struct hlist_node *next;
+	unsigned int bucket;
+
+	spin_lock(&t->lock);
+	hash_for_each_safe(t->objects, bucket, next, entry, node)
+		lp_untrack(t, entry);
+	spin_unlock(&t->lock);
+}
+
+void lp_convert_conn(struct conn *obj)
+{
+	struct lp_tracked *entry;
+	int idx;
+
+	might_sleep();
+	idx = srcu_read_lock(&lp_converting);
+	lp_conn_lock(obj);
+	if (!lp_conn_is_new(obj) && READ_ONCE(lp_on)) {
+		lp_test_point("conn-sampled");
+		/* the author's lock is held: no reclaim, the next access tries again */
+		entry = kmalloc(sizeof(*entry), GFP_NOWAIT | __GFP_NOWARN);
+		if (entry && !lp_conn_upgrade(obj)) {
+			lp_test_point("conn-untracked");
+			lp_track(lp_tracking_conn, entry, obj);
+		} else {
+			kfree(entry);
+			atomic_long_inc(&lp_left_old);
+		}
+	}
+	lp_conn_unlock(obj);
+	srcu_read_unlock(&lp_converting, idx);
+}
+
+void lp_forget_conn(struct conn *obj)
+{
+	might_sleep();
+	lp_forget(lp_tracking_conn, obj);
+	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
+}
+
+static void lp_reverse_conn(void)
+{
+	struct lp_tracking *t = lp_tracking_conn;
+	struct lp_tracked *entry;
+	struct conn *obj;
+
+	while ((entry = lp_take(t))) {
+		obj = entry->obj;
+		lp_conn_lock(obj);
+		lp_test_point("conn-reversing");
+		if (lp_conn_is_new(obj))
+			lp_conn_downgrade(obj);
+		lp_conn_unlock(obj);
+		spin_lock(&t->lock);
+		lp_untrack(t, entry);
+		spin_unlock(&t->lock);
+		wake_up_all(&t->idle);
+	}
+	klp_shadow_free_all(16243169022304982835UL, NULL);	/* conn_ext */
+}
+
+void lp_drop_conn(void)
+{
+	lp_drop(lp_tracking_conn);
+	klp_shadow_free_all(16243169022304982835UL, NULL);	/* conn_ext */
+}
+
+struct conn_ext *conn_ext_get(struct conn *obj)
+{
+	return klp_shadow_get(obj, 16243169022304982835UL);
+}
+
+struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
+{
+	struct conn_ext *shadow = NULL;
+	int idx;
+
+	/* So that a stop, which frees all of them, waits for this one. */
+	idx = srcu_read_lock(&lp_converting);
+	if (READ_ONCE(lp_on))
+		shadow = klp_shadow_get_or_alloc(obj, 16243169022304982835UL, sizeof(*shadow),
+						 GFP_NOWAIT | __GFP_NOWARN,
+						 NULL,
+						 NULL);
+	srcu_read_unlock(&lp_converting, idx);
+	return shadow;
+}
+
+int lp_convert_init(void)
+{
+	lp_tracking_conn = lp_tracking_new();
+	if (!lp_tracking_conn) {
+		lp_convert_exit();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void lp_convert_exit(void)
+{
+	kfree(lp_tracking_conn);
+}
+
+void lp_convert_start(void)
+{
+	WRITE_ONCE(lp_on, true);
+}
+
+/*
+ * No conversion begins after this, those under way are waited for, and what is tracked is
+ * reversed. -EAGAIN if one is still under way after LP_STOP_MAX: conversion stays off, and the
+ * caller tries again. A reader of the parameters has to wait for a writer, so a writer does not
+ * wait for ever.
+ */
+int lp_convert_stop(bool wait_for_ever)
+{
+	unsigned long end = jiffies + LP_STOP_MAX;
+	unsigned long cookie;
+
+	WRITE_ONCE(lp_on, false);
+	if (wait_for_ever) {
+		synchronize_srcu(&lp_converting);
+	} else {
+		cookie = start_poll_synchronize_srcu(&lp_converting);
+		while (!poll_state_synchronize_srcu(&lp_converting, cookie)) {
+			if (time_after(jiffies, end))
+				return -EAGAIN;
+			if (msleep_interruptible(5))
+				return -EINTR;
+		}
+	}
+	lp_reverse_conn();
+	return 0;
+}
+
+bool lp_convert_is_on(void)
+{
+	return READ_ONCE(lp_on);
+}
+
+unsigned long lp_convert_count(void)
+{
+	return atomic_long_read(&lp_converted);
+}
+
+unsigned long lp_convert_left_old(void)
+{
+	return atomic_long_read(&lp_left_old);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Made by lppack for lppack_conn_limit_1: the replacements. Only their
+ * addresses are taken here; their types stand in the author's files.
+ */
+#ifndef LP_FUNCTIONS_H
+#define LP_FUNCTIONS_H
+
+void lp_conn_new(void);
+void lp_conn_free(void);
+void lp_conn_syn(void);
+void lp_conn_ack(void);
+void lp_conn_wait(void);
+void lp_conn_limit_show(void);
+
+#endif

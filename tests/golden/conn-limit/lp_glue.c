@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Made by lppack for lppack_conn_limit_1: the live patch, its two phases, and its parameters. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/livepatch.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/utsname.h>
+
+#include "lp_functions.h"
+#include "lp_runtime.h"
+
+static const char lp_info[] =
+	"{\"series\":\"conn-limit\",\"version\":1,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+
+/*
+ * Protects lp_complete and serialises start and stop of conversion. Taken by writers of the
+ * parameter convert, which hold the kernel_param_lock of this module, and by the callbacks, which
+ * hold klp_mutex; whoever holds it takes neither.
+ */
+static DEFINE_MUTEX(lp_phase_lock);
+static bool lp_complete;	/* every thread is in the new universe */
+
+static int lp_convert_set(const char *val, const struct kernel_param *kp)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(val, &on);
+	if (err)
+		return err;
+	if (mutex_lock_interruptible(&lp_phase_lock))
+		return -EINTR;
+	if (!lp_complete)
+		err = -EBUSY;
+	else if (on)
+		lp_convert_start();
+	else
+		err = lp_convert_stop(false);
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+static int lp_convert_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%d\n", lp_convert_is_on());
+}
+
+static const struct kernel_param_ops lp_convert_ops = {
+	.set = lp_convert_set,
+	.get = lp_convert_get,
+};
+module_param_cb(convert, &lp_convert_ops, NULL, 0644);
+MODULE_PARM_DESC(convert, "1: convert what new code touches; 0: stop, and reverse it");
+
+static int lp_converted_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", lp_convert_count());
+}
+
+static const struct kernel_param_ops lp_converted_ops = {
+	.get = lp_converted_get,
+};
+module_param_cb(converted, &lp_converted_ops, NULL, 0444);
+MODULE_PARM_DESC(converted, "instances that are tracked as converted");
+
+static int lp_left_old_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", lp_convert_left_old());
+}
+
+static const struct kernel_param_ops lp_left_old_ops = {
+	.get = lp_left_old_get,
+};
+module_param_cb(left_old, &lp_left_old_ops, NULL, 0444);
+MODULE_PARM_DESC(left_old, "accesses that could not convert: no memory, or forward refused");
+
+static int lp_info_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", lp_info);
+}
+
+static const struct kernel_param_ops lp_info_ops = {
+	.get = lp_info_get,
+};
+module_param_cb(info, &lp_info_ops, NULL, 0444);
+MODULE_PARM_DESC(info, "what this live patch is, as JSON");
+
+/*
+ * klp_mutex is held; every thread has switched. Also runs when an unpatch transition was
+ * reversed.
+ */
+static void lp_post_patch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_complete = true;
+	mutex_unlock(&lp_phase_lock);
+}
+
+/*
+ * klp_mutex is held; every thread still runs new code. lppack has stopped conversion before; this
+ * is the second line, for whoever writes to enabled by hand. Old code must find no new data, so
+ * this waits as long as it takes.
+ */
+static void lp_pre_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_complete = false;
+	lp_convert_stop(true);
+	mutex_unlock(&lp_phase_lock);
+}
+
+/*
+ * klp_mutex is held. On unpatch the callback of vmlinux has run before, and nothing is tracked
+ * any more. Otherwise conn goes away: its exit function has run, so what it left
+ * behind may be freed memory and is only dropped.
+ */
+static void lp_pre_unpatch_conn(struct klp_object *obj)
+{
+	/* so that no reversal is under way */
+	mutex_lock(&lp_phase_lock);
+	lp_drop_conn();
+	mutex_unlock(&lp_phase_lock);
+}
+
+static struct klp_func lp_funcs_vmlinux[] = {
+	{ }
+};
+
+static struct klp_func lp_funcs_conn[] = {
+	{
+		.old_name = "conn_new",
+		.new_func = lp_conn_new,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_free",
+		.new_func = lp_conn_free,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_syn",
+		.new_func = lp_conn_syn,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_ack",
+		.new_func = lp_conn_ack,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_wait",
+		.new_func = lp_conn_wait,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_limit_show",
+		.new_func = lp_conn_limit_show,
+		.old_sympos = 0,
+	},
+	{ }
+};
+
+static struct klp_object lp_objects[] = {
+	{
+		/*
+		 * vmlinux: always loaded, so its callbacks always run; the first, so they run
+		 * first
+		 */
+		.funcs = lp_funcs_vmlinux,
+		.callbacks = {
+			.post_patch = lp_post_patch,
+			.pre_unpatch = lp_pre_unpatch,
+		},
+	},
+	{
+		.name = "conn",
+		.funcs = lp_funcs_conn,
+		.callbacks = {
+			.pre_unpatch = lp_pre_unpatch_conn,
+		},
+	},
+	{ }
+};
+
+/* The series has a state of its own, so that the kernel refuses a replace by a stranger. */
+static struct klp_state lp_states[] = {
+	{ .id = 14496789484083643169UL, .version = 1 },
+	{ }
+};
+
+static struct klp_patch lp_patch = {
+	.mod = THIS_MODULE,
+	.objs = lp_objects,
+	.states = lp_states,
+};
+
+static int __init lp_init(void)
+{
+	static const char release[] __initconst =
+		"6.1.0-56-amd64";
+	static const char version[] __initconst =
+		"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)";
+	struct new_utsname *uts = init_utsname();
+	int err;
+
+	/* A release is reused over package versions, and livepatch symbols carry no checksum. */
+	if (strcmp(uts->release, release) || strcmp(uts->version, version)) {
+		pr_err("built for %s %s, this is %s %s\n", release, version, uts->release,
+		       uts->version);
+		return -ENOEXEC;
+	}
+	err = lp_convert_init();
+	if (err)
+		return err;
+	err = klp_enable_patch(&lp_patch);
+	if (err)
+		goto out;
+	return 0;
+
+out:
+	lp_convert_exit();
+	return err;
+}
+
+/*
+ * The kernel lets a live patch go only when it is unpatched: nothing runs here, nothing is
+ * tracked.
+ */
+static void __exit lp_exit(void)
+{
+	lp_convert_exit();
+}
+
+module_init(lp_init);
+module_exit(lp_exit);
+
+MODULE_LICENSE("GPL v2");
+MODULE_AUTHOR("The lppack authors");
+MODULE_DESCRIPTION("Bound the number of half-open requests of a connection");
+MODULE_VERSION("1");
+MODULE_INFO(livepatch, "Y");

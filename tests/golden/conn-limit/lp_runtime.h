@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_conn_limit_1: what the generated files know of one another. */
+#ifndef LP_RUNTIME_H
+#define LP_RUNTIME_H
+
+#include <linux/types.h>
+
+int lp_convert_init(void);
+void lp_convert_exit(void);
+void lp_convert_start(void);
+int lp_convert_stop(bool wait_for_ever);
+bool lp_convert_is_on(void);
+unsigned long lp_convert_count(void);
+unsigned long lp_convert_left_old(void);
+void lp_drop_conn(void);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_conn_limit_1: what the author's code may call, and must give. */
+#ifndef LPPACK_H
+#define LPPACK_H
+
+#include <linux/types.h>
+
+#include "target/conn.h"
+
+#include "conn_ext.h"
+
+/*
+ * Transform conn. The form of an instance is told by its marker, under its lock,
+ * and by nothing else. These are the author's: the marker and both directions run under the lock,
+ * which may sleep.
+ */
+bool lp_conn_is_new(const struct conn *obj);
+void lp_conn_lock(struct conn *obj);
+void lp_conn_unlock(struct conn *obj);
+int lp_conn_upgrade(struct conn *obj);
+void lp_conn_downgrade(struct conn *obj);
+
+/*
+ * Call it before an instance is used, in process context, without its lock and with a reference:
+ * converts the instance if conversion is on. On return it may be in either form; take the lock
+ * and ask the marker.
+ */
+void lp_convert_conn(struct conn *obj);
+
+/*
+ * Call it when an instance is unlinked and about to be freed, in process context, without its
+ * lock: drops it from the tracked ones and frees its shadow variables. May sleep while that very
+ * instance is being reversed.
+ */
+void lp_forget_conn(struct conn *obj);
+
+/*
+ * Shadow variable conn_ext of struct conn: new data. To be used
+ * under the lock of an instance that is in the new form. get_or_alloc gives NULL unless
+ * transform conn converts; it does not sleep.
+ */
+struct conn_ext *conn_ext_get(struct conn *obj);
+struct conn_ext *conn_ext_get_or_alloc(struct conn *obj);
+
+/* A place where tests hold a thread; nothing in a module that is built for use. */
+static inline void lp_test_point(const char *name)
+{
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Made by lppack for lppack_proc_cmdline_1: the replacements. Only their
+ * addresses are taken here; their types stand in the author's files.
+ */
+#ifndef LP_FUNCTIONS_H
+#define LP_FUNCTIONS_H
+
+void lp_cmdline_proc_show(void);
+
+#endif

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""A kernel's livepatch interface in memory, behind a host, so that fake answers obey its rules.
+
+Sources: kernel/livepatch/core.c (enabled_store, __klp_enable_patch, __klp_disable_patch,
+klp_free_patch_finish) and transition.c (klp_reverse_transition, klp_complete_transition) of v6.1,
+and templates/module/lp_glue.c.j2 for the parameters.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lppack import abi
+from lppack.errors import HostError
+from lppack.hosts.protocol import Host, Ran
+from tests.unit.samples import RELEASE, VERSION
+
+FOR_EVER = 1 << 30
+
+
+class FakeClock:
+    """Time passes only in sleep(); ``interrupts`` are the sleeps (from 1) that Ctrl-C ends."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.sleeps = 0
+        self.interrupts: set[int] = set()
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        self.time += seconds
+        self.on_sleep()
+        if self.sleeps in self.interrupts:
+            raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class Thread:
+    pid: int
+    tid: int
+    comm: str
+    state: str = "S"
+    stack: tuple[str, ...] = ()
+
+
+@dataclass
+class Patch:
+    """A loaded livepatch module; ``info`` is None for one that lppack did not make."""
+
+    info: str | None
+    functions: tuple[str, ...] = ("conn/conn_open,1",)
+    known: bool = True  # has a directory below abi.LIVEPATCH
+    enabled: bool = True
+    complete: bool = False  # lp_complete of the glue
+    convert: bool = False
+    converted: int = 0
+
+    @property
+    def converts(self) -> bool:
+        return self.info is not None and bool(json.loads(self.info).get("transforms"))
+
+
+def info(series: str = "conn-limit", version: int = 2, *, converts: bool = True) -> str:
+    """As plan.info_json() makes it."""
+    fixes = [
+        {"cve": "CVE-1", "commit": None, "functions": ["a"], "effective": "patched"},
+        {"cve": "CVE-2", "commit": None, "functions": ["b"], "effective": "converted"},
+    ]
+    return json.dumps(
+        {
+            "series": series,
+            "version": version,
+            "engine": "livepatch",
+            "mode": "hybrid",
+            "transforms": ["conn"] if converts else [],
+            "fixes": fixes,
+            "irreversible": False,
+            "release": RELEASE,
+            "kernel": VERSION,
+        }
+    )
+
+
+@dataclass
+class FakeKernel:
+    clock: FakeClock = field(default_factory=FakeClock)
+    release: str = RELEASE
+    version: str = VERSION
+    ftrace: str = "1"
+    patches: dict[str, Patch] = field(default_factory=dict)
+    other_modules: tuple[str, ...] = ("conn", "lppack_engine")
+    moving: str | None = None  # klp_transition_patch
+    polls: int = 2  # sleeps that a transition takes
+    #: Threads that do not switch, by the direction: True, to the new universe.
+    blocked: dict[bool, tuple[Thread, ...]] = field(default_factory=dict)
+    refuses: str | None = None  # what insmod says
+    insmod_says: int | None = None  # exit code of insmod, though the module was loaded
+    rmmod_busy: int = 0  # times that rmmod is refused after the patch is gone
+    convert_held: int = 0  # writes of 0 to convert that find conversions under way
+    convert_error: int | None = None  # errno of each write to convert
+    log: list[str] = field(default_factory=list)  # what changed, or tried to change, the kernel
+    dmesg: list[str] = field(default_factory=list)
+    _left: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock.on_sleep = self.poll
+
+    def poll(self) -> None:
+        if self.moving is not None and not self.blockers():
+            self._left -= 1
+            if self._left <= 0:
+                self.finish()
+
+    def blockers(self) -> tuple[Thread, ...]:
+        if self.moving is None:
+            return ()
+        return self.blocked.get(self.patches[self.moving].enabled, ())
+
+    def finish(self) -> None:
+        """klp_complete_transition()."""
+        assert self.moving is not None
+        patch = self.patches[self.moving]
+        self.moving = None
+        if patch.enabled:
+            patch.complete = True
+        else:
+            patch.known = False
+
+    def _begin(self, module: str, *, enabled: bool) -> None:
+        self.moving, self._left = module, self.polls
+        self.patches[module].enabled = enabled
+
+    def insmod(self, module: str, made: Patch) -> str | None:
+        """What insmod says, None if all is well."""
+        self.log.append(f"insmod {module}")
+        if module in self.patches:
+            return os.strerror(errno.EEXIST)
+        if self.refuses:
+            self.dmesg.append(f"[ 1.0] {module}: {self.refuses}")
+            return self.refuses
+        if self.moving is not None:
+            return os.strerror(errno.EBUSY)
+        self.patches[module] = made
+        self._begin(module, enabled=True)
+        return None
+
+    def rmmod(self, module: str) -> str | None:
+        self.log.append(f"rmmod {module}")
+        if module not in self.patches:
+            return f"Module {module} is not currently loaded"
+        if self.patches[module].known:
+            return f"Module {module} is in use"
+        if self.rmmod_busy > 0:
+            self.rmmod_busy -= 1
+            return f"Module {module} is in use"
+        del self.patches[module]
+        return None
+
+    def write_enabled(self, module: str, wanted: bool) -> None:
+        self.log.append(f"{module} enabled {wanted:d}")
+        path = abi.patch_attribute(module, "enabled")
+        patch = self.patches[module]
+        if patch.enabled is wanted:
+            raise HostError(path, errno.EINVAL)
+        if self.moving == module:
+            self._begin(module, enabled=wanted)
+        elif wanted:
+            raise HostError(path, errno.EINVAL)  # a disabled patch cannot be enabled again
+        elif self.moving is not None:
+            raise HostError(path, errno.EBUSY)
+        else:
+            assert not (patch.converts and self.convert_held), (
+                "pre_unpatch of the glue waits for conversions under way: this write would hang"
+            )
+            patch.complete = patch.convert = False
+            patch.converted = 0
+            self._begin(module, enabled=False)
+
+    def write_convert(self, module: str, wanted: bool) -> None:
+        self.log.append(f"{module} convert {wanted:d}")
+        path, patch = abi.parameter(module, "convert"), self.patches[module]
+        if self.convert_error is not None:
+            raise HostError(path, self.convert_error)
+        if not patch.complete:
+            raise HostError(path, errno.EBUSY)
+        if wanted and not patch.converts:
+            raise HostError(path, errno.EOPNOTSUPP)
+        patch.convert = wanted
+        if wanted:
+            patch.converted = 3
+            return
+        if self.convert_held > 0:
+            self.convert_held -= 1
+            raise HostError(path, errno.EAGAIN)
+        patch.converted = 0
+
+
+class FakeHost:
+    """Implements Host: files are what FakeKernel shows at that moment."""
+
+    name = "fake"
+
+    def __init__(self, kernel: FakeKernel) -> None:
+        self.kernel = kernel
+        #: What is in the module files that will be loaded.
+        self.modules: dict[str, Patch] = {"lppack_conn_limit_2": Patch(info=info())}
+        self.dropped: dict[str, Path] = {}
+
+    def files(self) -> dict[str, str]:
+        k = self.kernel
+        found = {
+            abi.OSRELEASE: f"{k.release}\n",
+            abi.VERSION: f"{k.version}\n",
+            abi.FTRACE_ENABLED: f"{k.ftrace}\n",
+        }
+        found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
+        for name, patch in k.patches.items():
+            found[f"{abi.MODULES}/{name}/initstate"] = "live\n"
+            if patch.info is not None:
+                found[abi.parameter(name, "info")] = f"{patch.info}\n"
+                found[abi.parameter(name, "convert")] = f"{patch.convert:d}\n"
+                found[abi.parameter(name, "converted")] = f"{patch.converted}\n"
+            if patch.known:
+                found[abi.patch_attribute(name, "enabled")] = f"{patch.enabled:d}\n"
+                found[abi.patch_attribute(name, "transition")] = f"{k.moving == name:d}\n"
+                for function in patch.functions:  # in truth an empty directory
+                    found[f"{abi.LIVEPATCH}/{name}/{function}/."] = ""
+        for thread in k.blockers():
+            lines = [f"[<0>] {frame}+0x10/0x80" for frame in thread.stack]
+            found[f"/proc/{thread.pid}/task/{thread.tid}/stack"] = "\n".join([*lines, ""])
+        return found
+
+    def read(self, path: str) -> str:
+        try:
+            return self.files()[path]
+        except KeyError:
+            raise HostError(path, errno.ENOENT) from None
+
+    def write(self, path: str, text: str) -> None:
+        if path not in self.files():
+            raise HostError(path, errno.ENOENT)
+        for module in self.kernel.patches:
+            if path == abi.patch_attribute(module, "enabled"):
+                return self.kernel.write_enabled(module, text.strip() == "1")
+            if path == abi.parameter(module, "convert"):
+                return self.kernel.write_convert(module, text.strip() == "1")
+        raise HostError(path, errno.EACCES)
+
+    def list(self, path: str) -> tuple[str, ...]:
+        below = [name.removeprefix(f"{path}/") for name in self.files() if name.startswith(path)]
+        if not below:
+            raise HostError(path, errno.ENOENT)
+        return tuple(sorted({name.partition("/")[0] for name in below}))
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        self.dropped[path] = source
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        match list(argv):
+            case ["insmod", path]:
+                name = Path(path).stem
+                if path not in self.dropped:
+                    return _ran(1, f"insmod: can't read '{path}': No such file or directory")
+                said = self.kernel.insmod(name, self.modules[name])
+                if said is None and self.kernel.insmod_says is not None:
+                    return _ran(self.kernel.insmod_says, "")
+                return _ran(1, f"insmod: can't insert '{path}': {said}") if said else _ran(0)
+            case ["rmmod", name]:
+                said = self.kernel.rmmod(name)
+                return _ran(1, f"rmmod: ERROR: {said}") if said else _ran(0)
+            case ["rm", "-f", path]:
+                self.dropped.pop(path, None)
+                return _ran(0)
+            case ["dmesg"]:
+                return Ran(rc=0, out="\n".join(self.kernel.dmesg), err="")
+            case ["sh", "-c", script, "sh", wanted] if "patch_state" in script:
+                moving = self.kernel.moving
+                assert moving is not None
+                assert wanted == f"{self.kernel.patches[moving].enabled:d}"
+                rows = [f"{t.pid} {t.tid} {t.state} {t.comm}\n" for t in self.kernel.blockers()]
+                return Ran(rc=0, out="".join(rows), err="")
+        return _ran(127, f"{argv[0]}: not found")
+
+
+def _ran(rc: int, err: str = "") -> Ran:
+    return Ran(rc=rc, out="", err=f"{err}\n" if err else "")
+
+
+def as_host(host: FakeHost) -> Host:
+    """The smallest legal host: this line is what mypy checks."""
+    return host

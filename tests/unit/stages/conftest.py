@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+import pytest
+
+from tests.unit.fake_kernel import FakeHost, FakeKernel
+
+
+@pytest.fixture
+def kernel() -> FakeKernel:
+    return FakeKernel()
+
+
+@pytest.fixture
+def host(kernel: FakeKernel) -> FakeHost:
+    return FakeHost(kernel)

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: MIT
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lppack import abi
+from lppack.consistency import EngineName, ModeName
+from lppack.errors import EnvironmentMissing, ManifestError, Problem
+from lppack.kernel.config import KernelConfig, parse_config
+from lppack.kernel.facts import Facts
+from lppack.kernel.symbols import Symbol, is_clone
+from lppack.model import FunctionPatch, Plan
+from lppack.stages.load import load
+from lppack.stages.plan import matches, plan, stable_id
+from lppack.stages.validate import validate
+from tests.unit.samples import RELEASE, VERSION, kernel
+
+CONFIG = parse_config(
+    "CONFIG_LIVEPATCH=y\nCONFIG_MODULES=y\nCONFIG_KALLSYMS_ALL=y\nCONFIG_DYNAMIC_FTRACE=y\n"
+    'CONFIG_CC_VERSION_TEXT="gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0"\n'
+)
+
+HEAD = """\
+lppack: 1
+name: conn-limit
+version: 2
+description: x
+license: GPL-2.0-only
+author: x
+kernels: ["6.1.0-*-amd64"]
+sources: [a.c]
+"""
+NEEDS = "needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\n"  # line 9
+
+
+def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = False) -> Symbol:
+    return Symbol(
+        name=name,
+        address=0xFFFFFFFF81000000 + sympos,
+        type="t",
+        sympos=sympos,
+        traceable=traceable,
+        init=init,
+    )
+
+
+class FakeFacts(Facts):
+    """A kernel whose symbols are named in a dict; "vmlinux" or a module."""
+
+    def __init__(self, objects: dict[str, list[Symbol]]) -> None:
+        self.release = RELEASE
+        self.objects = objects
+
+    def _named(self, object_: str, name: str) -> tuple[Symbol, ...]:
+        return tuple(s for s in self.objects[object_] if s.name == name)
+
+    def copies(self, name: str) -> tuple[Symbol, ...]:
+        return self._named("vmlinux", name)
+
+    def clones(self, name: str) -> tuple[str, ...]:
+        return tuple(s.name for s in self.objects["vmlinux"] if is_clone(s.name, name))
+
+    def similar(
+        self, name: str, limit: int = 3, *, module: str | Path | None = None
+    ) -> tuple[str, ...]:
+        object_ = "vmlinux" if module is None else str(module)
+        return tuple(s.name for s in self.objects[object_] if s.name[:4] == name[:4])[:limit]
+
+    def has_module(self, module: str | Path) -> bool:
+        return str(module) in self.objects and module != "vmlinux"
+
+    def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
+        return self._named(str(module), name)
+
+    def module_clones(self, module: str | Path, name: str) -> tuple[str, ...]:
+        return tuple(s.name for s in self.objects[str(module)] if is_clone(s.name, name))
+
+
+FACTS = FakeFacts(
+    {
+        "vmlinux": [
+            symbol("cmdline_proc_show"),
+            symbol("s_show", 1),
+            symbol("s_show", 2),
+            symbol("s_show", 3, traceable=False),
+            symbol("do_idle", traceable=False),
+            symbol("start_kernel", init=True),
+            symbol("tcp_v4.isra.0"),
+            symbol("tcp_v4.constprop.0.cold"),
+        ],
+        "loop": [symbol("lo_open"), symbol("lo_free.isra.0"), symbol("lo_init", init=True)],
+    }
+)
+
+
+def one(old: str, *, object_: str = "vmlinux", extra: str = "") -> str:
+    """A manifest that replaces one function, whose name is at line 12, column 14."""
+    text = f"objects:\n  - name: {object_}\n    functions:\n      - old: {old}\n"
+    return f"{HEAD}{NEEDS}{text}        new: lp_x\n{extra}"
+
+
+def planned(folder: Path, text: str, facts: Facts = FACTS, **words: Any) -> Plan:
+    config: KernelConfig = words.pop("config", CONFIG)
+    (folder / "a.c").touch()
+    (folder / "manifest.yaml").write_text(text)
+    document = load(folder)
+    at = words.pop("kernel", kernel())
+    return plan(document, validate(document), at, facts, config, **words)
+
+
+def refused(folder: Path, text: str, **words: Any) -> tuple[Problem, ...]:
+    with pytest.raises(ManifestError) as caught:
+        planned(folder, text, **words)
+    return caught.value.problems
+
+
+def spots(problems: tuple[Problem, ...]) -> list[tuple[str, int, int]]:
+    return [(problem.rule, problem.line, problem.column) for problem in problems]
+
+
+# -- functions
+
+
+def test_a_function_that_can_be_patched(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show"))
+    assert made.anchor.functions == (FunctionPatch(old="cmdline_proc_show", new="lp_x", sympos=0),)
+    assert made.modules == ()
+    assert (made.engine, made.mode.name) == (EngineName.LIVEPATCH, ModeName.HYBRID)
+    assert made.compiler == "gcc-12"
+    assert made.kernel == kernel()
+
+
+@dataclass(frozen=True)
+class Bad:
+    old: str
+    rule: str
+    message: str
+    hint: str
+
+
+BAD = (
+    Bad("cmdline_show", "function-exists", "is not in vmlinux of 6.1.0-56-amd64", "did you mean"),
+    Bad("nothing_like_it", "function-exists", "is not in vmlinux", "inlined"),
+    Bad("s_show", "function-is-one", "has 3 functions", "2 at 0xffffffff81000002"),
+    Bad("do_idle", "function-is-traceable", "no fentry call", "a function that calls it"),
+    Bad("start_kernel", "function-outlives-boot", "is __init", ""),
+    Bad("tcp_v4", "function-has-a-body-of-its-own", "tcp_v4.isra.0", "patch its callers"),
+)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.rule} {bad.old}")
+def test_a_function_that_cannot(tmp_path: Path, bad: Bad) -> None:
+    (problem,) = refused(tmp_path, one(bad.old))
+    assert spots((problem,)) == [(bad.rule, 13, 14)]
+    assert f'"{bad.old}"' in problem.message
+    assert bad.message in problem.message
+    assert bad.hint in (problem.hint or "")
+
+
+def test_the_hint_of_several_says_which_is_not_traceable(tmp_path: Path) -> None:
+    (problem,) = refused(tmp_path, one("s_show"))
+    assert str(problem.hint).count("(not traceable)") == 1
+    assert str(problem.hint).endswith("3 at 0xffffffff81000003 (not traceable)")
+
+
+@pytest.mark.parametrize(
+    ("sympos", "rule"),
+    [(1, None), (2, None), (3, "function-is-traceable"), (4, "function-exists")],
+)
+def test_a_position_tells_them_apart(tmp_path: Path, sympos: int, rule: str | None) -> None:
+    text = one("s_show", extra=f"        sympos: {sympos}\n")
+    if rule is None:
+        assert planned(tmp_path, text).anchor.functions[0].sympos == sympos
+    else:
+        assert spots(refused(tmp_path, text)) == [(rule, 13, 14)]
+
+
+def test_a_position_that_is_not_needed_is_left_to_the_kernel(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show", extra="        sympos: 1\n")
+    assert planned(tmp_path, text).anchor.functions[0].sympos == 0
+
+
+def test_a_module_of_the_kernel(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("lo_open", object_="loop"))
+    assert (made.anchor.name, made.anchor.functions) == (None, ())
+    (entry,) = made.modules
+    assert entry.name == "loop"
+    assert entry.functions == (FunctionPatch(old="lo_open", new="lp_x", sympos=0),)
+    assert "anchor" in {decision.what for decision in made.decisions}
+
+
+@pytest.mark.parametrize(
+    ("old", "rule"),
+    [
+        ("lo_opem", "function-exists"),
+        ("cmdline_proc_show", "function-exists"),
+        ("lo_init", "function-outlives-boot"),
+        ("lo_free", "function-has-a-body-of-its-own"),
+    ],
+)
+def test_a_function_of_a_module_that_cannot(tmp_path: Path, old: str, rule: str) -> None:
+    assert spots(refused(tmp_path, one(old, object_="loop"))) == [(rule, 13, 14)]
+
+
+def test_a_module_that_the_kernel_does_not_have(tmp_path: Path) -> None:
+    (problem,) = refused(tmp_path, one("lo_open", object_="lop"))
+    assert spots((problem,)) == [("module-is-known", 11, 11)]
+    assert "built in" in str(problem.hint)
+
+
+def test_a_module_that_the_tests_build(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/Kbuild").touch()
+    made = planned(tmp_path, one("conn_open", object_="conn", extra="test: {targets: [conn]}\n"))
+    assert [entry.name for entry in made.modules] == ["conn"]
+    assert made.modules[0].functions[0].sympos == 0
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    functions = "".join(f"      - {{old: {bad.old}, new: lp_{bad.old}}}\n" for bad in BAD)
+    text = f"{HEAD}{NEEDS}objects:\n  - name: vmlinux\n    functions:\n{functions}"
+    at = replace(kernel(), release="6.12.0-1-amd64")
+    found = refused(tmp_path, text, kernel=at, engine="consistency")
+    assert [problem.rule for problem in found] == [
+        "kernel-is-named",
+        "engine-provides-the-mode",
+        *(bad.rule for bad in BAD),
+    ]
+
+
+# -- the kernel
+
+
+@pytest.mark.parametrize("option", abi.LIVEPATCH_CONFIG)
+@pytest.mark.parametrize("said", ["# CONFIG_{} is not set", ""])
+def test_a_kernel_without_live_patching(tmp_path: Path, option: str, said: str) -> None:
+    lines = [f"CONFIG_{name}=y" for name in abi.LIVEPATCH_CONFIG if name != option]
+    config = parse_config("\n".join([*lines, said.format(option)]))
+    with pytest.raises(EnvironmentMissing, match=f"without CONFIG_{option}$") as caught:
+        planned(tmp_path, one("cmdline_proc_show"), config=config)
+    assert caught.value.exit_code == 4
+    assert "cannot be live patched" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "release", ["6.1.0-56-cloud-amd64", "6.1.0-56-arm64", "6.12.0-1-amd64", "6.1.0-amd64"]
+)
+def test_a_kernel_that_is_not_named(tmp_path: Path, release: str) -> None:
+    found = refused(tmp_path, one("cmdline_proc_show"), kernel=kernel(release=release))
+    assert spots(found) == [("kernel-is-named", 7, 10)]
+    assert release in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "release", "answer"),
+    [
+        ("6.1.0-*-amd64", "6.1.0-56-amd64", True),
+        ("6.1.0-*-amd64", "6.1.0-56-cloud-amd64", False),
+        ("6.1.0-*-cloud-amd64", "6.1.0-56-cloud-amd64", True),
+        ("6.1.0-*-cloud-amd64", "6.1.0-56-amd64", False),
+        ("6.1.0-*-amd64", "6.1.0-56-rt-amd64", False),
+        ("6.1.0-*", "6.1.0-56-amd64", False),
+        ("*", "6.1.0-56-amd64", False),
+        ("*", "6.1.99", True),
+        ("6.1.0-5*-amd64", "6.1.0-56-amd64", True),
+        ("6.1.0-5*-amd64", "6.1.0-5-amd64", True),
+        ("6.1.0-5*-amd64", "6.1.0-47-amd64", False),
+        ("6.*-56-amd64", "6.12.0-56-amd64", True),
+        ("6.1.0-56-amd64", "6.1.0-56-amd64", True),
+        ("6.1.0-56-amd64", "6.1.0-56-AMD64", False),
+        ("6.1.0-56-amd64", "6x1.0-56-amd64", False),
+    ],
+)
+def test_a_pattern_matches_whole_flavours(pattern: str, release: str, answer: bool) -> None:
+    assert matches(pattern, release) is answer
+
+
+# -- mode and engine
+
+
+@pytest.mark.parametrize(
+    ("needs", "mode"),
+    [
+        ("LEAVE_KERNEL, SWITCH_THREAD", "kgraft"),
+        ("LEAVE_PATCHED_SET, SWITCH_KERNEL", "kpatch"),
+        ("LEAVE_KERNEL, SWITCH_KERNEL", "checkpoint"),
+    ],
+)
+def test_needs_that_no_engine_of_this_version_gives(tmp_path: Path, needs: str, mode: str) -> None:
+    text = one("cmdline_proc_show").replace("LEAVE_PATCHED_SET, SWITCH_THREAD", needs)
+    (problem,) = refused(tmp_path, text)
+    assert spots((problem,)) == [("engine-provides-the-mode", 9, 8)]
+    assert f"mode {mode} needs engine consistency" in problem.message
+
+
+def test_a_mode_of_the_manifest_that_no_engine_gives(tmp_path: Path) -> None:
+    found = refused(tmp_path, one("cmdline_proc_show", extra="mode: refcount\n"))
+    assert spots(found) == [("engine-provides-the-mode", 15, 7)]
+
+
+@pytest.mark.parametrize("engine", ["consistency", "simulated", "kpatch"])
+def test_an_engine_that_this_version_does_not_have(tmp_path: Path, engine: str) -> None:
+    found = refused(tmp_path, one("cmdline_proc_show"), engine=engine)
+    assert spots(found) == [("engine-provides-the-mode", 9, 8)]
+
+
+@pytest.mark.parametrize("engine", ["auto", "livepatch"])
+def test_an_engine_that_it_has(tmp_path: Path, engine: str) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show"), engine=engine)
+    assert made.engine is EngineName.LIVEPATCH
+
+
+def test_a_mode_that_is_asked_for(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show")
+    assert planned(tmp_path, text, mode="hybrid").mode.name is ModeName.HYBRID
+    assert spots(refused(tmp_path, text, mode="null-model")) == [("mode-covers-the-needs", 9, 8)]
+    assert spots(refused(tmp_path, text, mode="kpatch")) == [("engine-provides-the-mode", 9, 8)]
+
+
+def test_weaker_needs_are_rounded_up_to_hybrid(tmp_path: Path) -> None:
+    weak = "LEAVE_FUNCTION, SWITCH_FUNCTION"
+    text = one("cmdline_proc_show").replace("LEAVE_PATCHED_SET, SWITCH_THREAD", weak)
+    made = planned(tmp_path, text)
+    assert made.mode.name is ModeName.HYBRID
+    (why,) = (item.why for item in made.decisions if item.what == "mode")
+    assert "the weakest mode that covers LEAVE_FUNCTION SWITCH_FUNCTION" in why
+
+
+@pytest.mark.parametrize(
+    ("extra", "words", "reason"),
+    [
+        ("", {}, "the weakest mode"),
+        ("mode: hybrid\n", {}, "in the manifest"),
+        ("", {"mode": "hybrid"}, "with --mode"),
+    ],
+)
+def test_why_this_mode(tmp_path: Path, extra: str, words: dict[str, Any], reason: str) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show", extra=extra), **words)
+    (why,) = (item.why for item in made.decisions if item.what == "mode")
+    assert reason in why
+
+
+def test_every_decision_has_a_reason(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show"))
+    decisions = {item.what: item.value for item in made.decisions}
+    assert decisions["kernel"] == RELEASE
+    assert decisions["module"] == "lppack_conn_limit_2"
+    assert decisions["compiler"] == "gcc-12"
+    assert decisions["replace vmlinux:cmdline_proc_show"] == "lp_x"
+    assert decisions["phase 2"] == "none"
+    assert all(item.why for item in made.decisions)
+    assert len(decisions) == len(made.decisions)
+
+
+# -- what the module tells, and ids
+
+FIXES = "fixes:\n  - {cve: CVE-2026-0001, functions: [f], effective: patched}\n"
+
+
+def test_what_the_module_tells_of_itself(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show", extra=FIXES))
+    assert json.loads(made.info) == {
+        "series": "conn-limit",
+        "version": 2,
+        "engine": "livepatch",
+        "mode": "hybrid",
+        "transforms": [],
+        "fixes": [
+            {
+                "cve": "CVE-2026-0001",
+                "commit": None,
+                "functions": ["f"],
+                "effective": "patched",
+            }
+        ],
+        "irreversible": False,
+        "release": RELEASE,
+        "kernel": VERSION,
+    }
+
+
+def test_it_fits_one_page_of_sysfs(tmp_path: Path) -> None:
+    def fixes(count: int) -> str:
+        return "fixes:\n" + "".join(f"  - {{functions: [f{i}]}}\n" for i in range(count))
+
+    made = planned(tmp_path, one("cmdline_proc_show", extra=fixes(40)))
+    assert len(made.info.encode()) < 4095
+    found = refused(tmp_path, one("cmdline_proc_show", extra=fixes(80)))
+    assert spots(found) == [("fixes-fit-a-page", 16, 3)]
+
+
+def test_ids_stay_the_same_for_ever() -> None:
+    """They are compared with those of modules that older versions of lppack have built."""
+    assert stable_id("series", "conn-limit") == SERIES_ID
+    assert stable_id("shadow", "conn-limit", "conn_ext", "1") == SHADOW_ID
+
+
+# sha256 of the words behind "lppack", joined by NUL; the first 64 bits, made odd.
+SERIES_ID = 0xC92EF13A7E6C8321
+SHADOW_ID = 0xE16B542A711E1733
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.text(), max_size=3))
+def test_ids_are_never_zero_and_fit(words: list[str]) -> None:
+    try:
+        id_ = stable_id(*words)
+    except UnicodeEncodeError:
+        return
+    assert 0 < id_ < 1 << 64
+
+
+def test_ids_differ_by_series_name_and_version() -> None:
+    ids = {
+        stable_id("series", "a"),
+        stable_id("series", "b"),
+        stable_id("shadow", "a", "x", "1"),
+        stable_id("shadow", "a", "x", "2"),
+        stable_id("shadow", "a", "y", "1"),
+        stable_id("shadow", "b", "x", "1"),
+    }
+    assert len(ids) == 6
+
+
+def test_the_plan_carries_the_ids(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show").replace("SWITCH_THREAD", "SWITCH_THREAD, TRANSFORM_ON_ACCESS")
+    text += (
+        "transforms:\n  - {name: t, object: vmlinux, type: struct t, marker: lp_m,"
+        " context: process, lock: {take: lp_l, release: lp_u}, forward: lp_f, reverse: lp_r}\n"
+        "shadow_variables:\n"
+        "  - {name: ext, version: 3, type: struct e, attached_to: struct t, transform: t}\n"
+    )
+    made = planned(tmp_path, text)
+    ((variable, id_),) = made.shadows
+    assert (variable.name, id_) == ("ext", stable_id("shadow", "conn-limit", "ext", "3"))
+    assert made.series_state == stable_id("series", "conn-limit")
+    assert made.shadow_ids_of("t") == (("ext", id_),)
+    assert made.shadow_ids_of("u") == ()
+    assert made.converts
+    assert json.loads(made.info)["transforms"] == ["t"]

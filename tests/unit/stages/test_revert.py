@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+from collections.abc import Callable
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.stages.revert import find, revert
+from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
+from tests.unit.stages.control import MODULE, control, patched, snapshot, stranger
+
+SLEEPER = Thread(700, 701, "conn worker", stack=("schedule", "lp_conn_open"))
+GO_ON = "lppack revert conn-limit --on fake"
+
+
+def test_back_is_stop_converting_then_unpatch_then_unload(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    before = snapshot(host)
+    kernel.patches[MODULE] = patched()
+    said: list[str] = []
+    report = revert(control(host, said.append), "conn-limit")
+    assert kernel.log == [f"{MODULE} convert 0", f"{MODULE} enabled 0", f"rmmod {MODULE}"]
+    assert snapshot(host) == before
+    assert report.phase is Phase.ABSENT
+    assert [line.partition(":")[0] for line in said] == ["reversed", "reverted", "unloaded"]
+
+
+def test_the_report_names_what_was_reverted(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    report = revert(control(host), "conn-limit")
+    assert (report.series, report.version, report.module) == ("conn-limit", 2, MODULE)
+    assert [fix["live"] for fix in report.fixes] == [False, False]
+
+
+def test_a_patch_without_data_has_nothing_to_stop(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched(converts=False)
+    revert(control(host), "conn-limit")
+    assert kernel.log == [f"{MODULE} enabled 0", f"rmmod {MODULE}"]
+
+
+def test_a_modules_name_will_do(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    assert revert(control(host), MODULE).phase is Phase.ABSENT
+
+
+# -- whom
+
+
+def test_the_newest_version_is_taken_back(kernel: FakeKernel, host: FakeHost) -> None:
+    for version in (9, 10, 2):
+        made = patched()
+        made.info = info(version=version)
+        kernel.patches[f"lppack_conn_limit_{version}"] = made
+    revert(control(host), "conn-limit")
+    assert sorted(kernel.patches) == ["lppack_conn_limit_2", "lppack_conn_limit_9"]
+
+
+def test_another_series_is_left_alone(kernel: FakeKernel, host: FakeHost) -> None:
+    other = patched()
+    other.info = info(series="other")
+    kernel.patches |= {MODULE: patched(), "lppack_other_2": other}
+    revert(control(host), "conn-limit")
+    assert sorted(kernel.patches) == ["lppack_other_2"]
+
+
+def test_a_strangers_patch_is_refused(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches["kpatch_1"] = stranger()
+    before = snapshot(host)
+    with pytest.raises(ApplyRefused, match="was not made by lppack") as caught:
+        revert(control(host), "kpatch_1")
+    assert caught.value.exit_code == 6
+    assert kernel.log == []
+    assert snapshot(host) == before
+
+
+def test_what_is_not_there_is_refused_with_a_suggestion(kernel: FakeKernel, host: FakeHost) -> None:
+    with pytest.raises(ApplyRefused) as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.hint == "there is: -"
+    kernel.patches |= {MODULE: patched(), "kpatch_1": stranger()}
+    with pytest.raises(ApplyRefused) as caught:
+        revert(control(host), "con-limit")
+    assert caught.value.hint == 'did you mean "conn-limit"?'
+    with pytest.raises(ApplyRefused) as caught:
+        revert(control(host), "zzz")
+    assert caught.value.hint == "there is: conn-limit, kpatch_1"
+    assert kernel.log == []
+
+
+# -- conversions under way
+
+
+def test_conversions_under_way_are_waited_for(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.convert_held = 4
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert kernel.log.count(f"{MODULE} convert 0") == 5
+    assert kernel.log.index(f"{MODULE} enabled 0") == 5
+
+
+def test_conversions_that_never_end_keep_the_patch(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.convert_held = FOR_EVER
+    with pytest.raises(ApplyStuck) as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.exit_code == 8
+    assert caught.value.hint == f"go on with: {GO_ON}"
+    assert set(kernel.log) == {f"{MODULE} convert 0"}
+    report = control(host).report(MODULE)
+    assert (report.phase, report.conversion) == (Phase.PATCHED, "off")
+
+
+# -- an unpatch transition that does not end
+
+
+@pytest.mark.parametrize("convert", [True, False])
+def test_an_unpatch_that_is_blocked_is_turned_back(
+    kernel: FakeKernel, host: FakeHost, convert: bool
+) -> None:
+    kernel.patches[MODULE] = patched(convert=convert)
+    kernel.blocked[False] = (SLEEPER,)
+    before = snapshot(host)
+    with pytest.raises(ApplyReversed) as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.exit_code == 7
+    assert "sleeps in lp_conn_open" in caught.value.message
+    assert "patched as before" in caught.value.message
+    assert GO_ON in str(caught.value.hint)
+    assert snapshot(host) == before
+    assert (f"{MODULE} convert 1" in kernel.log) is convert
+
+
+def test_turning_back_may_be_blocked_too(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.blocked = {False: (SLEEPER,), True: (SLEEPER,)}
+    with pytest.raises(ApplyStuck) as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.exit_code == 8
+    assert "it is patching" in caught.value.message
+    assert GO_ON in str(caught.value.hint)
+
+
+def test_an_unpatch_that_ends_at_the_last_moment_counts(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.blocked[False] = (SLEEPER,)
+
+    def say(line: str) -> None:
+        if line.startswith("turning back"):
+            kernel.finish()
+
+    assert revert(control(host, say), "conn-limit").phase is Phase.ABSENT
+    assert kernel.patches == {}
+
+
+# -- the module
+
+
+def test_unloading_waits_until_the_kernel_lets_go(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.rmmod_busy = 6
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert kernel.log.count(f"rmmod {MODULE}") == 7
+
+
+def test_a_module_that_the_kernel_keeps(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.rmmod_busy = FOR_EVER
+    with pytest.raises(ApplyStuck, match="does not let the module go") as caught:
+        revert(control(host), "conn-limit")
+    assert GO_ON in str(caught.value.hint)
+    assert control(host).report(MODULE).phase is Phase.UNPATCHED
+
+
+# -- going on where someone left off
+
+
+def _unpatching(kernel: FakeKernel) -> None:
+    kernel.patches[MODULE] = Patch(info=info(), enabled=False)
+    kernel.moving = MODULE
+
+
+def _patching(kernel: FakeKernel) -> None:
+    kernel.patches[MODULE] = Patch(info=info())
+    kernel.moving = MODULE
+
+
+def _unpatched(kernel: FakeKernel) -> None:
+    kernel.patches[MODULE] = Patch(info=info(), enabled=False, known=False)
+
+
+@pytest.mark.parametrize("begin", [_unpatching, _patching, _unpatched])
+def test_it_goes_on_from_any_state(
+    kernel: FakeKernel, host: FakeHost, begin: Callable[[FakeKernel], None]
+) -> None:
+    before = snapshot(host)
+    begin(kernel)
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert snapshot(host) == before
+
+
+def test_after_conversions_that_were_held_it_goes_on(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.convert_held = FOR_EVER
+    with pytest.raises(ApplyStuck):
+        revert(control(host), "conn-limit")
+    kernel.convert_held = 0
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+
+
+@pytest.mark.parametrize(("held", "phase"), [(0, "unpatching"), (FOR_EVER, "patched")])
+def test_an_interrupt_tells_the_state_and_the_command(
+    kernel: FakeKernel, host: FakeHost, held: int, phase: str
+) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.polls = 5
+    kernel.convert_held = held
+    kernel.clock.interrupts = {2}
+    with pytest.raises(Interrupted) as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.exit_code == 130
+    assert caught.value.message == f"interrupted: {MODULE} is {phase}; go on with: {GO_ON}"
+    kernel.convert_held = 0
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+
+
+def test_find_gives_the_state(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    state = find(control(host), "conn-limit")
+    assert (state.module, state.phase, state.convert) == (MODULE, Phase.PATCHED, True)

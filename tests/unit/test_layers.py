@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Imports go one way: from the command line down to errors."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import lppack
+
+ROOT = Path(lppack.__file__).parent
+
+#: From the top; a room may import what stands below it, or in the same line.
+LAYERS: tuple[frozenset[str], ...] = tuple(
+    frozenset(line.split())
+    for line in (
+        "cli __main__",
+        "pipeline doctor",
+        "stages",
+        "rules engines builders",
+        "kernel hosts packages elf",
+        "document model consistency proc store resources clock",
+        "abi",
+        "errors",
+        "__init__",
+    )
+)
+
+
+def rank(room: str) -> int:
+    return next(i for i, layer in enumerate(LAYERS) if room in layer)
+
+
+def imports(source: str) -> Iterator[str]:
+    """The rooms of lppack that ``source`` imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            parts = node.module.split(".")
+            if parts[0] == "lppack":
+                yield from [parts[1]] if len(parts) > 1 else (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = alias.name.split(".")
+                if parts[0] == "lppack" and len(parts) > 1:
+                    yield parts[1]
+
+
+def upward(room: str, source: str) -> list[str]:
+    rooms = (name for name in imports(source) if name != "__version__")
+    return [name for name in rooms if rank(name) < rank(room)]
+
+
+def test_no_import_goes_up() -> None:
+    found = []
+    for file in sorted(ROOT.rglob("*.py")):
+        relative = file.relative_to(ROOT)
+        room = relative.parts[0].removesuffix(".py")
+        found += [f"{relative}: {name}" for name in upward(room, file.read_text())]
+    assert not found
+
+
+def test_an_import_that_goes_up_is_seen() -> None:
+    assert upward("errors", "from lppack.cli.main import main") == ["cli"]
+    assert upward("hosts", "def f():\n    import lppack.engines.livepatch") == ["engines"]
+    assert upward("cli", "from lppack import pipeline") == []
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    for file in ROOT.rglob("*.py"):
+        if file.parent.name != "cli" and file.name != "__main__.py":
+            text = file.read_text()
+            assert "print(" not in text, file
+            assert "sys.exit" not in text, file
+
+
+def test_kernel_paths_stand_in_abi_alone() -> None:
+    holders = [f.name for f in ROOT.rglob("*.py") if "/sys/kernel/livepatch" in f.read_text()]
+    assert holders == ["abi.py"]
