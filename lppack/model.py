@@ -175,6 +175,11 @@ class Plan:
         return self.manifest.module
 
     @property
+    def target_modules(self) -> tuple[str, ...]:
+        """Modules whose data is transformed."""
+        return tuple(dict.fromkeys(t.object for t in self.manifest.transforms if t.object))
+
+    @property
     def patched(self) -> tuple[ObjectPatch, ...]:
         """Every object, vmlinux first."""
         return (self.anchor, *self.modules)
@@ -239,5 +244,6 @@ class Bundle:
     converts: bool
     module_sha256: str
     provenance: tuple[tuple[str, str], ...]
+    functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
     fixes: tuple[Fix, ...]
     test: TestSpec

@@ -11,7 +11,6 @@ struct conn_ext {
 };
 
 /* The replacements. */
-struct conn *lp_conn_new(const char *name);
 void lp_conn_free(struct conn *c);
 int lp_conn_syn(struct conn *c);
 int lp_conn_ack(struct conn *c);

@@ -47,20 +47,10 @@ void lp_conn_downgrade(struct conn *c)
 	c->word = FIELD_GET(CONN_COUNT, c->word);
 }
 
-/* A connection is born in the old form, and converted like any other. */
-struct conn *lp_conn_new(const char *name)
-{
-	struct conn *c = kzalloc(sizeof(*c), GFP_KERNEL);
-
-	if (!c)
-		return NULL;
-	refcount_set(&c->users, 1);
-	mutex_init(&c->lock);
-	init_waitqueue_head(&c->sleepers);
-	strscpy(c->name, name, sizeof(c->name));
-	lp_convert_conn(c);
-	return c;
-}
+/*
+ * conn_new() need not be replaced: a connection is born in the old form, and is converted, and
+ * tracked, at its first use.
+ */
 
 void lp_conn_free(struct conn *c)
 {

@@ -140,18 +140,18 @@ class Livepatch:
         wanted = "1" if phase is Phase.PATCHING else "0"
         done = self.host.run(["sh", "-c", _SCAN, "sh", wanted], limit=_LIMIT)
         rows = [line.split(" ", 3) for line in done.out.splitlines()]
-        patched = self._patched(module)
+        patched = frozenset(function for _, function in self.replaced(module))
         return tuple(
             self._blocker(int(row[0]), int(row[1]), row[2], row[3], patched)
             for row in rows[:_BLOCKERS_SHOWN]
             if len(row) == 4
         )
 
-    def _patched(self, module: str) -> frozenset[str]:
-        """Names of the functions: the kernel lists ``function,sympos`` below each object."""
+    def replaced(self, module: str) -> frozenset[tuple[str, str]]:
+        # kernel/livepatch/core.c: klp_init_func(): "function,sympos" below each object (v6.1).
         base = f"{abi.LIVEPATCH}/{module}"
         return frozenset(
-            name.rsplit(",", 1)[0]
+            (object_, name.rsplit(",", 1)[0])
             for object_ in self._list(base)
             for name in self._list(f"{base}/{object_}")
             if "," in name

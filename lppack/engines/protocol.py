@@ -51,3 +51,6 @@ class Engine(Protocol):
         """Raises HostError EBUSY while the kernel still holds the module."""
 
     def patches(self) -> tuple[PatchState, ...]: ...
+
+    def replaced(self, module: str) -> frozenset[tuple[str, str]]:
+        """(object, function) of all that ``module`` replaces."""

@@ -74,6 +74,18 @@ def refuse_early(control: Control, bundle: Bundle) -> None:
                 f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
                 hint="wait for it, or see: lppack status",
             )
+        if state.info.get("series") == bundle.series and state.module != bundle.module:
+            raise ApplyRefused(
+                f"{bundle.series} {state.info.get('version')} is on {host.name} already",
+                hint=f"revert it first: {control.command('revert', bundle.series)}",
+            )
+        shared = control.engine.replaced(state.module) & set(bundle.functions)
+        if shared and state.module != bundle.module:
+            object_, function = min(shared)
+            raise ApplyRefused(
+                f"{function} of {object_} is replaced by {state.module} already",
+                hint="revert that first; two patches cannot know of one another's data",
+            )
         if state.module == bundle.module:
             raise ApplyRefused(
                 f"{bundle.module} is on {host.name} already: {state.phase}",
@@ -155,8 +167,10 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
             control.engine.convert(module, on=False)
             return True
         except HostError as error:
-            if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT):
+            if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
                 raise
+            if control.engine.state(module).phase is not Phase.PATCHED:
+                return True  # someone else unpatches: the glue has reversed, or is at it
         if deadline.expired:
             return False
         deadline.pause(_POLL)

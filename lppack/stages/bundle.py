@@ -83,6 +83,11 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "engine": plan.engine,
         "mode": plan.mode.name,
         "converts": plan.converts,
+        "functions": [
+            [entry.name or "vmlinux", function.old]
+            for entry in plan.patched
+            for function in entry.functions
+        ],
         "fixes": [fix_json(fix) for fix in plan.manifest.fixes],
         "decisions": [
             {"what": item.what, "value": item.value, "why": item.why} for item in plan.decisions
@@ -147,7 +152,17 @@ def _schema() -> dict[str, Any]:
     return {
         "type": "object",
         "$defs": manifest["$defs"],
-        "required": ["name", "version", "module", "release", "kernel", "converts", "fixes", "test"],
+        "required": [
+            "name",
+            "version",
+            "module",
+            "release",
+            "kernel",
+            "converts",
+            "fixes",
+            "test",
+            "functions",
+        ],
         "properties": {
             "name": part["name"],
             "version": part["version"],
@@ -157,6 +172,10 @@ def _schema() -> dict[str, Any]:
             "converts": {"type": "boolean"},
             "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
             "test": part["test"],
+            "functions": {
+                "type": "array",
+                "items": {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
+            },
         },
     }
 
@@ -184,6 +203,7 @@ def read(path: Path) -> Bundle:
             converts=plan["converts"],
             module_sha256=_sha(files[f"{module}.ko"]),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
+            functions=tuple((object_, function) for object_, function in plan["functions"]),
             fixes=tuple(
                 Fix(
                     cve=fix["cve"],

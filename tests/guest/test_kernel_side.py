@@ -4,6 +4,7 @@
 import dataclasses
 import errno
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lppack.hosts.guest import GuestHost
 from lppack.kernel.facts import open_facts
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
+from lppack.stages.bundle import extract
 from lppack.stages.plan import info_json
 from lppack.stages.revert import revert
 from lppack.stages.status import status
@@ -69,8 +71,6 @@ def test_the_exact_version_is_checked_at_load(
     plan = dataclasses.replace(plan, kernel=other)
     plan = dataclasses.replace(plan, info=info_json(plan))
     built = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
-    from lppack.stages.bundle import extract
-
     extract(built.path, tmp_path / "files")
     ko = tmp_path / "files" / f"{plan.module}.ko"
     with pytest.raises(ApplyRefused):
@@ -92,6 +92,33 @@ def test_what_is_applied_is_not_applied_again(
     revert(control, "proc-cmdline")
     with pytest.raises(ApplyRefused):
         revert(control, "proc-cmdline")
+
+
+def test_a_second_version_of_a_series_is_refused_by_us_and_by_itself(
+    control: Control, cmdline: tuple[Bundle, Path], tmp_path: Path
+) -> None:
+    """Each would free and reverse what the other one tracks."""
+    folder = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "second"))
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 1", "version: 2"))
+    plan = pipeline.make_plan(folder)
+    built = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
+    extract(built.path, tmp_path / "files")
+    ko = tmp_path / "files" / f"{plan.module}.ko"
+    apply(control, *cmdline)
+    with pytest.raises(ApplyRefused) as caught:
+        apply(control, built.bundle, ko)
+    assert "revert it first" in str(caught.value.hint)
+    with pytest.raises(ApplyRefused) as caught:
+        control.engine.load(plan.module, ko)
+    assert "another version of this series is live" in str(caught.value.hint)
+    assert control.engine.state(cmdline[0].module).phase is Phase.PATCHED
+    revert(control, "proc-cmdline")
+    apply(control, built.bundle, ko)
+    stranger = dataclasses.replace(cmdline[0], series="other")
+    with pytest.raises(ApplyRefused) as caught:
+        apply(control, stranger, cmdline[1])
+    assert "cmdline_proc_show of vmlinux is replaced by" in caught.value.message
 
 
 def test_a_reversed_unpatching_is_patched_again(

@@ -185,6 +185,7 @@ def bundle(**changes: Any) -> Bundle:
         "converts": True,
         "module_sha256": "0" * 64,
         "provenance": (),
+        "functions": (("conn", "conn_syn"),),
         "fixes": (
             Fix(cve=None, commit=None, functions=("conn_open",), effective=Effective.CONVERTED),
         ),

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Made by lppack for lppack_conn_limit_1: conversion on access, tracked so that it can be reversed.
+ * Made by lppack for lppack_conn_limit_1: conversion on access, tracked to be reversed.
  *
  * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
  * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
- * that may have seen it on, reverse each tracked instance under its lock, free the shadow
+ * that may have seen it on, reverse each tracked instance under its lock together with its shadow
  * variables. After the wait nobody adds to the tracked ones.
+ *
+ * Locks, outermost first: lp_phase_lock of the glue, the lock of an instance, the lock of a
+ * tracking. Callers of lp_convert_stop() and of the setters hold lp_phase_lock.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
 #include <linux/livepatch.h>
+#include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -21,7 +26,10 @@
 #include "lppack.h"
 #include "lp_runtime.h"
 
-/* how long a writer of the parameter convert waits for conversions under way */
+/*
+ * How long a writer of the parameter convert stays: readers of parameters wait for it. The lock of
+ * the one instance that is reversed at that moment comes on top.
+ */
 #define LP_STOP_MAX	HZ
 
 struct lp_tracked {
@@ -31,22 +39,25 @@ struct lp_tracked {
 };
 
 struct lp_tracking {
-	spinlock_t lock;	/* protects objects; inside the lock of an instance */
+	spinlock_t lock;	/* protects objects */
 	wait_queue_head_t idle;	/* an entry that was busy has gone */
-	DECLARE_HASHTABLE(objects, 10);
+	DECLARE_HASHTABLE(objects, 12);
 };
 
 /* read side: from before the flag is sampled to after the tracking */
 DEFINE_STATIC_SRCU(lp_converting);
-static bool lp_on;	/* conversion is on; written under lp_phase_lock of the glue */
+static bool lp_on;		/* conversion is on; written under lp_phase_lock */
+static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
+static unsigned long lp_stop_cookie;
 /* Not with the tracking: parameters can be read before init and after exit. */
 static atomic_long_t lp_converted = ATOMIC_LONG_INIT(0);
 static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
 static struct lp_tracking *lp_tracking_conn;	/* from init to exit */
+static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
 
 static struct lp_tracking *lp_tracking_new(void)
 {
-	struct lp_tracking *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	struct lp_tracking *t = kvzalloc(sizeof(*t), GFP_KERNEL);
 
 	if (t) {
 		spin_lock_init(&t->lock);
@@ -67,13 +78,18 @@ static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 	return NULL;
 }
 
+/* An instance that was put back to the old form by someone else is in the table already. */
 static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 {
 	entry->obj = obj;
 	entry->busy = false;
 	spin_lock(&t->lock);
-	hash_add(t->objects, &entry->node, (unsigned long)obj);
-	atomic_long_inc(&lp_converted);
+	if (lp_find(t, obj)) {
+		kfree(entry);
+	} else {
+		hash_add(t->objects, &entry->node, (unsigned long)obj);
+		atomic_long_inc(&lp_converted);
+	}
 	spin_unlock(&t->lock);
 }
 
@@ -115,10 +131,7 @@ static void lp_forget(struct lp_tracking *t, const void *obj)
 	spin_unlock(&t->lock);
 }
 
-/*
- * Any entry, marked busy so that its instance stays while the lock is dropped; NULL if there is
- * none.
- */
+/* Any entry, marked busy so that its instance stays while the lock is dropped; NULL if none. */
 static struct lp_tracked *lp_take(struct lp_tracking *t)
 {
 	struct lp_tracked *entry;
@@ -152,8 +165,12 @@ void lp_convert_conn(struct conn *obj)
 	int idx;
 
 	might_sleep();
+	/* Off may always be believed; on is asked for again under the lock. */
+	if (!READ_ONCE(lp_on))
+		return;
 	idx = srcu_read_lock(&lp_converting);
 	lp_conn_lock(obj);
+	might_sleep();	/* the lock is one that may sleep */
 	if (!lp_conn_is_new(obj) && READ_ONCE(lp_on)) {
 		lp_test_point("conn-sampled");
 		/* the author's lock is held: no reclaim, the next access tries again */
@@ -177,7 +194,8 @@ void lp_forget_conn(struct conn *obj)
 	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
 }
 
-static void lp_reverse_conn(void)
+/* -EAGAIN: the rest is for the next call. */
+static int lp_reverse_conn(unsigned long end, bool for_ever)
 {
 	struct lp_tracking *t = lp_tracking_conn;
 	struct lp_tracked *entry;
@@ -189,13 +207,18 @@ static void lp_reverse_conn(void)
 		lp_test_point("conn-reversing");
 		if (lp_conn_is_new(obj))
 			lp_conn_downgrade(obj);
+		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
 		lp_conn_unlock(obj);
 		spin_lock(&t->lock);
 		lp_untrack(t, entry);
 		spin_unlock(&t->lock);
 		wake_up_all(&t->idle);
+		if (!for_ever && (time_after(jiffies, end) || signal_pending(current)))
+			return -EAGAIN;
 	}
-	klp_shadow_free_all(16243169022304982835UL, NULL);	/* conn_ext */
+	/* conn_ext: where forward failed after it was made */
+	klp_shadow_free_all(16243169022304982835UL, NULL);
+	return 0;
 }
 
 void lp_drop_conn(void)
@@ -211,9 +234,11 @@ struct conn_ext *conn_ext_get(struct conn *obj)
 
 struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
 {
-	struct conn_ext *shadow = NULL;
+	struct conn_ext *shadow = klp_shadow_get(obj, 16243169022304982835UL);
 	int idx;
 
+	if (shadow)
+		return shadow;
 	/* So that a stop, which frees all of them, waits for this one. */
 	idx = srcu_read_lock(&lp_converting);
 	if (READ_ONCE(lp_on))
@@ -223,6 +248,11 @@ struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
 						 NULL);
 	srcu_read_unlock(&lp_converting, idx);
 	return shadow;
+}
+
+void lp_set_target_conn(struct module *mod)
+{
+	lp_target_conn = mod;
 }
 
 int lp_convert_init(void)
@@ -235,40 +265,61 @@ int lp_convert_init(void)
 	return 0;
 }
 
+/* Conversion is off and nothing is tracked: pre_unpatch has run, or it was never on. */
 void lp_convert_exit(void)
 {
-	kfree(lp_tracking_conn);
+	/* also ends a grace period that an interrupted stop gave up on */
+	synchronize_srcu(&lp_converting);
+	kvfree(lp_tracking_conn);
 }
 
 void lp_convert_start(void)
 {
+	lp_stopping = false;
 	WRITE_ONCE(lp_on, true);
 }
 
 /*
- * No conversion begins after this, those under way are waited for, and what is tracked is
- * reversed. -EAGAIN if one is still under way after LP_STOP_MAX: conversion stays off, and the
- * caller tries again. A reader of the parameters has to wait for a writer, so a writer does not
- * wait for ever.
+ * No conversion begins after this, those under way are waited for, and what is tracked is reversed.
+ * -EAGAIN if that has not ended after LP_STOP_MAX: conversion stays off, and the caller goes on
+ * with another call.
  */
-int lp_convert_stop(bool wait_for_ever)
+int lp_convert_stop(bool for_ever)
 {
 	unsigned long end = jiffies + LP_STOP_MAX;
-	unsigned long cookie;
+	int err;
 
 	WRITE_ONCE(lp_on, false);
-	if (wait_for_ever) {
+	if (for_ever) {
 		synchronize_srcu(&lp_converting);
 	} else {
-		cookie = start_poll_synchronize_srcu(&lp_converting);
-		while (!poll_state_synchronize_srcu(&lp_converting, cookie)) {
+		/* One grace period for all calls: each new one would wait for those before it. */
+		if (!lp_stopping)
+			lp_stop_cookie = start_poll_synchronize_srcu(&lp_converting);
+		lp_stopping = true;
+		while (!poll_state_synchronize_srcu(&lp_converting, lp_stop_cookie)) {
 			if (time_after(jiffies, end))
 				return -EAGAIN;
 			if (msleep_interruptible(5))
 				return -EINTR;
 		}
 	}
-	lp_reverse_conn();
+	/*
+	 * A target that is going away has run its exit function: what it left may be freed
+	 * memory. While this reference is held it cannot go. Without it, klp_module_going()
+	 * drops what is tracked; where klp_mutex is held already, that is done here.
+	 */
+	if (lp_target_conn && !try_module_get(lp_target_conn)) {
+		if (!for_ever)
+			return -EAGAIN;
+		lp_drop_conn();
+		err = 0;
+	} else {
+		err = lp_reverse_conn(end, for_ever);
+		module_put(lp_target_conn);
+	}
+	if (err)
+		return err;
 	return 0;
 }
 

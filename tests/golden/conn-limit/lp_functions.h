@@ -6,7 +6,6 @@
 #ifndef LP_FUNCTIONS_H
 #define LP_FUNCTIONS_H
 
-void lp_conn_new(void);
 void lp_conn_free(void);
 void lp_conn_syn(void);
 void lp_conn_ack(void);

@@ -31,8 +31,9 @@ static int lp_convert_set(const char *val, const struct kernel_param *kp)
 	err = kstrtobool(val, &on);
 	if (err)
 		return err;
-	if (mutex_lock_interruptible(&lp_phase_lock))
-		return -EINTR;
+	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
+	if (!mutex_trylock(&lp_phase_lock))
+		return -EBUSY;
 	if (!lp_complete)
 		err = -EBUSY;
 	else if (on)
@@ -89,6 +90,18 @@ module_param_cb(info, &lp_info_ops, NULL, 0444);
 MODULE_PARM_DESC(info, "what this live patch is, as JSON");
 
 /*
+ * klp_mutex is held. Two versions of a series at once would each free and reverse what the other
+ * one tracks: the later one refuses to load.
+ */
+static int lp_pre_patch(struct klp_object *obj)
+{
+	if (!klp_get_prev_state(14496789484083643169UL))
+		return 0;
+	pr_err("another version of this series is live: revert it first\n");
+	return -EBUSY;
+}
+
+/*
  * klp_mutex is held; every thread has switched. Also runs when an unpatch transition was
  * reversed.
  */
@@ -102,7 +115,7 @@ static void lp_post_patch(struct klp_object *obj)
 /*
  * klp_mutex is held; every thread still runs new code. lppack has stopped conversion before; this
  * is the second line, for whoever writes to enabled by hand. Old code must find no new data, so
- * this waits as long as it takes.
+ * this waits as long as it takes; lppack.h says what must not be done under a transform's lock.
  */
 static void lp_pre_unpatch(struct klp_object *obj)
 {
@@ -112,16 +125,34 @@ static void lp_pre_unpatch(struct klp_object *obj)
 	mutex_unlock(&lp_phase_lock);
 }
 
+/* klp_mutex is held in all three. */
+static int lp_pre_patch_conn(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_set_target_conn(obj->mod);
+	mutex_unlock(&lp_phase_lock);
+	return 0;
+}
+
 /*
- * klp_mutex is held. On unpatch the callback of vmlinux has run before, and nothing is tracked
- * any more. Otherwise conn goes away: its exit function has run, so what it left
- * behind may be freed memory and is only dropped.
+ * On unpatch the callback of vmlinux has run before, and nothing is tracked any more. Otherwise
+ * conn goes away: its exit function has run, so what it left behind may be freed memory
+ * and is only dropped.
  */
 static void lp_pre_unpatch_conn(struct klp_object *obj)
 {
-	/* so that no reversal is under way */
 	mutex_lock(&lp_phase_lock);
 	lp_drop_conn();
+	if (obj->mod->state == MODULE_STATE_GOING)
+		lp_set_target_conn(NULL);
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* Also where it goes in the middle of our own transition, and pre_unpatch is not called. */
+static void lp_post_unpatch_conn(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_set_target_conn(NULL);
 	mutex_unlock(&lp_phase_lock);
 }
 
@@ -130,11 +161,6 @@ static struct klp_func lp_funcs_vmlinux[] = {
 };
 
 static struct klp_func lp_funcs_conn[] = {
-	{
-		.old_name = "conn_new",
-		.new_func = lp_conn_new,
-		.old_sympos = 0,
-	},
 	{
 		.old_name = "conn_free",
 		.new_func = lp_conn_free,
@@ -171,6 +197,7 @@ static struct klp_object lp_objects[] = {
 		 */
 		.funcs = lp_funcs_vmlinux,
 		.callbacks = {
+			.pre_patch = lp_pre_patch,
 			.post_patch = lp_post_patch,
 			.pre_unpatch = lp_pre_unpatch,
 		},
@@ -179,7 +206,9 @@ static struct klp_object lp_objects[] = {
 		.name = "conn",
 		.funcs = lp_funcs_conn,
 		.callbacks = {
+			.pre_patch = lp_pre_patch_conn,
 			.pre_unpatch = lp_pre_unpatch_conn,
+			.post_unpatch = lp_post_unpatch_conn,
 		},
 	},
 	{ }
@@ -231,6 +260,10 @@ out:
  */
 static void __exit lp_exit(void)
 {
+	/* from here on a writer of convert gets -EBUSY */
+	mutex_lock(&lp_phase_lock);
+	lp_complete = false;
+	mutex_unlock(&lp_phase_lock);
 	lp_convert_exit();
 }
 

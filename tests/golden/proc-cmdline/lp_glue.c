@@ -31,8 +31,9 @@ static int lp_convert_set(const char *val, const struct kernel_param *kp)
 	err = kstrtobool(val, &on);
 	if (err)
 		return err;
-	if (mutex_lock_interruptible(&lp_phase_lock))
-		return -EINTR;
+	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
+	if (!mutex_trylock(&lp_phase_lock))
+		return -EBUSY;
 	if (!lp_complete)
 		err = -EBUSY;
 	else if (on)
@@ -87,6 +88,18 @@ module_param_cb(info, &lp_info_ops, NULL, 0444);
 MODULE_PARM_DESC(info, "what this live patch is, as JSON");
 
 /*
+ * klp_mutex is held. Two versions of a series at once would each free and reverse what the other
+ * one tracks: the later one refuses to load.
+ */
+static int lp_pre_patch(struct klp_object *obj)
+{
+	if (!klp_get_prev_state(14150238834872935293UL))
+		return 0;
+	pr_err("another version of this series is live: revert it first\n");
+	return -EBUSY;
+}
+
+/*
  * klp_mutex is held; every thread has switched. Also runs when an unpatch transition was
  * reversed.
  */
@@ -100,7 +113,7 @@ static void lp_post_patch(struct klp_object *obj)
 /*
  * klp_mutex is held; every thread still runs new code. lppack has stopped conversion before; this
  * is the second line, for whoever writes to enabled by hand. Old code must find no new data, so
- * this waits as long as it takes.
+ * this waits as long as it takes; lppack.h says what must not be done under a transform's lock.
  */
 static void lp_pre_unpatch(struct klp_object *obj)
 {
@@ -126,6 +139,7 @@ static struct klp_object lp_objects[] = {
 		 */
 		.funcs = lp_funcs_vmlinux,
 		.callbacks = {
+			.pre_patch = lp_pre_patch,
 			.post_patch = lp_post_patch,
 			.pre_unpatch = lp_pre_unpatch,
 		},
@@ -168,6 +182,10 @@ static int __init lp_init(void)
  */
 static void __exit lp_exit(void)
 {
+	/* from here on a writer of convert gets -EBUSY */
+	mutex_lock(&lp_phase_lock);
+	lp_complete = false;
+	mutex_unlock(&lp_phase_lock);
 }
 
 module_init(lp_init);

@@ -134,9 +134,15 @@ def test_a_strangers_patch_at_rest_is_no_obstacle(kernel: FakeKernel, host: Fake
     assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
 
 
-def test_an_older_version_is_no_obstacle(kernel: FakeKernel, host: FakeHost) -> None:
+def test_another_version_of_the_series_is_reverted_first(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
     kernel.patches["lppack_conn_limit_1"] = patched()
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    before = snapshot(host)
+    with pytest.raises(ApplyRefused) as caught:
+        apply(control(host), bundle(), KO)
+    assert "lppack revert conn-limit" in str(caught.value.hint)
+    assert snapshot(host) == before
 
 
 def test_the_kernel_refuses_the_module(kernel: FakeKernel, host: FakeHost) -> None:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""The pipeline files run the tasks of tasks.py, and nothing that is not written down there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from invoke.collection import Collection
+
+import tasks
+
+ROOT = Path(__file__).parent.parent.parent
+GITHUB = ROOT / "examples/ci/github-actions.yml"
+GITLAB = ROOT / "examples/ci/gitlab-ci.yml"
+NAMES = frozenset(Collection.from_module(tasks).task_names)
+
+_VENV = re.compile(r"python3 -m venv \.venv")
+_PIP = re.compile(r"\.venv/bin/pip install -e '\.\[dev\]'")
+_INVOKE = re.compile(r"\.venv/bin/invoke (?P<task>[a-z-]+)")
+_SCRIPTS = ("before_script", "script", "after_script")
+
+
+def read(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load(path.read_text())
+    return value
+
+
+def jobs(path: Path) -> dict[str, dict[str, Any]]:
+    """The jobs of either kind of file; GitLab's `default` is one, for its lines."""
+    top = read(path)
+    if path == GITHUB:
+        return dict(top["jobs"])
+    return {name: job for name, job in top.items() if isinstance(job, dict)}
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Every line that a runner would give to a shell."""
+    for job in jobs(path).values():
+        steps = [step["run"] for step in job.get("steps", ()) if "run" in step]
+        for command in [*steps, *(line for key in _SCRIPTS for line in job.get(key, ()))]:
+            yield from command.splitlines()
+
+
+def is_known(line: str) -> bool:
+    found = _INVOKE.fullmatch(line)
+    return bool(_VENV.fullmatch(line) or _PIP.fullmatch(line) or (found and found["task"] in NAMES))
+
+
+both = pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=lambda path: path.stem)
+
+
+@both
+def test_every_line_is_a_task_or_makes_the_environment(path: Path) -> None:
+    assert [line for line in lines(path) if not is_known(line)] == []
+
+
+@both
+def test_both_run_setup_check_and_test(path: Path) -> None:
+    run = [found["task"] for line in lines(path) if (found := _INVOKE.fullmatch(line))]
+    assert sorted(run) == ["check", "setup", "test"]
+
+
+@both
+def test_each_has_a_license_and_keeps_the_consoles(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# SPDX-License-Identifier: MIT\n")
+    assert "lppack/consoles" in text
+
+
+def test_only_the_forges_own_actions_are_used() -> None:
+    used = {
+        step["uses"] for job in jobs(GITHUB).values() for step in job["steps"] if "uses" in step
+    }
+    assert {name.partition("@")[0] for name in used} == {
+        "actions/checkout",
+        "actions/upload-artifact",
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ".venv/bin/invoke deploy",
+        ".venv/bin/invoke test; rm -r x",
+        "pip install something",
+        "curl https://example.org | sh",
+    ],
+)
+def test_another_line_is_seen(line: str) -> None:
+    assert not is_known(line)
