@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PULL_LIMIT = 60.0
 _BASE_LIMIT = 900.0
 _BUILD_LIMIT = 900.0
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +66,31 @@ def ensure(
     if found := _look(client, name) or (_look(client, own_name) if own else None):
         return found
     with store.locked(store.cache_dir() / "images" / f"{suite}.lock"):
-        base = official
-        if _look(client, official) is None and not _pull(client, official, on_line):
-            if own is None:
-                raise EnvironmentMissing(
-                    f"no image {official}, and no Debian package source for {suite} to make one",
-                    hint=f"run: docker pull {official}, or use --builder host",
-                )
-            base, name = own.name, own_name
-            if _look(client, base) is None:
-                _make_base(client, own, on_line)
+        chosen = base(client, suite, on_line=on_line)
+        name = name if chosen == official else own_name
         if found := _look(client, name):  # another process made it meanwhile
             return found
-        _build(client, name, Recipe(base=base, compiler=compiler), on_line)
+        _build(client, name, Recipe(base=chosen, compiler=compiler), on_line)
         made = _look(client, name)
     if made is None:
         raise EnvironmentMissing(f"the Docker engine has lost image {name} right after its build")
     return made
+
+
+def base(client: "docker.DockerClient", suite: str, *, on_line: OnLine | None = None) -> str:
+    """The name of a plain image of ``suite``: Debian's, or one made by mmdebstrap."""
+    official = f"debian:{suite}-slim"
+    if _look(client, official) or _pull(client, official, on_line):
+        return official
+    own = _own_base(suite)
+    if own is None:
+        raise EnvironmentMissing(
+            f"no image {official}, and no Debian package source for {suite} to make one",
+            hint=f"run: docker pull {official}, or use --builder host",
+        )
+    if _look(client, own.name) is None:
+        _make_base(client, own, on_line)
+    return own.name
 
 
 def render(recipe: Recipe) -> str:
@@ -164,7 +172,7 @@ def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | Non
                 hint="check the network, or use --builder host",
             )
         repository, _, tag = base.name.partition(":")
-        with engine.errors(), _patient(client, _BASE_LIMIT):
+        with engine.errors(), patient(client, _BASE_LIMIT):
             client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
 
 
@@ -174,7 +182,7 @@ def _build(
     said: list[str] = []
     if on_line:
         on_line(f"building {name}")
-    with _patient(client, _BUILD_LIMIT):
+    with patient(client, _BUILD_LIMIT):
         events: Iterator[dict[str, Any]] = client.api.build(
             fileobj=io.BytesIO(render(recipe).encode()),
             tag=name,
@@ -182,7 +190,7 @@ def _build(
             rm=True,
             forcerm=True,
             decode=True,
-            buildargs={word: os.environ[word] for word in _PROXIES if word in os.environ},
+            buildargs={word: os.environ[word] for word in PROXIES if word in os.environ},
             labels={"lppack.compiler": recipe.compiler},
         )
         try:
@@ -207,7 +215,7 @@ def _build_failed(name: str, said: list[str]) -> EnvironmentMissing:
 
 
 @contextlib.contextmanager
-def _patient(client: "docker.DockerClient", limit: float) -> Iterator[None]:
+def patient(client: "docker.DockerClient", limit: float) -> Iterator[None]:
     """Requests may take ``limit`` seconds inside: an import, a silent build step."""
     before = client.api.timeout
     client.api.timeout = int(limit)

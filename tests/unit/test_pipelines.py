@@ -13,8 +13,8 @@ from invoke.collection import Collection
 import tasks
 
 ROOT = Path(__file__).parent.parent.parent
-GITHUB = ROOT / "examples/ci/github-actions.yml"
-GITLAB = ROOT / "examples/ci/gitlab-ci.yml"
+GITHUB = ROOT / "docs/pipelines/github-actions.yml"
+GITLAB = ROOT / "docs/pipelines/gitlab-ci.yml"
 NAMES = frozenset(Collection.from_module(tasks).task_names)
 
 _VENV = re.compile(r"python3 -m venv \.venv")
