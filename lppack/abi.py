@@ -18,6 +18,9 @@ MODULE_NAME_MAX = 55
 # include/linux/kallsyms.h: KSYM_NAME_LEN is 512, 128 before 6.1.
 SYMBOL_NAME_MAX = 127
 
+# kernel/livepatch/transition.c: klp_force_transition(); patch->forced itself cannot be read (v6.1).
+FORCED = "livepatch: forcing remaining tasks to the patched state"
+
 # include/linux/errno.h and the uapi headers; what the parameter `convert` answers.
 EBUSY = 16
 

@@ -172,7 +172,12 @@ def _disk(machine: Machine) -> Finding:
 
 def _kvm(machine: Machine) -> Finding:
     if machine.usable("/dev/kvm"):
-        return Finding(name="/dev/kvm", ok=True, needed=False, found="guests run at full speed")
+        return Finding(
+            name="/dev/kvm",
+            ok=True,
+            needed=False,
+            found="is there; whether it works is tried at the first guest",
+        )
     why = "no right to it" if machine.exists("/dev/kvm") else "not there"
     return Finding(
         name="/dev/kvm", ok=False, needed=False, missing=f"{why}: guests are emulated, and slower"

@@ -250,7 +250,9 @@ def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
 
     with _control(on, timeout=60.0, say=lambda _line: None) as control:
         if series is not None:
-            return (control.report(find(control, series).module),)
+            module = find(control, series).module
+            every = status(control.engine, control.host.name)
+            return tuple(patch for patch in every if patch.module == module)
         return status(control.engine, control.host.name)
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from lppack import pipeline
-from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, PATCHES, TIMEOUT
+from lppack.cli.options import (
+    BUILDER,
+    CHECKED_KERNEL,
+    ENGINE,
+    KERNEL,
+    MODE,
+    PATCH,
+    PATCHES,
+    TIMEOUT,
+)
 from lppack.cli.output import FORMAT, build_log, note, problem_json, progress, result, table
 from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
 from lppack.model import Plan
@@ -17,7 +26,7 @@ from lppack.stages.test import StepResult
 
 @click.command()
 @PATCHES
-@KERNEL
+@CHECKED_KERNEL
 @FORMAT
 def validate(patches: tuple[Path, ...], kernel: str | None, format_: str) -> int:
     """Tell all problems of manifests at once; with --kernel also what that kernel says.

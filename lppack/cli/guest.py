@@ -8,7 +8,7 @@ from typing import TextIO
 import click
 
 from lppack import pipeline
-from lppack.cli.options import BUILDER, KERNEL
+from lppack.cli.options import BUILDER, GUEST_KERNEL
 from lppack.cli.output import FORMAT, progress, result, table
 from lppack.hosts import guests
 
@@ -27,7 +27,7 @@ def guest() -> None:
 
 @guest.command()
 @_NAME
-@KERNEL
+@GUEST_KERNEL
 @BUILDER
 @click.option("--target", "targets", metavar="PATCH", multiple=True, help="Also load its targets.")
 @click.option("--boot", "words", metavar="WORD", multiple=True, help="For its kernel command line.")

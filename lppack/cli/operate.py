@@ -104,6 +104,8 @@ def _lines(patch: PatchReport) -> list[str]:
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
+    if patch.forced:
+        lines.append("  a transition was forced here: which code threads run is not known")
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
         lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")

@@ -7,15 +7,21 @@ import click
 
 from lppack.consistency import AVAILABLE_ENGINES, ModeName
 
+_WHICH = "A release, a linux-image .deb, a folder where one is unpacked, or `running`"
 KERNEL = click.option(
     "--kernel",
     metavar="REL",
-    help="A release, a folder with an unpacked kernel package, or `running`; "
-    "the newest that the manifest names, if not given.",
+    help=f"{_WHICH}; the newest that the manifest names, if not given.",
+)
+CHECKED_KERNEL = click.option(
+    "--kernel", metavar="REL", help=f"{_WHICH}; without it no kernel is asked."
+)
+GUEST_KERNEL = click.option(
+    "--kernel", metavar="REL", help=f"{_WHICH}; the newest of Debian 12, if not given."
 )
 ENGINE = click.option(
     "--engine",
-    type=click.Choice(["auto", *AVAILABLE_ENGINES]),
+    type=click.Choice(["auto", *(engine.value for engine in AVAILABLE_ENGINES)]),
     default="auto",
     help="What moves the kernel's threads.",
 )

@@ -147,6 +147,9 @@ class Livepatch:
             if len(row) == 4
         )
 
+    def forced(self) -> bool:
+        return abi.FORCED in self.host.run(["dmesg"], limit=_LIMIT).out
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         # kernel/livepatch/core.c: klp_init_func(): "function,sympos" below each object (v6.1).
         base = f"{abi.LIVEPATCH}/{module}"

@@ -52,5 +52,8 @@ class Engine(Protocol):
 
     def patches(self) -> tuple[PatchState, ...]: ...
 
+    def forced(self) -> bool:
+        """True if the kernel's log, as far as it goes back, tells that a transition was forced."""
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""

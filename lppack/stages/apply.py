@@ -44,9 +44,9 @@ class Control:
     clock: Clock = field(default_factory=SystemClock)
     say: Say = silent
 
-    def report(self, module: str, *, seconds: float = 0.0) -> PatchReport:
+    def report(self, module: str) -> PatchReport:
         state = self.engine.state(module)
-        return report(state, engine=self.engine.name, host=self.host.name, seconds=seconds)
+        return report(state, engine=self.engine.name, host=self.host.name)
 
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""
@@ -68,6 +68,11 @@ def refuse_early(control: Control, bundle: Bundle) -> None:
             f"{abi.FTRACE_ENABLED} is 0 on {host.name}: no function can be redirected",
             hint=f"echo 1 > {abi.FTRACE_ENABLED}",
         )
+    if control.engine.forced():
+        raise ApplyRefused(
+            f"a transition was forced on {host.name}: which code its threads run is not known",
+            hint="plan a reboot; until then load nothing more",
+        )
     for state in control.engine.patches():
         if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
             raise ApplyRefused(
@@ -87,9 +92,10 @@ def refuse_early(control: Control, bundle: Bundle) -> None:
                 hint="revert that first; two patches cannot know of one another's data",
             )
         if state.module == bundle.module:
+            verb = "revert" if state.phase is Phase.UNPATCHED else "status"
             raise ApplyRefused(
                 f"{bundle.module} is on {host.name} already: {state.phase}",
-                hint=f"see: {control.command('status', bundle.series)}",
+                hint=f"see: {control.command(verb, bundle.series)}",
             )
 
 
@@ -119,9 +125,9 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
         if convert and bundle.converts:
             enable_conversion(control, bundle.module, bundle.series)
+        return control.report(bundle.module)
     except KeyboardInterrupt:
         raise _interrupted(control, bundle) from None
-    return control.report(bundle.module)
 
 
 def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
@@ -155,6 +161,7 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
         raise NotConverted(
             f"{module} is patched, and conversion could not be enabled: {error.message}",
             hint=f"try: {control.command('convert', series)}",
+            report=_as_json(control.report(module)),
         ) from None
     control.say("converting: new code converts what it touches")
 

@@ -135,7 +135,6 @@ def _run(site: Site, plan: Plan, work: Path, argv: Sequence[str]) -> None:
 
 def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> BuildFailed:
     """The first error of the compiler, at the author's own line; else the end of the log."""
-    log = f"{work.name}/build.log"
     (work / "build.log").write_text(f"{out}\n{summary}\n")
     lines = out.splitlines()
     for index, line in enumerate(lines):
@@ -156,9 +155,9 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
             "\n".join([f"{file}:{found['line']}: {found['text']}", *context]),
             file=file,
             line=int(found["line"]),
-            hint=f"the whole log, and the sources as kbuild saw them: {_kept_name(plan)} ({log})",
+            hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
         )
-    return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}")
+    return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}/build.log")
 
 
 def _kept_name(plan: Plan) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lppack import __version__
 from lppack.consistency import EngineName, ModeName
-from lppack.errors import AnswerIsNo
+from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
 from lppack.resources import schema
 from lppack.stages.plan import fix_json
@@ -22,6 +22,7 @@ from lppack.store import write_atomic
 
 SUFFIX = ".lpp"
 _SUMS = "SHA256SUMS"
+_FORMAT = 1  # of plan.json
 _SIZE_MAX = 256 << 20
 _ENTRIES_MAX = 2000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -75,6 +76,7 @@ def _json(value: Any) -> bytes:
 def _plan_json(plan: Plan) -> dict[str, Any]:
     spec = plan.manifest.test
     return {
+        "format": _FORMAT,
         "name": plan.name,
         "version": plan.version,
         "module": plan.module,
@@ -105,7 +107,9 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """Every file of a bundle, checked against its sums. Raises BadBundle."""
+    """Every file of a bundle, checked against its sums. Raises BadBundle, EnvironmentMissing."""
+    if not path.is_file():
+        raise EnvironmentMissing(f"{path} does not exist", hint="make one with: lppack build PATCH")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -188,6 +192,11 @@ def read(path: Path) -> Bundle:
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance: dict[str, str] = json.loads(files["provenance.json"])
+        if isinstance(plan, dict) and plan.get("format") != _FORMAT:
+            raise BadBundle(
+                f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
+                hint="build it again",
+            )
         for wrong in Draft202012Validator(_schema()).iter_errors(plan):
             raise BadBundle(f"{path}: its plan is not one: {ascii(wrong.message)[:200]}")
         module = plan["module"]

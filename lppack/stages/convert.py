@@ -2,7 +2,7 @@
 """convert: phase 2 alone."""
 
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused
+from lppack.errors import ApplyRefused, Interrupted
 from lppack.stages.apply import Control, enable_conversion
 from lppack.stages.revert import find
 from lppack.stages.status import PatchReport
@@ -18,6 +18,13 @@ def convert(control: Control, series: str) -> PatchReport:
             f"{state.module} is {state.phase}: data is converted once every thread has switched",
             hint=f"wait, and see: {control.command('status', series)}",
         )
-    if not state.convert:
-        enable_conversion(control, state.module, series)
-    return control.report(state.module)
+    try:
+        if not state.convert:
+            enable_conversion(control, state.module, series)
+        return control.report(state.module)
+    except KeyboardInterrupt:
+        now = control.report(state.module)
+        raise Interrupted(
+            f"interrupted: {now.module} is {now.phase}, conversion is {now.conversion}; "
+            f"go on with: {control.command('convert', series)}"
+        ) from None

@@ -25,9 +25,10 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
                 "comm": blocker.comm,
                 "function": blocker.function,
                 "reason": blocker.reason,
-                "seconds": round(patch.seconds, 1),
+                "seconds": None if patch.seconds is None else round(patch.seconds, 1),
             }
             for blocker in patch.blockers
         ],
+        "forced": patch.forced,
         "fixes": list(patch.fixes),
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """status: where things stand on a host, told by its kernel alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lppack.abi import Phase
@@ -23,15 +23,22 @@ class PatchReport:
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
-    seconds: float = 0.0  # how long the blockers were waited for
+    forced: bool = False  # a transition was forced on this host: consistency is not known
+    seconds: float | None = None  # how long the blockers were waited for; None: not waited
 
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     """Every live patch of the host, strangers' too."""
-    return tuple(report(state, engine=engine.name, host=host) for state in engine.patches())
+    states = engine.patches()
+    forced = bool(states) and engine.forced()
+    return tuple(
+        replace(report(state, engine=engine.name, host=host), forced=forced) for state in states
+    )
 
 
-def report(state: PatchState, *, engine: str, host: str, seconds: float = 0.0) -> PatchReport:
+def report(
+    state: PatchState, *, engine: str, host: str, seconds: float | None = None
+) -> PatchReport:
     """What the kernel showed, in the words of the interface."""
     info = state.info
     conversion = "none"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Commands as they are typed: every --help, the README, and Ctrl-C on the way."""
 
+import json
 import os
 import re
 import shutil
@@ -197,3 +198,17 @@ def test_typos_are_understood(terminal: Terminal) -> None:
     ran = lppack("explain", "no-function-twise")
     assert ran.rc == 4
     assert "no-function-twice" in ran.err
+
+
+def test_a_forced_transition_is_found_and_stops_the_next_patch(terminal: Terminal) -> None:
+    """In a guest of its own: what is forced stays, until that kernel ends."""
+    terminal.type("lppack build examples/conn-limit && lppack build examples/proc-cmdline")
+    terminal.type("lppack guest start forced --target examples/conn-limit")
+    terminal.type("lppack guest shell forced 'echo wait web > /proc/conn &'")
+    load = "lppack apply conn-limit-1_*.lpp --on guest:forced --timeout 200 & sleep 4; "
+    force = "echo 1 > /sys/kernel/livepatch/lppack_conn_limit_1/force"
+    terminal.type(f"{load} lppack guest shell forced '{force}'; wait")
+    [patch] = json.loads(terminal.type("lppack status --on guest:forced --format json"))["patches"]
+    assert patch["forced"]
+    assert "forced" in terminal.type("lppack status --on guest:forced")
+    terminal.type("lppack apply proc-cmdline-1_*.lpp --on guest:forced", code=6)

@@ -290,8 +290,10 @@ def test_what_is_no_zip(tmp_path: Path, data: bytes) -> None:
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    refused(tmp_path / "absent.lpp")
-    refused(tmp_path)
+    for path in (tmp_path / "absent.lpp", tmp_path):
+        with pytest.raises(EnvironmentMissing) as caught:
+            contents(path)
+        assert "does not exist" in caught.value.message
 
 
 def test_every_flipped_byte_is_found_or_changes_nothing(path: Path) -> None:

@@ -141,6 +141,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "converted",
         "blockers",
         "fixes",
+        "forced",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
