@@ -30,9 +30,10 @@ def check(c: Context) -> None:
     c.run(f"{_PYTHON} -m pytest -q -m 'not docker and not guest'")
 
 
-@task(setup, lint)
+@task(lint)
 def test(c: Context) -> None:
     """What CI runs: every test, containers and guests included; a skip is a failure."""
+    c.run(f"{_PYTHON} -m lppack doctor --fix --yes --host-builder")
     c.run(f"{_PYTHON} -m pytest")
 
 

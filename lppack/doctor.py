@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lppack import store
 from lppack.builders.machine import Machine, ThisMachine
+from lppack.builders.protocol import compiler_of
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
 
@@ -36,7 +37,7 @@ class Finding:
     starts_engine: bool = False  # whether --fix starts the Docker engine
 
 
-def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
+def examine(machine: Machine | None = None, *, host_builder: bool = False) -> tuple[Finding, ...]:
     """Everything that lppack uses, found or missing; changes nothing."""
     machine = machine or ThisMachine()
     return (
@@ -47,7 +48,7 @@ def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
         _program(machine, "dpkg-deb", "dpkg", "unpacking kernels"),
         _disk(machine),
         _kvm(machine),
-        _gcc(machine),
+        _gcc(machine, needed=host_builder),
     )
 
 
@@ -184,16 +185,21 @@ def _kvm(machine: Machine) -> Finding:
     )
 
 
-def _gcc(machine: Machine) -> Finding:
-    path = machine.which("gcc")
-    if path:
-        return Finding(name="gcc", ok=True, needed=False, found=path)
+def _gcc(machine: Machine, *, needed: bool) -> Finding:
+    compiler = compiler_of(None)
+    # objtool, which kbuild calls, is linked with libelf; kmod is for depmod and modinfo.
+    packages = (compiler, "make", "libc6-dev", "binutils", "kmod", "libelf1")
+    missing = [name for name in (compiler, "make", "strip", "modinfo") if not machine.which(name)]
+    if not missing:
+        return Finding(name=compiler, ok=True, needed=needed, found=str(machine.which(compiler)))
     return Finding(
-        name="gcc",
+        name=compiler,
         ok=False,
-        needed=False,
-        missing="not found: only for --builder host",
-        command=f"sudo {_install_command(['gcc', 'make', 'libc6-dev'])}",
+        needed=needed,
+        missing=f"{', '.join(missing)} not found: for --builder host",
+        fix=f"install {' '.join(packages)}" if needed else "",
+        command=f"sudo {_install_command(packages)}",
+        packages=packages if needed else (),
     )
 
 

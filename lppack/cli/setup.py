@@ -17,8 +17,9 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 @click.option("--fix", is_flag=True, help="Install and start what is missing, after saying what.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--undo", is_flag=True, help="Stop what --fix has started.")
+@click.option("--host-builder", is_flag=True, help="Also see to what --builder host needs.")
 @FORMAT
-def doctor(fix: bool, yes: bool, undo: bool, format_: str) -> int:
+def doctor(fix: bool, yes: bool, undo: bool, host_builder: bool, format_: str) -> int:
     """Say what this machine has and lacks, each with the fix.
 
     \b
@@ -28,7 +29,7 @@ def doctor(fix: bool, yes: bool, undo: bool, format_: str) -> int:
     if undo:
         doctor_.undo(note)
         return 0
-    findings = doctor_.examine()
+    findings = doctor_.examine(host_builder=host_builder)
     missing = [finding for finding in findings if finding.needed and not finding.ok]
     if fix and missing:
         for finding in missing:
@@ -36,7 +37,7 @@ def doctor(fix: bool, yes: bool, undo: bool, format_: str) -> int:
         if not yes and not click.confirm("go on?", err=True):
             raise EnvironmentMissing("nothing was done", hint="or: lppack doctor --fix --yes")
         doctor_.fix(findings, note)
-        findings = doctor_.examine()
+        findings = doctor_.examine(host_builder=host_builder)
         missing = [finding for finding in findings if finding.needed and not finding.ok]
     if format_ == "json":
         result(

@@ -8,6 +8,7 @@ import pytest
 
 from lppack import doctor, proc
 from lppack.builders.machine import ThisMachine
+from lppack.builders.protocol import compiler_of
 from lppack.clock import Clock
 from lppack.errors import EnvironmentMissing
 
@@ -16,7 +17,9 @@ PACKAGES = {
     "qemu-system-x86": "qemu-system-x86_64",
     "mmdebstrap": "mmdebstrap",
 }
-EVERYTHING = {*PACKAGES.values(), "apt-get", "dpkg-deb", "gcc"}
+GCC = compiler_of(None)
+TOOLS = {GCC, "make", "strip", "modinfo"}
+EVERYTHING = {*PACKAGES.values(), "apt-get", "dpkg-deb", *TOOLS}
 
 
 class FakeClock:
@@ -125,10 +128,18 @@ def test_a_whole_machine_lacks_nothing() -> None:
 
 
 def test_kvm_and_gcc_are_for_information_only() -> None:
-    machine = FakeMachine(running=True, programs=EVERYTHING - {"gcc"})
+    machine = FakeMachine(running=True, programs=EVERYTHING - {GCC})
     found = {f.name: f for f in doctor.examine(machine)}
-    assert not found["gcc"].ok and not found["/dev/kvm"].ok
+    assert not found[GCC].ok and not found["/dev/kvm"].ok
     assert lacking(machine) == []
+
+
+def test_a_compiler_that_is_asked_for_is_installed() -> None:
+    machine = FakeMachine(running=True, programs=EVERYTHING - {GCC, "strip"})
+    [found] = [f for f in doctor.examine(machine, host_builder=True) if f.needed and not f.ok]
+    assert found.name == GCC
+    assert {GCC, "binutils", "libc6-dev", "libelf1"} <= set(found.packages)
+    assert found.missing.startswith(f"{GCC}, strip not found")
 
 
 def test_each_thing_that_lacks_has_its_fix() -> None:
