@@ -38,6 +38,12 @@ def test(c: Context) -> None:
 
 
 @task(setup)
+def soak(c: Context, name: str = "") -> None:
+    """The same stories with big numbers, by hand; NAME picks one: rounds."""
+    c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
+
+
+@task(setup)
 def demo(c: Context) -> None:
     """Set up all that is needed, and do the main job on both examples."""
     c.run(f"{_PYTHON} -m lppack demo")

@@ -14,7 +14,9 @@ from lppack.model import Bundle, Kernel
 from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, undo
 from lppack.stages.bundle import extract
+from lppack.stages.test import load_targets
 from tests.command import EXAMPLES
+from tests.guest.target import Target
 
 #: A suite, not a release: the newest kernel of Debian 12.
 PATTERNS = ("6.1.0-*-amd64",)
@@ -70,3 +72,22 @@ def control(guest: GuestHost) -> Iterator[Control]:
         if state.info:
             undo(made, state.module)
         assert made.engine.state(state.module).phase is Phase.ABSENT
+
+
+@pytest.fixture(scope="module")
+def loaded(guest: GuestHost, built: Callable[[str, bool], tuple[Bundle, Path]]) -> Iterator[Target]:
+    bundle, files = built("conn-limit", True)
+    load_targets(guest, bundle, files)
+    yield Target(guest, bundle, files)
+    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
+
+
+@pytest.fixture
+def target(loaded: Target) -> Iterator[Target]:
+    """The target with `web` and `mail` alone, nothing counted."""
+    yield loaded
+    for name in loaded.words():
+        loaded.tell(f"wake {name}")
+        loaded.sh(f"echo 'reset {name}' > /proc/conn")
+        if name not in ("web", "mail"):
+            loaded.tell(f"close {name}")

@@ -4,84 +4,19 @@ shows each object's raw word: its highest bit is set in the new form."""
 
 import errno
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from lppack import abi
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
-from lppack.hosts.guest import GuestHost
-from lppack.model import Bundle
 from lppack.stages.apply import Control, apply, settle, stop_conversion
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
-from lppack.stages.test import load_targets
+from tests.guest.rounds import run_rounds
+from tests.guest.target import NEW, Target
 
 pytestmark = pytest.mark.guest
-
-NEW = 1 << 31
-
-
-class Target:
-    """The target module, spoken to through its /proc file."""
-
-    def __init__(self, host: GuestHost, bundle: Bundle, files: Path) -> None:
-        self.host = host
-        self.bundle = bundle
-        self.ko = files / f"{bundle.module}.ko"
-
-    def sh(self, command: str) -> str:
-        return self.host.run(["/bin/sh", "-c", command], limit=20.0).out.strip()
-
-    def words(self) -> dict[str, int]:
-        rows = (line.split() for line in self.host.read("/proc/conn").splitlines())
-        return {name: int(word, 16) for name, word in rows}
-
-    def forms(self) -> dict[str, str]:
-        return {name: "new" if word & NEW else "old" for name, word in self.words().items()}
-
-    def tell(self, *commands: str) -> None:
-        for command in commands:
-            self.host.write("/proc/conn", command)
-
-    def background(self, *commands: str) -> None:
-        self.sh("".join(f"echo '{command}' > /proc/conn 2> /dev/null & " for command in commands))
-
-    def parameter(self, name: str) -> str:
-        return self.host.read(abi.parameter(self.bundle.module, name)).strip()
-
-    def hold(self, point: str) -> None:
-        self.host.write(f"/proc/{self.bundle.module}", point or "\n")
-
-    def held(self) -> int:
-        return int(self.host.read(f"/proc/{self.bundle.module}"))
-
-    def wait_until_held(self, count: int) -> None:
-        end = time.monotonic() + 20
-        while self.held() != count:
-            assert time.monotonic() < end, f"held: {self.held()}, wanted {count}"
-            time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def loaded(guest: GuestHost, built: Callable[[str, bool], tuple[Bundle, Path]]) -> Iterator[Target]:
-    bundle, files = built("conn-limit", True)
-    load_targets(guest, bundle, files)
-    yield Target(guest, bundle, files)
-    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
-
-
-@pytest.fixture
-def target(loaded: Target) -> Iterator[Target]:
-    """The target with `web` and `mail` alone, nothing counted."""
-    yield loaded
-    for name in loaded.words():
-        loaded.tell(f"wake {name}")
-        loaded.sh(f"echo 'reset {name}' > /proc/conn")
-        if name not in ("web", "mail"):
-            loaded.tell(f"close {name}")
 
 
 def test_the_target_lists_the_form_of_each_object_at_each_step(
@@ -239,3 +174,8 @@ def test_a_strangers_disable_is_the_second_line(control: Control, target: Target
     assert caught.value.errno == errno.EBUSY
     state, _ = settle(control, target.bundle.module, Phase.UNPATCHED, 30.0)
     assert state.phase is Phase.UNPATCHED
+
+
+def test_rounds_under_load(control: Control, target: Target) -> None:
+    """Every round of the soak, a few of them here."""
+    assert run_rounds(control, target, 3) > 0

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The target of the example conn-limit, in a guest."""
+
+import time
+from pathlib import Path
+
+from lppack import abi
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle
+
+NEW = 1 << 31
+
+
+class Target:
+    """The target module, spoken to through its /proc file."""
+
+    def __init__(self, host: GuestHost, bundle: Bundle, files: Path) -> None:
+        self.host = host
+        self.bundle = bundle
+        self.ko = files / f"{bundle.module}.ko"
+
+    def sh(self, command: str) -> str:
+        return self.host.run(["/bin/sh", "-c", command], limit=20.0).out.strip()
+
+    def words(self) -> dict[str, int]:
+        rows = (line.split() for line in self.host.read("/proc/conn").splitlines())
+        return {name: int(word, 16) for name, word in rows}
+
+    def forms(self) -> dict[str, str]:
+        return {name: "new" if word & NEW else "old" for name, word in self.words().items()}
+
+    def tell(self, *commands: str) -> None:
+        for command in commands:
+            self.host.write("/proc/conn", command)
+
+    def background(self, *commands: str) -> None:
+        self.sh("".join(f"echo '{command}' > /proc/conn 2> /dev/null & " for command in commands))
+
+    def parameter(self, name: str) -> str:
+        return self.host.read(abi.parameter(self.bundle.module, name)).strip()
+
+    def hold(self, point: str) -> None:
+        self.host.write(f"/proc/{self.bundle.module}", point or "\n")
+
+    def held(self) -> int:
+        return int(self.host.read(f"/proc/{self.bundle.module}"))
+
+    def wait_until_held(self, count: int) -> None:
+        end = time.monotonic() + 20
+        while self.held() != count:
+            assert time.monotonic() < end, f"held: {self.held()}, wanted {count}"
+            time.sleep(0.05)
