@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import signal
 import shutil
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_an_interruption_removes_the_container(
     child = start_child(tmp_path)
     try:
         assert ours(client, child.pid)
-        subprocess.run(["kill", f"-{number}", str(child.pid)], check=True, timeout=10)
+        child.send_signal(signal.Signals[f"SIG{number}"])
         child.wait(timeout=30)
         assert not ours(client, child.pid)
     finally:
