@@ -47,6 +47,11 @@ def lppack(
     return Ran(rc=done.returncode, out=done.stdout, err=done.stderr)
 
 
+def heed_ctrl_c() -> None:
+    """For a child's start: a shell's background job ignores SIGINT, and so would all below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(
     *words: str | Path, when: Callable[[], bool], cwd: Path = ROOT, limit: float = 180.0
 ) -> Ran:
@@ -58,6 +63,7 @@ def interrupted(
         stderr=subprocess.PIPE,
         text=True,
         stdin=subprocess.DEVNULL,
+        preexec_fn=heed_ctrl_c,
     )
     try:
         end = time.monotonic() + limit

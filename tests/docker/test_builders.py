@@ -22,6 +22,7 @@ from lppack.builders.protocol import Builder, kbuild_argv
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
 from lppack.packages import kernels
+from tests.command import heed_ctrl_c
 
 pytestmark = pytest.mark.docker
 
@@ -230,6 +231,7 @@ def start_child(work: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=heed_ctrl_c,
     )
     assert child.stdout is not None
     with child.stdout as lines:

@@ -9,6 +9,7 @@ import pytest
 
 from lppack import proc
 from lppack.errors import EnvironmentMissing
+from tests.command import heed_ctrl_c
 
 
 def test_what_a_program_said_and_how_it_ended() -> None:
@@ -82,7 +83,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
         "except KeyboardInterrupt:\n"
         "    raise SystemExit(42)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as outer:
+    with subprocess.Popen([sys.executable, "-c", code], preexec_fn=heed_ctrl_c) as outer:
         end = time.monotonic() + 20
         while not (pid.exists() and pid.read_text().strip()):
             assert time.monotonic() < end
