@@ -36,7 +36,6 @@ class ContainerBuilder:
     def __init__(self, on_line: OnLine | None = None, *, base_url: str | None = None) -> None:
         self._on_line = on_line
         self._base_url = base_url
-        self._identities: dict[str, dict[str, str]] = {}
 
     @contextlib.contextmanager
     def open(self, work: Path, kernel: Kernel | None) -> Iterator["ContainerSite"]:
@@ -62,16 +61,20 @@ class ContainerBuilder:
         compiler = compiler_of(kernel)
         with engine.connect(self._base_url) as client:
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
-            if made.id not in self._identities:
+            # An image never changes: its compiler is asked for once.
+            asked = store.cache_dir() / "images" / f"{made.id.removeprefix('sha256:')}.compiler"
+            if not asked.is_file():
                 site = ContainerSite(client=client, image=made.id, compiler=compiler)
-                version = site.run([compiler, "--version"], limit=60).out.partition("\n")[0]
-                self._identities[made.id] = {
-                    "builder": self.name,
-                    "compiler": version,
-                    "image": made.name,
-                    "image_id": made.id,
-                }
-        return dict(self._identities[made.id])
+                done = site.run([compiler, "--version"], limit=60)
+                if not done.ok:
+                    raise EnvironmentMissing(done.summary())
+                store.write_atomic(asked, done.out.partition("\n")[0].encode())
+        return {
+            "builder": self.name,
+            "compiler": asked.read_text(),
+            "image": made.name,
+            "image_id": made.id,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
