@@ -88,6 +88,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
         while not (pid.exists() and pid.read_text().strip()):
             assert time.monotonic() < end
             time.sleep(0.01)
+        time.sleep(0.5)  # the program began before run() knew it: let that moment pass
         outer.send_signal(2)
         assert outer.wait(20) == 42
     assert _gone(int(pid.read_text()))
