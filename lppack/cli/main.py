@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from lppack import __version__
-from lppack.cli import author, guest, help, operate, setup
+from lppack.cli import author, facts, guest, help, operate, setup
 from lppack.cli.output import show_error
 from lppack.errors import Interrupted, LppackError
 
@@ -46,7 +46,7 @@ def commands() -> None:
     """
 
 
-for _group in (setup, author, operate, guest, help):
+for _group in (setup, author, facts, operate, guest, help):
     for _command in _group.COMMANDS:
         commands.add_command(_command)
 

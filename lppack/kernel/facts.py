@@ -6,49 +6,42 @@ The symbols of vmlinux are decoded once and kept in the cache, under the checksu
 
 import difflib
 import hashlib
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable
-from contextlib import closing
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
+from lppack.kernel.cache import COLUMNS, FORMAT, from_rows, open_cache, signed, write_cache
 from lppack.kernel.errors import FactsError
+from lppack.kernel.exports import Export, find_export
 from lppack.kernel.image import parse_image
-from lppack.kernel.modules import Module, index_modules, read_module
-from lppack.kernel.symbols import Symbol, Verdict, is_clone, verdict
-from lppack.kernel.vmlinux import read_symbols
+from lppack.kernel.modules import Module, index_modules, open_module, read_module
+from lppack.kernel.symbols import PADDING, Symbol, Verdict, is_clone, verdict
 from lppack.model import Kernel
 
-__all__ = ["Facts", "FactsError", "Symbol", "Verdict", "open_facts", "verdict"]
+if TYPE_CHECKING:
+    from lppack.kernel.btf import Layout
+    from lppack.kernel.btf_types import Types
+    from lppack.kernel.elf64 import Elf
 
-#: Part of the cache file's name: raise it when the decoder or the table changes.
-_FORMAT = 1
+__all__ = ["Export", "Facts", "FactsError", "Symbol", "Verdict", "open_facts", "verdict"]
 
-_SCHEMA = """
-CREATE TABLE symbol (
-    seq INTEGER PRIMARY KEY, name TEXT NOT NULL, address INTEGER NOT NULL, type TEXT NOT NULL,
-    sympos INTEGER NOT NULL, traceable INTEGER NOT NULL, init INTEGER NOT NULL, size INTEGER
-) STRICT;
-"""
-_COLUMNS = "name, address, type, sympos, traceable, init, size"
 _FUNCTION = "tTwW"
 
 
 class Facts:
-    """The symbols of one kernel and of its modules; a context manager, or close() it.
+    """What is known of one kernel and of its modules; a context manager, or close() it.
 
     A module is named as the kernel names it ("loop"), or given as the path of any .ko.
     """
 
-    def __init__(self, cache: sqlite3.Connection, modules: Path, release: str = "") -> None:
-        self.release = release  # for messages
+    def __init__(self, cache: sqlite3.Connection, kernel: Kernel) -> None:
+        self.release = kernel.release  # for messages
         self._cache = cache
-        self._directory = modules
-        self._index: dict[str, Path] | None = None  # None: not looked for yet
+        self.kernel = kernel
         self._read: dict[Path, Module] = {}
 
     def __enter__(self) -> Self:
@@ -63,15 +56,15 @@ class Facts:
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Every symbol of vmlinux, in the order of /proc/kallsyms."""
-        rows = self._cache.execute(f"SELECT {_COLUMNS} FROM symbol ORDER BY seq")
-        return tuple(_from_row(row) for row in rows)
+        return from_rows(self._cache.execute(f"SELECT {COLUMNS} FROM symbol ORDER BY seq"))
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
         """Every symbol of vmlinux with that name, in the order of sympos."""
-        rows = self._cache.execute(
-            f"SELECT {_COLUMNS} FROM symbol WHERE name = ? ORDER BY seq", (name,)
+        return from_rows(
+            self._cache.execute(
+                f"SELECT {COLUMNS} FROM symbol WHERE name = ? ORDER BY seq", (name,)
+            )
         )
-        return tuple(_from_row(row) for row in rows)
 
     def clones(self, name: str) -> tuple[str, ...]:
         """Names in vmlinux that are changed copies of a function, as NAME.isra.0."""
@@ -111,7 +104,10 @@ class Facts:
         ).fetchone()
         if row is None:
             return None, None
-        near = "SELECT name FROM symbol WHERE type IN ('t', 'T', 'w', 'W') AND name != ?"
+        near = (
+            "SELECT name FROM symbol WHERE type IN ('t', 'T', 'w', 'W') AND name != ?"
+            f" AND name NOT GLOB '{PADDING}*'"
+        )
         before = self._cache.execute(
             f"{near} AND seq < ? ORDER BY seq DESC LIMIT 1", (symbol.name, *row)
         ).fetchone()
@@ -119,6 +115,54 @@ class Facts:
             f"{near} AND seq > ? ORDER BY seq LIMIT 1", (symbol.name, *row)
         ).fetchone()
         return before and before[0], after and after[0]
+
+    def aliases(self, symbol: Symbol, *, module: str | Path | None = None) -> tuple[str, ...]:
+        """The other names of what stands at the symbol's address."""
+        if module is not None:
+            same = (
+                other.name
+                for other in self._module(module).symbols
+                if (other.address, other.section) == (symbol.address, symbol.section)
+            )
+        else:
+            rows = self._cache.execute(
+                "SELECT name FROM symbol WHERE address = ? ORDER BY seq", (signed(symbol.address),)
+            )
+            same = (name for (name,) in rows)
+        return tuple(dict.fromkeys(name for name in same if name != symbol.name))
+
+    def exported(self, name: str) -> Export | None:
+        """How vmlinux or a module exports it; None: it is not for modules to use.
+
+        The exports of modules are known only where the kernel's headers are on disk.
+        """
+        row = self._cache.execute(
+            "SELECT gpl, namespace FROM export WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            return find_export(self.kernel.headers / "Module.symvers", name)
+        return Export(name=name, gpl=bool(row[0]), module=None, namespace=row[1])
+
+    def prototypes(self, name: str, *, module: str | Path | None = None) -> tuple[str, ...]:
+        """Functions of that name as C declares them; several if copies differ; () if not known.
+
+        Which copy has which is not in BTF. From 6.3 on the kernel's build leaves functions out
+        whose copies differ in types, and names the parameters as any one of the copies does.
+        """
+        return self._types.prototypes(name, self._file(module))
+
+    def layouts(self, name: str, *, module: str | Path | None = None) -> "tuple[Layout, ...]":
+        """Layouts of "struct NAME", "union NAME" or a typedef of an unnamed one; () if not known.
+
+        Several if parts of the kernel mean different things by one name.
+        """
+        return self._types.layouts(name, self._file(module))
+
+    def modules_with(self, function: str) -> tuple[str, ...]:
+        """Modules of this kernel with a function of that name; the first time takes seconds."""
+        from lppack.kernel.whereabouts import modules_with
+
+        return modules_with(function, self.kernel.version, self._modules)
 
     def has_module(self, module: str | Path) -> bool:
         """Is there a file of that module?"""
@@ -143,22 +187,37 @@ class Facts:
         place = symbols.index(symbol)
 
         def first(of: Iterable[Symbol]) -> str | None:
-            return next((s.name for s in of if s.type in _FUNCTION and s.name != symbol.name), None)
+            names = (s.name for s in of if s.type in _FUNCTION and s.name != symbol.name)
+            return next((name for name in names if not name.startswith(PADDING)), None)
 
         return first(reversed(symbols[:place])), first(symbols[place + 1 :])
+
+    @cached_property
+    def _modules(self) -> dict[str, Path]:
+        return index_modules(self.kernel.modules)
+
+    @cached_property
+    def _types(self) -> "Types":
+        from lppack.kernel.btf_types import Types
+
+        return Types(self._cache, f"vmlinux of {self.release}")
+
+    def _file(self, module: str | Path | None) -> "tuple[Path, Elf] | None":
+        if module is None:
+            return None
+        path = self._module(module).path
+        return path, open_module(path)
 
     def _path(self, module: str | Path) -> Path | None:
         if isinstance(module, Path):
             return module if module.is_file() else None
-        if self._index is None:
-            self._index = index_modules(self._directory)
-        return self._index.get(module.replace("-", "_"))
+        return self._modules.get(module.replace("-", "_"))
 
     def _module(self, module: str | Path) -> Module:
         path = self._path(module)
         if path is None:
             raise FactsError(
-                f"there is no module {str(module)!r} in {self._directory}",
+                f"there is no module {str(module)!r} in {self.kernel.modules}",
                 hint="it may be built into the kernel: then the object is vmlinux",
             )
         if path not in self._read:
@@ -182,78 +241,13 @@ def open_facts(kernel: Kernel) -> Facts:
             f"not {kernel.release} {kernel.version}",
             hint="if the package was upgraded since the machine started, start it again",
         )
-    path = store.cache_dir() / "facts" / f"{hashlib.sha256(data).hexdigest()}-v{_FORMAT}.sqlite"
-    cache = _open(path)
+    path = store.cache_dir() / "facts" / f"{hashlib.sha256(data).hexdigest()}-v{FORMAT}.sqlite"
+    cache = open_cache(path)
     if cache is None:
-        symbols = read_symbols(image.vmlinux())
-        try:
-            _write(path, symbols)
-        except (OSError, sqlite3.Error) as error:
-            raise EnvironmentMissing(
-                f"cannot write {path}: {error}", hint="is the disk full?"
-            ) from error
-        cache = _open(path)
+        from lppack.kernel.vmlinux import decode
+
+        write_cache(path, decode(image.vmlinux()))
+        cache = open_cache(path)
         if cache is None:
             raise EnvironmentMissing(f"cannot read {path}, which was just written")
-    return Facts(cache, kernel.modules, kernel.release)
-
-
-def _open(path: Path) -> sqlite3.Connection | None:
-    """The cache file, None if it is not there or is damaged."""
-    if not path.is_file():
-        return None
-    cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        (said,) = cache.execute("PRAGMA user_version").fetchone()
-        (count,) = cache.execute("SELECT count(*) FROM symbol").fetchone()
-    except sqlite3.Error:
-        said = count = 0
-    if said == count > 0:
-        return cache
-    cache.close()
-    return None
-
-
-def _write(path: Path, symbols: tuple[Symbol, ...]) -> None:
-    """``path`` appears with all symbols or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    draft = Path(name)
-    try:
-        with closing(sqlite3.connect(draft)) as cache:
-            cache.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA)
-            cache.executemany(
-                f"INSERT INTO symbol ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                map(_to_row, symbols),
-            )
-            cache.execute("CREATE INDEX by_name ON symbol (name)")
-            cache.execute(f"PRAGMA user_version = {len(symbols)}")
-            cache.commit()
-        draft.chmod(0o644)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-_Row = tuple[str, int, str, int, int, int, int | None]
-
-
-def _to_row(s: Symbol) -> _Row:
-    # SQLite's integers have a sign; kernel addresses use the top bit.
-    address = s.address - (1 << 64) if s.address >> 63 else s.address
-    return (s.name, address, s.type, s.sympos, s.traceable, s.init, s.size)
-
-
-def _from_row(row: _Row) -> Symbol:
-    name, address, kind, sympos, traceable, init, size = row
-    return Symbol(
-        name=name,
-        address=address % (1 << 64),
-        type=kind,
-        sympos=sympos,
-        traceable=bool(traceable),
-        init=bool(init),
-        size=size,
-    )
+    return Facts(cache, kernel)

@@ -2,7 +2,6 @@
 """What a vmlinuz (x86 bzImage) says of itself, and the vmlinux inside it."""
 
 import bz2
-import importlib
 import lzma
 import re
 import struct
@@ -121,7 +120,9 @@ def decompress(data: bytes, *, what: str) -> bytes:
                 unpacked = bzipped.decompress(data)
                 ended = bzipped.eof
             case "zstd":
-                unpacked, ended = _zstd(data, what)
+                from lppack.kernel import zstd
+
+                unpacked, ended = zstd.unpack(data)
             case None:
                 raise FactsError(f"{what}: compression not recognised (begins {data[:4].hex()})")
             case _:
@@ -134,18 +135,3 @@ def decompress(data: bytes, *, what: str) -> bytes:
     if not ended:
         raise FactsError(f"{what}: its {method} data is cut short")
     return unpacked
-
-
-def _zstd(data: bytes, what: str) -> tuple[bytes, bool]:
-    try:
-        zstd = importlib.import_module("compression.zstd")
-    except ImportError as error:
-        raise EnvironmentMissing(
-            f"{what} is compressed with zstd, which Python has from 3.14 on",
-            hint="run lppack with Python 3.14, or use a kernel that is compressed with xz or gzip",
-        ) from error
-    unpacker = zstd.ZstdDecompressor()
-    try:
-        return unpacker.decompress(data), bool(unpacker.eof)
-    except zstd.ZstdError as error:
-        raise FactsError(f"{what}: its zstd data is damaged: {error}") from error

@@ -66,6 +66,11 @@ def index_modules(directory: Path) -> dict[str, Path]:
 
 def read_module(path: Path) -> Module:
     """Reads any .ko, packed or not."""
+    return Module(path=path, symbols=parse_module(open_module(path)))
+
+
+def open_module(path: Path) -> Elf:
+    """The ELF file in any .ko, packed or not."""
     module_name(path)
     try:
         data = path.read_bytes()
@@ -73,7 +78,7 @@ def read_module(path: Path) -> Module:
         raise EnvironmentMissing(f"cannot read the module {path}: {error.strerror}") from error
     if not path.name.endswith(".ko"):
         data = decompress(data, what=str(path))
-    return Module(path=path, symbols=parse_module(Elf(data, str(path))))
+    return Elf(data, str(path))
 
 
 def parse_module(elf: Elf) -> tuple[Symbol, ...]:
@@ -101,6 +106,7 @@ def parse_module(elf: Elf) -> tuple[Symbol, ...]:
                 # include/linux/moduleloader.h, module_init_section() (v6.1)
                 init=section.name.startswith(".init"),
                 size=entry.size,
+                section=entry.section,
             )
         )
     return tuple(symbols)

@@ -14,6 +14,10 @@ _CLONE = re.compile(r"(\.(isra|constprop|part|cold|localalias|lto_priv|llvm)(\.\
 ENDBR_SIZE = 4
 
 
+# tools/objtool/elf.c, elf_create_prefix_symbol() (v6.2): the padding before a function has a name.
+PADDING = "__pfx_"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
     """One of the symbols that bear a name, in vmlinux or in one module."""
@@ -25,6 +29,7 @@ class Symbol:
     traceable: bool  # has a call to __fentry__ that ftrace finds from its address
     init: bool  # is freed when the kernel (or the module) has been initialised
     size: int | None = None  # None: not known, as for the last symbol of vmlinux
+    section: int | None = None  # of a module; None: in vmlinux, where addresses are for all
 
 
 class Verdict(StrEnum):

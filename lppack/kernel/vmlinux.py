@@ -1,20 +1,48 @@
 # SPDX-License-Identifier: MIT
-"""Joins kallsyms of a vmlinux with its table of ftrace sites and its init range."""
+"""All facts of a vmlinux: kallsyms with the table of ftrace sites, exports, and BTF."""
 
 import struct
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
 from lppack.kernel import kallsyms
+from lppack.kernel.btf_check import check
+from lppack.kernel.cache import Decoded
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
+from lppack.kernel.exports import read_exports
 from lppack.kernel.symbols import ENDBR_SIZE, Symbol
+
+
+def decode(elf: Elf) -> Decoded:
+    """Everything that is kept of a kernel; what one table says must be what the others say."""
+    symbols = read_symbols(elf)
+    exports = read_exports(elf, {(symbol.name, symbol.address) for symbol in symbols})
+    if not any(section.name == ".BTF" for section in elf.sections):
+        return Decoded(
+            symbols=symbols, exports=exports, btf=b"", offsets=array("I"), functions=(), types=()
+        )
+    checked = check(elf.content(elf.section(".BTF")), elf.what)
+    # A function of BTF is one of the kernel, or the compiler has changed all its copies.
+    names = {symbol.name for symbol in symbols}
+    names |= {name.partition(".")[0] for name in names if "." in name}
+    unknown = [name for name, _ in checked.functions if name not in names]
+    if unknown:
+        raise FactsError(f"{elf.what}: its BTF has a function {unknown[0]!r}, kallsyms has not")
+    return Decoded(
+        symbols=symbols,
+        exports=exports,
+        btf=checked.btf.data,
+        offsets=checked.offsets,
+        functions=checked.functions,
+        types=checked.types,
+    )
 
 
 def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
     """Every symbol of the kernel, in the order of /proc/kallsyms."""
     entries = kallsyms.decode(elf)
-    _compare_exports(elf, entries)
     bounds = _bounds(entries, elf.what)
     sites = _sites(elf, bounds["__start_mcount_loc"], bounds["__stop_mcount_loc"])
     init_begin, init_end = bounds["__init_begin"], bounds["__init_end"]
@@ -42,33 +70,6 @@ def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
     return tuple(symbols)
 
 
-# include/linux/export.h (v6.1), struct kernel_symbol with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS:
-# value, name and namespace, each as its distance from the word itself.
-_EXPORTS = ("__ksymtab", "__ksymtab_gpl")
-_EXPORT = struct.Struct("<iii")
-
-
-def _compare_exports(elf: Elf, entries: Sequence[kallsyms.Entry]) -> None:
-    """What the kernel exports to modules stands in a second table: the two must agree."""
-    known = {(entry.name, entry.address) for entry in entries}
-    for table in (section for section in elf.sections if section.name in _EXPORTS):
-        content = elf.content(table)
-        if len(content) % _EXPORT.size:
-            raise FactsError(f"{elf.what}: {table.name} is {len(content)} bytes long")
-        strings = elf.section("__ksymtab_strings")
-        texts = elf.content(strings)
-        at = table.address
-        for value, label, _ in _EXPORT.iter_unpack(content):
-            start = at + 4 + label - strings.address
-            name = texts[start : texts.find(b"\0", start)].decode("ascii", errors="replace")
-            address = (at + value) % (1 << 64)
-            if start < 0 or (name, address) not in known:
-                raise FactsError(
-                    f"{elf.what}: {table.name} has {name!r} at {address:#x}, kallsyms has not"
-                )
-            at += _EXPORT.size
-
-
 # include/asm-generic/vmlinux.lds.h (v6.1): MCOUNT_REC(), and the linker script's init range.
 _BOUNDS = ("__start_mcount_loc", "__stop_mcount_loc", "__init_begin", "__init_end")
 
@@ -88,11 +89,14 @@ def _sites(elf: Elf, start: int, stop: int) -> frozenset[int]:
     """Addresses of all calls to __fentry__."""
     if stop <= start or (stop - start) % 8:
         raise FactsError(f"{elf.what}: the table of ftrace sites is {stop - start} bytes long")
-    sites = struct.unpack(f"<{(stop - start) // 8}Q", elf.at(start, stop - start))
+    # scripts/sorttable.c of v6.15, and of 6.12.117 in Debian 13, puts 0 for functions that were
+    # overridden ("scripts/sorttable: Zero out weak functions in mcount_loc table"), sorted first.
+    table = struct.unpack(f"<{(stop - start) // 8}Q", elf.at(start, stop - start))
+    sites = frozenset(table[table.count(0) if table[0] == 0 else 0 :])
     text = elf.section(".text").address
-    if any(site < text for site in sites):
+    if not sites or any(site < text for site in sites):
         raise FactsError(f"{elf.what}: an ftrace site lies before the code")
-    return frozenset(sites)
+    return sites
 
 
 def _sizes(entries: Sequence[kallsyms.Entry]) -> list[int | None]:

@@ -4,12 +4,13 @@
 Works as any user; nothing under /etc or /var is written and no hook of the machine's apt runs.
 """
 
+import contextlib
 import difflib
 import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lppack import proc, store
@@ -50,6 +51,7 @@ class Apt:
     """The packages of one Debian release, as this machine's sources offer them.
 
     ``release`` None: the machine's own, or all its sources if none of them names that one.
+    Another Debian release than any source names is read from where the machine's own one is.
     """
 
     def __init__(self, release: str | None = None, *, etc: Path = Path("/etc/apt")) -> None:
@@ -57,16 +59,26 @@ class Apt:
         self.texts = sources.read(etc, self.release or None)
         if not self.texts and release is None:
             self.texts = sources.read(etc, None)
+        if not self.texts and release in sources.RELEASES and (own := sources.codename()):
+            self.texts = sources.renamed(sources.read(etc, own), own, release)
         if not self.texts:
             known = ", ".join(sources.suites(sources.read(etc, None))) or "none at all"
             raise EnvironmentMissing(
                 f"no package source for {self.release or 'this machine'} in {etc}",
                 hint=f"the sources there name: {known}",
             )
+        self._etc = etc
         self._main = etc / "apt.conf"
         self._tried = False  # one attempt in each process: off line, the next would fail as well
         identity = hashlib.sha256(repr(sorted(self.texts.items())).encode()).hexdigest()[:12]
         self.home = store.cache_dir() / "apt" / identity
+
+    def others(self) -> "Iterator[Apt]":
+        """The other suites whose kernels lppack knows, where this machine can reach them."""
+        for suite in sources.KERNEL_SUITES:
+            if suite != self.release:
+                with contextlib.suppress(EnvironmentMissing):
+                    yield Apt(suite, etc=self._etc)
 
     @property
     def stamp(self) -> str:

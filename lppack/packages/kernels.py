@@ -3,11 +3,9 @@
 
 import contextlib
 import difflib
-import hashlib
 import json
 import os
 import re
-import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,15 +16,16 @@ from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages import deb, sources
 from lppack.packages.apt import Apt
+from lppack.packages.tree import from_package, from_tree, kernel_in, suite_of_version, write_note
 
 _RELEASE = re.compile(r"\d+\.\d+\S*")
-_NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do not tell
-# Debian's version suffixes (deb12u1, ~bpo12+1) count releases.
-_DEBIAN_RELEASES = {"11": "bullseye", "12": "bookworm", "13": "trixie", "14": "forky"}
 
 
 class Source(Protocol):
     """Where packages come from; Apt is the real one."""
+
+    def others(self) -> "Iterator[Source]":
+        """Where to look, in this order, for what this one lacks."""
 
     @property
     def fresh(self) -> bool: ...
@@ -53,65 +52,54 @@ class Source(Protocol):
 def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple[str, ...]:
     """Releases on offer with image and headers that a pattern matches, newest first.
 
-    "*" matches no "-", so that "6.1.0-*-amd64" is not a cloud kernel.
+    "*" matches no "-", so that "6.1.0-*-amd64" is not a cloud kernel. The machine's own suite
+    comes first: another one is looked at only if nothing in it matches.
     """
-    source = source or Apt()
     wanted = [
         re.compile("[^-]*".join(re.escape(part) for part in pattern.split("*")))
         for pattern in patterns
     ]
-    found = [
-        release
-        for release in _offered(source)
-        if not patterns or any(pattern.fullmatch(release) for pattern in wanted)
-    ]
-    return tuple(sorted(found, key=deb.version_key, reverse=True))
+    for one in _everywhere(source or Apt()):
+        found = [
+            release
+            for release in _offered(one)
+            if not patterns or any(pattern.fullmatch(release) for pattern in wanted)
+        ]
+        if found:
+            return tuple(sorted(found, key=deb.version_key, reverse=True))
+    return ()
 
 
 def fetch(release: str, *, source: Source | None = None) -> Kernel:
     """The kernel ``release`` with its headers, unpacked in the cache; asks apt once a day."""
     source = source or Apt()
-    place = store.cache_dir() / "kernels"
-    with _remembered(place / f"{release}.json", source) as known:
+    note = store.cache_dir() / "kernels" / f"{release}.json"
+    for one in _everywhere(source):
+        if tree := _recall(note, one):
+            return from_tree(tree)
+    for one in _everywhere(source):
+        if tree := _fetch(release, note, one):
+            return from_tree(tree)
+    raise _no_such(release, source)
+
+
+def _everywhere(source: Source) -> Iterator[Source]:
+    yield source
+    yield from source.others()
+
+
+def _fetch(release: str, note: Path, source: Source) -> Path | None:
+    """The tree of the kernel as that source has it; None if it has not."""
+    with _remembered(note, source) as known:
         if not known:
             version = source.candidate(f"linux-image-{release}")
             if version is None or not source.candidate(f"linux-headers-{release}"):
-                raise _no_such(release, source)
-            tree = place / f"{release}_{_file_name(version)}"
+                return None
+            tree = note.parent / f"{release}_{_file_name(version)}"
             if not tree.is_dir():
                 _make_tree(release, version, tree, source)
             known.append(tree)
-        return from_tree(known[0])
-
-
-def from_tree(path: Path) -> Kernel:
-    """The one kernel in an unpacked tree: boot/vmlinuz-*, boot/config-*, lib/modules, usr/src."""
-    root = path.resolve()
-    images = sorted((root / "boot").glob("vmlinuz-*"))
-    if len(images) != 1:
-        names = ", ".join(image.name for image in images)
-        raise EnvironmentMissing(
-            f"{path}: {'more than one kernel: ' + names if names else 'no boot/vmlinuz-* in it'}",
-            hint="--kernel takes the root of one unpacked linux-image package",
-        )
-    release = images[0].name.removeprefix("vmlinuz-")
-    note: dict[str, str] = {}
-    with contextlib.suppress(OSError, ValueError):
-        note = json.loads((root / _NOTE).read_text())
-    return _kernel(root, release, package=note.get("package"), suite=note.get("suite"))
-
-
-def from_package(package: Path) -> Kernel:
-    """The kernel in a linux-image package file; no headers come with it."""
-    key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
-    tree = store.cache_dir() / "kernels" / f"file-{key}"
-    with store.locked(tree.with_name(f".{tree.name}.lock")):
-        if not tree.is_dir():
-            version = deb.field(package, "Version") or ""
-            with store.directory_atomic(tree) as draft:
-                deb.unpack(package, draft)
-                _write_note(draft, version, _suite_of_version(version) or sources.codename())
-    return from_tree(tree)
+        return known[0]
 
 
 def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
@@ -122,7 +110,7 @@ def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
             ["dpkg-query", "-W", "-f", "${Version}", f"linux-image-{uname.release}"], limit=20
         )
         package = done.out.strip() if done.ok else None
-        kernel = _kernel(root, uname.release, package=package or None, suite=None)
+        kernel = kernel_in(root, uname.release, package=package or None, suite=None)
     else:
         kernel = fetch(uname.release, source=source)
     if kernel.version != uname.version:
@@ -154,6 +142,8 @@ def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None 
         if not path.is_dir():
             raise EnvironmentMissing(f"{spec}: no such directory")
         return from_tree(path)
+    if "*" in spec:
+        return resolve(None, [spec], source=source)
     return fetch(spec, source=source)
 
 
@@ -184,18 +174,23 @@ def _remembered(note: Path, source: Source) -> Iterator[list[Path]]:
     Otherwise none, and the block puts the tree in. One process at a time is in the block.
     """
     with store.locked(note.with_name(f".{note.name}.lock")):
-        known: list[Path] = []
-        if source.fresh:
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                text = json.loads(note.read_text())
-                tree = note.parent / text["tree"]
-                if text["lists"] == source.stamp and tree.is_dir():
-                    known.append(tree)
+        found = _recall(note, source)
+        known = [found] if found else []
         remembered = bool(known)
         yield known
         if known and not remembered:
             text = {"lists": source.stamp, "tree": known[0].name}
             store.write_atomic(note, json.dumps(text).encode())
+
+
+def _recall(note: Path, source: Source) -> Path | None:
+    if source.fresh:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            text = json.loads(note.read_text())
+            tree: Path = note.parent / text["tree"]
+            if text["lists"] == source.stamp and tree.is_dir():
+                return tree
+    return None
 
 
 def _offered(source: Source) -> set[str]:
@@ -215,7 +210,8 @@ def _offered(source: Source) -> set[str]:
 
 
 def _no_such(release: str, source: Source) -> EnvironmentMissing:
-    offered = sorted(_offered(source), key=deb.version_key, reverse=True)
+    everywhere = set().union(*map(_offered, _everywhere(source)))
+    offered = sorted(everywhere, key=deb.version_key, reverse=True)
     near = difflib.get_close_matches(release, offered, n=6, cutoff=0.5) or offered[:6]
     near.sort(key=deb.version_key, reverse=True)
     return EnvironmentMissing(
@@ -225,7 +221,7 @@ def _no_such(release: str, source: Source) -> EnvironmentMissing:
 
 
 def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
-    suite = _suite_of_version(version) or source.versions(f"linux-image-{release}").get(version, "")
+    suite = suite_of_version(version) or source.versions(f"linux-image-{release}").get(version, "")
     with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
         downloads = Path(folder)
         try:
@@ -241,7 +237,7 @@ def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
         with store.directory_atomic(tree) as draft:
             for file in files:
                 deb.unpack(file, draft)
-            _write_note(draft, version, suite.partition("-")[0] or sources.codename())
+            write_note(draft, version, suite.partition("-")[0] or sources.codename())
 
 
 def _download_all(release: str, version: str, into: Path, source: Source) -> list[Path]:
@@ -265,49 +261,6 @@ def _choose(name: str, relation: str | None, bound: str | None, own: str, source
         if not bound or deb.version_key(version) >= deb.version_key(bound)
     ]
     return min(enough or offered, key=deb.version_key)
-
-
-def _kernel(root: Path, release: str, *, package: str | None, suite: str | None) -> Kernel:
-    image, config = root / f"boot/vmlinuz-{release}", root / f"boot/config-{release}"
-    modules = root / "lib/modules" / release
-    if not modules.is_dir() and (root / "usr/lib/modules" / release).is_dir():
-        modules = root / "usr/lib/modules" / release
-    for needed in (image, config):
-        if not needed.is_file():
-            raise EnvironmentMissing(f"{needed} is missing", hint="give another --kernel")
-    return Kernel(
-        release=release,
-        version=_version(image),
-        suite=suite or _suite_of_version(package or "") or sources.codename(),
-        root=root,
-        image=image,
-        config=config,
-        modules=modules,
-        headers=root / f"usr/src/linux-headers-{release}",
-        package=package,
-    )
-
-
-def _version(image: Path) -> str:
-    # Documentation/x86/boot.rst (v6.1): kernel_version at 0x20e, 0x200 short of the string.
-    with image.open("rb") as file:
-        head = file.read(0x10000)
-    if head[0x202:0x206] == b"HdrS":
-        start = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
-        banner = head[start:].partition(b"\0")[0].decode("ascii", errors="replace")
-        if "#" in banner:
-            return banner[banner.index("#") :]
-    raise EnvironmentMissing(f"{image}: not a Linux kernel image for x86")
-
-
-def _suite_of_version(version: str) -> str | None:
-    match = re.search(r"[+~](?:deb|bpo)(\d+)", version)
-    return _DEBIAN_RELEASES.get(match[1]) if match else None
-
-
-def _write_note(tree: Path, package: str, suite: str) -> None:
-    note = {"package": package, "suite": suite}
-    store.write_atomic(tree / _NOTE, json.dumps(note).encode())
 
 
 def _file_name(version: str) -> str:

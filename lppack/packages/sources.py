@@ -2,7 +2,14 @@
 """Which of this machine's package sources belong to one Debian release."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+
+#: Debian's releases with kernels that lppack knows, oldest first; the number is in versions.
+RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14"}
+
+#: Those whose kernels and compilers lppack is tested with.
+KERNEL_SUITES = ("bookworm", "trixie")
 
 _SUITES_FIELD = re.compile(r"^Suites:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE | re.IGNORECASE)
 _ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?\S+\s+(?P<suite>\S+)\s")
@@ -37,6 +44,38 @@ def read(etc: Path, release: str | None) -> dict[str, str]:
         if kept:
             found[file.name] = kept
     return found
+
+
+def renamed(texts: dict[str, str], release: str, wanted: str) -> dict[str, str]:
+    """The sources of ``release``, as they read for the Debian release ``wanted``.
+
+    Debian keeps its releases side by side: the same hosts, keys and options serve them all.
+    """
+
+    def rename(suite: str) -> str:
+        return wanted + suite.removeprefix(release) if belongs(suite, release) else suite
+
+    found: dict[str, str] = {}
+    for name, text in texts.items():
+        if name.endswith(".sources"):
+            found[name] = _SUITES_FIELD.sub(
+                lambda match: (
+                    "Suites: " + " ".join(map(rename, match[0].partition(":")[2].split()))
+                ),
+                text,
+            )
+        else:
+            lines = text.splitlines()
+            found[name] = "".join(f"{_renamed_line(line, rename)}\n" for line in lines)
+    return found
+
+
+def _renamed_line(line: str, rename: Callable[[str], str]) -> str:
+    match = _ONE_LINE.match(f"{line} ")
+    if match is None:
+        return line
+    start, end = match.span("suite")
+    return line[:start] + rename(match["suite"]) + line[end:]
 
 
 def suites(texts: dict[str, str]) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack explain no-function-twice",
         "lppack completion bash",
         "lppack validate examples/proc-cmdline",
+        "lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'",
         "lppack plan examples/conn-limit",
         "lppack generate examples/proc-cmdline -o sources",
         "lppack build examples/proc-cmdline",

@@ -13,8 +13,6 @@ import pytest
 from lppack import abi, pipeline
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, HostError
-from lppack.hosts.guest import GuestHost
-from lppack.kernel.facts import open_facts
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.bundle import extract
@@ -146,29 +144,3 @@ def test_ftrace_switched_off_is_refused_early(
     finally:
         control.host.write(abi.FTRACE_ENABLED, "1")
     apply(control, *cmdline)
-
-
-def test_the_facts_are_those_of_the_running_kernel(guest: GuestHost, kernel: Kernel) -> None:
-    """Names, types and order as in /proc/kallsyms; traceable as in available_filter_functions."""
-    rows = [line.split() for line in guest.read("/proc/kallsyms").splitlines()]
-    shown = [(row[2], row[1]) for row in rows if len(row) == 3]
-    with open_facts(kernel) as facts:
-        symbols = facts.symbols()
-        assert [(symbol.name, symbol.type) for symbol in symbols] == shown
-        listed = set(guest.read(f"{_tracefs(guest)}/available_filter_functions").splitlines())
-    # Several symbols may stand at one address; ftrace lists one name for each site.
-    traceable: dict[int, set[str]] = {}
-    for symbol in symbols:
-        if symbol.traceable and not symbol.init:
-            traceable.setdefault(symbol.address, set()).add(symbol.name)
-    assert not [names for names in traceable.values() if not names & listed]
-    known = set().union(*traceable.values())
-    # Sites behind another function's code, of weak functions that were overridden.
-    unknown = {name for name in listed - known if "[" not in name}
-    assert not {name for name in unknown if not name.startswith("__ftrace_invalid_address")}
-    assert len(traceable) > 30_000
-
-
-def _tracefs(guest: GuestHost) -> str:
-    rows = (line.split() for line in guest.read("/proc/mounts").splitlines())
-    return next(row[1] for row in rows if row[2] == "tracefs")

@@ -16,6 +16,7 @@ TEXT = 0xFFFFFFFF81000000
 RODATA = 0xFFFFFFFF82000000
 KSYMTAB = 0xFFFFFFFF82400000
 STRINGS = 0xFFFFFFFF82500000
+BTF = 0xFFFFFFFF82600000
 INIT = 0xFFFFFFFF83000000
 INIT_DATA = 0xFFFFFFFF83100000
 SIZE = 0x10000  # of .text and .init.text
@@ -229,8 +230,9 @@ def vmlinux(
     tables: Tables | None = None,
     sites: Sequence[int] = SITES,
     exports: Sequence[tuple[str, int]] = (),
+    btf: bytes = b"",
 ) -> bytes:
-    """A stripped vmlinux."""
+    """A stripped vmlinux; without ``btf`` it has none, as with DEBUG_INFO_BTF off."""
     ksymtab, strings = _ksymtab(exports)
     tables = tables or encode(with_sites(SYMBOLS, len(SITES)))
     return elf(
@@ -246,6 +248,7 @@ def vmlinux(
                 flags=3,
                 address=INIT_DATA,
             ),
+            *([Part(name=".BTF", content=btf, address=BTF)] if btf else []),
         ]
     )
 
@@ -320,6 +323,7 @@ def module(
     *,
     kind: int = 1,
     room: int | None = None,
+    btf: bytes = b"",
 ) -> bytes:
     """A .ko; ``kind`` is the type of the relocations in __mcount_loc, ``room`` that one's size."""
     order = (".text", ".init.text", ".bss", ".comment", "__mcount_loc")
@@ -344,6 +348,7 @@ def module(
             Part(name=".rela__mcount_loc", content=relocations, kind=4, flags=0, link=7, info=5),
             Part(name=".symtab", content=table, kind=2, flags=0, link=8),
             Part(name=".strtab", content=strings, kind=3, flags=0),
+            *([Part(name=".BTF", content=btf, flags=0)] if btf else []),
         ],
         relocatable=True,
     )

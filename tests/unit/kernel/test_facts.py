@@ -2,47 +2,16 @@
 """The facts of a kernel: decoded once, and asked for by name."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lppack.errors import EnvironmentMissing
-from lppack.kernel.facts import Facts, FactsError, Verdict, open_facts, verdict
+from lppack.kernel.facts import Export, Facts, FactsError, Verdict, open_facts, verdict
 from lppack.model import Kernel
 
-from . import fake
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache/lppack/facts"
-
-
-@pytest.fixture
-def kernel(tmp_path: Path, cache: Path) -> Kernel:
-    root = tmp_path / "root"
-    modules = root / "lib/modules" / fake.RELEASE
-    (modules / "kernel").mkdir(parents=True)
-    (modules / "kernel/victim-mod.ko").write_bytes(fake.module())
-    return Kernel(
-        release=fake.RELEASE,
-        version=fake.VERSION,
-        suite="bookworm",
-        root=root,
-        image=fake.write_image(root / "boot/vmlinuz"),
-        config=root / "boot/config",
-        modules=modules,
-        headers=root / "usr/src/headers",
-    )
-
-
-@pytest.fixture
-def facts(kernel: Kernel) -> Iterator[Facts]:
-    with open_facts(kernel) as facts:
-        yield facts
+from . import fake, fake_btf
 
 
 def test_copies(facts: Facts) -> None:
@@ -112,6 +81,82 @@ def test_modules(facts: Facts, tmp_path: Path) -> None:
     assert facts.module_copies("victim_mod", "work") == ()
     with pytest.raises(FactsError, match="no module 'other'"):
         facts.module_copies("other", "work")
+
+
+def test_aliases(facts: Facts) -> None:
+    (shown,) = facts.copies("proc_name_show")
+    assert facts.aliases(shown) == ("proc_name_alias",)
+    assert facts.aliases(facts.copies("alpha_open")[0]) == ()
+    # In a module an address is an offset in a section.
+    (init,) = facts.module_copies("victim_mod", "init_module")
+    assert facts.aliases(init, module="victim_mod") == ()
+
+
+def test_exports(facts: Facts) -> None:
+    assert facts.exported("native_clock") == Export(
+        name="native_clock", gpl=False, module=None, namespace=None
+    )
+    assert facts.exported("exported") == Export(
+        name="exported", gpl=True, module="victim_mod", namespace="VICTIM"
+    )
+    assert facts.exported("alpha_open") is None
+
+
+def test_prototypes(facts: Facts) -> None:
+    assert facts.prototypes("alpha_open") == ("int alpha_open(int x)",)
+    assert facts.prototypes("s_show") == ("int s_show(int first)", "int s_show(int second)")
+    assert facts.prototypes("nothing") == ()
+    assert facts.prototypes("exported", module="victim_mod") == ("void exported(struct own own)",)
+    assert facts.prototypes("exported") == ()
+    assert facts.prototypes("alpha_open", module="victim_mod") == ()
+    assert facts.prototypes("exported", module="plain") == ()
+
+
+def test_layouts(facts: Facts) -> None:
+    (thing,) = facts.layouts("struct thing")
+    assert (thing.size, [member.name for member in thing.members]) == (4, ["id"])
+    assert facts.layouts("thing") == ()
+    assert facts.layouts("struct own") == ()
+    assert len(facts.layouts("struct own", module="victim_mod")) == 1
+    assert facts.layouts("struct thing", module="victim_mod") == (thing,)
+
+
+def test_a_module_whose_types_stand_alone(facts: Facts, tmp_path: Path) -> None:
+    """As a build without the kernel's vmlinux may make it."""
+    path = tmp_path / "own.ko"
+    path.write_bytes(fake.module(btf=fake_btf.sample()[0].bytes()))
+    assert facts.prototypes("nothing", module=path) == ("void nothing(void)",)
+    assert len(facts.layouts("struct node", module=path)) == 1
+
+
+def test_a_kernel_without_btf(kernel: Kernel) -> None:
+    fake.write_image(kernel.image)
+    with open_facts(kernel) as facts:
+        assert facts.copies("alpha_open")
+        assert facts.prototypes("alpha_open") == ()
+        assert facts.layouts("struct thing") == ()
+        assert facts.prototypes("exported", module="victim_mod") == ()
+
+
+def test_btf_of_another_kernel_is_refused(kernel: Kernel, cache: Path) -> None:
+    writer = fake_btf.of_the_fake()
+    writer.function("of_another_kernel", 0)
+    fake.write_image(kernel.image, fake.vmlinux(btf=writer.bytes()))
+    with pytest.raises(FactsError, match="'of_another_kernel', kallsyms has not"):
+        open_facts(kernel)
+    assert not cache.exists()
+
+
+def test_modules_with_a_function(facts: Facts, kernel: Kernel, cache: Path) -> None:
+    assert facts.modules_with("exported") == ("plain", "victim_mod")
+    assert facts.modules_with("printk") == ()  # used there, not defined
+    assert facts.modules_with("counter") == ()  # no function
+    (index,) = cache.glob("*-modules-*")
+    index.write_bytes(b"damaged" * 999)
+    assert facts.modules_with("dup_helper") == ("plain", "victim_mod")
+    (kernel.modules / "kernel/plain.ko").unlink()
+    with open_facts(kernel) as fresh:
+        assert fresh.modules_with("exported") == ("victim_mod",)
 
 
 def test_any_module_file(facts: Facts, tmp_path: Path) -> None:

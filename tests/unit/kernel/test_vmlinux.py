@@ -7,9 +7,10 @@ import pytest
 
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
+from lppack.kernel.exports import Export
 from lppack.kernel.kallsyms import Entry
 from lppack.kernel.symbols import Symbol
-from lppack.kernel.vmlinux import read_symbols
+from lppack.kernel.vmlinux import decode, read_symbols
 
 from . import fake
 
@@ -91,14 +92,29 @@ def test_a_table_of_zeros_is_refused() -> None:
         read(fake.with_sites(fake.SYMBOLS, 8), (0,) * 8)
 
 
-def read_exporting(name: str, address: int) -> tuple[Symbol, ...]:
+def test_sites_of_overridden_functions_are_zeros_that_come_first() -> None:
+    """scripts/sorttable.c sorts the table after it has put them out (v6.15)."""
+
+    def traceable(symbols: tuple[Symbol, ...]) -> list[str]:
+        return [symbol.name for symbol in symbols if symbol.traceable]
+
+    entries = fake.with_sites(fake.SYMBOLS, len(fake.SITES) + 2)
+    plain = read(fake.with_sites(fake.SYMBOLS, len(fake.SITES)))
+    assert traceable(read(entries, (0, 0, *fake.SITES))) == traceable(plain)
+    with pytest.raises(FactsError, match="before the code"):
+        read(entries, (0, *fake.SITES, 0))
+
+
+def read_exporting(name: str, address: int) -> tuple[Export, ...]:
     tables = fake.encode(fake.with_sites(fake.SYMBOLS, len(fake.SITES)))
     exports = [*fake.EXPORTS, (name, address)]
-    return read_symbols(Elf(fake.vmlinux(tables, exports=exports), "vmlinux"))
+    return decode(Elf(fake.vmlinux(tables, exports=exports), "vmlinux")).exports
 
 
 def test_exports_agree_with_kallsyms() -> None:
-    assert read_exporting("alpha_open", fake.TEXT + 0x100)
+    assert read_exporting("alpha_open", fake.TEXT + 0x100)[-1] == Export(
+        name="alpha_open", gpl=False, module=None, namespace=None
+    )
     with pytest.raises(FactsError, match="'alpha_open' at .*, kallsyms has not"):
         read_exporting("alpha_open", fake.TEXT + 0x101)
     with pytest.raises(FactsError, match="'alpha_close' at .*, kallsyms has not"):

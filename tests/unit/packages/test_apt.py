@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lppack.errors import EnvironmentMissing
+from lppack.packages import sources
 from lppack.packages.apt import Apt, parse_policy
 
 POLICY = """\
@@ -109,3 +110,14 @@ def test_no_hook_of_the_machine_runs_and_nothing_of_it_is_written(etc: Path) -> 
     assert "#clear APT::Update::Post-Invoke-Success;" in text
     folders = [line for line in text.splitlines() if line.startswith("Dir::")]
     assert all(f'"{apt.home}' in f or '"/dev/null"' in f or '""' in f for f in folders)
+
+
+def test_another_release_of_debian_is_read_where_this_one_is(etc: Path) -> None:
+    own = sources.codename()
+    (etc / "sources.list").write_text(f"deb http://archive.invalid {own} main\n")
+    for suite in ("bookworm", "trixie"):
+        apt = Apt(suite, etc=etc)
+        assert apt.texts == {"sources.list": f"deb http://archive.invalid {suite} main\n"}
+    assert [other.release for other in Apt(etc=etc).others()] == [
+        suite for suite in ("bookworm", "trixie") if suite != own
+    ]

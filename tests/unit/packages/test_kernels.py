@@ -2,13 +2,14 @@
 import os
 import struct
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from lppack.errors import EnvironmentMissing
-from lppack.packages import kernels
+from lppack.packages import kernels, tree
 
 BANNER = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.9-1 (2026-01-01)"
 RELEASE = "6.1.0-9-amd64"
@@ -41,6 +42,10 @@ class FakeSource:
     age: float = 0.0
     downloads: list[str] = field(default_factory=list)
     asked: int = 0
+    more: "tuple[FakeSource, ...]" = ()
+
+    def others(self) -> "Iterator[FakeSource]":
+        yield from self.more
 
     def update(self, *, fresh: bool = False) -> None:
         self.stamp = str(int(self.stamp) + 1)
@@ -223,22 +228,22 @@ def test_a_path_is_an_unpacked_tree(tmp_path: Path) -> None:
 
 def test_a_tree_has_exactly_one_kernel(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="no boot/vmlinuz"):
-        kernels.from_tree(tmp_path)
+        tree.from_tree(tmp_path)
     make_tree(tmp_path)
     make_tree(tmp_path, "6.1.0-10-amd64")
     with pytest.raises(EnvironmentMissing, match="more than one kernel"):
-        kernels.from_tree(tmp_path)
+        tree.from_tree(tmp_path)
 
 
 def test_a_tree_without_config_or_with_a_strange_image_is_refused(tmp_path: Path) -> None:
     make_tree(tmp_path)
     (tmp_path / f"boot/config-{RELEASE}").unlink()
     with pytest.raises(EnvironmentMissing, match="config-6.1.0-9-amd64 is missing"):
-        kernels.from_tree(tmp_path)
+        tree.from_tree(tmp_path)
     make_tree(tmp_path)
     (tmp_path / f"boot/vmlinuz-{RELEASE}").write_bytes(b"MZ")
     with pytest.raises(EnvironmentMissing, match="not a Linux kernel image"):
-        kernels.from_tree(tmp_path)
+        tree.from_tree(tmp_path)
 
 
 def test_the_suite_follows_the_package_version(tmp_path: Path) -> None:
@@ -270,3 +275,34 @@ def test_a_file_of_a_package_is_fetched_once() -> None:
     assert fake.downloads == ["tool=1:2-3"]
     with pytest.raises(EnvironmentMissing, match="has no file /bin/other"):
         kernels.fetch_file("tool", "/bin/other", source=fake)
+
+
+NEXT = "6.12.9+deb13-amd64"
+
+
+def both_suites() -> FakeSource:
+    fake = source()
+    fake.more = (FakeSource(offers=offers(NEXT, RELEASE, version="6.12.9-1"), stamp="other"),)
+    return fake
+
+
+def test_another_suite_is_looked_at_only_for_what_the_own_one_lacks() -> None:
+    fake = both_suites()
+    assert kernels.available(["6.1.0-*-amd64"], source=fake) == (RELEASE,)
+    assert fake.more[0].asked == 0
+    assert kernels.available(["6.12.*+deb13-amd64"], source=fake) == (NEXT,)
+    assert kernels.available(["7.*"], source=fake) == ()
+
+
+def test_a_kernel_of_another_suite_is_fetched_there() -> None:
+    fake = both_suites()
+    kernel = kernels.resolve("6.12.*+deb13-amd64", ["6.1.0-*-amd64"], source=fake)
+    assert (kernel.release, kernel.package) == (NEXT, "6.12.9-1")
+    assert fake.downloads == []
+    asked = fake.asked
+    assert kernels.resolve(NEXT, [], source=fake) == kernel
+    assert fake.asked == asked, "what is on disk is found without asking the first suite"
+    assert kernels.resolve(RELEASE, [], source=fake).package == "6.1.9-1"
+    with pytest.raises(EnvironmentMissing, match="no kernel 6.12.8") as raised:
+        kernels.resolve("6.12.8+deb13-amd64", [], source=fake)
+    assert raised.value.hint == f"there is: {NEXT}, {RELEASE}"

@@ -78,3 +78,19 @@ def test_the_codename_is_read_from_os_release(tmp_path: Path) -> None:
     file.write_text('NAME="Debian"\nVERSION_CODENAME=bookworm\n')
     assert sources.codename(file) == "bookworm"
     assert sources.codename(tmp_path / "none") == ""
+
+
+def test_the_sources_of_a_release_read_for_another(tmp_path: Path) -> None:
+    texts = sources.renamed(sources.read(etc(tmp_path), "bookworm"), "bookworm", "trixie")
+    assert sources.suites(texts) == ("trixie", "trixie-security", "trixie-updates")
+    assert "Suites: trixie trixie-updates\n" in texts["modern.sources"]
+    assert "Signed-By:\n -----BEGIN" in texts["modern.sources"]
+    assert texts["sources.list"] == (
+        "deb [signed-by=/usr/share/keyrings/k.gpg arch=amd64] http://archive.invalid trixie main\n"
+        "deb http://archive.invalid trixie-security main\n"
+    )
+
+
+def test_a_suite_that_only_begins_alike_keeps_its_name() -> None:
+    texts = {"a.list": "deb http://a.invalid bookworms main\ndeb http://b.invalid ./ \n"}
+    assert sources.renamed(texts, "bookworm", "trixie") == texts

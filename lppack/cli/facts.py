@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""facts: what a kernel knows of functions, and whether they can be replaced."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lppack.cli.output import FORMAT, result
+from lppack.errors import AnswerIsNo
+
+if TYPE_CHECKING:
+    from lppack.kernel.query import Answer
+
+
+@click.command()
+@click.argument("functions", nargs=-1, required=True, metavar="FUNCTION...")
+@click.option(
+    "--kernel",
+    required=True,
+    metavar="REL",
+    help="A release or a pattern of releases, a folder with an unpacked kernel package, "
+    "or `running`.",
+)
+@click.option(
+    "--object",
+    "object_",
+    metavar="O",
+    default="vmlinux",
+    show_default=True,
+    help="vmlinux, a module of that kernel, or the path of any .ko.",
+)
+@FORMAT
+def facts(functions: tuple[str, ...], kernel: str, object_: str, format_: str) -> int:
+    """Say what a kernel knows of functions; exit code 9 unless all can be replaced.
+
+    \b
+    Example:
+      lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'
+    """
+    from lppack.kernel.facts import open_facts
+    from lppack.kernel.query import query
+    from lppack.packages.kernels import resolve
+
+    with open_facts(resolve(kernel, ())) as known:
+        answers = query(known, functions, object_)
+        ok = all(answer.verdict == "patchable" for answer in answers)
+        if format_ == "json":
+            shown = [answer_json(answer) for answer in answers]
+            result({"ok": ok, "kernel": known.release, "functions": shown})
+        else:
+            for answer in answers:
+                for line in answer_lines(answer):
+                    click.echo(line)
+    return 0 if ok else AnswerIsNo.exit_code
+
+
+def answer_json(answer: "Answer") -> dict[str, Any]:
+    return {
+        "name": answer.name,
+        "object": answer.object,
+        "verdict": answer.verdict.value,
+        "copies": [
+            {
+                "sympos": copy.sympos,
+                "address": f"{copy.address:#x}",
+                "traceable": copy.traceable,
+                "init": copy.init,
+            }
+            for copy in answer.copies
+        ],
+        "prototype": answer.prototype,
+        "inlining": answer.inlining,
+        "hint": answer.hint,
+    }
+
+
+def answer_lines(answer: "Answer") -> Iterator[str]:
+    """The same for people."""
+    yield f"{answer.name} in {answer.object}: {answer.verdict.value}"
+    if answer.prototype:
+        yield f"  {answer.prototype}"
+    for copy in answer.copies:
+        state = "init" if copy.init else "traceable" if copy.traceable else "not traceable"
+        yield f"  sympos {copy.sympos} at {copy.address:#x}, {state}"
+    if answer.copies:
+        yield f"  inlining into callers: {answer.inlining}"
+    for hint in (answer.hint or "").split("; "):
+        if hint:
+            yield f"  hint: {hint}"
+
+
+COMMANDS = (facts,)

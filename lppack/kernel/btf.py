@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""Reads BTF, the kernel's own description of its types: in vmlinux, and split BTF in modules.
+
+Documentation/bpf/btf.rst and include/uapi/linux/btf.h (v6.1, v6.12). Data that
+``lppack.kernel.btf_check`` found right is put into C text only when it is asked for.
+"""
+
+import re
+import struct
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lppack.kernel.errors import FactsError
+
+_HEADER = struct.Struct("<HBBIIIII")
+_MAGIC, _VERSION = 0xEB9F, 1
+_RECORD = struct.Struct("<III")  # name, info, size or type
+_MEMBER = struct.Struct("<III")  # name, type, offset
+_PAIR = struct.Struct("<II")  # name and type of a parameter, name and value of an enumerator
+
+INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(1, 12)
+FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20)
+
+_QUALIFIERS = {CONST: "const ", VOLATILE: "volatile ", RESTRICT: "restrict "}
+_KEYWORDS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
+
+_DEEPEST = 64  # kernel/bpf/btf.c, MAX_RESOLVE_DEPTH is 32 (v6.1)
+_LONGEST = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """Where the parts of the data begin and end."""
+
+    types: int
+    strings: int  # directly behind the types
+    end: int
+
+
+def areas_of(data: bytes, what: str) -> Areas:
+    """The header, found right."""
+    if len(data) < _HEADER.size:
+        raise FactsError(f"{what}: its BTF is cut short")
+    magic, version, flags, size, types, types_len, strings, strings_len = _HEADER.unpack_from(data)
+    if magic != _MAGIC or version != _VERSION or flags:
+        raise FactsError(f"{what}: its BTF begins {data[:4].hex()}, which lppack does not know")
+    areas = Areas(size + types, size + strings, size + strings + strings_len)
+    if size < _HEADER.size or areas.types + types_len != areas.strings or areas.end != len(data):
+        raise FactsError(f"{what}: the parts of its BTF do not lie one behind the other")
+    return areas
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One type."""
+
+    kind: int
+    name: str
+    flag: bool
+    vlen: int
+    value: int  # its size, or the type that it refers to
+    tail: int  # where what follows the record begins
+    home: "Btf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of a struct; those of an unnamed struct inside stand as if they were its own."""
+
+    name: str
+    type: str  # C text without the name: "char [16]"
+    offset: int  # in bits
+    bits: int | None  # None: no bit-field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a struct or union lies in memory."""
+
+    name: str  # as C says it: "struct file", or a typedef's name
+    size: int  # in bytes
+    members: tuple[Member, ...]
+
+
+class Btf:
+    """The types of vmlinux, or those that a module adds to them (``base``)."""
+
+    def __init__(
+        self, data: bytes, offsets: "array[int]", what: str, base: "Btf | None" = None
+    ) -> None:
+        """Data that ``check`` found right, and the offsets of the types in it."""
+        self.data = data
+        self.what = what
+        self._offsets = offsets
+        self._base = base
+        self.first: int = base.end if base else 1  # the number of the first type; 0 is void
+        self.end: int = self.first + len(offsets)
+        areas = areas_of(data, what)
+        self._strings = areas.strings
+        self.first_string: int = base.end_string if base else 0
+        self.end_string: int = self.first_string + areas.end - areas.strings
+        self._split: dict[int, tuple[str, str]] = {}
+
+    def record(self, number: int) -> Record:
+        """The type of that number."""
+        if number < self.first and self._base and number:
+            return self._base.record(number)
+        if not self.first <= number < self.end:
+            raise FactsError(f"{self.what}: there is no type {number} in its BTF")
+        at = self._offsets[number - self.first]
+        name, info, value = _RECORD.unpack_from(self.data, at)
+        return Record(
+            kind=info >> 24 & 0x1F,
+            name=self.string(name),
+            flag=bool(info >> 31),
+            vlen=info & 0xFFFF,
+            value=value,
+            tail=at + _RECORD.size,
+            home=self,
+        )
+
+    def string(self, offset: int) -> str:
+        """A string of the table, or of the base's."""
+        if offset < self.first_string and self._base:
+            return self._base.string(offset)
+        start = self._strings + offset - self.first_string
+        return self.data[start : self.data.index(b"\0", start)].decode("ascii", errors="replace")
+
+    def begins_string(self, offset: int) -> bool:
+        """Whether a string of the table begins there, and not another one goes on."""
+        start = self._strings + offset
+        return offset < self.end_string and (offset == 0 or self.data[start - 1] == 0)
+
+    def prototype(self, number: int) -> str:
+        """A function as C declares it: ``int show(struct seq_file *m, void *v)``."""
+        function = self.record(number)
+        if function.kind != FUNC:
+            raise FactsError(f"{self.what}: type {number} in its BTF is no function")
+        return self.declare(function.value, function.name)
+
+    def declare(self, number: int, name: str = "") -> str:
+        """``name`` declared as of that type; without a name, the type's own C text."""
+        before, behind = self._around(number, 0)
+        return f"{before}{name}{behind}".rstrip(" ")
+
+    def layout(self, number: int, name: str) -> Layout | None:
+        """The struct or union of that number, or that a typedef names; None: it is another type."""
+        record = self.record(number)
+        if record.kind == TYPEDEF:
+            record = self._resolved(record.value)
+        if record.kind not in (STRUCT, UNION):
+            return None
+        return Layout(name=name, size=record.value, members=tuple(self._flat(record, 0, 0)))
+
+    def _resolved(self, number: int) -> Record:
+        for _ in range(_DEEPEST):
+            if not number:
+                return Record(0, "void", False, 0, 0, 0, self)
+            record = self.record(number)
+            if record.kind not in (*_QUALIFIERS, TYPE_TAG):
+                return record
+            number = record.value
+        raise FactsError(f"{self.what}: type {number} in its BTF has no end")
+
+    def _flat(self, record: Record, start: int, depth: int) -> Iterator[Member]:
+        if depth > _DEEPEST:
+            raise FactsError(f"{self.what}: a struct in its BTF has no end")
+        for name, kind, place in self.members(record):
+            offset, bits = (place & 0xFFFFFF, place >> 24) if record.flag else (place, 0)
+            if not name:
+                inner = self._resolved(kind)
+                if inner.kind in (STRUCT, UNION):
+                    yield from self._flat(inner, start + offset, depth + 1)
+                    continue
+            yield Member(
+                name=name, type=self.declare(kind), offset=start + offset, bits=bits or None
+            )
+
+    def members(self, record: Record) -> Iterator[tuple[str, int, int]]:
+        """(name, type, place) of each member of a struct or union."""
+        home = record.home
+        content = home.data[record.tail : record.tail + _MEMBER.size * record.vlen]
+        for name, kind, place in _MEMBER.iter_unpack(content):
+            yield home.string(name), kind, place
+
+    def _around(self, number: int, depth: int) -> tuple[str, str]:
+        """What C writes before and behind a name of that type."""
+        if number < self.first and self._base:
+            return self._base._around(number, depth)
+        if number not in self._split:
+            if depth > _DEEPEST:
+                raise FactsError(f"{self.what}: type {number} in its BTF has no end")
+            around = self._make_around(number, depth + 1)
+            if sum(map(len, around)) > _LONGEST:
+                raise FactsError(f"{self.what}: type {number} in its BTF is too long for C text")
+            self._split[number] = around
+        return self._split[number]
+
+    def _make_around(self, number: int, depth: int) -> tuple[str, str]:
+        if number == 0:
+            return "void ", ""
+        record = self.record(number)
+        kind = record.kind
+        if kind == PTR:
+            before, behind = self._around(record.value, depth)
+            if self._resolved(record.value).kind in (ARRAY, FUNC_PROTO):
+                return f"{before}(*", f"){behind}"
+            return f"{before}*", behind
+        if kind == ARRAY:
+            element, _, count = _MEMBER.unpack_from(self.data, record.tail)
+            before, behind = self._around(element, depth)
+            return before, f"[{count}]{behind}"
+        if kind == FUNC_PROTO:
+            before, behind = self._around(record.value, depth)
+            return before, f"({self._parameters(record, depth)}){behind}"
+        if kind in _QUALIFIERS:
+            before, behind = self._around(record.value, depth)
+            word = _QUALIFIERS[kind]
+            if before.endswith("*") or self._resolved(record.value).kind == PTR:
+                return before + word, behind  # char *const
+            return word + before, behind
+        if kind == TYPE_TAG:  # nothing that C knows
+            return self._around(record.value, depth)
+        return f"{self._base_text(record, depth)} ", ""
+
+    def _parameters(self, record: Record, depth: int) -> str:
+        content = self.data[record.tail : record.tail + _PAIR.size * record.vlen]
+        texts = []
+        for name, kind in _PAIR.iter_unpack(content):
+            if kind == 0:
+                texts.append("...")
+                continue
+            before, behind = self._around(kind, depth)
+            texts.append(f"{before}{self.string(name)}{behind}".rstrip(" "))
+        return ", ".join(texts) or "void"
+
+    def _base_text(self, record: Record, depth: int) -> str:
+        if record.kind == FWD:
+            return f"{'union' if record.flag else 'struct'} {record.name}"
+        keyword = _KEYWORDS.get(record.kind)
+        if keyword is None:
+            return record.name
+        if record.name:
+            return f"{keyword} {record.name}"
+        if keyword == "enum":
+            size = 8 if record.kind == ENUM else 12
+            content = self.data[record.tail : record.tail + size * record.vlen]
+            names = [
+                self.string(name) for name, *_ in struct.iter_unpack(f"<I{size - 4}x", content)
+            ]
+            return f"enum {{ {', '.join(names)} }}"
+        inside = []
+        for name, kind, place in self.members(record):
+            before, behind = self._around(kind, depth)
+            bits = f" : {place >> 24}" if record.flag and place >> 24 else ""
+            text = f"{before}{name}{behind}".rstrip(" ")
+            inside.append(f"{text}{bits}; ")
+        return f"{keyword} {{ {''.join(inside)}}}"
+
+
+def declaration(name: str, prototype: str) -> str:
+    """``name`` declared as the function of that prototype: ``int name(struct seq_file *m);``."""
+    found = _FUNCTION_NAME.search(prototype)
+    if found is None:
+        raise FactsError(f"cannot read the prototype {prototype!r}")
+    return f"{prototype[: found.start()]}{name}{prototype[found.end() :]};"
+
+
+# Only the function's own name stands directly before a bracket: "void (*get(int x))(int)".
+_FUNCTION_NAME = re.compile(r"[A-Za-z_]\w*(?=\()")

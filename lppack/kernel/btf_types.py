@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Prototypes and layouts by name, in vmlinux and in modules."""
+
+import sqlite3
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lppack.kernel.btf import Btf, Layout
+from lppack.kernel.elf64 import Elf
+
+if TYPE_CHECKING:
+    from lppack.kernel.btf_check import Checked
+
+_SECTION, _BASE_SECTION = ".BTF", ".BTF.base"
+
+
+class Types:
+    """The types of one kernel, from its cache file; those of a module once it is asked for."""
+
+    def __init__(self, cache: sqlite3.Connection, what: str) -> None:
+        self._cache = cache
+        self._what = what
+        self._vmlinux: Btf | None = None  # not read yet
+        self._modules: dict[Path, Checked | None] = {}  # None: the module has no BTF
+
+    def prototypes(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[str, ...]:
+        """Every prototype that functions of that name have, each once."""
+        texts = (btf.prototype(number) for btf, number in self._find("function", name, module))
+        return tuple(dict.fromkeys(texts))
+
+    def layouts(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[Layout, ...]:
+        """Every layout that a type of that C name ("struct file", "pgd_t") has, each once."""
+        found = (btf.layout(number, name) for btf, number in self._find("type", name, module))
+        return tuple(dict.fromkeys(layout for layout in found if layout))
+
+    def _find(
+        self, table: str, name: str, module: tuple[Path, Elf] | None
+    ) -> list[tuple[Btf, int]]:
+        checked = self._module(*module) if module else None
+        own = (checked.functions if table == "function" else checked.types) if checked else ()
+        found = [(checked.btf, number) for known, number in own if known == name and checked]
+        # A module's own types are those that vmlinux has not; its functions are all its own.
+        if module is None or (table == "type" and not found):
+            rows = self._cache.execute(
+                f"SELECT number FROM btf_{table} WHERE name = ? ORDER BY number", (name,)
+            ).fetchall()
+            found += [(self._base(), number) for (number,) in rows]
+        return found
+
+    def _base(self) -> Btf:
+        if self._vmlinux is None:
+            data, raw = self._cache.execute("SELECT data, offsets FROM btf").fetchone()
+            offsets = array("I")
+            offsets.frombytes(raw)
+            self._vmlinux = Btf(data, offsets, self._what)
+        return self._vmlinux
+
+    def _module(self, path: Path, elf: Elf) -> "Checked | None":
+        if path not in self._modules:
+            self._modules[path] = self._read(elf)
+        return self._modules[path]
+
+    def _read(self, elf: Elf) -> "Checked | None":
+        from lppack.kernel.btf_check import check, stands_alone
+
+        names = {section.name for section in elf.sections}
+        if _SECTION not in names:
+            return None
+        data = elf.content(elf.section(_SECTION))
+        base: Btf | None = None
+        if _BASE_SECTION in names:
+            # Since commit 46fb0b62ea29 ("kbuild,bpf: Add module-specific pahole flags for distilled
+            # base BTF") (in v6.11): a module built outside brings what it refers to.
+            base = check(elf.content(elf.section(_BASE_SECTION)), elf.what).btf
+        elif not stands_alone(data, elf.what):
+            if not self._cache.execute("SELECT length(data) FROM btf").fetchone()[0]:
+                return None
+            base = self._base()
+        return check(data, elf.what, base)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel and its modules export: the kernel's own tables, and Module.symvers."""
+
+import re
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.kernel.elf64 import Elf
+from lppack.kernel.errors import FactsError
+
+# include/linux/export.h (v6.1), struct kernel_symbol with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS:
+# value, name and namespace, each as its distance from the word itself.
+_TABLES = {"__ksymtab": False, "__ksymtab_gpl": True}
+_EXPORT = struct.Struct("<iii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A symbol that modules may use by its name."""
+
+    name: str
+    gpl: bool
+    module: str | None  # that exports it; None: vmlinux
+    namespace: str | None  # None: in none
+
+
+def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, ...]:
+    """What vmlinux exports; each must be in kallsyms (``known``) with the same address."""
+    exports = []
+    for table in (section for section in elf.sections if section.name in _TABLES):
+        content = elf.content(table)
+        if len(content) % _EXPORT.size:
+            raise FactsError(f"{elf.what}: {table.name} is {len(content)} bytes long")
+        strings = elf.section("__ksymtab_strings")
+        texts = elf.content(strings)
+        at = table.address
+        for value, label, space in _EXPORT.iter_unpack(content):
+            name = _text(texts, at + 4 + label - strings.address)
+            address = (at + value) % (1 << 64)
+            if name is None or (name, address) not in known:
+                raise FactsError(
+                    f"{elf.what}: {table.name} has {name!r} at {address:#x}, kallsyms has not"
+                )
+            namespace = _text(texts, at + 8 + space - strings.address) if space else None
+            if space and namespace is None:
+                raise FactsError(f"{elf.what}: {table.name} has no namespace for {name}")
+            exports.append(
+                Export(name=name, gpl=_TABLES[table.name], module=None, namespace=namespace or None)
+            )
+            at += _EXPORT.size
+    return tuple(exports)
+
+
+def _text(texts: bytes, start: int) -> str | None:
+    if not 0 <= start < len(texts):
+        return None
+    return texts[start : texts.find(b"\0", start)].decode("ascii", errors="replace")
+
+
+def find_export(symvers: Path, name: str) -> Export | None:
+    """How Module.symvers says that ``name`` is exported; None if it is not, or there is no file.
+
+    Documentation/kbuild/modules.rst (v6.1): CRC, symbol, module, kind and namespace, by tabs.
+    """
+    try:
+        text = symvers.read_text()
+    except OSError:
+        return None
+    found = re.search(rf"^0x[0-9a-f]+\t{re.escape(name)}\t(.*)$", text, re.MULTILINE)
+    if found is None:
+        return None
+    module, _, rest = str(found[1]).partition("\t")
+    kind, _, namespace = rest.partition("\t")
+    if not kind.startswith("EXPORT_SYMBOL"):
+        raise FactsError(f"{symvers}: cannot read the line of {name}")
+    place = module.rpartition("/")[2].replace("-", "_")
+    return Export(
+        name=name,
+        gpl=kind.endswith("_GPL"),
+        module=None if place == "vmlinux" else place,
+        namespace=namespace or None,
+    )

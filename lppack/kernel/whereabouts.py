@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Which modules of a kernel have a function: an index of all of them, made when first asked."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lppack import store
+from lppack.kernel.cache import Draft
+from lppack.kernel.elf64 import SHN_LORESERVE, SHN_UNDEF
+from lppack.kernel.modules import open_module
+from lppack.kernel.symbols import PADDING
+
+_FORMAT = 1
+_STT_FUNC = 2  # include/uapi/linux/elf.h
+
+_SCHEMA = """
+CREATE TABLE module (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+CREATE TABLE function (
+    name TEXT NOT NULL, module INTEGER NOT NULL, PRIMARY KEY (name, module)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def modules_with(function: str, version: str, modules: Mapping[str, Path]) -> tuple[str, ...]:
+    """Names of the modules that define it; takes seconds the first time for a kernel.
+
+    ``version`` is the exact version of the kernel, ``modules`` name -> file of all its modules.
+    """
+    return _asked(
+        version,
+        modules,
+        "SELECT module.name FROM function JOIN module ON module = number"
+        " WHERE function.name = ? ORDER BY module.name",
+        function,
+    )
+
+
+def _asked(version: str, modules: Mapping[str, Path], query: str, word: str) -> tuple[str, ...]:
+    # Names and sizes tell a tree from another: reading 4,000 files would take as long as an index.
+    state = sorted((name, path.stat().st_size) for name, path in modules.items())
+    key = hashlib.sha256(repr((version, state)).encode()).hexdigest()
+    path = store.cache_dir() / "facts" / f"{key}-modules-v{_FORMAT}.sqlite"
+    for _ in range(2):
+        if path.is_file():
+            cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+            try:
+                return tuple(found for (found,) in cache.execute(query, (word,)))
+            except sqlite3.DatabaseError:
+                pass  # damaged: made again
+            finally:
+                cache.close()
+        with Draft(path) as draft:
+            _write(draft, modules)
+    raise AssertionError(f"{path} was written and cannot be read")
+
+
+def _write(draft: sqlite3.Connection, modules: Mapping[str, Path]) -> None:
+    draft.executescript(_SCHEMA)
+    for number, (name, path) in enumerate(sorted(modules.items())):
+        draft.execute("INSERT INTO module VALUES (?, ?)", (number, name))
+        draft.executemany(
+            "INSERT OR IGNORE INTO function VALUES (?, ?)",
+            ((function, number) for function in _functions(path)),
+        )
+
+
+def _functions(path: Path) -> Iterator[str]:
+    for entry in open_module(path).symbols():
+        defined = entry.kind == _STT_FUNC and SHN_UNDEF < entry.section < SHN_LORESERVE
+        if defined and entry.name and not entry.name.startswith(PADDING):
+            yield entry.name

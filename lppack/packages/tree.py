@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Unpacked kernel packages on disk: what is in one, and which suite it is of."""
+
+import contextlib
+import hashlib
+import json
+import re
+import struct
+from pathlib import Path
+
+from lppack import store
+from lppack.errors import EnvironmentMissing
+from lppack.model import Kernel
+from lppack.packages import deb, sources
+
+_NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do not tell
+
+
+def from_tree(path: Path) -> Kernel:
+    """The one kernel in an unpacked tree: boot/vmlinuz-*, boot/config-*, lib/modules, usr/src."""
+    root = path.resolve()
+    images = sorted((root / "boot").glob("vmlinuz-*"))
+    if len(images) != 1:
+        names = ", ".join(image.name for image in images)
+        raise EnvironmentMissing(
+            f"{path}: {'more than one kernel: ' + names if names else 'no boot/vmlinuz-* in it'}",
+            hint="--kernel takes the root of one unpacked linux-image package",
+        )
+    release = images[0].name.removeprefix("vmlinuz-")
+    note: dict[str, str] = {}
+    with contextlib.suppress(OSError, ValueError):
+        note = json.loads((root / _NOTE).read_text())
+    return kernel_in(root, release, package=note.get("package"), suite=note.get("suite"))
+
+
+def from_package(package: Path) -> Kernel:
+    """The kernel in a linux-image package file; no headers come with it."""
+    key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+    tree = store.cache_dir() / "kernels" / f"file-{key}"
+    with store.locked(tree.with_name(f".{tree.name}.lock")):
+        if not tree.is_dir():
+            version = deb.field(package, "Version") or ""
+            with store.directory_atomic(tree) as draft:
+                deb.unpack(package, draft)
+                write_note(draft, version, suite_of_version(version) or sources.codename())
+    return from_tree(tree)
+
+
+def kernel_in(root: Path, release: str, *, package: str | None, suite: str | None) -> Kernel:
+    """The kernel ``release`` under ``root``; what is None is found out."""
+    image, config = root / f"boot/vmlinuz-{release}", root / f"boot/config-{release}"
+    modules = root / "lib/modules" / release
+    if not modules.is_dir() and (root / "usr/lib/modules" / release).is_dir():
+        modules = root / "usr/lib/modules" / release
+    for needed in (image, config):
+        if not needed.is_file():
+            raise EnvironmentMissing(f"{needed} is missing", hint="give another --kernel")
+    return Kernel(
+        release=release,
+        version=_version(image),
+        suite=suite or suite_of_version(package or "") or sources.codename(),
+        root=root,
+        image=image,
+        config=config,
+        modules=modules,
+        headers=root / f"usr/src/linux-headers-{release}",
+        package=package,
+    )
+
+
+def _version(image: Path) -> str:
+    # Documentation/x86/boot.rst (v6.1): kernel_version at 0x20e, 0x200 short of the string.
+    with image.open("rb") as file:
+        head = file.read(0x10000)
+    if head[0x202:0x206] == b"HdrS":
+        start = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
+        banner = head[start:].partition(b"\0")[0].decode("ascii", errors="replace")
+        if "#" in banner:
+            return banner[banner.index("#") :]
+    raise EnvironmentMissing(f"{image}: not a Linux kernel image for x86")
+
+
+def suite_of_version(version: str) -> str | None:
+    """The suite that a package version names; None if it names none."""
+    match = re.search(r"[+~](?:deb|bpo)(\d+)", version)
+    if match is None:
+        return None
+    # Debian's version suffixes (deb12u1, ~bpo12+1) count releases.
+    return next((suite for suite, number in sources.RELEASES.items() if number == match[1]), None)
+
+
+def write_note(tree: Path, package: str, suite: str) -> None:
+    """Keeps in the tree what its files do not tell."""
+    note = {"package": package, "suite": suite}
+    store.write_atomic(tree / _NOTE, json.dumps(note).encode())

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""BTF says in C what the kernel's types are; what cannot be is refused."""
+
+import struct
+from array import array
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lppack.kernel import btf
+from lppack.kernel.btf import Btf, Layout, Member, declaration
+from lppack.kernel.btf_check import Checked, check
+from lppack.kernel.errors import FactsError
+
+from .fake_btf import Writer, sample
+
+
+def read() -> tuple[Checked, dict[str, int]]:
+    writer, types = sample()
+    return check(writer.bytes(), "vmlinux"), types
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("show", "int show(struct seq_file *m, void *v)"),
+        ("nothing", "void nothing(void)"),
+        ("print", "int print(const char *fmt, ...)"),
+        ("signal", "void (*signal(int n, void (*h)(int)))(int)"),
+        ("rows", "char (*rows(enum color c))[16]"),
+    ],
+)
+def test_prototypes(name: str, text: str) -> None:
+    checked, types = read()
+    assert checked.btf.prototype(types[name]) == text
+    assert (name, types[name]) in checked.functions
+    assert declaration("lp_new", text) == text.replace(f"{name}(", "lp_new(") + ";"
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "alone"),
+    [
+        ("const char *const", "const char *const x", "const char *const"),
+        ("char[4][16]", "char x[4][16]", "char [4][16]"),
+        ("char (*)[16]", "char (*x)[16]", "char (*)[16]"),
+        ("handler *", "void (*x)(int)", "void (*)(int)"),
+        ("size_t", "size_t x", "size_t"),
+        ("seq", "struct seq_file x", "struct seq_file"),
+        ("anonymous", "struct { int low; int high; } x", "struct { int low; int high; }"),
+        ("color", "enum color x", "enum color"),
+    ],
+)
+def test_declarations(name: str, named: str, alone: str) -> None:
+    checked, types = read()
+    assert checked.btf.declare(types[name], "x") == named
+    assert checked.btf.declare(types[name]) == alone
+
+
+def test_layout_of_a_struct_with_bit_fields_and_unnamed_members() -> None:
+    checked, types = read()
+    assert checked.btf.layout(types["node"], "struct node") == Layout(
+        name="struct node",
+        size=64,
+        members=(
+            Member(name="name", type="char [16]", offset=0, bits=None),
+            Member(name="low", type="int", offset=128, bits=None),
+            Member(name="high", type="int", offset=160, bits=None),
+            Member(name="all", type="long int", offset=128, bits=None),
+            Member(name="hook", type="void (*)(int)", offset=192, bits=None),
+            Member(name="one", type="int", offset=256, bits=1),
+            Member(name="rest", type="int", offset=257, bits=31),
+            Member(name="pair", type="struct { int low; int high; }", offset=320, bits=None),
+        ),
+    )
+    assert checked.types == (("pair_t", types["pair_t"]), ("struct node", types["node"]))
+    pair = checked.btf.layout(types["pair_t"], "pair_t")
+    assert pair
+    assert [member.name for member in pair.members] == ["low", "high"]
+    assert checked.btf.layout(types["int"], "int") is None
+
+
+def test_copies_of_a_function_are_kept_apart() -> None:
+    checked, types = read()
+    numbers = [number for name, number in checked.functions if name == "s_show"]
+    assert numbers == [types["s_show 1"], types["s_show 2"], types["s_show 3"]]
+
+
+def test_split_btf_goes_on_where_vmlinux_ends() -> None:
+    base_writer, types = sample()
+    base = check(base_writer.bytes(), "vmlinux").btf
+    writer = Writer(base_writer)
+    pointer = writer.add(btf.PTR, "", types["node"])
+    own = writer.struct("own", 16, [("name", pointer, 0), ("", types["anonymous"], 64)])
+    function = writer.function("lo_open", types["int"], [("m", types["seq *"]), ("own", pointer)])
+    checked = check(writer.bytes(), "loop.ko", base)
+    assert checked.btf.prototype(function) == "int lo_open(struct seq_file *m, struct node *own)"
+    layout = checked.btf.layout(own, "struct own")
+    assert layout
+    assert [(m.name, m.type, m.offset) for m in layout.members] == [
+        ("name", "struct node *", 0),
+        ("low", "int", 64),
+        ("high", "int", 96),
+    ]
+    assert checked.functions == (("lo_open", function),)
+    # Without its base, or with another one, it makes no sense.
+    with pytest.raises(FactsError):
+        check(writer.bytes(), "loop.ko")
+    with pytest.raises(FactsError):
+        check(writer.bytes(), "loop.ko", check(Writer().bytes(), "other").btf)
+
+
+def test_split_btf_of_another_build_is_refused() -> None:
+    """Its numbers would name other types there, and its offsets other strings."""
+    right, types = sample()
+    writer = Writer(right)
+    writer.function("own", types["int"], [("fmt", types["seq *"])])
+    assert check(writer.bytes(), "loop.ko", check(right.bytes(), "vmlinux").btf)
+    other = Writer()
+    other.string("one_more")
+    other.strings += right.strings[1:-9]
+    other.types, other.next = right.types, right.next
+    assert other.end_string == right.end_string
+    with pytest.raises(FactsError):
+        check(writer.bytes(), "loop.ko", Btf(other.bytes(), offsets(right), "vmlinux"))
+    with pytest.raises(FactsError, match="strings .* damaged"):
+        check(right.bytes(), "alone.ko", check(right.bytes(), "vmlinux").btf)
+
+
+def offsets(writer: Writer) -> "array[int]":
+    return array("I", (24 + at for at in writer.at.values()))
+
+
+def with_record(change: Callable[[Writer, dict[str, int]], object]) -> bytes:
+    writer, types = sample()
+    change(writer, types)
+    return writer.bytes()
+
+
+def put(writer: Writer, number: int, offset: int, value: int) -> None:
+    struct.pack_into("<I", writer.types, writer.at[number] + offset, value)
+
+
+def header(offset: int, code: str, value: int) -> bytes:
+    data = bytearray(sample()[0].bytes())
+    struct.pack_into(code, data, offset, value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "cut short"),
+        (header(0, "<H", 0x9FEB), "does not know"),
+        (header(2, "<B", 2), "does not know"),
+        (header(3, "<B", 1), "does not know"),
+        (header(4, "<I", 20), "one behind the other"),
+        (header(12, "<I", 8), "one behind the other"),
+        (sample()[0].bytes()[:-1], "one behind the other"),
+        (sample()[0].bytes() + b"\0", "one behind the other"),
+        (with_record(lambda w, t: put(w, t["int"], 4, 30 << 24)), "of no kind"),
+        (with_record(lambda w, t: put(w, t["int"], 4, 1 << 24 | 1 << 29)), "of no kind"),
+        (with_record(lambda w, t: put(w, t["int"], 4, 1 << 24 | 3)), "cannot be of its kind"),
+        (with_record(lambda w, t: put(w, t["int"], 12, 33)), "more bits"),
+        (with_record(lambda w, t: put(w, t["int"], 0, 0)), "cannot be of its kind"),
+        (with_record(lambda w, t: put(w, t["int"], 0, 2)), "not in its table"),
+        (with_record(lambda w, t: put(w, t["int"], 0, 1 << 20)), "not in its table"),
+        (with_record(lambda w, t: put(w, t["seq *"], 8, 999)), "speaks of 999"),
+        (with_record(lambda w, t: put(w, t["node"], 16, 999)), "speaks of 999"),
+        (with_record(lambda w, t: put(w, t["node"], 20, 9999)), "is outside"),
+        (with_record(lambda w, t: put(w, t["show"], 8, t["int"])), "has no prototype"),
+        (with_record(lambda w, t: put(w, t["show"], 8, 0)), "has no prototype"),
+        (with_record(lambda w, t: w.function("not a name", 0)), "cannot be: 'not a name'"),
+        (with_record(lambda w, t: w.struct("x;", 0, ())), "cannot be: 'x;'"),
+        (with_record(lambda w, t: w.strings.extend(b"\x80\0")), "strings .* damaged"),
+        (with_record(lambda w, t: w.strings.extend(b"end")), "strings .* damaged"),
+        (with_record(lambda w, t: w.types.extend(bytes(8))), "cut short"),
+    ],
+)
+def test_what_cannot_be_is_refused(data: bytes, says: str) -> None:
+    with pytest.raises(FactsError, match=says):
+        check(data, "vmlinux")
+
+
+def test_types_without_an_end_are_refused_when_asked_for() -> None:
+    writer = Writer()
+    writer.add(btf.PTR, "", 1)
+    around = writer.struct("", 8, [("", 2, 0)])
+    name = writer.add(btf.TYPEDEF, "loop_t", around)
+    const = writer.add(btf.CONST, "", writer.next)
+    checked = check(writer.bytes(), "vmlinux")
+    for ask in (
+        lambda: checked.btf.declare(1),
+        lambda: checked.btf.declare(const),
+        lambda: checked.btf.layout(name, "loop_t"),
+        lambda: checked.btf.record(99),
+        lambda: checked.btf.prototype(1),
+    ):
+        with pytest.raises(FactsError):
+            ask()
+
+
+def test_text_that_explodes_is_refused() -> None:
+    writer = Writer()
+    number = writer.integer("int", 4)
+    for _ in range(40):
+        number = writer.struct("", 8, [("a", number, 0), ("b", number, 0)])
+    with pytest.raises(FactsError, match="too long"):
+        check(writer.bytes(), "vmlinux").btf.declare(number)
+
+
+def everything(checked: Checked) -> list[object]:
+    made: Btf = checked.btf
+    return [
+        [made.prototype(number) for _, number in checked.functions],
+        [made.layout(number, name) for name, number in checked.types],
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_damage_is_more_than_an_error(data: st.DataObject) -> None:
+    """Any byte may be any other: there is an answer or a FactsError, and it comes soon."""
+    content = bytearray(sample()[0].bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    try:
+        everything(check(bytes(content), "vmlinux"))
+    except FactsError as error:
+        assert error.exit_code == 4
+
+
+WORDS = st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True).filter(str.isascii)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=4)), min_size=1, max_size=20))
+def test_what_is_encoded_is_decoded(functions: list[tuple[str, list[str]]]) -> None:
+    writer = Writer()
+    number = writer.integer("int", 4)
+    for name, parameters in functions:
+        writer.function(name, 0, [(word, number) for word in parameters])
+    checked = check(writer.bytes(), "vmlinux")
+    assert [checked.btf.prototype(at) for _, at in checked.functions] == [
+        f"void {name}({', '.join(f'int {word}' for word in words) or 'void'})"
+        for name, words in functions
+    ]
+
+
+def test_a_declaration_needs_a_function() -> None:
+    with pytest.raises(FactsError, match="cannot read the prototype"):
+        declaration("lp_new", "int x")
