@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lppack import resources, store
 from lppack.builders.protocol import Builder
-from lppack.errors import EnvironmentMissing, ManifestError, Problem
+from lppack.errors import ConsoleFault, EnvironmentMissing, LostHost, ManifestError, Problem
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle, Kernel, Plan, SourceTree, Step
@@ -292,6 +292,11 @@ class Trial:
         return f"{name} on {bundle.release}" if bundle else name
 
     @property
+    def compared(self) -> int:
+        """How many checks were compared, over all steps."""
+        return sum(len(step.checks) for step in self.steps_done)
+
+    @property
     def failed_checks(self) -> str:
         checks = [check for step in self.steps_done for check in step.checks]
         return f"{sum(not check.ok for check in checks)} of {len(checks)}"
@@ -315,7 +320,18 @@ class Trial:
                     initramfs=initramfs,
                     cmdline=self.bundle.test.boot,
                 ) as host:
-                    yield from self._run(host, work / "bundle", say)
+                    try:
+                        yield from self._run(host, work / "bundle", say)
+                    except LostHost as error:
+                        if found := host.faults():
+                            raise ConsoleFault(
+                                "the guest's kernel died of this:\n  " + "\n  ".join(found)
+                            ) from error
+                        raise
+            except (ConsoleFault, LostHost) as error:
+                self._keep_console(work / "g")
+                error.hint = f"the whole console: {self.console}"
+                raise
             finally:
                 self._keep_console(work / "g")
 

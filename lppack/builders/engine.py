@@ -73,7 +73,9 @@ def explain(error: BaseException, where: str) -> EnvironmentMissing:
     }:
         return EnvironmentMissing(
             f"no Docker engine answers at {where}",
-            hint="run: lppack doctor --fix, or use --builder host",
+            hint="DOCKER_HOST says so: unset it, or start that engine; or use --builder host"
+            if "DOCKER_HOST" in os.environ
+            else "run: lppack doctor --fix, or use --builder host",
         )
     return EnvironmentMissing(
         f"the Docker engine at {where} said: {error}", hint="see: lppack doctor"

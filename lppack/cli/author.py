@@ -251,7 +251,9 @@ def test(
     if format_ == "json":
         result(test_json(run))
     else:
-        click.echo(f"ok: {run.title}")
+        click.echo(f"ok: {run.title}, {run.compared} checks")
+        if not run.compared:
+            note("  hint: it loads and unloads; give `test: checks:`, see docs/authors.md")
 
 
 def step_lines(step: StepResult) -> list[str]:

@@ -106,6 +106,8 @@ def _lines(patch: PatchReport) -> list[str]:
     lines = [", ".join(words)]
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
+    if patch.waiting:
+        lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
         lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")

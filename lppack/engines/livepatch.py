@@ -73,6 +73,7 @@ class Livepatch:
             converted=int(self._parameter(module, "converted") or 0) if info else 0,
             info=info,
             blockers=self._blockers(module, phase),
+            waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
         )
 
     def convert(self, module: str, *, on: bool) -> None:
@@ -145,6 +146,15 @@ class Livepatch:
             self._blocker(int(row[0]), int(row[1]), row[2], row[3], patched)
             for row in rows[:_BLOCKERS_SHOWN]
             if len(row) == 4
+        )
+
+    def _waiting(self, module: str) -> frozenset[str]:
+        # Documentation/ABI/testing/sysfs-kernel-livepatch: OBJECT/patched (since v6.1).
+        base = f"{abi.LIVEPATCH}/{module}"
+        return frozenset(
+            function
+            for object_, function in self.replaced(module)
+            if self._file(f"{base}/{object_}/patched") == "0"
         )
 
     def forced(self) -> bool:

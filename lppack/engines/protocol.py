@@ -29,6 +29,7 @@ class PatchState:
     converted: int
     info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
     blockers: tuple[Blocker, ...] = ()
+    waiting: frozenset[str] = frozenset()  # functions of objects that are not loaded
 
 
 class Engine(Protocol):

@@ -157,7 +157,31 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
             line=int(found["line"]),
             hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
         )
+    undefined = re.findall(r'modpost: "(\w+)" \[\S+\] undefined!', out)
+    if undefined:
+        return _undefined(undefined, plan)
     return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}/build.log")
+
+
+def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
+    """What modpost misses, in the author's words."""
+    replacements = {fn.new for entry in plan.patched for fn in entry.functions}
+    manifest = plan.manifest
+    for transform in manifest.transforms:
+        replacements |= {transform.marker, transform.take, transform.release}
+        replacements |= {transform.forward, transform.reverse}
+    replacements |= {var.constructor for var in manifest.shadow_variables if var.constructor}
+    lines = [
+        f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
+        if name in replacements
+        else f'"{name}" is used, and not exported by {plan.kernel.release}'
+        for name in dict.fromkeys(names)
+    ]
+    return BuildFailed(
+        "\n".join(f"{manifest.path}: {line}" for line in lines),
+        file=str(manifest.path),
+        hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
+    )
 
 
 def _kept_name(plan: Plan) -> Path:

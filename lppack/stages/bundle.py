@@ -108,6 +108,10 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
 
 def contents(path: Path) -> dict[str, bytes]:
     """Every file of a bundle, checked against its sums. Raises BadBundle, EnvironmentMissing."""
+    if path.is_dir():
+        raise EnvironmentMissing(
+            f"{path} is a folder, not a bundle", hint=f"make one with: lppack build {path}"
+        )
     if not path.is_file():
         raise EnvironmentMissing(f"{path} does not exist", hint="make one with: lppack build PATCH")
     try:

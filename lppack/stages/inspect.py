@@ -19,9 +19,9 @@ class Inspection:
 
 def inspect(path: Path) -> Inspection:
     """Reads a bundle or a ``.ko``. Raises EnvironmentMissing, BadBundle, NotAModule."""
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise EnvironmentMissing(f"{path} does not exist", hint="give a .lpp or a .ko file")
-    if path.suffix != SUFFIX:
+    if path.suffix != SUFFIX and path.is_file():
         module = read_module(path.read_bytes())
         return Inspection(
             path=path,

@@ -26,7 +26,9 @@ def find(control: Control, series: str) -> PatchState:
         close = difflib.get_close_matches(series, names, n=1)
         raise ApplyRefused(
             f'no live patch "{series}" is on {control.host.name}',
-            hint=f'did you mean "{close[0]}"?' if close else f"there is: {', '.join(names) or '-'}",
+            hint=f'did you mean "{close[0]}"?'
+            if close
+            else f"there is: {', '.join(names) or 'none at all'}",
         )
     newest = max(found, key=lambda state: int(state.info.get("version", 0)))
     if not newest.info:

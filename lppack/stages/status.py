@@ -23,6 +23,7 @@ class PatchReport:
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
+    waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
     forced: bool = False  # a transition was forced on this host: consistency is not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
 
@@ -55,11 +56,15 @@ def report(
         conversion=conversion,
         converted=state.converted,
         blockers=state.blockers,
-        fixes=tuple(_fix(fix, state.phase, conversion) for fix in info.get("fixes", ())),
+        fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
+        waiting=tuple(sorted(state.waiting)),
         seconds=seconds,
     )
 
 
-def _fix(fix: dict[str, Any], phase: Phase, conversion: str) -> dict[str, Any]:
-    live = phase is Phase.PATCHED and (fix.get("effective") == "patched" or conversion == "on")
-    return {"cve": fix.get("cve"), "functions": fix.get("functions", []), "live": live}
+def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:
+    functions = fix.get("functions", [])
+    waits = state.waiting.intersection(functions) if functions else state.waiting
+    effective = fix.get("effective") == "patched" or conversion == "on"
+    live = state.phase is Phase.PATCHED and effective and not waits
+    return {"cve": fix.get("cve"), "functions": functions, "live": live}

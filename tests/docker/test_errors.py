@@ -14,6 +14,7 @@ import docker
 import pytest
 
 from lppack import store
+from lppack.builders import engine
 from lppack.model import Kernel
 from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
@@ -39,9 +40,8 @@ def nothing_left() -> Iterator[None]:
     yield
     assert (set(work.iterdir()) if work.exists() else set()) <= before
     client = docker.from_env()
-    mine = f"{os.getpid()}:"
-    left = client.containers.list(all=True, filters={"label": "lppack"})
-    assert [c.name for c in left if not c.labels["lppack"].startswith(mine)] == []
+    every = client.containers.list(all=True, filters={"label": engine.LABEL})
+    assert [c.name for c in every if not engine.owner_lives(c.labels[engine.LABEL])] == []
     client.close()
 
 
@@ -53,7 +53,7 @@ def test_no_docker_engine(tmp_path: Path) -> None:
     check_shape("error", ran.json)
     error = ran.json["error"]
     assert "Docker engine" in error["message"]
-    assert "lppack doctor --fix" in error["hint"]
+    assert "DOCKER_HOST" in error["hint"]
     assert "--builder host" in error["hint"]
     assert not list(tmp_path.glob("*.lpp"))
 
@@ -144,7 +144,15 @@ def test_a_symbol_that_is_not_exported(patch: Path, tmp_path: Path) -> None:
     )
     ran = lppack("build", patch, "-o", tmp_path)
     assert ran.rc == 5
-    assert "saved_command_line" in ran.err
+    assert f'{patch}/manifest.yaml: "saved_command_line" is used, and not exported by' in ran.err
+
+
+def test_a_replacement_that_no_source_defines(patch: Path, tmp_path: Path) -> None:
+    manifest = patch / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("new: lp_cmdline_proc_show", "new: lp_cmdlin"))
+    ran = lppack("build", patch, "-o", tmp_path)
+    assert ran.rc == 5
+    assert f'{manifest}: no source defines "lp_cmdlin"' in ran.err
 
 
 def test_ctrl_c_during_a_build(patch: Path, tmp_path: Path) -> None:

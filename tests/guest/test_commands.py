@@ -115,6 +115,9 @@ def test_the_readme_works_as_it_is_written(terminal: Terminal) -> None:
     assert manifest
     shown = (EXAMPLES / "proc-cmdline/manifest.yaml").read_text()
     assert manifest[1] in shown, "the manifest in the README is that of the example"
+    source = re.search(r"```c\n(.*?)```", text, re.DOTALL)
+    assert source
+    assert source[1] in (EXAMPLES / "proc-cmdline/cmdline.c").read_text()
 
 
 def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:

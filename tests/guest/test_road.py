@@ -89,8 +89,19 @@ def test_an_oops_in_the_guest_is_an_error_of_its_own(patch: Path) -> None:
 def test_a_guest_that_dies_is_lost(patch: Path) -> None:
     manifest = patch / "manifest.yaml"
     text = manifest.read_text()
-    manifest.write_text(text.replace("run: cat /proc/cmdline", "run: echo c > /proc/sysrq-trigger"))
+    manifest.write_text(text.replace("run: cat /proc/cmdline", "run: echo o > /proc/sysrq-trigger"))
     ran = lppack("test", patch, "--format", "json")
     assert ran.rc == 8, ran.err
     assert ran.json["error"]["kind"] == "lost-host"
-    assert "sysrq" in ran.json["error"]["message"] + Path(ran.json["console"]).read_text()
+    assert Path(ran.json["console"]).is_file()
+    assert ran.json["console"] in ran.json["error"]["hint"]
+
+
+def test_a_guest_that_dies_of_an_oops_fails_the_test(patch: Path) -> None:
+    manifest = patch / "manifest.yaml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("run: cat /proc/cmdline", "run: echo c > /proc/sysrq-trigger"))
+    ran = lppack("test", patch, "--format", "json")
+    assert ran.rc == 9, ran.err
+    assert ran.json["error"]["kind"] == "console"
+    assert "sysrq" in Path(ran.json["console"]).read_text()

@@ -290,10 +290,10 @@ def test_what_is_no_zip(tmp_path: Path, data: bytes) -> None:
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.lpp", tmp_path):
+    for path, why in ((tmp_path / "absent.lpp", "does not exist"), (tmp_path, "is a folder")):
         with pytest.raises(EnvironmentMissing) as caught:
             contents(path)
-        assert "does not exist" in caught.value.message
+        assert why in caught.value.message
 
 
 def test_every_flipped_byte_is_found_or_changes_nothing(path: Path) -> None:

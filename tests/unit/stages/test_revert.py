@@ -77,7 +77,7 @@ def test_a_strangers_patch_is_refused(kernel: FakeKernel, host: FakeHost) -> Non
 def test_what_is_not_there_is_refused_with_a_suggestion(kernel: FakeKernel, host: FakeHost) -> None:
     with pytest.raises(ApplyRefused) as caught:
         revert(control(host), "conn-limit")
-    assert caught.value.hint == "there is: -"
+    assert caught.value.hint == "there is: none at all"
     kernel.patches |= {MODULE: patched(), "kpatch_1": stranger()}
     with pytest.raises(ApplyRefused) as caught:
         revert(control(host), "con-limit")
