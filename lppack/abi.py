@@ -28,7 +28,50 @@ EBUSY = 16
 PATCH_STATE_NONE = -1
 
 #: Configuration without which the kernel's own engine does not exist (kernel/livepatch/Kconfig).
-LIVEPATCH_CONFIG = ("LIVEPATCH", "MODULES", "KALLSYMS_ALL", "DYNAMIC_FTRACE")
+LIVEPATCH_CONFIG = ("LIVEPATCH", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE")
+#: One of them is on too.
+LIVEPATCH_FTRACE = ("DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS")
+# include/linux/livepatch.h: klp_have_reliable_stack() (v6.1).
+RELIABLE_STACKS = ("STACKTRACE", "HAVE_RELIABLE_STACKTRACE")
+# Since commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5).
+OLDEST_KERNEL = (5, 5)
+#: Functions in which some thread sleeps at any time, and never leaves: mains of kernel threads, and
+#: what they sleep in (v6.1).
+NEVER_LEFT = {
+    "kthread": "kernel/kthread.c",
+    "kthreadd": "kernel/kthread.c",
+    "kthread_worker_fn": "kernel/kthread.c",
+    "worker_thread": "kernel/workqueue.c",
+    "rescuer_thread": "kernel/workqueue.c",
+    "smpboot_thread_fn": "kernel/smpboot.c",
+    "rcu_gp_kthread": "kernel/rcu/tree.c",
+    "kswapd": "mm/vmscan.c",
+    "kcompactd": "mm/compaction.c",
+    "khugepaged": "mm/khugepaged.c",
+    "oom_reaper": "mm/oom_kill.c",
+    "kauditd_thread": "kernel/audit.c",
+    "devtmpfsd": "drivers/base/devtmpfs.c",
+    "irq_thread": "kernel/irq/manage.c",
+    "schedule": "kernel/sched/core.c",
+    "schedule_timeout": "kernel/time/timer.c",
+}
+#: Functions in which some thread of any machine sleeps for long; a signal gets it out (v6.1).
+SLEPT_IN = {
+    "do_nanosleep": "kernel/time/hrtimer.c",
+    "hrtimer_nanosleep": "kernel/time/hrtimer.c",
+    "futex_wait": "kernel/futex/waitwake.c",
+    "futex_wait_queue": "kernel/futex/waitwake.c",
+    "do_epoll_wait": "fs/eventpoll.c",
+    "ep_poll": "fs/eventpoll.c",
+    "do_sys_poll": "fs/select.c",
+    "do_poll": "fs/select.c",
+    "do_select": "fs/select.c",
+    "core_sys_select": "fs/select.c",
+    "do_wait": "kernel/exit.c",
+    "kernel_wait4": "kernel/exit.c",
+    "do_sigtimedwait": "kernel/signal.c",
+    "sigsuspend": "kernel/signal.c",
+}
 
 # kernel/module/main.c and include/linux/license.h: license_is_gpl_compatible() (v6.1).
 MODULE_LICENSES = {
@@ -37,6 +80,26 @@ MODULE_LICENSES = {
     "GPL-2.0-or-later": "GPL",
     "GPL-2.0+": "GPL",
 }
+
+
+# include/linux/livepatch.h and include/uapi/linux/elf.h: SHN_LIVEPATCH; Documentation/livepatch/
+# module-elf-format.rst: names of symbols and of sections (v6.1).
+KLP_SYMBOL = ".klp.sym."
+KLP_SECTION = ".klp.rela."
+SHN_LIVEPATCH = 0xFF20
+# include/linux/module.h: struct modversion_info, 8 bytes and MODULE_NAME_LEN (v6.1).
+MODVERSION_SIZE = 64
+# include/linux/module_signature.h: MODULE_SIG_STRING (v6.1).
+MODULE_SIGNATURE = b"~Module signature appended~\n"
+# kernel/module/signing.c: sig_enforce; security/lockdown/lockdown.c: lockdown_read() (v6.1).
+SIG_ENFORCE = "/sys/module/module/parameters/sig_enforce"
+LOCKDOWN = "/sys/kernel/security/lockdown"
+# kernel/trace/ftrace.c: t_show(): NAME [MODULE] (COUNT) R I D, with I for IPMODIFY (v6.1).
+ENABLED_FUNCTIONS = "/sys/kernel/tracing/enabled_functions"
+# include/linux/panic.h: bits of what /proc/sys/kernel/tainted shows (v6.1).
+TAINTED = "/proc/sys/kernel/tainted"
+TAINT_FORCED_MODULE = 1
+TAINT_FORCED_RMMOD = 3
 
 
 class Phase(StrEnum):

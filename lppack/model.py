@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The frozen values that pass between the stages."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -132,6 +133,12 @@ class Manifest:
         return module_name(self.name, self.version)
 
 
+def stable_id(*words: str) -> int:
+    """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
+    digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
+
+
 def module_name(series: str, version: int) -> str:
     return f"lppack_{series.replace('-', '_')}_{version}"
 
@@ -245,5 +252,6 @@ class Bundle:
     module_sha256: str
     provenance: tuple[tuple[str, str], ...]
     functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
+    signed: bool = False  # has the mark of a signature at its end
     fixes: tuple[Fix, ...]
     test: TestSpec

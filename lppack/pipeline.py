@@ -21,23 +21,32 @@ from lppack.stages.test import StepResult
 Say = Callable[[str], None]
 
 
-def problems_of(path: Path, kernel: str | None) -> tuple[Problem, ...]:
-    """load, validate, and with a kernel also what its facts say: all problems, not the first."""
+def problems_of(path: Path, kernel: str | None, *, old: Path | None = None) -> tuple[Problem, ...]:
+    """load, validate, and with a kernel (or an older version) also what that says: all problems,
+    not the first."""
     from lppack.stages.load import load
     from lppack.stages.validate import problems_of as validate_problems
 
     try:
         document = load(path)
+        before = load(old) if old is not None else None
     except ManifestError as error:
         return error.problems
     found = list(validate_problems(document))
+    if before is not None:
+        from lppack.rules.history import history_problems
+
+        found += history_problems(document, before)
     if kernel is not None:
+        from lppack.kernel.config import read_config
         from lppack.kernel.facts import open_facts
         from lppack.packages.kernels import resolve
         from lppack.rules.kernel import kernel_problems
+        from lppack.rules.target import target_problems
 
-        facts = open_facts(resolve(kernel, [text for _, text in document.strings("kernels")]))
-        found += kernel_problems(document, facts)
+        chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
+        found += target_problems(document, chosen, read_config(chosen.config))
+        found += kernel_problems(document, open_facts(chosen))
     return tuple(sorted(found, key=lambda problem: problem.sort_key))
 
 

@@ -3,51 +3,39 @@
 
 import argparse
 import difflib
-import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from lppack.cli import help
+from lppack.rules.every import Asked, every, live
 from lppack.store import write_atomic
 
 PAGE = Path(__file__).parent.parent / "docs/rules.md"
 
-_TITLE = re.compile(r"(?P<id>[a-z0-9-]+) \((?P<level>error|warning)\)")
 _HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
 <!-- Made by tools/rules_page.py of the rules in lppack/rules; do not edit. -->
 # Rules
 
-What a manifest is held against, each rule as `lppack explain ID` shows it. An error also stops
-`plan`, `generate`, `build` and `test`; a warning is only told by `validate`. Rules from
-`function-exists` on need a kernel: `validate` asks them with `--kernel`, the others always do.
+What a patch is held against, each rule as `lppack explain ID` shows it: {count} rules, which make
+{live} of the 56 that were gathered from the kernel's documentation and code and from what broke for
+users of other tools, some of them in part ([what became of each](decisions.md#rules)). An error
+also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only told.
 
 Some messages have an id that has no page here: those of the schema (`unknown-key`, `missing-key`,
 `type`, `choice`, `pattern`, `empty`, `twice`, `too-long`, `range`), of reading the file (`file`,
-`yaml`, `duplicate-key`), and of `plan` (`kernel-is-named`, `engine-provides-the-mode`,
-`fixes-fit-a-page`). They say all there is.
-
-Numbers are those of a longer list, whose other rules are
-[not made yet](decisions.md#rules-that-are-not-made-yet).
+`yaml`, `duplicate-key`), and of `plan` (`fixes-fit-a-page`). They say all there is.
 """
-
-
-def rules() -> Iterator[tuple[str, str, str]]:
-    """(id, level, text) of each rule, in the order in which they are tried."""
-    for name, page in help._pages().items():
-        title, _, text = page.partition("\n\n")
-        found = _TITLE.fullmatch(title)
-        if found and found["id"] == name:
-            yield name, found["level"], text
 
 
 def page() -> str:
     """All of docs/rules.md."""
-    found = list(rules())
-    rows = [f"| [`{name}`](#{name}) | {level} |" for name, level, _ in found]
-    parts = [f"## {name}\n\n*{level}*\n\n{text}\n" for name, level, text in found]
-    return "\n".join([_HEAD, "| rule | level |\n|---|---|", *rows, "", *parts])
+    parts = [_HEAD.format(count=len(every()), live=len(live()))]
+    for asked in Asked:
+        entries = [entry for entry in every() if entry.asked is asked]
+        rows = [f"| [`{entry.id}`](#{entry.id}) | {entry.level} |" for entry in entries]
+        parts += [f"Asked {asked}:\n", "| rule | level |\n|---|---|", *rows, ""]
+    parts += [f"## {e.id}\n\n*{e.level}*\n\n{e.page}\n" for e in every()]
+    return "\n".join(parts)
 
 
 def differences(path: Path = PAGE) -> list[str]:

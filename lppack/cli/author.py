@@ -18,6 +18,7 @@ from lppack.cli.options import (
     TIMEOUT,
 )
 from lppack.cli.output import FORMAT, build_log, note, problem_json, progress, result, table
+from lppack.cli.sarif import sarif
 from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
 from lppack.model import Plan
 from lppack.stages.inspect import inspect as inspect_stage
@@ -27,18 +28,37 @@ from lppack.stages.test import StepResult
 @click.command()
 @PATCHES
 @CHECKED_KERNEL
-@FORMAT
-def validate(patches: tuple[Path, ...], kernel: str | None, format_: str) -> int:
+@click.option(
+    "--from",
+    "old",
+    metavar="OLD",
+    type=click.Path(path_type=Path),
+    help="The patch that this one follows: also tell what was lost, or needs a new id.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
+)
+def validate(patches: tuple[Path, ...], kernel: str | None, old: Path | None, format_: str) -> int:
     """Tell all problems of manifests at once; with --kernel also what that kernel says.
 
     \b
     Example:
       lppack validate examples/proc-cmdline
     """
-    problems = [problem for path in patches for problem in pipeline.problems_of(path, kernel)]
+    if old is not None and len(patches) > 1:
+        raise click.UsageError("--from goes with one patch")
+    problems = [
+        problem for path in patches for problem in pipeline.problems_of(path, kernel, old=old)
+    ]
     failed = any(problem.level is Level.ERROR for problem in problems)
     if format_ == "json":
         result({"ok": not failed, "problems": [problem_json(problem) for problem in problems]})
+    elif format_ == "sarif":
+        result(sarif(problems))
     else:
         for problem in problems:
             click.echo(str(problem))

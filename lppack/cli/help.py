@@ -4,27 +4,18 @@
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable
 
 import click
 
 from lppack import consistency, errors
 from lppack.errors import EnvironmentMissing
-from lppack.rules import kernel, manifest
-from lppack.rules.runner import rule_id
+from lppack.rules.every import every
 
 
 def _pages() -> dict[str, str]:
     pages: dict[str, str] = {}
-    rules: tuple[Callable[..., object], ...] = (
-        *manifest.RULES,
-        *manifest.WARNINGS,
-        *kernel.RULES,
-        kernel.module_is_known,
-    )
-    for rule in rules:
-        level = "warning" if rule in manifest.WARNINGS else "error"
-        pages[rule_id(rule)] = f"{rule_id(rule)} ({level})\n\n{inspect.getdoc(rule)}"
+    for entry in every():
+        pages[entry.id] = f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"
     for axis in (consistency.Leave, consistency.Switch, consistency.Transform):
         for flag in axis:
             if flag.name != "NONE":

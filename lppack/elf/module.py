@@ -2,10 +2,16 @@
 """What a built module says of itself, read with pyelftools."""
 
 import io
+import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lppack import abi
 from lppack.errors import LppackError
+
+_VERSIONS = "__versions"
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
 
 
 class NotAModule(LppackError):
@@ -20,7 +26,15 @@ class ModuleFile:
     modinfo: Mapping[str, tuple[str, ...]]
     undefined: tuple[str, ...]  # names that the kernel has to resolve
     weak: tuple[str, ...]  # undefined and weak: NULL if the kernel has none
-    has_debug: bool
+    sections: tuple[str, ...]
+    klp_symbols: tuple[tuple[str, bool], ...]  # .klp.sym.*, and if each is SHN_LIVEPATCH
+    checksums: Mapping[str, int]  # name -> CRC that modpost wrote down; empty: no MODVERSIONS
+    compilers: tuple[str, ...]  # what .comment says, each once
+    signature: str  # "none", "at the end" or "inside"
+
+    @property
+    def has_debug(self) -> bool:
+        return ".debug_info" in self.sections
 
     def info(self, key: str) -> str | None:
         """The first value of ``key``, None if there is none."""
@@ -49,42 +63,47 @@ def read_module(data: bytes) -> ModuleFile:
                 modinfo[key] = (*modinfo.get(key, ()), value)
         undefined: list[str] = []
         weak: list[str] = []
+        klp: list[tuple[str, bool]] = []
         for symbol in symtab.iter_symbols():
-            if symbol.name and symbol["st_shndx"] == "SHN_UNDEF":
+            if symbol.name.startswith(abi.KLP_SYMBOL):
+                klp.append((symbol.name, symbol["st_shndx"] == abi.SHN_LIVEPATCH))
+            elif symbol.name and symbol["st_shndx"] == "SHN_UNDEF":
                 table = weak if symbol["st_info"]["bind"] == "STB_WEAK" else undefined
                 table.append(symbol.name)
-        has_debug = elf.get_section_by_name(".debug_info") is not None
+        sections = {entry.name: entry for entry in elf.iter_sections()}
+        versions = sections[_VERSIONS].data() if _VERSIONS in sections else b""
+        comment = sections[".comment"].data() if ".comment" in sections else b""
     except (ELFError, UnicodeError, ValueError, KeyError, OverflowError) as error:
         raise NotAModule(f"cannot be read as ELF: {error}") from None
     return ModuleFile(
         modinfo=modinfo,
         undefined=tuple(sorted(undefined)),
         weak=tuple(sorted(weak)),
-        has_debug=has_debug,
+        sections=tuple(sections),
+        klp_symbols=tuple(klp),
+        checksums=_checksums(versions),
+        compilers=tuple(dict.fromkeys(filter(None, comment.decode(errors="replace").split("\0")))),
+        signature=_signature(data),
     )
 
 
-def faults(module: ModuleFile, *, release: str | None, exports: frozenset[str] | None) -> list[str]:
-    """What would keep this live patch from loading, or from working, on ``release``."""
-    found = []
-    if module.info("livepatch") != "Y":
-        found.append("modinfo has no livepatch=Y: the kernel would not take it for a live patch")
-    if module.info("depends"):
-        found.append(f"it depends on {module.info('depends')}: it could not load before that")
-    vermagic = module.info("vermagic") or ""
-    if release is not None and vermagic.split(" ")[0] != release:
-        found.append(f'its vermagic "{vermagic}" is not of {release}')
-    found += [f"undefined weak symbol {name} would be NULL" for name in module.weak]
-    if exports is not None:
-        found += [
-            f"{name} is not exported by {release}"
-            for name in module.undefined
-            if name not in exports
-        ]
+def _checksums(data: bytes) -> dict[str, int]:
+    """struct modversion_info: the checksum, and the name in what is left of 64 bytes."""
+    found = {}
+    for at in range(0, len(data) - abi.MODVERSION_SIZE + 1, abi.MODVERSION_SIZE):
+        (crc,) = struct.unpack_from("<Q", data, at)
+        name = data[at + 8 : at + abi.MODVERSION_SIZE].partition(b"\0")[0]
+        found[name.decode(errors="replace")] = crc
     return found
 
 
-def exports_of(symvers: str) -> frozenset[str]:
-    """Names in a Module.symvers: ``CRC NAME MODULE TYPE NAMESPACE`` (scripts/mod/modpost.c)."""
+def _signature(data: bytes) -> str:
+    if data.endswith(abi.MODULE_SIGNATURE):
+        return "at the end"
+    return "inside" if abi.MODULE_SIGNATURE in data else "none"
+
+
+def checksums_of(symvers: str) -> dict[str, int]:
+    """Name -> CRC of a Module.symvers: ``CRC NAME MODULE TYPE NAMESPACE``, by modpost."""
     rows = (line.split("\t") for line in symvers.splitlines())
-    return frozenset(row[1] for row in rows if len(row) > 1)
+    return {row[1]: int(row[0], 16) for row in rows if len(row) > 1 and _HEX.fullmatch(row[0])}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from lppack import abi
 from lppack.document import Document, Pointer
-from lppack.errors import Problem
+from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
-from lppack.rules.runner import Fault, problems
+from lppack.rules.runner import Fault, problems, safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,12 @@ def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
 
 
 def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 10: livepatch redirects at the fentry call; notrace and noinstr code has none."""
+    """Rules 10 and 14: livepatch redirects at the fentry call, and some code has none.
+
+    That is notrace and noinstr code, all assembler, and what is built without -pg (the vDSO and
+    real mode, whose symbols are not even in kallsyms). klp_get_ftrace_location() and
+    register_ftrace_function() refuse it (kernel/livepatch/patch.c).
+    """
     for pointer, name, old, _ in _judged(document, facts, Verdict.UNTRACEABLE):
         yield Fault(
             pointer,
@@ -100,13 +105,74 @@ def function_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
         yield Fault(pointer, f'"{old}" in {name} is __init: it has run, and is gone')
 
 
-RULES: "tuple[KernelRule, ...]" = (
-    function_exists,
-    function_has_a_body_of_its_own,
-    function_is_one,
-    function_is_traceable,
-    function_outlives_boot,
-)
+def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 12 (warning): the compiler made changed copies of the function beside it.
+
+    Callers of NAME.isra.0 or NAME.part.0 do not come through NAME, and stay with the old code. The
+    .cold part belongs to its function and needs nothing.
+    """
+    listed = {(name, old) for _, name, old, _ in patched_functions(document)}
+    for pointer, name, old, copies in _judged(document, facts, Verdict.PATCHABLE):
+        missed = [
+            clone
+            for clone in clones_of(facts, name, old)
+            if copies and ".cold" not in clone and (name, clone) not in listed
+        ]
+        if missed:
+            yield Fault(
+                pointer,
+                f"{name} also has {', '.join(missed)}, which this patch leaves as they are",
+                "look at who calls them; patch those callers too",
+            )
+
+
+def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 13 (warning): what upstream's diff changes is replaced, or stands in what is replaced.
+
+    A function that is not in the symbol table was inlined into its callers: each of them holds the
+    fault. Which they are, the symbols do not tell.
+    """
+    replaced = {old for _, _, old, _ in patched_functions(document)}
+    names = {name for _, name, _, _ in patched_functions(document)}
+    for pointer, _ in document.mappings("fixes"):
+        for where, function in document.strings(*pointer, "functions"):
+            if function in replaced:
+                continue
+            holder = next((n for n in sorted(names) if copies_of(facts, n, function)), None)
+            if holder:
+                yield Fault(where, f'"{safe(function)}" is in {holder}, and is not replaced')
+            else:
+                yield Fault(
+                    where,
+                    f'"{safe(function)}" is not in the objects of this patch by that name',
+                    "if it was inlined, replace every function that it is part of",
+                )
+
+
+def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 22 (warning): some thread always sleeps in the function, so the transition would stall.
+
+    klp_check_stack(), kernel/livepatch/transition.c: a thread switches only when no patched
+    function is on its stack. The kernel's signal gets user threads out of a sleep, after 15
+    seconds; the main function of a kernel thread is never left.
+    """
+    for pointer, name, old, _ in patched_functions(document):
+        if name != "vmlinux" or not facts.copies(old):
+            continue
+        if old in abi.NEVER_LEFT:
+            yield Fault(
+                pointer,
+                f'a kernel thread never leaves "{old}" ({abi.NEVER_LEFT[old]}): '
+                "the transition will not complete",
+                "patch what it calls",
+            )
+        elif old in abi.SLEPT_IN:
+            yield Fault(
+                pointer,
+                f'some thread always sleeps in "{old}" ({abi.SLEPT_IN[old]}): '
+                "the transition may take long",
+                "patch what it calls, or give apply a longer --timeout",
+            )
 
 
 def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
@@ -124,12 +190,24 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
             )
 
 
+RULES: "tuple[KernelRule, ...]" = (
+    function_exists,
+    function_has_a_body_of_its_own,
+    function_is_one,
+    function_is_traceable,
+    function_outlives_boot,
+    module_is_known,
+)
+WARNINGS: "tuple[KernelRule, ...]" = (
+    siblings_are_replaced_too,
+    fixed_function_is_replaced,
+    function_is_left_now_and_then,
+)
+
+
 def kernel_problems(document: Document, facts: Facts) -> Iterator[Problem]:
     """What the kernel's facts say against the manifest."""
-    for rule in (*RULES, module_is_known):
+    for rule in RULES:
         yield from problems(document, rule(document, facts), rule)
-
-
-def missing_config(config_is_on: "Callable[[str], bool]") -> tuple[str, ...]:
-    """Rule 15: the options without which the kernel's livepatch engine does not exist."""
-    return tuple(name for name in abi.LIVEPATCH_CONFIG if not config_is_on(name))
+    for rule in WARNINGS:
+        yield from problems(document, rule(document, facts), rule, level=Level.WARNING)

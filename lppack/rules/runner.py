@@ -4,8 +4,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from lppack.document import Document, Pointer
+from lppack.document import Document, Place, Pointer
 from lppack.errors import Level, Problem
+
+Rule = Callable[[Document], Iterator["Fault"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class Fault:
     pointer: Pointer
     message: str
     hint: str | None = None  # None: the message alone says what to do
+    spot: tuple[str, Place] | None = None  # file and place; None: at the pointer, in the manifest
 
 
 def rule_id(rule: Callable[..., object]) -> str:
@@ -29,7 +32,25 @@ def problems(
     *,
     level: Level = Level.ERROR,
 ) -> Iterator[Problem]:
+    """The faults of one rule, at their places."""
     for fault in faults:
-        yield document.problem(
-            fault.pointer, rule_id(rule), fault.message, hint=fault.hint, level=level
+        file, place = fault.spot or (document.shown, document.place(fault.pointer))
+        yield Problem(
+            file=file,
+            line=place[0],
+            column=place[1],
+            level=level,
+            rule=rule_id(rule),
+            message=fault.message,
+            hint=fault.hint,
         )
+
+
+def safe(text: str) -> str:
+    """``text`` without anything that could write to a terminal."""
+    return ascii(text)[1:-1]
+
+
+def clip(text: str) -> str:
+    """``safe``, and short enough for a message."""
+    return safe(text) if len(text) <= 60 else f"{safe(text[:57])}..."

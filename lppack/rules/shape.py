@@ -3,7 +3,9 @@
 
 import datetime
 import difflib
+import functools
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +25,12 @@ _TYPES = {
 
 def shape_problems(document: Document) -> Iterator[Problem]:
     """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
+    for error in _validator().iter_errors(document.data):
+        yield from _explain(document, tuple(error.absolute_path), error)
+
+
+@functools.cache
+def _validator() -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -31,9 +39,7 @@ def shape_problems(document: Document) -> Iterator[Problem]:
         {"integer": lambda _, value: _is_whole(value), "number": lambda _, value: _is_number(value)}
     )
     made = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    validator = made(schema("manifest-v1"))
-    for error in validator.iter_errors(document.data):
-        yield from _explain(document, tuple(error.absolute_path), error)
+    return made(schema("manifest-v1"))
 
 
 def _is_whole(value: object) -> bool:
@@ -49,13 +55,15 @@ def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Probl
     name = _shown(pointer)
     match error.validator:
         case "additionalProperties":
-            known = list(error.schema["properties"])
-            for key in (key for key in value if key not in known):
+            known = list(error.schema.get("properties", ()))
+            forms = error.schema.get("patternProperties", ())
+            unknown = (key for key in value if key not in known)
+            for key in (k for k in unknown if not any(re.search(form, k) for form in forms)):
                 yield document.problem(
                     (*pointer, key),
                     "unknown-key",
                     f'"{_clip(key)}" is not a key of {name}',
-                    hint=_did_you_mean(key, known),
+                    hint=_did_you_mean(key, known) if known else None,
                     key=True,
                 )
         case "required":
@@ -66,7 +74,7 @@ def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Probl
             yield document.problem(
                 pointer,
                 "type",
-                f"{name} must be {_TYPES.get(wanted, wanted)}, and is {_is(value)}",
+                f"{name} must be {_wanted(wanted)}, and is {_is(value)}",
                 hint=_unquoted(value, wanted),
             )
         case "enum":
@@ -100,6 +108,10 @@ def _shown(pointer: Pointer) -> str:
     for step in pointer:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text or "the manifest"
+
+
+def _wanted(types: str | list[str]) -> str:
+    return " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
 
 
 def _clip(value: Any) -> str:

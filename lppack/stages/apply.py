@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lppack import abi
 from lppack.abi import Phase
 from lppack.clock import Clock, Deadline, SystemClock
 from lppack.engines.protocol import Engine, PatchState
@@ -20,6 +19,7 @@ from lppack.errors import (
 )
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
+from lppack.rules.host import RULES, WARNINGS, View
 from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
@@ -54,59 +54,14 @@ class Control:
 
 
 def refuse_early(control: Control, bundle: Bundle) -> None:
-    """Raises ApplyRefused for all that can be known before anything is loaded."""
-    host, read = control.host, _reader(control.host)
-    release, version = read(abi.OSRELEASE), read(abi.VERSION)
-    if (release, version) != (bundle.release, bundle.kernel_version):
-        raise ApplyRefused(
-            f"{bundle.path.name} is for {bundle.release} {bundle.kernel_version}, and {host.name} "
-            f"runs {release} {version}",
-            hint=f"build it for that kernel: lppack build PATCH --kernel {release}",
-        )
-    if read(abi.FTRACE_ENABLED) == "0":
-        raise ApplyRefused(
-            f"{abi.FTRACE_ENABLED} is 0 on {host.name}: no function can be redirected",
-            hint=f"echo 1 > {abi.FTRACE_ENABLED}",
-        )
-    if control.engine.forced():
-        raise ApplyRefused(
-            f"a transition was forced on {host.name}: which code its threads run is not known",
-            hint="plan a reboot; until then load nothing more",
-        )
-    for state in control.engine.patches():
-        if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
-            raise ApplyRefused(
-                f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
-                hint="wait for it, or see: lppack status",
-            )
-        if state.info.get("series") == bundle.series and state.module != bundle.module:
-            raise ApplyRefused(
-                f"{bundle.series} {state.info.get('version')} is on {host.name} already",
-                hint=f"revert it first: {control.command('revert', bundle.series)}",
-            )
-        shared = control.engine.replaced(state.module) & set(bundle.functions)
-        if shared and state.module != bundle.module:
-            object_, function = min(shared)
-            raise ApplyRefused(
-                f"{function} of {object_} is replaced by {state.module} already",
-                hint="revert that first; two patches cannot know of one another's data",
-            )
-        if state.module == bundle.module:
-            verb = "revert" if state.phase is Phase.UNPATCHED else "status"
-            raise ApplyRefused(
-                f"{bundle.module} is on {host.name} already: {state.phase}",
-                hint=f"see: {control.command(verb, bundle.series)}",
-            )
-
-
-def _reader(host: Host) -> Callable[[str], str | None]:
-    def read(path: str) -> str | None:
-        try:
-            return host.read(path).strip()
-        except HostError:
-            return None
-
-    return read
+    """Raises ApplyRefused for all that can be known before anything is loaded; tells the rest."""
+    view = View(host=control.host, engine=control.engine, states=control.engine.patches())
+    for rule in RULES:
+        for fault in rule(view, bundle):
+            raise ApplyRefused(fault.message, hint=fault.hint)
+    for rule in WARNINGS:
+        for fault in rule(view, bundle):
+            control.say(f"warning: {fault.message}; {fault.hint}")
 
 
 def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -> PatchReport:

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lppack import __version__
+from lppack import __version__, abi
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
@@ -215,6 +215,7 @@ def read(path: Path) -> Bundle:
             mode=ModeName(plan["mode"]),
             converts=plan["converts"],
             module_sha256=_sha(files[f"{module}.ko"]),
+            signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
             functions=tuple((object_, function) for object_, function in plan["functions"]),
             fixes=tuple(

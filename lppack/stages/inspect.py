@@ -4,8 +4,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack.elf.module import ModuleFile, faults, read_module
+from lppack.elf.module import ModuleFile, read_module
 from lppack.errors import EnvironmentMissing
+from lppack.rules.module import Against, faults
 from lppack.stages.bundle import SUFFIX, contents, read
 
 
@@ -27,11 +28,11 @@ def inspect(path: Path) -> Inspection:
             path=path,
             facts=_module_facts(module),
             files=(),
-            faults=tuple(faults(module, release=None, exports=None)),
+            faults=tuple(faults(module, Against())),
         )
     bundle, files = read(path), contents(path)
     module = read_module(files[f"{bundle.module}.ko"])
-    found = faults(module, release=bundle.release, exports=None)
+    found = faults(module, Against(release=bundle.release))
     if module.info("name") != bundle.module:
         found.append(f"the module calls itself {module.info('name')}, the plan {bundle.module}")
     return Inspection(

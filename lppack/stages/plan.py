@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """plan: makes every decision, each with its reason. After it nothing decides."""
 
-import fnmatch
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +8,7 @@ from dataclasses import replace
 from lppack import consistency
 from lppack.consistency import EngineName, Mode, ModeName
 from lppack.document import Document
-from lppack.errors import EnvironmentMissing, Level, ManifestError, Problem
+from lppack.errors import EnvironmentMissing, Level, ManifestError
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import (
@@ -21,8 +19,11 @@ from lppack.model import (
     Manifest,
     ObjectPatch,
     Plan,
+    stable_id,
 )
-from lppack.rules.kernel import copies_of, kernel_problems, missing_config
+from lppack.rules.kernel import copies_of, kernel_problems
+from lppack.rules.needs import plan_problems
+from lppack.rules.target import target_problems, unfit
 
 #: A parameter of a module is read through one page.
 _INFO_MAX = 4000
@@ -44,20 +45,18 @@ def plan(
     Raises ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
     """
-    lacking = missing_config(config.is_on)
-    if lacking:
-        raise EnvironmentMissing(
-            f"kernel {kernel.release} is built without {', '.join('CONFIG_' + n for n in lacking)}",
-            hint=f"its configuration is {kernel.config}; such a kernel cannot be live patched",
-        )
+    aimed = tuple(target_problems(document, kernel, config))
+    for problem in filter(unfit, aimed):
+        raise EnvironmentMissing(problem.message, hint=problem.hint)
     chosen = _mode(document, manifest, mode)
     problems = [
-        *_kernel_fits(document, manifest, kernel),
+        *aimed,
         *kernel_problems(document, facts),
-        *_engine_problems(document, chosen, engine),
+        *plan_problems(document, chosen, engine),
     ]
-    if any(problem.level is Level.ERROR for problem in problems):
-        raise ManifestError(problems)
+    errors = [problem for problem in problems if problem.level is Level.ERROR]
+    if errors:
+        raise ManifestError(errors)
     objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     made = Plan(
@@ -85,12 +84,6 @@ def plan(
     return replace(made, info=info, decisions=tuple(_decisions(made, asked=mode)))
 
 
-def stable_id(*words: str) -> int:
-    """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
-    digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
-
-
 def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
     if asked is None:
         if manifest.mode is None:
@@ -110,37 +103,6 @@ def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
             ]
         )
     return chosen
-
-
-def _engine_problems(document: Document, mode: Mode, engine: str) -> Iterator[Problem]:
-    """``auto``, or one engine by name, against the mode and what this version of lppack has."""
-    able = [name for name in mode.engines if name in consistency.AVAILABLE_ENGINES]
-    if not able or engine not in ("auto", *able):
-        yield document.problem(
-            ("mode",) if document.at("mode") else ("needs",),
-            "engine-provides-the-mode",
-            f"mode {mode.name} needs engine {' or '.join(mode.engines)}, "
-            f"and this version of lppack has {', '.join(consistency.AVAILABLE_ENGINES)}",
-            hint="the kernel's own engine gives mode hybrid: LEAVE_PATCHED_SET SWITCH_THREAD",
-        )
-
-
-def _kernel_fits(document: Document, manifest: Manifest, kernel: Kernel) -> Iterator[Problem]:
-    if not any(matches(pattern, kernel.release) for pattern in manifest.kernels):
-        yield document.problem(
-            ("kernels",),
-            "kernel-is-named",
-            f"{kernel.release} is not one of the kernels that this patch is for",
-            hint="add it, or choose another with --kernel",
-        )
-
-
-def matches(pattern: str, release: str) -> bool:
-    """True if ``release`` is what ``pattern`` names; a ``*`` matches no dash: whole flavours."""
-    wanted, given = pattern.split("-"), release.split("-")
-    return len(wanted) == len(given) and all(
-        fnmatch.fnmatchcase(field, part) for part, field in zip(wanted, given, strict=True)
-    )
 
 
 def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:

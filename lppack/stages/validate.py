@@ -18,7 +18,8 @@ from lppack.model import (
     TestSpec,
     TransformPatch,
 )
-from lppack.rules.manifest import parse_needs, rule_problems
+from lppack.rules.every import rule_problems
+from lppack.rules.needs import parse_needs
 from lppack.rules.shape import shape_problems
 
 CHECK_LIMIT = 10.0  # seconds, where a check names none
@@ -81,7 +82,7 @@ def _object(entry: dict[str, Any]) -> ObjectPatch:
         name=object_name(entry["name"]),
         functions=tuple(
             FunctionPatch(old=item["old"], new=item["new"], sympos=item.get("sympos"))
-            for item in entry["functions"]
+            for item in entry.get("functions", ())
         ),
     )
 

@@ -18,6 +18,7 @@ from lppack.model import (
     Plan,
     TestSpec,
 )
+from lppack.rules.data import authors_functions
 
 RELEASE = "6.1.0-56-amd64"
 VERSION = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
@@ -89,6 +90,73 @@ FULL: dict[str, Any] = {
 }
 
 
+#: Plain C that has all that FULL names, and in which nothing is wrong.
+CONN_C = """\
+#include "lppack.h"
+
+bool lp_conn_is_new(const struct conn *c)
+{
+	return c->word & 1;
+}
+
+void lp_conn_lock(struct conn *c)
+{
+	mutex_lock(&c->lock);
+}
+
+void lp_conn_unlock(struct conn *c)
+{
+	mutex_unlock(&c->lock);
+}
+
+int lp_conn_ext_init(struct conn *c, struct conn_ext *ext)
+{
+	ext->limit = 8;
+	return 0;
+}
+
+int lp_conn_upgrade(struct conn *c)
+{
+	if (!conn_ext_get_or_alloc(c))
+		return -ENOMEM;
+	c->word |= 1;
+	return 0;
+}
+
+void lp_conn_downgrade(struct conn *c)
+{
+	c->word &= ~1;
+}
+
+int lp_conn_open(struct conn *c)
+{
+	int err = 0;
+
+	lp_convert_conn(c);
+	mutex_lock(&c->lock);
+	if (lp_conn_is_new(c) && conn_ext_get(c)->limit < c->count)
+		err = -EBUSY;
+	mutex_unlock(&c->lock);
+	return err;
+}
+
+int lp_s_show(struct seq_file *m, void *v)
+{
+	struct conn *c = v;
+
+	lp_forget_conn(c);
+	kfree(c);
+	return 0;
+}
+"""
+EXT_H = """\
+/* limit of a connection */
+struct conn_ext {
+	unsigned long limit;
+};
+"""
+
+
 def full(**changes: Any) -> dict[str, Any]:
     """A copy of FULL with other values under some of its keys; None takes a key away."""
     made = {**copy.deepcopy(FULL), **changes}
@@ -106,7 +174,20 @@ def patch_folder(folder: Path) -> Path:
     for name in ("conn.c", "ext.h", "target/Kbuild", "target/conn.c", "load/opener.c"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"/* {name} */\n")
+    (folder / "conn.c").write_text(CONN_C)
+    (folder / "ext.h").write_text(EXT_H)
     return folder
+
+
+def stubs(data: object) -> str:
+    """C that defines every function that a manifest names, and uses its transforms."""
+    made = document(data)
+    names = dict.fromkeys(name for _, name in authors_functions(made))
+    text = "".join(f"void {name}(void)\n{{\n}}\n" for name in names if name.isidentifier())
+    for _, entry in made.mappings("transforms"):
+        verbs = (f"lp_{verb}_{entry.get('name')}(p);" for verb in ("convert", "forget"))
+        text += f"static void use_{entry.get('name')}(void *p)\n{{\n{' '.join(verbs)}\n}}\n"
+    return text
 
 
 def kernel(root: Path = Path("/nowhere"), *, release: str = RELEASE) -> Kernel:

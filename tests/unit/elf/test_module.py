@@ -3,14 +3,9 @@ import contextlib
 
 import pytest
 
-from lppack.elf.module import ModuleFile, NotAModule, exports_of, faults, read_module
+from lppack import abi
+from lppack.elf.module import NotAModule, checksums_of, read_module
 from tests.unit import tiny_elf
-
-EXPORTS = frozenset({"_printk", "klp_enable_patch"})
-
-
-def found(module: ModuleFile) -> list[str]:
-    return faults(module, release="6.1.0-56-amd64", exports=EXPORTS)
 
 
 def test_what_a_module_says_of_itself() -> None:
@@ -21,31 +16,6 @@ def test_what_a_module_says_of_itself() -> None:
     assert module.weak == ("maybe",)
     assert not module.has_debug
     assert read_module(tiny_elf.module(sections=[".debug_info"])).has_debug
-
-
-def test_a_good_module_has_no_fault() -> None:
-    assert found(read_module(tiny_elf.module())) == []
-
-
-@pytest.mark.parametrize(
-    ("data", "fault"),
-    [
-        (tiny_elf.module([e for e in tiny_elf.MODINFO if "livepatch" not in e]), "livepatch=Y"),
-        (tiny_elf.module([*tiny_elf.MODINFO[:2], "depends=conn", *tiny_elf.MODINFO[3:]]), "conn"),
-        (tiny_elf.module([*tiny_elf.MODINFO[:-1], "vermagic=6.1.0-5-amd64 SMP"]), "vermagic"),
-        (tiny_elf.module(tiny_elf.MODINFO[:-1]), "vermagic"),
-        (tiny_elf.module(weak=["maybe"]), "weak symbol maybe would be NULL"),
-        (tiny_elf.module(undefined=["kallsyms_on_each"]), "kallsyms_on_each is not exported"),
-    ],
-)
-def test_each_fault_is_told(data: bytes, fault: str) -> None:
-    (told,) = found(read_module(data))
-    assert fault in told
-
-
-def test_what_is_not_known_is_not_judged() -> None:
-    module = read_module(tiny_elf.module(undefined=["kallsyms_on_each"]))
-    assert faults(module, release=None, exports=None) == []
 
 
 @pytest.mark.parametrize(
@@ -83,9 +53,28 @@ def test_a_module_that_was_cut_off_is_read_or_refused() -> None:
             read_module(good[:length])
 
 
-def test_exports() -> None:
+def test_checksums_of_the_kernel() -> None:
     text = (
         "0x12345678\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n0x1\tklp_x\tvmlinux\tEXPORT_SYMBOL_GPL\t\n"
     )
-    assert exports_of(text) == {"_printk", "klp_x"}
-    assert exports_of("") == frozenset()
+    assert checksums_of(text) == {"_printk": 0x12345678, "klp_x": 1}
+    assert checksums_of("") == {}
+    assert checksums_of("what\tis\tthis\n") == {}
+
+
+def test_checksums_that_the_module_was_built_with() -> None:
+    module = read_module(tiny_elf.module(parts={"__versions": tiny_elf.versions(_printk=7, b=8)}))
+    assert module.checksums == {"_printk": 7, "b": 8}
+
+
+def test_the_compiler_is_in_its_comment() -> None:
+    text = b"\0GCC: (Debian 12.2.0-14) 12.2.0\0GCC: (Debian 12.2.0-14) 12.2.0\0"
+    module = read_module(tiny_elf.module(parts={".comment": text}))
+    assert module.compilers == ("GCC: (Debian 12.2.0-14) 12.2.0",)
+
+
+def test_where_a_signature_is() -> None:
+    plain = tiny_elf.module()
+    assert read_module(plain).signature == "none"
+    assert read_module(plain + abi.MODULE_SIGNATURE).signature == "at the end"
+    assert read_module(plain + abi.MODULE_SIGNATURE + b"more").signature == "inside"

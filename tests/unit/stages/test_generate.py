@@ -11,7 +11,7 @@ import pytest
 
 from lppack import resources
 from lppack.model import Effective, Fix, SourceTree
-from lppack.rules.manifest import GENERATED
+from lppack.rules.files import GENERATED
 from lppack.stages.generate import generate, write
 from lppack.stages.load import load
 from lppack.stages.plan import info_json

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,17 +14,13 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import EnvironmentMissing, ManifestError, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.kernel.facts import Facts
-from lppack.kernel.symbols import Symbol, is_clone
-from lppack.model import FunctionPatch, Plan
+from lppack.model import FunctionPatch, Plan, stable_id
+from lppack.rules.target import matches
 from lppack.stages.load import load
-from lppack.stages.plan import matches, plan, stable_id
+from lppack.stages.plan import plan
 from lppack.stages.validate import validate
-from tests.unit.samples import RELEASE, VERSION, kernel
-
-CONFIG = parse_config(
-    "CONFIG_LIVEPATCH=y\nCONFIG_MODULES=y\nCONFIG_KALLSYMS_ALL=y\nCONFIG_DYNAMIC_FTRACE=y\n"
-    'CONFIG_CC_VERSION_TEXT="gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0"\n'
-)
+from tests.unit.fake_facts import CONFIG, FACTS
+from tests.unit.samples import RELEASE, VERSION, kernel, stubs
 
 HEAD = """\
 lppack: 1
@@ -38,66 +35,6 @@ sources: [a.c]
 NEEDS = "needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\n"  # line 9
 
 
-def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = False) -> Symbol:
-    return Symbol(
-        name=name,
-        address=0xFFFFFFFF81000000 + sympos,
-        type="t",
-        sympos=sympos,
-        traceable=traceable,
-        init=init,
-    )
-
-
-class FakeFacts(Facts):
-    """A kernel whose symbols are named in a dict; "vmlinux" or a module."""
-
-    def __init__(self, objects: dict[str, list[Symbol]]) -> None:
-        self.release = RELEASE
-        self.objects = objects
-
-    def _named(self, object_: str, name: str) -> tuple[Symbol, ...]:
-        return tuple(s for s in self.objects[object_] if s.name == name)
-
-    def copies(self, name: str) -> tuple[Symbol, ...]:
-        return self._named("vmlinux", name)
-
-    def clones(self, name: str) -> tuple[str, ...]:
-        return tuple(s.name for s in self.objects["vmlinux"] if is_clone(s.name, name))
-
-    def similar(
-        self, name: str, limit: int = 3, *, module: str | Path | None = None
-    ) -> tuple[str, ...]:
-        object_ = "vmlinux" if module is None else str(module)
-        return tuple(s.name for s in self.objects[object_] if s.name[:4] == name[:4])[:limit]
-
-    def has_module(self, module: str | Path) -> bool:
-        return str(module) in self.objects and module != "vmlinux"
-
-    def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
-        return self._named(str(module), name)
-
-    def module_clones(self, module: str | Path, name: str) -> tuple[str, ...]:
-        return tuple(s.name for s in self.objects[str(module)] if is_clone(s.name, name))
-
-
-FACTS = FakeFacts(
-    {
-        "vmlinux": [
-            symbol("cmdline_proc_show"),
-            symbol("s_show", 1),
-            symbol("s_show", 2),
-            symbol("s_show", 3, traceable=False),
-            symbol("do_idle", traceable=False),
-            symbol("start_kernel", init=True),
-            symbol("tcp_v4.isra.0"),
-            symbol("tcp_v4.constprop.0.cold"),
-        ],
-        "loop": [symbol("lo_open"), symbol("lo_free.isra.0"), symbol("lo_init", init=True)],
-    }
-)
-
-
 def one(old: str, *, object_: str = "vmlinux", extra: str = "") -> str:
     """A manifest that replaces one function, whose name is at line 12, column 14."""
     text = f"objects:\n  - name: {object_}\n    functions:\n      - old: {old}\n"
@@ -106,7 +43,7 @@ def one(old: str, *, object_: str = "vmlinux", extra: str = "") -> str:
 
 def planned(folder: Path, text: str, facts: Facts = FACTS, **words: Any) -> Plan:
     config: KernelConfig = words.pop("config", CONFIG)
-    (folder / "a.c").touch()
+    (folder / "a.c").write_text(stubs(yaml.safe_load(text)))
     (folder / "manifest.yaml").write_text(text)
     document = load(folder)
     at = words.pop("kernel", kernel())
@@ -293,7 +230,7 @@ def test_a_pattern_matches_whole_flavours(pattern: str, release: str, answer: bo
 )
 def test_needs_that_no_engine_of_this_version_gives(tmp_path: Path, needs: str, mode: str) -> None:
     text = one("cmdline_proc_show").replace("LEAVE_PATCHED_SET, SWITCH_THREAD", needs)
-    (problem,) = refused(tmp_path, text)
+    (problem,) = refused(tmp_path, f"{text}kthreads: patched-set\n")
     assert spots((problem,)) == [("engine-provides-the-mode", 9, 8)]
     assert f"mode {mode} needs engine consistency" in problem.message
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Problems as SARIF 2.1.0, which code-scanning services read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lppack import __version__
+from lppack.errors import Problem
+from lppack.rules.every import every
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
+    """One run of lppack; files are relative to the current directory where they can be."""
+    pages = {entry.id: entry.page for entry in every()}
+    ids = sorted({*pages, *(problem.rule for problem in problems)})
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "lppack",
+                        "semanticVersion": __version__,
+                        "rules": [_rule(name, pages.get(name)) for name in ids],
+                    }
+                },
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(problem, ids) for problem in problems],
+            }
+        ],
+    }
+
+
+def _rule(name: str, page: str | None) -> dict[str, Any]:
+    first = " ".join((page or name.replace("-", " ")).partition("\n\n")[0].split())
+    rule = {"id": name, "shortDescription": {"text": first}}
+    return {**rule, "fullDescription": {"text": page}} if page else rule
+
+
+def _result(problem: Problem, ids: list[str]) -> dict[str, Any]:
+    text = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
+    return {
+        "ruleId": problem.rule,
+        "ruleIndex": ids.index(problem.rule),
+        "level": problem.level.value,
+        "message": {"text": text},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": _location(Path(problem.file)),
+                    "region": {"startLine": problem.line, "startColumn": problem.column},
+                }
+            }
+        ],
+    }
+
+
+def _location(file: Path) -> dict[str, str]:
+    here, path = Path.cwd(), Path.cwd() / file
+    if path.is_relative_to(here) and ".." not in path.parts:
+        return {"uri": quote(path.relative_to(here).as_posix()), "uriBaseId": "%SRCROOT%"}
+    return {"uri": path.as_uri()}

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Rules of how the author's C treats converted data: when it converts, looks, and forgets."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lppack.document import Document
+from lppack.rules.c_tokens import CFile, Function, Token, arguments
+from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.source import at, headers, sources
+
+#: What frees memory (mm/slab_common.c, mm/util.c, include/linux/rcupdate.h).
+_FREE = ("kfree", "kvfree", "kfree_sensitive", "kmem_cache_free", "kfree_rcu", "vfree")
+#: What may sleep, or allocates in a way that may (might_sleep() in each, or GFP_KERNEL).
+_SLEEP = (
+    *("mutex_lock", "mutex_lock_interruptible", "down", "down_read", "down_write", "msleep"),
+    *("usleep_range", "schedule", "schedule_timeout", "wait_event", "wait_for_completion"),
+    *("copy_from_user", "copy_to_user", "synchronize_rcu", "vmalloc", "vzalloc", "kvmalloc"),
+    *("kvzalloc", "flush_work", "cancel_work_sync", "might_sleep", "cond_resched"),
+)
+_ALLOCATE = (
+    *("kmalloc", "kzalloc", "kcalloc", "kmalloc_array", "krealloc", "kstrdup", "kmemdup"),
+    *("vmalloc", "vzalloc", "kvmalloc", "kvzalloc", "kmem_cache_alloc", "kmem_cache_zalloc"),
+    *("alloc_pages", "__get_free_page", "__get_free_pages", "alloc_percpu"),
+)
+
+
+def _functions(document: Document) -> Iterator[tuple[CFile, Function]]:
+    for file in sources(document):
+        for function in file.functions:
+            yield file, function
+
+
+def _texts(document: Document, key: str, *wanted: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Entries of a list in which these keys are text, each with its place in the list."""
+    for pointer, entry in document.mappings(key):
+        if all(isinstance(entry.get(name), str) for name in wanted):
+            yield int(pointer[1]), entry
+
+
+def _names(document: Document) -> frozenset[str]:
+    files = (*sources(document), *headers(document))
+    return frozenset[str]().union(*(file.names for file in files))
+
+
+def _complete(document: Document) -> bool:
+    """Could all sources be read?"""
+    return bool(sources(document)) and len(sources(document)) == len(document.at("sources"))
+
+
+def transform_is_called(document: Document) -> Iterator[Fault]:
+    """Each transform T is used: somewhere the new code calls lp_convert_T().
+
+    Phase 2 only allows conversion; an instance is converted when the new code says so, on access.
+    """
+    if not _complete(document):
+        return
+    for index, entry in _texts(document, "transforms", "name"):
+        if f"lp_convert_{entry['name']}" not in _names(document):
+            yield Fault(
+                ("transforms", index, "name"),
+                f"no source calls lp_convert_{safe(entry['name'])}()",
+                "call it before an instance is used",
+            )
+
+
+_OWNED = (("transforms", "forward"), ("transforms", "reverse"), ("shadow_variables", "constructor"))
+
+
+def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
+    """Rule 29: only lppack calls `forward`, `reverse` and a shadow variable's `constructor`.
+
+    Called by the author they would convert before every thread has switched, and nothing would
+    track what has to be reversed.
+    """
+    owned = {
+        entry[key]: key
+        for table, keys in (
+            ("transforms", ("forward", "reverse")),
+            ("shadow_variables", ("constructor",)),
+        )
+        for _, entry in document.mappings(table)
+        for key in keys
+        if isinstance(entry.get(key), str)
+    }
+    for file, function in _functions(document):
+        for token in function.calls(*owned) if owned else ():
+            yield at(
+                file,
+                token,
+                f"{token.text}() is a {owned[token.text]}: only lppack calls it",
+                "call lp_convert_T(), which asks if conversion is on, and tracks",
+            )
+
+
+def constructor_does_not_sleep(document: Document) -> Iterator[Fault]:
+    """Rule 48: a constructor runs with interrupts off, under the lock of all shadow variables.
+
+    __klp_shadow_get_or_alloc(), kernel/livepatch/shadow.c: it is called below klp_shadow_lock.
+    """
+    names = {e["constructor"] for _, e in _texts(document, "shadow_variables", "constructor")}
+    for file, function in _functions(document):
+        if function.name in names:
+            for token in (*function.calls(*_SLEEP), *_words(function, "GFP_KERNEL")):
+                yield at(file, token, f"{token.text} may sleep, in constructor {function.name}()")
+
+
+def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
+    """`forward` runs under the lock of the instance: it allocates with GFP_NOWAIT.
+
+    GFP_KERNEL may start reclaim, and reclaim may need that very lock.
+    """
+    names = {entry["forward"] for _, entry in _texts(document, "transforms", "forward")}
+    for file, function in _functions(document):
+        if function.name in names:
+            for token in _words(function, "GFP_KERNEL"):
+                yield at(
+                    file, token, f"GFP_KERNEL under the lock, in {function.name}()", "GFP_NOWAIT"
+                )
+
+
+def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
+    """Rule 30: `reverse` allocates nothing, as it must not fail: a revert could not be refused."""
+    names = {entry["reverse"] for _, entry in _texts(document, "transforms", "reverse")}
+    for file, function in _functions(document):
+        if function.name in names:
+            for token in function.calls(*_ALLOCATE):
+                yield at(file, token, f"{token.text}() in {function.name}(), which must not fail")
+
+
+def _words(function: Function, *words: str) -> Iterator[Token]:
+    return (token for token in function.body if token.text in words)
+
+
+def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
+    """Rule 49 (warning): NAME_get() gives NULL for instances in the old form.
+
+    Seen as looked after: a function that asks the marker of the transform, or that compares what it
+    was given. Instances that are older than the patch have no shadow variable.
+    """
+    markers = {e["name"]: e["marker"] for _, e in _texts(document, "transforms", "name", "marker")}
+    for _, entry in _texts(document, "shadow_variables", "name", "transform"):
+        getters = (f"{entry['name']}_get", f"{entry['name']}_get_or_alloc")
+        marker = markers.get(entry["transform"])
+        for file, function in _functions(document):
+            if marker and any(function.calls(marker)):
+                continue
+            for token in function.calls(*getters):
+                if _unchecked(function.body, token):
+                    yield at(
+                        file,
+                        token,
+                        f"{token.text}() gives NULL for an instance in the old form",
+                        "ask the marker first, under the lock, or compare the result",
+                    )
+
+
+def _unchecked(body: tuple[Token, ...], call: Token) -> bool:
+    """Is the result used without a look at it? True for ``get(x)->y`` and an unasked variable."""
+    place = body.index(call)
+    end = place + 2 + len(arguments(body, call))  # its closing parenthesis
+    after = body[end + 1].text if end + 1 < len(body) else ""
+    if after == "->":
+        return True
+    if after != ";" or place < 2 or body[place - 1].text != "=":
+        return False
+    name, rest = body[place - 2].text, body[end:]
+    for before, token, behind in zip(rest, rest[1:], rest[2:], strict=False):
+        if token.text == name:
+            if behind.text in ("==", "!=", "&&", "||", "?", ")") and before.text != ",":
+                return False
+            if before.text in ("!", "&&", "||", "==", "!=", "return"):
+                return False
+            if behind.text == "->":
+                return True
+    return False
+
+
+def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
+    """NAME_get_or_alloc() belongs into `forward`, or what that calls (a warning).
+
+    Anywhere else it gives NULL unless phase 2 is on, and the marker does not tell that the shadow
+    variable is there.
+    """
+    bodies = {function.name: function for _, function in _functions(document)}
+    reached = {entry["forward"] for _, entry in _texts(document, "transforms", "forward")}
+    todo = list(reached)
+    while todo:
+        function = bodies.get(todo.pop())
+        for token in function.calls() if function else ():
+            if token.text in bodies and token.text not in reached:
+                reached.add(token.text)
+                todo.append(token.text)
+    for _, entry in _texts(document, "shadow_variables", "name"):
+        for file, function in _functions(document):
+            if function.name not in reached:
+                for token in function.calls(f"{entry['name']}_get_or_alloc"):
+                    yield at(
+                        file, token, f"{token.text}() outside of forward", "let forward make it"
+                    )
+
+
+def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
+    """Rule 51 (warning): some function calls lp_forget_T() where an instance is freed.
+
+    Without it the list of converted instances points into freed memory, and revert writes there. A
+    type whose instances are never freed needs none.
+    """
+    if not _complete(document):
+        return
+    for index, entry in _texts(document, "transforms", "name"):
+        if f"lp_forget_{entry['name']}" not in _names(document):
+            yield Fault(
+                ("transforms", index, "name"),
+                f"no source calls lp_forget_{safe(entry['name'])}()",
+                "replace each function that frees an instance, and call it there",
+            )
+
+
+def free_forgets_first(document: Document) -> Iterator[Fault]:
+    """Rule 45 (warning): a function that frees an instance of a converted type forgets it first.
+
+    lp_forget_T() drops it from what is tracked, and frees its shadow variables.
+    """
+    for _, entry in _texts(document, "transforms", "name", "type"):
+        type_ = entry["type"].split()
+        for file, function in _functions(document):
+            if any(function.calls(f"lp_forget_{entry['name']}")):
+                continue
+            owned = _pointers((*function.head, *function.body), type_)
+            for token in function.calls(*_FREE):
+                if any(word.text in owned for word in arguments(function.body, token)):
+                    yield at(
+                        file,
+                        token,
+                        f"{token.text}() of a {safe(entry['type'])} that may be tracked",
+                        f"call lp_forget_{safe(entry['name'])}() before",
+                    )
+
+
+def _pointers(tokens: tuple[Token, ...], type_: list[str]) -> set[str]:
+    """Variables and arguments that are declared as ``TYPE *name``."""
+    words, found = [token.text for token in tokens], set()
+    for place in range(len(type_), len(words) - 1):
+        if words[place] == "*" and words[place - len(type_) : place] == type_:
+            found.add(words[place + 1])
+    return found
+
+
+RULES: tuple[Rule, ...] = (
+    transform_is_called,
+    transform_is_left_to_the_glue,
+    constructor_does_not_sleep,
+    forward_does_not_reclaim,
+    reverse_needs_no_memory,
+)
+WARNINGS: tuple[Rule, ...] = (
+    shadow_variable_may_be_missing,
+    new_data_is_made_by_forward,
+    converted_type_is_forgotten,
+    free_forgets_first,
+)

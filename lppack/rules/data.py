@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Rules of data: transforms, shadow variables, states, and the names that they give."""
+
+from collections.abc import Iterator
+
+from lppack.document import Document, Pointer
+from lppack.model import stable_id
+from lppack.rules.runner import Fault, Rule, safe
+
+HOOKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch", "barrier")
+
+
+def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
+    """A transform belongs to a listed object: when that goes, its tracked instances are dropped."""
+    names = [entry.get("name") for _, entry in document.mappings("objects")]
+    for pointer, entry in document.mappings("transforms"):
+        name = entry.get("object")
+        if isinstance(name, str) and name not in names:
+            yield Fault((*pointer, "object"), f'"{safe(name)}" is not one of the objects')
+
+
+def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
+    """Shadow variables are new data: they are made only while their transform converts."""
+    transforms = {
+        name: entry.get("type")
+        for _, entry in document.mappings("transforms")
+        if isinstance(name := entry.get("name"), str)
+    }
+    for pointer, entry in document.mappings("shadow_variables"):
+        name, parent = entry.get("transform"), entry.get("attached_to")
+        if not isinstance(name, str):
+            continue
+        if name not in transforms:
+            yield Fault((*pointer, "transform"), f'"{safe(name)}" is not one of the transforms')
+        elif isinstance(parent, str) and parent != transforms[name]:
+            yield Fault(
+                (*pointer, "attached_to"),
+                f'"{safe(parent)}" is not the type that transform "{safe(name)}" converts',
+            )
+
+
+def names_are_told_apart(document: Document) -> Iterator[Fault]:
+    """Every C name in a manifest has one meaning: `forward` cannot be `reverse`."""
+    seen: dict[str, Pointer] = {}
+
+    def once(pointer: Pointer, value: object) -> Iterator[Fault]:
+        if isinstance(value, str):
+            if value in seen:
+                line, _ = document.place(seen[value])
+                yield Fault(pointer, f'"{safe(value)}" has another meaning in line {line}')
+            seen.setdefault(value, pointer)
+
+    for pointer, value in authors_functions(document):
+        yield from once(pointer, value)
+    for key in ("transforms", "shadow_variables"):
+        for where, entry in document.mappings(key):
+            yield from once((*where, "name"), entry.get("name"))
+
+
+#: Global names of generated code beside those that hold a transform's or a variable's name.
+GLUE = (
+    "lp_convert_init",
+    "lp_convert_exit",
+    "lp_convert_start",
+    "lp_convert_stop",
+    "lp_convert_is_on",
+    "lp_convert_count",
+    "lp_convert_left_old",
+    "lp_test_point",
+    "lp_test_point_init",
+    "lp_test_point_exit",
+)
+
+
+def generated_names_are_free(document: Document) -> Iterator[Fault]:
+    """A function of the author's must not have the name of one that lppack makes."""
+    made = set(GLUE)
+    for _, entry in document.mappings("transforms"):
+        made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget", "drop")}
+    for _, entry in document.mappings("shadow_variables"):
+        made |= {f"{entry.get('name')}_{verb}" for verb in ("get", "get_or_alloc")}
+    for pointer, value in authors_functions(document):
+        if value in made:
+            yield Fault(pointer, f'"{safe(value)}" is made by lppack', "choose another name")
+
+
+def authors_functions(document: Document) -> Iterator[tuple[Pointer, str]]:
+    """Every function that the author writes, and where it is named."""
+    for pointer, _ in document.mappings("objects"):
+        for where, _ in document.mappings(*pointer, "functions"):
+            yield from _named(document, (*where, "new"))
+        for hook in HOOKS:
+            yield from _named(document, (*pointer, "hooks", hook))
+    for where, _ in document.mappings("transforms"):
+        for path in (
+            ("marker",),
+            ("lock", "take"),
+            ("lock", "release"),
+            ("forward",),
+            ("reverse",),
+            ("for_each",),
+            ("prepare",),
+            ("check",),
+            ("finish",),
+        ):
+            yield from _named(document, (*where, *path))
+    for where, _ in document.mappings("shadow_variables"):
+        yield from _named(document, (*where, "constructor"))
+
+
+def _named(document: Document, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
+    value = document.text(*pointer)
+    if value is not None:
+        yield pointer, value
+
+
+def converted_fix_has_a_transform(document: Document) -> Iterator[Fault]:
+    """A fix that is effective once data is converted needs data that is converted."""
+    if document.at("transforms"):
+        return
+    for pointer, entry in document.mappings("fixes"):
+        if entry.get("effective") == "converted":
+            yield Fault(
+                (*pointer, "effective"),
+                "nothing is converted: the fix would never be live",
+                'leave "effective" out, or add "transforms"',
+            )
+
+
+def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
+    """Rule 30: a transform has a `reverse`, or says that it is `irreversible`, and not both."""
+    for pointer, entry in document.mappings("transforms"):
+        if "reverse" in entry and entry.get("irreversible"):
+            yield Fault((*pointer, "irreversible"), 'it has a "reverse"', "leave one of them out")
+        elif "reverse" not in entry and not entry.get("irreversible"):
+            yield Fault(pointer, 'has no "reverse": the patch could never be reverted')
+
+
+def ids_are_told_apart(document: Document) -> Iterator[Fault]:
+    """Rules 38 and 44: each state and each shadow variable of a patch has an id of its own.
+
+    The kernel finds both by number alone (klp_get_state, klp_shadow_get): with one number for two
+    meanings each would read what the other wrote. The series has a state too, made by lppack.
+    """
+    states: dict[int, str] = {}
+    name = document.text("name")
+    if name and name.isprintable():
+        states[stable_id("series", name)] = "the series itself"
+    for pointer, entry in document.mappings("states"):
+        number = entry.get("id")
+        if isinstance(number, int):
+            if number in states:
+                yield Fault((*pointer, "id"), f"{number} is the id of {states[number]}")
+            line, _ = document.place(pointer)
+            states.setdefault(number, f"the state in line {line}")
+    seen: set[tuple[object, object]] = set()
+    for pointer, entry in document.mappings("shadow_variables"):
+        key = (entry.get("name"), entry.get("version"))
+        if isinstance(key[0], str) and isinstance(key[1], int):
+            if key in seen:
+                yield Fault(
+                    (*pointer, "name"), f'"{safe(key[0])}" of version {key[1]} has its id already'
+                )
+            seen.add(key)
+
+
+def hooks_come_in_pairs(document: Document) -> Iterator[Fault]:
+    """Rule 31 (warning): what pre_patch takes, post_unpatch frees; what post_patch changes,
+    pre_unpatch undoes.
+
+    Documentation/livepatch/callbacks.rst: a transition that is reversed skips pre_unpatch, so what
+    was taken before it must be freed in post_unpatch.
+    """
+    for pointer, entry in document.mappings("objects"):
+        hooks = entry.get("hooks")
+        if not isinstance(hooks, dict):
+            continue
+        for first, last in (("pre_patch", "post_unpatch"), ("post_patch", "pre_unpatch")):
+            if first in hooks and last not in hooks:
+                yield Fault(
+                    (*pointer, "hooks", first),
+                    f'there is a "{first}" and no "{last}"',
+                    "right only if it takes and changes nothing",
+                )
+
+
+RULES: tuple[Rule, ...] = (
+    transform_belongs_to_an_object,
+    shadow_variable_has_a_transform,
+    names_are_told_apart,
+    generated_names_are_free,
+    converted_fix_has_a_transform,
+    each_transform_can_go_back,
+    ids_are_told_apart,
+)
+WARNINGS: tuple[Rule, ...] = (hooks_come_in_pairs,)

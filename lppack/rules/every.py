@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Every rule, by what it needs to be asked: the one list that the rest of lppack uses."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lppack.document import Document
+from lppack.errors import Level, Problem
+from lppack.rules import (
+    conversion,
+    data,
+    files,
+    history,
+    host,
+    kernel,
+    manifest,
+    module,
+    needs,
+    source,
+    support,
+    target,
+)
+from lppack.rules.runner import Rule, problems, rule_id
+
+
+class Asked(StrEnum):
+    """When a rule is asked, as docs/rules.md says it."""
+
+    ALWAYS = "always"
+    FROM = "by validate, with --from OLD"
+    KERNEL = "with a kernel: by validate with --kernel, and by plan"
+    PLAN = "by plan"
+    BUILT = "of the built module: by build and inspect"
+    APPLY = "of the host: by apply, before it loads anything"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    rule: Callable[..., object]
+    level: Level
+    asked: Asked
+
+    @property
+    def id(self) -> str:
+        return rule_id(self.rule)
+
+    @property
+    def page(self) -> str:
+        return inspect.getdoc(self.rule) or ""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Which of the 56 rules of docs/decisions.md it is; none: a rule that was missing there."""
+        found = _NUMBERS.match(self.page)
+        return tuple(int(number) for number in re.findall(r"\d+", found[0])) if found else ()
+
+
+_NUMBERS = re.compile(r"Rules? (\d+)(, \d+)*( and \d+)?[ :]")
+
+#: What the manifest and its folder tell.
+_FOLDER: tuple[Rule, ...] = (
+    *manifest.RULES,
+    *needs.RULES,
+    *data.RULES,
+    *files.RULES,
+    *support.RULES,
+    *source.RULES,
+    *conversion.RULES,
+)
+_FOLDER_WARNINGS: tuple[Rule, ...] = (
+    *manifest.WARNINGS,
+    *data.WARNINGS,
+    *source.WARNINGS,
+    *conversion.WARNINGS,
+)
+
+
+def every() -> tuple[Entry, ...]:
+    """All rules, in the order in which they are asked."""
+    return tuple(_entries())
+
+
+def _entries() -> Iterator[Entry]:
+    tables: tuple[tuple[Asked, Level, tuple[Callable[..., object], ...]], ...] = (
+        (Asked.ALWAYS, Level.ERROR, _FOLDER),
+        (Asked.ALWAYS, Level.WARNING, _FOLDER_WARNINGS),
+        (Asked.FROM, Level.ERROR, history.RULES),
+        (Asked.FROM, Level.WARNING, history.WARNINGS),
+        (Asked.KERNEL, Level.ERROR, (*target.RULES, *target.ENVIRONMENT, *kernel.RULES)),
+        (Asked.KERNEL, Level.WARNING, (*target.WARNINGS, *kernel.WARNINGS)),
+        (Asked.PLAN, Level.ERROR, needs.PLAN_RULES),
+        (Asked.BUILT, Level.ERROR, module.RULES),
+        (Asked.APPLY, Level.ERROR, host.RULES),
+        (Asked.APPLY, Level.WARNING, host.WARNINGS),
+    )
+    for asked, level, rules in tables:
+        for rule in rules:
+            yield Entry(rule=rule, level=level, asked=asked)
+
+
+def rule_problems(document: Document) -> Iterator[Problem]:
+    """What every rule of the manifest, its folder and its sources finds, errors and warnings."""
+    document = source.with_code(document)
+    for rule in _FOLDER:
+        yield from problems(document, rule(document), rule)
+    for rule in _FOLDER_WARNINGS:
+        yield from problems(document, rule(document), rule, level=Level.WARNING)
+
+
+#: Of the 56, and not made: docs/decisions.md has the reasons.
+DROPPED = (25, 34, 35, 42, 43)
+
+
+def live() -> tuple[int, ...]:
+    """Numbers of the 56 rules that at least one rule here is, or is a part of."""
+    return tuple(sorted({number for entry in every() for number in entry.numbers}))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Rules of a patch and the version that it follows: ``validate --from OLD``."""
+
+from collections.abc import Callable, Iterator
+
+from lppack.document import Document, Pointer
+from lppack.errors import Level, Problem
+from lppack.rules.c_tokens import read_c
+from lppack.rules.files import text_of
+from lppack.rules.runner import Fault, problems, safe
+
+HistoryRule = Callable[[Document, Document], Iterator[Fault]]
+
+
+def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
+    """What follows a patch has its name: ids of states and shadow variables are made of it."""
+    name, before = document.text("name"), old.text("name")
+    if name and before and name != before:
+        yield Fault(("name",), f'the version before is of "{safe(before)}"')
+
+
+def version_grows(document: Document, old: Document) -> Iterator[Fault]:
+    """Rules 40 and 41: the version is greater than that of the patch before.
+
+    It is the version of the series' klp_state: klp_is_state_compatible(), kernel/livepatch/state.c,
+    refuses a lower one beside or over a live patch, and so a way down. Back is by revert.
+    """
+    version, before = document.at("version"), old.at("version")
+    if isinstance(version, int) and isinstance(before, int) and version <= before:
+        yield Fault(("version",), f"{version} does not follow {before}", f"{before + 1}")
+
+
+def states_are_handed_on(document: Document, old: Document) -> Iterator[Fault]:
+    """Rule 39: a state that the patch before declares is declared again, in its version or a later.
+
+    klp_is_state_compatible(), kernel/livepatch/state.c: a patch that replaces others must know all
+    their states, and any patch must know a state in at least the version that is there.
+    """
+    versions = {e.get("id"): e.get("version") for _, e in document.mappings("states")}
+    replaces = old.text("name") in [name for _, name in document.strings("replaces")]
+    for _, entry in old.mappings("states"):
+        number, before = entry.get("id"), entry.get("version")
+        version = versions.get(number)
+        if not isinstance(number, int) or not isinstance(before, int):
+            continue
+        if number not in versions and replaces:
+            yield Fault(("states",), f"state {number} of the version before is not declared")
+        elif isinstance(version, int) and version < before:
+            yield Fault(("states",), f"state {number} had version {before} before, not {version}")
+
+
+def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fault]:
+    """Rule 50: a shadow variable whose type or layout changed has another `version`, a new id.
+
+    While one version takes the place of the other both run side by side, and each would read what
+    the other wrote. The layout is compared as it stands in the author's headers and sources.
+    """
+    before = {
+        (entry["name"], entry["version"]): entry.get("type")
+        for _, entry in old.mappings("shadow_variables")
+        if isinstance(entry.get("name"), str) and isinstance(entry.get("version"), int)
+    }
+    layouts, were = _layouts(document), _layouts(old)
+    for pointer, entry in document.mappings("shadow_variables"):
+        name, version, type_ = entry.get("name"), entry.get("version"), entry.get("type")
+        if not (isinstance(name, str) and isinstance(version, int) and isinstance(type_, str)):
+            continue
+        if (name, version) not in before:
+            continue
+        was = before[name, version]
+        if was != type_:
+            yield Fault((*pointer, "type"), f'was "{safe(str(was))}" before', _raise(version))
+        elif layouts.get(type_) != were.get(type_) and type_ in layouts and type_ in were:
+            yield Fault(
+                (*pointer, "version"),
+                f"{safe(type_)} has other members than before, and the same version",
+                _raise(version),
+            )
+
+
+def _raise(version: int) -> str:
+    return f"version: {version + 1}"
+
+
+def _layouts(document: Document) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in ("headers", "sources"):
+        for _, name in document.strings(key):
+            text = text_of(document, name)
+            if text is not None:
+                found |= read_c(text, name).layouts
+    return found
+
+
+def transform_is_still_there(document: Document, old: Document) -> Iterator[Fault]:
+    """Data that the version before converted must be understood: its transforms stay.
+
+    Where the patch before is live and has converted, its new form is all over the kernel.
+    """
+    have = {entry.get("name") for _, entry in document.mappings("transforms") if _hashable(entry)}
+    for _, entry in old.mappings("transforms"):
+        name = entry.get("name")
+        if isinstance(name, str) and name not in have:
+            yield Fault(
+                ("transforms",) if document.at("transforms") else (),
+                f'transform "{safe(name)}" of the version before is gone',
+                "keep it: there may be data in its new form",
+            )
+
+
+def _hashable(entry: dict[str, object]) -> bool:
+    return isinstance(entry.get("name"), str)
+
+
+def fix_is_not_lost(document: Document, old: Document) -> Iterator[Fault]:
+    """A fix of the version before is still named (a warning): who upgrades expects to keep it."""
+    have = set(_fixes(document))
+    for _, what in enumerate(dict.fromkeys(_fixes(old))):
+        if what not in have:
+            where: Pointer = ("fixes",) if document.at("fixes") else ()
+            yield Fault(where, f"the version before fixed {safe(what)}")
+
+
+def _fixes(document: Document) -> Iterator[str]:
+    for _, entry in document.mappings("fixes"):
+        what = entry.get("cve") or entry.get("commit")
+        if isinstance(what, str):
+            yield what
+
+
+def function_is_still_patched(document: Document, old: Document) -> Iterator[Fault]:
+    """A function that the version before replaced is still replaced (a warning)."""
+    have = set(_patched(document))
+    for name, function in dict.fromkeys(_patched(old)):
+        if (name, function) not in have:
+            yield Fault(
+                ("objects",), f"the version before replaced {safe(function)} of {safe(name)}"
+            )
+
+
+def _patched(document: Document) -> Iterator[tuple[str, str]]:
+    for pointer, entry in document.mappings("objects"):
+        for _, item in document.mappings(*pointer, "functions"):
+            name, function = entry.get("name"), item.get("old")
+            if isinstance(name, str) and isinstance(function, str):
+                yield name, function
+
+
+RULES: tuple[HistoryRule, ...] = (
+    series_is_the_same,
+    version_grows,
+    states_are_handed_on,
+    layout_has_its_own_version,
+    transform_is_still_there,
+)
+WARNINGS: tuple[HistoryRule, ...] = (fix_is_not_lost, function_is_still_patched)
+
+
+def history_problems(document: Document, old: Document) -> Iterator[Problem]:
+    """What the version before says against this one."""
+    for rule in RULES:
+        yield from problems(document, rule(document, old), rule)
+    for rule in WARNINGS:
+        yield from problems(document, rule(document, old), rule, level=Level.WARNING)

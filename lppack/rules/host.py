@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the host at the moment of apply: asked before anything is loaded."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.engines.protocol import Engine, PatchState
+from lppack.errors import HostError
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a bundle should not be loaded here, and a way out."""
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A host as the rules look at it; ``states`` are read once."""
+
+    host: Host
+    engine: Engine
+    states: tuple[PatchState, ...]
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None if it cannot be read."""
+        try:
+            return self.host.read(path).strip()
+        except HostError:
+            return None
+
+    def command(self, verb: str, series: str) -> str:
+        """The command line with which a person goes on."""
+        return f"lppack {verb} {series} --on {self.host.name}"
+
+
+HostRule = Callable[[View, Bundle], Iterator[Refusal]]
+
+
+def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rules 18 and 54: the host runs the very build of the kernel that the bundle was made for.
+
+    A release is used again for other builds, so the version (`uname -v`) is compared too. A target
+    module that is not from the kernel's own package cannot be held against anything yet.
+    """
+    release, version = view.read(abi.OSRELEASE), view.read(abi.VERSION)
+    if (release, version) != (bundle.release, bundle.kernel_version):
+        yield Refusal(
+            f"{bundle.path.name} is for {bundle.release} {bundle.kernel_version}, and "
+            f"{view.host.name} runs {release} {version}",
+            f"build it for that kernel: lppack build PATCH --kernel {release}",
+        )
+
+
+def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53: kernel.ftrace_enabled is 1: live patches redirect by ftrace.
+
+    Documentation/livepatch/livepatch.rst, limitations; register_ftrace_function() with
+    FTRACE_OPS_FL_PERMANENT fails while it is 0 (kernel/trace/ftrace.c).
+    """
+    if view.read(abi.FTRACE_ENABLED) == "0":
+        yield Refusal(
+            f"{abi.FTRACE_ENABLED} is 0 on {view.host.name}: no function can be redirected",
+            f"echo 1 > {abi.FTRACE_ENABLED}",
+        )
+
+
+def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 55: no transition was forced since the machine started, as far as its log tells.
+
+    klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
+    outside, and force sets no taint; the log is the only witness, while it goes back that far.
+    """
+    if view.engine.forced():
+        yield Refusal(
+            f"a transition was forced on {view.host.name}: which code its threads run is not known",
+            "plan a reboot; until then load nothing more",
+        )
+
+
+def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53: no live patch is in transition: klp_enable_patch() gives EBUSY
+    (klp_transition_patch, kernel/livepatch/core.c)."""
+    for state in view.states:
+        if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
+            yield Refusal(
+                f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
+                "wait for it, or see: lppack status",
+            )
+
+
+def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Another version of the series is reverted first: each would free and reverse what the other
+    one tracks. Replacing one by the other comes with cumulative patches."""
+    for state in view.states:
+        if state.info.get("series") == bundle.series and state.module != bundle.module:
+            yield Refusal(
+                f"{bundle.series} {state.info.get('version')} is on {view.host.name} already",
+                f"revert it first: {view.command('revert', bundle.series)}",
+            )
+
+
+def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 56: no live patch replaces a function of this one.
+
+    The newest would win (klp_ftrace_handler(), kernel/livepatch/patch.c), the older fix be lost in
+    silence, and two patches cannot know of one another's data.
+    """
+    for state in view.states:
+        shared = view.engine.replaced(state.module) & set(bundle.functions)
+        if shared and state.module != bundle.module:
+            object_, function = min(shared)
+            yield Refusal(
+                f"{function} of {object_} is replaced by {state.module} already",
+                "revert that first; two patches cannot know of one another's data",
+            )
+
+
+def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """A module of that name is not loaded: a patch that was disabled cannot be enabled again."""
+    for state in view.states:
+        if state.module == bundle.module:
+            verb = "revert" if state.phase is Phase.UNPATCHED else "status"
+            yield Refusal(
+                f"{bundle.module} is on {view.host.name} already: {state.phase}",
+                f"see: {view.command(verb, bundle.series)}",
+            )
+
+
+def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53: where only signed modules are taken, the bundle's module is signed.
+
+    module_sig_check(), kernel/module/signing.c: sig_enforce, or lockdown (secure boot turns it on).
+    That the key is one that the kernel trusts, only the kernel can tell.
+    """
+    if bundle.signed:
+        return
+    lockdown = view.read(abi.LOCKDOWN) or ""
+    if view.read(abi.SIG_ENFORCE) == "Y":
+        why = f"{abi.SIG_ENFORCE} is Y"
+    elif "[" in lockdown and "[none]" not in lockdown:
+        why = f"{abi.LOCKDOWN} is {lockdown}"
+    else:
+        return
+    yield Refusal(
+        f"{view.host.name} takes signed modules only ({why}), and {bundle.module} is not signed",
+        "sign it with a key that the kernel trusts",
+    )
+
+
+def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53 (warning): nobody but live patches redirects a function of this one.
+
+    The kernel lets one user of a function change where it returns to (FTRACE_OPS_FL_IPMODIFY,
+    kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.
+    enabled_functions shows no address: the function may be another one of that name.
+    """
+    live = {function for s in view.states for _, function in view.engine.replaced(s.module)}
+    held = {
+        found[1]
+        for line in (view.read(abi.ENABLED_FUNCTIONS) or "").splitlines()
+        if (found := re.match(r"(\S+) (?:\[\S+\] )?\(\d+\)(?: R|  ) I", line))
+    }
+    for object_, function in bundle.functions:
+        if function in held - live:
+            yield Refusal(
+                f"{function} of {object_} is redirected already, and not by a live patch",
+                f"look for kprobes and BPF programs; it is in {abi.ENABLED_FUNCTIONS}",
+            )
+
+
+def modules_were_not_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 55 (warning): no module was loaded or removed by force.
+
+    TAINT_FORCED_MODULE and TAINT_FORCED_RMMOD, include/linux/panic.h: what such a module left
+    behind may not be what the bundle was built against.
+    """
+    text = view.read(abi.TAINTED) or ""
+    bits = int(text) if text.isdecimal() else 0
+    for bit, what in ((abi.TAINT_FORCED_MODULE, "loaded"), (abi.TAINT_FORCED_RMMOD, "removed")):
+        if bits >> bit & 1:
+            yield Refusal(f"a module was {what} by force on {view.host.name}", "plan a reboot")
+
+
+RULES: tuple[HostRule, ...] = (
+    kernel_is_the_one,
+    ftrace_is_on,
+    no_transition_was_forced,
+    no_other_transition,
+    series_is_not_live,
+    function_is_not_replaced,
+    module_is_not_loaded,
+    unsigned_module_is_taken,
+)
+WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced)

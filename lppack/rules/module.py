@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the built module: what would keep it from loading, or from working."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lppack import abi
+from lppack.elf.module import ModuleFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What the module is held against; None: not known, and not judged."""
+
+    release: str | None = None
+    exports: Mapping[str, int] | None = None  # name -> checksum, of Module.symvers
+    compiler: str | None = None  # "gcc-12"
+
+
+ModuleRule = Callable[[ModuleFile, Against], Iterator[str]]
+
+
+def module_is_a_live_patch(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: modinfo has livepatch=Y (check_modinfo_livepatch(), kernel/module/main.c)."""
+    if module.info("livepatch") != "Y":
+        yield "modinfo has no livepatch=Y: the kernel would not take it for a live patch"
+
+
+def module_depends_on_nothing(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: modinfo `depends` is empty: a patch must load before its target does."""
+    if module.info("depends"):
+        yield f"it depends on {module.info('depends')}: it could not load before that"
+
+
+def vermagic_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rules 18 and 52: vermagic begins with the exact release.
+
+    same_magic(), kernel/module/version.c, compares all of it; an appended `+` is another release.
+    """
+    vermagic = module.info("vermagic") or ""
+    if against.release is not None and vermagic.split(" ")[0] != against.release:
+        yield f'its vermagic "{vermagic}" is not of {against.release}'
+
+
+def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: no weak symbol that the kernel lacks: simplify_symbols(), kernel/module/main.c,
+    leaves it NULL."""
+    for name in module.weak:
+        if name not in (against.exports or {}):
+            yield f"undefined weak symbol {name} would be NULL"
+
+
+def symbols_are_exported(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: each undefined symbol is in the kernel's Module.symvers, else it does not load."""
+    if against.exports is not None:
+        for name in module.undefined:
+            if name not in against.exports:
+                yield f"{name} is not exported by {against.release}"
+
+
+def checksums_are_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rules 21 and 52: the checksum of each symbol is the kernel's.
+
+    check_version(), kernel/module/version.c: "disagrees about version of symbol".
+    """
+    for name, crc in (module.checksums if against.exports else {}).items():
+        wanted = (against.exports or {}).get(name)
+        if wanted is not None and wanted != crc:
+            yield f"the checksum of {name} is {crc:#010x}, that of {against.release} {wanted:#010x}"
+
+
+def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: .klp.sym.* symbols are SHN_LIVEPATCH and well-formed.
+
+    klp_resolve_symbols(), kernel/livepatch/core.c: `.klp.sym.OBJECT.NAME,POSITION`.
+    """
+    for name, marked in module.klp_symbols:
+        if not marked:
+            yield f"{name} is not marked as a livepatch symbol"
+        if not re.fullmatch(r"\.klp\.sym\.[^.]{1,55}\.[^,]{1,511},\d+", name):
+            yield f"{name} is not .klp.sym.OBJECT.NAME,POSITION"
+
+
+_WIRED_AT_LOAD = ("__jump_table", ".static_call_sites")
+
+
+def nothing_late_is_wired_at_load(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: no livepatch relocation in a jump table or a list of static calls.
+
+    They are read when the module is loaded (jump_label_add_module(), static_call_add_module()), and
+    livepatch relocations for a target that comes later are applied when it comes.
+    """
+    for name in module.sections:
+        late = name.startswith(abi.KLP_SECTION) and not name.startswith(
+            f"{abi.KLP_SECTION}vmlinux."
+        )
+        if late and name.endswith(_WIRED_AT_LOAD):
+            yield f"section {name} would be applied after it was needed"
+
+
+def signature_is_at_the_end(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: a signature is the last thing in the file: strip cuts it off, or buries it.
+
+    module_sig_check(), kernel/module/signing.c, looks for its mark at the end alone.
+    """
+    if module.signature == "inside":
+        yield "has a signature that is not at its end: it was changed after it was signed"
+
+
+def module_is_stripped(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: no debug information and no BTF: they hold paths, and BTF has to match vmlinux's.
+
+    btf_module_notify(), kernel/bpf/btf.c, complains where it does not.
+    """
+    for name in (".debug_info", ".BTF"):
+        if name in module.sections:
+            yield f"section {name} is left in it"
+
+
+def compiler_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 17: .comment names the gcc that the kernel's configuration was made with.
+
+    Compared is the first number: what a configuration turns on depends on it.
+    """
+    wanted = re.search(r"-(\d+)", against.compiler or "")
+    for text in module.compilers if wanted else ():
+        found = re.search(r"GCC: \(.*\) (\d+)\.", text)
+        if wanted and found and found[1] != wanted[1]:
+            yield f"{text} compiled it, and the kernel's compiler is {against.compiler}"
+
+
+RULES: tuple[ModuleRule, ...] = (
+    module_is_a_live_patch,
+    module_depends_on_nothing,
+    vermagic_is_the_kernels,
+    nothing_is_weak,
+    symbols_are_exported,
+    checksums_are_the_kernels,
+    livepatch_symbols_are_marked,
+    nothing_late_is_wired_at_load,
+    signature_is_at_the_end,
+    module_is_stripped,
+    compiler_is_the_kernels,
+)
+
+
+def faults(module: ModuleFile, against: Against) -> list[str]:
+    """What would keep this live patch from loading, or from working."""
+    return [fault for rule in RULES for fault in rule(module, against)]

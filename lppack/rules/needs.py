@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Rules of declared consistency: flags, modes, and what goes together with them."""
+
+from collections.abc import Iterator
+
+from lppack import consistency
+from lppack.document import Document
+from lppack.errors import Problem
+from lppack.rules.runner import Fault, Rule, problems, safe
+
+
+def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
+    """Rule 23: exactly one LEAVE flag and one SWITCH flag, and at most one TRANSFORM.
+
+    Needs are a minimum; the mode is the weakest that gives at least that.
+    """
+    if not isinstance(document.at("needs"), list):
+        return
+    for axis, wanted in (("LEAVE_", True), ("SWITCH_", True), ("TRANSFORM_", False)):
+        given = [(p, text) for p, text in document.strings("needs") if text.startswith(axis)]
+        if wanted and not given:
+            yield Fault(("needs",), f"names no {axis}… flag", f"see: lppack explain {axis[:-1]}")
+        for pointer, text in given[1:]:
+            yield Fault(
+                pointer,
+                f"{safe(text)} stands beside {safe(given[0][1])}",
+                "keep the stronger one",
+            )
+
+
+def parse_needs(words: list[str]) -> consistency.Needs | None:
+    """The flags as a value; None while they are not one of each axis."""
+    leave = [consistency.Leave[w] for w in words if w in consistency.Leave.__members__]
+    switch = [consistency.Switch[w] for w in words if w in consistency.Switch.__members__]
+    transform = [consistency.Transform[w] for w in words if w in consistency.Transform.__members__]
+    if len(leave) != 1 or len(switch) != 1 or len(transform) > 1:
+        return None
+    method = transform[0] if transform else consistency.Transform.NONE
+    return consistency.Needs(leave=leave[0], switch=switch[0], transform=method)
+
+
+def _needs(document: Document) -> consistency.Needs | None:
+    return parse_needs([text for _, text in document.strings("needs")])
+
+
+def needs_agree(document: Document) -> Iterator[Fault]:
+    """Rule 27: a transform that the flags cannot carry is refused, not rounded up.
+
+    TRANSFORM_WORLD needs SWITCH_KERNEL and more than LEAVE_FUNCTION; TRANSFORM_ON_ACCESS needs
+    more than LEAVE_FUNCTION. The author has misunderstood something, and rounding would hide it.
+    """
+    needs = _needs(document)
+    reason = consistency.refusal(needs) if needs else None
+    if reason:
+        yield Fault(("needs",), reason)
+
+
+def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
+    """A mode that is asked for must give at least what the patch needs."""
+    needs, mode = _needs(document), document.text("mode")
+    if needs and mode in set(consistency.ModeName):
+        chosen = consistency.mode_named(consistency.ModeName(mode))
+        if not chosen.covers(needs):
+            yield Fault(
+                ("mode",),
+                f"{mode} gives {chosen.leave.name} {chosen.switch.name}, less than is needed",
+                f'leave "mode" out, or ask for "{consistency.weakest(needs).name.value}"',
+            )
+
+
+def transforms_are_declared(document: Document) -> Iterator[Fault]:
+    """Rule 28: TRANSFORM_ON_ACCESS and `transforms` go together."""
+    needs = _needs(document)
+    if needs is None:
+        return
+    asked = needs.transform is consistency.Transform.TRANSFORM_ON_ACCESS
+    if needs.transform is consistency.Transform.TRANSFORM_WORLD:
+        yield Fault(
+            ("needs",),
+            "TRANSFORM_WORLD needs the consistency engine, which this version does not have",
+            "use TRANSFORM_ON_ACCESS",
+        )
+    elif asked and not document.at("transforms"):
+        yield Fault(("needs",), 'TRANSFORM_ON_ACCESS is needed, but there are no "transforms"')
+    elif document.at("transforms") and not asked:
+        yield Fault(
+            ("transforms",),
+            "data is transformed, but the needs do not say so",
+            'add TRANSFORM_ON_ACCESS to "needs"',
+        )
+
+
+def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
+    """LEAVE_KERNEL is asked for together with `kthreads: patched-set`.
+
+    Kernel threads and io workers never leave the kernel: every mode switches them by a check of
+    their stacks, which is LEAVE_PATCHED_SET for them. The author has to say that this will do.
+    """
+    needs = _needs(document)
+    if needs and needs.leave is consistency.Leave.LEAVE_KERNEL and not document.at("kthreads"):
+        yield Fault(
+            ("needs",),
+            "LEAVE_KERNEL cannot be had for kernel threads, which never leave it",
+            'if LEAVE_PATCHED_SET is enough for them, say "kthreads: patched-set"',
+        )
+
+
+def interdependent_functions_switch_together(document: Document) -> Iterator[Fault]:
+    """Rule 26: functions that must not mix need LEAVE_PATCHED_SET and SWITCH_THREAD, or more.
+
+    With less, a thread could call the old one of them and the new one of another in one visit.
+    """
+    needs = _needs(document)
+    if needs is None or not document.at("interdependent"):
+        return
+    weak = [
+        flag.name
+        for flag, least in (
+            (needs.leave, consistency.Leave.LEAVE_PATCHED_SET),
+            (needs.switch, consistency.Switch.SWITCH_THREAD),
+        )
+        if flag.value < least.value
+    ]
+    if weak:
+        yield Fault(
+            ("interdependent",),
+            f"{' and '.join(weak)} would let them mix",
+            "ask for LEAVE_PATCHED_SET and SWITCH_THREAD at least",
+        )
+
+
+def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]:
+    """What `interdependent` names is replaced: a function that stays as it is cannot mix."""
+    replaced = {
+        item.get("old")
+        for pointer, _ in document.mappings("objects")
+        for _, item in document.mappings(*pointer, "functions")
+        if isinstance(item.get("old"), str)
+    }
+    value = document.at("interdependent")
+    for index in range(len(value) if isinstance(value, list) else 0):
+        for pointer, name in document.strings("interdependent", index):
+            if name not in replaced:
+                yield Fault(pointer, f'"{safe(name)}" is not replaced by this patch')
+
+
+def engine_provides_the_mode(
+    document: Document, mode: consistency.Mode, engine: str
+) -> Iterator[Fault]:
+    """Rule 24: the engine that is to move the threads gives the mode, on both axes.
+
+    The kernel's own engine gives LEAVE_PATCHED_SET SWITCH_THREAD (klp_check_stack_func() and
+    klp_try_switch_task(), kernel/livepatch/transition.c). Asked by `plan`, which chooses the two.
+    """
+    able = [name for name in mode.engines if name in consistency.AVAILABLE_ENGINES]
+    if not able or engine not in ("auto", *able):
+        yield Fault(
+            ("mode",) if document.at("mode") else ("needs",),
+            f"mode {mode.name} needs engine {' or '.join(mode.engines)}, "
+            f"and this version of lppack has {', '.join(consistency.AVAILABLE_ENGINES)}",
+            "the kernel's own engine gives mode hybrid: LEAVE_PATCHED_SET SWITCH_THREAD",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    needs_name_each_axis_once,
+    needs_agree,
+    mode_covers_the_needs,
+    transforms_are_declared,
+    kernel_threads_are_spoken_for,
+    interdependent_functions_switch_together,
+    interdependent_functions_are_replaced,
+)
+PLAN_RULES = (engine_provides_the_mode,)
+
+
+def plan_problems(document: Document, mode: consistency.Mode, engine: str) -> Iterator[Problem]:
+    """What is against the mode and the engine that were chosen."""
+    for rule in PLAN_RULES:
+        yield from problems(document, rule(document, mode, engine), rule)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the author's C, as far as its text tells: what it defines, calls and leaves alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lppack.document import Document
+from lppack.rules.c_tokens import CFile, Token, calls, read_c
+from lppack.rules.data import GLUE, HOOKS, authors_functions
+from lppack.rules.files import text_of
+from lppack.rules.runner import Fault, Rule, safe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded(Document):
+    """A document whose files were read: once for all the rules that ask."""
+
+    sources: tuple[CFile, ...]
+    headers: tuple[CFile, ...]
+
+
+def with_code(document: Document) -> Coded:
+    """``document`` with the files that can be read; what is wrong with others, other rules say."""
+    if isinstance(document, Coded):
+        return document
+    fields = {name: getattr(document, name) for name in ("path", "shown", "data", "values", "keys")}
+    return Coded(**fields, sources=_read(document, "sources"), headers=_read(document, "headers"))
+
+
+def sources(document: Document) -> tuple[CFile, ...]:
+    """The sources that can be read."""
+    return with_code(document).sources
+
+
+def headers(document: Document) -> tuple[CFile, ...]:
+    """The author's headers that can be read."""
+    return with_code(document).headers
+
+
+def _read(document: Document, key: str) -> tuple[CFile, ...]:
+    found = ((name, text_of(document, name)) for _, name in document.strings(key))
+    return tuple(
+        read_c(text, str(document.folder / name)) for name, text in found if text is not None
+    )
+
+
+def _every_call(document: Document, *names: str) -> Iterator[tuple[CFile, Token]]:
+    """Calls, and macros that look like one, anywhere in the sources."""
+    for file in sources(document):
+        for token in calls(file.tokens, *names):
+            yield file, token
+
+
+def at(file: CFile, token: Token, message: str, hint: str | None = None) -> Fault:
+    return Fault(("sources",), message, hint, file.spot(token))
+
+
+def named_functions_are_defined(document: Document) -> Iterator[Fault]:
+    """Each function that the manifest names is defined in a source, and is not static.
+
+    The generated code takes their addresses; a static one, or one that is not there, ends the build
+    long after it began. Nothing is said where a macro with ## or an included .c could define it.
+    """
+    files = sources(document)
+    if len(files) != len(list(document.strings("sources"))):
+        return
+    if not files or any(file.hides_functions for file in files):
+        return
+    defined = {function.name: (file, function) for file in files for function in file.functions}
+    for pointer, name in authors_functions(document):
+        if not name.isidentifier():
+            continue
+        if name not in defined:
+            yield Fault(pointer, f'"{safe(name)}" is not defined in any of the sources')
+        elif defined[name][1].is_static:
+            file, function = defined[name]
+            yield at(file, function.at, f'"{name}" is static', "the generated code cannot see it")
+
+
+def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
+    """Rule 33: pre_patch returns int, the other hooks nothing.
+
+    struct klp_callbacks, include/linux/livepatch.h: only pre_patch may fail and refuse the patch.
+    """
+    wanted = {}
+    for pointer, entry in document.mappings("objects"):
+        hooks = entry.get("hooks")
+        if isinstance(hooks, dict):
+            for hook in HOOKS:
+                if name := document.text(*pointer, "hooks", hook):
+                    wanted[name] = (hook, "int" if hook == "pre_patch" else "void")
+    for file in sources(document):
+        for function in file.functions:
+            if function.name in wanted:
+                hook, type_ = wanted[function.name]
+                if type_ not in function.returns or "*" in function.returns:
+                    yield at(file, function.at, f'hook {hook} "{function.name}" returns {type_}')
+
+
+_KLP = ("klp_enable_patch", "klp_get_state", "klp_get_prev_state")
+_ENTRY = (
+    *("module_init", "module_exit", "MODULE_LICENSE", "MODULE_INFO"),
+    *("early_initcall", "core_initcall", "subsys_initcall", "fs_initcall"),
+    *("device_initcall", "late_initcall"),
+)
+
+
+def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
+    """Rule 36: the module's init and exit, its license and its klp_patch are made by lppack.
+
+    A module has one init (include/linux/module.h), and what a second klp_enable_patch() does to the
+    system would be undone by nobody.
+    """
+    for file, token in _every_call(document, *_KLP, *_ENTRY):
+        yield at(
+            file,
+            token,
+            f"{token.text}() is lppack's to call" if token.text in _KLP else f"has {token.text}()",
+            "leave it out: the generated code has it",
+        )
+
+
+def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
+    """Rule 46: no klp_shadow_free() or klp_shadow_free_all(): call lp_forget_T() instead.
+
+    Shadow variables are dropped before the unpatch transition starts; freed at module exit they
+    would be gone for the patch that took this one's place.
+    """
+    for file, token in _every_call(document, "klp_shadow_free", "klp_shadow_free_all"):
+        yield at(file, token, f"{token.text}() behind lppack's back", "call lp_forget_T()")
+
+
+def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
+    """Rule 47: shadow variables are declared in the manifest and used by their accessors.
+
+    klp_shadow_alloc() warns and gives NULL where there is one already (kernel/livepatch/shadow.c),
+    and what it makes outside phase 2 would be there when old code runs again.
+    """
+    names = ("klp_shadow_alloc", "klp_shadow_get_or_alloc", "klp_shadow_get")
+    for file, token in _every_call(document, *names):
+        yield at(
+            file, token, f"{token.text}() behind lppack's back", "declare it in shadow_variables"
+        )
+
+
+def nothing_is_exported(document: Document) -> Iterator[Fault]:
+    """A patch exports nothing: a module that used it would hold it, and keep it from unloading."""
+    for file in sources(document):
+        for token in calls(file.tokens):
+            if token.text.startswith("EXPORT_SYMBOL"):
+                yield at(file, token, f"{token.text}() in a patch", "leave it out")
+
+
+_INIT = frozenset((*("__init", "__exit", "__initdata", "__initconst", "__exitdata"),))
+
+
+def nothing_is_freed_after_init(document: Document) -> Iterator[Fault]:
+    """No `__init`, `__exit` or `__initdata`: that memory is given back once the module is loaded
+    (do_init_module(), kernel/module/main.c), and the patched functions run after that."""
+    for file in sources(document):
+        for token in file.tokens:
+            if token.text in _INIT:
+                yield at(file, token, f"{token.text} is gone when the patch is at work")
+
+
+def glue_is_left_alone(document: Document) -> Iterator[Fault]:
+    """Rule 32: the author does not start, stop or drain conversion; the operator does, by lppack.
+
+    What is converted before every thread has switched would be met by old code.
+    """
+    drops = [f"lp_drop_{e['name']}" for _, e in document.mappings("transforms") if _named(e)]
+    internal = [name for name in GLUE if name != "lp_test_point"]
+    for file, token in _every_call(document, *internal, *drops):
+        yield at(file, token, f"{token.text}() is lppack's own", "leave it out")
+
+
+def _named(entry: dict[str, object]) -> bool:
+    return isinstance(entry.get("name"), str)
+
+
+_LATER = frozenset(
+    (
+        *("call_rcu", "call_srcu", "INIT_WORK", "INIT_DELAYED_WORK", "INIT_RCU_WORK"),
+        *("timer_setup", "tasklet_setup", "kthread_run", "kthread_create", "request_irq"),
+        *("request_threaded_irq", "register_netdevice_notifier"),
+        *("blocking_notifier_chain_register", "atomic_notifier_chain_register"),
+        *("init_irq_work", "task_work_add", "smp_call_function", "on_each_cpu"),
+        *("register_kprobe", "proc_create", "proc_create_single", "debugfs_create_file"),
+    )
+)
+
+
+def stored_address_has_a_barrier(document: Document) -> Iterator[Fault]:
+    """Rule 37 (warning): a function of the patch is stored to be called later: work, timer, RCU,
+    ops table.
+
+    When the patch is unloaded, a call that is still to come would run into freed memory. Upstream
+    leaves that to the author (Documentation/livepatch/livepatch.rst, limitations): a `barrier` hook
+    has to wait for it.
+    """
+    if any(document.at(*p, "hooks", "barrier") for p, _ in document.mappings("objects")):
+        return
+    for file in sources(document):
+        own = {function.name for function in file.functions}
+        for token in _stored(file.tokens, own):
+            yield at(file, token, f'the address of "{token.text}" is stored, to be called later')
+
+
+def _stored(tokens: tuple[Token, ...], own: set[str]) -> Iterator[Token]:
+    """Names of own functions behind `=` or `&`, or in the arguments of a call that keeps them."""
+    keeper, depth = 0, 0  # keeper: depth of parentheses at which a keeping call began
+    for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if token.text == "(":
+            depth += 1
+            if before.text in _LATER:
+                keeper = keeper or depth
+        elif token.text == ")":
+            keeper = 0 if keeper == depth else keeper
+            depth -= 1
+        elif token.text in own and after.text != "(" and (keeper or before.text in ("=", "&")):
+            yield token
+
+
+_STATIC_KEYS = (
+    *("static_branch_likely", "static_branch_unlikely", "static_key_true", "static_key_false"),
+    *("static_call", "static_call_cond"),
+)
+
+
+def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
+    """Rule 52 (warning): jump labels and static calls of a module that comes later do not work.
+
+    The loader wires them when the patch is loaded (jump_label_add_module(), kernel/jump_label.c):
+    for a target that is not there, there is nothing to wire. A key of vmlinux is no trouble.
+    """
+    targets = [
+        name
+        for pointer, _ in document.mappings("objects")
+        if (name := document.text(*pointer, "name")) and name != "vmlinux"
+    ]
+    if targets:
+        for file, token in _every_call(document, *_STATIC_KEYS):
+            yield at(
+                file,
+                token,
+                f"{token.text}() does not work for a key of {safe(targets[0])}",
+                "static_key_enabled() reads it, and needs no wiring",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    named_functions_are_defined,
+    hooks_have_the_kernels_types,
+    livepatch_is_left_to_lppack,
+    shadow_variables_are_freed_by_lppack,
+    shadow_variables_are_made_by_lppack,
+    nothing_is_exported,
+    nothing_is_freed_after_init,
+    glue_is_left_alone,
+)
+WARNINGS: tuple[Rule, ...] = (stored_address_has_a_barrier, static_keys_are_not_a_modules)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What the language has, and this version of lppack does not carry out."""
+
+from collections.abc import Iterator
+
+from lppack.document import Document, Pointer
+from lppack.rules.runner import Fault, Rule
+
+_TOP = {
+    "replaces": "cumulative patches",
+    "kernel_headers": "private headers of the kernel",
+    "states": "states of the author's own",
+    "workload": "the simulator",
+}
+_OBJECT = {"symbols": "symbols that are not exported", "hooks": "hooks"}
+_TRANSFORM = {
+    "irreversible": "transforms without a way back",
+    **dict.fromkeys(("for_each", "prepare", "check", "finish", "max_stop_ms"), "TRANSFORM_WORLD"),
+}
+
+
+def not_yet_supported(document: Document) -> Iterator[Fault]:
+    """A key that this version of lppack knows and does not carry out is refused, not passed over.
+
+    A patch that loads without its hooks, or without the states that its author declared, is
+    another patch than the one that was written.
+    """
+    for pointer, what in _asked(document):
+        yield Fault(pointer, f"this version of lppack does not do {what} yet", "leave it out")
+
+
+def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
+    for key, what in _TOP.items():
+        if document.at(key) is not None:
+            yield (key,), what
+    for table, known in (("objects", _OBJECT), ("transforms", _TRANSFORM)):
+        for pointer, entry in document.mappings(table):
+            yield from (((*pointer, key), what) for key, what in known.items() if key in entry)
+    for pointer, entry in document.mappings("transforms"):
+        if entry.get("context") in ("softirq", "irq"):
+            yield (*pointer, "context"), "conversion where nothing may sleep"
+
+
+RULES: tuple[Rule, ...] = (not_yet_supported,)
+
+#: Paths of all such keys, as docs/manifest.md writes them.
+KEYS = frozenset(
+    (
+        *_TOP,
+        *(f"objects[].{key}" for key in _OBJECT),
+        *(f"transforms[].{key}" for key in _TRANSFORM),
+    )
+)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the kernel that is aimed at: its release, configuration, compiler and headers."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
+
+from lppack import abi
+from lppack.document import Document
+from lppack.errors import Level, Problem
+from lppack.kernel.config import KernelConfig
+from lppack.model import Kernel
+from lppack.rules.runner import Fault, clip, problems, rule_id
+
+TargetRule = Callable[[Document, Kernel, KernelConfig], Iterator[Fault]]
+
+_WHERE = ("kernels",)
+
+
+def matches(pattern: str, release: str) -> bool:
+    """True if ``release`` is what ``pattern`` names; a ``*`` matches no dash: whole flavours."""
+    wanted, given = pattern.split("-"), release.split("-")
+    return len(wanted) == len(given) and all(
+        fnmatch.fnmatchcase(field, part) for part, field in zip(wanted, given, strict=True)
+    )
+
+
+def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
+    """A patch is built for kernels that its manifest names, and for no other."""
+    if not any(matches(text, kernel.release) for _, text in document.strings("kernels")):
+        yield Fault(
+            _WHERE,
+            f"{kernel.release} is not one of the kernels that this patch is for",
+            "add it, or choose another with --kernel",
+        )
+
+
+def kernel_can_be_live_patched(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 15: the options without which the kernel's live patching does not exist are on.
+
+    kernel/livepatch/Kconfig: LIVEPATCH depends on MODULES, SYSFS, KALLSYMS_ALL, on one of
+    DYNAMIC_FTRACE_WITH_REGS and _WITH_ARGS, and on TRIM_UNUSED_KSYMS being off.
+    """
+    lacking = [f"CONFIG_{name}" for name in abi.LIVEPATCH_CONFIG if not config.is_on(name)]
+    if lacking:
+        yield _unfit(kernel, f"is built without {', '.join(lacking)}")
+    if not any(config.is_on(name) for name in abi.LIVEPATCH_FTRACE):
+        wanted = " and ".join(f"CONFIG_{name}" for name in abi.LIVEPATCH_FTRACE)
+        yield _unfit(kernel, f"is built without {wanted}")
+    if config.is_on("TRIM_UNUSED_KSYMS"):
+        yield _unfit(kernel, "is built with CONFIG_TRIM_UNUSED_KSYMS")
+
+
+def _unfit(kernel: Kernel, message: str) -> Fault:
+    return Fault(
+        _WHERE,
+        f"kernel {kernel.release} {message}",
+        f"its configuration is {kernel.config}; such a kernel cannot be live patched",
+    )
+
+
+def kernel_is_new_enough(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 19: klp_state, which each module of lppack declares, is there since 5.5.
+
+    Commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5). The
+    per-task model is older (4.12), and so are shadow variables (4.15) and replace (5.1).
+    """
+    found = re.match(r"(\d+)\.(\d+)", kernel.release)
+    if found and (int(found[1]), int(found[2])) < abi.OLDEST_KERNEL:
+        wanted = ".".join(map(str, abi.OLDEST_KERNEL))
+        yield Fault(_WHERE, f"kernel {kernel.release} is older than {wanted}")
+
+
+def compiler_is_gcc(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
+    """Rule 17: the kernel was built by gcc; its own compiler is what lppack then calls.
+
+    A module from another compiler would differ in plugins, sanitizers and calling conventions. What
+    was called in the end is held against this by compiler-is-the-kernels.
+    """
+    text = config.value("CC_VERSION_TEXT")
+    if not text or "gcc" not in text.partition(" (")[0]:
+        yield Fault(
+            _WHERE,
+            f"kernel {kernel.release} was built by {clip(text or 'an unknown compiler')}",
+            "lppack builds only for kernels that gcc has built",
+        )
+
+
+def headers_are_of_the_kernel(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 18: UTS_RELEASE of the headers is the release, with nothing appended.
+
+    include/linux/vermagic.h makes the module's vermagic of it, which the kernel compares
+    (check_modinfo(), kernel/module/main.c). Debian's include/config/kernel.release has another
+    name in it, and is not looked at.
+    """
+    try:
+        text = (kernel.headers / "include/generated/utsrelease.h").read_text(errors="replace")
+    except OSError:
+        return  # headers that are not there, or not whole: the builder says so
+    found = re.search(r'#define UTS_RELEASE "(.*)"', text)
+    said = found[1] if found else "an unknown kernel"
+    if said != kernel.release:
+        yield Fault(
+            _WHERE,
+            f"the headers in {kernel.headers} are of {ascii(said)[1:-1]}, not {kernel.release}",
+            "take the headers of that very package",
+        )
+
+
+def stacks_are_reliable(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 15 (warning): without reliable stacks a sleeping thread is never seen to have left.
+
+    klp_have_reliable_stack(), include/linux/livepatch.h: CONFIG_STACKTRACE and
+    CONFIG_HAVE_RELIABLE_STACKTRACE. Kernel threads would then never switch.
+    """
+    lacking = [name for name in abi.RELIABLE_STACKS if not config.is_on(name)]
+    if lacking:
+        yield Fault(
+            _WHERE,
+            f"kernel {kernel.release} has no {' and '.join(f'CONFIG_{name}' for name in lacking)}: "
+            "the transition may never complete",
+        )
+
+
+def layouts_are_not_shuffled(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 16 (warning): with CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
+
+    security/Kconfig.hardening: the order of members depends on it. A module from another seed is
+    refused for its vermagic (include/linux/vermagic.h). The other options of this rule hurt those
+    who compare object files, which lppack does not.
+    """
+    if config.is_on("RANDSTRUCT") or config.is_on("GCC_PLUGIN_RANDSTRUCT"):
+        yield Fault(
+            _WHERE, f"structures of {kernel.release} are shuffled: its headers must hold the seed"
+        )
+
+
+def symbols_have_checksums(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Rule 21 (warning): without CONFIG_MODVERSIONS a symbol that changed its type goes unseen.
+
+    check_version(), kernel/module/version.c, compares checksums where there are any.
+    """
+    if not config.is_on("MODVERSIONS"):
+        yield Fault(_WHERE, f"kernel {kernel.release} is built without CONFIG_MODVERSIONS")
+
+
+RULES: tuple[TargetRule, ...] = (kernel_is_named,)
+#: What the kernel is, and no manifest can help: refused as a fault of the environment.
+ENVIRONMENT: tuple[TargetRule, ...] = (
+    kernel_can_be_live_patched,
+    kernel_is_new_enough,
+    compiler_is_gcc,
+    headers_are_of_the_kernel,
+)
+WARNINGS: tuple[TargetRule, ...] = (
+    stacks_are_reliable,
+    layouts_are_not_shuffled,
+    symbols_have_checksums,
+)
+
+
+def target_problems(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Problem]:
+    """What the release, the configuration and the headers say against the manifest."""
+    for rule in (*RULES, *ENVIRONMENT):
+        yield from problems(document, rule(document, kernel, config), rule)
+    for rule in WARNINGS:
+        yield from problems(document, rule(document, kernel, config), rule, level=Level.WARNING)
+
+
+def unfit(problem: Problem) -> bool:
+    """Is it the kernel's fault, and not the manifest's?"""
+    return problem.rule in {rule_id(rule) for rule in ENVIRONMENT}

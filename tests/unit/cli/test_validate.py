@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""validate for machines: SARIF, the pre-commit hook, and --from."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lppack.cli.sarif import sarif
+from lppack.errors import Level, Problem
+from lppack.rules.every import every
+from tests.command import EXAMPLES, ROOT, lppack
+
+BROKEN = ROOT / "tests/broken/10-one-of-each"
+
+
+def assert_sarif(log: dict[str, Any]) -> None:
+    """What SARIF 2.1.0 (OASIS) requires, and what GitHub's code scanning reads; by hand."""
+    assert log["version"] == "2.1.0"
+    assert log["$schema"].endswith("sarif-2.1.0.json")
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "lppack"
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert len(ids) == len(set(ids))
+    for rule in driver["rules"]:
+        assert set(rule) <= {"id", "shortDescription", "fullDescription"}
+        assert rule["shortDescription"]["text"]
+    for result in run["results"]:
+        assert set(result) == {"ruleId", "ruleIndex", "level", "message", "locations"}
+        assert ids[result["ruleIndex"]] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note", "none")
+        assert result["message"]["text"]
+        for location in result["locations"]:
+            place = location["physicalLocation"]
+            uri = place["artifactLocation"]["uri"]
+            assert re.fullmatch(r"[A-Za-z0-9_.~!$&'()*+,;=:@%/-]+", uri), uri
+            if place["artifactLocation"].get("uriBaseId"):
+                assert not uri.startswith("/")
+                assert place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
+            else:
+                assert uri.startswith("file:///")
+            assert place["region"]["startLine"] >= 1
+            assert place["region"]["startColumn"] >= 1
+
+
+def test_sarif_of_a_broken_patch() -> None:
+    ran = lppack("validate", "--format", "sarif", BROKEN)
+    assert ran.rc == 3
+    assert_sarif(ran.json)
+    run = ran.json["runs"][0]
+    said = lppack("validate", "--format", "json", BROKEN).json["problems"]
+    assert [result["ruleId"] for result in run["results"]] == [p["rule"] for p in said]
+    assert {entry.id for entry in every()} <= {
+        rule["id"] for rule in run["tool"]["driver"]["rules"]
+    }
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {
+        "uri": "tests/broken/10-one-of-each/manifest.yaml",
+        "uriBaseId": "%SRCROOT%",
+    }
+    assert place["region"] == {"startLine": said[0]["line"], "startColumn": said[0]["column"]}
+
+
+def test_sarif_of_a_good_patch() -> None:
+    ran = lppack("validate", "--format", "sarif", EXAMPLES / "conn-limit")
+    assert ran.rc == 0
+    assert_sarif(ran.json)
+    assert ran.json["runs"][0]["results"] == []
+
+
+@pytest.mark.parametrize("file", ["/etc/a b/manifest.yaml", "../x/manifest.yaml", "ä/m.yaml"])
+def test_a_file_anywhere(file: str) -> None:
+    problem = Problem(file=file, line=1, column=1, level=Level.ERROR, rule="x-y", message="no")
+    assert_sarif(sarif([problem]))
+
+
+def test_the_pre_commit_hook(tmp_path: Path) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert (hook["id"], hook["language"]) == ("lppack-validate", "python")
+    wanted = re.compile(hook["files"])
+    assert wanted.search("manifest.yaml") and wanted.search("patches/a/manifest.yaml")
+    assert not wanted.search("manifest.yaml.orig")
+    program, *words = hook["entry"].split()
+    assert program == "lppack"
+    good = [str(EXAMPLES / name / "manifest.yaml") for name in ("conn-limit", "proc-cmdline")]
+    assert lppack(*words, *good, cwd=tmp_path).rc == 0
+    assert lppack(*words, *good, BROKEN / "manifest.yaml", cwd=tmp_path).rc == 3
+
+
+def test_from_the_version_before(tmp_path: Path) -> None:
+    old, new = EXAMPLES / "conn-limit", tmp_path / "conn-limit"
+    shutil.copytree(old, new)
+    assert {p["rule"] for p in _problems(new, old)} == {"version-grows"}
+    manifest = new / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 1\ndesc", "version: 2\ndesc"))
+    assert _problems(new, old) == []
+    header = new / "conn_ext.h"
+    header.write_text(header.read_text().replace("unsigned long refused;", "u32 refused, more;"))
+    (problem,) = _problems(new, old)
+    assert problem["rule"] == "layout-has-its-own-version"
+    assert problem["hint"] == "version: 2"
+
+
+def _problems(new: Path, old: Path) -> list[dict[str, Any]]:
+    found = lppack("validate", "--from", old, "--format", "json", new).json["problems"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_from_goes_with_one_patch() -> None:
+    ran = lppack("validate", "--from", EXAMPLES / "conn-limit", BROKEN, BROKEN)
+    assert ran.rc == 2
+
+
+def test_every_rule_can_be_explained() -> None:
+    from lppack.cli.help import _pages
+
+    pages = _pages()
+    assert all(entry.page in pages[entry.id] for entry in every())
+    ran = lppack("explain", "version-grows")
+    assert ran.out.startswith("version-grows (error; asked by validate, with --from OLD)\n\n")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lppack import abi
+from lppack.rules import host
+from lppack.rules.host import HostRule
+from tests.unit.fake_kernel import FakeKernel, Patch, info
+from tests.unit.stages.control import MODULE, patched, stranger
+
+
+@dataclass(frozen=True)
+class HostCase:
+    """A kernel, files beside what it shows, and a part of what the rule says of it."""
+
+    rule: HostRule
+    title: str
+    prepare: Callable[[FakeKernel], object] = lambda _: None
+    says: str = ""  # empty: the rule is content
+    files: dict[str, str] = field(default_factory=dict)
+    bundle: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.says)
+
+
+def _moving(kernel: FakeKernel) -> None:
+    kernel.patches["kpatch_1"] = stranger()
+    kernel.moving = "kpatch_1"
+
+
+def _replaces_the_same(kernel: FakeKernel) -> None:
+    kernel.patches["kpatch_1"] = Patch(info=None, functions=("conn/conn_syn,1",), complete=True)
+
+
+def _has(name: str, patch: Patch) -> Callable[[FakeKernel], object]:
+    return lambda kernel: kernel.patches.update({name: patch})
+
+
+KPROBE = "conn_syn [conn] (1)   I  \ttramp: 0x0 (0x0)\nother (2) R    \n"
+
+CASES = (
+    *(HostCase(rule, "a kernel at rest") for rule in (*host.RULES, *host.WARNINGS)),
+    HostCase(
+        host.kernel_is_the_one,
+        "another build",
+        lambda k: setattr(k, "version", "#1 other"),
+        "#1 other",
+    ),
+    HostCase(host.ftrace_is_on, "off", lambda k: setattr(k, "ftrace", "0"), "ftrace_enabled is 0"),
+    HostCase(
+        host.no_transition_was_forced,
+        "forced",
+        lambda k: k.dmesg.append(f"[ 1.0] {abi.FORCED}"),
+        "was forced",
+    ),
+    HostCase(host.no_other_transition, "of a stranger", _moving, "kpatch_1 is patching"),
+    HostCase(
+        host.series_is_not_live,
+        "version 1",
+        _has("lppack_conn_limit_1", Patch(info=info(version=1), complete=True)),
+        "conn-limit 1 is on fake already",
+    ),
+    HostCase(host.function_is_not_replaced, "it is", _replaces_the_same, "is replaced by kpatch_1"),
+    HostCase(host.module_is_not_loaded, "it is", _has(MODULE, patched()), "already: patched"),
+    HostCase(
+        host.unsigned_module_is_taken,
+        "signatures are asked for",
+        says="takes signed modules only",
+        files={abi.SIG_ENFORCE: "Y\n"},
+    ),
+    HostCase(
+        host.unsigned_module_is_taken,
+        "lockdown",
+        says="[integrity]",
+        files={abi.LOCKDOWN: "none [integrity] confidentiality\n"},
+    ),
+    HostCase(
+        host.unsigned_module_is_taken,
+        "no lockdown",
+        files={abi.LOCKDOWN: "[none] integrity confidentiality\n", abi.SIG_ENFORCE: "N\n"},
+    ),
+    HostCase(
+        host.unsigned_module_is_taken,
+        "signed",
+        files={abi.SIG_ENFORCE: "Y\n"},
+        bundle={"signed": True},
+    ),
+    HostCase(
+        host.function_is_free,
+        "a kprobe",
+        says="conn_syn of conn",
+        files={abi.ENABLED_FUNCTIONS: KPROBE},
+    ),
+    HostCase(
+        host.function_is_free,
+        "a live patch",
+        _replaces_the_same,
+        files={abi.ENABLED_FUNCTIONS: KPROBE},
+    ),
+    HostCase(
+        host.function_is_free,
+        "traced",
+        files={abi.ENABLED_FUNCTIONS: "conn_syn [conn] (1)      \tops: x\n"},
+    ),
+    HostCase(
+        host.modules_were_not_forced,
+        "loaded by force",
+        says="loaded by force",
+        files={abi.TAINTED: f"{1 << abi.TAINT_FORCED_MODULE}\n"},
+    ),
+    HostCase(
+        host.modules_were_not_forced,
+        "tainted otherwise",
+        files={abi.TAINTED: "36864\n"},
+    ),
+)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lppack.consistency import Mode, ModeName
+from lppack.document import Document, Pointer
+from lppack.kernel.config import KernelConfig
+from lppack.kernel.facts import Facts
+from lppack.model import Kernel
+from lppack.rules import kernel, needs, target
+from lppack.rules.runner import Fault
+from lppack.rules.target import TargetRule
+from tests.unit.fake_facts import CONFIG
+from tests.unit.rules.cases import OLD0, functions, objects
+from tests.unit.samples import RELEASE
+from tests.unit.samples import kernel as kernel_named
+
+
+@dataclass(frozen=True)
+class KernelCase:
+    """FULL with changes, held against the kernel of fake_facts."""
+
+    rule: Callable[[Document, Facts], Iterator[Fault]]
+    title: str
+    changes: dict[str, Any]
+    faults: list[Pointer] = field(default_factory=list)  # none: the rule is content
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.faults)
+
+
+@dataclass(frozen=True)
+class TargetCase:
+    """FULL, held against a release, options beside those of CONFIG, and headers."""
+
+    rule: TargetRule
+    title: str
+    says: str = ""  # empty: the rule is content
+    release: str = RELEASE
+    options: dict[str, str] = field(default_factory=dict)
+    headers: str | None = None  # what they say that they are of; None: there are none
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.says)
+
+    def config(self) -> KernelConfig:
+        return KernelConfig({**CONFIG, **self.options})
+
+    def kernel(self, folder: Path) -> Kernel:
+        if self.headers is not None:
+            made = folder / f"usr/src/linux-headers-{self.release}/include/generated"
+            made.mkdir(parents=True)
+            (made / "utsrelease.h").write_text(self.headers)
+        return kernel_named(folder, release=self.release)
+
+
+@dataclass(frozen=True)
+class PlanCase:
+    """A mode and an engine, and where the rule finds a fault."""
+
+    rule: Callable[[Document, Mode, str], Iterator[Fault]]
+    title: str
+    mode: ModeName
+    engine: str
+    faults: list[Pointer] = field(default_factory=list)
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.faults)
+
+
+def _one(old: str, *, sympos: int | None = None, name: str = "vmlinux") -> dict[str, Any]:
+    return functions({"old": old, "new": "lp_x", "sympos": sympos}, name=name)
+
+
+def _fixes(*names: str) -> dict[str, Any]:
+    return {**_one("tcp_rcv"), "fixes": [{"functions": list(names)}]}
+
+
+GOOD = {**_one("cmdline_proc_show"), "fixes": None}
+
+KERNEL_CASES = (
+    *(KernelCase(rule, "a plain function", GOOD) for rule in (*kernel.RULES, *kernel.WARNINGS)),
+    KernelCase(kernel.function_exists, "misspelt", _one("cmdline_show"), [OLD0]),
+    KernelCase(kernel.function_exists, "not so many", _one("s_show", sympos=4), [OLD0]),
+    KernelCase(kernel.function_has_a_body_of_its_own, "a clone", _one("tcp_v4"), [OLD0]),
+    KernelCase(kernel.function_is_one, "of three", _one("s_show"), [OLD0]),
+    KernelCase(kernel.function_is_one, "the second", _one("s_show", sympos=2)),
+    KernelCase(kernel.function_is_traceable, "notrace", _one("do_idle"), [OLD0]),
+    KernelCase(kernel.function_outlives_boot, "init", _one("start_kernel"), [OLD0]),
+    KernelCase(kernel.module_is_known, "a module", objects("loop")),
+    KernelCase(kernel.module_is_known, "a test target", objects("conn")),
+    KernelCase(kernel.module_is_known, "not a module", objects("ext4"), [("objects", 0, "name")]),
+    KernelCase(kernel.siblings_are_replaced_too, "a sibling", _one("tcp_rcv"), [OLD0]),
+    KernelCase(kernel.siblings_are_replaced_too, "its cold part", _one("udp_rcv")),
+    KernelCase(
+        kernel.siblings_are_replaced_too,
+        "both",
+        functions({"old": "tcp_rcv"}, {"old": "tcp_rcv.part.0"}, name="vmlinux"),
+    ),
+    KernelCase(kernel.fixed_function_is_replaced, "it is", _fixes("tcp_rcv")),
+    KernelCase(
+        kernel.fixed_function_is_replaced,
+        "one is not, one is inlined",
+        _fixes("tcp_rcv", "udp_rcv", "tcp_check"),
+        [("fixes", 0, "functions", 1), ("fixes", 0, "functions", 2)],
+    ),
+    *(
+        KernelCase(kernel.function_is_left_now_and_then, name, _one(name), [OLD0])
+        for name in ("worker_thread", "ep_poll")
+    ),
+    KernelCase(kernel.function_is_left_now_and_then, "of a module", _one("ep_poll", name="loop")),
+)
+
+TARGET_CASES = (
+    *(
+        TargetCase(rule, "a plain kernel")
+        for rule in (*target.RULES, *target.ENVIRONMENT, *target.WARNINGS)
+    ),
+    TargetCase(target.kernel_is_named, "another flavour", "is not one of", "6.1.0-56-cloud-amd64"),
+    TargetCase(
+        target.kernel_can_be_live_patched,
+        "no live patching",
+        "without CONFIG_LIVEPATCH",
+        options={"LIVEPATCH": "n"},
+    ),
+    TargetCase(
+        target.kernel_can_be_live_patched,
+        "no way to redirect",
+        "without CONFIG_DYNAMIC_FTRACE_WITH_REGS and CONFIG_DYNAMIC_FTRACE_WITH_ARGS",
+        options={"DYNAMIC_FTRACE_WITH_ARGS": "n"},
+    ),
+    TargetCase(
+        target.kernel_can_be_live_patched,
+        "trimmed",
+        "with CONFIG_TRIM_UNUSED_KSYMS",
+        options={"TRIM_UNUSED_KSYMS": "y"},
+    ),
+    TargetCase(target.kernel_is_new_enough, "just", release="5.5.0-1-amd64"),
+    TargetCase(target.kernel_is_new_enough, "not", "is older than 5.5", "5.4.0-26-generic"),
+    TargetCase(target.kernel_is_new_enough, "a name", release="my-kernel"),
+    TargetCase(
+        target.compiler_is_gcc,
+        "clang",
+        "was built by Debian clang version 14.0.6",
+        options={"CC_VERSION_TEXT": "Debian clang version 14.0.6"},
+    ),
+    TargetCase(
+        target.compiler_is_gcc, "unknown", "an unknown compiler", options={"CC_VERSION_TEXT": "n"}
+    ),
+    TargetCase(
+        target.headers_are_of_the_kernel, "they are", headers=f'#define UTS_RELEASE "{RELEASE}"\n'
+    ),
+    TargetCase(
+        target.headers_are_of_the_kernel,
+        "a plus",
+        f"are of {RELEASE}+",
+        headers=f'#define UTS_RELEASE "{RELEASE}+"\n',
+    ),
+    TargetCase(target.headers_are_of_the_kernel, "empty", "are of an unknown kernel", headers=""),
+    TargetCase(
+        target.stacks_are_reliable,
+        "they are not",
+        "has no CONFIG_HAVE_RELIABLE_STACKTRACE",
+        options={"HAVE_RELIABLE_STACKTRACE": "n"},
+    ),
+    TargetCase(
+        target.layouts_are_not_shuffled, "they are", "shuffled", options={"RANDSTRUCT": "y"}
+    ),
+    TargetCase(
+        target.symbols_have_checksums,
+        "they have none",
+        "without CONFIG_MODVERSIONS",
+        options={"MODVERSIONS": "n"},
+    ),
+)
+
+PLAN_CASES = (
+    PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
+    PlanCase(needs.engine_provides_the_mode, "by name", ModeName.HYBRID, "livepatch"),
+    PlanCase(needs.engine_provides_the_mode, "none has it", ModeName.KGRAFT, "auto", [("mode",)]),
+    PlanCase(
+        needs.engine_provides_the_mode, "not that one", ModeName.HYBRID, "simulated", [("mode",)]
+    ),
+)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+from lppack.rules import conversion, source
+from tests.unit.rules.cases import CodeCase, hooks, objects, transform
+from tests.unit.samples import CONN_C
+
+_EVERY = (*source.RULES, *source.WARNINGS, *conversion.RULES, *conversion.WARNINGS)
+
+
+def _body(*lines: str, head: str = "int lp_conn_open(struct conn *c)") -> str:
+    """A function whose first line of the body is line 3."""
+    return "\n".join([head, "{", *lines, "}", ""])
+
+
+def _changed(old: str, new: str) -> str:
+    assert old in CONN_C
+    return CONN_C.replace(old, new)
+
+
+def _line(text: str, of: str) -> int:
+    return next(n for n, line in enumerate(of.splitlines(), 1) if text in line)
+
+
+STATIC = _changed("int lp_conn_open(", "static int lp_conn_open(")
+INIT = "int lp_conn_ext_init(struct conn *c, struct conn_ext *ext)"
+FORGETS_NOT = _changed("\tlp_forget_conn(c);\n", "")
+
+CASES = (
+    *(CodeCase(rule, "plain code", CONN_C) for rule in _EVERY),
+    *(
+        CodeCase(
+            rule,
+            "in comments and strings",
+            CONN_C + "/* klp_shadow_free(c); module_init(x); __init */\n"
+            '// EXPORT_SYMBOL(x) lp_convert_start()\nchar *text = "klp_enable_patch(p) /*";\n',
+        )
+        for rule in _EVERY
+    ),
+    # -- named-functions-are-defined
+    CodeCase(source.named_functions_are_defined, "static", STATIC, [_line("lp_conn_open", STATIC)]),
+    CodeCase(source.named_functions_are_defined, "none", "", [0] * 8),
+    CodeCase(
+        source.named_functions_are_defined,
+        "a declaration is none",
+        _changed("int lp_s_show(", "int lp_s_show(struct seq_file *m, void *v);\nint lp_t_show("),
+        [0],
+    ),
+    CodeCase(
+        source.named_functions_are_defined, "perhaps by a macro", "#define F(x) int lp_##x(void)\n"
+    ),
+    CodeCase(source.named_functions_are_defined, "perhaps elsewhere", '#include "more.c"\n'),
+    CodeCase(
+        source.named_functions_are_defined,
+        "with attributes and a macro loop",
+        CONN_C.replace("int lp_s_show(", "__printf(1, 2) noinline int\nlp_s_show(").replace(
+            "\tkfree(c);", "\tlist_for_each_entry(c, &x, list) { kfree(c); }"
+        ),
+    ),
+    # -- hooks-have-the-kernels-types
+    CodeCase(
+        source.hooks_have_the_kernels_types,
+        "as they should",
+        "int lp_pre(void)\n{\n}\nvoid lp_post(void)\n{\n}\n",
+        changes=hooks(pre_patch="lp_pre", post_unpatch="lp_post"),
+    ),
+    CodeCase(
+        source.hooks_have_the_kernels_types,
+        "the other way round",
+        "void lp_pre(void)\n{\n}\nint lp_post(void)\n{\n}\n",
+        [1, 4],
+        changes=hooks(pre_patch="lp_pre", post_unpatch="lp_post"),
+    ),
+    # -- livepatch-is-left-to-lppack
+    CodeCase(
+        source.livepatch_is_left_to_lppack,
+        "all of it",
+        'module_init(f);\nmodule_exit(g);\nMODULE_LICENSE("GPL");\nint f(void)\n{\n'
+        "\treturn klp_enable_patch(&p);\n}\n",
+        [1, 2, 3, 6],
+    ),
+    # -- shadow variables behind lppack's back
+    CodeCase(
+        source.shadow_variables_are_freed_by_lppack,
+        "freed",
+        _body("klp_shadow_free(c, 1, NULL);", "klp_shadow_free_all(1, NULL);"),
+        [3, 4],
+    ),
+    CodeCase(
+        source.shadow_variables_are_made_by_lppack,
+        "made and looked for",
+        _body("klp_shadow_alloc(c, 1, 8, GFP_KERNEL, 0, 0);", "p = klp_shadow_get(c, 1);"),
+        [3, 4],
+    ),
+    # -- nothing-is-exported, nothing-is-freed-after-init
+    CodeCase(
+        source.nothing_is_exported, "two", "EXPORT_SYMBOL(f);\nEXPORT_SYMBOL_GPL(g);\n", [1, 2]
+    ),
+    CodeCase(
+        source.nothing_is_freed_after_init,
+        "code and data",
+        "static int __init f(void)\n{\n}\nstatic int x __initdata;\n",
+        [1, 4],
+    ),
+    # -- glue-is-left-alone
+    CodeCase(
+        source.glue_is_left_alone,
+        "starts, asks, drops",
+        _body("lp_convert_start();", "if (lp_convert_is_on())", "\tlp_drop_conn();"),
+        [3, 4, 5],
+    ),
+    CodeCase(source.glue_is_left_alone, "a test point", _body('lp_test_point("here");')),
+    # -- stored-address-has-a-barrier
+    CodeCase(
+        source.stored_address_has_a_barrier,
+        "work, RCU, a table",
+        "static void late(struct work_struct *w)\n{\n}\n"
+        "static const struct ops o = {\n\t.run = late,\n};\n"
+        "int lp_conn_open(struct conn *c)\n{\n\tINIT_WORK(&c->work, late);\n"
+        "\tcall_rcu(&c->rcu, late);\n\tc->fn = &late;\n\tlate(NULL);\n}\n",
+        [5, 9, 10, 11],
+    ),
+    CodeCase(
+        source.stored_address_has_a_barrier,
+        "there is a barrier",
+        "void late(void)\n{\n}\nvoid (*p)(void) = late;\n",
+        changes=hooks(barrier="lp_drain"),
+    ),
+    CodeCase(
+        source.stored_address_has_a_barrier,
+        "called at once",
+        "int cmp(void)\n{\n}\nint lp_a(void)\n{\n\tsort(a, n, 4, cmp, 0);\n\treturn x = cmp();\n}",
+    ),
+    # -- static-keys-are-not-a-modules
+    CodeCase(
+        source.static_keys_are_not_a_modules,
+        "of a module, perhaps",
+        _body("if (static_branch_unlikely(&key))", "\tstatic_call(f)(1);"),
+        [3, 4],
+    ),
+    CodeCase(
+        source.static_keys_are_not_a_modules,
+        "vmlinux alone",
+        _body("if (static_branch_unlikely(&key))"),
+        changes=objects("vmlinux"),
+    ),
+    # -- transform-is-called
+    CodeCase(conversion.transform_is_called, "never", _changed("lp_convert_conn(c)", ";"), [0]),
+    CodeCase(
+        conversion.transform_is_called, "in a macro", "#define C(c) lp_convert_conn(c)\nint x;\n"
+    ),
+    # -- transform-is-left-to-the-glue
+    CodeCase(
+        conversion.transform_is_left_to_the_glue,
+        "called by the author",
+        _body("lp_conn_upgrade(c);", "lp_conn_downgrade(c);", "lp_conn_ext_init(c, e);"),
+        [3, 4, 5],
+    ),
+    # -- constructor-does-not-sleep, forward-does-not-reclaim, reverse-needs-no-memory
+    CodeCase(
+        conversion.constructor_does_not_sleep,
+        "it does",
+        _body("mutex_lock(&c->lock);", "e->p = kmalloc(8, GFP_KERNEL);", head=INIT),
+        [3, 4],
+    ),
+    CodeCase(
+        conversion.constructor_does_not_sleep, "another function does", _body("mutex_lock(&l);")
+    ),
+    CodeCase(
+        conversion.forward_does_not_reclaim,
+        "it does",
+        _body("c->p = kmalloc(8, GFP_KERNEL);", head="int lp_conn_upgrade(struct conn *c)"),
+        [3],
+    ),
+    CodeCase(
+        conversion.reverse_needs_no_memory,
+        "it does",
+        _body("c->p = kmalloc(8, GFP_ATOMIC);", head="void lp_conn_downgrade(struct conn *c)"),
+        [3],
+    ),
+    # -- shadow-variable-may-be-missing
+    CodeCase(
+        conversion.shadow_variable_may_be_missing,
+        "used at once",
+        _body("conn_ext_get(c)->limit++;"),
+        [3],
+    ),
+    CodeCase(
+        conversion.shadow_variable_may_be_missing,
+        "never looked at",
+        _body("struct conn_ext *e = conn_ext_get(c);", "e->limit++;"),
+        [3],
+    ),
+    CodeCase(
+        conversion.shadow_variable_may_be_missing,
+        "looked at",
+        _body("struct conn_ext *e = conn_ext_get(c);", "if (e)", "\te->limit++;"),
+    ),
+    CodeCase(
+        conversion.shadow_variable_may_be_missing,
+        "refused",
+        _body("e = conn_ext_get(c);", "if (!e)", "\treturn 0;", "e->limit++;"),
+    ),
+    # -- new-data-is-made-by-forward
+    CodeCase(
+        conversion.new_data_is_made_by_forward,
+        "by a replacement",
+        _body("conn_ext_get_or_alloc(c);"),
+        [3],
+    ),
+    CodeCase(
+        conversion.new_data_is_made_by_forward,
+        "by what forward calls",
+        "static void *make(struct conn *c)\n{\n\treturn conn_ext_get_or_alloc(c);\n}\n"
+        "int lp_conn_upgrade(struct conn *c)\n{\n\treturn make(c) ? 0 : -ENOMEM;\n}\n",
+    ),
+    # -- converted-type-is-forgotten, free-forgets-first
+    CodeCase(conversion.converted_type_is_forgotten, "never", FORGETS_NOT, [0]),
+    CodeCase(
+        conversion.free_forgets_first,
+        "it does not",
+        FORGETS_NOT,
+        [_line("\tkfree(c)", FORGETS_NOT)],
+    ),
+    CodeCase(
+        conversion.free_forgets_first,
+        "of another type",
+        _body("struct other *o = c->other;", "kfree(o);"),
+    ),
+    CodeCase(
+        conversion.free_forgets_first,
+        "a type of one word",
+        _body("conn_t *c = v;", "kfree(c);", head="void lp_free(void *v)"),
+        [4],
+        changes=transform(type="conn_t"),
+    ),
+)

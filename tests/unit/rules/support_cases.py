@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+from lppack.rules import support
+from tests.unit.rules.cases import Case, hooks, transform
+from tests.unit.samples import full
+
+_WORLD = {"for_each": "lp_e", "prepare": "lp_p", "check": "lp_c", "finish": "lp_f"}
+
+CASES = (
+    Case(support.not_yet_supported, "nothing of it", {}),
+    Case(
+        support.not_yet_supported,
+        "what is checked and needs no more",
+        {"kthreads": "patched-set", "interdependent": [["conn_open", "s_show"]]},
+    ),
+    *(
+        Case(support.not_yet_supported, key, {key: value}, [(key,)])
+        for key, value in (
+            ("replaces", ["conn-limit"]),
+            ("kernel_headers", ["net/mac80211"]),
+            ("states", [{"id": 1, "version": 1}]),
+            ("workload", {"calls": {}}),
+        )
+    ),
+    Case(
+        support.not_yet_supported,
+        "hooks",
+        hooks(pre_patch="lp_pre"),
+        [("objects", 0, "hooks")],
+    ),
+    Case(
+        support.not_yet_supported,
+        "symbols",
+        {"objects": [{**full()["objects"][0], "symbols": ["a", {"name": "b", "as": "c"}]}]},
+        [("objects", 0, "symbols")],
+    ),
+    Case(
+        support.not_yet_supported,
+        "no way back",
+        transform(reverse=None, irreversible=True),
+        [("transforms", 0, "irreversible")],
+    ),
+    Case(
+        support.not_yet_supported,
+        "all at once",
+        transform(**_WORLD, max_stop_ms=50),
+        [("transforms", 0, key) for key in (*_WORLD, "max_stop_ms")],
+    ),
+    *(
+        Case(
+            support.not_yet_supported,
+            context,
+            transform(context=context),
+            [("transforms", 0, "context")],
+        )
+        for context in ("softirq", "irq")
+    ),
+)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Each rule has a page, a level, a case that passes and one that fails."""
+
+import pytest
+
+from lppack.errors import Level
+from lppack.rules.every import DROPPED, Entry, every, live
+from tests.unit.rules import (
+    data_cases,
+    files_cases,
+    history_cases,
+    host_cases,
+    kernel_cases,
+    manifest_cases,
+    module_cases,
+    needs_cases,
+    source_cases,
+    support_cases,
+)
+from tests.unit.rules.cases import AnyCase
+
+CASES: tuple[AnyCase, ...] = (
+    *manifest_cases.CASES,
+    *needs_cases.CASES,
+    *data_cases.CASES,
+    *files_cases.CASES,
+    *support_cases.CASES,
+    *source_cases.CASES,
+    *history_cases.CASES,
+    *kernel_cases.KERNEL_CASES,
+    *kernel_cases.TARGET_CASES,
+    *kernel_cases.PLAN_CASES,
+    *module_cases.CASES,
+    *host_cases.CASES,
+)
+each = pytest.mark.parametrize("entry", every(), ids=lambda entry: entry.id)
+
+
+@each
+def test_it_has_a_case_that_passes_and_one_that_fails(entry: Entry) -> None:
+    assert {case.fails for case in CASES if case.rule is entry.rule} == {False, True}
+
+
+@each
+def test_it_has_a_page_that_says_its_level(entry: Entry) -> None:
+    assert entry.page
+    assert ("warning" in entry.page.partition(".")[0]) is (entry.level is Level.WARNING), entry.page
+
+
+def test_no_case_is_of_a_rule_that_is_not_asked() -> None:
+    assert {case.rule for case in CASES} == {entry.rule for entry in every()}
+
+
+def test_ids_are_told_apart() -> None:
+    ids = [entry.id for entry in every()]
+    assert len(ids) == len(set(ids))
+
+
+def test_how_many_of_the_56_are_live() -> None:
+    assert len(live()) >= 40
+    assert all(1 <= number <= 56 for number in live())
+    assert not set(live()) & set(DROPPED)

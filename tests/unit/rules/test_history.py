@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+from pathlib import Path
+
+import pytest
+
+from lppack.rules.history import history_problems
+from tests.unit.rules.cases import title
+from tests.unit.rules.history_cases import CASES, HistoryCase
+from tests.unit.samples import document, full, patch_folder
+
+
+@pytest.mark.parametrize("case", CASES, ids=title)
+def test_rule(case: HistoryCase, tmp_path: Path) -> None:
+    assert [fault.pointer for fault in case.found(tmp_path)] == case.faults
+
+
+@pytest.mark.parametrize("data", [{}, [], None, {"version": "x", "name": 1, "states": {}}])
+def test_what_came_before_may_have_any_shape(data: object, tmp_path: Path) -> None:
+    now = document(full(), patch_folder(tmp_path))
+    list(history_problems(now, document(data)))
+    list(history_problems(document(data), now))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+import pytest
+
+from lppack import abi
+from lppack.engines.livepatch import Livepatch
+from lppack.errors import ApplyRefused
+from lppack.rules.host import View
+from lppack.stages.apply import refuse_early
+from tests.unit.fake_kernel import FakeHost, FakeKernel
+from tests.unit.rules.cases import title
+from tests.unit.rules.host_cases import CASES, KPROBE, HostCase
+from tests.unit.samples import bundle
+from tests.unit.stages.control import control
+
+
+class HostWithFiles(FakeHost):
+    """The fake host, and files of the kernel's that it does not know."""
+
+    def __init__(self, kernel: FakeKernel, more: dict[str, str]) -> None:
+        super().__init__(kernel)
+        self.more = more
+
+    def files(self) -> dict[str, str]:
+        return {**super().files(), **self.more}
+
+
+@pytest.mark.parametrize("case", CASES, ids=title)
+def test_rule(case: HostCase) -> None:
+    kernel = FakeKernel()
+    case.prepare(kernel)
+    host = HostWithFiles(kernel, case.files)
+    engine = Livepatch(host)
+    view = View(host=host, engine=engine, states=engine.patches())
+    found = list(case.rule(view, bundle(**case.bundle)))
+    assert bool(found) is case.fails
+    assert all(case.says in refusal.message and refusal.hint for refusal in found)
+
+
+def test_an_error_refuses() -> None:
+    host = HostWithFiles(FakeKernel(), {abi.SIG_ENFORCE: "Y\n"})
+    with pytest.raises(ApplyRefused, match="signed modules only"):
+        refuse_early(control(host), bundle())
+
+
+def test_a_warning_is_told_and_does_not_refuse() -> None:
+    said: list[str] = []
+    host = HostWithFiles(FakeKernel(), {abi.ENABLED_FUNCTIONS: KPROBE})
+    refuse_early(control(host, said.append), bundle())
+    assert [line.partition(":")[0] for line in said] == ["warning"]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Rules that need a kernel: its symbols, its configuration, and what plan chooses."""
+
+from pathlib import Path
+
+import pytest
+
+from lppack.consistency import mode_named
+from lppack.errors import Level
+from lppack.rules.kernel import kernel_problems
+from lppack.rules.target import target_problems
+from tests.unit.fake_facts import CONFIG, FACTS
+from tests.unit.rules.cases import functions, title
+from tests.unit.rules.kernel_cases import (
+    KERNEL_CASES,
+    PLAN_CASES,
+    TARGET_CASES,
+    KernelCase,
+    PlanCase,
+    TargetCase,
+)
+from tests.unit.samples import document, full, kernel
+
+
+@pytest.mark.parametrize("case", KERNEL_CASES, ids=title)
+def test_rule_of_symbols(case: KernelCase) -> None:
+    faults = list(case.rule(document(full(**case.changes)), FACTS))
+    assert [fault.pointer for fault in faults] == case.faults
+    assert all(fault.message for fault in faults)
+
+
+@pytest.mark.parametrize("case", TARGET_CASES, ids=title)
+def test_rule_of_the_kernel(case: TargetCase, tmp_path: Path) -> None:
+    faults = list(case.rule(document(full()), case.kernel(tmp_path), case.config()))
+    assert bool(faults) is case.fails
+    assert all(case.says in fault.message for fault in faults)
+
+
+@pytest.mark.parametrize("case", PLAN_CASES, ids=title)
+def test_rule_of_the_plan(case: PlanCase) -> None:
+    faults = list(case.rule(document(full()), mode_named(case.mode), case.engine))
+    assert [fault.pointer for fault in faults] == case.faults
+
+
+def test_levels() -> None:
+    patch = document(full(**functions({"old": "ep_poll"}, {"old": "no"}, name="vmlinux")))
+    found = {problem.rule: problem.level for problem in kernel_problems(patch, FACTS)}
+    assert found == {
+        "function-exists": Level.ERROR,
+        "function-is-left-now-and-then": Level.WARNING,
+        "fixed-function-is-replaced": Level.WARNING,
+    }
+
+
+def test_a_plain_kernel_has_no_problem() -> None:
+    assert list(target_problems(document(full()), kernel(), CONFIG)) == []
