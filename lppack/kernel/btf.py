@@ -25,6 +25,8 @@ FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20
 _QUALIFIERS = {CONST: "const ", VOLATILE: "volatile ", RESTRICT: "restrict "}
 _KEYWORDS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 
+_INT_SIGNED, _INT_BOOL = 1, 4  # include/uapi/linux/btf.h (v6.1), BTF_INT_SIGNED, BTF_INT_BOOL
+
 _DEEPEST = 64  # kernel/bpf/btf.c, MAX_RESOLVE_DEPTH is 32 (v6.1)
 _LONGEST = 1 << 16
 
@@ -143,6 +145,43 @@ class Btf:
         """``name`` declared as of that type; without a name, the type's own C text."""
         before, behind = self._around(number, 0)
         return f"{before}{name}{behind}".rstrip(" ")
+
+    def signature(self, number: int) -> tuple[str, ...]:
+        """Result and parameters of a function in words that do not depend on how C spells a type:
+        typedefs are followed, qualifiers dropped ("s32", "struct file *")."""
+        prototype = self.record(self.record(number).value)
+        content = prototype.home.data[prototype.tail :][: _PAIR.size * prototype.vlen]
+        kinds = (kind for _, kind in _PAIR.iter_unpack(content))
+        return (
+            self._word(prototype.value, 0),
+            *(self._word(kind, 0) if kind else "..." for kind in kinds),
+        )
+
+    def _word(self, number: int, depth: int) -> str:
+        if depth > _DEEPEST:
+            raise FactsError(f"{self.what}: type {number} in its BTF has no end")
+        record = self._resolved(number)
+        if record.kind == 0:
+            return "void"
+        if record.kind == TYPEDEF:
+            inner = self._resolved(record.value)
+            unnamed = inner.kind in (STRUCT, UNION, ENUM, ENUM64) and not inner.name
+            return record.name if unnamed else self._word(record.value, depth + 1)
+        if record.kind == PTR:
+            return f"{self._word(record.value, depth + 1)} *"
+        if record.kind == ARRAY:
+            (element,) = struct.unpack_from("<I", record.home.data, record.tail)
+            return f"{self._word(element, depth + 1)} []"
+        if record.kind == INT:
+            (about,) = struct.unpack_from("<I", record.home.data, record.tail)
+            if about >> 24 & _INT_BOOL:
+                return "bool"
+            return f"{'s' if about >> 24 & _INT_SIGNED else 'u'}{record.value * 8}"
+        if record.kind == FUNC_PROTO:
+            return "function"
+        if record.kind in (ENUM, ENUM64):
+            return f"enum {record.name}"
+        return self._base_text(record, 0)
 
     def layout(self, number: int, name: str) -> Layout | None:
         """The struct or union of that number, or that a typedef names; None: it is another type."""

@@ -29,6 +29,13 @@ class Types:
         texts = (btf.prototype(number) for btf, number in self._find("function", name, module))
         return tuple(dict.fromkeys(texts))
 
+    def signatures(
+        self, name: str, module: tuple[Path, Elf] | None = None
+    ) -> tuple[tuple[str, ...], ...]:
+        """Every signature that functions of that name have, each once; see Btf.signature()."""
+        found = (btf.signature(number) for btf, number in self._find("function", name, module))
+        return tuple(dict.fromkeys(found))
+
     def layouts(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[Layout, ...]:
         """Every layout that a type of that C name ("struct file", "pgd_t") has, each once."""
         found = (btf.layout(number, name) for btf, number in self._find("type", name, module))

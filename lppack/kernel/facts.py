@@ -151,6 +151,12 @@ class Facts:
         """
         return self._types.prototypes(name, self._file(module))
 
+    def signatures(
+        self, name: str, *, module: str | Path | None = None
+    ) -> tuple[tuple[str, ...], ...]:
+        """As prototypes(), each as its result and parameters in words; see Btf.signature()."""
+        return self._types.signatures(name, self._file(module))
+
     def layouts(self, name: str, *, module: str | Path | None = None) -> "tuple[Layout, ...]":
         """Layouts of "struct NAME", "union NAME" or a typedef of an unnamed one; () if not known.
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from lppack.document import Document
 from lppack.errors import Level, Problem
 from lppack.rules import (
+    compiled,
     conversion,
     data,
     files,
@@ -33,6 +34,7 @@ class Asked(StrEnum):
     FROM = "by validate, with --from OLD"
     KERNEL = "with a kernel: by validate with --kernel, and by plan"
     PLAN = "by plan"
+    COMPILED = "of the compiled sources: by build"
     BUILT = "of the built module: by build and inspect"
     APPLY = "of the host: by apply, before it loads anything"
 
@@ -92,6 +94,7 @@ def _entries() -> Iterator[Entry]:
         (Asked.KERNEL, Level.ERROR, (*target.RULES, *target.ENVIRONMENT, *kernel.RULES)),
         (Asked.KERNEL, Level.WARNING, (*target.WARNINGS, *kernel.WARNINGS)),
         (Asked.PLAN, Level.ERROR, needs.PLAN_RULES),
+        (Asked.COMPILED, Level.ERROR, compiled.RULES),
         (Asked.BUILT, Level.ERROR, module.RULES),
         (Asked.APPLY, Level.ERROR, host.RULES),
         (Asked.APPLY, Level.WARNING, host.WARNINGS),

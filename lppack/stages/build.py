@@ -13,8 +13,11 @@ from pathlib import Path
 
 from lppack import __version__, store
 from lppack.builders.protocol import Builder, Site, kbuild_argv
+from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
+from lppack.kernel.facts import open_facts
 from lppack.model import Module, Plan, SourceTree
+from lppack.rules.compiled import compiled_faults
 from lppack.stages.generate import write
 
 _LIMIT = 600.0  # seconds for one command
@@ -86,6 +89,7 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
         with builder.open(work, plan.kernel) as site:
             module = f"{site.work}/{_MODULE}"
             _make(site, plan, work, _MODULE)
+            _hold_against_the_kernel(work / _MODULE / f"{plan.module}.ko", plan)
             _run(site, plan, work, ["strip", "-g", f"{module}/{plan.module}.ko"])
             if spec.targets:
                 _make(site, plan, work, _TARGET)
@@ -121,6 +125,19 @@ def _target(work: Path, plan: Plan, name: str) -> Path:
 
 def _make(site: Site, plan: Plan, work: Path, part: str) -> None:
     _run(site, plan, work, [*kbuild_argv(site, plan.kernel, part), "modules"])
+
+
+def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
+    """What is kept in the cache has passed: the kernel's exact version is part of the key."""
+    with open_facts(plan.kernel) as facts:
+        found = compiled_faults(compiled_types(ko.read_bytes()), plan, facts)
+    if found:
+        raise BuildFailed(
+            "\n".join(f"{plan.manifest.path}: {fault}" for fault in found),
+            file=str(plan.manifest.path),
+            hint="use the kernel's own headers and prototypes; give what only has the name of a "
+            "kernel's struct another name",
+        )
 
 
 def _static(source: str, out: str, compiler: str) -> list[str]:

@@ -155,6 +155,31 @@ def test_a_replacement_that_no_source_defines(patch: Path, tmp_path: Path) -> No
     assert f'{manifest}: no source defines "lp_cmdlin"' in ran.err
 
 
+def test_a_replacement_of_another_prototype(patch: Path, tmp_path: Path) -> None:
+    source = patch / "cmdline.c"
+    source.write_text(source.read_text().replace("seq_file *m, void *v", "seq_file *m, long v"))
+    ran = lppack("build", patch, "-o", tmp_path)
+    assert ran.rc == 5
+    assert (
+        "lp_cmdline_proc_show() is s32 (struct seq_file *, s64); it replaces "
+        "int cmdline_proc_show(struct seq_file *m, void *v)"
+    ) in ran.err
+
+
+def test_a_private_struct_copied_wrong(patch: Path, tmp_path: Path) -> None:
+    """struct proc_dir_entry is in no header that modules see: fs/proc/internal.h."""
+    source = patch / "cmdline.c"
+    copy = "struct proc_dir_entry { atomic_t in_use; int refcnt; };\nint lp_entry(void);\n"
+    use = "int lp_entry(void)\n{\n\treturn ((struct proc_dir_entry *)&jiffies)->refcnt;\n}\n"
+    source.write_text(f"#include <linux/jiffies.h>\n{source.read_text()}\n{copy}{use}")
+    ran = lppack("build", patch, "-o", tmp_path)
+    assert ran.rc == 5
+    assert "struct proc_dir_entry " in ran.err
+    assert "in 6.1.0-" in ran.err
+    source.write_text(source.read_text().replace("proc_dir_entry", "entry_of_mine"))
+    assert lppack("build", patch, "-o", tmp_path).rc == 0, "its own name is its own struct"
+
+
 def test_ctrl_c_during_a_build(patch: Path, tmp_path: Path) -> None:
     source = patch / "cmdline.c"
     source.write_text(f"{source.read_text()}\n/* {tmp_path}: nothing like it is in the cache */\n")

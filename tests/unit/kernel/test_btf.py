@@ -23,19 +23,28 @@ def read() -> tuple[Checked, dict[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "signature"),
     [
-        ("show", "int show(struct seq_file *m, void *v)"),
-        ("nothing", "void nothing(void)"),
-        ("print", "int print(const char *fmt, ...)"),
-        ("signal", "void (*signal(int n, void (*h)(int)))(int)"),
-        ("rows", "char (*rows(enum color c))[16]"),
+        (
+            "show",
+            "int show(struct seq_file *m, void *v)",
+            ("u32", "struct seq_file *", "void *"),
+        ),
+        ("nothing", "void nothing(void)", ("void",)),
+        ("print", "int print(const char *fmt, ...)", ("u32", "u8 *", "...")),
+        (
+            "signal",
+            "void (*signal(int n, void (*h)(int)))(int)",
+            ("function *", "u32", "function *"),
+        ),
+        ("rows", "char (*rows(enum color c))[16]", ("u8 [] *", "enum color")),
     ],
 )
-def test_prototypes(name: str, text: str) -> None:
+def test_prototypes_and_signatures(name: str, text: str, signature: tuple[str, ...]) -> None:
     checked, types = read()
     assert checked.btf.prototype(types[name]) == text
     assert (name, types[name]) in checked.functions
+    assert checked.btf.signature(types[name]) == signature
     assert declaration("lp_new", text) == text.replace(f"{name}(", "lp_new(") + ";"
 
 

@@ -6,6 +6,7 @@ import pytest
 from lppack.errors import Level
 from lppack.rules.every import DROPPED, Entry, every, live
 from tests.unit.rules import (
+    compiled_cases,
     data_cases,
     files_cases,
     history_cases,
@@ -30,6 +31,7 @@ CASES: tuple[AnyCase, ...] = (
     *kernel_cases.KERNEL_CASES,
     *kernel_cases.TARGET_CASES,
     *kernel_cases.PLAN_CASES,
+    *compiled_cases.CASES,
     *module_cases.CASES,
     *host_cases.CASES,
 )

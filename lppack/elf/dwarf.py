@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""What the compiler says of the types in a module, in its debug information, before it is
+stripped: layouts of structs, and the signatures of functions."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from lppack.errors import BuildFailed
+
+#: DWARF 5, 7.8: encodings of base types.
+_BOOLEAN, _SIGNED = 2, (5, 6)
+_AGGREGATES = {"DW_TAG_structure_type": "struct", "DW_TAG_union_type": "union"}
+_QUALIFIERS = ("DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_restrict_type")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CompiledLayout:
+    """How a struct or union lies in memory, as it was compiled."""
+
+    name: str  # "struct file"
+    size: int  # in bytes
+    members: tuple[tuple[str, int], ...]  # (name, offset in bits); as in kernel.btf.Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    layouts: tuple[CompiledLayout, ...]
+    signatures: tuple[tuple[str, tuple[str, ...]], ...]  # (function, its result and parameters)
+
+
+def compiled_types(module: bytes) -> Compiled:
+    """Every layout that the module uses, and its functions that others can call.
+
+    Raises BuildFailed if there is no debug information, or it cannot be read.
+    """
+    from elftools.common.exceptions import DWARFError, ELFError
+    from elftools.elf.elffile import ELFFile
+
+    layouts: dict[CompiledLayout, None] = {}
+    signatures: dict[str, tuple[str, ...]] = {}
+    try:
+        elf = ELFFile(io.BytesIO(module))
+        if not elf.has_dwarf_info():
+            raise BuildFailed("the module was compiled without debug information")
+        for unit in elf.get_dwarf_info().iter_CUs():
+            for entry in unit.iter_DIEs():
+                if entry.tag in _AGGREGATES and _names_a_whole(entry):
+                    layouts[_layout(entry)] = None
+                elif entry.tag == "DW_TAG_subprogram" and _is_defined(entry):
+                    signatures[_name(entry)] = _signature(entry)
+    except (DWARFError, ELFError, KeyError, ValueError) as error:
+        raise BuildFailed(f"the module's debug information cannot be read: {error}") from None
+    return Compiled(layouts=tuple(sorted(layouts)), signatures=tuple(sorted(signatures.items())))
+
+
+# pyelftools has no types: an entry is a DIE.
+def _value(entry: Any, attribute: str, default: Any = None) -> Any:
+    found = entry.attributes.get(f"DW_AT_{attribute}")
+    return default if found is None else found.value
+
+
+def _name(entry: Any) -> str:
+    return str(_value(entry, "name", b"").decode(errors="replace"))
+
+
+def _type(entry: Any) -> Any:
+    """The entry of its type; None: void."""
+    return entry.get_DIE_from_attribute("DW_AT_type") if "DW_AT_type" in entry.attributes else None
+
+
+def _names_a_whole(entry: Any) -> bool:
+    return "DW_AT_name" in entry.attributes and "DW_AT_byte_size" in entry.attributes
+
+
+def _is_defined(entry: Any) -> bool:
+    return bool(_value(entry, "external")) and "DW_AT_low_pc" in entry.attributes
+
+
+def _layout(entry: Any) -> CompiledLayout:
+    return CompiledLayout(
+        name=f"{_AGGREGATES[entry.tag]} {_name(entry)}",
+        size=_value(entry, "byte_size"),
+        members=tuple(_members(entry, 0)),
+    )
+
+
+def _members(entry: Any, start: int) -> list[tuple[str, int]]:
+    """Those of an unnamed struct inside stand as if they were its own."""
+    found: list[tuple[str, int]] = []
+    for member in entry.iter_children():
+        if member.tag != "DW_TAG_member":
+            continue
+        bits = _value(member, "data_member_location", 0) * 8
+        offset = start + bits + _value(member, "data_bit_offset", 0)
+        inner = _resolved(_type(member))
+        if "DW_AT_name" not in member.attributes and inner is not None:
+            if inner.tag in _AGGREGATES:
+                found += _members(inner, offset)
+        else:
+            found.append((_name(member), offset))
+    return found
+
+
+def _resolved(entry: Any) -> Any:
+    while entry is not None and entry.tag in _QUALIFIERS:
+        entry = _type(entry)
+    return entry
+
+
+def _signature(entry: Any) -> tuple[str, ...]:
+    texts = [_text(_type(entry))]
+    for child in entry.iter_children():
+        if child.tag == "DW_TAG_formal_parameter":
+            texts.append(_text(_type(child)))
+        elif child.tag == "DW_TAG_unspecified_parameters":
+            texts.append("...")
+    return tuple(texts)
+
+
+def _text(entry: Any) -> str:
+    """The same words as Btf.signature()."""
+    entry = _resolved(entry)
+    if entry is None:
+        return "void"
+    if entry.tag == "DW_TAG_typedef":
+        inner = _resolved(_type(entry))
+        unnamed = inner is not None and inner.tag in (*_AGGREGATES, "DW_TAG_enumeration_type")
+        return _name(entry) if unnamed and not _name(inner) else _text(inner)
+    if entry.tag == "DW_TAG_pointer_type":
+        return f"{_text(_type(entry))} *"
+    if entry.tag in _AGGREGATES:
+        return f"{_AGGREGATES[entry.tag]} {_name(entry)}"
+    if entry.tag == "DW_TAG_enumeration_type":
+        return f"enum {_name(entry)}"
+    if entry.tag == "DW_TAG_array_type":
+        return f"{_text(_type(entry))} []"
+    if entry.tag == "DW_TAG_base_type":
+        bits, encoding = 8 * _value(entry, "byte_size"), _value(entry, "encoding")
+        if encoding == _BOOLEAN:
+            return "bool"
+        return f"{'s' if encoding in _SIGNED else 'u'}{bits}"
+    return "function"
