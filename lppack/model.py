@@ -2,7 +2,7 @@
 """The frozen values that pass between the stages."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -58,9 +58,36 @@ class FunctionPatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The author's functions at the steps of one object; None: nothing to do there."""
+
+    pre_patch: str | None = None
+    post_patch: str | None = None
+    pre_unpatch: str | None = None
+    post_unpatch: str | None = None
+    barrier: str | None = None  # waits for callbacks in flight
+
+    @property
+    def of_the_kernel(self) -> tuple[tuple[str, str], ...]:
+        """(step, function) of those that are callbacks of struct klp_object."""
+        steps = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
+        return tuple((step, name) for step in steps if (name := getattr(self, step)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A klp_state: the kernel refuses a cumulative patch that lacks it, or has it older."""
+
+    id: int
+    version: int
+    what: str  # for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectPatch:
     name: str | None  # None means vmlinux, as in the kernel
     functions: tuple[FunctionPatch, ...]
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +112,11 @@ class ShadowVariable:
     attached_to: str
     transform: str
     constructor: str | None  # None: zeroed memory is enough
+    newest: bool = True  # of the versions of this name; the others can only be read
+
+    @property
+    def getter(self) -> str:
+        return f"{self.name}_get" if self.newest else f"{self.name}_v{self.version}_get"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +153,8 @@ class Manifest:
     objects: tuple[ObjectPatch, ...]
     transforms: tuple[TransformPatch, ...]
     shadow_variables: tuple[ShadowVariable, ...]
+    replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
+    states: tuple[State, ...] = ()  # the author's own
     test: TestSpec
 
     @property
@@ -137,6 +171,11 @@ def stable_id(*words: str) -> int:
     """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
     digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()
     return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
+
+
+def transform_state(series: str, transform: str) -> int:
+    """Id of the klp_state that hands on what a transform has tracked."""
+    return stable_id("transform", series, transform)
 
 
 def module_name(series: str, version: int) -> str:
@@ -164,6 +203,7 @@ class Plan:
     anchor: ObjectPatch  # vmlinux, always there: the kernel runs no callback of an absent object
     modules: tuple[ObjectPatch, ...]  # the objects that are modules
     series_state: int  # klp_state id
+    states: tuple[State, ...]  # of the module, that of the series first
     shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
@@ -201,9 +241,28 @@ class Plan:
         return bool(self.manifest.transforms)
 
     @property
+    def replace(self) -> bool:
+        """A cumulative patch: the kernel's replace, which removes every other live patch."""
+        return bool(self.manifest.replaces)
+
+    @property
+    def transform_states(self) -> tuple[tuple[str, int], ...]:
+        """(transform, id of its klp_state)."""
+        return tuple((t.name, transform_state(self.name, t.name)) for t in self.manifest.transforms)
+
+    @property
+    def newest_shadows(self) -> tuple[tuple[ShadowVariable, int], ...]:
+        return tuple((var, id_) for var, id_ in self.shadows if var.newest)
+
+    def older_shadows_of(self, transform: str) -> tuple[tuple[ShadowVariable, int], ...]:
+        """What an earlier version has left; it goes when the instance gets our form."""
+        of = (entry for entry in self.shadows if entry[0].transform == transform)
+        return tuple(entry for entry in of if not entry[0].newest)
+
+    @property
     def objects(self) -> tuple[str, ...]:
         """What kbuild links: generated files, then the author's, in order."""
-        ours = ["lp_glue.o"]
+        ours = ["lp_glue.o", "lp_series.o"]
         ours += ["lp_convert.o"] if self.converts else []
         ours += ["lp_test_point.o"] if self.test_points else []
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
@@ -253,5 +312,6 @@ class Bundle:
     provenance: tuple[tuple[str, str], ...]
     functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
     signed: bool = False  # has the mark of a signature at its end
+    replaces: tuple[str, ...] = ()  # series whose live patches it takes the place of
     fixes: tuple[Fix, ...]
     test: TestSpec

@@ -52,15 +52,30 @@ def names_are_told_apart(document: Document) -> Iterator[Fault]:
 
     for pointer, value in authors_functions(document):
         yield from once(pointer, value)
-    for key in ("transforms", "shadow_variables"):
-        for where, entry in document.mappings(key):
-            yield from once((*where, "name"), entry.get("name"))
+    for where, entry in document.mappings("transforms"):
+        yield from once((*where, "name"), entry.get("name"))
+    variables: set[object] = set()  # versions of one variable share their name
+    for where, entry in document.mappings("shadow_variables"):
+        name = entry.get("name")
+        if isinstance(name, str) and name not in variables:
+            variables.add(name)
+            yield from once((*where, "name"), name)
 
 
 #: Global names of generated code beside those that hold a transform's or a variable's name.
 GLUE = (
-    "lp_convert_init",
-    "lp_convert_exit",
+    "lp_state",
+    "lp_series_take",
+    "lp_series_settle",
+    "lp_series_leave",
+    "lp_series_give_back",
+    "lp_series_put",
+    "lp_series_enter",
+    "lp_series_exit",
+    "lp_series_in_charge",
+    "lp_series_srcu",
+    "lp_convert_take",
+    "lp_convert_put",
     "lp_convert_start",
     "lp_convert_stop",
     "lp_convert_is_on",
@@ -78,7 +93,8 @@ def generated_names_are_free(document: Document) -> Iterator[Fault]:
     for _, entry in document.mappings("transforms"):
         made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget", "drop")}
     for _, entry in document.mappings("shadow_variables"):
-        made |= {f"{entry.get('name')}_{verb}" for verb in ("get", "get_or_alloc")}
+        verbs = ("get", "get_or_alloc", f"v{entry.get('version')}_get")
+        made |= {f"{entry.get('name')}_{verb}" for verb in verbs}
     for pointer, value in authors_functions(document):
         if value in made:
             yield Fault(pointer, f'"{safe(value)}" is made by lppack', "choose another name")

@@ -16,6 +16,7 @@ GENERATED = (
     "lp_functions.h",
     "lp_glue.c",
     "lp_runtime.h",
+    "lp_series.c",
     "lp_test_point.c",
 )
 

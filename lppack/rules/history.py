@@ -67,14 +67,37 @@ def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fa
             continue
         if (name, version) not in before:
             continue
-        was = before[name, version]
-        if was != type_:
-            yield Fault((*pointer, "type"), f'was "{safe(str(was))}" before', _raise(version))
-        elif layouts.get(type_) != were.get(type_) and type_ in layouts and type_ in were:
+        was = str(before[name, version])
+        known = type_ in layouts and was in were
+        if was != type_ and not known:
+            yield Fault((*pointer, "type"), f'was "{safe(was)}" before', _raise(version))
+        elif known and layouts[type_] != were[was]:
             yield Fault(
                 (*pointer, "version"),
                 f"{safe(type_)} has other members than before, and the same version",
                 _raise(version),
+            )
+
+
+def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterator[Fault]:
+    """What takes the place of a version lists its shadow variables too, each in that version.
+
+    The version before may have made some; only what lists them can read, free and reverse them.
+    """
+    if old.text("name") not in [name for _, name in document.strings("replaces")]:
+        return
+    have = {
+        (entry.get("name"), entry.get("version"))
+        for _, entry in document.mappings("shadow_variables")
+        if isinstance(entry.get("name"), str) and isinstance(entry.get("version"), int)
+    }
+    for _, entry in old.mappings("shadow_variables"):
+        name, version = entry.get("name"), entry.get("version")
+        if isinstance(name, str) and isinstance(version, int) and (name, version) not in have:
+            yield Fault(
+                ("shadow_variables",) if document.at("shadow_variables") else (),
+                f'version {version} of "{safe(name)}" is gone',
+                "list it beside the new version: there may be some of it",
             )
 
 
@@ -151,6 +174,7 @@ RULES: tuple[HistoryRule, ...] = (
     version_grows,
     states_are_handed_on,
     layout_has_its_own_version,
+    shadow_variable_is_still_listed,
     transform_is_still_there,
 )
 WARNINGS: tuple[HistoryRule, ...] = (fix_is_not_lost, function_is_still_patched)

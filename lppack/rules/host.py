@@ -97,14 +97,49 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
 
 
 def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Another version of the series is reverted first: each would free and reverse what the other
-    one tracks. Replacing one by the other comes with cumulative patches."""
+    """Another version of the series is reverted first, or replaced by a later one that names it:
+    side by side each would free and reverse what the other one tracks."""
     for state in view.states:
-        if state.info.get("series") == bundle.series and state.module != bundle.module:
+        if state.info.get("series") != bundle.series or state.module == bundle.module:
+            continue
+        version = state.info.get("version")
+        if bundle.series not in bundle.replaces:
             yield Refusal(
-                f"{bundle.series} {state.info.get('version')} is on {view.host.name} already",
+                f"{bundle.series} {version} is on {view.host.name} already",
                 f"revert it first: {view.command('revert', bundle.series)}",
             )
+        elif isinstance(version, int) and version >= bundle.version:
+            yield Refusal(
+                f"{bundle.series} {version} is on {view.host.name}, which is later than "
+                f"{bundle.version}",
+                f"the kernel refuses a way down; revert it first: "
+                f"{view.command('revert', bundle.series)}",
+            )
+
+
+def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """A cumulative patch names every live patch that it takes the place of.
+
+    The kernel's replace removes all of them, without a word to whoever applied them
+    (klp_unpatch_replaced_patches(), kernel/livepatch/core.c); states alone keep some of them safe.
+    """
+    if not bundle.replaces:
+        return
+    victims = [
+        str(state.info.get("series") or state.module)
+        for state in view.states
+        if state.phase is not Phase.UNPATCHED and not _is_replaced(state, bundle)
+    ]
+    if victims:
+        yield Refusal(
+            f"{bundle.path.name} is cumulative and would remove what it does not name: "
+            f"{', '.join(sorted(victims))}",
+            "name it in `replaces` if this patch holds its fixes too, or revert it first",
+        )
+
+
+def _is_replaced(state: PatchState, bundle: Bundle) -> bool:
+    return state.info.get("series") in bundle.replaces or state.module == bundle.module
 
 
 def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
@@ -115,7 +150,7 @@ def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """
     for state in view.states:
         shared = view.engine.replaced(state.module) & set(bundle.functions)
-        if shared and state.module != bundle.module:
+        if shared and not _is_replaced(state, bundle):
             object_, function = min(shared)
             yield Refusal(
                 f"{function} of {object_} is replaced by {state.module} already",
@@ -195,6 +230,7 @@ RULES: tuple[HostRule, ...] = (
     no_transition_was_forced,
     no_other_transition,
     series_is_not_live,
+    nothing_unnamed_is_replaced,
     function_is_not_replaced,
     module_is_not_loaded,
     unsigned_module_is_taken,

@@ -7,12 +7,10 @@ from lppack.document import Document, Pointer
 from lppack.rules.runner import Fault, Rule
 
 _TOP = {
-    "replaces": "cumulative patches",
     "kernel_headers": "private headers of the kernel",
-    "states": "states of the author's own",
     "workload": "the simulator",
 }
-_OBJECT = {"symbols": "symbols that are not exported", "hooks": "hooks"}
+_OBJECT = {"symbols": "symbols that are not exported"}
 _TRANSFORM = {
     "irreversible": "transforms without a way back",
     **dict.fromkeys(("for_each", "prepare", "check", "finish", "max_stop_ms"), "TRANSFORM_WORLD"),

@@ -71,6 +71,7 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
     ApplyStuck (could not be put back in time), NotConverted, Interrupted.
     """
     refuse_early(control, bundle)
+    replaced = _to_be_replaced(control, bundle)
     try:
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
         control.engine.load(bundle.module, ko)
@@ -78,11 +79,22 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         if state.phase is not Phase.PATCHED:
             raise _timed_out(control, bundle, state, seconds)
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
+        for module in replaced:
+            gone = unload(control, module)
+            control.say(
+                f"replaced: {module} is {'gone' if gone else 'unpatched, and still loaded'}"
+            )
         if convert and bundle.converts:
             enable_conversion(control, bundle.module, bundle.series)
         return control.report(bundle.module)
     except KeyboardInterrupt:
-        raise _interrupted(control, bundle) from None
+        raise _interrupted(control, bundle, replaced) from None
+
+
+def _to_be_replaced(control: Control, bundle: Bundle) -> tuple[str, ...]:
+    """Modules whose place a cumulative patch takes: unpatched by the kernel when it is complete."""
+    states = control.engine.patches() if bundle.replaces else ()
+    return tuple(s.module for s in states if s.info.get("series") in bundle.replaces)
 
 
 def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
@@ -195,9 +207,15 @@ def _as_json(blocked: PatchReport) -> dict[str, object]:
     return {"patches": [patch_json(blocked)]}
 
 
-def _interrupted(control: Control, bundle: Bundle) -> Interrupted:
+def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) -> Interrupted:
     go_on = control.command("revert", bundle.series)
     try:
+        if replaced and control.engine.state(bundle.module).phase is Phase.PATCHED:
+            # There is no way back to the version before, and the original kernel has fewer fixes.
+            return Interrupted(
+                f"interrupted: {bundle.module} is patched, and has replaced {', '.join(replaced)}; "
+                f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
+            )
         control.say("interrupted: reversing")
         state = undo(control, bundle.module)
     except KeyboardInterrupt:

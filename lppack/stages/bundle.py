@@ -85,6 +85,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "engine": plan.engine,
         "mode": plan.mode.name,
         "converts": plan.converts,
+        "replaces": list(plan.manifest.replaces),
         "functions": [
             [entry.name or "vmlinux", function.old]
             for entry in plan.patched
@@ -167,6 +168,7 @@ def _schema() -> dict[str, Any]:
             "release",
             "kernel",
             "converts",
+            "replaces",
             "fixes",
             "test",
             "functions",
@@ -178,6 +180,7 @@ def _schema() -> dict[str, Any]:
             "release": text,
             "kernel": text,
             "converts": {"type": "boolean"},
+            "replaces": part["replaces"] | {"minItems": 0},
             "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
             "test": part["test"],
             "functions": {
@@ -214,6 +217,7 @@ def read(path: Path) -> Bundle:
             engine=EngineName(plan["engine"]),
             mode=ModeName(plan["mode"]),
             converts=plan["converts"],
+            replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
             signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),

@@ -10,7 +10,7 @@ from lppack.resources import render
 
 def generate(plan: Plan) -> SourceTree:
     """The source tree of ``plan``; renders every template that the plan calls for."""
-    names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c"]
+    names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c", "lp_series.c"]
     names += ["lp_convert.c"] if plan.converts else []
     names += ["lp_test_point.c"] if plan.test_points else []
     manifest = plan.manifest

@@ -19,7 +19,9 @@ from lppack.model import (
     Manifest,
     ObjectPatch,
     Plan,
+    State,
     stable_id,
+    transform_state,
 )
 from lppack.rules.kernel import copies_of, kernel_problems
 from lppack.rules.needs import plan_problems
@@ -27,6 +29,8 @@ from lppack.rules.target import target_problems, unfit
 
 #: A parameter of a module is read through one page.
 _INFO_MAX = 4000
+#: struct klp_state.version is an unsigned int; a later version is compatible with all before.
+_ANY_VERSION = 2**32 - 1
 
 
 def plan(
@@ -68,6 +72,7 @@ def plan(
         anchor=vmlinux or ObjectPatch(name=None, functions=()),
         modules=tuple(entry for entry in objects if entry.name is not None),
         series_state=stable_id("series", manifest.name),
+        states=_states(manifest),
         shadows=tuple(
             (var, stable_id("shadow", manifest.name, var.name, str(var.version)))
             for var in manifest.shadow_variables
@@ -105,9 +110,38 @@ def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
     return chosen
 
 
+def _states(manifest: Manifest) -> tuple[State, ...]:
+    """One for the series, each transform and each shadow variable, so that the kernel lets nothing
+    take their place that does not know them; and those of the series that this one replaces."""
+    name, version = manifest.name, manifest.version
+    newest = [var for var in manifest.shadow_variables if var.newest]
+    others = [series for series in manifest.replaces if series != name]
+    return (
+        State(id=stable_id("series", name), version=version, what="the series"),
+        *(
+            State(id=transform_state(name, t.name), version=version, what=f"transform {t.name}")
+            for t in manifest.transforms
+        ),
+        *(
+            State(
+                id=stable_id("shadow state", name, var.name),
+                version=var.version,
+                what=f"shadow variable {var.name}",
+            )
+            for var in newest
+        ),
+        # Whatever its version is: after this one it may not come back beside it.
+        *(
+            State(id=stable_id("series", series), version=_ANY_VERSION, what=f"series {series}")
+            for series in others
+        ),
+        *manifest.states,
+    )
+
+
 def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
-    return ObjectPatch(
-        name=entry.name,
+    return replace(
+        entry,
         functions=tuple(
             replace(function, sympos=_position(entry, function, facts))
             for function in entry.functions
@@ -131,6 +165,7 @@ def info_json(made: Plan) -> str:
             "version": made.version,
             "engine": made.engine,
             "mode": made.mode.name,
+            "replaces": list(made.manifest.replaces),
             "transforms": [transform.name for transform in made.manifest.transforms],
             "fixes": [fix_json(fix) for fix in made.manifest.fixes],
             "irreversible": False,
@@ -184,14 +219,29 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             value="vmlinux",
             why="callbacks of an object that is not loaded do not run; vmlinux always is",
         )
-    yield Decision(
-        what="state",
-        value=f"{made.series_state:#x}",
-        why="the kernel refuses a stranger's replace, and an older version",
-    )
+    if made.replace:
+        yield Decision(
+            what="replaces",
+            value=", ".join(manifest.replaces),
+            why="cumulative: the kernel removes every other live patch, so all have to be named",
+        )
+    for state in made.states:
+        yield Decision(
+            what=f"state {state.what}",
+            value=f"{state.id:#x} version {state.version}",
+            why="the kernel refuses a replacing patch that lacks it, and an older version",
+        )
+    for entry in made.patched:
+        for step, name in (*entry.hooks.of_the_kernel, ("barrier", entry.hooks.barrier)):
+            if name:
+                yield Decision(
+                    what=f"{step} {entry.name or 'vmlinux'}", value=name, why="the author's hook"
+                )
     for var, id_ in made.shadows:
         yield Decision(
-            what=f"shadow {var.name}", value=f"{id_:#x}", why="a new layout is a new version and id"
+            what=f"shadow {var.name} {var.version}",
+            value=f"{id_:#x}",
+            why="a new layout is a new version and id",
         )
     yield Decision(
         what="phase 2",

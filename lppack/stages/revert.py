@@ -58,6 +58,12 @@ def revert(control: Control, series: str) -> PatchReport:
             f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
         ) from None
     control.say(f"unloaded: {state.module} is gone")
+    if state.info.get("replaces"):
+        lost = [str(fix.get("cve") or fix.get("commit")) for fix in state.info.get("fixes", ())]
+        control.say(
+            "the original kernel runs, also without what this patch had replaced; no longer live: "
+            + (", ".join(lost) or "fixes that it does not name")
+        )
     gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
     return report(gone, engine=control.engine.name, host=control.host.name)
 

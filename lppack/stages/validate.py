@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """validate: a Document becomes a Manifest, or all of its problems are told at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lppack.consistency import ModeName
@@ -11,9 +12,11 @@ from lppack.model import (
     Effective,
     Fix,
     FunctionPatch,
+    Hooks,
     Manifest,
     ObjectPatch,
     ShadowVariable,
+    State,
     Step,
     TestSpec,
     TransformPatch,
@@ -58,7 +61,12 @@ def _to_manifest(document: Document) -> Manifest:
         headers=tuple(data.get("headers", ())),
         objects=tuple(_object(entry) for entry in data["objects"]),
         transforms=tuple(_transform(entry) for entry in data.get("transforms", ())),
-        shadow_variables=tuple(_shadow(entry) for entry in data.get("shadow_variables", ())),
+        shadow_variables=_shadows(data.get("shadow_variables", ())),
+        replaces=tuple(data.get("replaces", ())),
+        states=tuple(
+            State(id=entry["id"], version=entry["version"], what="the author's")
+            for entry in data.get("states", ())
+        ),
         test=test_spec(data.get("test", {})),
     )
 
@@ -84,6 +92,7 @@ def _object(entry: dict[str, Any]) -> ObjectPatch:
             FunctionPatch(old=item["old"], new=item["new"], sympos=item.get("sympos"))
             for item in entry.get("functions", ())
         ),
+        hooks=Hooks(**entry.get("hooks", {})),
     )
 
 
@@ -100,7 +109,14 @@ def _transform(entry: dict[str, Any]) -> TransformPatch:
     )
 
 
-def _shadow(entry: dict[str, Any]) -> ShadowVariable:
+def _shadows(entries: Sequence[dict[str, Any]]) -> tuple[ShadowVariable, ...]:
+    newest: dict[str, int] = {}
+    for entry in entries:
+        newest[entry["name"]] = max(entry["version"], newest.get(entry["name"], 0))
+    return tuple(_shadow(entry, newest[entry["name"]]) for entry in entries)
+
+
+def _shadow(entry: dict[str, Any], newest: int) -> ShadowVariable:
     return ShadowVariable(
         name=entry["name"],
         version=entry["version"],
@@ -108,6 +124,7 @@ def _shadow(entry: dict[str, Any]) -> ShadowVariable:
         attached_to=entry["attached_to"],
         transform=entry["transform"],
         constructor=entry.get("constructor"),
+        newest=entry["version"] == newest,
     )
 
 

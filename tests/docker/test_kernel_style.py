@@ -17,7 +17,12 @@ from tests.command import EXAMPLES
 
 pytestmark = pytest.mark.docker
 
-CASES = [("proc-cmdline", False), ("conn-limit", False), ("conn-limit", True)]
+CASES = [
+    ("proc-cmdline", False),
+    ("conn-limit", False),
+    ("conn-limit", True),
+    ("conn-limit-2", True),
+]
 # Neither is about our sources: no vmlinux is in the headers package.
 _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")
 

@@ -63,11 +63,21 @@ class Patch:
     converted: int = 0
 
     @property
+    def replaces(self) -> bool:
+        return self.info is not None and bool(json.loads(self.info).get("replaces"))
+
+    @property
     def converts(self) -> bool:
         return self.info is not None and bool(json.loads(self.info).get("transforms"))
 
 
-def info(series: str = "conn-limit", version: int = 2, *, converts: bool = True) -> str:
+def info(
+    series: str = "conn-limit",
+    version: int = 2,
+    *,
+    converts: bool = True,
+    replaces: tuple[str, ...] = (),
+) -> str:
     """As plan.info_json() makes it."""
     fixes = [
         {"cve": "CVE-1", "commit": None, "functions": ["a"], "effective": "patched"},
@@ -79,6 +89,7 @@ def info(series: str = "conn-limit", version: int = 2, *, converts: bool = True)
             "version": version,
             "engine": "livepatch",
             "mode": "hybrid",
+            "replaces": replaces,
             "transforms": ["conn"] if converts else [],
             "fixes": fixes,
             "irreversible": False,
@@ -130,6 +141,10 @@ class FakeKernel:
         self.moving = None
         if patch.enabled:
             patch.complete = True
+            if patch.replaces:
+                for other in self.patches.values():
+                    if other is not patch:  # klp_unpatch_replaced_patches()
+                        other.known = other.enabled = False
         else:
             patch.known = False
 

@@ -16,6 +16,7 @@ from lppack.model import (
     Manifest,
     ObjectPatch,
     Plan,
+    State,
     TestSpec,
 )
 from lppack.rules.data import authors_functions
@@ -245,6 +246,7 @@ def plan(of: Manifest, **changes: Any) -> Plan:
         "anchor": VMLINUX,
         "modules": (),
         "series_state": 17,
+        "states": (State(id=17, version=1, what="the series"),),
         "shadows": (),
         "info": "{}",
         "decisions": (),

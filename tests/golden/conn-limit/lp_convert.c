@@ -7,13 +7,18 @@
  * that may have seen it on, reverse each tracked instance under its lock together with its shadow
  * variables. After the wait nobody adds to the tracked ones.
  *
- * Locks, outermost first: lp_phase_lock of the glue, the lock of an instance, the lock of a
- * tracking. Callers of lp_convert_stop() and of the setters hold lp_phase_lock.
+ * What is tracked is shared by the versions of a series and handed on in the klp_state of the
+ * transform, so that a later version can reverse what an earlier one has converted.
+ *
+ * Locks, outermost first: lp_phase_lock of the glue, the lock of the series, the lock of an
+ * instance, the lock of a tracking. Callers of lp_convert_stop() and of the setters hold
+ * lp_phase_lock.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
+#include <linux/kref.h>
 #include <linux/livepatch.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -32,34 +37,41 @@
  */
 #define LP_STOP_MAX	HZ
 
+/* Versions of the series whose form an instance may have; ours is the newest. */
+#define LP_LEVEL	1
+
+/* Both are shared with other versions: LP_SERIES_ABI tells their layout. */
 struct lp_tracked {
 	struct hlist_node node;
 	void *obj;
+	unsigned int level;	/* the version that converted it */
 	bool busy;		/* being reversed: obj must not be freed */
 };
 
 struct lp_tracking {
+	struct kref ref;	/* one for each module of the series */
+	atomic_long_t count;
 	spinlock_t lock;	/* protects objects */
 	wait_queue_head_t idle;	/* an entry that was busy has gone */
 	DECLARE_HASHTABLE(objects, 12);
 };
 
-/* read side: from before the flag is sampled to after the tracking */
-DEFINE_STATIC_SRCU(lp_converting);
 static bool lp_on;		/* conversion is on; written under lp_phase_lock */
 static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
 static unsigned long lp_stop_cookie;
-/* Not with the tracking: parameters can be read before init and after exit. */
-static atomic_long_t lp_converted = ATOMIC_LONG_INIT(0);
 static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
-static struct lp_tracking *lp_tracking_conn;	/* from init to exit */
+static struct lp_tracking *lp_tracking_conn;	/* from pre_patch to exit */
 static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
+
+/* Readers of parameters come at any time: before pre_patch, and after exit. */
+static DEFINE_SPINLOCK(lp_trackings_lock);	/* protects the pointers above from being freed */
 
 static struct lp_tracking *lp_tracking_new(void)
 {
 	struct lp_tracking *t = kvzalloc(sizeof(*t), GFP_KERNEL);
 
 	if (t) {
+		kref_init(&t->ref);
 		spin_lock_init(&t->lock);
 		init_waitqueue_head(&t->idle);
 		hash_init(t->objects);
@@ -78,17 +90,22 @@ static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 	return NULL;
 }
 
-/* An instance that was put back to the old form by someone else is in the table already. */
+/* In the table already: what was put back by someone else, or converted by an earlier version. */
 static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 {
+	struct lp_tracked *known;
+
 	entry->obj = obj;
+	entry->level = LP_LEVEL;
 	entry->busy = false;
 	spin_lock(&t->lock);
-	if (lp_find(t, obj)) {
+	known = lp_find(t, obj);
+	if (known) {
+		known->level = LP_LEVEL;
 		kfree(entry);
 	} else {
 		hash_add(t->objects, &entry->node, (unsigned long)obj);
-		atomic_long_inc(&lp_converted);
+		atomic_long_inc(&t->count);
 	}
 	spin_unlock(&t->lock);
 }
@@ -97,7 +114,7 @@ static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
 {
 	lockdep_assert_held(&t->lock);
 	hash_del(&entry->node);
-	atomic_long_dec(&lp_converted);
+	atomic_long_dec(&t->count);
 	kfree(entry);
 }
 
@@ -159,6 +176,11 @@ static void lp_drop(struct lp_tracking *t)
 	spin_unlock(&t->lock);
 }
 
+static bool lp_may_convert(void)
+{
+	return READ_ONCE(lp_on) && lp_series_in_charge();
+}
+
 void lp_convert_conn(struct conn *obj)
 {
 	struct lp_tracked *entry;
@@ -166,12 +188,12 @@ void lp_convert_conn(struct conn *obj)
 
 	might_sleep();
 	/* Off may always be believed; on is asked for again under the lock. */
-	if (!READ_ONCE(lp_on))
+	if (!lp_may_convert())
 		return;
-	idx = srcu_read_lock(&lp_converting);
+	idx = srcu_read_lock(lp_series_srcu());
 	lp_conn_lock(obj);
 	might_sleep();	/* the lock is one that may sleep */
-	if (!lp_conn_is_new(obj) && READ_ONCE(lp_on)) {
+	if (!lp_conn_is_new(obj) && lp_may_convert()) {
 		lp_test_point("conn-sampled");
 		/* the author's lock is held: no reclaim, the next access tries again */
 		entry = kmalloc(sizeof(*entry), GFP_NOWAIT | __GFP_NOWARN);
@@ -184,7 +206,7 @@ void lp_convert_conn(struct conn *obj)
 		}
 	}
 	lp_conn_unlock(obj);
-	srcu_read_unlock(&lp_converting, idx);
+	srcu_read_unlock(lp_series_srcu(), idx);
 }
 
 void lp_forget_conn(struct conn *obj)
@@ -205,7 +227,8 @@ static int lp_reverse_conn(unsigned long end, bool for_ever)
 		obj = entry->obj;
 		lp_conn_lock(obj);
 		lp_test_point("conn-reversing");
-		if (lp_conn_is_new(obj))
+		/* The form of an earlier version only reverse() knows. */
+		if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
 			lp_conn_downgrade(obj);
 		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
 		lp_conn_unlock(obj);
@@ -240,13 +263,13 @@ struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
 	if (shadow)
 		return shadow;
 	/* So that a stop, which frees all of them, waits for this one. */
-	idx = srcu_read_lock(&lp_converting);
-	if (READ_ONCE(lp_on))
+	idx = srcu_read_lock(lp_series_srcu());
+	if (lp_may_convert())
 		shadow = klp_shadow_get_or_alloc(obj, 16243169022304982835UL, sizeof(*shadow),
 						 GFP_NOWAIT | __GFP_NOWARN,
 						 NULL,
 						 NULL);
-	srcu_read_unlock(&lp_converting, idx);
+	srcu_read_unlock(lp_series_srcu(), idx);
 	return shadow;
 }
 
@@ -255,22 +278,52 @@ void lp_set_target_conn(struct module *mod)
 	lp_target_conn = mod;
 }
 
-int lp_convert_init(void)
+static void lp_tracking_release(struct kref *ref)
 {
-	lp_tracking_conn = lp_tracking_new();
-	if (!lp_tracking_conn) {
-		lp_convert_exit();
+	kvfree(container_of(ref, struct lp_tracking, ref));
+}
+
+static struct lp_tracking *lp_tracking_take(struct klp_patch *patch, unsigned long id)
+{
+	struct klp_state *before = klp_get_prev_state(id);
+	struct lp_tracking *t = before ? before->data : NULL;
+
+	if (t)
+		kref_get(&t->ref);
+	else
+		t = lp_tracking_new();
+	klp_get_state(patch, id)->data = t;
+	return t;
+}
+
+/*
+ * In pre_patch of vmlinux, with klp_mutex and lp_phase_lock held, after lp_series_take(), which
+ * knows the version before to be of the same layout. lp_convert_put() undoes it.
+ */
+int lp_convert_take(struct klp_patch *patch)
+{
+	struct lp_tracking *t;
+
+	t = lp_tracking_take(patch, 16993646113643452009UL);
+	if (!t)
 		return -ENOMEM;
-	}
+	spin_lock(&lp_trackings_lock);
+	lp_tracking_conn = t;
+	spin_unlock(&lp_trackings_lock);
 	return 0;
 }
 
-/* Conversion is off and nothing is tracked: pre_unpatch has run, or it was never on. */
-void lp_convert_exit(void)
+/* Nothing of this module runs any more, save readers of its parameters. */
+void lp_convert_put(void)
 {
-	/* also ends a grace period that an interrupted stop gave up on */
-	synchronize_srcu(&lp_converting);
-	kvfree(lp_tracking_conn);
+	struct lp_tracking *t;
+
+	spin_lock(&lp_trackings_lock);
+	t = lp_tracking_conn;
+	lp_tracking_conn = NULL;
+	spin_unlock(&lp_trackings_lock);
+	if (t)
+		kref_put(&t->ref, lp_tracking_release);
 }
 
 void lp_convert_start(void)
@@ -291,13 +344,13 @@ int lp_convert_stop(bool for_ever)
 
 	WRITE_ONCE(lp_on, false);
 	if (for_ever) {
-		synchronize_srcu(&lp_converting);
+		synchronize_srcu(lp_series_srcu());
 	} else {
 		/* One grace period for all calls: each new one would wait for those before it. */
 		if (!lp_stopping)
-			lp_stop_cookie = start_poll_synchronize_srcu(&lp_converting);
+			lp_stop_cookie = start_poll_synchronize_srcu(lp_series_srcu());
 		lp_stopping = true;
-		while (!poll_state_synchronize_srcu(&lp_converting, lp_stop_cookie)) {
+		while (!poll_state_synchronize_srcu(lp_series_srcu(), lp_stop_cookie)) {
 			if (time_after(jiffies, end))
 				return -EAGAIN;
 			if (msleep_interruptible(5))
@@ -330,7 +383,13 @@ bool lp_convert_is_on(void)
 
 unsigned long lp_convert_count(void)
 {
-	return atomic_long_read(&lp_converted);
+	unsigned long count = 0;
+
+	spin_lock(&lp_trackings_lock);
+	if (lp_tracking_conn)
+		count += atomic_long_read(&lp_tracking_conn->count);
+	spin_unlock(&lp_trackings_lock);
+	return count;
 }
 
 unsigned long lp_convert_left_old(void)

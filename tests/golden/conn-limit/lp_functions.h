@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Made by lppack for lppack_conn_limit_1: the replacements. Only their
- * addresses are taken here; their types stand in the author's files.
+ * Made by lppack for lppack_conn_limit_1: the replacements and hooks. Of
+ * replacements only the addresses are taken; their types stand in the author's files.
  */
 #ifndef LP_FUNCTIONS_H
 #define LP_FUNCTIONS_H
+
+struct klp_object;
 
 void lp_conn_free(void);
 void lp_conn_syn(void);

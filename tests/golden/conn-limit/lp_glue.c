@@ -12,16 +12,17 @@
 #include "lp_functions.h"
 #include "lp_runtime.h"
 
+static struct klp_patch lp_patch;
+
 static const char lp_info[] =
-	"{\"series\":\"conn-limit\",\"version\":1,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+	"{\"series\":\"conn-limit\",\"version\":1,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"replaces\":[],\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
 
 /*
- * Protects lp_complete and serialises start and stop of conversion. Taken by writers of the
- * parameter convert, which hold the kernel_param_lock of this module, and by the callbacks, which
- * hold klp_mutex; whoever holds it takes neither.
+ * Serialises start and stop of conversion with the callbacks and the end of this module. Taken by
+ * writers of the parameter convert, which hold the kernel_param_lock of this module, and by the
+ * callbacks, which hold klp_mutex; whoever holds it takes neither.
  */
 static DEFINE_MUTEX(lp_phase_lock);
-static bool lp_complete;	/* every thread is in the new universe */
 
 static int lp_convert_set(const char *val, const struct kernel_param *kp)
 {
@@ -34,12 +35,16 @@ static int lp_convert_set(const char *val, const struct kernel_param *kp)
 	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
 	if (!mutex_trylock(&lp_phase_lock))
 		return -EBUSY;
-	if (!lp_complete)
-		err = -EBUSY;
-	else if (on)
+	/* Not before the transition is complete, and not when another version takes over. */
+	if (!lp_series_enter()) {
+		mutex_unlock(&lp_phase_lock);
+		return -EBUSY;
+	}
+	if (on)
 		lp_convert_start();
 	else
 		err = lp_convert_stop(false);
+	lp_series_exit();
 	mutex_unlock(&lp_phase_lock);
 	return err;
 }
@@ -90,54 +95,67 @@ module_param_cb(info, &lp_info_ops, NULL, 0444);
 MODULE_PARM_DESC(info, "what this live patch is, as JSON");
 
 /*
- * klp_mutex is held. Two versions of a series at once would each free and reverse what the other
- * one tracks: the later one refuses to load.
+ * klp_mutex is held in all callbacks. Those of vmlinux come first: it is always loaded, and the
+ * first object. If one fails, or a later object's, lp_init() gives back what was taken.
  */
 static int lp_pre_patch(struct klp_object *obj)
 {
-	if (!klp_get_prev_state(14496789484083643169UL))
-		return 0;
-	pr_err("another version of this series is live: revert it first\n");
-	return -EBUSY;
+	int err;
+
+	mutex_lock(&lp_phase_lock);
+	err = lp_series_take(&lp_patch);
+	if (!err)
+		err = lp_convert_take(&lp_patch);
+	mutex_unlock(&lp_phase_lock);
+	return err;
 }
 
-/*
- * klp_mutex is held; every thread has switched. Also runs when an unpatch transition was
- * reversed.
- */
+/* Every thread has switched. Also runs when an unpatch transition was reversed. */
 static void lp_post_patch(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
-	lp_complete = true;
+	lp_series_settle();
 	mutex_unlock(&lp_phase_lock);
 }
 
 /*
- * klp_mutex is held; every thread still runs new code. lppack has stopped conversion before; this
- * is the second line, for whoever writes to enabled by hand. Old code must find no new data, so
- * this waits as long as it takes; lppack.h says what must not be done under a transform's lock.
+ * Every thread still runs new code. lppack has stopped conversion before; this is the second line,
+ * for whoever writes to enabled by hand. Old code must find no new data, so this waits as long as
+ * it takes; lppack.h says what must not be done under a transform's lock.
  */
 static void lp_pre_unpatch(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
-	lp_complete = false;
+	lp_series_leave();
 	lp_convert_stop(true);
 	mutex_unlock(&lp_phase_lock);
 }
 
-/* klp_mutex is held in all three. */
+/* Every thread runs old code, or that of the version before if our transition was reversed. */
+static void lp_post_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_give_back();
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* conn: with the patch, or while it is being loaded, before its own init runs. */
 static int lp_pre_patch_conn(struct klp_object *obj)
 {
+	int err = 0;
+
+	if (err)
+		return err;	/* no callback comes after this one */
 	mutex_lock(&lp_phase_lock);
 	lp_set_target_conn(obj->mod);
 	mutex_unlock(&lp_phase_lock);
-	return 0;
+	return err;
 }
 
 /*
  * On unpatch the callback of vmlinux has run before, and nothing is tracked any more. Otherwise
- * conn goes away: its exit function has run, so what it left behind may be freed memory
- * and is only dropped.
+ * conn goes away: its exit function has run, so what it left behind may be freed
+ * memory and is only dropped.
  */
 static void lp_pre_unpatch_conn(struct klp_object *obj)
 {
@@ -200,6 +218,7 @@ static struct klp_object lp_objects[] = {
 			.pre_patch = lp_pre_patch,
 			.post_patch = lp_post_patch,
 			.pre_unpatch = lp_pre_unpatch,
+			.post_unpatch = lp_post_unpatch,
 		},
 	},
 	{
@@ -214,9 +233,14 @@ static struct klp_object lp_objects[] = {
 	{ }
 };
 
-/* The series has a state of its own, so that the kernel refuses a replace by a stranger. */
+/*
+ * The kernel refuses a patch that would replace this one and does not know all of its states, and
+ * one that knows an earlier version of them.
+ */
 static struct klp_state lp_states[] = {
-	{ .id = 14496789484083643169UL, .version = 1 },
+	{ .id = 14496789484083643169UL, .version = 1U },	/* the series */
+	{ .id = 16993646113643452009UL, .version = 1U },	/* transform conn */
+	{ .id = 14509009336248522897UL, .version = 1U },	/* shadow variable conn_ext */
 	{ }
 };
 
@@ -225,6 +249,15 @@ static struct klp_patch lp_patch = {
 	.objs = lp_objects,
 	.states = lp_states,
 };
+
+/* From here on a writer of convert gets -EBUSY. */
+static void lp_end(void)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_convert_put();
+	lp_series_put();
+	mutex_unlock(&lp_phase_lock);
+}
 
 static int __init lp_init(void)
 {
@@ -241,30 +274,19 @@ static int __init lp_init(void)
 		       uts->version);
 		return -ENOEXEC;
 	}
-	err = lp_convert_init();
-	if (err)
-		return err;
 	err = klp_enable_patch(&lp_patch);
 	if (err)
-		goto out;
-	return 0;
-
-out:
-	lp_convert_exit();
+		lp_end();
 	return err;
 }
 
 /*
- * The kernel lets a live patch go only when it is unpatched: nothing runs here, nothing is
- * tracked.
+ * The kernel lets a live patch go only when it is unpatched, or another one has taken its place:
+ * no thread runs a replacement. What was put off to run later may still be under way.
  */
 static void __exit lp_exit(void)
 {
-	/* from here on a writer of convert gets -EBUSY */
-	mutex_lock(&lp_phase_lock);
-	lp_complete = false;
-	mutex_unlock(&lp_phase_lock);
-	lp_convert_exit();
+	lp_end();
 }
 
 module_init(lp_init);

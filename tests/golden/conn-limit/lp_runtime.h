@@ -5,10 +5,24 @@
 
 #include <linux/types.h>
 
-struct module;
+struct klp_patch;
 
-int lp_convert_init(void);
-void lp_convert_exit(void);
+int lp_series_take(struct klp_patch *patch);
+void lp_series_settle(void);
+void lp_series_leave(void);
+void lp_series_give_back(void);
+void lp_series_put(void);
+bool lp_series_enter(void);
+void lp_series_exit(void);
+
+struct module;
+struct srcu_struct;
+
+bool lp_series_in_charge(void);
+struct srcu_struct *lp_series_srcu(void);
+
+int lp_convert_take(struct klp_patch *patch);
+void lp_convert_put(void);
 void lp_convert_start(void);
 int lp_convert_stop(bool for_ever);
 bool lp_convert_is_on(void);

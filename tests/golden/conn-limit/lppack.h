@@ -5,6 +5,9 @@
 
 #include <linux/types.h>
 
+struct klp_object;
+struct klp_state;
+
 #include "target/conn.h"
 
 #include "conn_ext.h"

@@ -5,4 +5,14 @@
 
 #include <linux/types.h>
 
+struct klp_patch;
+
+int lp_series_take(struct klp_patch *patch);
+void lp_series_settle(void);
+void lp_series_leave(void);
+void lp_series_give_back(void);
+void lp_series_put(void);
+bool lp_series_enter(void);
+void lp_series_exit(void);
+
 #endif

@@ -5,6 +5,9 @@
 
 #include <linux/types.h>
 
+struct klp_object;
+struct klp_state;
+
 /* A place where tests hold a thread; nothing in a module that is built for use. */
 static inline void lp_test_point(const char *name)
 {

@@ -82,6 +82,32 @@ CASES = (
         header=OTHER,
     ),
     HistoryCase(history.layout_has_its_own_version, "other spaces", {}, header=SAME),
+    HistoryCase(
+        history.layout_has_its_own_version,
+        "the same under another name",
+        shadow(type="struct conn_ext_2"),
+        header=SAME.replace("conn_ext", "conn_ext_2"),
+    ),
+    HistoryCase(
+        history.shadow_variable_is_still_listed,
+        "a new layout instead of it",
+        {**shadow(version=3), "replaces": ["conn-limit"]},
+        faults=[("shadow_variables",)],
+    ),
+    HistoryCase(
+        history.shadow_variable_is_still_listed,
+        "a new layout beside it",
+        {
+            "shadow_variables": [
+                *full()["shadow_variables"],
+                *shadow(version=3)["shadow_variables"],
+            ],
+            "replaces": ["conn-limit"],
+        },
+    ),
+    HistoryCase(
+        history.shadow_variable_is_still_listed, "side by side", {"shadow_variables": None}
+    ),
     HistoryCase(history.transform_is_still_there, "it is gone", {"transforms": None}, faults=[()]),
     HistoryCase(history.fix_is_not_lost, "it is", {"fixes": None}, faults=[()]),
     HistoryCase(

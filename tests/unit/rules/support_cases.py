@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from lppack.rules import support
-from tests.unit.rules.cases import Case, hooks, transform
+from tests.unit.rules.cases import Case, transform
 from tests.unit.samples import full
 
 _WORLD = {"for_each": "lp_e", "prepare": "lp_p", "check": "lp_c", "finish": "lp_f"}
@@ -15,17 +15,9 @@ CASES = (
     *(
         Case(support.not_yet_supported, key, {key: value}, [(key,)])
         for key, value in (
-            ("replaces", ["conn-limit"]),
             ("kernel_headers", ["net/mac80211"]),
-            ("states", [{"id": 1, "version": 1}]),
             ("workload", {"calls": {}}),
         )
-    ),
-    Case(
-        support.not_yet_supported,
-        "hooks",
-        hooks(pre_patch="lp_pre"),
-        [("objects", 0, "hooks")],
     ),
     Case(
         support.not_yet_supported,

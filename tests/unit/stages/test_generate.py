@@ -102,7 +102,7 @@ def test_which_files_there_are() -> None:
             name for name, _ in generate(golden.plan_of(document, test_points=test_points)).files
         }
 
-    plain = {"Kbuild", "lp_functions.h", "lp_glue.c", "lp_runtime.h", "lppack.h"}
+    plain = {"Kbuild", "lp_functions.h", "lp_glue.c", "lp_runtime.h", "lp_series.c", "lppack.h"}
     assert names("proc-cmdline") == plain
     assert names("conn-limit") == plain | {"lp_convert.c"}
     everything = names("conn-limit", test_points=True)

@@ -306,6 +306,7 @@ def test_what_the_module_tells_of_itself(tmp_path: Path) -> None:
         "version": 2,
         "engine": "livepatch",
         "mode": "hybrid",
+        "replaces": [],
         "transforms": [],
         "fixes": [
             {

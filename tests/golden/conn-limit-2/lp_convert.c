@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Made by lppack for lppack_conn_limit_2: conversion on access, tracked to be reversed.
+ *
+ * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
+ * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
+ * that may have seen it on, reverse each tracked instance under its lock together with its shadow
+ * variables. After the wait nobody adds to the tracked ones.
+ *
+ * What is tracked is shared by the versions of a series and handed on in the klp_state of the
+ * transform, so that a later version can reverse what an earlier one has converted.
+ *
+ * Locks, outermost first: lp_phase_lock of the glue, the lock of the series, the lock of an
+ * instance, the lock of a tracking. Callers of lp_convert_stop() and of the setters hold
+ * lp_phase_lock.
+ */
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/hashtable.h>
+#include <linux/jiffies.h>
+#include <linux/kref.h>
+#include <linux/livepatch.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+
+#include "lppack.h"
+#include "lp_runtime.h"
+
+/*
+ * How long a writer of the parameter convert stays: readers of parameters wait for it. The lock of
+ * the one instance that is reversed at that moment comes on top.
+ */
+#define LP_STOP_MAX	HZ
+
+/* Versions of the series whose form an instance may have; ours is the newest. */
+#define LP_LEVEL	2
+
+/* Both are shared with other versions: LP_SERIES_ABI tells their layout. */
+struct lp_tracked {
+	struct hlist_node node;
+	void *obj;
+	unsigned int level;	/* the version that converted it */
+	bool busy;		/* being reversed: obj must not be freed */
+};
+
+struct lp_tracking {
+	struct kref ref;	/* one for each module of the series */
+	atomic_long_t count;
+	spinlock_t lock;	/* protects objects */
+	wait_queue_head_t idle;	/* an entry that was busy has gone */
+	DECLARE_HASHTABLE(objects, 12);
+};
+
+static bool lp_on;		/* conversion is on; written under lp_phase_lock */
+static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
+static unsigned long lp_stop_cookie;
+static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
+static struct lp_tracking *lp_tracking_conn;	/* from pre_patch to exit */
+static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
+
+/* Readers of parameters come at any time: before pre_patch, and after exit. */
+static DEFINE_SPINLOCK(lp_trackings_lock);	/* protects the pointers above from being freed */
+
+static struct lp_tracking *lp_tracking_new(void)
+{
+	struct lp_tracking *t = kvzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (t) {
+		kref_init(&t->ref);
+		spin_lock_init(&t->lock);
+		init_waitqueue_head(&t->idle);
+		hash_init(t->objects);
+	}
+	return t;
+}
+
+static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+
+	lockdep_assert_held(&t->lock);
+	hash_for_each_possible(t->objects, entry, node, (unsigned long)obj)
+		if (entry->obj == obj)
+			return entry;
+	return NULL;
+}
+
+/* In the table already: what was put back by someone else, or converted by an earlier version. */
+static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
+{
+	struct lp_tracked *known;
+
+	entry->obj = obj;
+	entry->level = LP_LEVEL;
+	entry->busy = false;
+	spin_lock(&t->lock);
+	known = lp_find(t, obj);
+	if (known) {
+		known->level = LP_LEVEL;
+		kfree(entry);
+	} else {
+		hash_add(t->objects, &entry->node, (unsigned long)obj);
+		atomic_long_inc(&t->count);
+	}
+	spin_unlock(&t->lock);
+}
+
+static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
+{
+	lockdep_assert_held(&t->lock);
+	hash_del(&entry->node);
+	atomic_long_dec(&t->count);
+	kfree(entry);
+}
+
+static bool lp_is_busy(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+	bool busy;
+
+	spin_lock(&t->lock);
+	entry = lp_find(t, obj);
+	busy = entry && entry->busy;
+	spin_unlock(&t->lock);
+	return busy;
+}
+
+/* The caller is about to free obj: nobody converts it, but it may be reversed at this moment. */
+static void lp_forget(struct lp_tracking *t, const void *obj)
+{
+	struct lp_tracked *entry;
+
+	for (;;) {
+		spin_lock(&t->lock);
+		entry = lp_find(t, obj);
+		if (!entry || !entry->busy)
+			break;
+		spin_unlock(&t->lock);
+		wait_event(t->idle, !lp_is_busy(t, obj));
+	}
+	if (entry)
+		lp_untrack(t, entry);
+	spin_unlock(&t->lock);
+}
+
+/* Any entry, marked busy so that its instance stays while the lock is dropped; NULL if none. */
+static struct lp_tracked *lp_take(struct lp_tracking *t)
+{
+	struct lp_tracked *entry;
+	unsigned int bucket;
+
+	spin_lock(&t->lock);
+	hash_for_each(t->objects, bucket, entry, node) {
+		entry->busy = true;
+		spin_unlock(&t->lock);
+		return entry;
+	}
+	spin_unlock(&t->lock);
+	return NULL;
+}
+
+static void lp_drop(struct lp_tracking *t)
+{
+	struct lp_tracked *entry;
+	struct hlist_node *next;
+	unsigned int bucket;
+
+	spin_lock(&t->lock);
+	hash_for_each_safe(t->objects, bucket, next, entry, node)
+		lp_untrack(t, entry);
+	spin_unlock(&t->lock);
+}
+
+static bool lp_may_convert(void)
+{
+	return READ_ONCE(lp_on) && lp_series_in_charge();
+}
+
+void lp_convert_conn(struct conn *obj)
+{
+	struct lp_tracked *entry;
+	int idx;
+
+	might_sleep();
+	/* Off may always be believed; on is asked for again under the lock. */
+	if (!lp_may_convert())
+		return;
+	idx = srcu_read_lock(lp_series_srcu());
+	lp_conn_lock(obj);
+	might_sleep();	/* the lock is one that may sleep */
+	if (!lp_conn_is_new(obj) && lp_may_convert()) {
+		lp_test_point("conn-sampled");
+		/* the author's lock is held: no reclaim, the next access tries again */
+		entry = kmalloc(sizeof(*entry), GFP_NOWAIT | __GFP_NOWARN);
+		if (entry && !lp_conn_upgrade(obj)) {
+			lp_test_point("conn-untracked");
+			lp_track(lp_tracking_conn, entry, obj);
+			/* conn_ext, version 1 */
+			klp_shadow_free(obj, 16243169022304982835UL, NULL);
+		} else {
+			kfree(entry);
+			atomic_long_inc(&lp_left_old);
+		}
+	}
+	lp_conn_unlock(obj);
+	srcu_read_unlock(lp_series_srcu(), idx);
+}
+
+void lp_forget_conn(struct conn *obj)
+{
+	might_sleep();
+	lp_forget(lp_tracking_conn, obj);
+	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
+	klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
+}
+
+/* -EAGAIN: the rest is for the next call. */
+static int lp_reverse_conn(unsigned long end, bool for_ever)
+{
+	struct lp_tracking *t = lp_tracking_conn;
+	struct lp_tracked *entry;
+	struct conn *obj;
+
+	while ((entry = lp_take(t))) {
+		obj = entry->obj;
+		lp_conn_lock(obj);
+		lp_test_point("conn-reversing");
+		/* The form of an earlier version only reverse() knows. */
+		if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
+			lp_conn_downgrade(obj);
+		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
+		klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
+		lp_conn_unlock(obj);
+		spin_lock(&t->lock);
+		lp_untrack(t, entry);
+		spin_unlock(&t->lock);
+		wake_up_all(&t->idle);
+		if (!for_ever && (time_after(jiffies, end) || signal_pending(current)))
+			return -EAGAIN;
+	}
+	/* conn_ext: where forward failed after it was made */
+	klp_shadow_free_all(16243169022304982835UL, NULL);
+	/* conn_ext: where forward failed after it was made */
+	klp_shadow_free_all(5038572155875873317UL, NULL);
+	return 0;
+}
+
+void lp_drop_conn(void)
+{
+	lp_drop(lp_tracking_conn);
+	klp_shadow_free_all(16243169022304982835UL, NULL);	/* conn_ext */
+	klp_shadow_free_all(5038572155875873317UL, NULL);	/* conn_ext */
+}
+
+struct conn_ext_v1 *conn_ext_v1_get(struct conn *obj)
+{
+	return klp_shadow_get(obj, 16243169022304982835UL);
+}
+
+struct conn_ext *conn_ext_get(struct conn *obj)
+{
+	return klp_shadow_get(obj, 5038572155875873317UL);
+}
+
+struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
+{
+	struct conn_ext *shadow = klp_shadow_get(obj, 5038572155875873317UL);
+	int idx;
+
+	if (shadow)
+		return shadow;
+	/* So that a stop, which frees all of them, waits for this one. */
+	idx = srcu_read_lock(lp_series_srcu());
+	if (lp_may_convert())
+		shadow = klp_shadow_get_or_alloc(obj, 5038572155875873317UL, sizeof(*shadow),
+						 GFP_NOWAIT | __GFP_NOWARN,
+						 NULL,
+						 NULL);
+	srcu_read_unlock(lp_series_srcu(), idx);
+	return shadow;
+}
+
+void lp_set_target_conn(struct module *mod)
+{
+	lp_target_conn = mod;
+}
+
+static void lp_tracking_release(struct kref *ref)
+{
+	kvfree(container_of(ref, struct lp_tracking, ref));
+}
+
+static struct lp_tracking *lp_tracking_take(struct klp_patch *patch, unsigned long id)
+{
+	struct klp_state *before = klp_get_prev_state(id);
+	struct lp_tracking *t = before ? before->data : NULL;
+
+	if (t)
+		kref_get(&t->ref);
+	else
+		t = lp_tracking_new();
+	klp_get_state(patch, id)->data = t;
+	return t;
+}
+
+/*
+ * In pre_patch of vmlinux, with klp_mutex and lp_phase_lock held, after lp_series_take(), which
+ * knows the version before to be of the same layout. lp_convert_put() undoes it.
+ */
+int lp_convert_take(struct klp_patch *patch)
+{
+	struct lp_tracking *t;
+
+	t = lp_tracking_take(patch, 16993646113643452009UL);
+	if (!t)
+		return -ENOMEM;
+	spin_lock(&lp_trackings_lock);
+	lp_tracking_conn = t;
+	spin_unlock(&lp_trackings_lock);
+	return 0;
+}
+
+/* Nothing of this module runs any more, save readers of its parameters. */
+void lp_convert_put(void)
+{
+	struct lp_tracking *t;
+
+	spin_lock(&lp_trackings_lock);
+	t = lp_tracking_conn;
+	lp_tracking_conn = NULL;
+	spin_unlock(&lp_trackings_lock);
+	if (t)
+		kref_put(&t->ref, lp_tracking_release);
+}
+
+void lp_convert_start(void)
+{
+	lp_stopping = false;
+	WRITE_ONCE(lp_on, true);
+}
+
+/*
+ * No conversion begins after this, those under way are waited for, and what is tracked is reversed.
+ * -EAGAIN if that has not ended after LP_STOP_MAX: conversion stays off, and the caller goes on
+ * with another call.
+ */
+int lp_convert_stop(bool for_ever)
+{
+	unsigned long end = jiffies + LP_STOP_MAX;
+	int err;
+
+	WRITE_ONCE(lp_on, false);
+	if (for_ever) {
+		synchronize_srcu(lp_series_srcu());
+	} else {
+		/* One grace period for all calls: each new one would wait for those before it. */
+		if (!lp_stopping)
+			lp_stop_cookie = start_poll_synchronize_srcu(lp_series_srcu());
+		lp_stopping = true;
+		while (!poll_state_synchronize_srcu(lp_series_srcu(), lp_stop_cookie)) {
+			if (time_after(jiffies, end))
+				return -EAGAIN;
+			if (msleep_interruptible(5))
+				return -EINTR;
+		}
+	}
+	/*
+	 * A target that is going away has run its exit function: what it left may be freed
+	 * memory. While this reference is held it cannot go. Without it, klp_module_going()
+	 * drops what is tracked; where klp_mutex is held already, that is done here.
+	 */
+	if (lp_target_conn && !try_module_get(lp_target_conn)) {
+		if (!for_ever)
+			return -EAGAIN;
+		lp_drop_conn();
+		err = 0;
+	} else {
+		err = lp_reverse_conn(end, for_ever);
+		module_put(lp_target_conn);
+	}
+	if (err)
+		return err;
+	return 0;
+}
+
+bool lp_convert_is_on(void)
+{
+	return READ_ONCE(lp_on);
+}
+
+unsigned long lp_convert_count(void)
+{
+	unsigned long count = 0;
+
+	spin_lock(&lp_trackings_lock);
+	if (lp_tracking_conn)
+		count += atomic_long_read(&lp_tracking_conn->count);
+	spin_unlock(&lp_trackings_lock);
+	return count;
+}
+
+unsigned long lp_convert_left_old(void)
+{
+	return atomic_long_read(&lp_left_old);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Made by lppack for lppack_conn_limit_2: the replacements and hooks. Of
+ * replacements only the addresses are taken; their types stand in the author's files.
+ */
+#ifndef LP_FUNCTIONS_H
+#define LP_FUNCTIONS_H
+
+struct klp_object;
+
+void lp_conn_free(void);
+void lp_conn_syn(void);
+void lp_conn_ack(void);
+void lp_conn_wait(void);
+void lp_conn_limit_show(void);
+
+#endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Made by lppack for lppack_conn_limit_2: the live patch, its two phases, and its parameters. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/livepatch.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/utsname.h>
+
+#include "lp_functions.h"
+#include "lp_runtime.h"
+
+static struct klp_patch lp_patch;
+
+static const char lp_info[] =
+	"{\"series\":\"conn-limit\",\"version\":2,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"replaces\":[\"conn-limit\"],\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+
+/*
+ * Serialises start and stop of conversion with the callbacks and the end of this module. Taken by
+ * writers of the parameter convert, which hold the kernel_param_lock of this module, and by the
+ * callbacks, which hold klp_mutex; whoever holds it takes neither.
+ */
+static DEFINE_MUTEX(lp_phase_lock);
+
+static int lp_convert_set(const char *val, const struct kernel_param *kp)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(val, &on);
+	if (err)
+		return err;
+	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
+	if (!mutex_trylock(&lp_phase_lock))
+		return -EBUSY;
+	/* Not before the transition is complete, and not when another version takes over. */
+	if (!lp_series_enter()) {
+		mutex_unlock(&lp_phase_lock);
+		return -EBUSY;
+	}
+	if (on)
+		lp_convert_start();
+	else
+		err = lp_convert_stop(false);
+	lp_series_exit();
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+static int lp_convert_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%d\n", lp_convert_is_on());
+}
+
+static const struct kernel_param_ops lp_convert_ops = {
+	.set = lp_convert_set,
+	.get = lp_convert_get,
+};
+module_param_cb(convert, &lp_convert_ops, NULL, 0644);
+MODULE_PARM_DESC(convert, "1: convert what new code touches; 0: stop, and reverse it");
+
+static int lp_converted_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", lp_convert_count());
+}
+
+static const struct kernel_param_ops lp_converted_ops = {
+	.get = lp_converted_get,
+};
+module_param_cb(converted, &lp_converted_ops, NULL, 0444);
+MODULE_PARM_DESC(converted, "instances that are tracked as converted");
+
+static int lp_left_old_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", lp_convert_left_old());
+}
+
+static const struct kernel_param_ops lp_left_old_ops = {
+	.get = lp_left_old_get,
+};
+module_param_cb(left_old, &lp_left_old_ops, NULL, 0444);
+MODULE_PARM_DESC(left_old, "accesses that could not convert: no memory, or forward refused");
+
+static int lp_info_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", lp_info);
+}
+
+static const struct kernel_param_ops lp_info_ops = {
+	.get = lp_info_get,
+};
+module_param_cb(info, &lp_info_ops, NULL, 0444);
+MODULE_PARM_DESC(info, "what this live patch is, as JSON");
+
+/*
+ * klp_mutex is held in all callbacks. Those of vmlinux come first: it is always loaded, and the
+ * first object. If one fails, or a later object's, lp_init() gives back what was taken.
+ */
+static int lp_pre_patch(struct klp_object *obj)
+{
+	int err;
+
+	mutex_lock(&lp_phase_lock);
+	err = lp_series_take(&lp_patch);
+	if (!err)
+		err = lp_convert_take(&lp_patch);
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+/* Every thread has switched. Also runs when an unpatch transition was reversed. */
+static void lp_post_patch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_settle();
+	mutex_unlock(&lp_phase_lock);
+}
+
+/*
+ * Every thread still runs new code. lppack has stopped conversion before; this is the second line,
+ * for whoever writes to enabled by hand. Old code must find no new data, so this waits as long as
+ * it takes; lppack.h says what must not be done under a transform's lock.
+ */
+static void lp_pre_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_leave();
+	lp_convert_stop(true);
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* Every thread runs old code, or that of the version before if our transition was reversed. */
+static void lp_post_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_give_back();
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* conn: with the patch, or while it is being loaded, before its own init runs. */
+static int lp_pre_patch_conn(struct klp_object *obj)
+{
+	int err = 0;
+
+	if (err)
+		return err;	/* no callback comes after this one */
+	mutex_lock(&lp_phase_lock);
+	lp_set_target_conn(obj->mod);
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+/*
+ * On unpatch the callback of vmlinux has run before, and nothing is tracked any more. Otherwise
+ * conn goes away: its exit function has run, so what it left behind may be freed
+ * memory and is only dropped.
+ */
+static void lp_pre_unpatch_conn(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_drop_conn();
+	if (obj->mod->state == MODULE_STATE_GOING)
+		lp_set_target_conn(NULL);
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* Also where it goes in the middle of our own transition, and pre_unpatch is not called. */
+static void lp_post_unpatch_conn(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_set_target_conn(NULL);
+	mutex_unlock(&lp_phase_lock);
+}
+
+static struct klp_func lp_funcs_vmlinux[] = {
+	{ }
+};
+
+static struct klp_func lp_funcs_conn[] = {
+	{
+		.old_name = "conn_free",
+		.new_func = lp_conn_free,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_syn",
+		.new_func = lp_conn_syn,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_ack",
+		.new_func = lp_conn_ack,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_wait",
+		.new_func = lp_conn_wait,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "conn_limit_show",
+		.new_func = lp_conn_limit_show,
+		.old_sympos = 0,
+	},
+	{ }
+};
+
+static struct klp_object lp_objects[] = {
+	{
+		/*
+		 * vmlinux: always loaded, so its callbacks always run; the first, so they run
+		 * first
+		 */
+		.funcs = lp_funcs_vmlinux,
+		.callbacks = {
+			.pre_patch = lp_pre_patch,
+			.post_patch = lp_post_patch,
+			.pre_unpatch = lp_pre_unpatch,
+			.post_unpatch = lp_post_unpatch,
+		},
+	},
+	{
+		.name = "conn",
+		.funcs = lp_funcs_conn,
+		.callbacks = {
+			.pre_patch = lp_pre_patch_conn,
+			.pre_unpatch = lp_pre_unpatch_conn,
+			.post_unpatch = lp_post_unpatch_conn,
+		},
+	},
+	{ }
+};
+
+/*
+ * The kernel refuses a patch that would replace this one and does not know all of its states, and
+ * one that knows an earlier version of them.
+ */
+static struct klp_state lp_states[] = {
+	{ .id = 14496789484083643169UL, .version = 2U },	/* the series */
+	{ .id = 16993646113643452009UL, .version = 2U },	/* transform conn */
+	{ .id = 14509009336248522897UL, .version = 2U },	/* shadow variable conn_ext */
+	{ }
+};
+
+static struct klp_patch lp_patch = {
+	.mod = THIS_MODULE,
+	.objs = lp_objects,
+	.states = lp_states,
+	.replace = true,
+};
+
+/* From here on a writer of convert gets -EBUSY. */
+static void lp_end(void)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_convert_put();
+	lp_series_put();
+	mutex_unlock(&lp_phase_lock);
+}
+
+static int __init lp_init(void)
+{
+	static const char release[] __initconst =
+		"6.1.0-56-amd64";
+	static const char version[] __initconst =
+		"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)";
+	struct new_utsname *uts = init_utsname();
+	int err;
+
+	/* A release is reused over package versions, and livepatch symbols carry no checksum. */
+	if (strcmp(uts->release, release) || strcmp(uts->version, version)) {
+		pr_err("built for %s %s, this is %s %s\n", release, version, uts->release,
+		       uts->version);
+		return -ENOEXEC;
+	}
+	err = klp_enable_patch(&lp_patch);
+	if (err)
+		lp_end();
+	return err;
+}
+
+/*
+ * The kernel lets a live patch go only when it is unpatched, or another one has taken its place:
+ * no thread runs a replacement. What was put off to run later may still be under way.
+ */
+static void __exit lp_exit(void)
+{
+	lp_end();
+}
+
+module_init(lp_init);
+module_exit(lp_exit);
+
+MODULE_LICENSE("GPL v2");
+MODULE_AUTHOR("The lppack authors");
+MODULE_DESCRIPTION("Bound the number of half-open requests of a connection, and count those let in");
+MODULE_VERSION("2");
+MODULE_INFO(livepatch, "Y");

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_conn_limit_2: what the generated files know of one another. */
+#ifndef LP_RUNTIME_H
+#define LP_RUNTIME_H
+
+#include <linux/types.h>
+
+struct klp_patch;
+
+int lp_series_take(struct klp_patch *patch);
+void lp_series_settle(void);
+void lp_series_leave(void);
+void lp_series_give_back(void);
+void lp_series_put(void);
+bool lp_series_enter(void);
+void lp_series_exit(void);
+
+struct module;
+struct srcu_struct;
+
+bool lp_series_in_charge(void);
+struct srcu_struct *lp_series_srcu(void);
+
+int lp_convert_take(struct klp_patch *patch);
+void lp_convert_put(void);
+void lp_convert_start(void);
+int lp_convert_stop(bool for_ever);
+bool lp_convert_is_on(void);
+unsigned long lp_convert_count(void);
+unsigned long lp_convert_left_old(void);
+void lp_drop_conn(void);
+void lp_set_target_conn(struct module *mod);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_conn_limit_2: what the author's code may call, and must give. */
+#ifndef LPPACK_H
+#define LPPACK_H
+
+#include <linux/types.h>
+
+struct klp_object;
+struct klp_state;
+
+#include "target/conn.h"
+
+#include "conn_ext.h"
+
+/*
+ * Transform conn. The form of an instance is told by its marker, under
+ * its lock, and by nothing else.
+ *
+ * These are the author's. take gets a mutex or an rw_semaphore for writing, nothing that forbids to
+ * sleep; nothing that is done under it may load or unload a module, write below
+ * /sys/kernel/livepatch or to a parameter of this module, or wait for someone who does. The marker
+ * and both directions run under it. reverse needs no memory and cannot fail.
+ */
+bool lp_conn_is_new(const struct conn *obj);
+void lp_conn_lock(struct conn *obj);
+void lp_conn_unlock(struct conn *obj);
+int lp_conn_upgrade(struct conn *obj);
+void lp_conn_downgrade(struct conn *obj);
+
+/*
+ * Call it before an instance is used, in process context, without its lock and with a reference:
+ * converts the instance if conversion is on. On return it may be in either form; take the lock and
+ * ask the marker.
+ */
+void lp_convert_conn(struct conn *obj);
+
+/*
+ * Call it when the last reference to an instance has gone, before it is freed, in process context:
+ * drops it from the tracked ones and frees its shadow variables. May sleep while that very instance
+ * is being reversed, so neither the caller nor the caller's callers hold its lock. Every way to
+ * free an instance goes through it, also in the target's exit and in the error path of its init.
+ * And nothing that outlives this module may point into it: no ops, timer, work, lock class, string.
+ */
+void lp_forget_conn(struct conn *obj);
+
+/*
+ * A cumulative patch also gets instances that the version before has converted: forward brings them
+ * to the newest form, and reverse brings every form back to that of the original kernel. After
+ * forward the instance's older shadow variables are freed.
+ */
+
+/*
+ * Shadow variable conn_ext of struct conn: new data. To be used
+ * under the lock of an instance that is in the new form. get_or_alloc gives NULL unless
+ * transform conn converts, or there is one already; it does not sleep. The
+ * constructor runs with interrupts off under the lock of all shadow variables: it uses none itself.
+ */
+struct conn_ext *conn_ext_get(struct conn *obj);
+struct conn_ext *conn_ext_get_or_alloc(struct conn *obj);
+
+/* What version 1 of conn_ext left; NULL if there is none. */
+struct conn_ext_v1 *conn_ext_v1_get(struct conn *obj);
+
+/* A place where tests hold a thread; nothing in a module that is built for use. */
+static inline void lp_test_point(const char *name)
+{
+}
+
+#endif

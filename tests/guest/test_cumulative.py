@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""Version 2 of conn-limit takes the place of version 1, at each point of its two phases. The
+target's own /proc/conn shows the raw words: bit 31 is version 1's form, with bit 30 version 2's."""
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, ApplyReversed, HostError
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle
+from lppack.stages.apply import Control, apply, settle
+from lppack.stages.revert import revert
+from tests.guest.target import Target
+
+pytestmark = pytest.mark.guest
+
+ORIGINAL, LIMITED, COUNTED = "original", "limited", "counted"
+
+
+class Second(Target):
+    """The same target, seen by who applies version 2."""
+
+    def levels(self) -> dict[str, str]:
+        kinds = {0: ORIGINAL, 2: LIMITED, 3: COUNTED}
+        return {name: kinds[word >> 30] for name, word in self.words().items()}
+
+
+@pytest.fixture(scope="module")
+def second(
+    loaded: Target, guest: GuestHost, built: Callable[[str, bool], tuple[Bundle, Path]]
+) -> Second:
+    return Second(guest, *built("conn-limit-2", True))
+
+
+@pytest.fixture
+def nothing_is_left(target: Target) -> Iterator[None]:
+    """Every module that was loaded is gone, and so is what it kept."""
+    before = target.sh("cat /proc/modules | wc -l")
+    yield
+    assert target.sh("cat /proc/modules | wc -l") == before
+
+
+def _wait_for_sleeper(target: Target, function: str) -> None:
+    end = time.monotonic() + 10
+    while function not in target.sh(f"cat /proc/[0-9]*/stack 2> /dev/null | grep {function}"):
+        assert time.monotonic() < end
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_replaced_while_nothing_is_converted(
+    control: Control, target: Target, second: Second
+) -> None:
+    apply(control, target.bundle, target.ko, convert=False)
+    target.tell("syn web")
+    apply(control, second.bundle, second.ko)
+    assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+    assert second.levels()["web"] == ORIGINAL
+    second.tell("syn web")
+    assert second.levels() == {"web": COUNTED, "mail": ORIGINAL}
+    assert second.parameter("converted") == "1"
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 2, "mail": 0}
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_replaced_while_converted(control: Control, target: Target, second: Second) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("open late", "syn web", "syn mail")
+    target.sh("for i in 1 2 3 4 5 6 7 8 9; do echo 'syn web' > /proc/conn; done 2> /dev/null")
+    words = target.words()
+    assert second.levels() == {"web": LIMITED, "mail": LIMITED, "late": ORIGINAL}
+
+    apply(control, second.bundle, second.ko, convert=False)
+    assert second.words() == words, "phase 1 changes no data"
+    assert second.parameter("converted") == "2", "what version 1 tracked was handed on"
+    assert "web limit 8 refused 2" in second.host.read("/proc/conn_limit"), "its data is read"
+    second.sh("echo 'syn web' > /proc/conn")
+    assert "web limit 8 refused 3" in second.host.read("/proc/conn_limit"), "and written"
+    second.tell("syn late")
+    assert second.levels()["late"] == ORIGINAL, "and nothing new is made"
+
+    control.engine.convert(second.bundle.module, on=True)
+    second.tell("syn mail")
+    assert second.levels() == {"web": LIMITED, "mail": COUNTED, "late": ORIGINAL}
+    assert second.parameter("converted") == "2"
+    second.tell("close mail")
+    assert second.parameter("converted") == "1", "a freed one is forgotten, whoever tracked it"
+    second.tell("open mail")
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 8, "mail": 0, "late": 1}, "both forms went back"
+
+
+def test_converting_brings_what_version_1_counted(
+    control: Control, target: Target, second: Second
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.sh("for i in 1 2 3 4 5 6 7 8 9; do echo 'syn web' > /proc/conn; done 2> /dev/null")
+    apply(control, second.bundle, second.ko)
+    assert "web limit 8 let in 0 refused 1" in second.host.read("/proc/conn_limit")
+    revert(control, "conn-limit")
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_replacement_that_is_turned_round_leaves_version_1_whole(
+    control: Control, target: Target, second: Second
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web")
+    target.background("wait web")
+    _wait_for_sleeper(target, "lp_conn_wait")
+    words = target.words()
+    control.engine.load(second.bundle.module, second.ko)
+    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 2.0)
+    assert state.phase is Phase.PATCHING
+    for module in (target.bundle.module, second.bundle.module):
+        for on in (True, False):
+            with pytest.raises(HostError) as caught:
+                control.engine.convert(module, on=on)
+            assert caught.value.errno == errno.EBUSY, "nobody is in charge meanwhile"
+    assert second.parameter("converted") == "1"
+    target.tell("open between", "syn between")
+    assert second.levels()["between"] == ORIGINAL, "nothing is converted meanwhile"
+    control.engine.reverse(second.bundle.module)
+    state, _ = settle(control, second.bundle.module, Phase.UNPATCHED, 30.0)
+    assert state.phase is Phase.UNPATCHED
+    control.engine.unload(second.bundle.module)
+
+    assert target.words() == words | {"between": 1}
+    assert target.parameter("convert") == "1", "version 1 goes on as it was"
+    target.tell("syn between")
+    assert target.forms()["between"] == "new"
+    control.engine.convert(target.bundle.module, on=False)
+    assert target.words() == {"web": 1, "mail": 0, "between": 2}
+    target.tell("wake web")
+
+
+def test_a_replacement_that_times_out_leaves_version_1_whole(
+    control: Control, target: Target, second: Second
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web")
+    target.background("wait web")
+    _wait_for_sleeper(target, "lp_conn_wait")
+    hasty = Control(engine=control.engine, host=control.host, timeout=2.0)
+    with pytest.raises(ApplyReversed):
+        apply(hasty, second.bundle, second.ko)
+    assert control.engine.state(second.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert target.parameter("converted") == "1"
+    target.tell("wake web")
+    apply(control, second.bundle, second.ko)
+    target.tell("syn web")
+    assert second.levels()["web"] == COUNTED
+
+
+def test_the_target_goes_after_the_replacement(
+    control: Control, target: Target, second: Second, guest: GuestHost
+) -> None:
+    """What both versions tracked is dropped, never reversed: the target's exit has run."""
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    apply(control, second.bundle, second.ko)
+    second.tell("syn web")
+    assert second.parameter("converted") == "2"
+    conn = str(second.ko.parent / "test/targets/conn.ko")
+    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
+    assert second.parameter("converted") == "0"
+    guest.put(Path(conn), "/tmp/conn.ko", mode=0o600)
+    assert guest.run(["insmod", "/tmp/conn.ko"], limit=20.0).rc == 0
+    second.tell("syn web")
+    assert second.levels()["web"] == COUNTED
+    revert(control, "conn-limit")
+    assert second.words()["web"] == 1
+
+
+def test_the_way_down_is_refused_by_apply_and_by_the_kernel(
+    control: Control, target: Target, second: Second
+) -> None:
+    apply(control, second.bundle, second.ko)
+    with pytest.raises(ApplyRefused, match="on guest already"):
+        apply(control, target.bundle, target.ko)
+    with pytest.raises(ApplyRefused) as caught:
+        control.engine.load(target.bundle.module, target.ko)
+    # kernel/livepatch/core.c, klp_enable_patch() (v6.1)
+    assert "is not compatible with the already installed livepatches" in str(caught.value.hint)
+
+
+def test_what_is_not_named_is_not_replaced(
+    control: Control,
+    second: Second,
+    target: Target,
+    built: Callable[[str, bool], tuple[Bundle, Path]],
+) -> None:
+    other, files = built("proc-cmdline", False)
+    apply(control, other, files / f"{other.module}.ko")
+    with pytest.raises(ApplyRefused, match="would remove what it does not name: proc-cmdline"):
+        apply(control, second.bundle, second.ko)
+    with pytest.raises(ApplyRefused) as caught:
+        control.engine.load(second.bundle.module, second.ko)
+    assert "is not compatible with the already installed livepatches" in str(caught.value.hint)
+    assert control.engine.state(other.module).phase is Phase.PATCHED

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""A cumulative patch takes the place of what it names, and of nothing else."""
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, ApplyReversed, Interrupted
+from lppack.stages.apply import apply
+from lppack.stages.revert import revert
+from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
+from tests.unit.samples import bundle
+from tests.unit.stages.control import KO, MODULE, control, stranger
+
+BEFORE = "lppack_conn_limit_1"
+CUMULATIVE = bundle(replaces=("conn-limit",))
+
+
+@pytest.fixture(autouse=True)
+def version_1(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[BEFORE] = Patch(info=info(version=1), complete=True, convert=True, converted=3)
+    host.modules[MODULE] = Patch(info=info(replaces=("conn-limit",)))
+
+
+def test_what_it_replaces_is_unloaded(kernel: FakeKernel, host: FakeHost) -> None:
+    said: list[str] = []
+    report = apply(control(host, said.append), CUMULATIVE, KO)
+    assert kernel.log == [f"insmod {MODULE}", f"rmmod {BEFORE}", f"{MODULE} convert 1"]
+    assert report.phase is Phase.PATCHED
+    assert f"replaced: {BEFORE} is gone" in said
+
+
+def test_a_module_that_the_kernel_holds_is_told(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.rmmod_busy = FOR_EVER
+    said: list[str] = []
+    apply(control(host, said.append), CUMULATIVE, KO)
+    assert f"replaced: {BEFORE} is unpatched, and still loaded" in said
+
+
+def test_a_stranger_is_not_removed(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches["kpatch_1"] = stranger()
+    with pytest.raises(ApplyRefused, match="kpatch_1"):
+        apply(control(host), CUMULATIVE, KO)
+    assert kernel.log == []
+
+
+def test_a_time_out_leaves_version_1(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.blocked = {True: (Thread(1, 1, "busy"),)}
+    with pytest.raises(ApplyReversed):
+        apply(control(host), CUMULATIVE, KO)
+    assert set(kernel.patches) == {BEFORE}
+    assert kernel.patches[BEFORE].known
+
+
+def test_ctrl_c_after_version_1_is_gone_goes_no_further(kernel: FakeKernel, host: FakeHost) -> None:
+    """To revert would take the fixes of version 1 away too."""
+    kernel.rmmod_busy = FOR_EVER
+    kernel.clock.interrupts = {kernel.polls + 2}  # while version 1 is being unloaded
+    with pytest.raises(Interrupted, match=f"has replaced {BEFORE}; go on with: lppack convert"):
+        apply(control(host), CUMULATIVE, KO)
+    assert kernel.patches[MODULE].enabled
+
+
+def test_ctrl_c_before_leaves_version_1(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.clock.interrupts = {1}
+    with pytest.raises(Interrupted, match="as it was before"):
+        apply(control(host), CUMULATIVE, KO)
+    assert kernel.patches[BEFORE].known
+
+
+def test_revert_says_what_is_lost(kernel: FakeKernel, host: FakeHost) -> None:
+    said: list[str] = []
+    apply(control(host), CUMULATIVE, KO)
+    revert(control(host, said.append), "conn-limit")
+    assert said[-1].endswith("no longer live: CVE-1, CVE-2")
