@@ -22,6 +22,8 @@ from lppack.stages.generate import write
 
 _LIMIT = 600.0  # seconds for one command
 _MODULE, _TARGET, _PROGRAMS = "module", "target", "programs"
+# Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
+_BTF = ("-R", ".BTF", "-R", ".BTF.base")
 # gcc: FILE:LINE:COLUMN: error: TEXT
 _ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.*)")
 
@@ -90,7 +92,7 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
             module = f"{site.work}/{_MODULE}"
             _make(site, plan, work, _MODULE)
             _hold_against_the_kernel(work / _MODULE / f"{plan.module}.ko", plan)
-            _run(site, plan, work, ["strip", "-g", f"{module}/{plan.module}.ko"])
+            _run(site, plan, work, ["strip", "-g", *_BTF, f"{module}/{plan.module}.ko"])
             if spec.targets:
                 _make(site, plan, work, _TARGET)
             for name in spec.programs:
