@@ -153,6 +153,7 @@ class Manifest:
     objects: tuple[ObjectPatch, ...]
     transforms: tuple[TransformPatch, ...]
     shadow_variables: tuple[ShadowVariable, ...]
+    kernel_headers: tuple[str, ...] = ()  # folders of the kernel's tree
     replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
     states: tuple[State, ...] = ()  # the author's own
     test: TestSpec

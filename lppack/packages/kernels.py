@@ -59,7 +59,7 @@ def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple
         re.compile("[^-]*".join(re.escape(part) for part in pattern.split("*")))
         for pattern in patterns
     ]
-    for one in _everywhere(source or Apt()):
+    for one in everywhere(source or Apt()):
         found = [
             release
             for release in _offered(one)
@@ -74,16 +74,17 @@ def fetch(release: str, *, source: Source | None = None) -> Kernel:
     """The kernel ``release`` with its headers, unpacked in the cache; asks apt once a day."""
     source = source or Apt()
     note = store.cache_dir() / "kernels" / f"{release}.json"
-    for one in _everywhere(source):
+    for one in everywhere(source):
         if tree := _recall(note, one):
             return from_tree(tree)
-    for one in _everywhere(source):
+    for one in everywhere(source):
         if tree := _fetch(release, note, one):
             return from_tree(tree)
     raise _no_such(release, source)
 
 
-def _everywhere(source: Source) -> Iterator[Source]:
+def everywhere(source: Source) -> Iterator[Source]:
+    """``source``, and then the others that it knows."""
     yield source
     yield from source.others()
 
@@ -210,8 +211,8 @@ def _offered(source: Source) -> set[str]:
 
 
 def _no_such(release: str, source: Source) -> EnvironmentMissing:
-    everywhere = set().union(*map(_offered, _everywhere(source)))
-    offered = sorted(everywhere, key=deb.version_key, reverse=True)
+    releases = set().union(*map(_offered, everywhere(source)))
+    offered = sorted(releases, key=deb.version_key, reverse=True)
     near = difflib.get_close_matches(release, offered, n=6, cutoff=0.5) or offered[:6]
     near.sort(key=deb.version_key, reverse=True)
     return EnvironmentMissing(

@@ -71,7 +71,7 @@ def sources_are_c(document: Document) -> Iterator[Fault]:
         for pointer, text in document.strings(key):
             if not text.endswith(suffix):
                 yield Fault(pointer, f'"{safe(text)}" does not end in {suffix}')
-            elif text in GENERATED or text.startswith("lppack_"):
+            elif text in GENERATED or text.startswith(("lppack_", "kernel_headers/")):
                 yield Fault(pointer, f'"{text}" is the name of a file that lppack makes', "rename")
 
 

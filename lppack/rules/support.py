@@ -7,7 +7,6 @@ from lppack.document import Document, Pointer
 from lppack.rules.runner import Fault, Rule
 
 _TOP = {
-    "kernel_headers": "private headers of the kernel",
     "workload": "the simulator",
 }
 _OBJECT = {"symbols": "symbols that are not exported"}

@@ -17,6 +17,7 @@ from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
 from lppack.kernel.facts import open_facts
 from lppack.model import Module, Plan, SourceTree
+from lppack.packages.linux_source import package_of
 from lppack.rules.compiled import compiled_faults
 from lppack.stages.generate import write
 
@@ -103,6 +104,9 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
             "kernel_package": plan.kernel.package or "-",
             **builder.identity(plan.kernel),
         }
+        if plan.manifest.kernel_headers:
+            folders = " ".join(plan.manifest.kernel_headers)
+            provenance["kernel_headers"] = f"{package_of(plan.kernel)}: {folders}"
         with store.directory_atomic(kept) as draft:
             (draft / _TARGET).mkdir()
             (draft / _PROGRAMS).mkdir()

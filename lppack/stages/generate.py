@@ -5,20 +5,27 @@ import shutil
 from pathlib import Path
 
 from lppack.model import Plan, SourceTree
+from lppack.packages.linux_source import private_headers
 from lppack.resources import render
 
 
 def generate(plan: Plan) -> SourceTree:
-    """The source tree of ``plan``; renders every template that the plan calls for."""
+    """The source tree of ``plan``; renders every template that the plan calls for.
+
+    Raises EnvironmentMissing: private headers of the kernel that cannot be had.
+    """
     names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c", "lp_series.c"]
     names += ["lp_convert.c"] if plan.converts else []
     names += ["lp_test_point.c"] if plan.test_points else []
     manifest = plan.manifest
-    authors = (*manifest.sources, *manifest.headers)
+    copies = [(name, manifest.folder / name) for name in (*manifest.sources, *manifest.headers)]
+    if manifest.kernel_headers:
+        found = private_headers(plan.kernel, manifest.kernel_headers)
+        copies += [(f"kernel_headers/{name}", file) for name, file in found]
     return SourceTree(
         plan=plan,
         files=tuple((name, render(f"module/{name}.j2", plan=plan)) for name in sorted(names)),
-        copies=tuple((name, manifest.folder / name) for name in sorted(authors)),
+        copies=tuple(sorted(copies)),
     )
 
 

@@ -23,6 +23,7 @@ from lppack.model import (
     stable_id,
     transform_state,
 )
+from lppack.packages.linux_source import package_of
 from lppack.rules.kernel import copies_of, kernel_problems
 from lppack.rules.needs import plan_problems
 from lppack.rules.target import target_problems, unfit
@@ -218,6 +219,12 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             what="anchor",
             value="vmlinux",
             why="callbacks of an object that is not loaded do not run; vmlinux always is",
+        )
+    if manifest.kernel_headers:
+        yield Decision(
+            what="private headers",
+            value=", ".join(manifest.kernel_headers),
+            why=f"from {package_of(made.kernel)}, the sources of this very kernel",
         )
     if made.replace:
         yield Decision(

@@ -62,6 +62,7 @@ def _to_manifest(document: Document) -> Manifest:
         objects=tuple(_object(entry) for entry in data["objects"]),
         transforms=tuple(_transform(entry) for entry in data.get("transforms", ())),
         shadow_variables=_shadows(data.get("shadow_variables", ())),
+        kernel_headers=tuple(data.get("kernel_headers", ())),
         replaces=tuple(data.get("replaces", ())),
         states=tuple(
             State(id=entry["id"], version=entry["version"], what="the author's")
