@@ -100,6 +100,7 @@ class TransformPatch:
     marker: str
     take: str
     release: str
+    context: str  # "process", "softirq" or "irq": where instances are used
     forward: str
     reverse: str
 

@@ -33,9 +33,6 @@ def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
     for table, known in (("objects", _OBJECT), ("transforms", _TRANSFORM)):
         for pointer, entry in document.mappings(table):
             yield from (((*pointer, key), what) for key, what in known.items() if key in entry)
-    for pointer, entry in document.mappings("transforms"):
-        if entry.get("context") in ("softirq", "irq"):
-            yield (*pointer, "context"), "conversion where nothing may sleep"
 
 
 RULES: tuple[Rule, ...] = (not_yet_supported,)

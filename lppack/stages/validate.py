@@ -105,6 +105,7 @@ def _transform(entry: dict[str, Any]) -> TransformPatch:
         marker=entry["marker"],
         take=entry["lock"]["take"],
         release=entry["lock"]["release"],
+        context=entry["context"],
         forward=entry["forward"],
         reverse=entry["reverse"],
     )

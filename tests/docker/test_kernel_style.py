@@ -12,7 +12,7 @@ from lppack import pipeline, store
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.model import Plan
-from lppack.packages.kernels import fetch_file
+from lppack.packages.kernels import fetch_file, resolve
 from tests.command import EXAMPLES
 
 pytestmark = pytest.mark.docker
@@ -22,13 +22,16 @@ CASES = [
     ("conn-limit", False),
     ("conn-limit", True),
     ("conn-limit-2", True),
+    ("../tests/guest/patches/hooks", False),
+    ("../tests/guest/patches/ticks", False),
 ]
 # Neither is about our sources: no vmlinux is in the headers package.
 _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")
 
 
 def sources(name: str, test_points: bool, folder: Path) -> Plan:
-    plan = pipeline.make_plan(EXAMPLES / name, test_points=test_points)
+    kernel = resolve(None, ("6.1.0-*-amd64",)).release
+    plan = pipeline.make_plan(EXAMPLES / name, kernel=kernel, test_points=test_points)
     pipeline.write_tree(pipeline.make_tree(plan), folder)
     return plan
 

@@ -15,13 +15,16 @@
  * lp_phase_lock.
  */
 #include <linux/atomic.h>
+#include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/hashtable.h>
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/livepatch.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/processor.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -51,7 +54,7 @@ struct lp_tracked {
 struct lp_tracking {
 	struct kref ref;	/* one for each module of the series */
 	atomic_long_t count;
-	spinlock_t lock;	/* protects objects */
+	spinlock_t lock;	/* protects objects; with interrupts off, which may convert too */
 	wait_queue_head_t idle;	/* an entry that was busy has gone */
 	DECLARE_HASHTABLE(objects, 12);
 };
@@ -94,11 +97,12 @@ static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 {
 	struct lp_tracked *known;
+	unsigned long flags;
 
 	entry->obj = obj;
 	entry->level = LP_LEVEL;
 	entry->busy = false;
-	spin_lock(&t->lock);
+	spin_lock_irqsave(&t->lock, flags);
 	known = lp_find(t, obj);
 	if (known) {
 		known->level = LP_LEVEL;
@@ -107,7 +111,7 @@ static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 		hash_add(t->objects, &entry->node, (unsigned long)obj);
 		atomic_long_inc(&t->count);
 	}
-	spin_unlock(&t->lock);
+	spin_unlock_irqrestore(&t->lock, flags);
 }
 
 static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
@@ -121,31 +125,39 @@ static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
 static bool lp_is_busy(struct lp_tracking *t, const void *obj)
 {
 	struct lp_tracked *entry;
+	unsigned long flags;
 	bool busy;
 
-	spin_lock(&t->lock);
+	spin_lock_irqsave(&t->lock, flags);
 	entry = lp_find(t, obj);
 	busy = entry && entry->busy;
-	spin_unlock(&t->lock);
+	spin_unlock_irqrestore(&t->lock, flags);
 	return busy;
 }
 
-/* The caller is about to free obj: nobody converts it, but it may be reversed at this moment. */
-static void lp_forget(struct lp_tracking *t, const void *obj)
+/*
+ * The caller is about to free obj: nobody converts it, but it may be reversed at this moment. Where
+ * nothing may sleep, whoever reverses it is on another CPU and not preempted: it ends soon.
+ */
+static void lp_forget(struct lp_tracking *t, const void *obj, bool may_sleep)
 {
 	struct lp_tracked *entry;
+	unsigned long flags;
 
 	for (;;) {
-		spin_lock(&t->lock);
+		spin_lock_irqsave(&t->lock, flags);
 		entry = lp_find(t, obj);
 		if (!entry || !entry->busy)
 			break;
-		spin_unlock(&t->lock);
-		wait_event(t->idle, !lp_is_busy(t, obj));
+		spin_unlock_irqrestore(&t->lock, flags);
+		if (may_sleep)
+			wait_event(t->idle, !lp_is_busy(t, obj));
+		else
+			cpu_relax();
 	}
 	if (entry)
 		lp_untrack(t, entry);
-	spin_unlock(&t->lock);
+	spin_unlock_irqrestore(&t->lock, flags);
 }
 
 /* Any entry, marked busy so that its instance stays while the lock is dropped; NULL if none. */
@@ -153,15 +165,27 @@ static struct lp_tracked *lp_take(struct lp_tracking *t)
 {
 	struct lp_tracked *entry;
 	unsigned int bucket;
+	unsigned long flags;
 
-	spin_lock(&t->lock);
+	spin_lock_irqsave(&t->lock, flags);
 	hash_for_each(t->objects, bucket, entry, node) {
 		entry->busy = true;
-		spin_unlock(&t->lock);
+		spin_unlock_irqrestore(&t->lock, flags);
 		return entry;
 	}
-	spin_unlock(&t->lock);
+	spin_unlock_irqrestore(&t->lock, flags);
 	return NULL;
+}
+
+/* Reversed: whoever waits to free it may. */
+static void lp_give(struct lp_tracking *t, struct lp_tracked *entry)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->lock, flags);
+	lp_untrack(t, entry);
+	spin_unlock_irqrestore(&t->lock, flags);
+	wake_up_all(&t->idle);
 }
 
 static void lp_drop(struct lp_tracking *t)
@@ -169,11 +193,12 @@ static void lp_drop(struct lp_tracking *t)
 	struct lp_tracked *entry;
 	struct hlist_node *next;
 	unsigned int bucket;
+	unsigned long flags;
 
-	spin_lock(&t->lock);
+	spin_lock_irqsave(&t->lock, flags);
 	hash_for_each_safe(t->objects, bucket, next, entry, node)
 		lp_untrack(t, entry);
-	spin_unlock(&t->lock);
+	spin_unlock_irqrestore(&t->lock, flags);
 }
 
 static bool lp_may_convert(void)
@@ -214,35 +239,42 @@ void lp_convert_conn(struct conn *obj)
 void lp_forget_conn(struct conn *obj)
 {
 	might_sleep();
-	lp_forget(lp_tracking_conn, obj);
+	lp_forget(lp_tracking_conn, obj, true);
 	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
 	klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
+}
+
+/* One tracked instance; false: there is none. */
+static bool lp_reverse_one_conn(struct lp_tracking *t)
+{
+	struct lp_tracked *entry = lp_take(t);
+	struct conn *obj;
+
+	if (!entry)
+		return false;
+	obj = entry->obj;
+	lp_conn_lock(obj);
+	lp_test_point("conn-reversing");
+	/* The form of an earlier version only reverse() knows. */
+	if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
+		lp_conn_downgrade(obj);
+	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
+	klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
+	lp_conn_unlock(obj);
+	lp_give(t, entry);
+	return true;
 }
 
 /* -EAGAIN: the rest is for the next call. */
 static int lp_reverse_conn(unsigned long end, bool for_ever)
 {
-	struct lp_tracking *t = lp_tracking_conn;
-	struct lp_tracked *entry;
-	struct conn *obj;
+	bool more;
 
-	while ((entry = lp_take(t))) {
-		obj = entry->obj;
-		lp_conn_lock(obj);
-		lp_test_point("conn-reversing");
-		/* The form of an earlier version only reverse() knows. */
-		if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
-			lp_conn_downgrade(obj);
-		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
-		klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
-		lp_conn_unlock(obj);
-		spin_lock(&t->lock);
-		lp_untrack(t, entry);
-		spin_unlock(&t->lock);
-		wake_up_all(&t->idle);
+	do {
 		if (!for_ever && (time_after(jiffies, end) || signal_pending(current)))
 			return -EAGAIN;
-	}
+		more = lp_reverse_one_conn(lp_tracking_conn);
+	} while (more);
 	/* conn_ext: where forward failed after it was made */
 	klp_shadow_free_all(16243169022304982835UL, NULL);
 	/* conn_ext: where forward failed after it was made */

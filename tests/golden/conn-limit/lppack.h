@@ -35,11 +35,12 @@ void lp_conn_downgrade(struct conn *obj);
 void lp_convert_conn(struct conn *obj);
 
 /*
- * Call it when the last reference to an instance has gone, before it is freed, in process context:
- * drops it from the tracked ones and frees its shadow variables. May sleep while that very instance
- * is being reversed, so neither the caller nor the caller's callers hold its lock. Every way to
- * free an instance goes through it, also in the target's exit and in the error path of its init.
- * And nothing that outlives this module may point into it: no ops, timer, work, lock class, string.
+ * Call it when the last reference to an instance has gone, before it is freed: drops it from the
+ * tracked ones and frees its shadow variables. In process context: it may sleep while that very
+ * instance is being reversed, so neither the caller nor the caller's callers hold its lock. Every
+ * way to free an instance goes through it, also in the target's exit and in the error path of its
+ * init. And nothing that outlives this module may point into it: no ops, timer, work, lock class,
+ * string.
  */
 void lp_forget_conn(struct conn *obj);
 

@@ -31,13 +31,4 @@ CASES = (
         transform(**_WORLD, max_stop_ms=50),
         [("transforms", 0, key) for key in (*_WORLD, "max_stop_ms")],
     ),
-    *(
-        Case(
-            support.not_yet_supported,
-            context,
-            transform(context=context),
-            [("transforms", 0, "context")],
-        )
-        for context in ("softirq", "irq")
-    ),
 )

@@ -11,10 +11,8 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
+#include "hooks.h"
 #include "lppack.h"
-
-int lp_cmdline_proc_show(struct seq_file *m, void *v);
-int lp_late_wait(wait_queue_head_t *sleepers, int *turn);
 
 static char *text;	/* from pre_patch to post_unpatch */
 
