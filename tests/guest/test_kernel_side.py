@@ -16,7 +16,6 @@ from lppack.errors import ApplyRefused, HostError
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.bundle import extract
-from lppack.stages.plan import info_json
 from lppack.stages.revert import revert
 from lppack.stages.status import status
 from tests.command import EXAMPLES
@@ -61,23 +60,21 @@ def test_a_patch_without_data_cannot_be_converted(
 
 
 def test_the_exact_version_is_checked_at_load(
-    control: Control, kernel: Kernel, tmp_path: Path
+    control: Control, kernel: Kernel, cmdline: tuple[Bundle, Path], tmp_path: Path
 ) -> None:
     """The same release, of another package version: vermagic alone would let it in."""
-    plan = pipeline.make_plan(EXAMPLES / "proc-cmdline")
-    other = dataclasses.replace(kernel, version=f"{kernel.version} rebuilt")
-    plan = dataclasses.replace(plan, kernel=other)
-    plan = dataclasses.replace(plan, info=info_json(plan))
-    built = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
-    extract(built.path, tmp_path / "files")
-    ko = tmp_path / "files" / f"{plan.module}.ko"
+    other = kernel.version.replace("Debian", "debian")
+    assert other != kernel.version
+    bundle = dataclasses.replace(cmdline[0], kernel_version=other)
+    ko = tmp_path / cmdline[1].name
+    ko.write_bytes(cmdline[1].read_bytes().replace(kernel.version.encode(), other.encode()))
     with pytest.raises(ApplyRefused):
-        apply(control, built.bundle, ko)
+        apply(control, bundle, ko)
     # Past lppack's own check, the module refuses by itself.
     with pytest.raises(ApplyRefused) as caught:
-        control.engine.load(plan.module, ko)
+        control.engine.load(bundle.module, ko)
     assert "built for" in str(caught.value.hint)
-    assert control.engine.state(plan.module).phase is Phase.ABSENT
+    assert control.engine.state(bundle.module).phase is Phase.ABSENT
 
 
 def test_what_is_applied_is_not_applied_again(

@@ -9,6 +9,8 @@
  * Only the version in charge starts and stops conversion. Nobody is from the moment when a version
  * begins to take over until its transition is complete, or was reversed.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kref.h>
 #include <linux/livepatch.h>
 #include <linux/mutex.h>
