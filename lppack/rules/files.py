@@ -2,6 +2,7 @@
 """Rules of the files in a patch's folder: where they are, and what they are called."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -47,9 +48,9 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
         )
         return
     file = document.folder / text
-    folder = document.folder.resolve()
     try:
-        if not file.resolve().is_relative_to(folder):
+        # os.path.realpath: a manifest has many files, and Path.resolve() takes three times as long
+        if not os.path.realpath(file).startswith(f"{os.path.realpath(document.folder)}/"):
             yield Fault(pointer, f'"{text}" leads out of the patch\'s folder', "copy the file")
         elif not file.exists():
             yield Fault(pointer, f'"{text}" does not exist in {document.folder}', _nearest(file))

@@ -15,6 +15,8 @@ MANIFEST = "manifest.yaml"
 _SIZE_MAX = 256 * 1024
 _DEPTH_MAX = 16
 _NODES_MAX = 20_000
+#: libyaml's parser where PyYAML was built with it: ten times faster, with the same events.
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(path: Path) -> Document:
@@ -130,7 +132,7 @@ def _bounded(text: str, shown: str) -> list[yaml.Event]:
     """Events of the text; refuses what would cost too much to compose. No recursion."""
     depth = 0
     events = []
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+    for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None
         if isinstance(event, yaml.AliasEvent):
             message = "an alias (*name) is not allowed in a manifest"

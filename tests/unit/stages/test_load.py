@@ -82,9 +82,15 @@ def test_a_key_must_be_a_word(tmp_path: Path, text: str) -> None:
 
 
 def test_a_duplicate_key_cannot_write_to_the_terminal(tmp_path: Path) -> None:
-    written(tmp_path, '"\\e[31mred\\ud800": 1\n"\\e[31mred\\ud800": 2\n')
+    written(tmp_path, '"\\e[31mred": 1\n"\\e[31mred": 2\n')
     (problem,) = refused(tmp_path)
     assert problem.rule == "duplicate-key"
+    assert problem.message.isprintable()
+
+
+def test_half_a_character_is_no_key(tmp_path: Path) -> None:
+    written(tmp_path, '"\\ud800": 1\n')
+    (problem,) = refused(tmp_path)
     assert problem.message.isprintable()
 
 
