@@ -43,6 +43,12 @@ def soak(c: Context, name: str = "") -> None:
     c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
 
 
+@task
+def bench(c: Context, name: str = "facts") -> None:
+    """Measure, and compare with the limits: facts."""
+    c.run(f"{_PYTHON} -m benchmarks.{name}")
+
+
 @task(setup)
 def demo(c: Context) -> None:
     """Set up all that is needed, and do the main job on both examples."""

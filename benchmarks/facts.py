@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""How long the facts of a kernel take: first, from the cache, and for all its modules.
+"""How long the facts of a kernel take: first, from the cache, and for all its modules; and how
+many manifests are validated in a second.
 
 Run from the root of the repository: python -m benchmarks.facts [RELEASE or pattern]
 """
 
+import itertools
 import os
 import random
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,14 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from lppack import resources
 from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
 from lppack.packages.kernels import resolve
+from lppack.pipeline import problems_of
 
 DECODE_LIMIT = 6.0  # CPU seconds
 COLD_LIMIT = 0.4  # seconds
-DECODES, COLD = 3, 10
+RATE_LIMIT = 200  # manifests a CPU second
+DECODES, COLD, RATES, MANIFESTS = 3, 10, 3, 1000
 
 
 def main(pattern: str = "6.1.0-*-amd64") -> int:
@@ -34,8 +42,32 @@ def main(pattern: str = "6.1.0-*-amd64") -> int:
     row("a cold `lppack facts` from the cache, s", cold, COLD_LIMIT)
     with empty_cache(), open_facts(kernel) as facts:
         row("first index of all modules, CPU s", [cpu(lambda: facts.modules_with("no"))], None)
+    rates = [manifests_a_second() for _ in range(RATES)]
+    rate = statistics.median(rates)
+    say(
+        f"  manifests a CPU second, {MANIFESTS} in one process: median {rate:.0f} "
+        f"({min(rates):.0f} to {max(rates):.0f}, {RATES} times), at least {RATE_LIMIT}: "
+        f"{'ok' if rate >= RATE_LIMIT else 'MISSED'}"
+    )
     in_time = statistics.median(decode) <= DECODE_LIMIT and statistics.median(cold) <= COLD_LIMIT
-    return 0 if in_time else 1
+    return 0 if in_time and rate >= RATE_LIMIT else 1
+
+
+def manifests_a_second() -> float:
+    """The examples in turn, in folders of their own, each with another name and other C."""
+    examples = sorted(resources.examples().iterdir())
+    with tempfile.TemporaryDirectory() as folder:
+        patches = [Path(folder) / f"p{number}" for number in range(MANIFESTS)]
+        for patch, example in zip(patches, itertools.cycle(examples), strict=False):
+            shutil.copytree(example, patch)
+            manifest = patch / "manifest.yaml"
+            name = f"name: {patch.name}"
+            manifest.write_text(re.sub(r"^name: .*$", name, manifest.read_text(), flags=re.M))
+            for source in patch.glob("*.c"):
+                source.write_text(f"/* {patch.name} */\n{source.read_text()}")
+        problems_of(patches[0], None)
+        seconds = cpu(lambda: [problems_of(patch, None) for patch in patches])
+    return MANIFESTS / seconds
 
 
 def first_decode(kernel: Kernel) -> float:

@@ -314,6 +314,3 @@ def test_json(run: pipeline.Trial) -> dict[str, Any]:
             for step in run.steps_done
         ],
     }
-
-
-COMMANDS = (validate, plan, generate, build, inspect, test)

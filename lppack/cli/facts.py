@@ -88,6 +88,3 @@ def answer_lines(answer: "Answer") -> Iterator[str]:
     for hint in (answer.hint or "").split("; "):
         if hint:
             yield f"  hint: {hint}"
-
-
-COMMANDS = (facts,)

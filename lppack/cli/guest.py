@@ -118,6 +118,3 @@ def _prompted(stdin: TextIO, name: str) -> Iterator[str]:
         if not line:
             return
         yield line
-
-
-COMMANDS = (guest,)

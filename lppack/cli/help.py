@@ -113,6 +113,3 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None  # click has these three
     click.echo(made(commands, {}, "lppack", "_LPPACK_COMPLETE").source())
-
-
-COMMANDS = (explain, completion)

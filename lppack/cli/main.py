@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line: parses, calls, prints, exits. Nothing else in lppack does the last two."""
 
+import importlib
 import signal
 import sys
 from types import FrameType
@@ -8,16 +9,32 @@ from types import FrameType
 import click
 
 from lppack import __version__
-from lppack.cli import author, facts, guest, help, operate, setup
 from lppack.cli.output import show_error
 from lppack.errors import Interrupted, LppackError
 
+#: Which module of lppack.cli has each command, in the order of work.
+_HOMES = {
+    **dict.fromkeys(("doctor", "demo"), "setup"),
+    **dict.fromkeys(("validate", "plan", "generate", "build", "inspect", "test"), "author"),
+    "facts": "facts",
+    **dict.fromkeys(("apply", "convert", "revert", "status"), "operate"),
+    "guest": "guest",
+    **dict.fromkeys(("explain", "completion"), "help"),
+}
+
 
 class _Commands(click.Group):
-    """Suggests the command that was meant, and lists commands in the order of work."""
+    """Imports a command when it is asked for, and suggests the one that was meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _HOMES:
+            return None
+        home = importlib.import_module(f"lppack.cli.{_HOMES[name]}")
+        found: click.Command = getattr(home, name)
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -27,7 +44,7 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            close = difflib.get_close_matches(args[0], self.commands, n=1)
+            close = difflib.get_close_matches(args[0], _HOMES, n=1)
             if close:
                 raise click.UsageError(
                     f'No such command "{args[0]}": did you mean "{close[0]}"?', ctx
@@ -44,11 +61,6 @@ def commands() -> None:
     Example:
       lppack test examples/proc-cmdline
     """
-
-
-for _group in (setup, author, facts, operate, guest, help):
-    for _command in _group.COMMANDS:
-        commands.add_command(_command)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

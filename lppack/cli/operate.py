@@ -116,6 +116,3 @@ def _lines(patch: PatchReport) -> list[str]:
         for blocker in patch.blockers
     ]
     return lines
-
-
-COMMANDS = (apply, convert, revert, status)

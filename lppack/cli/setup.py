@@ -105,6 +105,3 @@ def demo(builder: str) -> None:
             raise AnswerIsNo(f"{run.title}: {run.failed_checks} checks failed")
         click.echo(f"ok: {run.title}")
     click.echo(f"\ndone in {time.monotonic() - start:.0f} s")
-
-
-COMMANDS = (doctor, demo)

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import NamedTuple
 
 from lppack.document import Place
 
@@ -40,8 +41,7 @@ _ATTRIBUTES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     kind: str  # name, number, string, char, mark
     text: str
     offset: int
@@ -55,6 +55,7 @@ class Function:
     at: Token
     head: tuple[Token, ...]
     body: tuple[Token, ...]
+    called: tuple[Token, ...]  # in the body
 
     @property
     def is_static(self) -> bool:
@@ -67,7 +68,7 @@ class Function:
 
     def calls(self, *names: str) -> Iterator[Token]:
         """Calls in the body: of these names, or all."""
-        yield from calls(self.body, *names)
+        return (token for token in self.called if not names or token.text in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class CFile:
     shown: str  # the path as messages name it
     tokens: tuple[Token, ...]  # without comments and directives
     directives: tuple[tuple[Token, ...], ...]  # each from its # to the end of the line
+    called: tuple[Token, ...]  # anywhere
     functions: tuple[Function, ...]
     layouts: dict[str, str] = field(hash=False)  # "struct NAME" -> its members, as tokens
     lines: tuple[int, ...] = field(repr=False)  # offset of each line's start
@@ -106,16 +108,16 @@ def read_c(text: str, shown: str) -> CFile:
     tokens, directives = _split(text)
     functions, layouts = _outline(tokens)
     starts = [0, *(found.end() for found in re.finditer("\n", text))]
-    return CFile(shown, tokens, directives, functions, layouts, tuple(starts))
+    return CFile(shown, tokens, directives, calls(tokens), functions, layouts, tuple(starts))
 
 
-def calls(tokens: tuple[Token, ...], *names: str) -> Iterator[Token]:
+def calls(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     """Names that an opening parenthesis follows, keywords left out."""
-    for token, after in zip(tokens, tokens[1:], strict=False):
-        if token.kind != "name" or after.text != "(" or token.text in _KEYWORDS:
-            continue
-        if not names or token.text in names:
-            yield token
+    return tuple(
+        token
+        for token, after in zip(tokens, tokens[1:], strict=False)
+        if after.text == "(" and token.kind == "name" and token.text not in _KEYWORDS
+    )
 
 
 def arguments(tokens: tuple[Token, ...], call: Token) -> tuple[Token, ...]:
@@ -140,7 +142,7 @@ def _split(text: str) -> tuple[tuple[Token, ...], tuple[tuple[Token, ...], ...]]
                 directives.append(tuple(line))
             line, first = None, True
         elif kind not in ("comment", "splice"):
-            token = Token(kind, found[0], found.start())
+            token = Token._make((kind, found[0], found.start()))
             if line is not None:
                 line.append(token)
             elif first and token.text == "#":
@@ -164,7 +166,7 @@ def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[Function, ...], dict[str,
             body = tokens[index + 1 : close]
             name = _function_name(head)
             if name is not None:
-                functions.append(Function(name.text, name, head, body))
+                functions.append(Function(name.text, name, head, body, calls(body)))
             elif len(head) > 1 and head[-2].text in ("struct", "union"):
                 layouts[f"{head[-2].text} {head[-1].text}"] = " ".join(t.text for t in body)
             index = close

@@ -2,6 +2,7 @@
 """Rules of the files in a patch's folder: where they are, and what they are called."""
 
 import difflib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -49,8 +50,7 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
         return
     file = document.folder / text
     try:
-        # os.path.realpath: a manifest has many files, and Path.resolve() takes three times as long
-        if not os.path.realpath(file).startswith(f"{os.path.realpath(document.folder)}/"):
+        if not os.path.realpath(file).startswith(f"{_real(document.folder)}/"):
             yield Fault(pointer, f'"{text}" leads out of the patch\'s folder', "copy the file")
         elif not file.exists():
             yield Fault(pointer, f'"{text}" does not exist in {document.folder}', _nearest(file))
@@ -58,6 +58,12 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
             yield Fault(pointer, f'"{text}" is not an ordinary file')
     except (OSError, RuntimeError):  # too long a name; pathlib's word for a link to itself
         yield Fault(pointer, f'"{clip(text)}" is not the name of a file that can be read')
+
+
+@functools.lru_cache(maxsize=1)
+def _real(folder: Path) -> str:
+    """A manifest has many files in one folder, and Path.resolve() takes three times as long."""
+    return os.path.realpath(folder)
 
 
 def _nearest(file: Path) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lppack.document import Document
-from lppack.rules.c_tokens import CFile, Token, calls, read_c
+from lppack.rules.c_tokens import CFile, Token, read_c
 from lppack.rules.data import GLUE, HOOKS, authors_functions
 from lppack.rules.files import text_of
 from lppack.rules.runner import Fault, Rule, safe
@@ -47,8 +47,7 @@ def _read(document: Document, key: str) -> tuple[CFile, ...]:
 def _every_call(document: Document, *names: str) -> Iterator[tuple[CFile, Token]]:
     """Calls, and macros that look like one, anywhere in the sources."""
     for file in sources(document):
-        for token in calls(file.tokens, *names):
-            yield file, token
+        yield from ((file, token) for token in file.called if token.text in names)
 
 
 def at(file: CFile, token: Token, message: str, hint: str | None = None) -> Fault:
@@ -146,7 +145,7 @@ def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
 def nothing_is_exported(document: Document) -> Iterator[Fault]:
     """A patch exports nothing: a module that used it would hold it, and keep it from unloading."""
     for file in sources(document):
-        for token in calls(file.tokens):
+        for token in file.called:
             if token.text.startswith("EXPORT_SYMBOL"):
                 yield at(file, token, f"{token.text}() in a patch", "leave it out")
 

@@ -29,7 +29,8 @@ def load(path: Path) -> Document:
     text = _text(file, shown)
     loader = _Loader(shown)
     try:
-        node = _Composer(_bounded(text, shown)).get_single_node()
+        _refuse_unbounded(text, shown)
+        node = _PARSER(text).get_single_node()
         data = loader.value(node, ()) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -110,28 +111,9 @@ def _near(file: Path) -> str:
     return f"give the folder of a patch, which holds {MANIFEST}"
 
 
-class _Composer(yaml.composer.Composer, yaml.resolver.Resolver):
-    """Makes nodes of events that were looked at, so that no text is parsed twice."""
-
-    def __init__(self, events: list[yaml.Event]) -> None:
-        yaml.composer.Composer.__init__(self)
-        yaml.resolver.Resolver.__init__(self)
-        self._events = events[::-1]
-
-    def peek_event(self) -> yaml.Event:
-        return self._events[-1]
-
-    def get_event(self) -> yaml.Event:
-        return self._events.pop()
-
-    def check_event(self, *kinds: type[yaml.Event]) -> bool:
-        return bool(self._events) and isinstance(self._events[-1], kinds)
-
-
-def _bounded(text: str, shown: str) -> list[yaml.Event]:
-    """Events of the text; refuses what would cost too much to compose. No recursion."""
+def _refuse_unbounded(text: str, shown: str) -> None:
+    """Raises ManifestError for what would cost too much to compose. No recursion."""
     depth = 0
-    events = []
     for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None
         if isinstance(event, yaml.AliasEvent):
@@ -146,8 +128,6 @@ def _bounded(text: str, shown: str) -> list[yaml.Event]:
             message = f"has more than {_NODES_MAX} nodes"
         if message:
             raise ManifestError([_problem(shown, _place(event.start_mark), "yaml", message)])
-        events.append(event)
-    return events
 
 
 def _place(mark: Any) -> Place:

@@ -59,7 +59,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def leaves(group: click.Group, prefix: str = "lppack") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield f"{prefix} {name}", command
         if isinstance(command, click.Group):
             yield from leaves(command, f"{prefix} {name}")
