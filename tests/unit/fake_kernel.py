@@ -82,6 +82,7 @@ def info(series: str = "conn-limit", version: int = 2, *, converts: bool = True)
             "transforms": ["conn"] if converts else [],
             "fixes": fixes,
             "irreversible": False,
+            "inlining": "unchecked",
             "release": RELEASE,
             "kernel": VERSION,
         }

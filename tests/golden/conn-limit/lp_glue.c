@@ -13,7 +13,7 @@
 #include "lp_runtime.h"
 
 static const char lp_info[] =
-	"{\"series\":\"conn-limit\",\"version\":1,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+	"{\"series\":\"conn-limit\",\"version\":1,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"transforms\":[\"conn\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"inlining\":\"unchecked\",\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
 
 /*
  * Protects lp_complete and serialises start and stop of conversion. Taken by writers of the
