@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """elfutils' libdw, which reads debug information: only the functions that are used here.
 
-Reading a whole vmlinux takes libdw seconds; a reader in Python takes the better part of an hour.
+Reading a whole vmlinux takes libdw 7 seconds; pyelftools takes five minutes.
 """
 
 import ctypes

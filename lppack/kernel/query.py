@@ -96,6 +96,7 @@ def listed(holders: Sequence[Holder]) -> str:
 
 def _name(holder: Holder) -> str:
     words = [f"sympos {holder.sympos}"] if holder.sympos > 1 else []
+    words += ["the compiler's own copy"] if "." in holder.name else []
     words += [] if holder.traceable else ["not traceable"]
     return f"{holder.name} ({', '.join(words)})" if words else holder.name
 

@@ -47,10 +47,17 @@ def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]
 
 
 def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(function that is replaced, functions that hold a copy of its old code)."""
+    """(function that is replaced, functions and clones of it that keep its old code)."""
     for old in dict.fromkeys(_replaced(document, facts).values()):
-        if left := _left(document, facts, old):
-            yield old, tuple(dict.fromkeys(holder.name for holder in left))
+        names = [holder.name for holder in _left(document, facts, old)]
+        if left := dict.fromkeys((*names, *_clones(document, facts, old))):
+            yield old, tuple(left)
+
+
+def _clones(document: Document, facts: Facts, function: str) -> tuple[str, ...]:
+    """The compiler's copies of the function in vmlinux that are not replaced, cold parts aside."""
+    replaced = _replaced(document, facts).values()
+    return tuple(c for c in facts.clones(function) if ".cold" not in c and c not in replaced)
 
 
 def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
@@ -90,13 +97,12 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
     Those that `fixes` names are held against a rule of their own, which is an error.
     """
     fixed = {function for _, function in _fixed(document, facts)}
-    left = dict(copies_left(document, facts))
     for pointer, name, old, _ in patched_functions(document):
-        if name == "vmlinux" and old in left and old not in fixed:
+        left = _left(document, facts, old) if name == "vmlinux" and old not in fixed else ()
+        if left:
             yield Fault(
                 pointer,
-                f'"{old}" is also inlined into {listed(_left(document, facts, old))}, '
-                "and that is not replaced",
+                f'"{old}" is also inlined into {listed(left)}, and that is not replaced',
                 "replace those functions too",
             )
 
@@ -105,13 +111,21 @@ def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fau
     """Rule 13 (warning): what upstream's diff changes is replaced, or stands in what is replaced.
 
     A function that is not in the symbol table was inlined into its callers: each of them holds the
-    fault. Which they are, the symbols do not tell: validate with --deep to know.
+    fault. Which they are, the symbols do not tell: validate with --deep to know. Who calls a clone
+    (NAME.isra.0, NAME.constprop.0) is known in neither case.
     """
     known = {where for where, _ in _fixed(document, facts)}
     replaced = {old for _, _, old, _ in patched_functions(document)}
     names = {name for _, name, _, _ in patched_functions(document)}
     for pointer, _ in document.mappings("fixes"):
         for where, function in document.strings(*pointer, "functions"):
+            clones = [c for c in _clones(document, facts, function) if ".part" not in c]
+            if where in known and clones and function not in replaced:
+                yield Fault(
+                    where,
+                    f'"{function}" is also in vmlinux as {", ".join(clones)}',
+                    "replace every function that calls it",
+                )
             if function in replaced or where in known:
                 continue
             holder = next((n for n in sorted(names) if copies_of(facts, n, function)), None)

@@ -128,6 +128,7 @@ DEEP = FakeFacts(
             "ep_poll": ["worker_thread", "ep_poll"],
             "once": ["start_kernel"],
             "s_show": ["udp_rcv"],  # the first of the three
+            "tcp_v4": ["udp_rcv"],  # of which there is a clone too
         },
     ),
 )

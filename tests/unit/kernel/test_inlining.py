@@ -95,7 +95,8 @@ def test_what_is_only_inlined_is_not_just_missing(facts: Facts, tmp_path: Path) 
     found = answer(facts, "helper")
     assert (found.verdict, found.inlining) == (Verdict.INLINED, InliningCheck.CHECKED)
     assert found.hint == (
-        "it is inlined into alpha_open, beta_open, split_me.isra.0, with_endbr: patch those instead"
+        "it is inlined into alpha_open, beta_open, split_me.isra.0 (the compiler's own copy), "
+        "with_endbr: patch those instead"
     )
 
 

@@ -128,6 +128,13 @@ KERNEL_CASES = (
     KernelCase(
         inlining.fixed_function_is_replaced, "nowhere", _fixes("tcp_chek"), [_FIX0], facts=DEEP
     ),
+    KernelCase(
+        inlining.fixed_function_is_replaced,
+        "a clone that others may call",
+        _fixes("tcp_v4", old="udp_rcv"),
+        [_FIX0],
+        facts=DEEP,
+    ),
     KernelCase(kernel.function_is_not_inlined_away, "not known", _one("tcp_check")),
     KernelCase(kernel.function_is_not_inlined_away, "it is", _one("tcp_check"), [OLD0], facts=DEEP),
     KernelCase(kernel.function_is_not_inlined_away, "in init", _one("once"), facts=DEEP),

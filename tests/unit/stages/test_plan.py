@@ -320,6 +320,8 @@ def test_the_plan_says_whether_inlining_was_checked(tmp_path: Path) -> None:
         "checked",
         "copies of the old code are left: ep_poll in worker_thread",
     )
+    clone = inlining(planned(tmp_path, one("tcp_rcv"), facts=DEEP))
+    assert clone[2] == "copies of the old code are left: tcp_rcv in tcp_rcv.part.0"
     of_module = inlining(planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP))
     assert of_module[0] == "unchecked"
     assert "of modules are not read (loop)" in of_module[2]
