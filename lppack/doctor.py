@@ -13,6 +13,7 @@ from lppack.builders.machine import Machine, ThisMachine
 from lppack.builders.protocol import compiler_of
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
+from lppack.kernel import libdw
 
 Say = Callable[[str], None]
 
@@ -46,6 +47,7 @@ def examine(machine: Machine | None = None, *, host_builder: bool = False) -> tu
         _program(machine, "mmdebstrap", "mmdebstrap", "the compiler image, if none can be pulled"),
         _program(machine, "apt-get", "apt", "fetching kernels"),
         _program(machine, "dpkg-deb", "dpkg", "unpacking kernels"),
+        _libdw(machine),
         _disk(machine),
         _kvm(machine),
         _gcc(machine, needed=host_builder),
@@ -154,6 +156,19 @@ def _program(machine: Machine, program: str, package: str, purpose: str) -> Find
         fix=f"install {package}",
         command=f"sudo {_install_command([package])}",
         packages=(package,),
+    )
+
+
+def _libdw(machine: Machine) -> Finding:
+    if machine.library(libdw.LIBRARY):
+        return Finding(name=libdw.LIBRARY, ok=True, found="can be loaded")
+    return Finding(
+        name=libdw.LIBRARY,
+        ok=False,
+        missing="not found (for --deep, which reads debug information)",
+        fix=f"install {libdw.PACKAGE}",
+        command=f"sudo {_install_command([libdw.PACKAGE])}",
+        packages=(libdw.PACKAGE,),
     )
 
 

@@ -42,6 +42,13 @@ class Effective(StrEnum):
     CONVERTED = "converted"
 
 
+class InliningCheck(StrEnum):
+    """Whether the debug package was asked for copies of functions inside others."""
+
+    CHECKED = "checked"
+    UNCHECKED = "unchecked"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
     cve: str | None  # None: the fix has none
@@ -209,6 +216,7 @@ class Plan:
     shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
+    inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
     test_points: bool = False  # threads can be held at named places; only for tests
 
     @property

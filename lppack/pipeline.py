@@ -21,7 +21,9 @@ from lppack.stages.test import StepResult
 Say = Callable[[str], None]
 
 
-def problems_of(path: Path, kernel: str | None, *, old: Path | None = None) -> tuple[Problem, ...]:
+def problems_of(
+    path: Path, kernel: str | None, *, old: Path | None = None, deep: Say | None = None
+) -> tuple[Problem, ...]:
     """load, validate, and with a kernel (or an older version) also what that says: all problems,
     not the first."""
     from lppack.stages.load import load
@@ -46,7 +48,7 @@ def problems_of(path: Path, kernel: str | None, *, old: Path | None = None) -> t
 
         chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
         found += target_problems(document, chosen, read_config(chosen.config))
-        found += kernel_problems(document, open_facts(chosen))
+        found += kernel_problems(document, open_facts(chosen, deep=deep))
     return tuple(sorted(found, key=lambda problem: problem.sort_key))
 
 
@@ -57,8 +59,9 @@ def make_plan(
     engine: str = "auto",
     mode: str | None = None,
     test_points: bool = False,
+    deep: Say | None = None,
 ) -> Plan:
-    """load, validate, plan."""
+    """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of."""
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
@@ -73,7 +76,7 @@ def make_plan(
         document,
         manifest,
         chosen,
-        open_facts(chosen),
+        open_facts(chosen, deep=deep),
         read_config(chosen.config),
         engine=engine,
         mode=mode,
@@ -105,7 +108,21 @@ class Built:
         return self.bundle.path
 
 
-def make_bundle(plan: Plan, folder: Path, *, builder: str, on_line: Say) -> Built:
+def check_release(plan: Plan, *, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
+    """release."""
+    from lppack.stages.release import release
+
+    return release(plan, inlining_unchecked=inlining_unchecked)
+
+
+def make_bundle(
+    plan: Plan,
+    folder: Path,
+    *,
+    builder: str,
+    on_line: Say,
+    released: Sequence[tuple[str, str]] = (),
+) -> Built:
     """generate, build, link, bundle."""
     from lppack.stages.build import build
     from lppack.stages.bundle import bundle, read
@@ -114,7 +131,7 @@ def make_bundle(plan: Plan, folder: Path, *, builder: str, on_line: Say) -> Buil
 
     tree = generate(plan)
     module = link(build(tree, open_builder(builder, on_line)))
-    path = bundle(module, tree, folder)
+    path = bundle(module, tree, folder, released=released)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)
 
 

@@ -79,6 +79,14 @@ def journal_path() -> Path:
 
 
 @contextlib.contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """A folder on the cache's disk, for what /tmp may have no room for; gone after the block."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=f".{prefix}") as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds an exclusive lock on ``path``: one process at a time does what is inside."""
     path.parent.mkdir(parents=True, exist_ok=True)

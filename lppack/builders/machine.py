@@ -28,6 +28,8 @@ class Machine(Protocol):
 
     def which(self, program: str) -> str | None: ...
 
+    def library(self, name: str) -> bool: ...
+
     def usable(self, path: str) -> bool: ...
 
     def exists(self, path: str) -> bool: ...
@@ -64,6 +66,15 @@ class ThisMachine:
         # /usr/sbin is not on every user's PATH, but dockerd is there.
         path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
         return shutil.which(program, path=path)
+
+    def library(self, name: str) -> bool:
+        import ctypes
+
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            return False
+        return True
 
     def usable(self, path: str) -> bool:
         return os.access(path, os.R_OK | os.W_OK)

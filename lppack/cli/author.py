@@ -10,6 +10,7 @@ from lppack import pipeline
 from lppack.cli.options import (
     BUILDER,
     CHECKED_KERNEL,
+    DEEP,
     ENGINE,
     KERNEL,
     MODE,
@@ -35,6 +36,7 @@ from lppack.stages.test import StepResult
     type=click.Path(path_type=Path),
     help="The patch that this one follows: also tell what was lost, or needs a new id.",
 )
+@DEEP
 @click.option(
     "--format",
     "format_",
@@ -42,7 +44,9 @@ from lppack.stages.test import StepResult
     default="text",
     help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
 )
-def validate(patches: tuple[Path, ...], kernel: str | None, old: Path | None, format_: str) -> int:
+def validate(
+    patches: tuple[Path, ...], kernel: str | None, old: Path | None, deep: bool, format_: str
+) -> int:
     """Tell all problems of manifests at once; with --kernel also what that kernel says.
 
     \b
@@ -51,8 +55,12 @@ def validate(patches: tuple[Path, ...], kernel: str | None, old: Path | None, fo
     """
     if old is not None and len(patches) > 1:
         raise click.UsageError("--from goes with one patch")
+    if deep and kernel is None:
+        raise click.UsageError("--deep goes with --kernel")
     problems = [
-        problem for path in patches for problem in pipeline.problems_of(path, kernel, old=old)
+        problem
+        for path in patches
+        for problem in pipeline.problems_of(path, kernel, old=old, deep=note if deep else None)
     ]
     failed = any(problem.level is Level.ERROR for problem in problems)
     if format_ == "json":
@@ -72,15 +80,20 @@ def validate(patches: tuple[Path, ...], kernel: str | None, old: Path | None, fo
 @KERNEL
 @ENGINE
 @MODE
+@DEEP
 @FORMAT
-def plan(patch: Path, kernel: str | None, engine: str, mode: str | None, format_: str) -> None:
+def plan(
+    patch: Path, kernel: str | None, engine: str, mode: str | None, deep: bool, format_: str
+) -> None:
     """Print every decision for a patch and a kernel, each with its reason.
 
     \b
     Example:
       lppack plan examples/conn-limit
     """
-    made = pipeline.make_plan(patch, kernel=kernel, engine=engine, mode=mode)
+    made = pipeline.make_plan(
+        patch, kernel=kernel, engine=engine, mode=mode, deep=note if deep else None
+    )
     if format_ == "json":
         result(plan_json(made))
         return
@@ -150,6 +163,13 @@ def generate(patch: Path, kernel: str | None, output: Path) -> None:
 @BUILDER
 @ENGINE
 @MODE
+@DEEP
+@click.option("--release", is_flag=True, help="Refuse to build unless every check was made.")
+@click.option(
+    "--inlining-unchecked",
+    is_flag=True,
+    help="With --release: build although inlining was not checked; the bundle says so.",
+)
 @FORMAT
 def build(
     patches: tuple[Path, ...],
@@ -158,6 +178,9 @@ def build(
     builder: str,
     engine: str,
     mode: str | None,
+    deep: bool,
+    release: bool,
+    inlining_unchecked: bool,
     format_: str,
 ) -> None:
     """Build one bundle for each patch and each kernel.
@@ -166,15 +189,25 @@ def build(
     Example:
       lppack build examples/proc-cmdline
     """
+    if inlining_unchecked and not release:
+        raise click.UsageError("--inlining-unchecked goes with --release")
     plans = [
-        pipeline.make_plan(patch, kernel=kernel, engine=engine, mode=mode)
+        pipeline.make_plan(
+            patch, kernel=kernel, engine=engine, mode=mode, deep=note if deep else None
+        )
         for patch in patches
         for kernel in (kernels or (None,))
     ]
+    released = [
+        pipeline.check_release(made, inlining_unchecked=inlining_unchecked) if release else ()
+        for made in plans
+    ]
     bundles = []
-    for made in plans:
+    for made, words in zip(plans, released, strict=True):
         with build_log(f"building {made.name} for {made.kernel.release}") as on_line:
-            built = pipeline.make_bundle(made, output, builder=builder, on_line=on_line)
+            built = pipeline.make_bundle(
+                made, output, builder=builder, on_line=on_line, released=words
+            )
         bundles.append(built)
         if format_ != "json":
             how = "from the cache" if built.cached else f"{built.seconds:.1f} s"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lppack.cli.output import FORMAT, result
+from lppack.cli.options import DEEP
+from lppack.cli.output import FORMAT, note, result
 from lppack.errors import AnswerIsNo
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="vmlinux, a module of that kernel, or the path of any .ko.",
 )
+@DEEP
 @FORMAT
-def facts(functions: tuple[str, ...], kernel: str, object_: str, format_: str) -> int:
+def facts(functions: tuple[str, ...], kernel: str, object_: str, deep: bool, format_: str) -> int:
     """Say what a kernel knows of functions; exit code 9 unless all can be replaced.
 
     \b
@@ -42,7 +44,7 @@ def facts(functions: tuple[str, ...], kernel: str, object_: str, format_: str) -
     from lppack.kernel.query import query
     from lppack.packages.kernels import resolve
 
-    with open_facts(resolve(kernel, ())) as known:
+    with open_facts(resolve(kernel, ()), deep=note if deep else None) as known:
         answers = query(known, functions, object_)
         ok = all(answer.verdict == "patchable" for answer in answers)
         if format_ == "json":
@@ -66,11 +68,13 @@ def answer_json(answer: "Answer") -> dict[str, Any]:
                 "address": f"{copy.address:#x}",
                 "traceable": copy.traceable,
                 "init": copy.init,
+                "file": file,
             }
-            for copy in answer.copies
+            for copy, file in zip(answer.copies, answer.files, strict=True)
         ],
         "prototype": answer.prototype,
-        "inlining": answer.inlining,
+        "inlining": answer.inlining.value,
+        "inlined_into": sorted({holder.name for holder in answer.inlined_into}),
         "hint": answer.hint,
     }
 
@@ -80,10 +84,10 @@ def answer_lines(answer: "Answer") -> Iterator[str]:
     yield f"{answer.name} in {answer.object}: {answer.verdict.value}"
     if answer.prototype:
         yield f"  {answer.prototype}"
-    for copy in answer.copies:
+    for copy, file in zip(answer.copies, answer.files, strict=True):
         state = "init" if copy.init else "traceable" if copy.traceable else "not traceable"
-        yield f"  sympos {copy.sympos} at {copy.address:#x}, {state}"
-    if answer.copies:
+        yield f"  sympos {copy.sympos} at {copy.address:#x}, {state}{f', {file}' if file else ''}"
+    if answer.copies or answer.inlined_into:
         yield f"  inlining into callers: {answer.inlining}"
     for hint in (answer.hint or "").split("; "):
         if hint:

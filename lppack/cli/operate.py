@@ -106,6 +106,8 @@ def _lines(patch: PatchReport) -> list[str]:
     lines = [", ".join(words)]
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
+    if patch.inlining == "unchecked":
+        lines.append("  inlining unchecked: callers may hold copies of the old code")
     if patch.waiting:
         lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
     for fix in patch.fixes:

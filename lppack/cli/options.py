@@ -16,6 +16,12 @@ KERNEL = click.option(
 CHECKED_KERNEL = click.option(
     "--kernel", metavar="REL", help=f"{_WHICH}; without it no kernel is asked."
 )
+DEEP = click.option(
+    "--deep",
+    is_flag=True,
+    help="Also ask the kernel's debug package which functions were inlined into which; read once, "
+    "100 MB of it. Without: only what was read before.",
+)
 GUEST_KERNEL = click.option(
     "--kernel", metavar="REL", help=f"{_WHICH}; the newest of Debian 12, if not given."
 )

@@ -7,7 +7,7 @@ The symbols of vmlinux are decoded once and kept in the cache, under the checksu
 import difflib
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +18,8 @@ from lppack.kernel.cache import COLUMNS, FORMAT, from_rows, open_cache, signed, 
 from lppack.kernel.errors import FactsError
 from lppack.kernel.exports import Export, find_export
 from lppack.kernel.image import parse_image
+from lppack.kernel.inlining import FORMAT as INLINING_FORMAT
+from lppack.kernel.inlining import Inlining, open_inlining
 from lppack.kernel.modules import Module, index_modules, open_module, read_module
 from lppack.kernel.symbols import PADDING, Symbol, Verdict, is_clone, verdict
 from lppack.model import Kernel
@@ -38,6 +40,9 @@ class Facts:
     A module is named as the kernel names it ("loop"), or given as the path of any .ko.
     """
 
+    #: Of vmlinux; None: its debug package was never read.
+    inlining: Inlining | None = None
+
     def __init__(self, cache: sqlite3.Connection, kernel: Kernel) -> None:
         self.release = kernel.release  # for messages
         self._cache = cache
@@ -51,8 +56,10 @@ class Facts:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the cache file."""
+        """Lets go of the cache files."""
         self._cache.close()
+        if self.inlining:
+            self.inlining.close()
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Every symbol of vmlinux, in the order of /proc/kallsyms."""
@@ -231,8 +238,12 @@ class Facts:
         return self._read[path]
 
 
-def open_facts(kernel: Kernel) -> Facts:
-    """The facts of that kernel; the first time takes seconds, later times milliseconds."""
+def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> Facts:
+    """The facts of that kernel; the first time takes seconds, later times milliseconds.
+
+    With ``deep``, which is told what is done, also those of the debug package: it is read if it
+    never was. Without, they are there if it was.
+    """
     try:
         data = kernel.image.read_bytes()
     except OSError as error:
@@ -247,7 +258,8 @@ def open_facts(kernel: Kernel) -> Facts:
             f"not {kernel.release} {kernel.version}",
             hint="if the package was upgraded since the machine started, start it again",
         )
-    path = store.cache_dir() / "facts" / f"{hashlib.sha256(data).hexdigest()}-v{FORMAT}.sqlite"
+    key = hashlib.sha256(data).hexdigest()
+    path = store.cache_dir() / "facts" / f"{key}-v{FORMAT}.sqlite"
     cache = open_cache(path)
     if cache is None:
         from lppack.kernel.vmlinux import decode
@@ -256,4 +268,11 @@ def open_facts(kernel: Kernel) -> Facts:
         cache = open_cache(path)
         if cache is None:
             raise EnvironmentMissing(f"cannot read {path}, which was just written")
-    return Facts(cache, kernel)
+    facts = Facts(cache, kernel)
+    debug = path.with_name(f"{key}-inlining-v{INLINING_FORMAT}.sqlite")
+    facts.inlining = open_inlining(debug)
+    if facts.inlining is None and deep is not None:
+        from lppack.kernel.debug import read_inlining
+
+        facts.inlining = read_inlining(debug, facts, image, deep)
+    return facts

@@ -3,9 +3,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
+from lppack.kernel.inlining import Holder
+from lppack.model import InliningCheck
 
 _MOST = 8  # copies that a hint lists
 
@@ -19,7 +22,9 @@ class Answer:
     verdict: Verdict
     copies: tuple[Symbol, ...]
     prototype: str | None  # None: not known, or copies differ (then the hint has them all)
-    inlining: str  # "unchecked": also inlined into some callers? The debug package would tell
+    inlining: InliningCheck  # was the debug package asked where it is inlined?
+    files: tuple[str | None, ...]  # the source file of each copy; None: not known
+    inlined_into: tuple[Holder, ...]  # functions in which it stands as a copy; () if unchecked
     hint: str | None  # None: there is nothing more to say
 
 
@@ -38,20 +43,27 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
         copies, clones = facts.module_copies(module, name), facts.module_clones(module, name)
     prototypes = facts.prototypes(name, module=module)
     found = verdict(copies, clones, None)
+    deep = facts.inlining if module is None else None
+    holders = deep.holders(name) if deep else ()
+    if found is Verdict.MISSING and holders:
+        found = Verdict.INLINED
     hints: Iterator[str]
     match found:
         case Verdict.PATCHABLE:
-            hints = _to_know(facts, copies[0], clones, module)
+            hints = chain(_to_know(facts, copies[0], clones, module), _also(holders))
         case Verdict.AMBIGUOUS:
-            hints = _which(facts, copies, prototypes, module)
+            hints = chain(_which(facts, copies, prototypes, module), _also(holders))
         case Verdict.MISSING:
             hints = _elsewhere(facts, name, object_, module)
+        case Verdict.INLINED:
+            hints = iter((f"it is inlined into {listed(holders)}: patch those instead",))
         case Verdict.CLONE_ONLY:
-            hints = iter(
+            hints = chain(
                 (
                     f"only {', '.join(clones)} is left of it, called in a way of the compiler's "
                     "own: patch its callers",
-                )
+                ),
+                _also(holders),
             )
         case Verdict.UNTRACEABLE:
             hints = iter(
@@ -68,9 +80,30 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
         verdict=found,
         copies=copies,
         prototype=prototypes[0] if len(prototypes) == 1 else None,
-        inlining="unchecked",
+        inlining=InliningCheck.CHECKED if deep else InliningCheck.UNCHECKED,
+        files=tuple(deep.file_of(copy) if deep else None for copy in copies),
+        inlined_into=holders,
         hint="; ".join(hints) or None,
     )
+
+
+def listed(holders: Sequence[Holder]) -> str:
+    """Their names, for a message; the position where a name alone does not tell."""
+    names = list(dict.fromkeys(_name(holder) for holder in holders))
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def _name(holder: Holder) -> str:
+    words = [f"sympos {holder.sympos}"] if holder.sympos > 1 else []
+    words += ["the compiler's own copy"] if "." in holder.name else []
+    words += [] if holder.traceable else ["not traceable"]
+    return f"{holder.name} ({', '.join(words)})" if words else holder.name
+
+
+def _also(holders: Sequence[Holder]) -> Iterator[str]:
+    if holders:
+        yield f"it is also inlined into {listed(holders)}: patch those too"
 
 
 def _to_know(
@@ -89,9 +122,13 @@ def _which(
     facts: Facts, copies: Sequence[Symbol], prototypes: Sequence[str], module: str | Path | None
 ) -> Iterator[str]:
     for copy in copies[:_MOST]:
+        no = " (init)" if copy.init else "" if copy.traceable else " (not traceable)"
+        file = facts.inlining.file_of(copy) if facts.inlining and module is None else None
+        if file:
+            yield f"sympos {copy.sympos} is of {file}{no}"
+            continue
         before, after = facts.neighbours(copy, module=module)
         where = " and ".join(name for name in (before, after) if name)
-        no = " (init)" if copy.init else "" if copy.traceable else " (not traceable)"
         yield f"sympos {copy.sympos} stands between {where}{no}"
     if len(copies) > _MOST:
         yield f"and {len(copies) - _MOST} more"
@@ -110,4 +147,9 @@ def _elsewhere(facts: Facts, name: str, object_: str, module: str | Path | None)
     similar = facts.similar(name, module=module)
     if similar:
         yield f"did you mean {' or '.join(similar)}?"
-    yield f"if {object_} has such a function, it is inlined everywhere: patch its callers"
+    if module is not None or facts.inlining is None:
+        yield f"if {object_} has such a function, it is inlined everywhere: patch its callers"
+    elif facts.inlining.knows(name):
+        yield "it is only part of code that is gone when the kernel has started"
+    else:
+        yield "nothing of that name is in the code of vmlinux, not even inlined"

@@ -39,6 +39,7 @@ class Verdict(StrEnum):
     UNTRACEABLE = "untraceable"
     INIT = "init"
     CLONE_ONLY = "clone-only"
+    INLINED = "inlined"  # said only where the debug package was read; else it is missing
 
 
 def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None) -> Verdict:

@@ -155,6 +155,21 @@ class Apt:
                 raise _unreachable(f"package {name} {chosen} cannot be fetched", done)
             return files[0].rename(into / files[0].name)
 
+    def uri(self, name: str, version: str) -> str:
+        """Where the package file is."""
+        done = self._run(["apt-get", "-q", "download", "--print-uris", "--", f"{name}={version}"])
+        found = re.search(r"^'([^']+)' ", done.out, re.MULTILINE)
+        if found is None:
+            raise _unreachable(f"package {name} {version} is nowhere", done)
+        return found[1]
+
+    def proxy(self, scheme: str) -> str | None:
+        """The proxy that this machine's apt uses for http or https; None: it names none."""
+        wanted = f"Acquire::{scheme}::Proxy "
+        lines = [line for line in self.options() if line.startswith(wanted)]
+        text = lines[0].split('"')[1] if lines else ""
+        return text if "://" in text else None
+
     def source_files(self) -> tuple[Path, ...]:
         """The sources as files, for a program that takes such."""
         self._prepare()

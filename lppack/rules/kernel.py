@@ -8,33 +8,16 @@ from lppack import abi
 from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
-from lppack.rules.runner import Fault, problems, safe
+from lppack.kernel.query import listed
+from lppack.rules import inlining
+from lppack.rules.inlining import holders
+from lppack.rules.replaced import clones_of, copies_of, patched_functions
+from lppack.rules.runner import Fault, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     KernelRule = Callable[[Document, Facts], Iterator[Fault]]
-
-
-def patched_functions(document: Document) -> Iterator[tuple[Pointer, str, str, int | None]]:
-    """(pointer of ``old``, object, function, sympos) of every well-formed entry."""
-    for pointer, entry in document.mappings("objects"):
-        for where, item in document.mappings(*pointer, "functions"):
-            name, old, sympos = entry.get("name"), item.get("old"), item.get("sympos")
-            if isinstance(name, str) and isinstance(old, str):
-                yield (*where, "old"), name, old, sympos if isinstance(sympos, int) else None
-
-
-def copies_of(facts: Facts, name: str, function: str) -> tuple[Symbol, ...] | None:
-    """The copies of ``function`` in object ``name``; None if the kernel has no such module."""
-    if name == "vmlinux":
-        return facts.copies(function)
-    return facts.module_copies(name, function) if facts.has_module(name) else None
-
-
-def clones_of(facts: Facts, name: str, function: str) -> tuple[str, ...]:
-    """Names of the changed copies of ``function`` in object ``name``."""
-    return facts.clones(function) if name == "vmlinux" else facts.module_clones(name, function)
 
 
 def _judged(
@@ -44,7 +27,10 @@ def _judged(
         copies = copies_of(facts, name, old)
         if copies is None:
             continue
-        if verdict(copies, clones_of(facts, name, old), sympos) is wanted:
+        found = verdict(copies, clones_of(facts, name, old), sympos)
+        if found is Verdict.MISSING and not copies and name == "vmlinux" and holders(facts, old):
+            found = Verdict.INLINED
+        if found is wanted:
             yield pointer, name, old, copies
 
 
@@ -62,6 +48,19 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
+def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 9: nothing is left of the function but its copies inside others, which hold its code.
+
+    Told where the debug package was read (--deep); without it, the function is only missing.
+    """
+    for pointer, _, old, _ in _judged(document, facts, Verdict.INLINED):
+        yield Fault(
+            pointer,
+            f'"{old}" is in vmlinux only inlined',
+            f"replace the functions that it is part of: {listed(holders(facts, old))}",
+        )
+
+
 def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rule 12: only clones with another calling convention are left of the function."""
     for pointer, name, old, _ in _judged(document, facts, Verdict.CLONE_ONLY):
@@ -75,9 +74,12 @@ def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator
 def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rules 6 and 9: of several functions of one name the manifest says which, by `sympos`."""
     for pointer, name, old, copies in _judged(document, facts, Verdict.AMBIGUOUS):
+        deep = facts.inlining if name == "vmlinux" else None
+        files = [deep.file_of(copy) if deep else None for copy in copies[:8]]
         places = "; ".join(
-            f"{copy.sympos} at {copy.address:#x}{'' if copy.traceable else ' (not traceable)'}"
-            for copy in copies[:8]
+            f"{copy.sympos} at {copy.address:#x}{f' in {file}' if file else ''}"
+            f"{'' if copy.traceable else ' (not traceable)'}"
+            for copy, file in zip(copies, files, strict=False)
         )
         yield Fault(
             pointer, f'{name} has {len(copies)} functions "{old}"', f'give "sympos": {places}'
@@ -126,29 +128,6 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
             )
 
 
-def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 13 (warning): what upstream's diff changes is replaced, or stands in what is replaced.
-
-    A function that is not in the symbol table was inlined into its callers: each of them holds the
-    fault. Which they are, the symbols do not tell.
-    """
-    replaced = {old for _, _, old, _ in patched_functions(document)}
-    names = {name for _, name, _, _ in patched_functions(document)}
-    for pointer, _ in document.mappings("fixes"):
-        for where, function in document.strings(*pointer, "functions"):
-            if function in replaced:
-                continue
-            holder = next((n for n in sorted(names) if copies_of(facts, n, function)), None)
-            if holder:
-                yield Fault(where, f'"{safe(function)}" is in {holder}, and is not replaced')
-            else:
-                yield Fault(
-                    where,
-                    f'"{safe(function)}" is not in the objects of this patch by that name',
-                    "if it was inlined, replace every function that it is part of",
-                )
-
-
 def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rule 22 (warning): some thread always sleeps in the function, so the transition would stall.
 
@@ -192,6 +171,7 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
 
 RULES: "tuple[KernelRule, ...]" = (
     function_exists,
+    function_is_not_inlined_away,
     function_has_a_body_of_its_own,
     function_is_one,
     function_is_traceable,
@@ -200,14 +180,13 @@ RULES: "tuple[KernelRule, ...]" = (
 )
 WARNINGS: "tuple[KernelRule, ...]" = (
     siblings_are_replaced_too,
-    fixed_function_is_replaced,
     function_is_left_now_and_then,
 )
 
 
 def kernel_problems(document: Document, facts: Facts) -> Iterator[Problem]:
     """What the kernel's facts say against the manifest."""
-    for rule in RULES:
+    for rule in (*RULES, *inlining.RULES):
         yield from problems(document, rule(document, facts), rule)
-    for rule in WARNINGS:
+    for rule in (*WARNINGS, *inlining.WARNINGS):
         yield from problems(document, rule(document, facts), rule, level=Level.WARNING)

@@ -8,6 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,14 +39,20 @@ def file_name(plan: Plan) -> str:
     return f"{plan.name}-{plan.version}_{plan.kernel.release}{SUFFIX}"
 
 
-def bundle(module: Module, tree: SourceTree, folder: Path) -> Path:
-    """Writes the bundle into ``folder``: the same bytes for the same input."""
+def bundle(
+    module: Module, tree: SourceTree, folder: Path, *, released: Iterable[tuple[str, str]] = ()
+) -> Path:
+    """Writes the bundle into ``folder``: the same bytes for the same input.
+
+    ``released``: what `release` found; provenance has it.
+    """
     plan = module.plan
+    checks = {"inlining": plan.inlining.value, **dict(released)}
     files: dict[str, bytes] = {
         f"{plan.module}.ko": module.ko.read_bytes(),
         "manifest.yaml": plan.manifest.path.read_bytes(),
         "plan.json": _json(_plan_json(plan)),
-        "provenance.json": _json({"lppack": __version__, **dict(module.provenance)}),
+        "provenance.json": _json({"lppack": __version__, **checks, **dict(module.provenance)}),
     }
     files |= {f"sources/{name}": text.encode() for name, text in tree.files}
     files |= {f"sources/{name}": path.read_bytes() for name, path in tree.copies}

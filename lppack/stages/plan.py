@@ -2,7 +2,7 @@
 """plan: makes every decision, each with its reason. After it nothing decides."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lppack import consistency
@@ -15,6 +15,7 @@ from lppack.model import (
     Decision,
     Fix,
     FunctionPatch,
+    InliningCheck,
     Kernel,
     Manifest,
     ObjectPatch,
@@ -24,8 +25,10 @@ from lppack.model import (
     transform_state,
 )
 from lppack.packages.linux_source import package_of
-from lppack.rules.kernel import copies_of, kernel_problems
+from lppack.rules.inlining import copies_left
+from lppack.rules.kernel import kernel_problems
 from lppack.rules.needs import plan_problems
+from lppack.rules.replaced import copies_of
 from lppack.rules.target import target_problems, unfit
 
 #: A parameter of a module is read through one page.
@@ -64,6 +67,7 @@ def plan(
         raise ManifestError(errors)
     objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
+    inlining = _inlining(document, objects, facts)
     made = Plan(
         manifest=manifest,
         kernel=kernel,
@@ -80,6 +84,7 @@ def plan(
         ),
         info="",
         decisions=(),
+        inlining=InliningCheck(inlining.value),
         test_points=test_points,
     )
     info = info_json(made)
@@ -87,7 +92,7 @@ def plan(
         raise ManifestError(
             [document.problem(("fixes",), "fixes-fit-a-page", "fixes do not fit one page of sysfs")]
         )
-    return replace(made, info=info, decisions=tuple(_decisions(made, asked=mode)))
+    return replace(made, info=info, decisions=(*_decisions(made, asked=mode), inlining))
 
 
 def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
@@ -158,6 +163,21 @@ def _position(entry: ObjectPatch, function: FunctionPatch, facts: Facts) -> int:
     return function.sympos
 
 
+def _inlining(document: Document, objects: Sequence[ObjectPatch], facts: Facts) -> Decision:
+    modules = [entry.name for entry in objects if entry.name is not None]
+    if modules:
+        value, why = InliningCheck.UNCHECKED, "the debug files of modules are not read"
+        why += f" ({', '.join(modules)}): their callers may hold copies of the old code"
+    elif facts.inlining is None:
+        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: ask --deep"
+    else:
+        value, why = InliningCheck.CHECKED, "no copy of the old code is left in a caller"
+        left = [f"{name} in {', '.join(where)}" for name, where in copies_left(document, facts)]
+        if left:
+            why = f"copies of the old code are left: {'; '.join(left)}"
+    return Decision(what="inlining", value=value.value, why=why)
+
+
 def info_json(made: Plan) -> str:
     """What the module tells of itself, so that status needs no file on disk."""
     return json.dumps(
@@ -170,6 +190,7 @@ def info_json(made: Plan) -> str:
             "transforms": [transform.name for transform in made.manifest.transforms],
             "fixes": [fix_json(fix) for fix in made.manifest.fixes],
             "irreversible": False,
+            "inlining": made.inlining,
             "release": made.kernel.release,
             "kernel": made.kernel.version,
         },

@@ -30,5 +30,6 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
             for blocker in patch.blockers
         ],
         "forced": patch.forced,
+        "inlining": patch.inlining,
         "fixes": list(patch.fixes),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
+from lppack.model import InliningCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class PatchReport:
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
     waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
+    inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     forced: bool = False  # a transition was forced on this host: consistency is not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
 
@@ -58,8 +60,14 @@ def report(
         blockers=state.blockers,
         fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
         waiting=tuple(sorted(state.waiting)),
+        inlining=_inlining(info),
         seconds=seconds,
     )
+
+
+def _inlining(info: dict[str, Any]) -> str | None:
+    said = info.get("inlining")
+    return said if said in list(InliningCheck) else None
 
 
 def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:

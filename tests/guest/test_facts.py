@@ -2,6 +2,7 @@
 """The facts of a kernel, against the same kernel running: Debian 12's and Debian 13's."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ def test_lppack_facts(pattern: str) -> None:
         "init",
         "untraceable",
     ]
-    assert "sympos 2 stands between" in answers["s_show"]["hint"]
+    # With neighbours, or with files where the debug package was read.
+    assert re.search("sympos 2 (stands between|is of)", answers["s_show"]["hint"])
     assert "nf_tables" in answers["nft_flow_rule_create"]["hint"]
     assert "did you mean cmdline_proc_show" in answers["cmdline_proc_shw"]["hint"]
     text = lppack("facts", "lo_ioctl", "--object", "loop", "--kernel", pattern)

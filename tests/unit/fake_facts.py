@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What is known of a small kernel: a few functions, one module, and its configuration."""
 
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lppack.kernel.config import parse_config
+from lppack.kernel.dwarf import Code, Origin
 from lppack.kernel.facts import Facts
+from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.symbols import Symbol, is_clone
 from tests.unit.samples import RELEASE
 
@@ -19,7 +24,7 @@ CONFIG = parse_config(
 def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = False) -> Symbol:
     return Symbol(
         name=name,
-        address=0xFFFFFFFF81000000 + sympos,
+        address=0xFFFFFFFF81000000 + (zlib.crc32(name.encode()) >> 12 << 4) + sympos,
         type="t",
         sympos=sympos,
         traceable=traceable,
@@ -30,8 +35,9 @@ def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = F
 class FakeFacts(Facts):
     """A kernel whose symbols are named in a dict; "vmlinux" or a module."""
 
-    def __init__(self, objects: dict[str, list[Symbol]]) -> None:
+    def __init__(self, objects: dict[str, list[Symbol]], inlining: Inlining | None = None) -> None:
         self.release = RELEASE
+        self.inlining = inlining
         self.objects = objects
 
     def _named(self, object_: str, name: str) -> tuple[Symbol, ...]:
@@ -59,6 +65,36 @@ class FakeFacts(Facts):
         return tuple(s.name for s in self.objects[str(module)] if is_clone(s.name, name))
 
 
+def inlining_of(
+    symbols: Sequence[Symbol], into: Mapping[str, Sequence[str]], folder: Path | None = None
+) -> Inlining:
+    """What a debug package would say: each function -> the functions that it is inlined into.
+
+    The n-th of one name is from "NAME.n.c", and what has no symbol from "NAME.c".
+    """
+
+    def origin(symbol: Symbol) -> Origin:
+        stem = symbol.name.partition(".")[0]
+        return Origin(stem, f"./{stem}.{symbol.sympos}.c", 1)
+
+    of = {symbol.name: origin(symbol) for symbol in reversed(symbols)}
+    codes = [
+        Code(
+            origin(symbol),
+            (symbol.address,),
+            frozenset(of.get(f, Origin(f, f"{f}.c", 1)) for f in into if symbol.name in into[f]),
+        )
+        for symbol in symbols
+        if not symbol.name.endswith(".cold")
+    ]
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        path = Path(made) / "inlining.sqlite"
+        write_inlining(path, symbols, codes, "vmlinux")
+        found = open_inlining(path)
+    assert found
+    return found
+
+
 FACTS = FakeFacts(
     {
         "vmlinux": [
@@ -80,4 +116,19 @@ FACTS = FakeFacts(
         ],
         "loop": [symbol("lo_open"), symbol("lo_free.isra.0"), symbol("lo_init", init=True)],
     }
+)
+
+#: The same kernel, its debug package read.
+DEEP = FakeFacts(
+    FACTS.objects,
+    inlining_of(
+        FACTS.objects["vmlinux"],
+        {
+            "tcp_check": ["tcp_rcv", "udp_rcv", "start_kernel"],
+            "ep_poll": ["worker_thread", "ep_poll"],
+            "once": ["start_kernel"],
+            "s_show": ["udp_rcv"],  # the first of the three
+            "tcp_v4": ["udp_rcv"],  # of which there is a clone too
+        },
+    ),
 )

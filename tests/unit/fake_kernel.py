@@ -93,6 +93,7 @@ def info(
             "transforms": ["conn"] if converts else [],
             "fixes": fixes,
             "irreversible": False,
+            "inlining": "unchecked",
             "release": RELEASE,
             "kernel": VERSION,
         }

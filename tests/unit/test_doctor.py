@@ -16,6 +16,7 @@ PACKAGES = {
     "docker.io": "dockerd",
     "qemu-system-x86": "qemu-system-x86_64",
     "mmdebstrap": "mmdebstrap",
+    "libdw1": "libdw.so.1",
 }
 GCC = compiler_of(None)
 TOOLS = {GCC, "make", "strip", "modinfo"}
@@ -53,6 +54,9 @@ class FakeMachine:
 
     def which(self, program: str) -> str | None:
         return f"/usr/bin/{program}" if program in self.programs else None
+
+    def library(self, name: str) -> bool:
+        return name in self.programs
 
     def usable(self, path: str) -> bool:
         return False
@@ -145,7 +149,13 @@ def test_a_compiler_that_is_asked_for_is_installed() -> None:
 def test_each_thing_that_lacks_has_its_fix() -> None:
     machine = FakeMachine(programs={"apt-get", "dpkg-deb"}, disk=2**30)
     found = {f.name: f for f in doctor.examine(machine) if f.needed and not f.ok}
-    assert list(found) == ["Docker engine", "qemu-system-x86_64", "mmdebstrap", "disk"]
+    assert list(found) == [
+        "Docker engine",
+        "qemu-system-x86_64",
+        "mmdebstrap",
+        "libdw.so.1",
+        "disk",
+    ]
     assert found["Docker engine"].fix == (
         "install docker.io, run: dockerd --iptables=false --bridge=none"
     )
@@ -172,7 +182,7 @@ def test_fix_installs_and_starts_and_then_has_nothing_to_do() -> None:
     machine = FakeMachine(programs={"apt-get", "dpkg-deb"})
     said = fix(machine)
     assert machine.ran == [
-        "apt-get install -y --no-install-recommends docker.io mmdebstrap qemu-system-x86",
+        "apt-get install -y --no-install-recommends docker.io libdw1 mmdebstrap qemu-system-x86",
         "dockerd --iptables=false --bridge=none",
     ]
     assert said[-1] == "the Docker engine answers, version 20.10"

@@ -90,6 +90,21 @@ def test_no_such_package_names_the_closest(etc: Path, tmp_path: Path) -> None:
     assert Apt(etc=etc).candidate("--help") is None
 
 
+def test_where_a_package_is_and_by_which_proxy(
+    etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = Apt(etc=etc)
+    apt.update()
+    assert apt.uri("hello-world", "1:2.0-1") == f"copy:{tmp_path}/repository/./none.deb"
+    with pytest.raises(EnvironmentMissing, match="package hello-world 9 is nowhere"):
+        apt.uri("hello-world", "9")
+    assert apt.proxy("gopher") is None
+    (etc / "apt.conf").write_text('Acquire::http::Proxy "http://proxy.invalid:3142";\n')
+    assert Apt(etc=etc).proxy("http") == "http://proxy.invalid:3142"
+    (etc / "apt.conf").write_text('Acquire::http::Proxy "DIRECT";\n')
+    assert Apt(etc=etc).proxy("http") is None
+
+
 def test_a_package_that_cannot_be_fetched_leaves_nothing(etc: Path, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="cannot be fetched: E:"):
         Apt(etc=etc).download("hello-world", None, tmp_path / "into")

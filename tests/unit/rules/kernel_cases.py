@@ -9,10 +9,10 @@ from lppack.document import Document, Pointer
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
-from lppack.rules import kernel, needs, target
+from lppack.rules import inlining, kernel, needs, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
-from tests.unit.fake_facts import CONFIG
+from tests.unit.fake_facts import CONFIG, DEEP, FACTS
 from tests.unit.rules.cases import OLD0, functions, objects
 from tests.unit.samples import RELEASE
 from tests.unit.samples import kernel as kernel_named
@@ -26,6 +26,7 @@ class KernelCase:
     title: str
     changes: dict[str, Any]
     faults: list[Pointer] = field(default_factory=list)  # none: the rule is content
+    facts: Facts = FACTS
 
     @property
     def fails(self) -> bool:
@@ -77,14 +78,23 @@ def _one(old: str, *, sympos: int | None = None, name: str = "vmlinux") -> dict[
     return functions({"old": old, "new": "lp_x", "sympos": sympos}, name=name)
 
 
-def _fixes(*names: str) -> dict[str, Any]:
-    return {**_one("tcp_rcv"), "fixes": [{"functions": list(names)}]}
+def _fixes(*names: str, old: str = "tcp_rcv", sympos: int | None = None) -> dict[str, Any]:
+    return {**_one(old, sympos=sympos), "fixes": [{"functions": list(names)}]}
+
+
+def _both(*names: str, fixes: list[str] | None = None) -> dict[str, Any]:
+    changes = functions(*({"old": old, "new": "lp_x"} for old in names), name="vmlinux")
+    return {**changes, "fixes": [{"functions": fixes}] if fixes else None}
 
 
 GOOD = {**_one("cmdline_proc_show"), "fixes": None}
 
+_RULES = (*kernel.RULES, *kernel.WARNINGS, *inlining.RULES, *inlining.WARNINGS)
+_FIX0: Pointer = ("fixes", 0, "functions", 0)
+
 KERNEL_CASES = (
-    *(KernelCase(rule, "a plain function", GOOD) for rule in (*kernel.RULES, *kernel.WARNINGS)),
+    *(KernelCase(rule, "a plain function", GOOD) for rule in _RULES),
+    *(KernelCase(rule, "a plain function, deep", GOOD, facts=DEEP) for rule in _RULES),
     KernelCase(kernel.function_exists, "misspelt", _one("cmdline_show"), [OLD0]),
     KernelCase(kernel.function_exists, "not so many", _one("s_show", sympos=4), [OLD0]),
     KernelCase(kernel.function_has_a_body_of_its_own, "a clone", _one("tcp_v4"), [OLD0]),
@@ -102,12 +112,104 @@ KERNEL_CASES = (
         "both",
         functions({"old": "tcp_rcv"}, {"old": "tcp_rcv.part.0"}, name="vmlinux"),
     ),
-    KernelCase(kernel.fixed_function_is_replaced, "it is", _fixes("tcp_rcv")),
+    KernelCase(inlining.fixed_function_is_replaced, "it is", _fixes("tcp_rcv")),
     KernelCase(
-        kernel.fixed_function_is_replaced,
+        inlining.fixed_function_is_replaced,
         "one is not, one is inlined",
         _fixes("tcp_rcv", "udp_rcv", "tcp_check"),
         [("fixes", 0, "functions", 1), ("fixes", 0, "functions", 2)],
+    ),
+    KernelCase(
+        inlining.fixed_function_is_replaced,
+        "another rule knows it",
+        _fixes("tcp_check", "udp_rcv"),
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fixed_function_is_replaced, "nowhere", _fixes("tcp_chek"), [_FIX0], facts=DEEP
+    ),
+    KernelCase(
+        inlining.fixed_function_is_replaced,
+        "a clone that others may call",
+        _fixes("tcp_v4", old="udp_rcv"),
+        [_FIX0],
+        facts=DEEP,
+    ),
+    KernelCase(kernel.function_is_not_inlined_away, "not known", _one("tcp_check")),
+    KernelCase(kernel.function_is_not_inlined_away, "it is", _one("tcp_check"), [OLD0], facts=DEEP),
+    KernelCase(kernel.function_is_not_inlined_away, "in init", _one("once"), facts=DEEP),
+    KernelCase(kernel.function_exists, "inlined away", _one("tcp_check"), facts=DEEP),
+    KernelCase(kernel.function_exists, "in init", _one("once"), [OLD0], facts=DEEP),
+    KernelCase(inlining.fix_reaches_every_copy, "not known", _fixes("tcp_check")),
+    KernelCase(
+        inlining.fix_reaches_every_copy, "one holder", _fixes("tcp_check"), [_FIX0], facts=DEEP
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "all holders",
+        _both("tcp_rcv", "udp_rcv", fixes=["tcp_check"]),
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "the holder, not the function",
+        _both("worker_thread", fixes=["ep_poll"]),
+        [_FIX0],
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "the function, not the holder",
+        _both("ep_poll", fixes=["ep_poll"]),
+        [_FIX0],
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "neither",
+        _both("tcp_rcv", fixes=["ep_poll"]),
+        [_FIX0, _FIX0],
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "both",
+        _both("ep_poll", "worker_thread", fixes=["ep_poll"]),
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "the second of a name, of which the first is inlined",
+        _fixes("s_show", old="s_show", sympos=2),
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "the first of a name",
+        _fixes("s_show", old="s_show", sympos=1),
+        [_FIX0],
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.fix_reaches_every_copy,
+        "of a module",
+        {**_one("lo_open", name="loop"), "fixes": [{"functions": ["ep_poll"]}]},
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.replaced_function_has_no_copy, "a copy", _both("ep_poll"), [OLD0], facts=DEEP
+    ),
+    KernelCase(
+        inlining.replaced_function_has_no_copy,
+        "both",
+        _both("ep_poll", "worker_thread"),
+        facts=DEEP,
+    ),
+    KernelCase(
+        inlining.replaced_function_has_no_copy,
+        "a fix",
+        _both("ep_poll", fixes=["ep_poll"]),
+        facts=DEEP,
     ),
     *(
         KernelCase(kernel.function_is_left_now_and_then, name, _one(name), [OLD0])

@@ -24,7 +24,7 @@ from tests.unit.samples import document, full, kernel
 
 @pytest.mark.parametrize("case", KERNEL_CASES, ids=title)
 def test_rule_of_symbols(case: KernelCase) -> None:
-    faults = list(case.rule(document(full(**case.changes)), FACTS))
+    faults = list(case.rule(document(full(**case.changes)), case.facts))
     assert [fault.pointer for fault in faults] == case.faults
     assert all(fault.message for fault in faults)
 

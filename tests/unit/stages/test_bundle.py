@@ -65,7 +65,7 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
     tree = SourceTree(
         plan=of, files=(("lp_glue.c", "glue\n"),), copies=(("a.c", folder / "patch/a.c"),)
     )
-    return bundle(module, tree, out)
+    return bundle(module, tree, out, released=(("release", "yes"),))
 
 
 @pytest.fixture
@@ -117,7 +117,8 @@ def test_it_is_read_back_equal(path: Path) -> None:
     assert (found.engine, found.mode) == (EngineName.LIVEPATCH, ModeName.HYBRID)
     assert found.converts is False
     assert found.module_sha256 == hashlib.sha256(KO).hexdigest()
-    assert dict(found.provenance)["compiler"] == "gcc-12"
+    said = dict(found.provenance)
+    assert (said["compiler"], said["inlining"], said["release"]) == ("gcc-12", "unchecked", "yes")
     assert found.fixes == FIXES
     assert found.test == SPEC
 

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from lppack import abi
 from lppack.consistency import EngineName, ModeName
-from lppack.errors import EnvironmentMissing, ManifestError, Problem
+from lppack.errors import AnswerIsNo, EnvironmentMissing, ManifestError, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.kernel.facts import Facts
 from lppack.model import FunctionPatch, Plan, stable_id
 from lppack.rules.target import matches
 from lppack.stages.load import load
 from lppack.stages.plan import plan
+from lppack.stages.release import release
 from lppack.stages.validate import validate
-from tests.unit.fake_facts import CONFIG, FACTS
+from tests.unit.fake_facts import CONFIG, DEEP, FACTS, symbol
 from tests.unit.samples import RELEASE, VERSION, kernel, stubs
 
 HEAD = """\
@@ -83,7 +84,7 @@ class Bad:
 BAD = (
     Bad("cmdline_show", "function-exists", "is not in vmlinux of 6.1.0-56-amd64", "did you mean"),
     Bad("nothing_like_it", "function-exists", "is not in vmlinux", "inlined"),
-    Bad("s_show", "function-is-one", "has 3 functions", "2 at 0xffffffff81000002"),
+    Bad("s_show", "function-is-one", "has 3 functions", f"2 at {symbol('s_show', 2).address:#x}"),
     Bad("do_idle", "function-is-traceable", "no fentry call", "a function that calls it"),
     Bad("start_kernel", "function-outlives-boot", "is __init", ""),
     Bad("tcp_v4", "function-has-a-body-of-its-own", "tcp_v4.isra.0", "patch its callers"),
@@ -102,7 +103,10 @@ def test_a_function_that_cannot(tmp_path: Path, bad: Bad) -> None:
 def test_the_hint_of_several_says_which_is_not_traceable(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, one("s_show"))
     assert str(problem.hint).count("(not traceable)") == 1
-    assert str(problem.hint).endswith("3 at 0xffffffff81000003 (not traceable)")
+    assert str(problem.hint).endswith(f"3 at {symbol('s_show', 3).address:#x} (not traceable)")
+    problems = refused(tmp_path, one("s_show"), facts=DEEP)
+    hints = [str(found.hint) for found in problems if found.rule == "function-is-one"]
+    assert hints[0].endswith("in s_show.3.c (not traceable)")
 
 
 @pytest.mark.parametrize(
@@ -294,6 +298,58 @@ def test_every_decision_has_a_reason(tmp_path: Path) -> None:
     assert len(decisions) == len(made.decisions)
 
 
+def inlining(made: Plan) -> tuple[str, str, str]:
+    """What is said of it in the plan, in the decision, and why."""
+    [said] = [item for item in made.decisions if item.what == "inlining"]
+    assert json.loads(made.info)["inlining"] == made.inlining.value == said.value
+    return made.inlining.value, said.value, said.why
+
+
+def test_the_plan_says_whether_inlining_was_checked(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show")
+    assert inlining(planned(tmp_path, text))[::2] == (
+        "unchecked",
+        "callers may hold copies of the old code: ask --deep",
+    )
+    assert inlining(planned(tmp_path, text, facts=DEEP))[::2] == (
+        "checked",
+        "no copy of the old code is left in a caller",
+    )
+    left = inlining(planned(tmp_path, one("ep_poll"), facts=DEEP))
+    assert left[::2] == (
+        "checked",
+        "copies of the old code are left: ep_poll in worker_thread",
+    )
+    clone = inlining(planned(tmp_path, one("tcp_rcv"), facts=DEEP))
+    assert clone[2] == "copies of the old code are left: tcp_rcv in tcp_rcv.part.0"
+    of_module = inlining(planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP))
+    assert of_module[0] == "unchecked"
+    assert "of modules are not read (loop)" in of_module[2]
+
+
+def test_a_fix_that_leaves_a_copy_is_refused(tmp_path: Path) -> None:
+    text = one("udp_rcv", extra="fixes:\n  - {functions: [tcp_check]}\n")
+    [problem] = refused(tmp_path, text, facts=DEEP)
+    assert problem.rule == "fix-reaches-every-copy"
+    assert problem.message == '"tcp_check" is also inlined into tcp_rcv, and that is not replaced'
+
+
+def test_a_release_wants_inlining_checked(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show")
+    checked, unchecked = planned(tmp_path, text, facts=DEEP), planned(tmp_path, text)
+    assert release(checked, inlining_unchecked=False) == (("release", "every check was made"),)
+    with pytest.raises(AnswerIsNo, match="inlining was not checked") as caught:
+        release(unchecked, inlining_unchecked=False)
+    assert caught.value.hint == "add --deep; or say that you know it: --inlining-unchecked"
+    [(key, said)] = release(unchecked, inlining_unchecked=True)
+    assert key == "release"
+    assert "inlining was not checked" in said
+    of_module = planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP)
+    with pytest.raises(AnswerIsNo) as caught:
+        release(of_module, inlining_unchecked=False)
+    assert "--deep" not in str(caught.value.hint), "it would not help"
+
+
 # -- what the module tells, and ids
 
 FIXES = "fixes:\n  - {cve: CVE-2026-0001, functions: [f], effective: patched}\n"
@@ -317,6 +373,7 @@ def test_what_the_module_tells_of_itself(tmp_path: Path) -> None:
             }
         ],
         "irreversible": False,
+        "inlining": "unchecked",
         "release": RELEASE,
         "kernel": VERSION,
     }

@@ -43,6 +43,14 @@ def test_a_module_that_stayed_behind_is_shown(kernel: FakeKernel, host: FakeHost
     assert told(host)[MODULE].phase is Phase.UNPATCHED
 
 
+def test_whether_inlining_was_checked_is_told(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches |= {MODULE: patched(), "kpatch_1": stranger()}
+    found = told(host)
+    assert (found[MODULE].inlining, found["kpatch_1"].inlining) == ("unchecked", None)
+    kernel.patches[MODULE] = Patch(info=info().replace('"unchecked"', '"\\u001b["'))
+    assert told(host)[MODULE].inlining is None, "what is neither is not passed on"
+
+
 @pytest.mark.parametrize("text", ["", "not json", "[]", "7", '{"name": "x"}'])
 def test_who_does_not_speak_as_we_do_is_a_stranger(
     kernel: FakeKernel, host: FakeHost, text: str
@@ -142,6 +150,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "blockers",
         "fixes",
         "forced",
+        "inlining",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}

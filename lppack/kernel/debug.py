@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Reads the debug package of an exact kernel, once, and keeps what it says of inlining."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from lppack import store
+from lppack.errors import EnvironmentMissing
+from lppack.kernel.dwarf import DebugFile
+from lppack.kernel.elf64 import Elf
+from lppack.kernel.errors import FactsError
+from lppack.kernel.facts import Facts
+from lppack.kernel.image import Image
+from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
+from lppack.kernel.libdw import library
+from lppack.packages.debug import debug_vmlinux
+
+_NOTE = struct.Struct("<III")  # size of the name, size of the content, type
+_BUILD_ID = 3  # NT_GNU_BUILD_ID, include/uapi/linux/elf.h
+
+
+def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], None]) -> Inlining:
+    """Makes ``path``: takes half a minute, and 100 MB from the package mirror."""
+    library()  # said before anything is fetched
+    with store.locked(path.with_name(f".{path.name}.lock")):
+        if found := open_inlining(path):  # another process was faster
+            return found
+        own = build_id(image.vmlinux())
+        with debug_vmlinux(facts.kernel, say) as file, DebugFile(file) as debug:
+            if debug.build_id() != own:
+                raise FactsError(
+                    f"{file.name} of the debug package is of another build than {image.path}",
+                    hint="is the kernel Debian's own, of exactly that package version?",
+                )
+            say("reading which functions were inlined, and into which")
+            write_inlining(path, facts.symbols(), debug.functions(), file.name)
+        if found := open_inlining(path):
+            return found
+        raise EnvironmentMissing(f"cannot read {path}, which was just written")
+
+
+def build_id(elf: Elf) -> bytes:
+    """What the linker wrote into the kernel, in .notes (vmlinux.lds.h, v6.1)."""
+    notes = elf.content(elf.section(".notes"))
+    at = 0
+    while at + _NOTE.size <= len(notes):
+        name, size, kind = _NOTE.unpack_from(notes, at)
+        start = at + _NOTE.size + (name + 3 & ~3)
+        if kind == _BUILD_ID and notes[at + _NOTE.size : start] == b"GNU\0":
+            return notes[start : start + size]
+        at = start + (size + 3 & ~3)
+    raise FactsError(f"{elf.what} has no build id", hint="its debug package cannot be told by it")

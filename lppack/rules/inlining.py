@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Rules of functions that the compiler copied into their callers: the copies keep the old code."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lppack.document import Document, Pointer
+from lppack.kernel.facts import Facts
+from lppack.kernel.inlining import Holder
+from lppack.kernel.query import listed
+from lppack.rules.replaced import copies_of, patched_functions
+from lppack.rules.runner import Fault, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    KernelRule = Callable[[Document, Facts], Iterator[Fault]]
+
+
+def holders(facts: Facts, function: str, file: str | None = None) -> tuple[Holder, ...]:
+    """Functions of vmlinux in which it stands as a copy; () where that is not known."""
+    return facts.inlining.holders(function, file) if facts.inlining else ()
+
+
+def _replaced(document: Document, facts: Facts) -> dict[int, str]:
+    """Address -> name of every function of vmlinux that the patch replaces."""
+    return {
+        copy.address: old
+        for _, name, old, sympos in patched_functions(document)
+        if name == "vmlinux"
+        for copy in facts.copies(old)
+        if copy.sympos == (sympos or 1)
+    }
+
+
+def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]:
+    """What holds copies of the function, of that file where it is replaced, and stays as it is."""
+    replaced = _replaced(document, facts)
+    own = [copy for copy in facts.copies(function) if copy.address in replaced]
+    files = {facts.inlining.file_of(copy) for copy in own} if facts.inlining else set()
+    return tuple(
+        holder
+        for file in (files or {None})
+        for holder in holders(facts, function, file)
+        if holder.address not in replaced
+    )
+
+
+def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(function that is replaced, functions and clones of it that keep its old code)."""
+    for old in dict.fromkeys(_replaced(document, facts).values()):
+        names = [holder.name for holder in _left(document, facts, old)]
+        if left := dict.fromkeys((*names, *_clones(document, facts, old))):
+            yield old, tuple(left)
+
+
+def _clones(document: Document, facts: Facts, function: str) -> tuple[str, ...]:
+    """The compiler's copies of the function in vmlinux that are not replaced, cold parts aside."""
+    replaced = _replaced(document, facts).values()
+    return tuple(c for c in facts.clones(function) if ".cold" not in c and c not in replaced)
+
+
+def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
+    """What `fixes` names of vmlinux, where the debug package tells of it."""
+    names = {name for _, name, _, _ in patched_functions(document)}
+    for pointer, _ in document.mappings("fixes"):
+        for where, function in document.strings(*pointer, "functions"):
+            of_module = any(copies_of(facts, name, function) for name in names - {"vmlinux"})
+            known = facts.copies(function) or holders(facts, function)
+            if facts.inlining and known and not of_module and "vmlinux" in names:
+                yield where, function
+
+
+def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 13: what upstream's diff changes is replaced, and so is all into which it was inlined.
+
+    A function may have a symbol and stand inside some of its callers as well: a patch of it alone
+    leaves the fault in those. Told where the debug package was read (--deep).
+    """
+    replaced = _replaced(document, facts)
+    for where, function in _fixed(document, facts):
+        copies = [copy for copy in facts.copies(function) if not copy.init]
+        if copies and not any(copy.address in replaced for copy in copies):
+            yield Fault(where, f'"{function}" is in vmlinux, and is not replaced')
+        if left := _left(document, facts, function):
+            yield Fault(
+                where,
+                f'"{function}" is also inlined into {listed(left)}, and that is not replaced',
+                "replace every function that it is part of",
+            )
+
+
+def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 13 (warning): a function that is replaced was inlined into others, which stay as they
+    are.
+
+    Those that `fixes` names are held against a rule of their own, which is an error.
+    """
+    fixed = {function for _, function in _fixed(document, facts)}
+    for pointer, name, old, _ in patched_functions(document):
+        left = _left(document, facts, old) if name == "vmlinux" and old not in fixed else ()
+        if left:
+            yield Fault(
+                pointer,
+                f'"{old}" is also inlined into {listed(left)}, and that is not replaced',
+                "replace those functions too",
+            )
+
+
+def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Rule 13 (warning): what upstream's diff changes is replaced, or stands in what is replaced.
+
+    A function that is not in the symbol table was inlined into its callers: each of them holds the
+    fault. Which they are, the symbols do not tell: validate with --deep to know. Who calls a clone
+    (NAME.isra.0, NAME.constprop.0) is known in neither case.
+    """
+    known = {where for where, _ in _fixed(document, facts)}
+    replaced = {old for _, _, old, _ in patched_functions(document)}
+    names = {name for _, name, _, _ in patched_functions(document)}
+    for pointer, _ in document.mappings("fixes"):
+        for where, function in document.strings(*pointer, "functions"):
+            clones = [c for c in _clones(document, facts, function) if ".part" not in c]
+            if where in known and clones and function not in replaced:
+                yield Fault(
+                    where,
+                    f'"{function}" is also in vmlinux as {", ".join(clones)}',
+                    "replace every function that calls it",
+                )
+            if function in replaced or where in known:
+                continue
+            holder = next((n for n in sorted(names) if copies_of(facts, n, function)), None)
+            if holder:
+                yield Fault(where, f'"{safe(function)}" is in {holder}, and is not replaced')
+            else:
+                yield Fault(
+                    where,
+                    f'"{safe(function)}" is not in the objects of this patch by that name',
+                    "if it was inlined, replace every function that it is part of"
+                    f"{'' if facts.inlining else ': --deep tells which'}",
+                )
+
+
+RULES: "tuple[KernelRule, ...]" = (fix_reaches_every_copy,)
+WARNINGS: "tuple[KernelRule, ...]" = (replaced_function_has_no_copy, fixed_function_is_replaced)
