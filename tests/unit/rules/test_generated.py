@@ -1,183 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Manifests that nobody wrote: generated, mutated, validated, and those accepted made into C."""
+"""What validate promises of any manifest; tests/docker compiles some of those that it accepts."""
 
-import copy
-import json
-import random
-import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pygments.lexers.c_cpp import CLexer
-from pygments.token import String, Token
 
-from lppack.consistency import mode_named, weakest
-from lppack.errors import ManifestError
-from lppack.model import Manifest, ObjectPatch, Plan, stable_id
-from lppack.stages.generate import generate
-from lppack.stages.load import load
-from lppack.stages.plan import info_json
-from lppack.stages.validate import validate
+from tests.generated import (
+    EVIL,
+    accepted,
+    assert_data_stays_data,
+    outside_strings,
+    try_manifests,
+    write,
+)
 from tests.unit import samples
 from tests.unit.samples import stubs
 
-#: In CI; the soak will take more.
+#: In CI; tests/soak takes 20,000.
 EXAMPLES = 2000
-#: Of the accepted ones, those whose C is tokenised: each costs as much as twenty validations.
-TOKENISED_EVERY = 8
-SLOWEST = 1.0  # seconds for one manifest
-
-#: What an attacker, or a tired author, would write into text.
-EVIL = (
-    *('"', "'", "\\", "*/", "/*", "//", "\n#include <x>", "%s%n", "{{ plan }}", "{% raw %}"),
-    *("$(id)", "`id`", "??/", "\u2028", "\0", "\x1b[2J", "\ud800", "é", "x" * 300, "a b"),
-    *("#define X", "; y();"),
-)
-_WORDS = ("a", "conn", "tcp_rcv", "x9", "vm_area", "k", "ext4_get_block", "list", "sk_buff_q", "on")
-_NAME = st.sampled_from(_WORDS)
-_LETTERS = "abcXYZ019 _-.,:;!?()[]{}<>+*/\\'\"%$#@&|~^=`äß李🐧"
-_TEXT = st.text(_LETTERS, min_size=1, max_size=20) | st.sampled_from(
-    [text for text in EVIL if text.isprintable()]
-)
-
-
-@st.composite
-def manifests(draw: st.DrawFn) -> dict[str, Any]:
-    """A manifest in which nothing is wrong, of any size."""
-    shift = draw(st.integers(0, 99))
-    names = [f"{word}_{shift}" for word in _WORDS]
-    objects = draw(st.lists(_NAME, max_size=3, unique=True)) or ["vmlinux"]
-    version = draw(st.integers(1, 9999))
-    made: dict[str, Any] = {
-        "lppack": 1,
-        "name": f"{draw(_NAME)}-{shift}".replace("_", "-"),
-        "version": version,
-        "description": draw(_TEXT),
-        "license": draw(st.sampled_from(["GPL-2.0-only", "GPL-2.0-or-later", "GPL-2.0"])),
-        "author": draw(_TEXT),
-        "kernels": ["6.1.0-*-amd64"],
-        "needs": ["LEAVE_PATCHED_SET", "SWITCH_THREAD"],
-        "sources": ["a.c"],
-        "objects": [
-            {"name": name, "functions": [{"old": f"f_{n}", "new": f"lp_f_{n}"}]}
-            for n, name in enumerate(objects)
-        ],
-    }
-    if draw(st.booleans()):
-        made["fixes"] = [{"cve": "CVE-2026-0001", "functions": [names[0]]}]
-    if draw(st.booleans()):
-        made["needs"].append("TRANSFORM_ON_ACCESS")
-        kind = f"struct {names[1]}"
-        lock = {"take": f"lp_take_{names[2]}", "release": f"lp_release_{names[2]}"}
-        verbs = {key: f"lp_{key}_{names[2]}" for key in ("marker", "forward", "reverse")}
-        made["transforms"] = [
-            {"name": f"t_{names[2]}", "object": objects[0], "type": kind, "lock": lock}
-            | {"context": "process"}
-            | verbs
-        ]
-        made["shadow_variables"] = [
-            {"name": f"s_{names[3]}", "version": draw(st.integers(1, 99)), "attached_to": kind}
-            | {"type": f"struct {names[4]}", "transform": f"t_{names[2]}"}
-            for _ in range(draw(st.integers(0, 1)))
-        ]
-    if draw(st.booleans()):
-        expect = {"before": f"={draw(_TEXT)}"}
-        made["test"] = {"checks": [{"run": draw(_TEXT), "expect": expect}]}
-    return made
-
-
-def _places(value: object, pointer: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    yield pointer
-    items: Any = value.items() if isinstance(value, dict) else ()
-    items = enumerate(value) if isinstance(value, list) else items
-    for step, below in items:
-        yield from _places(below, (*pointer, step))
-
-
-_STRANGE: tuple[object, ...] = (None, True, -1, 0, 1.5, [], {}, [[]], [{}], "vmlinux", "../a.c")
-_ODD: st.SearchStrategy[object] = st.sampled_from((*EVIL, *_STRANGE, "LEAVE_KERNEL"))
-
-
-def mutated(data: dict[str, Any], seed: random.Random, odd: object) -> dict[str, Any]:
-    """``data`` with one value changed, dropped, doubled, or put into another place."""
-    made = copy.deepcopy(data)
-    places = [place for place in _places(made) if place]
-    chosen = seed.choice(places)
-    path, last = chosen[:-1], chosen[-1]
-    holder: Any = made
-    for step in path:
-        holder = holder[step]
-    in_list = isinstance(last, int)
-    match seed.randrange(4):
-        case 0:
-            holder[last] = odd
-        case 1:
-            del holder[last]
-        case 2 if in_list:
-            holder.append(copy.deepcopy(holder[last]))
-        case 2:
-            holder[f"{last}s"] = copy.deepcopy(holder[last])
-        case _:
-            other: Any = made
-            for step in seed.choice(places)[:-1]:
-                other = other[step]
-            holder[last] = copy.deepcopy(other)
-    return made
-
-
-def planned(manifest: Manifest) -> Plan:
-    """What plan makes of it, without a kernel: every function is found, and the only one."""
-    found = [entry for entry in manifest.objects if entry.name is None]
-    shadows = tuple(
-        (var, stable_id("shadow", manifest.name, var.name, str(var.version)))
-        for var in manifest.shadow_variables
-    )
-    made = samples.plan(
-        manifest,
-        mode=mode_named(weakest(manifest.needs).name),
-        anchor=found[0] if found else ObjectPatch(name=None, functions=()),
-        modules=tuple(entry for entry in manifest.objects if entry.name is not None),
-        shadows=shadows,
-    )
-    return samples.plan(**{**_fields(made), "info": info_json(made)})
-
-
-def _fields(made: Plan) -> dict[str, Any]:
-    fields = {name: getattr(made, name) for name in made.__dataclass_fields__}
-    return {"of": fields.pop("manifest"), **fields}
-
-
-_LEXER = CLexer()
-
-
-def outside_strings(manifest: Manifest) -> list[tuple[str, str, str]]:
-    """Every token of the generated C but string literals: (file, kind, text)."""
-    found = []
-    for name, text in generate(planned(manifest)).files:
-        if name.endswith((".c", ".h")):
-            assert text.isascii()
-            for kind, value in _LEXER.get_tokens(text):
-                assert kind not in Token.Error, (name, value)
-                if kind not in String:
-                    found.append((name, str(kind), value))
-    return found
-
-
-def assert_data_stays_data(manifest: Manifest) -> None:
-    """With other text of the author, only string literals of the generated C differ."""
-    plain = replace(manifest, description="x", author="x", fixes=())
-    assert outside_strings(manifest) == outside_strings(plain)
-
-
-class Count:
-    def __init__(self) -> None:
-        self.all = self.accepted = self.tokenised = 0
-        self.slowest = 0.0
 
 
 @pytest.fixture(scope="module")
@@ -186,54 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_generated_and_mutated_manifests(folder: Path) -> None:
-    count = Count()
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(data=manifests(), times=st.integers(0, 2), seed=st.integers(0, 1 << 32), odd=_ODD)
-    def one(data: dict[str, Any], times: int, seed: int, odd: object) -> None:
-        drawn = random.Random(seed)
-        code = stubs(data)
-        for _ in range(times):
-            data = mutated(data, drawn, odd)
-        _write(folder, data, code)
-        start = time.process_time()
-        manifest = _accepted(folder)
-        count.slowest = max(count.slowest, time.process_time() - start)
-        count.all += 1
-        if manifest is not None:
-            if count.accepted % TOKENISED_EVERY == 0:
-                assert_data_stays_data(manifest)
-                count.tokenised += 1
-            count.accepted += 1
-
-    one()
-    assert count.all >= EXAMPLES
-    assert count.accepted >= count.all / 4
-    assert count.accepted < count.all
-    assert count.tokenised >= count.accepted / TOKENISED_EVERY
-    assert count.slowest < SLOWEST
-
-
-def _write(folder: Path, data: dict[str, Any], code: str) -> None:
-    text = json.dumps(data, ensure_ascii=False)  # YAML too, and quickly made
-    (folder / "manifest.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    (folder / "a.c").write_text(code)
-
-
-def _accepted(folder: Path) -> Manifest | None:
-    try:
-        document = load(folder)
-        return validate(document)
-    except ManifestError as error:
-        assert error.problems
-        assert all(problem.message.isprintable() for problem in error.problems)
-        return None
+    try_manifests(folder, EXAMPLES)
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -241,8 +34,8 @@ def test_evil_text_is_refused_or_quoted(evil: str, folder: Path) -> None:
     data = {**samples.full(), "sources": ["a.c"], "headers": [], "test": {}}
     for key in ("description", "author"):
         data = {**data, key: f"one{evil}two"}
-        _write(folder, data, stubs(data))
-        manifest = _accepted(folder)
+        write(folder, data, stubs(data))
+        manifest = accepted(folder)
         if manifest is not None:
             assert_data_stays_data(manifest)
         assert (manifest is None) is not f"one{evil}two".isprintable() or len(evil) > 200
@@ -252,8 +45,8 @@ def test_text_that_leaves_its_string_would_be_seen(folder: Path) -> None:
     data = {**samples.full(), "sources": ["a.c"], "headers": [], "test": {}}
     found = []
     for key in ("description", "name"):  # the name is part of identifiers: tokens differ
-        _write(folder, {**data, key: "other"}, stubs(data))
-        manifest = _accepted(folder)
+        write(folder, {**data, key: "other"}, stubs(data))
+        manifest = accepted(folder)
         assert manifest is not None
         found.append(outside_strings(manifest))
     assert found[0] != found[1]
