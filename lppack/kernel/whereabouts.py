@@ -24,15 +24,17 @@ CREATE TABLE function (
 
 
 def modules_with(function: str, version: str, modules: Mapping[str, Path]) -> tuple[str, ...]:
-    """Names of the modules that define it; takes seconds the first time for a kernel.
+    """Names of the modules that define it, or a copy of the compiler's own (NAME.isra.0); takes
+    seconds the first time for a kernel.
 
     ``version`` is the exact version of the kernel, ``modules`` name -> file of all its modules.
     """
     return _asked(
         version,
         modules,
-        "SELECT module.name FROM function JOIN module ON module = number"
-        " WHERE function.name = ? ORDER BY module.name",
+        "SELECT DISTINCT module.name FROM function JOIN module ON module = number"
+        " WHERE function.name = ?1 OR function.name BETWEEN ?1 || '.' AND ?1 || '/'"
+        " ORDER BY module.name",
         function,
     )
 

@@ -151,6 +151,8 @@ def test_modules_with_a_function(facts: Facts, kernel: Kernel, cache: Path) -> N
     assert facts.modules_with("exported") == ("plain", "victim_mod")
     assert facts.modules_with("printk") == ()  # used there, not defined
     assert facts.modules_with("counter") == ()  # no function
+    assert facts.modules_with("work") == ("plain", "victim_mod")  # as work.isra.0
+    assert facts.modules_with("wor") == ()
     (index,) = cache.glob("*-modules-*")
     index.write_bytes(b"damaged" * 999)
     assert facts.modules_with("dup_helper") == ("plain", "victim_mod")
