@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The soak uses the guest tests' guest."""
+"""The soak uses the guest tests' guest, and draws new examples each time."""
+
+from hypothesis import settings
 
 from tests.guest.conftest import (  # noqa: F401 (fixtures)
     built,
@@ -11,3 +13,6 @@ from tests.guest.conftest import (  # noqa: F401 (fixtures)
     loaded,
     target,
 )
+
+settings.register_profile("new", derandomize=False, print_blob=True)
+settings.load_profile("new")

@@ -33,7 +33,10 @@ def test_every_layout_and_rule(layout: str, rule: str) -> None:
     assert decode(fake.encode(entries, layout, rule)) == entries
 
 
-NAMES = st.text("abcdefgstrxyz_.0123456789ABZ", min_size=1, max_size=12)
+#: There is one _text: by it the decoder knows addresses that make sense.
+NAMES = st.text("abcdefgstrxyz_.0123456789ABZ", min_size=1, max_size=12).filter(
+    lambda name: name != "_text"
+)
 
 
 @st.composite
