@@ -96,7 +96,7 @@ def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
                     yield at(file, function.at, f'hook {hook} "{function.name}" returns {type_}')
 
 
-_KLP = ("klp_enable_patch", "klp_get_state", "klp_get_prev_state")
+_KLP = ("klp_enable_patch", "klp_get_state")
 _ENTRY = (
     *("module_init", "module_exit", "MODULE_LICENSE", "MODULE_INFO"),
     *("early_initcall", "core_initcall", "subsys_initcall", "fs_initcall"),
@@ -168,7 +168,7 @@ def glue_is_left_alone(document: Document) -> Iterator[Fault]:
     What is converted before every thread has switched would be met by old code.
     """
     drops = [f"lp_drop_{e['name']}" for _, e in document.mappings("transforms") if _named(e)]
-    internal = [name for name in GLUE if name != "lp_test_point"]
+    internal = [name for name in GLUE if name not in ("lp_test_point", "lp_state")]
     for file, token in _every_call(document, *internal, *drops):
         yield at(file, token, f"{token.text}() is lppack's own", "leave it out")
 

@@ -77,6 +77,11 @@ CASES = (
         "\treturn klp_enable_patch(&p);\n}\n",
         [1, 2, 3, 6],
     ),
+    CodeCase(
+        source.livepatch_is_left_to_lppack,
+        "the state of the version before",
+        _body("p = klp_get_prev_state(4711);"),
+    ),
     # -- shadow variables behind lppack's back
     CodeCase(
         source.shadow_variables_are_freed_by_lppack,
@@ -108,6 +113,7 @@ CASES = (
         [3, 4, 5],
     ),
     CodeCase(source.glue_is_left_alone, "a test point", _body('lp_test_point("here");')),
+    CodeCase(source.glue_is_left_alone, "a state of the manifest", _body("p = lp_state(4711);")),
     # -- stored-address-has-a-barrier
     CodeCase(
         source.stored_address_has_a_barrier,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A module that comes and goes. Writing "wait" to /proc/late sleeps until "wake" is written. */
+/* A module that comes and goes. Writing "wait" to /proc/NAME sleeps until "wake" is written. */
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/sched/signal.h>
@@ -40,12 +40,12 @@ static const struct proc_ops late_ops = {
 
 static int __init late_init(void)
 {
-	return proc_create("late", 0600, NULL, &late_ops) ? 0 : -ENOMEM;
+	return proc_create(KBUILD_MODNAME, 0600, NULL, &late_ops) ? 0 : -ENOMEM;
 }
 
 static void __exit late_exit(void)
 {
-	remove_proc_entry("late", NULL);
+	remove_proc_entry(KBUILD_MODNAME, NULL);
 }
 
 module_init(late_init);
