@@ -7,8 +7,8 @@ from tests.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
 
-#: tests/guest/test_road.py takes these.
-ELSEWHERE = {"proc-cmdline", "conn-limit"}
+#: tests/guest/test_road.py takes these, and tests/guest/test_fixes.py the last.
+ELSEWHERE = {"proc-cmdline", "conn-limit", "fixes"}
 NAMES = sorted({folder.name for folder in EXAMPLES.iterdir()} - ELSEWHERE)
 
 
