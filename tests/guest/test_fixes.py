@@ -14,7 +14,7 @@ from lppack.model import Kernel
 from lppack.packages.kernels import resolve
 from lppack.stages.build import build_program
 from lppack.stages.test import fits
-from tests.command import EXAMPLES
+from tests.command import EXAMPLES, lppack
 from tests.guest.conftest import PATTERNS
 
 pytestmark = pytest.mark.guest
@@ -23,6 +23,9 @@ pytestmark = pytest.mark.guest
 OLD = "6.1.0-47-amd64"
 MODULES = ("vsock", "binfmt_misc", "loop")
 BOOT = ("secretmem.enable=1",)
+FIXES = EXAMPLES / "fixes"
+#: One of each kind; tests/soak/test_fixes.py takes them all.
+HERE = ("tcp-reordering",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,10 @@ SEEN = {
     ),
     "tcp-reordering": Seen(
         "reordering",
-        "here: -5 accepted, value -5\nnew namespace: -5 accepted, value -5",
-        "here: -5 Invalid argument, value 3\nnew namespace: -5 Invalid argument, value 3",
+        "here: -5 accepted, value -5\nnew namespace: -5 accepted, value -5\n"
+        "11 of at most 10: accepted",
+        "here: -5 Invalid argument, value 3\nnew namespace: -5 Invalid argument, value 3\n"
+        "11 of at most 10: Invalid argument",
     ),
     "proc-nlink": Seen(
         "nlink",
@@ -83,7 +88,7 @@ class Reproducers:
     def __init__(self, host: GuestHost, kernel: Kernel) -> None:
         self.host = host
         for name, seen in SEEN.items():
-            source = EXAMPLES / f"fixes/{name}/load/{seen.program}.c"
+            source = FIXES / f"{name}/load/{seen.program}.c"
             program = build_program(source, ContainerBuilder())
             host.put(program, f"/test/{seen.program}", mode=0o755)
         for file in modules_in_order(kernel, MODULES):
@@ -126,3 +131,17 @@ def test_the_newest_kernel_has_none(reproducers: Reproducers) -> None:
     said = reproducers.say()
     assert others(said, {name: seen.fixed for name, seen in SEEN.items()}) == {}
     assert others(said, {name: seen.defect for name, seen in SEEN.items()}) == said
+
+
+def all_steps_are_right(name: str) -> None:
+    """`lppack test`: the defect before, none when the fix is in effect, and the defect after."""
+    ran = lppack("test", FIXES / name, "--kernel", OLD, "--format", "json", limit=600.0)
+    assert ran.rc == 0, ran.err
+    steps = {step["step"]: step for step in ran.json["steps"]}
+    assert {"before", "patched", "reverted", "unloaded"} <= steps.keys()
+    assert all(steps[step]["checks"] for step in ("before", "reverted", "unloaded"))
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_fix_comes_and_goes(name: str) -> None:
+    all_steps_are_right(name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Made by lppack for lppack_conn_limit_1: the live patch, its two phases, and its parameters. */
+/* Made by lppack for lppack_conn_limit_1: the live patch and its parameters. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>

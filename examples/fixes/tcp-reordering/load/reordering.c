@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reordering: writes -5 to tcp_reordering, here and in a new network namespace, says what came of
- * it, and writes back what was there. reordering hold: leaves a process in a namespace of its own
- * where the value is -7. reordering held: the value there, and the largest that it may have.
+ * reordering: writes -5 to tcp_reordering, here and in a new network namespace, and there also 11
+ * where 10 is the largest; says what came of it, and writes back what was here.
+ * reordering hold NAME VALUE: leaves a process in a namespace of its own with that value.
+ * reordering held NAME: the value there, and what comes of -5.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +16,6 @@
 
 #define VALUE "/proc/sys/net/ipv4/tcp_reordering"
 #define LARGEST "/proc/sys/net/ipv4/tcp_max_reordering"
-#define HOLDER "/tmp/reordering.pid"
 
 static int number(const char *path)
 {
@@ -30,27 +30,29 @@ static int number(const char *path)
 	return value;
 }
 
-static int put(const char *path, int value, int flags)
+static const char *put(const char *path, int value, int flags)
 {
+	const char *said = "accepted";
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", value);
-	int fd = open(path, O_WRONLY | flags, 0600), err = 0;
+	int fd = open(path, O_WRONLY | flags, 0600);
 
 	if (fd < 0) {
 		perror(path);
 		exit(1);
 	}
 	if (write(fd, text, len) != len)
-		err = errno;
+		said = strerror(errno);
 	close(fd);
-	return err;
+	return said;
 }
 
 static void try(const char *where)
 {
-	int before = number(VALUE), err = put(VALUE, -5, 0);
+	int before = number(VALUE);
+	const char *said = put(VALUE, -5, 0);
 
-	printf("%s: -5 %s, value %d\n", where, err ? strerror(err) : "accepted", number(VALUE));
+	printf("%s: -5 %s, value %d\n", where, said, number(VALUE));
 	put(VALUE, before, 0);
 }
 
@@ -77,20 +79,27 @@ static void enter(int pid)
 
 int main(int argc, char **argv)
 {
-	if (argc == 1) {
+	char holder[64];
+
+	if (argc < 3) {
 		try("here");
 		own_namespace();
 		try("new namespace");
-	} else if (!strcmp(argv[1], "hold")) {
+		put(LARGEST, 10, 0);
+		printf("11 of at most 10: %s\n", put(VALUE, 11, 0));
+		return 0;
+	}
+	snprintf(holder, sizeof(holder), "/tmp/%s.pid", argv[2]);
+	if (argc > 3) {
 		own_namespace();
-		put(VALUE, -7, 0);
+		put(VALUE, atoi(argv[3]), 0);
 		if (daemon(0, 0))
 			return 1;
-		put(HOLDER, getpid(), O_CREAT | O_TRUNC);
+		put(holder, getpid(), O_CREAT | O_TRUNC);
 		pause();
-	} else {
-		enter(number(HOLDER));
-		printf("held: value %d, at most %d\n", number(VALUE), number(LARGEST));
 	}
+	enter(number(holder));
+	printf("value %d\n", number(VALUE));
+	try(argv[2]);
 	return 0;
 }
