@@ -142,6 +142,38 @@ class TestSpec:
     checks: tuple[Check, ...]
 
 
+class Counts(StrEnum):
+    """What the number at the end of a folded stack counts."""
+
+    SAMPLES = "samples"
+    MICROSECONDS = "microseconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits:
+    """What is known of the visits that threads of one name pay to one function."""
+
+    function: str
+    comm: str | None = None  # None: of all threads
+    threads: int | None = None  # None: as many as the stacks show
+    kthread: bool = False  # kernel threads; only asked where there are no stacks
+    histogram: Path | None = None  # what funclatency printed
+    seconds: float | None = None  # mean length
+    per_second: float | None = None  # entries a second, of all these threads together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What the simulator is to assume of the machine."""
+
+    calls: tuple[tuple[str, tuple[str, ...]], ...] = ()  # function, what it calls
+    threads: tuple[tuple[str, ...], ...] = ()  # of each the functions, outermost first
+    stacks: Path | None = None
+    counts: Counts = Counts.SAMPLES
+    watched: float | None = None  # seconds that stacks and visits were counted; None: not told
+    visits: tuple[Visits, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A manifest that was found right; paths in it are relative to ``folder``."""
@@ -164,6 +196,7 @@ class Manifest:
     kernel_headers: tuple[str, ...] = ()  # folders of the kernel's tree
     replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
     states: tuple[State, ...] = ()  # the author's own
+    workload: Workload | None = None  # None: nothing is known of it
     test: TestSpec
 
     @property

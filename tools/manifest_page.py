@@ -75,7 +75,7 @@ def _word(kind: str, part: dict[str, Any], whole: dict[str, Any]) -> str:
         low, high = part.get("minimum", part.get("exclusiveMinimum")), part.get("maximum")
         name = "whole number" if kind == "integer" else "number"
         return f"{name}, {low} to {high}" if high is not None else name
-    return {"object": "mapping", "string": "text"}[kind]
+    return {"object": "mapping", "string": "text", "boolean": "`true` or `false`"}[kind]
 
 
 def page() -> str:

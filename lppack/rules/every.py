@@ -24,6 +24,7 @@ from lppack.rules import (
     source,
     support,
     target,
+    workload,
 )
 from lppack.rules.runner import Rule, problems, rule_id
 
@@ -70,6 +71,7 @@ _FOLDER: tuple[Rule, ...] = (
     *data.RULES,
     *files.RULES,
     *support.RULES,
+    *workload.RULES,
     *source.RULES,
     *conversion.RULES,
 )

@@ -31,6 +31,13 @@ def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
             yield from _file(document, pointer, text)
     for pointer, text in document.strings("test", "programs"):
         yield from _file(document, pointer, text)
+    stacks = document.text("workload", "stacks")
+    if stacks is not None:
+        yield from _file(document, ("workload", "stacks"), stacks)
+    for pointer, entry in document.mappings("workload", "visits"):
+        histogram = entry.get("histogram")
+        if isinstance(histogram, str):
+            yield from _file(document, (*pointer, "histogram"), histogram)
     if any(True for _ in document.strings("test", "targets")):
         yield from _file(document, ("test", "targets"), "target/Kbuild")
         for file in sorted((document.folder / "target").rglob("*")):

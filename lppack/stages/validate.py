@@ -2,6 +2,7 @@
 """validate: a Document becomes a Manifest, or all of its problems are told at once."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lppack.consistency import ModeName
@@ -9,6 +10,7 @@ from lppack.document import Document
 from lppack.errors import Level, ManifestError, Problem
 from lppack.model import (
     Check,
+    Counts,
     Effective,
     Fix,
     FunctionPatch,
@@ -20,6 +22,8 @@ from lppack.model import (
     Step,
     TestSpec,
     TransformPatch,
+    Visits,
+    Workload,
 )
 from lppack.rules.every import rule_problems
 from lppack.rules.needs import parse_needs
@@ -68,6 +72,7 @@ def _to_manifest(document: Document) -> Manifest:
             State(id=entry["id"], version=entry["version"], what="the author's")
             for entry in data.get("states", ())
         ),
+        workload=_workload(document.folder, data["workload"]) if "workload" in data else None,
         test=test_spec(data.get("test", {})),
     )
 
@@ -127,6 +132,23 @@ def _shadow(entry: dict[str, Any], newest: int) -> ShadowVariable:
         transform=entry["transform"],
         constructor=entry.get("constructor"),
         newest=entry["version"] == newest,
+    )
+
+
+def _workload(folder: Path, entry: dict[str, Any]) -> Workload:
+    def path(item: dict[str, Any], key: str) -> Path | None:
+        return folder / item[key] if key in item else None
+
+    return Workload(
+        calls=tuple((name, tuple(called)) for name, called in entry.get("calls", {}).items()),
+        threads=tuple(tuple(functions) for functions in entry.get("threads", ())),
+        stacks=path(entry, "stacks"),
+        counts=Counts(entry.get("counts", Counts.SAMPLES)),
+        watched=entry.get("watched"),
+        visits=tuple(
+            Visits(**{**item, "histogram": path(item, "histogram")})
+            for item in entry.get("visits", ())
+        ),
     )
 
 

@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "pipeline doctor",
         "stages",
         "rules engines builders",
-        "kernel hosts packages elf",
+        "kernel simulator hosts packages elf",
         "document model consistency proc store resources clock",
         "abi",
         "errors",

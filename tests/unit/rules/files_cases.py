@@ -19,6 +19,17 @@ CASES = (
         {"test": {"programs": ["load/closer.c"]}},
         [("test", "programs", 0)],
     ),
+    Case(
+        files.files_are_in_the_folder,
+        "files of the workload",
+        {
+            "workload": {
+                "stacks": "../all.folded",
+                "visits": [{"function": "f"}, {"function": "f", "histogram": "gone.txt"}],
+            }
+        },
+        [("workload", "stacks"), ("workload", "visits", 1, "histogram")],
+    ),
     *(
         Case(files.files_are_in_the_folder, f"file {i}", {"sources": [text]}, [("sources", 0)])
         for i, text in enumerate(

@@ -17,6 +17,7 @@ from tests.unit.rules import (
     needs_cases,
     source_cases,
     support_cases,
+    workload_cases,
 )
 from tests.unit.rules.cases import AnyCase
 
@@ -26,6 +27,7 @@ CASES: tuple[AnyCase, ...] = (
     *data_cases.CASES,
     *files_cases.CASES,
     *support_cases.CASES,
+    *workload_cases.CASES,
     *source_cases.CASES,
     *history_cases.CASES,
     *kernel_cases.KERNEL_CASES,

@@ -10,7 +10,14 @@ import pytest
 from lppack.errors import Level
 from lppack.rules import files
 from lppack.stages.validate import problems_of
-from tests.unit.rules import data_cases, files_cases, manifest_cases, needs_cases, support_cases
+from tests.unit.rules import (
+    data_cases,
+    files_cases,
+    manifest_cases,
+    needs_cases,
+    support_cases,
+    workload_cases,
+)
 from tests.unit.rules.cases import Case, functions, shadow, title
 from tests.unit.samples import document, full, patch_folder
 
@@ -20,6 +27,7 @@ CASES = (
     *data_cases.CASES,
     *files_cases.CASES,
     *support_cases.CASES,
+    *workload_cases.CASES,
 )
 
 
