@@ -2,6 +2,7 @@
 """The target of the example conn-limit, in a guest."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lppack import abi
@@ -17,6 +18,7 @@ class Target:
     def __init__(self, host: GuestHost, bundle: Bundle, files: Path) -> None:
         self.host = host
         self.bundle = bundle
+        self.files = files
         self.ko = files / f"{bundle.module}.ko"
 
     def sh(self, command: str) -> str:
@@ -50,3 +52,19 @@ class Target:
         while self.held() != count:
             assert time.monotonic() < end, f"held: {self.held()}, wanted {count}"
             time.sleep(0.05)
+
+    def insmod(self) -> None:
+        """Loads it again, after a test has let it go."""
+        self.host.put(self.files / "test/targets/conn.ko", "/tmp/conn.ko", mode=0o600)
+        assert self.host.run(["insmod", "/tmp/conn.ko"], limit=20.0).rc == 0
+
+    def sleepers(self, function: str) -> int:
+        """How many threads have ``function`` on their stacks; one that ends meanwhile is passed
+        over."""
+        return int(self.sh(f"grep -l -w {function} /proc/[0-9]*/stack 2> /dev/null | wc -l"))
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not seen():
+            assert time.monotonic() < end
+            time.sleep(0.1)

@@ -10,6 +10,7 @@ import pytest
 from lppack import abi
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
+from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle, stop_conversion
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
@@ -160,6 +161,76 @@ def test_an_object_that_is_freed_while_it_is_reversed_is_waited_for(
     assert set(target.forms().values()) == {"old"}
     if "web" not in target.words():
         target.tell("open web")
+
+
+def test_who_uses_an_object_while_it_is_reversed_finds_it_old(
+    control: Control, target: Target
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    target.hold("conn-reversing")
+    target.sh(f"echo 0 > {abi.parameter(target.bundle.module, 'convert')} & ")
+    target.wait_until_held(1)
+    target.background("syn web", "syn mail")
+    target.until(lambda: NEW | 8 << 16 | 2 in target.words().values())
+    assert target.sleepers("lp_conn_syn") == 1, "one waits for the lock, the other went on"
+    assert sorted(target.words().values()) == [NEW | 8 << 16 | 1, NEW | 8 << 16 | 2]
+    target.hold("")
+    target.until(lambda: target.words() == {"web": 2, "mail": 2})
+    assert target.parameter("converted") == "0"
+
+
+def test_a_target_whose_data_is_reversed_cannot_go(
+    control: Control, target: Target, guest: GuestHost
+) -> None:
+    """Its module is held meanwhile; before and after, it goes, and what is tracked with it."""
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    target.hold("conn-reversing")
+    target.sh(f"echo 0 > {abi.parameter(target.bundle.module, 'convert')} & ")
+    target.wait_until_held(1)
+    busy = guest.run(["rmmod", "conn"], limit=20.0)
+    assert busy.rc != 0 and "temporarily unavailable" in busy.err
+    target.hold("")
+    target.until(lambda: set(target.forms().values()) == {"old"})
+    target.until(lambda: guest.run(["rmmod", "conn"], limit=20.0).rc == 0)
+    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    target.insmod()
+    control.engine.convert(target.bundle.module, on=True)
+    target.tell("syn web")
+    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
+    assert target.parameter("converted") == "0"
+    target.insmod()
+    target.tell("syn web")
+    assert target.forms() == {"web": "new", "mail": "old"}, "the new one is converted anew"
+
+
+@pytest.mark.parametrize("second_line", [False, True], ids=["stopped", "disabled"])
+def test_what_is_tracked_in_a_target_that_goes_is_dropped(
+    control: Control, target: Target, guest: GuestHost, second_line: bool
+) -> None:
+    """The exit function of the target runs, and waits: it may have freed anything."""
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    waiter = target.sh("sh -c 'echo \"wait web\" > /proc/conn' > /dev/null 2>&1 & echo $!")
+    target.until(lambda: target.sleepers("lp_conn_wait") == 1)
+    target.sh("rmmod conn > /dev/null 2>&1 & ")
+    target.until(lambda: target.sleepers("proc_entry_rundown") == 1)
+    assert guest.read("/sys/module/conn/initstate") == "going\n"
+    with pytest.raises(HostError) as caught:
+        control.engine.convert(target.bundle.module, on=False)
+    assert caught.value.errno == errno.EAGAIN, "it is not reversed any more"
+    assert target.parameter("converted") == "2"
+    if second_line:
+        target.host.write(abi.patch_attribute(target.bundle.module, "enabled"), "0")
+        assert target.parameter("converted") == "0", "dropped: old code frees it, or the module"
+    target.sh(f"kill {waiter}")
+    target.until(lambda: target.sh("[ -e /sys/module/conn ] || echo gone") == "gone")
+    assert target.parameter("converted") == "0"
+    assert stop_conversion(control, target.bundle.module, 20.0)
+    revert(control, "conn-limit")
+    target.insmod()
+    assert target.words() == {"web": 0, "mail": 0}
 
 
 def test_a_strangers_disable_is_the_second_line(control: Control, target: Target) -> None:

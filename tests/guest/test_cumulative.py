@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from lppack import abi
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
-from lppack.model import Bundle
+from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.revert import revert
+from tests.command import EXAMPLES
+from tests.guest.story import make
 from tests.guest.target import Target
 
 pytestmark = pytest.mark.guest
@@ -156,6 +159,78 @@ def test_a_replacement_that_times_out_leaves_version_1_whole(
     apply(control, second.bundle, second.ko)
     target.tell("syn web")
     assert second.levels()["web"] == COUNTED
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("point", ["conn-sampled", "conn-untracked"])
+def test_replaced_while_conversions_are_under_way(
+    control: Control, target: Target, second: Second, point: str
+) -> None:
+    """Threads stand inside version 1's conversion: they go on in its form, and are tracked."""
+    apply(control, target.bundle, target.ko)
+    target.hold(point)
+    target.background("syn web", "syn mail")
+    target.wait_until_held(2)
+    control.engine.load(second.bundle.module, second.ko)
+    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 2.0)
+    assert state.phase is Phase.PATCHING
+    target.hold("")
+    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 30.0)
+    assert state.phase is Phase.PATCHED
+    was = LIMITED if point == "conn-untracked" else ORIGINAL
+    assert second.levels() == {"web": was, "mail": was}, "where nothing was made new, nothing is"
+    assert second.parameter("converted") == ("2" if was == LIMITED else "0")
+    control.engine.unload(target.bundle.module)
+    control.engine.convert(second.bundle.module, on=True)
+    second.tell("syn web")
+    assert second.levels() == {"web": COUNTED, "mail": was}
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 2, "mail": 1}
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_replaced_when_a_stop_was_given_up_half_way(
+    control: Control, target: Target, second: Second
+) -> None:
+    """One is reversed, the other is not: version 1 has run out of the time for one call."""
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web", "syn mail")
+    target.hold("conn-reversing")
+    target.sh(
+        f"(echo 0 > {abi.parameter(target.bundle.module, 'convert')}; echo $? > /tmp/rc) "
+        "2> /dev/null & "
+    )
+    target.wait_until_held(1)
+    target.sh("sleep 1.5")  # LP_STOP_MAX, and more
+    target.hold("")
+    target.until(lambda: target.parameter("converted") == "1")
+    target.until(lambda: target.sh("cat /tmp/rc") == "1")
+    assert sorted(second.levels().values()) == [LIMITED, ORIGINAL]
+    apply(control, second.bundle, second.ko)
+    assert second.parameter("converted") == "1"
+    second.tell("syn web", "syn mail")
+    assert second.levels() == {"web": COUNTED, "mail": COUNTED}
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 2, "mail": 2}
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_third_version_reverses_what_all_have_converted(
+    control: Control, target: Target, second: Second, kernel: Kernel, tmp_path: Path
+) -> None:
+    third = make(EXAMPLES / "conn-limit-2", kernel, tmp_path, version=3)
+    apply(control, target.bundle, target.ko)
+    target.tell("open late", "syn web", "syn mail", "syn late")
+    apply(control, second.bundle, second.ko)
+    second.tell("syn mail", "open born", "syn born")
+    apply(control, third.bundle, third.ko)
+    second.tell("syn late")
+    assert second.levels() == {"web": LIMITED, "mail": COUNTED, "late": COUNTED, "born": COUNTED}
+    assert second.host.read(abi.parameter(third.module, "converted")) == "4\n"
+    with pytest.raises(ApplyRefused):
+        apply(control, second.bundle, second.ko)
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 1, "mail": 2, "late": 2, "born": 1}
 
 
 def test_the_target_goes_after_the_replacement(
