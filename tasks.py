@@ -39,7 +39,7 @@ def test(c: Context) -> None:
 
 @task(setup)
 def soak(c: Context, name: str = "") -> None:
-    """The same stories with big numbers, by hand; NAME picks one: rounds."""
+    """The same stories with big numbers, by hand; NAME picks one: rounds, crowd, generated."""
     c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
 
 

@@ -24,7 +24,9 @@ CASES = [
     ("conn-limit", True),
     ("conn-limit-2", True),
     ("../tests/guest/patches/hooks", False),
-    ("../tests/guest/patches/ticks", False),
+    ("../tests/guest/patches/ticks", True),
+    ("../tests/guest/patches/crowd", False),
+    ("../tests/guest/patches/crowd", True),
     *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),
 ]
 # Neither is about our sources: no vmlinux is in the headers package.

@@ -45,7 +45,8 @@ class Target:
         self.host.write(f"/proc/{self.bundle.module}", point or "\n")
 
     def held(self) -> int:
-        return int(self.host.read(f"/proc/{self.bundle.module}"))
+        held = self.host.read(f"/proc/{self.bundle.module}").splitlines()[0]
+        return int(held.removeprefix("held "))
 
     def wait_until_held(self, count: int) -> None:
         end = time.monotonic() + 20

@@ -82,6 +82,17 @@ static struct lp_tracking *lp_tracking_new(void)
 	return t;
 }
 
+/* The lock of an instance is held: no reclaim, which may need it; the next access tries again. */
+static struct lp_tracked *lp_tracked_new(void)
+{
+	return kmalloc(sizeof(struct lp_tracked), GFP_NOWAIT | __GFP_NOWARN);
+}
+
+static void lp_tracked_free(struct lp_tracked *entry)
+{
+	kfree(entry);
+}
+
 static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 {
 	struct lp_tracked *entry;
@@ -106,7 +117,7 @@ static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 	known = lp_find(t, obj);
 	if (known) {
 		known->level = LP_LEVEL;
-		kfree(entry);
+		lp_tracked_free(entry);
 	} else {
 		hash_add(t->objects, &entry->node, (unsigned long)obj);
 		atomic_long_inc(&t->count);
@@ -119,7 +130,7 @@ static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
 	lockdep_assert_held(&t->lock);
 	hash_del(&entry->node);
 	atomic_long_dec(&t->count);
-	kfree(entry);
+	lp_tracked_free(entry);
 }
 
 static bool lp_is_busy(struct lp_tracking *t, const void *obj)
@@ -220,13 +231,12 @@ void lp_convert_conn(struct conn *obj)
 	might_sleep();	/* the lock is one that may sleep */
 	if (!lp_conn_is_new(obj) && lp_may_convert()) {
 		lp_test_point("conn-sampled");
-		/* the author's lock is held: no reclaim, the next access tries again */
-		entry = kmalloc(sizeof(*entry), GFP_NOWAIT | __GFP_NOWARN);
+		entry = lp_tracked_new();
 		if (entry && !lp_conn_upgrade(obj)) {
 			lp_test_point("conn-untracked");
 			lp_track(lp_tracking_conn, entry, obj);
 		} else {
-			kfree(entry);
+			lp_tracked_free(entry);
 			atomic_long_inc(&lp_left_old);
 		}
 	}

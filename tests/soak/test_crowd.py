@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""tests/guest/test_crowd.py at length; by hand: invoke soak crowd."""
+
+from lppack.stages.apply import Control
+from tests.guest.crowd import WANTED, Crowd, run_rounds
+from tests.guest.test_crowd import crowd, made  # noqa: F401 (fixtures)
+
+ROUNDS = 20
+
+
+def test_twenty_rounds_under_load(control: Control, crowd: Crowd) -> None:  # noqa: F811
+    counts = run_rounds(control, crowd, ROUNDS)
+    assert min(counts[kind] for kind in ("converted", "born_new", "freed_new")) >= ROUNDS * WANTED
