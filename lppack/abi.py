@@ -87,6 +87,15 @@ MODULE_LICENSES = {
 KLP_SYMBOL = ".klp.sym."
 KLP_SECTION = ".klp.rela."
 SHN_LIVEPATCH = 0xFF20
+SHN_LORESERVE = 0xFF00
+SHT_RELA = 4
+SHF_WRITE, SHF_ALLOC, SHF_INFO_LINK, SHF_RELA_LIVEPATCH = 0x1, 0x2, 0x40, 0x00100000
+# arch/x86/kernel/module.c: __apply_relocate_add(): the relocations that it knows, and how many
+# bytes each changes, which have to be zero before (v6.1).
+RELOCATION_SIZES = {0: 0, 1: 8, 2: 4, 4: 4, 10: 4, 11: 4, 24: 8}
+R_X86_64_64 = 1
+# kernel/module/main.c: what load_module() takes for itself, and makes no section of the module of.
+MODULE_STRUCT = ".gnu.linkonce.this_module"
 # include/linux/module.h: struct modversion_info, 8 bytes and MODULE_NAME_LEN (v6.1).
 MODVERSION_SIZE = 64
 # include/linux/module_signature.h: MODULE_SIG_STRING (v6.1).

@@ -65,6 +65,16 @@ class FunctionPatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolUse:
+    """A symbol that is not exported, and that the author's code uses."""
+
+    name: str  # the kernel's; "count.3" is a static variable of a function
+    c_name: str  # the author's
+    sympos: int | None  # None in a manifest: to be filled in by plan
+    exported: bool = False  # by vmlinux, as plan finds out: needs no livepatch relocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """The author's functions at the steps of one object; None: nothing to do there."""
 
@@ -95,6 +105,12 @@ class ObjectPatch:
     name: str | None  # None means vmlinux, as in the kernel
     functions: tuple[FunctionPatch, ...]
     hooks: Hooks = field(default_factory=Hooks)
+    symbols: tuple[SymbolUse, ...] = ()
+
+    @property
+    def resolved(self) -> tuple[SymbolUse, ...]:
+        """The symbols that the kernel resolves by livepatch relocations."""
+        return tuple(symbol for symbol in self.symbols if not symbol.exported)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +289,13 @@ class Plan:
     def patched(self) -> tuple[ObjectPatch, ...]:
         """Every object, vmlinux first."""
         return (self.anchor, *self.modules)
+
+    @property
+    def resolved(self) -> tuple[tuple[str, SymbolUse], ...]:
+        """(object, symbol) of all that the kernel resolves by livepatch relocations."""
+        return tuple(
+            (entry.name or "vmlinux", symbol) for entry in self.patched for symbol in entry.resolved
+        )
 
     @property
     def module_license(self) -> str:

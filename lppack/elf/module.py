@@ -4,11 +4,16 @@
 import io
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lppack import abi
 from lppack.errors import LppackError
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
 _VERSIONS = "__versions"
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -22,12 +27,26 @@ class NotAModule(LppackError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relocations:
+    """One relocation section, as the kernel's loader would walk it."""
+
+    section: str
+    target: str  # the section that it changes; "": there is none
+    allocated: bool
+    livepatch: bool  # SHF_RELA_LIVEPATCH
+    symbols: tuple[tuple[str, bool], ...]  # name, and if it is SHN_LIVEPATCH; each once
+    beyond: int  # entries whose symbol is not in the table
+    types: tuple[int, ...]  # each once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleFile:
     modinfo: Mapping[str, tuple[str, ...]]
     undefined: tuple[str, ...]  # names that the kernel has to resolve
     weak: tuple[str, ...]  # undefined and weak: NULL if the kernel has none
     sections: tuple[str, ...]
     klp_symbols: tuple[tuple[str, bool], ...]  # .klp.sym.*, and if each is SHN_LIVEPATCH
+    relocations: tuple[Relocations, ...]
     checksums: Mapping[str, int]  # name -> CRC that modpost wrote down; empty: no MODVERSIONS
     compilers: tuple[str, ...]  # what .comment says, each once
     signature: str  # "none", "at the end" or "inside"
@@ -71,9 +90,10 @@ def read_module(data: bytes) -> ModuleFile:
                 table = weak if symbol["st_info"]["bind"] == "STB_WEAK" else undefined
                 table.append(symbol.name)
         sections = {entry.name: entry for entry in elf.iter_sections()}
+        relocations = tuple(_relocations(elf, symtab))
         versions = sections[_VERSIONS].data() if _VERSIONS in sections else b""
         comment = sections[".comment"].data() if ".comment" in sections else b""
-    except (ELFError, UnicodeError, ValueError, KeyError, OverflowError) as error:
+    except (ELFError, UnicodeError, ValueError, KeyError, OverflowError, struct.error) as error:
         raise NotAModule(f"cannot be read as ELF: {error}") from None
     return ModuleFile(
         modinfo=modinfo,
@@ -81,10 +101,39 @@ def read_module(data: bytes) -> ModuleFile:
         weak=tuple(sorted(weak)),
         sections=tuple(sections),
         klp_symbols=tuple(klp),
+        relocations=relocations,
         checksums=_checksums(versions),
         compilers=tuple(dict.fromkeys(filter(None, comment.decode(errors="replace").split("\0")))),
         signature=_signature(data),
     )
+
+
+def _relocations(elf: "ELFFile", symtab: "SymbolTableSection") -> Iterator[Relocations]:
+    """From the raw entries: pyelftools takes an entry's symbol for granted."""
+    symbols = [(symbol.name, symbol["st_shndx"]) for symbol in symtab.iter_symbols()]
+    for section in elf.iter_sections():
+        if section["sh_type"] != "SHT_RELA":
+            continue
+        pairs = dict.fromkeys(
+            (info >> 32, info & 0xFFFFFFFF)
+            for _, info, _ in struct.iter_unpack("<QQq", section.data())
+        )
+        used = [number for number, _ in pairs]
+        here = 0 < section["sh_info"] < elf.num_sections()
+        yield Relocations(
+            section=section.name,
+            target=elf.get_section(section["sh_info"]).name if here else "",
+            allocated=bool(section["sh_flags"] & abi.SHF_ALLOC),
+            livepatch=bool(section["sh_flags"] & abi.SHF_RELA_LIVEPATCH),
+            symbols=tuple(
+                dict.fromkeys(
+                    (name, home == abi.SHN_LIVEPATCH)
+                    for name, home in (symbols[n] for n in used if n < len(symbols))
+                )
+            ),
+            beyond=sum(number >= len(symbols) for number in used),
+            types=tuple(dict.fromkeys(kind for _, kind in pairs)),
+        )
 
 
 def _checksums(data: bytes) -> dict[str, int]:

@@ -23,6 +23,7 @@ from lppack.rules import (
     needs,
     source,
     support,
+    symbols,
     target,
     workload,
 )
@@ -72,6 +73,7 @@ _FOLDER: tuple[Rule, ...] = (
     *files.RULES,
     *support.RULES,
     *workload.RULES,
+    *symbols.RULES,
     *source.RULES,
     *conversion.RULES,
 )

@@ -17,6 +17,7 @@ GENERATED = (
     "lp_convert.c",
     "lp_functions.h",
     "lp_glue.c",
+    "lp_marks.h",
     "lp_runtime.h",
     "lp_series.c",
     "lp_test_point.c",

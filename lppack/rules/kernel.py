@@ -13,6 +13,7 @@ from lppack.rules import inlining
 from lppack.rules.inlining import holders
 from lppack.rules.replaced import clones_of, copies_of, patched_functions
 from lppack.rules.runner import Fault, problems
+from lppack.rules.symbols import KERNEL_RULES as SYMBOL_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,6 +178,7 @@ RULES: "tuple[KernelRule, ...]" = (
     function_is_traceable,
     function_outlives_boot,
     module_is_known,
+    *SYMBOL_RULES,
 )
 WARNINGS: "tuple[KernelRule, ...]" = (
     siblings_are_replaced_too,

@@ -48,7 +48,7 @@ def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
     leaves it NULL."""
     for name in module.weak:
         if name not in (against.exports or {}):
-            yield f"undefined weak symbol {name} would be NULL"
+            yield f"undefined weak symbol {name} would be NULL; list it under `symbols`"
 
 
 def symbols_are_exported(module: ModuleFile, against: Against) -> Iterator[str]:
@@ -80,6 +80,39 @@ def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterat
             yield f"{name} is not marked as a livepatch symbol"
         if not re.fullmatch(r"\.klp\.sym\.[^.]{1,55}\.[^,]{1,511},\d+", name):
             yield f"{name} is not .klp.sym.OBJECT.NAME,POSITION"
+
+
+def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Iterator[str]:
+    """Rule 52: what the loader will not check before it is too late.
+
+    Every relocation names a symbol of the table (strip leaves those of livepatch sections as they
+    were; 6.1 does not look at the bounds); each of a livepatch section a symbol that is
+    SHN_LIVEPATCH, and no other section such a one (klp_resolve_symbols(), apply_relocations());
+    the section is loaded and flagged; its name tells the object of its symbols, or of what they
+    depend on, and no section for a module has one of vmlinux.
+    """
+    for table in module.relocations:
+        named = table.section.startswith(abi.KLP_SECTION)
+        if table.beyond:
+            yield (
+                f"section {table.section} names {table.beyond} symbols that are not in the table: "
+                "it was stripped after livepatch relocations were made"
+            )
+        if not table.target:
+            yield f"section {table.section} changes a section that does not exist"
+        if named != table.livepatch or (named and not table.allocated):
+            yield f"section {table.section} is not flagged as its name says"
+        for kind in table.types:
+            if kind not in abi.RELOCATION_SIZES and named:
+                yield f"section {table.section} has a relocation of type {kind}, unknown to modules"
+        for name, marked in table.symbols:
+            if marked != named:
+                where = "is" if marked else "is not"
+                yield f"section {table.section} uses {name}, which {where} a livepatch symbol"
+        object_ = table.section.removeprefix(abi.KLP_SECTION).partition(".")[0]
+        for name, _ in table.symbols if named and object_ != "vmlinux" else ():
+            if name.startswith(f"{abi.KLP_SYMBOL}vmlinux."):
+                yield f"section {table.section} uses {name}, which is not of {object_}"
 
 
 _WIRED_AT_LOAD = ("__jump_table", ".static_call_sites")
@@ -138,6 +171,7 @@ RULES: tuple[ModuleRule, ...] = (
     symbols_are_exported,
     checksums_are_the_kernels,
     livepatch_symbols_are_marked,
+    livepatch_relocations_are_whole,
     nothing_late_is_wired_at_load,
     signature_is_at_the_end,
     module_is_stripped,

@@ -9,7 +9,6 @@ from lppack.rules.runner import Fault, Rule
 _TOP = {
     "workload": "the simulator",
 }
-_OBJECT = {"symbols": "symbols that are not exported"}
 _TRANSFORM = {
     "irreversible": "transforms without a way back",
     **dict.fromkeys(("for_each", "prepare", "check", "finish", "max_stop_ms"), "TRANSFORM_WORLD"),
@@ -30,9 +29,11 @@ def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
     for key, what in _TOP.items():
         if document.at(key) is not None:
             yield (key,), what
-    for table, known in (("objects", _OBJECT), ("transforms", _TRANSFORM)):
-        for pointer, entry in document.mappings(table):
-            yield from (((*pointer, key), what) for key, what in known.items() if key in entry)
+    for pointer, entry in document.mappings("transforms"):
+        yield from (((*pointer, key), what) for key, what in _TRANSFORM.items() if key in entry)
+    for pointer, entry in document.mappings("objects"):
+        if "symbols" in entry and entry.get("name") != "vmlinux":
+            yield (*pointer, "symbols"), "symbols of modules"
 
 
 RULES: tuple[Rule, ...] = (not_yet_supported,)
@@ -41,7 +42,6 @@ RULES: tuple[Rule, ...] = (not_yet_supported,)
 KEYS = frozenset(
     (
         *_TOP,
-        *(f"objects[].{key}" for key in _OBJECT),
         *(f"transforms[].{key}" for key in _TRANSFORM),
     )
 )

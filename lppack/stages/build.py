@@ -197,7 +197,7 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
     lines = [
         f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
         if name in replacements
-        else f'"{name}" is used, and not exported by {plan.kernel.release}'
+        else f'"{name}" is used, and not exported by {plan.kernel.release}: list it under `symbols`'
         for name in dict.fromkeys(names)
     ]
     return BuildFailed(

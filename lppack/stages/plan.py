@@ -14,13 +14,13 @@ from lppack.kernel.facts import Facts
 from lppack.model import (
     Decision,
     Fix,
-    FunctionPatch,
     InliningCheck,
     Kernel,
     Manifest,
     ObjectPatch,
     Plan,
     State,
+    SymbolUse,
     stable_id,
     transform_state,
 )
@@ -149,18 +149,32 @@ def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
     return replace(
         entry,
         functions=tuple(
-            replace(function, sympos=_position(entry, function, facts))
+            replace(function, sympos=_position(entry, function.old, function.sympos, facts))
             for function in entry.functions
+        ),
+        symbols=tuple(
+            replace(
+                symbol,
+                sympos=_position(entry, symbol.name, symbol.sympos, facts),
+                exported=entry.name is None and _is_exported(symbol, facts),
+            )
+            for symbol in entry.symbols
         ),
     )
 
 
-def _position(entry: ObjectPatch, function: FunctionPatch, facts: Facts) -> int:
+def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
+    export = facts.exported(symbol.name)
+    plain = symbol.c_name == symbol.name and symbol.sympos is None
+    return plain and export is not None and export.module is None
+
+
+def _position(entry: ObjectPatch, name: str, sympos: int | None, facts: Facts) -> int:
     """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
-    copies = copies_of(facts, entry.name or "vmlinux", function.old)
-    if function.sympos is None or (copies is not None and len(copies) == 1):
+    copies = copies_of(facts, entry.name or "vmlinux", name)
+    if sympos is None or (copies is not None and len(copies) == 1):
         return 0
-    return function.sympos
+    return sympos
 
 
 def _inlining(document: Document, objects: Sequence[ObjectPatch], facts: Facts) -> Decision:
@@ -176,6 +190,13 @@ def _inlining(document: Document, objects: Sequence[ObjectPatch], facts: Facts) 
         if left:
             why = f"copies of the old code are left: {'; '.join(left)}"
     return Decision(what="inlining", value=value.value, why=why)
+
+
+def _how_resolved(symbol: SymbolUse) -> str:
+    if symbol.exported:
+        return "this kernel exports it: an ordinary symbol, with its checksum"
+    of = f"position {symbol.sympos} of several" if symbol.sympos else "the only one"
+    return f"{of} of that name; the kernel finds it when the patch is loaded"
 
 
 def info_json(made: Plan) -> str:
@@ -235,6 +256,13 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             else:
                 why = "the only one of that name, and traceable"
             yield Decision(what=f"replace {where}", value=function.new, why=why)
+    for entry in made.patched:
+        for symbol in entry.symbols:
+            yield Decision(
+                what=f"symbol {entry.name or 'vmlinux'}:{symbol.name}",
+                value=symbol.c_name,
+                why=_how_resolved(symbol),
+            )
     if made.anchor.functions == ():
         yield Decision(
             what="anchor",

@@ -20,6 +20,7 @@ from lppack.model import (
     ShadowVariable,
     State,
     Step,
+    SymbolUse,
     TestSpec,
     TransformPatch,
     Visits,
@@ -99,7 +100,15 @@ def _object(entry: dict[str, Any]) -> ObjectPatch:
             for item in entry.get("functions", ())
         ),
         hooks=Hooks(**entry.get("hooks", {})),
+        symbols=tuple(_symbol(item) for item in entry.get("symbols", ())),
     )
+
+
+def _symbol(item: str | dict[str, Any]) -> SymbolUse:
+    if isinstance(item, str):
+        return SymbolUse(name=item, c_name=item, sympos=None)
+    name = item["name"]
+    return SymbolUse(name=name, c_name=item.get("as", name), sympos=item.get("sympos"))
 
 
 def _transform(entry: dict[str, Any]) -> TransformPatch:

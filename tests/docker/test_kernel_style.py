@@ -20,6 +20,7 @@ pytestmark = pytest.mark.docker
 FIXES = EXAMPLES / "fixes"
 CASES = [
     ("proc-cmdline", False),
+    ("saved-cmdline", False),
     ("conn-limit", False),
     ("conn-limit", True),
     ("conn-limit-2", True),

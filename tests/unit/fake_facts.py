@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lppack.kernel.config import parse_config
 from lppack.kernel.dwarf import Code, Origin
-from lppack.kernel.facts import Facts
+from lppack.kernel.facts import Export, Facts
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.symbols import Symbol, is_clone
 from tests.unit.samples import RELEASE
@@ -30,6 +30,9 @@ def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = F
         traceable=traceable,
         init=init,
     )
+
+
+EXPORTS = {"_printk": Export(name="_printk", gpl=False, module=None, namespace=None)}
 
 
 class FakeFacts(Facts):
@@ -54,6 +57,9 @@ class FakeFacts(Facts):
     ) -> tuple[str, ...]:
         object_ = "vmlinux" if module is None else str(module)
         return tuple(s.name for s in self.objects[object_] if s.name[:4] == name[:4])[:limit]
+
+    def exported(self, name: str) -> Export | None:
+        return EXPORTS.get(name)
 
     def has_module(self, module: str | Path) -> bool:
         return str(module) in self.objects and module != "vmlinux"
@@ -107,6 +113,7 @@ FACTS = FakeFacts(
             symbol("tcp_v4.isra.0"),
             symbol("worker_thread"),
             symbol("ep_poll"),
+            symbol("_printk"),
             symbol("udp_rcv"),
             symbol("udp_rcv.cold"),
             symbol("tcp_rcv"),

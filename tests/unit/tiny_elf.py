@@ -8,6 +8,10 @@ X86_64, AARCH64 = 62, 183
 RELOCATABLE, EXECUTABLE = 1, 2
 _GLOBAL, _WEAK = 1, 2
 _SHN_LIVEPATCH = 0xFF20
+_ALLOC, _INFO_LINK, _LIVEPATCH = 0x2, 0x40, 0x00100000
+
+#: (offset, symbol or its index, type, addend)
+Reloc = tuple[int, str | int, int, int]
 
 MODINFO = (
     "license=GPL v2",
@@ -32,33 +36,49 @@ def module(
     sections: Sequence[str] = (),
     parts: Mapping[str, bytes] | None = None,
     livepatch: Sequence[str] = (),
+    defined: Sequence[str] = (),
+    code: Mapping[str, bytes] | None = None,
+    relocations: Mapping[str, Sequence[Reloc]] | None = None,
     machine: int = X86_64,
     type_: int = RELOCATABLE,
 ) -> bytes:
-    names_ = (*undefined, *weak, *livepatch)
+    """``code``: sections that are loaded; ``relocations``: those of each, by the section's name, or
+    by that of a relocation section and the section that it is for."""
+    names_ = (*undefined, *weak, *livepatch, *defined)
     strings = b"\0" + b"".join(f"{name}\0".encode() for name in names_)
     symbols = bytes(24)
     for name in names_:
         bind = _WEAK if name in weak else _GLOBAL
         at = strings.index(f"\0{name}\0".encode()) + 1
-        home = _SHN_LIVEPATCH if name in livepatch else 0
+        home = _SHN_LIVEPATCH if name in livepatch else 1 if name in defined else 0
         symbols += struct.pack("<IBBHQQ", at, bind << 4, 0, home, 0, 0)
     info = b"".join(f"{entry}\0".encode() for entry in modinfo)
     made = [
-        (".modinfo", 1, info, 0, 0),
-        (".symtab", 2, symbols, 3, 24),
-        (".strtab", 3, strings, 0, 0),
-        *((name, 1, b"x", 0, 0) for name in sections),
-        *((name, 1, data, 0, 0) for name, data in (parts or {}).items()),
+        (".modinfo", 1, 0, info, 0, 0, 0),
+        (".symtab", 2, 0, symbols, 3, 1, 24),
+        (".strtab", 3, 0, strings, 0, 0, 0),
+        *((name, 1, 0, b"x", 0, 0, 0) for name in sections),
+        *((name, 1, 0, data, 0, 0, 0) for name, data in (parts or {}).items()),
+        *((name, 1, _ALLOC, data, 0, 0, 0) for name, data in (code or {}).items()),
     ]
+    for where, entries in (relocations or {}).items():
+        table, _, target = where.rpartition(" for ")
+        home = next((n for n, part in enumerate(made, 1) if part[0] == target), 0)
+        data = b"".join(
+            struct.pack("<QQq", offset, (names_.index(name) + 1) << 32 | kind, addend)
+            if isinstance(name, str)
+            else struct.pack("<QQq", offset, name << 32 | kind, addend)
+            for offset, name, kind, addend in entries
+        )
+        flags = _INFO_LINK | (_ALLOC | _LIVEPATCH if table.startswith(".klp.rela.") else 0)
+        made.append((table or f".rela{target}", 4, flags, data, 2, home, 24))
     names = b"\0" + b"".join(f"{name}\0".encode() for name, *_ in made) + b".shstrtab\0"
-    made.append((".shstrtab", 3, names, 0, 0))
+    made.append((".shstrtab", 3, 0, names, 0, 0, 0))
     body, headers = b"", bytes(64)
-    for name, kind, data, link, entry_size in made:
+    for name, kind, flags, data, link, info_, entry_size in made:
         at = names.index(f"\0{name}\0".encode()) + 1
-        local = 1 if kind == 2 else 0
         headers += struct.pack(
-            "<IIQQQQIIQQ", at, kind, 0, 0, 64 + len(body), len(data), link, local, 1, entry_size
+            "<IIQQQQIIQQ", at, kind, flags, 0, 64 + len(body), len(data), link, info_, 1, entry_size
         )
         body += data
     ident = b"\x7fELF\2\1\1" + bytes(9)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import struct
 from dataclasses import dataclass
 
 from lppack import abi
@@ -29,6 +30,10 @@ class ModuleCase:
 
 
 GOOD = tiny_elf.module()
+
+
+_KLP = ".klp.rela."
+_FOO, _BAR = ".klp.sym.vmlinux.foo,0", ".klp.sym.conn.bar,0"
 
 
 def _comment(text: str) -> bytes:
@@ -106,6 +111,52 @@ CASES = (
         "no position",
         tiny_elf.module(livepatch=[".klp.sym.vmlinux.s_show"]),
         "is not .klp.sym.OBJECT",
+    ),
+    *(
+        ModuleCase(
+            module.livepatch_relocations_are_whole,
+            title,
+            tiny_elf.module(
+                livepatch=[_FOO, _BAR], code={".text": bytes(8)}, relocations={where: [entry]}
+            ),
+            says,
+        )
+        for title, where, entry, says in (
+            ("of vmlinux", f"{_KLP}vmlinux.text for .text", (0, _FOO, 4, 0), ""),
+            ("of a module", f"{_KLP}conn.text for .text", (0, _BAR, 4, 0), ""),
+            ("ordinary", ".rela.text for .text", (0, "_printk", 4, 0), ""),
+            ("stripped after", f"{_KLP}vmlinux.text for .text", (0, 99, 4, 0), "names 1 symbols"),
+            ("nowhere", f"{_KLP}vmlinux.text for .no", (0, _FOO, 4, 0), "that does not exist"),
+            (
+                "of an ordinary symbol",
+                f"{_KLP}vmlinux.text for .text",
+                (0, "_printk", 4, 0),
+                "uses _printk, which is not a livepatch symbol",
+            ),
+            (
+                "a livepatch symbol in an ordinary section",
+                ".rela.text for .text",
+                (0, _FOO, 4, 0),
+                f"uses {_FOO}, which is a livepatch symbol",
+            ),
+            ("of no known type", f"{_KLP}vmlinux.text for .text", (0, _FOO, 9, 0), "of type 9"),
+            (
+                "of vmlinux for a module",
+                f"{_KLP}conn.text for .text",
+                (0, _FOO, 4, 0),
+                f"uses {_FOO}, which is not of conn",
+            ),
+        )
+    ),
+    ModuleCase(
+        module.livepatch_relocations_are_whole,
+        "not flagged",
+        tiny_elf.module(
+            livepatch=[_FOO],
+            code={".text": bytes(8)},
+            relocations={f"{_KLP}vmlinux.text for .text": [(0, _FOO, 4, 0)]},
+        ).replace(struct.pack("<IQ", 4, 0x100042), struct.pack("<IQ", 4, 0x42)),
+        "is not flagged as its name says",
     ),
     ModuleCase(
         module.nothing_late_is_wired_at_load,

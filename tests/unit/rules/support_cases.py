@@ -15,7 +15,7 @@ CASES = (
     Case(support.not_yet_supported, "workload", {"workload": {"calls": {}}}, [("workload",)]),
     Case(
         support.not_yet_supported,
-        "symbols",
+        "symbols of a module",
         {"objects": [{**full()["objects"][0], "symbols": ["a", {"name": "b", "as": "c"}]}]},
         [("objects", 0, "symbols")],
     ),

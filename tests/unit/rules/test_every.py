@@ -17,6 +17,7 @@ from tests.unit.rules import (
     needs_cases,
     source_cases,
     support_cases,
+    symbols_cases,
     workload_cases,
 )
 from tests.unit.rules.cases import AnyCase
@@ -29,8 +30,10 @@ CASES: tuple[AnyCase, ...] = (
     *support_cases.CASES,
     *workload_cases.CASES,
     *source_cases.CASES,
+    *symbols_cases.CASES,
     *history_cases.CASES,
     *kernel_cases.KERNEL_CASES,
+    *symbols_cases.KERNEL_CASES,
     *kernel_cases.TARGET_CASES,
     *kernel_cases.PLAN_CASES,
     *compiled_cases.CASES,

@@ -16,6 +16,7 @@ from tests.unit.rules import (
     manifest_cases,
     needs_cases,
     support_cases,
+    symbols_cases,
     workload_cases,
 )
 from tests.unit.rules.cases import Case, functions, shadow, title
@@ -28,6 +29,7 @@ CASES = (
     *files_cases.CASES,
     *support_cases.CASES,
     *workload_cases.CASES,
+    *symbols_cases.CASES,
 )
 
 

@@ -10,6 +10,7 @@ from lppack.errors import Level
 from lppack.rules.kernel import kernel_problems
 from lppack.rules.target import target_problems
 from tests.unit.fake_facts import CONFIG, FACTS
+from tests.unit.rules import symbols_cases
 from tests.unit.rules.cases import functions, title
 from tests.unit.rules.kernel_cases import (
     KERNEL_CASES,
@@ -22,7 +23,7 @@ from tests.unit.rules.kernel_cases import (
 from tests.unit.samples import document, full, kernel
 
 
-@pytest.mark.parametrize("case", KERNEL_CASES, ids=title)
+@pytest.mark.parametrize("case", (*KERNEL_CASES, *symbols_cases.KERNEL_CASES), ids=title)
 def test_rule_of_symbols(case: KernelCase) -> None:
     faults = list(case.rule(document(full(**case.changes)), case.facts))
     assert [fault.pointer for fault in faults] == case.faults

@@ -14,7 +14,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing, ManifestError, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.kernel.facts import Facts
-from lppack.model import FunctionPatch, Plan, stable_id
+from lppack.model import FunctionPatch, Plan, SymbolUse, stable_id
 from lppack.rules.target import matches
 from lppack.stages.load import load
 from lppack.stages.plan import plan
@@ -438,3 +438,29 @@ def test_the_plan_carries_the_ids(tmp_path: Path) -> None:
     assert made.shadow_ids_of("u") == ()
     assert made.converts
     assert json.loads(made.info)["transforms"] == ["t"]
+
+
+def test_symbols_get_their_positions(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show") + (
+        "    symbols:\n"
+        "      - ep_poll\n"
+        "      - {name: s_show, sympos: 3, as: third}\n"
+        "      - {name: udp_rcv, sympos: 1}\n"
+        "      - {name: _printk, as: lp_print}\n"
+        "      - _printk\n"
+    )
+    made = planned(tmp_path, text)
+    assert made.resolved == (
+        ("vmlinux", SymbolUse(name="ep_poll", c_name="ep_poll", sympos=0)),
+        ("vmlinux", SymbolUse(name="s_show", c_name="third", sympos=3)),
+        ("vmlinux", SymbolUse(name="udp_rcv", c_name="udp_rcv", sympos=0)),
+        ("vmlinux", SymbolUse(name="_printk", c_name="lp_print", sympos=0)),
+    )
+    assert made.anchor.symbols[-1].exported
+    told = {item.what: item.why for item in made.decisions}
+    assert told["symbol vmlinux:s_show"].startswith("position 3 of several")
+
+
+def test_an_exported_symbol_of_the_kernel_stays_an_ordinary_one(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show") + "    symbols: [_printk]\n")
+    assert made.resolved == ()

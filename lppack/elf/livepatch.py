@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Livepatch relocations: a module that kbuild made becomes one whose unexported symbols the kernel
+resolves (Documentation/livepatch/module-elf-format.rst, v6.1).
+
+The order is: strip, convert, sign. strip and objcopy do not renumber the symbols of such sections.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from lppack import abi
+from lppack.elf.rewrite import NotRewritable, Relocatable, Relocation, Section
+from lppack.errors import BuildFailed
+
+_STB_GLOBAL = 1
+_SHN_UNDEF = 0
+
+
+class NotConvertible(BuildFailed):
+    """Livepatch relocations cannot be made of what was built. Nothing was written."""
+
+    kind = "not-convertible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A symbol that the kernel is to resolve."""
+
+    c_name: str  # undefined in the module: "dup_helper_one"
+    object: str  # that it is in: "vmlinux" or a module
+    name: str  # there: "dup_helper"
+    sympos: int  # 0: the only one of that name
+
+    @property
+    def klp_name(self) -> str:
+        return f"{abi.KLP_SYMBOL}{self.object}.{self.name},{self.sympos}"
+
+
+def slots_of(object_: str) -> str:
+    """The section with the only livepatch relocations for a module: a table of pointers.
+
+    6.1 leaves what it has written when a module goes, and refuses that module afterwards, so these
+    words are cleared by the glue (commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on
+    a module removal") came in v6.3).
+    """
+    return f".data.lp_slots.{object_}"
+
+
+def convert(data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> bytes:
+    """The module with livepatch relocations; the same bytes for the same input.
+
+    ``objects``: those that the patch has. Raises NotConvertible, with all that is wrong.
+    """
+    try:
+        return _Conversion(data, wanted, objects).run()
+    except NotRewritable as error:
+        raise NotConvertible(error.message, hint="it must come from kbuild as it is") from None
+
+
+class _Conversion:
+    def __init__(self, data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> None:
+        if abi.MODULE_SIGNATURE in data:
+            raise NotConvertible(
+                "is signed, and a change would make the signature void",
+                hint="strip, convert, and then sign",
+            )
+        self.file = Relocatable(data)
+        self.wanted = wanted
+        self.objects = objects
+        self.names = {entry.c_name: entry for entry in wanted}
+
+    def run(self) -> bytes:
+        faults = [*self._converted_before(), *self._symbols()]
+        tables = [n for n, section in enumerate(self.file.sections) if section.type == abi.SHT_RELA]
+        split = {n: self._split(self.file.sections[n]) for n in tables}
+        for n in tables:
+            faults += self._misplaced(self.file.sections[n], split[n])
+        if faults:
+            raise NotConvertible(
+                "\n".join(faults), hint="what can be used, and how, is in docs/authors.md"
+            )
+        self._mark()
+        for n in tables:
+            self._write(self.file.sections[n], split[n])
+        return self.file.to_bytes()
+
+    def _converted_before(self) -> Iterator[str]:
+        for section in self.file.sections:
+            if section.name.startswith(abi.KLP_SECTION):
+                yield f"section {section.name}: it was converted already; build it again"
+        for symbol in self.file.symbols:
+            if symbol.name.startswith(abi.KLP_SYMBOL) or symbol.section == abi.SHN_LIVEPATCH:
+                yield f"symbol {symbol.name}: it was converted already; build it again"
+
+    def _symbols(self) -> Iterator[str]:
+        for entry in self.wanted:
+            if entry.object not in self.objects:
+                yield (
+                    f"symbol {entry.c_name}: {entry.object} is not an object of this patch, so the "
+                    "kernel would never look it up; add the object"
+                )
+        for symbol in self.file.symbols:
+            known = self.names.get(symbol.name)
+            if known and symbol.section != _SHN_UNDEF:
+                yield (
+                    f"symbol {symbol.name}: is listed as one of {known.object}, and a source "
+                    "defines it; declare it `extern`, or give it another name with `as`"
+                )
+
+    def _wanted(self, relocation: Relocation) -> Wanted | None:
+        symbol = self.file.symbols[relocation.symbol]
+        return self.names.get(symbol.name) if symbol.section == _SHN_UNDEF else None
+
+    def _split(self, table: Section) -> dict[str, list[Relocation]]:
+        """The relocations of ``table`` by the object that they wait for; "" is what stays."""
+        made: dict[str, list[Relocation]] = {"": []}
+        for entry in self.file.relocations(table):
+            known = self._wanted(entry)
+            made.setdefault(known.object if known else "", []).append(entry)
+        return made
+
+    def _misplaced(self, table: Section, split: dict[str, list[Relocation]]) -> Iterator[str]:
+        """What the kernel would refuse, or apply too late."""
+        target = self.file.target(table)
+        for object_, entries in split.items():
+            for entry in entries if object_ else ():
+                name = self.file.symbols[entry.symbol].name
+                where = f"symbol {name} of {object_}, section {target.name}+{entry.offset:#x}"
+                size = abi.RELOCATION_SIZES.get(entry.type)
+                if not target.flags & abi.SHF_ALLOC or target.name == abi.MODULE_STRUCT:
+                    yield f"{where}: the kernel does not relocate that section; use it elsewhere"
+                elif size is None:
+                    yield (
+                        f"{where}: the kernel knows no relocation of type {entry.type}; use plain C"
+                    )
+                elif any(target.data[entry.offset : entry.offset + size]):
+                    yield f"{where}: the kernel wants zeros there, and has found other bytes"
+                elif object_ != "vmlinux" and (
+                    target.name != slots_of(object_)
+                    or (entry.type, entry.addend) != (abi.R_X86_64_64, 0)
+                ):
+                    yield (
+                        f"{where}: would be applied after the kernel has used it, and would keep "
+                        f"{object_} from loading again; go through its slot"
+                    )
+
+    def _mark(self) -> None:
+        for symbol in self.file.symbols:
+            known = self.names.get(symbol.name)
+            if known:
+                self.file.rename(symbol, known.klp_name)
+                symbol.section, symbol.info = abi.SHN_LIVEPATCH, _STB_GLOBAL << 4
+
+    def _write(self, table: Section, split: dict[str, list[Relocation]]) -> None:
+        target = self.file.target(table)
+        flags = abi.SHF_ALLOC | abi.SHF_INFO_LINK | abi.SHF_RELA_LIVEPATCH
+        for object_, entries in sorted(split.items()):
+            if object_ and entries:
+                name = f"{abi.KLP_SECTION}{object_}.{target.name.removeprefix('.')}"
+                self.file.add_relocations(name, table.info, flags, entries)
+        self.file.set_relocations(table, split[""])

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""A relocatable x86-64 file as parts that can be changed, and written out again.
+
+Sections and symbols keep their numbers: what is new goes to the end of its table. pyelftools has no
+writer; LIEF cannot add a section to such a file, and objcopy cannot name a relocation section.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from lppack import abi
+from lppack.errors import LppackError
+
+_IDENT = b"\x7fELF\x02\x01\x01"  # ELFCLASS64, ELFDATA2LSB, EV_CURRENT
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_RELOCATION = struct.Struct("<QQq")
+_ET_REL, _EM_X86_64 = 1, 62
+_SHT_SYMTAB, _SHT_NOBITS = 2, 8
+
+
+class NotRewritable(LppackError):
+    """The file is not one that this module can write again. Nothing was done with it."""
+
+    exit_code = 5
+    kind = "not-rewritable"
+
+
+@dataclass(slots=True, kw_only=True)
+class Section:
+    name: str
+    name_at: int  # in .shstrtab
+    type: int
+    flags: int
+    address: int
+    size: int
+    link: int
+    info: int
+    align: int
+    entry_size: int
+    data: bytes  # empty where the section takes no room in the file
+
+
+@dataclass(slots=True, kw_only=True)
+class Symbol:
+    name: str
+    name_at: int  # in .strtab
+    info: int  # type, and binding << 4
+    other: int
+    section: int  # index, or one of the SHN_ values
+    value: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    offset: int  # in the section that it changes
+    symbol: int  # index
+    type: int
+    addend: int
+
+
+class Relocatable:
+    """The parts of a file. Raises NotRewritable where it is not what a compiler makes."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._read(data)
+        except (struct.error, IndexError, UnicodeDecodeError) as error:
+            raise NotRewritable(f"is damaged: {error}") from None
+
+    def _read(self, data: bytes) -> None:
+        header = _HEADER.unpack_from(data)
+        if not header[0].startswith(_IDENT) or header[1:3] != (_ET_REL, _EM_X86_64):
+            raise NotRewritable("is not a relocatable x86-64 file")
+        table, count, names = header[6], header[12], header[13]
+        raw = [_SECTION.unpack_from(data, table + _SECTION.size * n) for n in range(count)]
+        texts = data[raw[names][4] : raw[names][4] + raw[names][5]]
+        self._header = header
+        self.sections = [
+            Section(
+                name=_text(texts, entry[0]),
+                name_at=entry[0],
+                type=entry[1],
+                flags=entry[2],
+                address=entry[3],
+                size=entry[5],
+                link=entry[6],
+                info=entry[7],
+                align=entry[8],
+                entry_size=entry[9],
+                data=b"" if entry[1] == _SHT_NOBITS else data[entry[4] : entry[4] + entry[5]],
+            )
+            for entry in raw
+        ]
+        for section in self.sections:
+            if section.type != _SHT_NOBITS and len(section.data) != section.size:
+                raise NotRewritable(f"is cut short in section {section.name}")
+        tables = [n for n, section in enumerate(self.sections) if section.type == _SHT_SYMTAB]
+        if len(tables) != 1:
+            raise NotRewritable(f"has {len(tables)} symbol tables")
+        self.symtab = tables[0]
+        strings = self.sections[self.sections[self.symtab].link].data
+        self.symbols = [
+            Symbol(
+                name=_text(strings, name),
+                name_at=name,
+                info=info,
+                other=other,
+                section=section,
+                value=value,
+                size=size,
+            )
+            for name, info, other, section, value, size in _SYMBOL.iter_unpack(
+                self.sections[self.symtab].data
+            )
+        ]
+
+    def relocations(self, section: Section) -> list[Relocation]:
+        """Those that an SHT_RELA section holds. Raises NotRewritable: a symbol that is not there"""
+        found = [
+            Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
+            for offset, info, addend in _RELOCATION.iter_unpack(section.data)
+        ]
+        if any(entry.symbol >= len(self.symbols) for entry in found):
+            raise NotRewritable(f"{section.name} names a symbol that is not in the table")
+        return found
+
+    def target(self, section: Section) -> Section:
+        """What an SHT_RELA section changes."""
+        if not 0 < section.info < len(self.sections):
+            raise NotRewritable(f"{section.name} is for a section that does not exist")
+        return self.sections[section.info]
+
+    def set_relocations(self, section: Section, entries: list[Relocation]) -> None:
+        section.data = b"".join(
+            _RELOCATION.pack(e.offset, e.symbol << 32 | e.type, e.addend) for e in entries
+        )
+        section.size = len(section.data)
+
+    def rename(self, symbol: Symbol, name: str) -> None:
+        """Another name; the old one stays in .strtab, where others may share it."""
+        strings = self.sections[self.sections[self.symtab].link]
+        symbol.name, symbol.name_at = name, strings.size
+        _append(strings, name)
+
+    def add_relocations(
+        self, name: str, target: int, flags: int, entries: list[Relocation]
+    ) -> None:
+        """One more SHT_RELA section, for the section with index ``target``."""
+        names = self.sections[self._header[13]]
+        made = Section(
+            name=name,
+            name_at=names.size,
+            type=abi.SHT_RELA,
+            flags=flags,
+            address=0,
+            size=0,
+            link=self.symtab,
+            info=target,
+            align=8,
+            entry_size=_RELOCATION.size,
+            data=b"",
+        )
+        _append(names, name)
+        self.set_relocations(made, entries)
+        self.sections.append(made)
+
+    def to_bytes(self) -> bytes:
+        """The file: the same bytes for the same parts."""
+        table = self.sections[self.symtab]
+        table.data = b"".join(
+            _SYMBOL.pack(s.name_at, s.info, s.other, s.section, s.value, s.size)
+            for s in self.symbols
+        )
+        if len(self.sections) >= abi.SHN_LORESERVE:
+            raise NotRewritable(f"has {len(self.sections)} sections, more than a file can")
+        body, headers = bytearray(_HEADER.size), b""
+        for section in self.sections:
+            body += bytes(-len(body) % max(section.align, 1))
+            headers += _SECTION.pack(
+                section.name_at,
+                section.type,
+                section.flags,
+                section.address,
+                len(body) if section.type else 0,
+                section.size,
+                section.link,
+                section.info,
+                section.align,
+                section.entry_size,
+            )
+            body += section.data
+        body += bytes(-len(body) % 8)
+        header = list(self._header)
+        header[6], header[12] = len(body), len(self.sections)
+        _HEADER.pack_into(body, 0, *header)
+        return bytes(body + headers)
+
+
+def _text(table: bytes, at: int) -> str:
+    return table[at : table.index(b"\0", at) if b"\0" in table[at:] else None].decode("ascii")
+
+
+def _append(table: Section, text: str) -> None:
+    table.data += text.encode("ascii") + b"\0"
+    table.size = len(table.data)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Rules of `symbols`: what the author's code uses and the kernel does not export."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lppack.document import Document, Pointer
+from lppack.kernel.facts import Facts
+from lppack.rules.data import authors_functions
+from lppack.rules.replaced import clones_of, copies_of
+from lppack.rules.runner import Fault, Rule, safe
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A well-formed entry of `symbols`."""
+
+    pointer: Pointer
+    object: str
+    name: str
+    c_name: str
+    sympos: int | None
+
+
+def listed_symbols(document: Document) -> Iterator[Listed]:
+    for pointer, entry in document.mappings("objects"):
+        object_ = entry.get("name")
+        if not isinstance(object_, str):
+            continue
+        for where, text in document.strings(*pointer, "symbols"):
+            yield Listed(where, object_, text, text, None)
+        for where, item in document.mappings(*pointer, "symbols"):
+            name, sympos = item.get("name"), item.get("sympos")
+            c_name = item.get("as", name)
+            if isinstance(name, str) and isinstance(c_name, str):
+                position = sympos if isinstance(sympos, int) else None
+                yield Listed(where, object_, name, c_name, position)
+
+
+def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:
+    """In the sources each symbol goes by one C name, and that name means nothing else.
+
+    A name that a replacement or a hook has would be defined and undefined at once; one that two
+    symbols have would get one address. `lp_` names with a slot in them are those of lppack.
+    """
+    taken = {name for _, name in authors_functions(document)}
+    seen: set[str] = set()
+    for listed in listed_symbols(document):
+        shown = safe(listed.c_name)
+        if listed.c_name in taken:
+            yield Fault(listed.pointer, f'"{shown}" is a function of the sources too', "use `as`")
+        elif listed.c_name in seen:
+            yield Fault(
+                listed.pointer, f'"{shown}" is listed twice', "give one another name with `as`"
+            )
+        elif listed.c_name.startswith(("lp_slot_", "__lp_")):
+            yield Fault(listed.pointer, f'"{shown}" may be a name of lppack', "use `as`")
+        seen.add(listed.c_name)
+
+
+def symbol_can_be_written_in_c(document: Document) -> Iterator[Fault]:
+    """A static variable of a function is "count.3" in the kernel: `as` gives its name in C."""
+    for listed in listed_symbols(document):
+        if not listed.c_name.isidentifier():
+            yield Fault(
+                listed.pointer,
+                f'"{safe(listed.c_name)}" cannot be written in C',
+                f"write {{name: {safe(listed.name)}, as: {safe(listed.name.partition('.')[0])}}}",
+            )
+
+
+RULES: tuple[Rule, ...] = (symbol_has_a_name_of_its_own, symbol_can_be_written_in_c)
+
+
+def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
+    """The symbol is in that object, at that position (klp_find_object_symbol,
+    kernel/livepatch/core.c). If not, the patch or its module would not load."""
+    for listed in listed_symbols(document):
+        copies = copies_of(facts, listed.object, listed.name)
+        if copies is None or (copies and (listed.sympos or 1) <= len(copies)):
+            continue
+        if copies:
+            yield Fault(
+                listed.pointer,
+                f'{listed.object} has only {len(copies)} "{safe(listed.name)}", '
+                "and not that position",
+            )
+            continue
+        clones = clones_of(facts, listed.object, listed.name)
+        similar = facts.similar(
+            listed.name, module=None if listed.object == "vmlinux" else listed.object
+        )
+        yield Fault(
+            listed.pointer,
+            f'"{safe(listed.name)}" is not in {listed.object} of {facts.release}',
+            f"there is {', '.join(clones)}, whose arguments the compiler changed: copy the function"
+            if clones
+            else f'did you mean "{similar[0]}"?'
+            if similar
+            else "a function that is inlined everywhere is copied into the sources",
+        )
+
+
+def symbol_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Of several symbols of one name the manifest says which, by `sympos`; variables count too."""
+    for listed in listed_symbols(document):
+        copies = copies_of(facts, listed.object, listed.name) or ()
+        if not listed.sympos and len(copies) > 1:
+            places = "; ".join(
+                f"{copy.sympos} at {copy.address:#x} ({copy.type})" for copy in copies[:8]
+            )
+            yield Fault(
+                listed.pointer,
+                f'{listed.object} has {len(copies)} symbols "{safe(listed.name)}"',
+                f'give "sympos": {places}',
+            )
+
+
+def symbol_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Memory of __init functions and __initdata is given back after boot, or after the module's
+    init; what uses it then uses someone else's."""
+    for listed in listed_symbols(document):
+        copies = copies_of(facts, listed.object, listed.name) or ()
+        for copy in copies:
+            if copy.init and copy.sympos == (listed.sympos or 1):
+                yield Fault(
+                    listed.pointer,
+                    f'"{safe(listed.name)}" of {listed.object} is gone after init',
+                    "do without it",
+                )
+
+
+KERNEL_RULES = (symbol_exists, symbol_is_one, symbol_outlives_boot)
