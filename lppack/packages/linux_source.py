@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Private headers of a kernel: from the linux-source package of its exact version."""
+"""Sources of a kernel: from the linux-source package of its exact version."""
 
 import difflib
 import re
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lppack import store
@@ -14,6 +15,20 @@ from lppack.model import Kernel
 from lppack.packages import deb
 from lppack.packages.apt import Apt
 from lppack.packages.kernels import Source, everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Which files of a folder are wanted, and how messages call them."""
+
+    name: str  # of the folder in the cache
+    endings: tuple[str, ...]
+    what: str
+    key: str = ""
+
+
+_HEADERS = _Kind("headers", (".h",), "header", "kernel_headers: ")
+_SOURCES = _Kind("files", (".c", ".h"), "C file")
 
 
 def package_of(kernel: Kernel) -> str:
@@ -27,6 +42,16 @@ def package_of(kernel: Kernel) -> str:
     return f"linux-source-{found[0]} {kernel.package}"
 
 
+def package_at(version: str) -> str:
+    """``linux-source-6.1 6.1.192-2`` for "6.1.192-2"."""
+    found = re.match(r"\d+\.\d+(?=\.\d)", version)
+    if found is None or not re.fullmatch(r"[A-Za-z0-9.+~-]+", version):
+        raise EnvironmentMissing(
+            f'"{version}" is not the version of a kernel package', hint="it is like 6.1.192-2"
+        )
+    return f"linux-source-{found[0]} {version}"
+
+
 def private_headers(
     kernel: Kernel, folders: Sequence[str], *, source: Source | None = None
 ) -> tuple[tuple[str, Path], ...]:
@@ -34,30 +59,48 @@ def private_headers(
 
     Raises EnvironmentMissing: no such package, or no header in a folder.
     """
-    home = store.cache_dir() / "sources" / package_of(kernel).replace(" ", "_")
-    missing = [folder for folder in folders if not _place(home, folder).is_dir()]
-    if missing:
-        with store.locked(home.with_suffix(".lock")):
-            _extract(_archive(kernel, home, source or Apt()), missing, home)
+    home = _files(package_of(kernel), folders, _HEADERS, source)
     return tuple(
         sorted(
             (f"{folder}/{file.name}", file)
             for folder in folders
-            for file in _place(home, folder).iterdir()
+            for file in _place(home, folder, _HEADERS).iterdir()
         )
     )
 
 
-def _place(home: Path, folder: str) -> Path:
-    return home / "headers" / folder.replace("/", ",")
+def source_file(package: str, path: str, *, source: Source | None = None) -> bytes | None:
+    """One .c or .h file of the kernel's tree; None: its folder has no such file.
+
+    ``package`` is what package_of() or package_at() says. Raises EnvironmentMissing: no such
+    package, or no such folder.
+    """
+    folder, _, name = path.rpartition("/")
+    home = _files(package, [folder], _SOURCES, source)
+    file = _place(home, folder, _SOURCES) / name
+    return file.read_bytes() if name and file.is_file() else None
 
 
-def _archive(kernel: Kernel, home: Path, source: Source) -> Path:
+def _files(package: str, folders: Sequence[str], kind: _Kind, source: Source | None) -> Path:
+    """Where the cache has that kind of file from those folders."""
+    home = store.cache_dir() / "sources" / package.replace(" ", "_")
+    missing = [folder for folder in folders if not _place(home, folder, kind).is_dir()]
+    if missing:
+        with store.locked(home.with_suffix(".lock")):
+            _extract(_archive(package, home, source or Apt()), missing, home, kind)
+    return home
+
+
+def _place(home: Path, folder: str, kind: _Kind) -> Path:
+    return home / kind.name / folder.replace("/", ",")
+
+
+def _archive(package: str, home: Path, source: Source) -> Path:
     """The archive of the sources, fetched once: 130 MB."""
     kept = home / "linux-source.tar.xz"
     if kept.is_file():
         return kept
-    name, version = package_of(kernel).split(" ")
+    name, version = package.split(" ")
     offering = next((one for one in everywhere(source) if version in one.versions(name)), source)
     with tempfile.TemporaryDirectory(dir=_made(home), prefix=".download.") as folder:
         place = Path(folder)
@@ -71,26 +114,26 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _extract(archive: Path, folders: Sequence[str], home: Path) -> None:
+def _extract(archive: Path, folders: Sequence[str], home: Path, kind: _Kind) -> None:
     """One pass over the archive: some 20 s. Only ordinary files come out, under names of ours."""
     wanted = dict.fromkeys(folders, 0)
     near: set[str] = set()
-    with tempfile.TemporaryDirectory(dir=home, prefix=".headers.") as draft:
+    with tempfile.TemporaryDirectory(dir=home, prefix=".draft.") as draft:
         with tarfile.open(archive, "r|xz") as tar:
             for member in tar:
                 folder, _, name = member.name.partition("/")[2].rpartition("/")
-                if member.isfile() and name.endswith(".h"):
+                if member.isfile() and name.endswith(kind.endings):
                     near.add(folder)
                     if folder in wanted and (data := tar.extractfile(member)):
                         wanted[folder] += 1
-                        (_made(_place(Path(draft), folder)) / name).write_bytes(data.read())
+                        (_made(_place(Path(draft), folder, kind)) / name).write_bytes(data.read())
         for folder, count in wanted.items():
             if not count:
                 close = difflib.get_close_matches(folder, sorted(near), n=3)
                 raise EnvironmentMissing(
-                    f'kernel_headers: no header is right in "{folder}" of {home.name}',
+                    f'{kind.key}no {kind.what} is right in "{folder}" of {home.name}',
                     hint=f"did you mean {' or '.join(close)}?" if close else "name a folder",
                 )
-        _made(home / "headers")
+        _made(home / kind.name)
         for folder in folders:
-            _place(Path(draft), folder).rename(_place(home, folder))
+            _place(Path(draft), folder, kind).rename(_place(home, folder, kind))
