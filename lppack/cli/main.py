@@ -17,6 +17,7 @@ _HOMES = {
     **dict.fromkeys(("doctor", "demo"), "setup"),
     **dict.fromkeys(("validate", "plan", "generate", "build", "inspect", "test"), "author"),
     "facts": "facts",
+    "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status"), "operate"),
     "guest": "guest",
     **dict.fromkeys(("explain", "completion"), "help"),

@@ -204,6 +204,7 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
         "\n".join(f"{manifest.path}: {line}" for line in lines),
         file=str(manifest.path),
         hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
+        report={"undefined": sorted({*names} - replacements)},
     )
 
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What a unified diff makes of a file, and which items that changes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from unidiff.errors import UnidiffParseError
+from unidiff.patch import PatchedFile, PatchSet
+
+from lppack.csource.parse import Item, Kind, Unit
+from lppack.errors import AnswerIsNo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """One file before and after, and the names of its items that differ."""
+
+    before: Unit
+    after: Unit
+    changed: tuple[Item, ...]  # as they are after it; what is gone as it was
+    added: tuple[Item, ...]
+    removed: tuple[Item, ...]
+
+    def functions(self) -> tuple[str, ...]:
+        """Functions that were there before and are not as they were, also where only a macro or a
+        constant that they use was changed."""
+        touched = {item.name for item in self.changed if item.kind is not Kind.FUNCTION}
+        found = {item.name for item in self.changed if item.kind is Kind.FUNCTION}
+        before = self.before.functions
+        macros = {item.name for item in self.changed if item.kind is Kind.MACRO}
+        for name, item in self.after.functions.items():
+            if name in before and touched & item.uses and macros & item.uses:
+                found.add(name)
+        return tuple(name for name in self.after.functions if name in found)
+
+
+def read_diff(text: str) -> tuple[PatchedFile, ...]:
+    """The files of a unified diff; AnswerIsNo: it is none."""
+    try:
+        found = tuple(PatchSet(text))
+    except UnidiffParseError as error:
+        raise AnswerIsNo(
+            f"this is no unified diff: {error}", hint="give the output of diff -u or git diff"
+        ) from error
+    if not found:
+        raise AnswerIsNo("there is no change in it", hint="give the output of diff -u or git diff")
+    return found
+
+
+def path_of(file: PatchedFile) -> str:
+    """The path in the kernel's tree, without the first part of it, as with patch -p1."""
+    name: str = file.target_file if file.source_file == "/dev/null" else file.source_file
+    return name.split("\t")[0].partition("/")[2]
+
+
+def patched(text: str, file: PatchedFile) -> str:
+    """``text`` with the hunks of ``file``; each may have moved, but must fit exactly."""
+    lines = text.splitlines(keepends=True)
+    moved = 0
+    for hunk in file:
+        old = [str(line.value) for line in hunk if line.is_context or line.is_removed]
+        new = [str(line.value) for line in hunk if line.is_context or line.is_added]
+        wanted = hunk.source_start - 1 + moved
+        at = _nearest(lines, old, wanted)
+        if at is None:
+            raise AnswerIsNo(
+                f"{path_of(file)}: the change at line {hunk.source_start} does not fit the "
+                "sources of this kernel",
+                hint="give the diff as it was backported to this kernel's series, or use "
+                "--between with two versions of the package",
+            )
+        lines[at : at + len(old)] = new
+        moved = at - (hunk.source_start - 1) + len(new) - len(old)
+    return "".join(lines)
+
+
+def _nearest(lines: Sequence[str], old: Sequence[str], wanted: int) -> int | None:
+    """Where ``old`` stands in ``lines``, nearest to line ``wanted``."""
+    places = [at for at in range(len(lines) - len(old) + 1) if lines[at : at + len(old)] == old]
+    return min(places, key=lambda at: abs(at - wanted), default=None)
+
+
+def compare(before: Unit, after: Unit) -> Changes:
+    """What differs; comments, blanks and the place in the file do not count."""
+    old, new = _defined(before), _defined(after)
+    return Changes(
+        before=before,
+        after=after,
+        changed=tuple(
+            item for key, item in new.items() if key in old and old[key].tokens != item.tokens
+        ),
+        added=tuple(item for key, item in new.items() if key not in old),
+        removed=tuple(item for key, item in old.items() if key not in new),
+    )
+
+
+def only(changes: Changes, functions: Iterable[str]) -> Changes:
+    """As if nothing else had changed: the new form of ``functions`` in the old file, with what
+    they use of what is new in it."""
+    wanted = set(functions)
+    before, after = changes.before, changes.after
+    missing = sorted(wanted - set(after.functions))
+    if missing:
+        raise AnswerIsNo(f"{after.path} has no function {', '.join(missing)}")
+    added = {name: item for item in changes.added for name in item.names}
+    todo = list(wanted)
+    taken: set[str] = set()
+    while todo:
+        for name in after.functions[n].uses if (n := todo.pop()) in after.functions else ():
+            if name in added and name not in taken:
+                taken.add(name)
+                todo.append(name)
+    items: list[Item] = []
+    fresh = [item for item in changes.added if taken & set(item.names)]
+    for item in before.items:
+        own = item.kind is Kind.FUNCTION and item.name in wanted
+        if own:
+            items += [replace(one, line=item.line) for one in fresh if one.kind is Kind.FUNCTION]
+        items.append(after.functions[item.name] if own else item)
+    first = next((i for i, item in enumerate(items) if item.kind is Kind.FUNCTION), len(items))
+    items[first:first] = [item for item in fresh if item.kind is not Kind.FUNCTION]
+    last = max((i for i, item in enumerate(items) if item.kind is Kind.INCLUDE), default=-1) + 1
+    known = {item.text for item in before.items if item.kind is Kind.INCLUDE}
+    items[last:last] = [
+        item for item in after.items if item.kind is Kind.INCLUDE and item.text not in known
+    ]
+    found = compare(before, Unit(after.path, tuple(items), after.text))
+    same = sorted(wanted - {item.name for item in (*found.changed, *found.added)})
+    if same:
+        raise AnswerIsNo(f"{', '.join(same)} is the same in both versions of {after.path}")
+    return found
+
+
+def _defined(unit: Unit) -> dict[tuple[str, str, tuple[str, ...]], Item]:
+    """Every item that has a definition, by its kind, name and branch."""
+    kinds = (Kind.FUNCTION, Kind.VARIABLE, Kind.TYPE, Kind.MACRO)
+    return {
+        (item.kind.value, item.name, item.conditions): item
+        for item in unit.items
+        if item.kind in kinds
+    }

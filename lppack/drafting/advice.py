@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""What a diff does to data and to locks, which a live patch must not pass over in silence."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lppack.csource.changes import Changes
+from lppack.csource.parse import Item, Kind, members
+from lppack.drafting.places import Cannot, Places
+
+# include/linux/{mutex,spinlock,rwlock,rwsem,rcupdate,srcu}.h, include/net/sock.h (v6.1).
+_LOCK = re.compile(
+    r"\b((?:mutex|spin|raw_spin|read|write|rcu_read|srcu_read|local)_(?:try)?(?:un)?lock\w*"
+    r"|(?:down|up)(?:_read|_write)\w*|(?:lock|release)_sock\w*|rtnl_(?:un)?lock)\s*\(([^()]*)"
+)
+_COUNTER = re.compile(
+    r"(?:->|\.)(?P<after>\w+)\s*(?P<sign>\+\+|--|\+=|-=)"
+    r"|(?P<first>\+\+|--)\s*\w+(?:->|\.)(?P<before>\w+)"
+    r"|\batomic\w*_(?P<word>inc|dec|add|sub)\w*\s*\([^;]*?(?:->|\.)(?P<atomic>\w+)\s*\)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A structure that the diff changes, or a new one that is attached to what lives already."""
+
+    type: str  # "struct conn"
+    size: int | None  # of those that live, in bytes; None: the kernel has none of them
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.type.partition(" ")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    layouts: tuple[Layout, ...]
+    data: tuple[str, ...]  # static variables whose contents the diff changes
+    counters: tuple[str, ...]  # members that are counted otherwise
+    locks: tuple[str, ...]  # functions whose locking the diff changes
+
+    @property
+    def changes_data(self) -> bool:
+        return bool(self.layouts or self.data or self.counters)
+
+
+def advise(every: Sequence[Changes], places: Places) -> Advice:
+    """What stands in the changed items of all files."""
+    locks: list[str] = []
+    counters: Counter[str] = Counter()
+    for changes in every:
+        before = changes.before.functions
+        for item in (*changes.changed, *changes.added):
+            if item.kind is Kind.FUNCTION:
+                old = before.get(item.name)
+                if _locks(item) != _locks(old):
+                    locks.append(item.name)
+                counters.update(_counted(item))
+                counters.subtract(_counted(old))
+        for item in changes.removed:
+            counters.subtract(_counted(item))
+    data = [i.name for c in every for i in c.changed if i.kind is Kind.VARIABLE]
+    return Advice(
+        layouts=tuple(layout for c in every for layout in _layouts(c, places)),
+        data=tuple(dict.fromkeys(data)),
+        counters=tuple(sorted({what[:-1] for what, count in counters.items() if count})),
+        locks=tuple(dict.fromkeys(name for name in locks if _was_there(name, every))),
+    )
+
+
+def refused(advice: Advice) -> tuple[Cannot, ...]:
+    """What is not a live patch, whatever a person adds to it."""
+    living = [layout for layout in advice.layouts if layout.size is not None]
+    if not living or not advice.locks:
+        return ()
+    types = ", ".join(f"{x.type} ({x.size} bytes; {_difference(x)})" for x in living)
+    return (
+        Cannot(
+            what=", ".join(advice.locks),
+            why=f"the locking changes together with the layout of what lives already: {types}. An "
+            "object made before the patch has not the new members, and a thread that holds the old "
+            "lock does not keep out one that takes the new one",
+            way="fix the defect inside the locking that is there, if it can be; else install the "
+            "fixed kernel",
+        ),
+    )
+
+
+def words(advice: Advice) -> Iterator[str]:
+    """What a person has to decide, one sentence each."""
+    for layout in advice.layouts:
+        if layout.size is None:
+            yield (
+                f"{layout.type} is new: state for each of something that lives already. A shadow "
+                "variable is proposed; say what it is attached to, and what objects made before "
+                "the patch get"
+            )
+        else:
+            yield (
+                f"the layout of {layout.type} changes ({_difference(layout)}), and the kernel has "
+                f"such objects of {layout.size} bytes: no function of the patch may use the new "
+                "layout. Members that are added become a shadow variable, converted on access"
+            )
+    for name in advice.data:
+        yield (
+            f"{name} is static data with other contents: the kernel's own stays as it is until a "
+            "hook changes it (pre_patch), and must be as it was after the patch (post_unpatch)"
+        )
+    for name in advice.counters:
+        yield (
+            f"{name} is counted otherwise: what was counted before the patch stays wrong unless it "
+            "is converted, and old functions must find the old count again after revert"
+        )
+    for name in advice.locks:
+        yield (
+            f"the locking in {name} changes: while threads switch, old and new code run side by "
+            "side. Is each safe beside the other? If not, it needs SWITCH_KERNEL"
+        )
+
+
+def stubs(advice: Advice) -> tuple[str, ...]:
+    """What stops the build until a person has written it."""
+    found = [
+        f"write the transform of {layout.type}: lp_{layout.name}_forward() and the rest of "
+        "lppack.h's contract, and remove this line"
+        for layout in advice.layouts
+    ]
+    found += [
+        f"write lp_pre_patch() and lp_post_unpatch() for {name}, and remove this line"
+        for name in advice.data
+    ]
+    found += [
+        f"decide how {name} of what lives already is converted, and remove this line"
+        for name in advice.counters
+    ]
+    return tuple(found)
+
+
+def _layouts(changes: Changes, places: Places) -> Iterator[Layout]:
+    before = changes.before.by_name
+    source = changes.before.path.endswith(".c")
+    for item in changes.changed:
+        for name in item.names:
+            if item.kind is Kind.TYPE and name.startswith(("struct ", "union ")):
+                old = next(i for i in before[name] if i.kind is Kind.TYPE)
+                known = places.facts.layouts(name, module=places.module)
+                had, has = members(old), members(item)
+                yield Layout(
+                    type=name,
+                    size=known[0].size if known else None,
+                    gained=tuple(m for m in has if m not in had),
+                    lost=tuple(m for m in had if m not in has),
+                )
+    for item in changes.added:
+        for name in item.names:
+            if source and item.kind is Kind.TYPE and name.startswith("struct "):
+                yield Layout(type=name, size=None, gained=tuple(members(item)), lost=())
+
+
+def _difference(layout: Layout) -> str:
+    said = [f"+{name}" for name in layout.gained] + [f"-{name}" for name in layout.lost]
+    return " ".join(said) or "other types"
+
+
+def _locks(item: Item | None) -> Counter[str]:
+    """Every call that takes or releases a lock, with what it is given."""
+    found = _LOCK.findall(item.tokens) if item else []
+    return Counter(f"{call}({''.join(of.split())})" for call, of in found)
+
+
+def _counted(item: Item | None) -> list[str]:
+    """Members that the function counts up or down, each as often as that stands in it."""
+    return [
+        f"{match['after'] or match['before'] or match['atomic']}"
+        f"{'+' if (match['sign'] or match['first'] or match['word'])[0] in '+ia' else '-'}"
+        for match in (_COUNTER.finditer(item.tokens) if item else ())
+    ]
+
+
+def _was_there(name: str, every: Sequence[Changes]) -> bool:
+    return any(name in changes.before.functions for changes in every)

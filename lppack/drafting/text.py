@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""An Extract as C text."""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from lppack.csource.parse import Item, Kind, Unit, declared
+from lppack.drafting.extract import Extract, Form, includes
+
+#: The kernel's header of that path; None: its sources have none.
+Header = Callable[[str], Unit | None]
+
+_QUOTED = re.compile(r'#\s*include\s+"([^"]+)"')
+_STORAGE = re.compile(
+    r"\b(?:static|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
+    r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
+)
+# include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
+_DROPPED = ("CREATE_TRACE_POINTS",)
+
+
+def c_text(made: Extract, head: str, header: Header, stubs: Sequence[str] = ()) -> str:
+    """The whole file, after the comment ``head``; ``stubs`` are errors for a person to replace."""
+    at_top = dict(includes(made.unit))
+    lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
+    used = _used(made)
+    lines += _with_conditions(
+        (item, text)
+        for item in at_top.values()
+        if item.name not in _DROPPED
+        if (text := _include(item, made.unit.path, header, used)) is not None
+    )
+    lines += ["#include <linux/livepatch.h>"] if stubs else []
+    lines += ["", *(f'#error "{stub}"' for stub in stubs)] if stubs else []
+    if made.fresh:
+        lines.append("")
+        lines += _with_conditions((item, _fresh(item, made)) for item in made.fresh)
+    body = [
+        (made.unit.items[at], _form(made.unit.items[at], form, made))
+        for at, form in sorted(made.forms.items())
+        if at not in at_top
+    ]
+    return "\n".join([*lines, "", *_with_conditions(iter(body), apart=True)]) + "\n"
+
+
+def private_folders(made: Extract, header: Header) -> tuple[str, ...]:
+    """Folders of the headers that the file takes from its own place in the tree."""
+    found: set[str] = set()
+    used = _used(made)
+    todo = [(item.text, made.unit.path) for item in made.unit.items if item.kind is Kind.INCLUDE]
+    seen: set[str] = set()
+    while todo:
+        path = _own_header(*todo.pop(), header)
+        if path is None or path in seen or not _gives(path, used, header, set()):
+            continue
+        seen.add(path)
+        found.add(posixpath.dirname(path))
+        inside = header(path)
+        assert inside is not None
+        todo += [(item.text, path) for item in inside.items if item.kind is Kind.INCLUDE]
+    return tuple(sorted(found))
+
+
+def _used(made: Extract) -> frozenset[str]:
+    """Every name that stands in what is written."""
+    items = [made.unit.items[at] for at in made.forms] + made.fresh
+    return frozenset(name for item in items for name in item.uses)
+
+
+def _gives(path: str, used: frozenset[str], header: Header, seen: set[str]) -> bool:
+    """Whether a private header, or one that it includes, says what one of the names means."""
+    unit = header(path)
+    if unit is None or path in seen:
+        return False
+    seen.add(path)
+    if used & unit.by_name.keys():
+        return True
+    inside = [item.text for item in unit.items if item.kind is Kind.INCLUDE]
+    return any(
+        _gives(own, used, header, seen)
+        for text in inside
+        if (own := _own_header(text, path, header))
+    )
+
+
+def _include(item: Item, path: str, header: Header, used: frozenset[str]) -> str | None:
+    """The line as it must read outside of the kernel's tree; None: nothing of it is used."""
+    own = _own_header(item.text, path, header)
+    if own is None:
+        return item.text
+    return f'#include "{own}"' if _gives(own, used, header, set()) else None
+
+
+def _own_header(text: str, path: str, header: Header) -> str | None:
+    """The path in the tree of a header that is not below include/; None: it is, or is not there."""
+    match = _QUOTED.match(text)
+    if match is None:
+        return None
+    own = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1]))
+    public = own.startswith(("include/", "../"))
+    return own if not public and own.endswith(".h") and header(own) else None
+
+
+def _fresh(item: Item, made: Extract) -> str:
+    text = item.renamed(made.names)
+    if item.kind is Kind.MACRO:
+        return f"#undef {item.name}\n{text}"
+    return text
+
+
+def _form(item: Item, form: Form, made: Extract) -> str:
+    if form is Form.EXTERN:
+        return declared(item)
+    if item.kind is not Kind.FUNCTION:
+        text = item.renamed(made.names)
+        if item.kind is Kind.PROTOTYPE and made.names.keys() & set(item.names):
+            new = any(made.names.get(n) == f"lp_{n}" for n in item.names if _is_new(made, n))
+            text = _STORAGE.sub("", text)
+            return text if new else f"static {text.removeprefix('extern ')}"
+        return text
+    head, body = item.text[: item.body], item.renamed(made.names)
+    signature = item.renamed(made.names, head)
+    body = body[len(signature) :]
+    if form is Form.NEW:
+        plain = _aligned(head, _STORAGE.sub("", signature))
+        return f"{plain.rstrip()};\n\n{plain}{body}"
+    if not item.static:
+        return _aligned(head, f"static {signature}") + body
+    return _aligned(head, signature) + body
+
+
+def _is_new(made: Extract, name: str) -> bool:
+    items = made.unit.items
+    return any(form is Form.NEW and items[at].name == name for at, form in made.forms.items())
+
+
+def _aligned(old: str, new: str) -> str:
+    """Parameters that stood below the opening bracket stand there again."""
+    first, *rest = new.split("\n")
+    before = old.split("\n")
+    if "(" not in first or len(before) != len(rest) + 1 or "(" not in before[0]:
+        return new
+    column, wanted = before[0].index("(") + 1, first.index("(") + 1
+    lines = [first]
+    for line in rest:
+        text = line.lstrip(" \t")
+        indent = len(line[: len(line) - len(text)].expandtabs(8))
+        if indent == column and text:
+            line = "\t" * (wanted // 8) + " " * (wanted % 8) + text
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _with_conditions(items: Iterator[tuple[Item, str]], *, apart: bool = False) -> Iterator[str]:
+    """The texts, inside the branches that were not decided."""
+    open_: tuple[str, ...] = ()
+    last: Kind | None = None
+    for item, text in items:
+        same = 0
+        while same < min(len(open_), len(item.conditions)) and (
+            open_[same] == item.conditions[same]
+        ):
+            same += 1
+        for _ in open_[same:]:
+            yield "#endif"
+        blank = apart and last is not None and (item.kind is not last or "\n" in text)
+        if blank:
+            yield ""
+        yield from item.conditions[same:]
+        open_, last = item.conditions, item.kind
+        yield text
+    for _ in open_:
+        yield "#endif"

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""draft on the diffs of real fixes, with the exact kernel, its sources and the real compiler."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import EXAMPLES, Ran, check_shape, lppack
+
+pytestmark = pytest.mark.docker
+
+KERNEL = "6.1.0-47-amd64"
+
+
+def draft(*words: str | Path) -> Ran:
+    return lppack("draft", *words, "--kernel", KERNEL, "--format", "json", limit=900.0)
+
+
+def of_fix(name: str, folder: Path) -> Ran:
+    return draft(EXAMPLES / f"fixes/{name}/upstream.diff", "-o", folder)
+
+
+def test_a_diff_becomes_a_patch_that_builds(tmp_path: Path) -> None:
+    ran = of_fix("prctl-auxv", tmp_path / "prctl-auxv")
+    assert ran.rc == 0, ran.err
+    check_shape("draft", ran.json)
+    assert ran.json["built"], ran.json["why"]
+    assert ran.json["object"] == "vmlinux"
+    assert ran.json["package"] == "linux-source-6.1 6.1.170-3"
+    assert [f["name"] for f in ran.json["functions"]] == ["prctl_set_auxv"]
+    source = (tmp_path / "prctl-auxv/sys.c").read_text()
+    assert "memcpy(mm->saved_auxv, user_auxv, sizeof(user_auxv));" in source
+    assert lppack("validate", tmp_path / "prctl-auxv", "--kernel", KERNEL).rc == 0
+
+
+def test_two_versions_instead_of_a_diff(tmp_path: Path) -> None:
+    ran = draft(
+        *("--between", "6.1.170-3", "6.1.192-2", "--path", "kernel/sys.c"),
+        *("--function", "prctl_set_auxv", "-o", tmp_path / "between"),
+    )
+    assert ran.rc == 0, ran.err
+    assert ran.json["built"], ran.json["why"]
+    assert of_fix("prctl-auxv", tmp_path / "diff").rc == 0
+    one, other = (
+        (tmp_path / f"{name}/sys.c").read_text().partition("*/")[2] for name in ("between", "diff")
+    )
+    assert one == other
+
+
+def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
+    """ "tracing: Free histogram the field rejected for a bad modifier" (CVE-2026-97921)."""
+    ran = draft(
+        *("--between", "6.1.170-3", "6.1.192-2", "--path", "kernel/trace/trace_events_hist.c"),
+        *("--function", "__create_val_field", "-o", tmp_path / "no"),
+    )
+    assert ran.rc == 9, ran.out
+    check_shape("draft-refused", ran.json)
+    assert [one["what"] for one in ran.json["cannot"]] == ["__create_val_field"]
+    assert "kernel/trace is built without -pg" in ran.json["error"]["message"]
+    assert "install the fixed kernel" in ran.json["error"]["hint"]
+    assert not (tmp_path / "no").exists()
+
+
+def test_layout_and_locking_of_what_lives_is_refused(tmp_path: Path) -> None:
+    """ "epoll: use refcount to reduce ep_mutex contention"."""
+    ran = draft(
+        *("--between", "6.1.170-3", "6.1.192-2", "--path", "fs/eventpoll.c"),
+        *("-o", tmp_path / "no"),
+    )
+    assert ran.rc == 9, ran.out
+    check_shape("draft-refused", ran.json)
+    message = ran.json["error"]["message"]
+    assert "the locking changes together with the layout" in message
+    assert "struct eventpoll" in message and "+refcount" in message
+    assert "eventpoll_release_file" in message
+    assert ran.json["error"]["hint"]
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_function_that_did_not_change_is_said(tmp_path: Path) -> None:
+    ran = draft(
+        *("--between", "6.1.170-3", "6.1.192-2", "--path", "kernel/sys.c"),
+        *("--function", "getrusage", "-o", tmp_path / "no"),
+    )
+    assert ran.rc == 9, ran.out
+    assert "getrusage is the same in both versions of kernel/sys.c" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("{diff}", "--between", "1", "2"), "either a diff or --between"),
+        ((), "either a diff or --between"),
+        (("--between", "1", "2"), "--between goes with --path"),
+        (("{diff}", "--function", "f"), "go with --between"),
+    ],
+)
+def test_usage(words: tuple[str, ...], said: str) -> None:
+    diff = str(EXAMPLES / "fixes/prctl-auxv/upstream.diff")
+    ran = lppack("draft", *(word.format(diff=diff) for word in words), "--kernel", KERNEL)
+    assert ran.rc == 2
+    assert said in ran.err

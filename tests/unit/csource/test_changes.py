@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Diffs are applied exactly, and what they change is known by name."""
+
+import difflib
+
+import pytest
+
+from lppack.csource.changes import Changes, compare, only, patched, path_of, read_diff
+from lppack.csource.parse import parse
+from lppack.errors import AnswerIsNo
+from tests.unit.csource.sample import FILE, known
+
+
+def diff(new: str, old: str = FILE) -> str:
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), "a/fs/small.c", "b/fs/small.c"
+    )
+    return "".join(lines)
+
+
+def changes(new: str, old: str = FILE) -> Changes:
+    return compare(parse("fs/small.c", old, known), parse("fs/small.c", new, known))
+
+
+NEW = FILE.replace("2 * x", "2 * (x)")
+
+
+def test_a_diff_makes_the_new_file_of_the_old() -> None:
+    [file] = read_diff(diff(NEW))
+    assert path_of(file) == "fs/small.c"
+    assert patched(FILE, file) == NEW
+
+
+def test_a_hunk_may_have_moved() -> None:
+    [file] = read_diff(diff(NEW))
+    assert patched(f"/* one\n * more */\n{FILE}", file) == f"/* one\n * more */\n{NEW}"
+
+
+def test_a_hunk_that_does_not_fit_is_refused() -> None:
+    [file] = read_diff(diff(NEW))
+    with pytest.raises(AnswerIsNo, match=r"fs/small.c: the change at line \d+ does not fit"):
+        patched(FILE.replace("twice(int x)", "twice(long x)"), file)
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "--- a/x\n+++ b/x\n@@ -1,2 +1 @@\n a\n"])
+def test_what_is_no_diff_is_refused(text: str) -> None:
+    with pytest.raises(AnswerIsNo):
+        read_diff(text)
+
+
+def test_comments_and_blanks_change_nothing() -> None:
+    found = changes(FILE.replace("/* comment */", "/* another */ ").replace("2 * x", "2  *  x"))
+    assert (found.changed, found.added, found.removed) == ((), (), ())
+    assert found.functions() == ()
+
+
+def test_functions_that_use_a_changed_macro_are_changed() -> None:
+    direct = changes(FILE.replace("return twice", "return LIMIT + twice"))
+    assert direct.functions() == ("helper",)
+    old = FILE.replace("return twice", "return LIMIT + twice")
+    assert changes(old.replace("(BASE + 1)", "(BASE + 2)"), old).functions() == ("helper",)
+
+
+def test_only_one_function_and_what_is_new_for_it() -> None:
+    new = (
+        FILE.replace("2 * x", "2 * (x)")
+        .replace("twice(t->count)", "twice(t->count) + extra()")
+        .replace(
+            "static int helper(struct thing *t)\n{",
+            "static int extra(void)\n{\n\treturn "
+            "MORE;\n}\n\nstatic int stray(void)\n{\n\treturn 1;\n}\n\nstatic int "
+            "helper(struct thing *t)\n{",
+        )
+        .replace("#define BASE 3\n", "#define BASE 3\n#define MORE 7\n")
+        .replace('#include "small.h"\n', '#include "small.h"\n#include <linux/more.h>\n')
+    )
+    whole = changes(new)
+    assert set(whole.functions()) == {"twice", "helper"}
+    found = only(whole, ["helper"])
+    assert found.functions() == ("helper",)
+    assert {item.name for item in found.added} == {"extra", "MORE"}
+    assert "#include <linux/more.h>" in [item.text for item in found.after.items]
+    with pytest.raises(AnswerIsNo, match="has no function nothing"):
+        only(whole, ["nothing"])

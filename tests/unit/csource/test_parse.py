@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's C as items."""
+
+import pytest
+
+from lppack.csource.conditions import decided
+from lppack.csource.parse import Kind, Unit, declared, members, parse
+from tests.unit.csource.sample import FILE, known
+
+
+@pytest.fixture
+def unit() -> Unit:
+    return parse("fs/small.c", FILE, known)
+
+
+def test_every_item_has_its_kind(unit: Unit) -> None:
+    found = {name: item.kind for item in unit.items for name in item.names}
+    assert [n for n, kind in found.items() if kind is Kind.FUNCTION] == [
+        "helper",
+        "twice",
+        "show",
+        "small_init",
+        "__do_sys_small",
+        "__x64_sys_small",
+        "__ia32_sys_small",
+    ]
+    assert [n for n, kind in found.items() if kind is Kind.VARIABLE] == [
+        "lock",
+        "used",
+        "most",
+        "table",
+    ]
+    assert found["struct thing"] is found["enum state"] is found["ON"] is Kind.TYPE
+    assert found["LIMIT"] is Kind.MACRO
+
+
+def test_names_of_locals_members_and_labels_are_no_uses(unit: Unit) -> None:
+    show = unit.functions["show"]
+    assert {"helper", "lock", "used", "ON", "mutex_lock", "struct thing"} <= show.uses
+    assert not {"most", "t", "list", "count", "comment"} & (show.uses - {"list"})
+    assert show.statics == ("calls",)
+    assert (show.static, show.inline, show.init) == (True, False, False)
+    assert unit.functions["twice"].inline
+    assert unit.functions["small_init"].init
+
+
+def test_branches_that_the_configuration_excludes_are_gone(unit: Unit) -> None:
+    assert len(unit.by_name["show"]) == 1
+    assert unit.functions["show"].conditions == ()
+    open_ = parse("fs/small.c", FILE)
+    assert [item.conditions for item in open_.by_name["show"]] == [
+        ("#if defined(CONFIG_SMALL)",),
+        ("#if !(defined(CONFIG_SMALL))",),
+    ]
+
+
+def test_what_is_defined_elsewhere_is_declared(unit: Unit) -> None:
+    said = {name: declared(unit.by_name[name][-1]) for name in ("lock", "used", "table", "helper")}
+    assert said == {
+        "lock": "extern struct mutex lock;",
+        "used": "extern int used;",
+        "table": "extern struct thing table[];",
+        "helper": "extern int helper(struct thing *t);",
+    }
+    per_cpu = parse("a.c", "static DEFINE_PER_CPU(struct thing, mine);\n").items[0]
+    assert (per_cpu.name, declared(per_cpu)) == ("mine", "DECLARE_PER_CPU(struct thing, mine);")
+
+
+def test_a_system_call_has_its_entries(unit: Unit) -> None:
+    own, entry, narrow = (
+        unit.functions[f"{prefix}small"] for prefix in ("__do_sys_", "__x64_sys_", "__ia32_sys_")
+    )
+    assert own.text.startswith("static long __do_sys_small(int fd, const char __user *name)\n{")
+    assert "__do_sys_small((int)regs->di, (const char __user *)regs->si)" in entry.text
+    assert "(const char __user *)(unsigned long)(u32)regs->cx" in narrow.text
+    assert set(unit.users("__do_sys_small")) == {"__x64_sys_small", "__ia32_sys_small"}
+
+
+def test_renaming_leaves_members_and_strings(unit: Unit) -> None:
+    text = unit.functions["show"].renamed({"helper": "lp_helper", "used": "lp_used"})
+    assert "lp_used += lp_helper(t) + most;" in text
+    assert "t->used" in text
+
+
+def test_members(unit: Unit) -> None:
+    assert members(unit.by_name["struct thing"][0]) == ("count", "list")
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("defined(CONFIG_SMALL)", True),
+        ("!defined(CONFIG_SMALL)", False),
+        ("defined CONFIG_NO || defined(CONFIG_SMALL)", True),
+        ("IS_ENABLED(CONFIG_SMALL) && (1)", True),
+        ("IS_MODULE(CONFIG_SMALL)", False),
+        ("defined(MODULE)", None),
+        ("defined(MODULE) && defined(CONFIG_NO)", False),
+        ("BITS_PER_LONG == 64", None),
+        ("!(defined(CONFIG_SMALL)) && (defined(CONFIG_NO))", False),
+        ("(defined(CONFIG_SMALL)", None),
+        ("", None),
+    ],
+)
+def test_conditions(condition: str, value: bool | None) -> None:
+    assert decided(condition, known) is value

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Which functions are replaced, and what is written of them."""
+
+from pathlib import Path
+
+import pytest
+
+from lppack.csource.changes import Changes, compare
+from lppack.csource.parse import parse
+from lppack.drafting.advice import advise, refused, stubs, words
+from lppack.drafting.extract import extract
+from lppack.drafting.places import Found, Places, object_of, targets
+from lppack.drafting.text import c_text, private_folders
+from lppack.kernel.btf import Layout
+from lppack.kernel.exports import Export
+from lppack.kernel.symbols import Symbol
+from tests.unit.csource.sample import FILE, known
+from tests.unit.fake_facts import FakeFacts, symbol
+
+HEADER = parse("fs/small.h", "struct other {\n\tint x;\n};\nint used_elsewhere(void);\n")
+
+
+class Small(FakeFacts):
+    """A kernel with fs/small.c in it; `table` is exported, `helper` is where a test puts it."""
+
+    def __init__(self, *symbols: Symbol, module: str | None = None) -> None:
+        super().__init__({"vmlinux": [], module or "small": []})
+        self.objects[module or "vmlinux"] += symbols
+
+    def exported(self, name: str) -> Export | None:
+        if name != "mutex_lock":
+            return None
+        return Export(name=name, gpl=False, module=None, namespace=None)
+
+    def modules_with(self, function: str) -> tuple[str, ...]:
+        others = (name for name in self.objects if name != "vmlinux")
+        return tuple(name for name in others if self.module_copies(name, function))
+
+    def layouts(self, name: str, *, module: str | Path | None = None) -> tuple[Layout, ...]:
+        return (Layout(name=name, size=16, members=()),) if name == "struct thing" else ()
+
+
+ALL = [symbol(name) for name in ("helper", "show", "lock", "used", "table", "__do_sys_small")]
+
+
+def changes(new: str, old: str = FILE) -> Changes:
+    return compare(parse("fs/small.c", old, known), parse("fs/small.c", new, known))
+
+
+def found(facts: Small, edit: Changes, object_: str = "vmlinux") -> Found:
+    every = [(name, "fs/small.c") for name in edit.functions()]
+    return targets(
+        Places(facts, object_), every, lambda path: edit if path == "fs/small.c" else None
+    )
+
+
+TWICE = changes(FILE.replace("2 * x", "2 * (x)"))
+
+
+def test_what_is_inlined_is_reached_through_its_callers() -> None:
+    answer = found(Small(*ALL), TWICE)
+    assert [(t.name, t.carries) for t in answer.targets.values()] == [("helper", ("twice",))]
+    assert answer.notes == ["twice: nothing is left of it in vmlinux; replaced instead: helper"]
+    assert not answer.cannot
+
+
+def test_callers_of_what_the_compiler_changed() -> None:
+    clone = [s for s in ALL if s.name != "helper"] + [symbol("helper.isra.0")]
+    answer = found(Small(*clone), TWICE)
+    assert [t.name for t in answer.targets.values()] == ["show"]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "said"),
+    [
+        ([], "has no symbol of it, and nothing in fs/small.c calls it"),
+        ([symbol("helper", traceable=False)], "fs is built without -pg"),
+        ([symbol("helper", traceable=False), symbol("small_init")], "nothing that can be traced"),
+        ([symbol("helper", 1), symbol("helper", 2)], "several functions of that name"),
+        ([symbol("helper", init=True)], "it is __init"),
+    ],
+)
+def test_what_cannot_be_placed_is_said(symbols: list[Symbol], said: str) -> None:
+    old = FILE.replace("helper(t) +", "").replace("table, 0", "table, helper(table)")
+    old = old.replace("show(table, helper(table))", "0")
+    edit = changes(old.replace("return twice", "return 1 + twice"), old)
+    answer = found(Small(*symbols), edit)
+    assert not answer.targets
+    assert len(answer.cannot) == 1
+    assert said in answer.cannot[0].why
+    assert answer.cannot[0].way
+
+
+def test_the_object_is_where_most_of_its_functions_are() -> None:
+    assert object_of(Small(*ALL), TWICE) == "vmlinux"
+    assert object_of(Small(*ALL, module="tiny"), TWICE) == "tiny"
+    assert object_of(Small(), TWICE) is None
+
+
+def text_of(edit: Changes, replaced: list[str], *stub: str) -> str:
+    made = extract(edit, replaced, Places(Small(*ALL), "vmlinux"), {})
+    return c_text(made, "/* head */", lambda path: HEADER if path == "fs/small.h" else None, stub)
+
+
+def test_what_a_function_needs_and_nothing_else() -> None:
+    edit = changes(FILE.replace("helper(t) + most", "twice(most)"))
+    made = extract(edit, ["show"], Places(Small(*ALL), "vmlinux"), {})
+    assert made.symbols == {"lock": None, "used": None}
+    assert made.copies == ["twice"]
+    assert made.notes[0].startswith("show has static data of its own (calls)")
+    text = text_of(edit, ["show"])
+    assert '#define pr_fmt(fmt) "small: " fmt' in text
+    assert "CREATE_TRACE_POINTS" not in text
+    assert "#include <trace/events/small.h>" in text
+    assert "extern struct mutex lock;" in text
+    assert "extern int used;" in text
+    assert "enum state { OFF, ON = LIMIT };" in text
+    assert "#define BASE 3" in text
+    assert "static inline int twice(int x)" in text
+    assert "int\nlp_show(struct thing *t" in text
+    for absent in ("table", "small_init", "helper", "fs/small.h", "__do_sys"):
+        assert absent not in text
+
+
+def test_a_private_header_is_taken_where_it_is_used() -> None:
+    edit = changes(FILE.replace("twice(t->count)", "twice(sizeof(struct other))"))
+    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    assert private_folders(made, lambda path: HEADER if path == "fs/small.h" else None) == ("fs",)
+    assert '#include "fs/small.h"' in text_of(edit, ["helper"])
+
+
+def test_calls_among_replacements_go_to_replacements() -> None:
+    text = text_of(changes(FILE.replace("2 * x", "x")), ["helper", "show"])
+    assert "used += lp_helper(t) + most;" in text
+    assert "int lp_helper(struct thing *t);" in text
+    assert "static int lp_helper" not in text
+
+
+def test_data_is_recognised() -> None:
+    places = Places(Small(*ALL), "vmlinux")
+    layout = advise([changes(FILE.replace("int count;", "int count;\n\tint more;"))], places)
+    [thing] = layout.layouts
+    assert (thing.type, thing.size, thing.gained) == ("struct thing", 16, ("more",))
+    assert "of 16 bytes" in next(words(layout))
+    new = advise(
+        [changes(FILE.replace("enum state", "struct fresh { int x; };\nenum state"))], places
+    )
+    assert [(x.type, x.size) for x in new.layouts] == [("struct fresh", None)]
+    data = advise([changes(FILE.replace(".count = OFF", ".count = ON"))], places)
+    assert data.data == ("table",)
+    counted = advise([changes(FILE.replace("return twice", "t->count++;\n\treturn twice"))], places)
+    assert counted.counters == ("count",)
+    for advice in (layout, new, data, counted):
+        assert advice.changes_data and stubs(advice) and not refused(advice)
+    assert text_of(TWICE, ["helper"], *stubs(data)).count("#error") == 1
+    plain = advise([TWICE], places)
+    assert not plain.changes_data and not stubs(plain) and not list(words(plain))
+
+
+def test_a_count_that_only_moves_is_the_same() -> None:
+    old = FILE.replace("return twice", "t->count++;\n\treturn twice")
+    new = FILE.replace("mutex_lock(&lock);", "t->count++;\n\tmutex_lock(&lock);")
+    assert advise([changes(new, old)], Places(Small(*ALL), "vmlinux")).counters == ()
+
+
+def test_locking_and_layout_together_are_refused() -> None:
+    both = FILE.replace("int count;", "int count;\n\trefcount_t refs;")
+    both = both.replace("mutex_unlock(&lock);", "mutex_unlock(&other);")
+    advice = advise([changes(both)], Places(Small(*ALL), "vmlinux"))
+    [no] = refused(advice)
+    assert no.what == "show"
+    assert "struct thing (16 bytes; +refs)" in no.why
+    assert no.way
+    only_locks = advise(
+        [changes(FILE.replace("mutex_unlock(&lock);", "mutex_unlock(&o);"))],
+        Places(Small(*ALL), "vmlinux"),
+    )
+    assert not refused(only_locks)
+    assert "the locking in show changes" in next(words(only_locks))
