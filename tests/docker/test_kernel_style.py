@@ -3,17 +3,17 @@
 
 import re
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from lppack import pipeline, store
+from lppack import pipeline
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.model import Plan
-from lppack.packages.kernels import fetch_file, resolve
+from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES
+from tests.docker.kernel_scripts import kernel_scripts
 
 pytestmark = pytest.mark.docker
 
@@ -71,20 +71,7 @@ def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:
 
 def checkpatch(*files: Path) -> list[str]:
     """What checkpatch --strict says, but for lines that are one string and nothing else."""
-    folder = store.cache_dir() / "checkpatch"
-    if not (folder / "checkpatch.pl").exists():
-        archive = fetch_file("linux-source-6.1", "usr/src/linux-source-6.1.tar.xz")
-        with store.directory_atomic(folder) as draft, tarfile.open(archive, "r|xz") as tar:
-            wanted = {"checkpatch.pl", "spelling.txt", "const_structs.checkpatch"}
-            for member in tar:
-                parent, _, name = member.name.rpartition("/")
-                if parent.endswith("/scripts") and name in wanted:
-                    stream = tar.extractfile(member)
-                    assert stream
-                    (draft / name).write_bytes(stream.read())
-                    wanted.remove(name)
-                if not wanted:
-                    break
+    folder = kernel_scripts()
     argv = ["perl", folder / "checkpatch.pl", "--no-tree", "--strict", "--terse", "--show-types"]
     done = subprocess.run(
         [*map(str, argv), "-f", *map(str, files)], capture_output=True, text=True, timeout=120

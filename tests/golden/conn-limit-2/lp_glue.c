@@ -24,6 +24,15 @@ static const char lp_info[] =
  */
 static DEFINE_MUTEX(lp_phase_lock);
 
+/* The lock of the series is held, and this patch is in charge. */
+static int lp_convert_switch(bool on)
+{
+	if (!on)
+		return lp_convert_stop(false);
+	lp_convert_start();
+	return 0;
+}
+
 static int lp_convert_set(const char *val, const struct kernel_param *kp)
 {
 	bool on;
@@ -35,16 +44,8 @@ static int lp_convert_set(const char *val, const struct kernel_param *kp)
 	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
 	if (!mutex_trylock(&lp_phase_lock))
 		return -EBUSY;
-	/* Not before the transition is complete, and not when another version takes over. */
-	if (!lp_series_enter()) {
-		mutex_unlock(&lp_phase_lock);
-		return -EBUSY;
-	}
-	if (on)
-		lp_convert_start();
-	else
-		err = lp_convert_stop(false);
-	lp_series_exit();
+	/* Busy before the transition is complete, and while another version takes over. */
+	err = lp_series_do(lp_convert_switch, on);
 	mutex_unlock(&lp_phase_lock);
 	return err;
 }

@@ -12,8 +12,7 @@ void lp_series_settle(void);
 void lp_series_leave(void);
 void lp_series_give_back(void);
 void lp_series_put(void);
-bool lp_series_enter(void);
-void lp_series_exit(void);
+int lp_series_do(int (*step)(bool on), bool on);
 
 struct module;
 struct srcu_struct;

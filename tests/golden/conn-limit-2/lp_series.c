@@ -138,21 +138,21 @@ void lp_series_put(void)
 	lp_series = NULL;
 }
 
-/* With lp_phase_lock held. True with the lock of the series held: this patch is in charge. */
-bool lp_series_enter(void)
+/*
+ * With lp_phase_lock held: does a step of phase 2 under the lock of the series. -EBUSY if this patch
+ * is not in charge.
+ */
+int lp_series_do(int (*step)(bool on), bool on)
 {
+	int err = -EBUSY;
+
 	if (!lp_series)
-		return false;
+		return err;
 	mutex_lock(&lp_series->lock);
 	if (lp_series->charge == lp_self)
-		return true;
+		err = step(on);
 	mutex_unlock(&lp_series->lock);
-	return false;
-}
-
-void lp_series_exit(void)
-{
-	mutex_unlock(&lp_series->lock);
+	return err;
 }
 
 /* Without locks: no may always be believed, yes is asked for again under a lock. */

@@ -12,7 +12,6 @@ void lp_series_settle(void);
 void lp_series_leave(void);
 void lp_series_give_back(void);
 void lp_series_put(void);
-bool lp_series_enter(void);
-void lp_series_exit(void);
+int lp_series_do(int (*step)(bool on), bool on);
 
 #endif
