@@ -213,6 +213,7 @@ class Manifest:
     replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
     states: tuple[State, ...] = ()  # the author's own
     workload: Workload | None = None  # None: nothing is known of it
+    interdependent: tuple[tuple[str, ...], ...] = ()  # functions that must not mix in one visit
     test: TestSpec
 
     @property

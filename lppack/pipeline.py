@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lppack import resources, store
 from lppack.builders.protocol import Builder
+from lppack.consistency import ModeName
 from lppack.errors import (
     BuildFailed,
     ConsoleFault,
@@ -22,13 +23,15 @@ from lppack.errors import (
 )
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle, Kernel, Plan, SourceTree, Step
+from lppack.model import Bundle, Kernel, Manifest, Plan, SourceTree, Step
 from lppack.stages.apply import Control
 from lppack.stages.status import PatchReport
 from lppack.stages.test import StepResult
 
 if TYPE_CHECKING:
+    from lppack.simulator.runs import Run
     from lppack.stages.draft import Draft
+    from lppack.stages.simulate import Simulation
 
 Say = Callable[[str], None]
 
@@ -195,6 +198,38 @@ def _missing(
     except (BuildFailed, EnvironmentMissing, ManifestError) as error:
         return tuple((error.report or {}).get("undefined", ())), error.message
     return (), None
+
+
+def _manifest(path: Path) -> Manifest:
+    from lppack.stages.load import load
+    from lppack.stages.validate import validate
+
+    return validate(load(path))
+
+
+def simulate_patch(path: Path, mode: str | None) -> "Simulation":
+    """load, validate, simulate."""
+    from lppack.stages.simulate import simulate
+
+    return simulate(_manifest(path), ModeName(mode) if mode else None)
+
+
+def compare_modes(path: Path) -> "tuple[tuple[Simulation, ...], ModeName | None]":
+    """simulate in every mode, and the weakest that is safe."""
+    from lppack.stages.simulate import compare, recommended
+
+    manifest = _manifest(path)
+    every = compare(manifest)
+    return every, recommended(manifest, every)
+
+
+def replay_run(
+    path: Path, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
+) -> "Run":
+    """A run of the simulator, once more."""
+    from lppack.stages.simulate import replay
+
+    return replay(_manifest(path), mode, flag, said, threads)
 
 
 def make_tree(plan: Plan) -> SourceTree:

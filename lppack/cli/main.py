@@ -16,6 +16,7 @@ from lppack.errors import Interrupted, LppackError
 _HOMES = {
     **dict.fromkeys(("doctor", "demo"), "setup"),
     **dict.fromkeys(("validate", "plan", "generate", "build", "inspect", "test"), "author"),
+    "simulate": "simulate",
     "facts": "facts",
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status"), "operate"),

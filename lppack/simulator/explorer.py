@@ -107,15 +107,16 @@ def explore(
     kinds: tuple[int, ...] = (0, 0),
     population: Population = Population.COUNTED,
     *,
+    first: State | None = None,
     limit: int = 200_000,
     until: int = 0,
 ) -> Found:
-    """Breadth first, from the state before apply.
+    """Breadth first, from ``first``, or from the state before apply.
 
     ``kinds`` are the threads (for PRESENT: which kinds there are). Stops early at ``limit`` states,
     or once all flags of ``until`` were seen.
     """
-    first = m.first(kinds)
+    first = first or m.first(kinds)
     found = Found()
     found.parents[first] = None
     queue = deque([first])

@@ -153,6 +153,7 @@ class Machine:
     roots: tuple[int, ...] = ()  # called from outside P; empty: all
     depth: int = 1
     stays: tuple[int, ...] = ()  # functions that are never left
+    sleeps: tuple[int, ...] = ()  # functions that may be left, and need not be
     transform: Transform = Transform.NONE
     atomic: bool = True  # T3 is one step, as in 1.2; else as a kernel does it, 1.8
     objects: int = 0

@@ -27,9 +27,8 @@ class Stall:
 Graph = dict[State, list[Step]]
 
 
-def graph(m: Machine, kinds: tuple[int, ...], keep: Callable[[Kernel], bool]) -> Graph:
+def graph(m: Machine, first: State, keep: Callable[[Kernel], bool]) -> Graph:
     """All reachable states that ``keep`` wants, thread by thread, with their steps."""
-    first = m.first(kinds)
     seen: Graph = {}
     todo = [first]
     while todo:
@@ -84,14 +83,14 @@ def components(steps: Graph) -> Iterator[list[State]]:
                     yield part
 
 
-def stall(m: Machine, kinds: tuple[int, ...], *, leave: bool = True) -> Stall | None:
-    """A fair run in which the transition does not end; None if there is none.
+def stall(m: Machine, first: State, *, leave: bool = True) -> Stall | None:
+    """A fair run from ``first`` in which the transition does not end; None if there is none.
 
     Fair: a thread or an engine that could move all the time does move; with ``leave`` also: system
     calls end, and a kernel thread leaves P now and then, unless it is in a function that is never
     left.
     """
-    steps = graph(m, kinds, in_transition)
+    steps = graph(m, first, in_transition)
     for part in components(steps):
         if _fair(m, part, steps, leave):
             return Stall(tuple(part))
@@ -103,9 +102,11 @@ def _fair(m: Machine, part: list[State], steps: Graph, leave: bool) -> bool:
     for i in range(len(part[0][1])):
         own = [[s for s in steps[state] if s.place == i and not _engine(s)] for state in part]
         moves = any(s.state in inside for each in own for s in each)
-        if not moves and all(own):
+        asleep = all(_in(m.sleeps, state[1][i]) for state in part)
+        if not moves and all(own) and not asleep:
             return False  # it could move in every state, and never does
-        if leave and not _stays(m, part[0][1][i]) and not any(_is_out(s[1][i]) for s in part):
+        stays = asleep or any(_in(m.stays, state[1][i]) for state in part)
+        if leave and not stays and not any(_is_out(state[1][i]) for state in part):
             return False
         if all(any(s.place == i and _engine(s) for s in steps[state]) for state in part):
             return False  # a tick could flip it in every state
@@ -116,8 +117,8 @@ def _engine(step: Step) -> bool:
     return step.rule in _BY_THE_ENGINE
 
 
-def _stays(m: Machine, t: Thread) -> bool:
-    return any(frame.fn in m.stays for frame in t.stack)
+def _in(functions: tuple[int, ...], t: Thread) -> bool:
+    return any(frame.fn in functions for frame in t.stack)
 
 
 def _is_out(t: Thread) -> bool:

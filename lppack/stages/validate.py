@@ -74,6 +74,7 @@ def _to_manifest(document: Document) -> Manifest:
             for entry in data.get("states", ())
         ),
         workload=_workload(document.folder, data["workload"]) if "workload" in data else None,
+        interdependent=tuple(tuple(group) for group in data.get("interdependent", ())),
         test=test_spec(data.get("test", {})),
     )
 

@@ -12,7 +12,13 @@ CASES = (
         "what is checked and needs no more",
         {"kthreads": "patched-set", "interdependent": [["conn_open", "s_show"]]},
     ),
-    Case(support.not_yet_supported, "workload", {"workload": {"calls": {}}}, [("workload",)]),
+    Case(support.not_yet_supported, "who calls whom", {"workload": {"calls": {}}}),
+    Case(
+        support.not_yet_supported,
+        "what was measured",
+        {"workload": {"stacks": "a.folded", "counts": "samples"}},
+        [("workload", "stacks"), ("workload", "counts")],
+    ),
     Case(
         support.not_yet_supported,
         "symbols of a module",

@@ -362,7 +362,7 @@ def c23(rules: Rules) -> bool:
     """ON_ACCESS never knows if it is complete: in some fair run an object is never used, and stays
     old for ever."""
     m = on_access(rules)
-    steps = graph(m, (0, 0), lambda k: bool(k.conv) and all(o.form == OLD for o in k.data))
+    steps = graph(m, m.first((0, 0)), lambda k: bool(k.conv) and all(o.form == OLD for o in k.data))
     for part in components(steps):
         inside = set(part)
         done_by = {(s.place, s.rule) for state in part for s in steps[state] if s.state in inside}
@@ -503,6 +503,7 @@ def _take(m: Machine, state: State, place: int, rule: str) -> State:
 def c32(rules: Rules) -> bool:
     """Policy: no change of data: S_T; a change of data: S_K with WORLD, or anything but null with
     ON_ACCESS."""
+    plain_machine = machine(rules, L_P, S_T)
     plain = consistency.weakest(Needs(leave=L_P, switch=S_T))
     world = [
         (leave, switch)
@@ -518,5 +519,5 @@ def c32(rules: Rules) -> bool:
         plain.switch is S_T
         and all(switch is S_K for _, switch in world)
         and L_F not in access
-        and stall(machine(rules, L_P, S_T), (0, 0)) is None
+        and stall(plain_machine, plain_machine.first((0, 0))) is None
     )

@@ -7,7 +7,8 @@ import pytest
 
 from lppack.consistency import Leave, Switch
 from lppack.simulator.machine import Hook, Kind, Machine, Method
-from lppack.simulator.progress import stall
+from lppack.simulator.progress import Stall
+from lppack.simulator.progress import stall as stall_from
 from lppack.simulator.rules import Rules
 from tests.unit.simulator.mutations import mutated
 
@@ -26,6 +27,10 @@ def machine(leave: Leave, switch: Switch, **more: Any) -> Machine:
             **more,
         }
     )
+
+
+def stall(m: Machine, kinds: tuple[int, ...], *, leave: bool = True) -> Stall | None:
+    return stall_from(m, m.first(kinds), leave=leave)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""simulate: what a patch will do, before any kernel does it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import PATCH
+from lppack.cli.output import FORMAT, note, result, table
+from lppack.consistency import ModeName
+from lppack.errors import AnswerIsNo, EnvironmentMissing
+from lppack.simulator.observe import WORDS, Seen
+from lppack.simulator.runs import Run
+from lppack.stages.simulate import Simulation
+
+
+@click.command()
+@PATCH
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in ModeName]),
+    help="This mode, whether it covers the needs or not; the one that apply would take, if not "
+    "given.",
+)
+@click.option("--compare", is_flag=True, help="Every mode, and the weakest that is safe.")
+@click.option(
+    "--replay",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Go once more through a run that --format json has printed; FILE is all of that.",
+)
+@FORMAT
+def simulate(
+    patch: Path, mode: str | None, compare: bool, replay: Path | None, format_: str
+) -> None:
+    """Explore the transition of a patch: is the mode safe for it, and does it end?
+
+    All interleavings are tried, with one to three threads and with any number of them. Exit code
+    9: it is not safe, or it never finishes. No kernel and no root is needed.
+
+    \b
+    Example:
+      lppack simulate examples/conn-limit --compare
+    """
+    if replay is not None:
+        if compare or mode:
+            raise click.UsageError("--replay goes without --mode and --compare")
+        _replay(patch, replay, format_)
+        return
+    if compare:
+        if mode:
+            raise click.UsageError("--compare is about all modes: leave --mode out")
+        _compare(patch, format_)
+        return
+    made = pipeline.simulate_patch(patch, mode)
+    if format_ == "json" and made.ok:
+        result({"ok": True, **simulation_json(made)})
+    elif format_ != "json":
+        click.echo("\n".join(_lines(made)))
+    if not made.ok:
+        raise AnswerIsNo(
+            f"{patch} in mode {made.mode.name}: {made.verdict}",
+            hint=f"see every mode: lppack simulate {patch} --compare",
+            report=simulation_json(made),
+        )
+
+
+def _compare(patch: Path, format_: str) -> None:
+    every, best = pipeline.compare_modes(patch)
+    if format_ == "json":
+        result(
+            {
+                "ok": True,
+                "modes": [simulation_json(made) for made in every],
+                "recommended": best.value if best else None,
+            }
+        )
+        return
+    for line in dict.fromkeys(line for made in every for line in made.assumptions):
+        click.echo(f"assumed: {line}")
+    click.echo()
+    rows: list[tuple[str, ...]] = [("mode", "flags", "verdict", "why")]
+    rows += [
+        (
+            made.mode.name.value,
+            f"{made.mode.leave.name} {made.mode.switch.name}",
+            made.verdict,
+            _why(made),
+        )
+        for made in every
+    ]
+    table(rows)
+    click.echo()
+    if best:
+        click.echo(f"the weakest mode that is safe for what is declared: {best.value}")
+    else:
+        click.echo("no mode is recommended: " + _no_mode(every))
+
+
+def _no_mode(every: tuple[Simulation, ...]) -> str:
+    if not every[0].forbidden:
+        return "nothing is declared that must hold"
+    return "none is safe, and ends, for what is declared"
+
+
+def _why(made: Simulation) -> str:
+    if made.violations:
+        return made.violations[0].says
+    if made.blockers:
+        return made.blockers[0].reason
+    return "nothing forbidden is reached, and it ends"
+
+
+def _replay(patch: Path, file: Path, format_: str) -> None:
+    try:
+        said = json.loads(file.read_text())
+        mode, violations = said["mode"], said["violations"]
+        wanted = [
+            (v["shows"], [(s["who"], s["does"]) for s in v["steps"]], v["threads"])
+            for v in violations
+        ]
+        known = mode in list(ModeName) and all(
+            isinstance(threads, int) and 0 < threads < 10 and shows in Seen.__members__
+            for shows, _, threads in wanted
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EnvironmentMissing(
+            f"{file} is not what lppack simulate prints: {type(error).__name__}: {error}",
+            hint=f"lppack simulate {patch} --mode MODE --format json > {file}",
+        ) from None
+    if not known or not wanted:
+        raise EnvironmentMissing(f"{file} holds no run", hint="only a mode that is unsafe has one")
+    made = [
+        pipeline.replay_run(patch, ModeName(mode), shows, steps, threads)
+        for shows, steps, threads in wanted
+    ]
+    if format_ == "json":
+        result({"ok": True, "mode": mode, "violations": [run_json(run) for run in made]})
+        return
+    for run in made:
+        click.echo("\n".join(run_lines(run)))
+    note("the run is one of this patch in this mode")
+
+
+def simulation_json(made: Simulation) -> dict[str, Any]:
+    return {
+        "verdict": made.verdict.value,
+        "mode": made.mode.name.value,
+        "method": made.mode.method,
+        "states": made.states,
+        "events": made.events,
+        "violations": [run_json(run) for run in made.violations],
+        "blockers": [
+            {"function": blocker.function, "reason": blocker.reason} for blocker in made.blockers
+        ],
+        "explored": [
+            {
+                "what": entry.what,
+                "threads": entry.threads,
+                "states": entry.states,
+                "events": entry.events,
+                "whole": entry.whole,
+            }
+            for entry in made.explored
+        ],
+        "assumptions": list(made.assumptions),
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    return {
+        "shows": run.flag.name,
+        "invariant": run.invariant,
+        "message": run.says,
+        "threads": len(run.first),
+        "steps": [
+            {
+                "who": step.who,
+                "rule": step.rule,
+                "does": step.does,
+                "threads": list(step.threads),
+                "kernel": step.kernel,
+            }
+            for step in run.steps
+        ],
+    }
+
+
+def _lines(made: Simulation) -> list[str]:
+    lines = [f"assumed: {line}" for line in made.assumptions]
+    mode = made.mode
+    lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {made.verdict}"]
+    for blocker in made.blockers:
+        lines.append(f"  blocked: {blocker.reason}")
+    if made.forbidden:
+        reached = {run.flag for run in made.violations}
+        for flag in made.forbidden:
+            says = WORDS[flag]
+            lines.append(f"  {'REACHED' if flag in reached else 'never'}: {says[1]} ({says[0]})")
+    lines.append(f"  explored: {_explored(made)}")
+    for run in made.violations:
+        lines += ["", *run_lines(run)]
+    return lines
+
+
+def _explored(made: Simulation) -> str:
+    most = max(entry.threads or 0 for entry in made.explored)
+    text = f"{made.states} states, {made.events} steps, with 1 to {most} threads"
+    abstract = [entry for entry in made.explored if entry.threads is None]
+    if abstract and all(entry.whole for entry in abstract):
+        return f"{text} and, by abstraction, with any number of them"
+    return f"{text}; that is enough" if made.violations else text
+
+
+def run_lines(run: Run) -> list[str]:
+    """A run as a table: who does what, and where each thread is then."""
+    names = [f"T{number}" for number in range(1, len(run.first) + 1)]
+    rows = [("step", "who", "does", *names, "kernel"), ("0", "", "", *run.first, "not applied")]
+    rows += [
+        (str(number), step.who, f"{step.does} ({step.rule})", *step.threads, step.kernel)
+        for number, step in enumerate(run.steps, start=1)
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [f"{run.says} ({run.invariant}), after {len(run.steps)} steps:"]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines

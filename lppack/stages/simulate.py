@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""simulate: is this mode safe for this patch, and will it ever finish?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lppack import abi, consistency
+from lppack.consistency import Leave, Mode, ModeName, Switch, Transform
+from lppack.errors import AnswerIsNo
+from lppack.model import Manifest
+from lppack.simulator import observe, runs, scenario
+from lppack.simulator.explorer import Found, Population, explore
+from lppack.simulator.machine import Machine
+from lppack.simulator.progress import stall
+from lppack.simulator.rules import Rules
+from lppack.simulator.runs import Run
+from lppack.simulator.scenario import Patch
+
+_THREADS = 3  # as many are explored one by one
+_LIMIT = 60_000  # states of one exploration
+
+
+class Verdict(StrEnum):
+    """The worst first."""
+
+    UNSAFE = "unsafe"
+    NEVER_FINISHES = "never-finishes"
+    MAY_STALL = "may-stall"
+    SAFE = "safe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """What keeps a transition open."""
+
+    function: str | None  # None: no single one
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """One exploration; ``threads`` is None for any number."""
+
+    what: str
+    threads: int | None
+    states: int
+    events: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """The answer for one mode."""
+
+    mode: Mode
+    verdict: Verdict
+    forbidden: tuple[observe.Seen, ...]
+    violations: tuple[Run, ...]
+    blockers: tuple[Blocked, ...]
+    explored: tuple[Explored, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def states(self) -> int:
+        return sum(entry.states for entry in self.explored)
+
+    @property
+    def events(self) -> int:
+        return sum(entry.events for entry in self.explored)
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict in (Verdict.SAFE, Verdict.MAY_STALL)
+
+
+def patch_of(manifest: Manifest) -> Patch:
+    """What the simulator asks of a manifest."""
+    functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
+    return Patch(
+        functions=functions,
+        needs=manifest.needs,
+        calls=_calls(manifest),
+        interdependent=manifest.interdependent,
+    )
+
+
+def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
+    """Who calls whom, as declared: by name, and one after the other in the stacks of threads."""
+    workload = manifest.workload
+    if workload is None or not (workload.calls or workload.threads):
+        return None
+    calls = {name: list(called) for name, called in workload.calls}
+    for stack in workload.threads:
+        for caller, called in zip(stack, stack[1:], strict=False):
+            calls.setdefault(caller, []).append(called)
+    return {name: tuple(dict.fromkeys(called)) for name, called in calls.items()}
+
+
+def simulate(
+    manifest: Manifest, mode: ModeName | None = None, rules: Rules | None = None
+) -> Simulation:
+    """Explores ``manifest`` in ``mode``: the one it asks for, or the weakest that covers its needs,
+    if none is given."""
+    chosen = mode or manifest.mode or consistency.weakest(manifest.needs).name
+    return _simulate(patch_of(manifest), consistency.mode_named(chosen), rules or Rules())
+
+
+def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation, ...]:
+    """Every mode."""
+    patch = patch_of(manifest)
+    return tuple(_simulate(patch, mode, rules or Rules()) for mode in consistency.MODES)
+
+
+def recommended(manifest: Manifest, simulations: tuple[Simulation, ...]) -> ModeName | None:
+    """The weakest mode that is safe for what is declared; None: nothing is declared, or none is."""
+    if not scenario.forbidden(manifest.needs):
+        return None
+    verdicts = {s.mode.name: s.verdict for s in simulations}
+    for wanted in (Verdict.SAFE, Verdict.MAY_STALL):
+        for name in consistency.AUTO_ORDER:
+            if verdicts[name] is wanted:
+                return name
+    return None
+
+
+def replay(
+    manifest: Manifest, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
+) -> Run:
+    """A run that was found before, once more. Raises AnswerIsNo if the rules do not allow it."""
+    patch, chosen = patch_of(manifest), consistency.mode_named(mode)
+    machines = (
+        scenario.switching(patch, chosen, Rules()),
+        scenario.converting(patch, chosen, Rules()),
+    )
+    wrong = "there is nothing to replay"
+    for m in filter(None, machines):
+        try:
+            return runs.replay(m, observe.Seen[flag], threads, said)
+        except LookupError as error:
+            wrong = str(error)
+    raise AnswerIsNo(
+        f"the run does not fit this patch in mode {mode}: {wrong}",
+        hint="find it anew: lppack simulate PATCH --mode MODE",
+    )
+
+
+def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
+    wanted = scenario.forbidden(patch.needs)
+    machines = [("switching", scenario.switching(patch, mode, rules))]
+    if converting := scenario.converting(patch, mode, rules):
+        machines.append(("data", converting))
+    violations: list[Run] = []
+    explored: list[Explored] = []
+    for what, m in machines:
+        found = list(_explore(m, what, wanted, explored))
+        violations += _violations(m, found, wanted)
+    blockers, never = _ends(patch, mode, rules, explored)
+    verdict = (
+        Verdict.UNSAFE
+        if violations
+        else Verdict.NEVER_FINISHES
+        if never
+        else Verdict.MAY_STALL
+        if blockers
+        else Verdict.SAFE
+    )
+    return Simulation(
+        mode=mode,
+        verdict=verdict,
+        forbidden=tuple(observe.names(wanted)),
+        violations=tuple(violations),
+        blockers=blockers,
+        explored=tuple(explored),
+        assumptions=tuple(_assumptions(patch, mode)),
+    )
+
+
+def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[Found]:
+    """With one to _THREADS threads; then, unless something was found, with any number."""
+    plans: list[tuple[int | None, Population]] = [
+        *((number, Population.COUNTED) for number in range(1, _THREADS + 1)),
+        (None, Population.PRESENT),
+    ]
+    for threads, population in plans:
+        found = explore(m, (0,) * (threads or 1), population, limit=_LIMIT)
+        explored.append(
+            Explored(
+                what=what,
+                threads=threads,
+                states=found.states,
+                events=found.events,
+                whole=found.whole,
+            )
+        )
+        yield found
+        if found.seen & wanted:
+            return
+
+
+def _violations(m: Machine, found: list[Found], wanted: int) -> list[Run]:
+    """A shortest concrete run for each thing that was reached and is forbidden."""
+    seen = 0
+    for each in found:
+        seen |= each.seen & wanted
+    made = [runs.shortest(m, flag) for flag in observe.names(seen) if flag in observe.WORDS]
+    return [run for run in made if run is not None]
+
+
+def _ends(
+    patch: Patch, mode: Mode, rules: Rules, explored: list[Explored]
+) -> tuple[tuple[Blocked, ...], bool]:
+    """Who keeps the transition open, and whether that is for ever."""
+    m, first = scenario.ending(patch, mode, rules)
+    found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=_LIMIT)
+    explored.append(
+        Explored(
+            what="progress",
+            threads=len(first[1]),
+            states=found.states,
+            events=found.events,
+            whole=found.whole,
+        )
+    )
+    if not found.completes:
+        return tuple(
+            Blocked(function=name, reason=f"{name}() is never left ({abi.NEVER_LEFT[name]})")
+            for name in patch.never_left
+        ), True
+    open_for_ever = stall(m, first)
+    if open_for_ever is None:
+        return (), False
+    slept = tuple(
+        Blocked(
+            function=name,
+            reason=f"threads sleep in {name}() as long as they like ({abi.SLEPT_IN[name]})",
+        )
+        for name in patch.slept_in
+    )
+    return slept or (
+        Blocked(function=None, reason="visits to the patched functions can overlap for ever"),
+    ), False
+
+
+def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
+    if patch.calls is None:
+        yield (
+            "nothing is declared of who calls whom (workload: calls), so every function of the "
+            "patch may call every other, depth 2, from outside the patch"
+        )
+    if not scenario.forbidden(patch.needs):
+        yield "the needs forbid nothing, so every mode is safe for them: declare what must hold"
+    if patch.needs.transform is Transform.TRANSFORM_WORLD:
+        yield "every function that may hold a pointer to a converted object is in the patch (R13)"
+    if mode.leave is Leave.LEAVE_KERNEL:
+        yield f"kernel threads never leave the kernel: for them this is {mode.kthread.name}"
+    if mode.switch is not Switch.SWITCH_FUNCTION:
+        yield "system calls end"
