@@ -45,7 +45,7 @@ def soak(c: Context, name: str = "") -> None:
 
 @task
 def bench(c: Context, name: str = "facts") -> None:
-    """Measure, and compare with the limits: facts."""
+    """Measure, and compare with the limits: facts, sample."""
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

@@ -28,8 +28,8 @@ class Lengths:
         self.weight = weight[kept] / weight[kept].sum()
         self._middle = (self.low + self.high) / 2
         self.mean = float(self.weight @ self._middle)
-        self._sum = np.cumsum(self.weight)
-        self._sum[-1] = 1.0
+        self._width = self.high - self.low
+        self._alias: tuple[Floats, NDArray[np.intp]] | None = None  # made when first drawn from
         biased = self.weight * self._middle
         self._biased_sum = np.cumsum(biased / biased.sum())
         self._biased_sum[-1] = 1.0
@@ -41,10 +41,14 @@ class Lengths:
         return float(self.weight @ squares) / self.mean**2 - 1
 
     def draw(self, dice: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
-        chance = dice.random(shape)
-        piece = self._sum.searchsorted(chance, side="right")
-        within = (self._sum[piece] - chance) / self.weight[piece]
-        return as_floats(self.high[piece] - within * (self.high - self.low)[piece])
+        if self._alias is None:
+            self._alias = _alias(self.weight)
+        kept, other = self._alias
+        chance = dice.random(shape) * len(kept)
+        piece = chance.astype(np.intp)
+        chance -= piece
+        piece = np.where(chance < kept[piece], piece, other[piece])
+        return as_floats(self.low[piece] + dice.random(shape) * self._width[piece])
 
     def rest(self, dice: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
         """What is left of one that is met at a random moment: long ones are met more often."""
@@ -85,13 +89,39 @@ class Lengths:
         )
 
 
+def _alias(weight: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Walker's tables, by Vose: a piece is kept with that chance, or else the other one taken, so
+    that a draw costs the same however many pieces there are."""
+    kept = weight * len(weight)
+    other = np.arange(len(weight))
+    small = [i for i, share in enumerate(kept) if share < 1]
+    large = [i for i, share in enumerate(kept) if share >= 1]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        other[low] = high
+        kept[high] -= 1 - kept[low]
+        if kept[high] < 1:
+            small.append(large.pop())
+    kept[small + large] = 1.0  # what rounding left
+    return kept, other
+
+
 def fixed(mean: float) -> Lengths:
     return Lengths(np.array([mean]), np.array([mean]), np.ones(1))
 
 
+class Exponential(Lengths):
+    """Drawn without its pieces, which only serve for what is computed: it has no memory."""
+
+    def draw(self, dice: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
+        return as_floats(dice.exponential(self.mean, shape))
+
+    rest = draw
+
+
 def exponential(mean: float) -> Lengths:
     edges = np.concatenate([[0.0], np.geomspace(1e-4, 30.0, 200)])
-    return _of_edges(edges, np.diff(-np.exp(-edges)), mean)
+    return _of_edges(edges, np.diff(-np.exp(-edges)), mean, Exponential)
 
 
 def lognormal(mean: float, sigma: float) -> Lengths:
@@ -101,21 +131,39 @@ def lognormal(mean: float, sigma: float) -> Lengths:
     return _of_edges(np.exp(sigma * score), np.diff(below), mean)
 
 
-def _of_edges(edges: Floats, weight: Floats, mean: float) -> Lengths:
-    return Lengths(edges[:-1], edges[1:], weight).scaled(mean)
+def _of_edges(edges: Floats, weight: Floats, mean: float, kind: type[Lengths] = Lengths) -> Lengths:
+    return kind(edges[:-1], edges[1:], weight).scaled(mean)
+
+
+def _power(low: Floats, high: Floats, count: Floats) -> Floats:
+    """Of the length, with which the density goes in each bucket; an empty neighbour has half a
+    visit in it."""
+    width = high - low
+
+    def beside(shift: int) -> Floats:
+        other = np.roll(count, -shift)
+        near = np.roll(low, -1) if shift > 0 else np.roll(high, 1)
+        touching = np.isclose(high if shift > 0 else low, near, rtol=1e-6)
+        touching[-1 if shift > 0 else 0] = False
+        # A neighbour of a bucket of powers of two is twice or half as wide.
+        return as_floats(np.where(touching, other, 0.5) / (width * 2.0**shift))
+
+    return as_floats(np.clip(np.log(beside(1) / beside(-1)) / math.log(4.0), -8.0, 8.0))
 
 
 def of_buckets(buckets: Sequence[tuple[float, float, float]], mean: float | None = None) -> Lengths:
-    """Of (from, below, weight). With ``mean``, lengths lean within each bucket so that it is met;
-    a mean that the buckets cannot have is passed over."""
+    """Of (from, below, count). Within a bucket, lengths follow a power that its neighbours tell.
+    With ``mean``, they lean in each bucket so that it is met; a mean that the buckets cannot have
+    is passed over."""
     low, high, weight = (np.array(column, dtype=float) for column in zip(*buckets, strict=True))
     steps = np.arange(_PIECES) / _PIECES
     lows = low[:, None] + (high - low)[:, None] * steps
     highs = lows + ((high - low) / _PIECES)[:, None]
+    within = (lows + highs) ** _power(low, high, weight)[:, None]
 
     def leaning(lean: float) -> Lengths:
-        tilt = np.exp(lean * (steps - 0.5))
-        pieces = weight[:, None] * (tilt / tilt.sum())
+        tilt = within * np.exp(lean * (steps - 0.5))
+        pieces = weight[:, None] * (tilt / tilt.sum(axis=1, keepdims=True))
         return Lengths(lows.ravel(), highs.ravel(), pieces.ravel())
 
     if mean is None:

@@ -17,8 +17,8 @@ from lppack.simulator.lengths import Floats, Lengths, as_floats
 
 #: Stages of all samples that are drawn one by one; beyond, fast threads are taken as one pool.
 STAGES_MAX = 1 << 23
-#: A thread with that many cycles between two ticks has forgotten the last one.
-_CYCLES_FORGOTTEN = 20.0
+#: A thread whose state lasts so many times shorter than a tick has forgotten the last one.
+_FORGOTTEN = 20.0
 _CELLS_MAX = 1 << 22  # of one array
 
 
@@ -44,6 +44,12 @@ class Load:
         """Seconds of a visit and a gap; without end for what never moves."""
         return self.visits.mean + self.gaps.mean if self.visits and self.gaps else math.inf
 
+    def forgets(self, seconds: float) -> bool:
+        """True if where it was so long ago says nothing of where it is."""
+        if self.visits is None or self.gaps is None:
+            return False
+        return self.visits.mean_rest() * (1 - self.inside) * _FORGOTTEN < seconds
+
     @property
     def moves(self) -> bool:
         return self.visits is not None and self.gaps is not None and 0 < self.inside < 1
@@ -68,11 +74,21 @@ def each_thread(
         if load.visits is None:
             times[inside > 0] = math.inf
         elif len(where):
-            wait = load.visits.rest(dice, len(where))
-            if load.hook is Hook.TICK:
-                wait = _found_outside(load, wait, limit, tick, dice)
-            np.maximum.at(times, where, wait)
+            np.maximum.at(times, where, waits(load, len(where), limit=limit, tick=tick, dice=dice))
     return times
+
+
+def waits(
+    load: Load, threads: int, *, limit: float, tick: float, dice: np.random.Generator
+) -> Floats:
+    """Seconds until each of ``threads`` that are inside has switched."""
+    if load.visits is None:
+        return as_floats(np.full(threads, math.inf))
+    rest = load.visits.rest(dice, threads)
+    if load.hook is Hook.EXIT:
+        return rest
+    found = _found_outside(load, rest, limit, tick, dice)
+    return as_floats(np.where(found <= limit, found, math.inf))
 
 
 def _found_outside(
@@ -84,7 +100,7 @@ def _found_outside(
     if load.gaps is None:  # left once, it does not come back
         return as_floats(np.ceil(wait / tick) * tick)
     ticks = np.ceil(wait / tick)
-    if load.cycle * _CYCLES_FORGOTTEN < tick:
+    if load.forgets(tick):
         tries = dice.geometric(1 - load.inside, len(wait)) - 1
         return as_floats((ticks + tries) * tick)
     left, going = wait.copy(), np.arange(len(wait))
@@ -107,24 +123,34 @@ def whole_kernel(
     tick: float,
     dice: np.random.Generator,
     counter: Counter | None = None,
+    stages: int = STAGES_MAX,
 ) -> Floats:
     """SWITCH_KERNEL: seconds until no thread is inside, of each of ``samples``; infinity where that
-    does not come by ``limit`` (L3, L5), or where ticks do not see it (L4)."""
-    clear = 1.0
-    for load in loads:
-        clear *= (1 - load.inside) ** load.threads
-    if clear == 0.0:
-        return np.full(samples, math.inf)
+    does not come by ``limit`` (L3, L5), or where ticks do not see it (L4).
+
+    ``stages``: of all samples, how many are drawn one by one; beyond, the fast threads are a pool.
+    """
+    once = [load for load in loads if load.gaps is None and load.inside > 0]
+    if once:  # until they have left, the others need not be looked at
+        others = [load for load in loads if load not in once]
+        after = each_thread(once, samples=samples, limit=limit, tick=tick, dice=dice)
+        times = after + whole_kernel(
+            others, samples=samples, limit=limit, tick=tick, dice=dice, stages=stages
+        )
+        return as_floats(np.where(times <= limit, times, math.inf))
     moving = [load for load in loads if load.moves]
     if any(load.hook is Hook.TICK for load in loads):
         ticks = min(int(limit / tick), _CELLS_MAX) + 1
         part = max(1, _CELLS_MAX // ticks)
         parts = [min(part, samples - done) for done in range(0, samples, part)]
-        return np.concatenate([_clear_ticks(moving, some, ticks, tick, dice) for some in parts])
-    fast, slow = _pool(moving, limit, STAGES_MAX / samples)
+        of_each = 4 * stages / len(parts)  # they cost less than those that are sorted
+        return np.concatenate(
+            [_clear_ticks(moving, some, ticks, tick, of_each, dice) for some in parts]
+        )
+    fast, slow = _pool(moving, limit, stages / samples)
     pool = _Pool(fast)
-    once = [_clear_moment(slow, pool, limit, dice, counter or Counter()) for _ in range(samples)]
-    return np.array(once)
+    counter = counter or Counter()
+    return as_floats([_clear_moment(slow, pool, limit, dice, counter) for _ in range(samples)])
 
 
 def _pool(loads: Sequence[Load], limit: float, stages: float) -> tuple[list[Load], list[Load]]:
@@ -192,7 +218,8 @@ def _clear_moment(
     walkers = [_Walk(load, dice, counter) for load in loads]
     busy = math.fsum(load.threads * load.inside for load in loads)
     far = min((load.visits.mean for load in loads if load.visits), default=limit)
-    far *= 1 + math.exp(min(busy, 20.0)) / max(busy, 1.0)
+    step = far * (1 + math.exp(min(busy, 20.0)) / max(busy, 1.0)) / 2
+    far = step
     covered, done = 0.0, 0.0
     begins, ends = np.empty(0), np.empty(0)
     while True:
@@ -212,7 +239,7 @@ def _clear_moment(
         if moment < math.inf or far >= limit:
             return moment if moment < limit else math.inf
         covered, done = float(top[-1]), far
-        far *= 2
+        far += step
 
 
 class _Walk:
@@ -241,11 +268,10 @@ class _Walk:
             cycles = int(max(1, min(1.1 * ahead / load.cycle + 1, _CELLS_MAX // len(behind))))
             shape = (len(behind), cycles)
             visits = load.visits.draw(dice, shape)
-            steps = np.cumsum(visits + load.gaps.draw(dice, shape), axis=1)
-            begin = self._began[behind][:, None] + np.hstack(
-                [np.zeros((len(behind), 1)), steps[:, :-1]]
-            )
-            self._began[behind] += steps[:, -1]
+            cycle = visits + load.gaps.draw(dice, shape)
+            following = self._began[behind][:, None] + np.cumsum(cycle, axis=1)
+            begin = following - cycle
+            self._began[behind] = following[:, -1]
             begins.append(begin.ravel())
             ends.append((begin + visits).ravel())
             self._counter.stages += 2 * begin.size
@@ -254,14 +280,19 @@ class _Walk:
 
 
 def _clear_ticks(
-    loads: Sequence[Load], samples: int, ticks: int, tick: float, dice: np.random.Generator
+    loads: Sequence[Load],
+    samples: int,
+    ticks: int,
+    tick: float,
+    stages: float,
+    dice: np.random.Generator,
 ) -> Floats:
     """The first of ``ticks``, the one at 0 included, that finds every thread outside."""
     busy = np.zeros((samples, ticks), dtype=bool)
     clear = 1.0
     for load in loads:
-        stages = load.threads * samples * (1 + ticks * tick / load.cycle)
-        if load.cycle * _CYCLES_FORGOTTEN < tick or stages > 2 * STAGES_MAX:
+        cost = load.threads * samples * (1 + ticks * tick / load.cycle)
+        if load.forgets(tick) or cost > stages:
             clear *= (1 - load.inside) ** load.threads
         else:
             busy |= _busy_ticks(load, samples, ticks, tick, dice)

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""From what was watched of a machine to groups of threads that do the same."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lppack.abi import SYSCALL
+from lppack.errors import Level, ManifestError, Problem
+from lppack.model import Counts, Visits, Workload
+from lppack.simulator.group import Group, Part
+from lppack.simulator.histogram import Histogram, read_histograms
+from lppack.simulator.lengths import Lengths, exponential, of_buckets
+from lppack.simulator.stacks import Seen, Stacks, kind_of, read_stacks
+
+#: From that many threads on, how they differ tells more than a formula.
+_MANY_THREADS = 5
+#: A histogram says more than that many hits.
+_FEW_HITS = 100
+#: The chance below which it is no chance that a thread was inside all the time.
+_NO_CHANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is known of a workload, read."""
+
+    workload: Workload
+    stacks: Stacks | None
+    histograms: tuple[tuple[Visits, Histogram | None], ...]
+
+
+def read_watch(workload: Workload, patched: Sequence[str]) -> Watch:
+    """Reads the files of ``workload``. Raises ManifestError."""
+    histograms = tuple((visits, _histogram(visits)) for visits in workload.visits)
+    stacks = read_stacks(workload.stacks, patched) if workload.stacks else None
+    return Watch(workload=workload, stacks=stacks, histograms=histograms)
+
+
+def _histogram(visits: Visits) -> Histogram | None:
+    if visits.histogram is None:
+        return None
+    found = read_histograms(visits.histogram)
+    named = [one for one in found if one.function == visits.function]
+    if not named and len(found) == 1 and found[0].function is None:
+        named = [found[0]]
+    if not named:
+        names = ", ".join(sorted({str(one.function) for one in found}))
+        raise _refused(visits.histogram, "histogram", f"is not of {visits.function}: {names}")
+    return named[0]
+
+
+def _refused(path: object, rule: str, message: str, hint: str | None = None) -> ManifestError:
+    return ManifestError(
+        [
+            Problem(
+                file=str(path),
+                line=1,
+                column=1,
+                level=Level.ERROR,
+                rule=rule,
+                message=message,
+                hint=hint,
+            )
+        ]
+    )
+
+
+def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> tuple[Group, ...]:
+    """The groups of threads, and their visits to ``functions``; with ``kernel``, those of tasks to
+    the kernel instead. Raises ManifestError if the files do not say enough."""
+    if watch.stacks is None:
+        return _declared(watch, functions, kernel)
+    gathered: dict[tuple[str, bool], list[Seen]] = {}
+    for seen in watch.stacks.threads:
+        gathered.setdefault((seen.kind_of_thread, seen.kthread), []).append(seen)
+    made: list[Group] = []
+    for (comm, kthread), threads in gathered.items():
+        names = [SYSCALL] if kernel and not kthread else list(functions)
+        made += _Gathering(watch, comm, kthread, threads, gathered).groups(names)
+    return tuple(made)
+
+
+def _declared(watch: Watch, functions: Sequence[str], kernel: bool) -> tuple[Group, ...]:
+    by_comm: dict[tuple[str, bool, int], list[Part]] = {}
+    for visits, histogram in watch.histograms:
+        area = [SYSCALL] if kernel and not visits.kthread else functions
+        if visits.function not in area or visits.threads is None:
+            continue
+        lengths = _lengths(visits, histogram, watch.workload.watched)
+        seen = histogram.visits if histogram else None
+        rate = visits.per_second
+        if rate is None and seen and watch.workload.watched:
+            rate = seen / watch.workload.watched
+        if rate is None or lengths is None:
+            continue  # the rule visits-say-how-long has let it through for another function
+        inside = rate * lengths.mean / visits.threads
+        if inside >= 1:
+            raise _refused(
+                visits.histogram or "workload",
+                "workload",
+                f"{visits.threads} threads cannot be in {visits.function} for "
+                f"{rate * lengths.mean:.3g} s in each second",
+                "the calls of more threads were counted, or threads call it while they are in it",
+            )
+        part = Part(
+            function=visits.function,
+            inside=inside,
+            samples=math.inf,
+            visits=float(seen) if seen else None,
+            lengths=lengths,
+            histogram=histogram is not None,
+        )
+        key = (visits.comm or "(all)", visits.kthread, visits.threads)
+        by_comm.setdefault(key, []).append(part)
+    return tuple(
+        Group(
+            comm=comm,
+            kthread=kthread,
+            threads=threads,
+            watched=watch.workload.watched,
+            parts=tuple(parts),
+            # What an author declares is taken as it is said; only the shape is open.
+            spread=0.0,
+        )
+        for (comm, kthread, threads), parts in by_comm.items()
+    )
+
+
+def _lengths(visits: Visits, histogram: Histogram | None, watched: float | None) -> Lengths | None:
+    if histogram:
+        made = of_buckets(histogram.buckets, histogram.mean)
+        if watched:
+            # Of visits of length L, only those that began in the first W - L seconds were seen.
+            middle = (made.low + made.high) / 2
+            made = Lengths(made.low, made.high, made.weight / np.clip(1 - middle / watched, 0.1, 1))
+        return made
+    return exponential(visits.seconds) if visits.seconds else None
+
+
+class _Gathering:
+    """One kind of thread in the stacks, on the way to its groups."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        comm: str,
+        kthread: bool,
+        threads: list[Seen],
+        everybody: dict[tuple[str, bool], list[Seen]],
+    ) -> None:
+        assert watch.stacks is not None
+        self._watch, self._comm, self._kthread = watch, comm, kthread
+        self._threads, self._everybody = threads, everybody
+        self._ids = watch.stacks.ids
+        self._sampled = watch.workload.counts is Counts.SAMPLES
+        self._watched = watch.workload.watched
+
+    def groups(self, functions: Sequence[str]) -> list[Group]:
+        stuck = [seen for seen in self._threads if self._is_stuck(seen, functions)]
+        moving = [seen for seen in self._threads if seen not in stuck]
+        made = [self._stuck(seen, functions) for seen in stuck]
+        return [*made, self._moving(moving, functions)] if moving else made
+
+    def _hits(self, seen: Seen, function: str) -> int:
+        return seen.in_kernel if function == SYSCALL else seen.inside[function]
+
+    def _total(self, seen: Seen) -> float:
+        if self._sampled:
+            return float(seen.total)
+        if self._watched is None:
+            raise _refused(
+                self._stacks.path,
+                "stacks",
+                "counts microseconds, and nobody knows of how many",
+                "give workload.watched, the seconds for which offcputime ran",
+            )
+        return self._watched * 1e6 * (1 if self._ids else self._number(seen))
+
+    @property
+    def _stacks(self) -> Stacks:
+        assert self._watch.stacks is not None
+        return self._watch.stacks
+
+    def _number(self, seen: Seen) -> int:
+        if self._ids:
+            return 1
+        for visits in self._watch.workload.visits:
+            if visits.threads and visits.comm and kind_of(visits.comm) == self._comm:
+                return visits.threads
+        if not seen.inside:
+            return 1
+        raise _refused(
+            self._stacks.path,
+            "stacks",
+            f'how many threads are called "{seen.comm}" is not known: its lines name none',
+            "sample with thread ids (stackcollapse-perf.pl --tid), or give workload.visits a "
+            f"`comm: {seen.comm}` and its `threads`",
+        )
+
+    def _is_stuck(self, seen: Seen, functions: Sequence[str]) -> bool:
+        hits = sum(self._hits(seen, function) for function in functions)
+        total = self._total(seen)
+        if not hits or hits < 0.999 * total:
+            return False
+        others = [other for other in self._threads if other is not seen]
+        around = sum(self._total(other) for other in others)
+        share = sum(self._hits(o, f) for o in others for f in functions) / around if around else 1
+        tries = total if self._sampled else 1e6
+        counted = sum(self._counted(function) or 0.0 for function in functions)
+        if counted:
+            each = counted / len(self._threads)
+            tries = min(tries, 2 * each)
+            if not others and each >= 1:  # it is the only one, and it did leave
+                return False
+        return share**tries < _NO_CHANCE if share < 1 else not counted
+
+    def _stuck(self, seen: Seen, functions: Sequence[str]) -> Group:
+        total = sum(self._hits(seen, function) for function in functions)
+        parts = tuple(
+            Part(
+                function=function,
+                inside=hits / total,
+                samples=float(total),
+                visits=0.0,
+                lengths=None,
+            )
+            for function in functions
+            if (hits := self._hits(seen, function))
+        )
+        return Group(
+            comm=seen.comm,
+            kthread=self._kthread,
+            threads=self._number(seen),
+            watched=self._watched,
+            parts=parts,
+            stuck=True,
+        )
+
+    def _moving(self, threads: list[Seen], functions: Sequence[str]) -> Group:
+        number = sum(self._number(seen) for seen in threads)
+        total = sum(self._total(seen) for seen in threads)
+        shares = [
+            sum(self._hits(seen, f) for f in functions) / self._total(seen)
+            for seen in threads
+            if self._total(seen)
+        ]
+        many = self._ids and len(shares) >= _MANY_THREADS
+        return Group(
+            comm=self._comm,
+            kthread=self._kthread,
+            threads=number,
+            watched=self._watched,
+            parts=tuple(self._part(threads, f, number, total) for f in functions),
+            spread=float(np.var(shares, ddof=1)) if many else None,
+        )
+
+    def _part(self, threads: list[Seen], function: str, number: int, total: float) -> Part:
+        hits = sum(self._hits(seen, function) for seen in threads)
+        inside = hits / total if total else 0.0
+        samples = total if self._sampled else math.inf
+        known = self._known(function)
+        lengths = _lengths(*known, self._watched) if known else None
+        counted = self._counted(function)
+        if known and known[1] and counted and self._watched and lengths:
+            told = counted * _seen_mean(known[1]) / (self._watched * number)
+            doubt = 4 * math.sqrt(max(inside, told) / max(total, 1.0)) if self._sampled else 0.0
+            if hits < _FEW_HITS and abs(told - inside) <= doubt and told < 1:
+                inside, samples = told, math.inf
+        if lengths is None and known and known[0].per_second and hits:
+            rate = known[0].per_second * self._portion(function)
+            lengths = exponential(inside * number / rate)
+        return Part(
+            function=function,
+            inside=inside,
+            samples=samples,
+            visits=counted,
+            lengths=lengths,
+            histogram=bool(known and known[1]),
+        )
+
+    def _known(self, function: str) -> tuple[Visits, Histogram | None] | None:
+        """What was said of ``function`` for these threads, or else for all."""
+        of = [entry for entry in self._watch.histograms if entry[0].function == function]
+        mine = [entry for entry in of if entry[0].comm and kind_of(entry[0].comm) == self._comm]
+        return next(iter(mine + [entry for entry in of if entry[0].comm is None]), None)
+
+    def _counted(self, function: str) -> float | None:
+        """Visits of these threads that were watched; None: nobody counted."""
+        known = self._known(function)
+        if not known:
+            return None
+        portion = 1.0 if known[0].comm else self._portion(function)
+        if known[1]:
+            return known[1].visits * portion
+        if known[0].per_second and self._watched:
+            return known[0].per_second * self._watched * portion
+        return None
+
+    def _portion(self, function: str) -> float:
+        """Of what all threads do in ``function``, by the hits."""
+        known = self._known(function)
+        if known and known[0].comm:
+            return 1.0
+        mine = sum(self._hits(seen, function) for seen in self._threads)
+        everyone = sum(
+            self._hits(seen, function) for seens in self._everybody.values() for seen in seens
+        )
+        return mine / everyone if everyone else 0.0
+
+
+def _seen_mean(histogram: Histogram) -> float:
+    return histogram.mean or of_buckets(histogram.buckets).mean

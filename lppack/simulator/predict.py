@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+"""Will a transition finish, when, and who holds it up: from a workload or from folded stacks."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lppack.abi import TRANSITION_TICK
+from lppack.consistency import Leave, Mode, Switch
+from lppack.simulator.estimate import Watch, groups
+from lppack.simulator.group import Group
+from lppack.simulator.lengths import Floats
+from lppack.simulator.sampler import Hook, Load, each_thread, waits, whole_kernel
+from lppack.simulator.unknown import unknown
+
+SAMPLES = 2000
+GUESSES = 100
+SAMPLES_OF_A_GUESS = 120
+#: Stages that are drawn one by one: of the best guess, and of each of the others.
+_STAGES, _STAGES_OF_A_GUESS = 1 << 21, 1 << 15
+#: A stall is certain, or out of the question, but for that.
+MARGIN = 0.05
+#: Threads of no known speed that are inside so seldom, all together, are passed over.
+_NEGLIGIBLE = 0.005
+_QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A value and where the truth lies, 19 times of 20; infinity: not within the limit."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Threads of one kind in one function, and how they hold the transition up."""
+
+    comm: str
+    function: str
+    kthread: bool
+    threads: int
+    inside: float  # share of the time of each
+    share: float  # of all the waiting, 0 to 1
+    never: bool  # was inside for as long as it was watched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """``times`` is empty if nothing says how long visits last."""
+
+    limit: float  # seconds
+    seed: int
+    at_once: Interval  # probability that it finishes at the first look
+    stall: Interval  # probability that it does not finish within the limit
+    times: tuple[tuple[str, Interval], ...]  # (quantile, seconds)
+    blockers: tuple[Holder, ...]  # who holds up most first
+    unknown: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """never-finishes, may-stall, or safe (as far as finishing goes)."""
+        if not self.times and self.stall.high - self.stall.low > MARGIN:
+            return "may-stall"
+        if self.stall.value >= 1 - MARGIN:
+            return "never-finishes"
+        return "safe" if self.stall.value <= MARGIN else "may-stall"
+
+
+def predict(
+    watch: Watch,
+    functions: Sequence[str],
+    mode: Mode,
+    *,
+    limit: float,
+    seed: int,
+    tick: float = TRANSITION_TICK,
+    hook: Hook | None = None,
+) -> Prediction:
+    """The transition of a patch of ``functions`` in ``mode``, the same for the same seed.
+
+    ``limit``: seconds until it would be given up. ``tick``: seconds between two looks of an engine
+    that looks now and then. ``hook``: when it looks, if not as ``mode`` does. Raises ManifestError
+    if the files of the workload contradict themselves or do not say enough.
+    """
+    dice = np.random.default_rng(seed)
+    kernel = mode.leave is Leave.LEAVE_KERNEL
+    found = groups(watch, functions, kernel=kernel)
+    blind = kernel and watch.stacks is not None and not watch.stacks.borders
+    if mode.leave is Leave.LEAVE_FUNCTION:
+        found = ()
+    hooks = {group: _hook(group, mode, hook) for group in found}
+    drawn = _Transition(mode, limit, tick)
+    slow = [group for group in found if group.timeless]
+    if sum(group.threads * group.inside for group in slow) < _NEGLIGIBLE:
+        found, slow = tuple(group for group in found if group not in slow), []
+    if slow or blind:
+        at_once, stall = _without_times(found, hooks, mode, limit, tick, dice)
+        if blind:
+            at_once, stall = replace(at_once, low=0.0), replace(stall, high=1.0)
+        times: tuple[tuple[str, Interval], ...] = ()
+    else:
+        at_once, stall, times = drawn.all_of(found, hooks, dice)
+    return Prediction(
+        limit=limit,
+        seed=seed,
+        at_once=at_once,
+        stall=stall,
+        times=times,
+        blockers=_blockers(found, hooks, mode, limit, tick, dice),
+        unknown=tuple(unknown(watch, found, functions, mode, slow, blind=blind)),
+    )
+
+
+def _hook(group: Group, mode: Mode, asked: Hook | None) -> Hook:
+    """Threads without a border to user space are looked at now and then, whatever the mode."""
+    if asked is not None:
+        return asked
+    if mode.method == "count":
+        return Hook.EXIT
+    stopped = mode.switch is Switch.SWITCH_KERNEL and mode.method == "stack"
+    return Hook.TICK if group.kthread or stopped else Hook.EXIT
+
+
+class _Transition:
+    """Draws times to finish in one mode."""
+
+    def __init__(self, mode: Mode, limit: float, tick: float) -> None:
+        # In checkpoint, who comes to the border is held there: it is the last one that counts.
+        self._whole = mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL
+        self._limit, self._tick = limit, tick
+
+    def all_of(
+        self, found: Sequence[Group], hooks: dict[Group, Hook], dice: np.random.Generator
+    ) -> tuple[Interval, Interval, tuple[tuple[str, Interval], ...]]:
+        best = self._times([g.load(hooks[g]) for g in found], SAMPLES, _STAGES, dice)
+        guesses = [
+            self._times(
+                [group.load(hooks[group], dice) for group in found],
+                SAMPLES_OF_A_GUESS,
+                _STAGES_OF_A_GUESS,
+                dice,
+            )
+            for _ in range(GUESSES if found else 1)
+        ]
+
+        def interval(measure: Callable[[Floats], float]) -> Interval:
+            value = measure(best)
+            low, high = _middle([measure(times) for times in guesses])
+            return Interval(value=value, low=min(low, value), high=max(high, value))
+
+        quantiles = tuple(
+            (name, interval(lambda times, at=at: self._quantile(times, at)))  # type: ignore[misc]
+            for name, at in _QUANTILES
+        )
+        return (
+            interval(lambda times: float((times <= 0).mean())),
+            interval(lambda times: float((times > self._limit).mean())),
+            quantiles,
+        )
+
+    def _times(
+        self, loads: Sequence[Load], samples: int, stages: int, dice: np.random.Generator
+    ) -> Floats:
+        if not self._whole:
+            return each_thread(
+                loads, samples=samples, limit=self._limit, tick=self._tick, dice=dice
+            )
+        return whole_kernel(
+            loads, samples=samples, limit=self._limit, tick=self._tick, dice=dice, stages=stages
+        )
+
+    def _quantile(self, times: Floats, at: float) -> float:
+        value = float(np.sort(times)[min(int(at * len(times)), len(times) - 1)])
+        return value if value <= self._limit else math.inf
+
+
+def _middle(values: Sequence[float]) -> tuple[float, float]:
+    """Where 95 of 100 lie; of few, all."""
+    ordered = sorted(values)
+    cut = int(0.025 * len(ordered))
+    return ordered[cut], ordered[-1 - cut]
+
+
+def _without_times(
+    found: Sequence[Group],
+    hooks: dict[Group, Hook],
+    mode: Mode,
+    limit: float,
+    tick: float,
+    dice: np.random.Generator,
+) -> tuple[Interval, Interval]:
+    """(at once, stall) from shares alone. A stall lies between visits so short that each look is a
+    new try, and visits so long that no look sees anything else than the first one."""
+    looks = int(limit / tick) + 1
+
+    def outcome(dice: np.random.Generator | None) -> tuple[float, float]:
+        log_clear, tries_fail, certain = 0.0, 0.0, False
+        for group in found:
+            inside = min(_share(group, dice), 1.0)
+            certain |= inside >= 1
+            log_clear += group.threads * math.log1p(-min(inside, 1 - 1e-12))
+            if hooks[group] is Hook.TICK:
+                again = inside**looks
+                tries_fail += group.threads * math.log1p(-min(again, 1 - 1e-12))
+        clear = 0.0 if certain else math.exp(log_clear)
+        if mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL:
+            ticking = any(hooks[group] is Hook.TICK for group in found)
+            short = (1 - clear) ** looks if ticking else float(certain)
+        else:
+            short = 1.0 if certain else 1 - math.exp(tries_fail)
+        return clear, short
+
+    best = outcome(None)
+    low_clear, high_clear = _middle([outcome(dice)[0] for _ in range(GUESSES)])
+    low_short, _ = _middle([outcome(dice)[1] for _ in range(GUESSES)])
+    low, high = min(low_short, best[1]), max(1 - low_clear, 1 - best[0])
+    return (
+        Interval(value=best[0], low=min(low_clear, best[0]), high=max(high_clear, best[0])),
+        Interval(value=1 - best[0], low=low, high=high),
+    )
+
+
+def _share(group: Group, dice: np.random.Generator | None) -> float:
+    if dice is None or group.stuck:
+        return group.inside
+    return group.drawn_inside(dice)
+
+
+def _blockers(
+    found: Sequence[Group],
+    hooks: dict[Group, Hook],
+    mode: Mode,
+    limit: float,
+    tick: float,
+    dice: np.random.Generator,
+) -> tuple[Holder, ...]:
+    """Ranked by the thread-seconds for which they hold up: those that switch alone hold up until
+    they have; where all switch at once, anyone who is inside holds up."""
+    whole = mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL
+    rows: list[tuple[float, Group, str, float]] = []
+    for group in found:
+        for part in group.parts:
+            if part.inside <= 0:
+                continue
+            seconds = limit
+            if not (whole or group.stuck or group.timeless):
+                load = replace(group, parts=(part,)).load(hooks[group])
+                wait = waits(load, 4000, limit=limit, tick=tick, dice=dice)
+                seconds = float(np.minimum(wait, limit).mean())
+            rows.append((group.threads * part.inside * seconds, group, part.function, part.inside))
+    total = sum(row[0] for row in rows)
+    rows.sort(key=lambda row: (not row[1].stuck, -row[0], row[1].comm, row[2]))
+    return tuple(
+        Holder(
+            comm=group.comm,
+            function=function,
+            kthread=group.kthread,
+            threads=group.threads,
+            inside=inside,
+            share=held / total,
+            never=group.stuck,
+        )
+        for held, group, function, inside in rows
+    )

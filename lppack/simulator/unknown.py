@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What a prediction does not know, said beside it."""
+
+from collections.abc import Iterator, Sequence
+
+from lppack.consistency import Leave, Mode
+from lppack.simulator.estimate import Watch
+from lppack.simulator.group import Group
+
+#: What neither stacks nor histograms tell, whatever they hold.
+ALWAYS_UNKNOWN = (
+    "threads are taken to come and go independently: locks and barriers that they share are not "
+    "seen",
+    "the load is taken to stay as it was watched, during the transition too; threads that start "
+    "meanwhile, and the signals that an engine sends, are not counted",
+    "functions are told by name alone: two of one name, and copies inlined into others, are not "
+    "told apart",
+)
+
+
+def unknown(
+    watch: Watch,
+    found: Sequence[Group],
+    functions: Sequence[str],
+    mode: Mode,
+    slow: Sequence[Group],
+    *,
+    blind: bool,
+) -> Iterator[str]:
+    """A line for each. ``slow``: groups of which nothing says how long they stay; ``blind``: kernel
+    time cannot be told."""
+    if blind:
+        yield (
+            "no stack shows where the kernel begins: sample with kernel frames down to the entry, "
+            "or LEAVE_KERNEL cannot be predicted"
+        )
+    for group in slow:
+        names = ", ".join(part.function for part in group.parts if part.inside > 0)
+        yield (
+            f"how long {group.comm} stays in {names}: stacks have no time scale; give what "
+            f"`funclatency {names.split(', ')[0]}` prints"
+        )
+    for group in found:
+        if group.stuck:
+            for_ = f"{group.watched:g} s" if group.watched else "the time"
+            yield (
+                f"whether {group.comm} ever leaves {group.parts[0].function}: it was inside for "
+                f"all of {for_} that was watched"
+            )
+    if watch.stacks is not None:
+        yield from _of_the_stacks(watch, functions)
+    few = sorted(
+        {
+            part.function
+            for group in found
+            for part in group.parts
+            if part.inside > 0 and part.visits is not None and 0 < part.visits < 100
+        }
+    )
+    if few:
+        yield f"{', '.join(few)}: fewer than 100 visits were seen; watch for longer"
+    if mode.leave is not Leave.LEAVE_FUNCTION:
+        yield from ALWAYS_UNKNOWN
+
+
+def _of_the_stacks(watch: Watch, functions: Sequence[str]) -> Iterator[str]:
+    assert watch.stacks is not None
+    samples = sum(seen.total for seen in watch.stacks.threads)
+    unseen = [f for f in functions if not any(s.inside[f] for s in watch.stacks.threads)]
+    if unseen:
+        yield (
+            f"{', '.join(unseen)}: in none of the stacks ({samples}); a thread is inside for less "
+            f"than {3 / samples:.1g} of the time"
+        )
+    totals = sorted(seen.total for seen in watch.stacks.threads if not seen.kthread)
+    if watch.stacks.ids and len(totals) > 1 and totals[-1] > 10 * max(totals[0], 1):
+        yield (
+            f"threads were counted {totals[0]} to {totals[-1]} times: some came or went, or this "
+            "is a profile of CPUs, which never sees a thread that sleeps"
+        )
