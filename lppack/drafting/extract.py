@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What must stand in the C of a live patch: the new functions, and what they need of their file."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -151,6 +152,9 @@ class _Closure:
                 )
             return
         state, symbol = self._places.symbol(item.name, self._unit.path)
+        if symbol is not None and self._is_value(item):
+            self.take(item, Form.COPY)
+            return
         if symbol is not None:
             self._kernels_own(item, symbol.sympos)
             return
@@ -167,6 +171,13 @@ class _Closure:
                 f"{item.name} was copied: the kernel has no symbol of it, as nothing writes to it"
             )
         self.take(item, Form.COPY)
+
+    def _is_value(self, item: Item) -> bool:
+        """A constant whose address nobody takes: the compiler folds it, so a copy is the same."""
+        address = re.compile(rf"&\s*{re.escape(item.name)}\b")
+        declarator = item.text[: item.body]
+        plain = item.const and item.static and item.body and not {"[", "*"} & set(declarator)
+        return bool(plain) and not address.search(self._unit.text)
 
     def _kernels_own(self, item: Item, sympos: int | None) -> None:
         """Declared; and named in the manifest, unless it is there for every module."""

@@ -123,7 +123,7 @@ def _form(item: Item, form: Form, made: Extract) -> str:
     signature = item.renamed(made.names, head)
     body = body[len(signature) :]
     if form is Form.NEW:
-        plain = _aligned(head, _STORAGE.sub("", signature))
+        plain = _aligned(head, _STORAGE.sub("", signature).lstrip())
         return f"{plain.rstrip()};\n\n{plain}{body}"
     if not item.static:
         return _aligned(head, f"static {signature}") + body
@@ -155,7 +155,7 @@ def _aligned(old: str, new: str) -> str:
 def _with_conditions(items: Iterator[tuple[Item, str]], *, apart: bool = False) -> Iterator[str]:
     """The texts, inside the branches that were not decided."""
     open_: tuple[str, ...] = ()
-    last: Kind | None = None
+    last: tuple[Kind, bool] | None = None  # kind of the text before, and has it several lines?
     for item, text in items:
         same = 0
         while same < min(len(open_), len(item.conditions)) and (
@@ -164,11 +164,11 @@ def _with_conditions(items: Iterator[tuple[Item, str]], *, apart: bool = False) 
             same += 1
         for _ in open_[same:]:
             yield "#endif"
-        blank = apart and last is not None and (item.kind is not last or "\n" in text)
-        if blank:
+        here = (item.kind, "\n" in text)
+        if apart and last is not None and (here != last or here[1]):
             yield ""
         yield from item.conditions[same:]
-        open_, last = item.conditions, item.kind
+        open_, last = item.conditions, here
         yield text
     for _ in open_:
         yield "#endif"

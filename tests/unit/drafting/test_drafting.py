@@ -129,6 +129,14 @@ def test_a_private_header_is_taken_where_it_is_used() -> None:
     assert '#include "fs/small.h"' in text_of(edit, ["helper"])
 
 
+def test_a_constant_without_an_address_is_copied() -> None:
+    places = Places(Small(*ALL, symbol("most")), "vmlinux")
+    for use, symbols in (("most", {}), ("*&most", {"most": None})):
+        edit = changes(FILE.replace("twice(t->count)", use))
+        made = extract(edit, ["helper"], places, {})
+        assert made.symbols == symbols
+
+
 def test_calls_among_replacements_go_to_replacements() -> None:
     text = text_of(changes(FILE.replace("2 * x", "x")), ["helper", "show"])
     assert "used += lp_helper(t) + most;" in text
