@@ -43,6 +43,18 @@ def soak(c: Context, name: str = "") -> None:
     c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
 
 
+@task(name="debug-kernel")
+def debug_kernel(c: Context) -> None:
+    """Make the kernel with KASAN and lockdep, once: ten minutes; prints what --kernel takes."""
+    c.run(f"{_PYTHON} -m tools.debug_kernel")
+
+
+@task(setup)
+def matrix(c: Context, flips: int = 4, kernel: str = "") -> None:
+    """Print the matrix: each engine in each of its modes against each load."""
+    c.run(f"{_PYTHON} -m tools.matrix --flips {flips}{f' --kernel {kernel}' if kernel else ''}")
+
+
 @task
 def bench(c: Context, name: str = "facts") -> None:
     """Measure, and compare with the limits: facts, sample."""

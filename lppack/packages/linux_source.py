@@ -81,9 +81,23 @@ def source_file(package: str, path: str, *, source: Source | None = None) -> byt
     return file.read_bytes() if name and file.is_file() else None
 
 
+def archive(package: str, *, source: Source | None = None) -> Path:
+    """All sources that ``package`` holds: a .tar.xz, kept in the cache.
+
+    Raises EnvironmentMissing: no such package.
+    """
+    home = _home(package)
+    with store.locked(home.with_suffix(".lock")):
+        return _archive(package, home, source or Apt())
+
+
+def _home(package: str) -> Path:
+    return store.cache_dir() / "sources" / package.replace(" ", "_")
+
+
 def _files(package: str, folders: Sequence[str], kind: _Kind, source: Source | None) -> Path:
     """Where the cache has that kind of file from those folders."""
-    home = store.cache_dir() / "sources" / package.replace(" ", "_")
+    home = _home(package)
     missing = [folder for folder in folders if not _place(home, folder, kind).is_dir()]
     if missing:
         with store.locked(home.with_suffix(".lock")):

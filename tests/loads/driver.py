@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Flips a patch of the victim back and forth while a load uses it, and counts what went wrong."""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lppack.abi import Phase
+from lppack.engines.protocol import PatchState
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle
+from lppack.stages.apply import Control, settle, stop_conversion, unload
+
+#: So many visits are in flight when a transition starts.
+IN_FLIGHT = 20
+
+_VISITORS = 32
+_PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
+_OUTPUT = "/tmp/load.out"
+_HITS = "/tmp/fentry.hits"
+#: What the kernel says at both ends of a transition, with its own clock. The first is
+#: kernel/livepatch/transition.c (v6.1): klp_start_transition(), klp_complete_transition().
+_SAID = r"^\[\s*(\d+\.\d+)\] \w+: '{module}': (starting )?(?:un)?patching (?:transition|complete)$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is going on beside the visitors (tests/loads/victim/load/load.c)."""
+
+    name: str
+    words: str  # the name there
+    visitors: int = _VISITORS
+    ms: int = 30  # that each visit sleeps
+    kthreads: int = 0
+    fentry: bool = False  # a BPF program sits on the patched function of vmlinux
+
+
+LOADS: dict[str, Load] = {
+    load.name: load
+    for load in (
+        Load(name="loop", words="visitors", ms=3),
+        Load(name="sleep", words="visitors", ms=300),
+        Load(name="fork", words="fork"),
+        Load(name="vfork", words="vfork"),
+        Load(name="spin", words="spin"),
+        Load(name="io_uring", words="io_uring"),
+        Load(name="epoll", words="epoll"),
+        Load(name="traced", words="traced"),
+        Load(name="stopped", words="stopped"),
+        Load(name="kthread", words="visitors", kthreads=2),
+        Load(name="bpf", words="cmdline", fentry=True),
+    )
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One cell of the matrix: an engine in a mode, against a load."""
+
+    engine: str
+    mode: str
+    load: str
+    patch: str
+    flips: int = 0  # transitions that were asked for, forward and back
+    seconds: list[float] = field(default_factory=list)  # of each that finished
+    longest_stop: float | None = None  # ms; None: this engine does not stop the machine
+    in_flight: int = 10**9  # the fewest visits in flight when a transition started
+    visits: int = 0
+    mixed: int = 0  # visits that saw both universes
+    mixed_calls: int = 0  # system calls that did
+    together: int = 0  # visits that began beside one of the other universe
+    wrong: int = 0  # data of the new form that old code met
+    eintr: int = 0  # system calls that user space saw end early
+    blockers: set[str] = field(default_factory=set)  # of those that did not finish
+
+    @property
+    def finished(self) -> int:
+        return len(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One of the victim's patches, built for one engine and mode."""
+
+    bundle: Bundle
+    ko: Path
+
+    @property
+    def name(self) -> str:
+        return self.bundle.series
+
+    @property
+    def writes_at_once(self) -> bool:
+        return not self.bundle.converts
+
+
+class Victim:
+    """The victim in a guest."""
+
+    def __init__(self, host: GuestHost) -> None:
+        self.host = host
+
+    def counts(self) -> dict[str, int]:
+        rows = (line.split() for line in self.host.read("/proc/victim").splitlines())
+        return {name: int(count) for name, count in rows}
+
+    def tell(self, text: str) -> None:
+        self.host.write("/proc/victim", text)
+
+    def wait(self, what: str, enough: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+        """Raises AssertionError if it never comes."""
+        end = time.monotonic() + _PATIENCE
+        while not enough(counts := self.counts()):
+            assert time.monotonic() < end, f"no {what}: {counts}; {self.output()}"
+            time.sleep(0.05)
+        return counts
+
+    def output(self) -> list[str]:
+        """What the programs complained of."""
+        return self._sh(f"cat {_OUTPUT}").splitlines()
+
+    def _sh(self, command: str) -> str:
+        return self.host.run(["/bin/sh", "-c", command], limit=30.0).out.strip()
+
+    @contextlib.contextmanager
+    def under(self, load: Load) -> Iterator[None]:
+        """The load is there, with its visits in flight; at the end all of it is gone."""
+        argv = f"/test/load {load.words} {load.visitors} {load.ms}"
+        groups = [self._background(argv, _OUTPUT)]
+        try:
+            if load.fentry:
+                groups += [self._background(f"/test/fentry cmdline_proc_show {_HITS}", _OUTPUT)]
+                before = self.hits()
+                assert self.hits_after(before) > before, self.output()
+            self.tell(f"kthreads {load.kthreads}")
+            self.wait("visits", lambda now: now["in_flight"] >= IN_FLIGHT)
+            yield
+        finally:
+            self.tell("kthreads 0")
+            self._sh("; ".join(f"kill -KILL -- -{group}" for group in groups))
+            self.wait("end", lambda now: now["in_flight"] == 0)
+
+    def _background(self, argv: str, output: str) -> int:
+        return int(self._sh(f"setsid {argv} >> {output} 2>&1 < /dev/null & echo $!"))
+
+    def hits(self) -> int:
+        return int(self._sh(f"cat {_HITS} 2> /dev/null") or 0)
+
+    def hits_after(self, before: int) -> int:
+        """The number of runs of the BPF program, when it has grown or cannot be seen to grow."""
+        end = time.monotonic() + _PATIENCE
+        while (now := self.hits()) <= before and time.monotonic() < end:
+            time.sleep(0.1)
+        return now
+
+
+def measure(
+    control: Control, victim: Victim, patch: Patch, mode: str, load: Load, *, flips: int
+) -> Row:
+    """``flips`` transitions, half of them back. One that does not finish is turned round."""
+    row = Row(engine=control.engine.name, mode=mode, load=load.name, patch=patch.name)
+    victim.host.run(["rm", "-f", _OUTPUT, _HITS], limit=30.0)
+    with victim.under(load):
+        victim.tell("clear")
+        while row.flips < flips:
+            if _forward(control, victim, patch, row):
+                _use(control, victim, patch, load)
+                _back(control, victim, patch, row)
+            assert unload(control, patch.bundle.module), "the module can be unloaded"
+        row.eintr = _complaints(victim)
+    return row
+
+
+def _forward(control: Control, victim: Victim, patch: Patch, row: Row) -> bool:
+    module = patch.bundle.module
+    _about_to_start(victim, row)
+    control.engine.load(module, patch.ko)
+    state, _ = settle(control, module, Phase.PATCHED, control.timeout)
+    done = state.phase is Phase.PATCHED
+    _ended(control, row, state, done)
+    if not done:
+        control.engine.reverse(module)
+        state, _ = settle(control, module, Phase.UNPATCHED, _PATIENCE)
+        assert state.phase is Phase.UNPATCHED, state
+        _account(victim, patch, row)
+    return done
+
+
+def _use(control: Control, victim: Victim, patch: Patch, load: Load) -> None:
+    """Until new code has run for a while, and converted what it met."""
+    module = patch.bundle.module
+    if patch.bundle.converts:
+        control.engine.convert(module, on=True)
+    before = victim.counts()["new"]
+    victim.wait("new visits", lambda now: now["new"] >= before + 50 and now["cells_new"] > 0)
+    if load.fentry:
+        hits = victim.hits()
+        assert victim.hits_after(hits) > hits, "the BPF program is still called"
+    if patch.bundle.converts:
+        assert stop_conversion(control, module, _PATIENCE)
+        assert victim.counts()["cells_new"] == 0, "all was put back"
+
+
+def _back(control: Control, victim: Victim, patch: Patch, row: Row) -> None:
+    module = patch.bundle.module
+    if patch.writes_at_once:
+        # From here on old code meets new data in any mode: there is nothing that puts it back.
+        _account(victim, patch, row)
+    _about_to_start(victim, row)
+    control.engine.reverse(module)
+    state, _ = settle(control, module, Phase.UNPATCHED, _PATIENCE)
+    assert state.phase is Phase.UNPATCHED, state
+    _ended(control, row, state, done=True)
+    if patch.writes_at_once:
+        victim.tell("old")
+    _account(victim, patch, row, wrong=not patch.writes_at_once)
+
+
+def _about_to_start(victim: Victim, row: Row) -> None:
+    now = victim.wait("visits", lambda now: now["in_flight"] >= IN_FLIGHT)
+    row.in_flight = min(row.in_flight, now["in_flight"])
+    row.flips += 1
+
+
+def _ended(control: Control, row: Row, state: PatchState, done: bool) -> None:
+    if done:
+        row.seconds.append(_seconds(control, state.module))
+    else:
+        row.blockers |= {f"{b.comm} {b.reason}" for b in state.blockers}
+
+
+def _seconds(control: Control, module: str) -> float:
+    """How long the last transition took, as the kernel's log tells."""
+    said = control.host.run(["dmesg"], limit=30.0).out
+    lines = list(re.finditer(_SAID.format(module=module), said, re.MULTILINE))
+    started = max(at for at, line in enumerate(lines) if line[2])
+    assert started + 1 < len(lines), lines[started:]
+    return float(lines[started + 1][1]) - float(lines[started][1])
+
+
+def _account(victim: Victim, patch: Patch, row: Row, *, wrong: bool = True) -> None:
+    now = victim.counts()
+    victim.tell("clear")
+    row.visits += now["old"] + now["new"] + now["mixed"]
+    row.mixed += now["mixed"]
+    row.mixed_calls += now["mixed_calls"]
+    row.together += now["together"]
+    row.wrong += now["wrong"] if wrong else 0
+
+
+def _complaints(victim: Victim) -> int:
+    """The number of interrupted system calls; anything else that a program said is a failure."""
+    said = [line for line in victim.output() if line != "attached"]
+    interrupted = [line for line in said if line.endswith(": Interrupted system call")]
+    assert said == interrupted, said
+    return len(interrupted)

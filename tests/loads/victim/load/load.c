@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * load NAME VISITORS MS: keeps the victim in use until it is killed with all of its process group.
+ * VISITORS processes read /proc/victim_call at offset MS, one after the other; NAME says what goes
+ * on beside. Each system call that ends with EINTR, and whatever fails, is a line on stdout.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int victim;
+static long ms;
+
+static void tell(const char *what)
+{
+	char line[128];
+	int size = snprintf(line, sizeof(line), "%s: %s\n", what, strerror(errno));
+
+	if (write(1, line, size) != size)
+		_exit(1);
+}
+
+static void fail(const char *what)
+{
+	tell(what);
+	_exit(1);
+}
+
+static void one_call(void)
+{
+	char byte;
+
+	if (pread(victim, &byte, 1, ms) != 1)
+		tell("victim_call");
+}
+
+static void visitor(void)
+{
+	for (;;)
+		one_call();
+}
+
+static void pause_ms(long duration)
+{
+	struct timespec left = { duration / 1000, duration % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left))
+		;
+}
+
+static pid_t start(void (*body)(void))
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		fail("fork");
+	if (!pid) {
+		body();
+		_exit(0);
+	}
+	return pid;
+}
+
+static void await(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0)
+		if (errno != EINTR)
+			fail("waitpid");
+}
+
+/* ---- processes that come and go ---- */
+
+static void forker(void)
+{
+	for (;;)
+		await(start(one_call));
+}
+
+static void vforker(void)
+{
+	for (;;) {
+		pid_t pid = vfork();
+
+		if (pid < 0)
+			fail("vfork");
+		if (!pid) {
+			char byte;
+
+			/* The parent sleeps in the kernel until this child is gone. */
+			_exit(pread(victim, &byte, 1, ms) != 1);
+		}
+		await(pid);
+	}
+}
+
+/* ---- never in the kernel, and never out of it ---- */
+
+static void spinner(void)
+{
+	volatile unsigned long turns = 0;
+
+	for (;;)
+		turns++;
+}
+
+static void epoller(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int set = epoll_create1(0), never = eventfd(0, 0);
+
+	if (set < 0 || never < 0 || epoll_ctl(set, EPOLL_CTL_ADD, never, &event))
+		fail("epoll");
+	for (;;)
+		if (epoll_wait(set, &event, 1, -1) < 0)
+			tell("epoll_wait");
+}
+
+static void poller(void)
+{
+	struct pollfd never = { .fd = eventfd(0, 0), .events = POLLIN };
+
+	for (;;)
+		if (poll(&never, 1, -1) < 0)
+			tell("poll");
+}
+
+static void signal_waiter(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (;;)
+		if (sigtimedwait(&none, NULL, NULL) < 0)
+			tell("sigtimedwait");
+}
+
+static void sleeper(void)
+{
+	for (;;)
+		pause_ms(100000);
+}
+
+/* ---- io_uring: visits by io workers, and a thread that waits inside for what never comes ---- */
+
+struct ring {
+	int fd;
+	unsigned int *head, *tail, *mask, *array;	/* of submissions */
+	unsigned int *done_head, *done_tail;
+	struct io_uring_sqe *sqes;
+};
+
+static void *map_ring(int fd, size_t size, off_t where)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, where);
+
+	if (at == MAP_FAILED)
+		fail("mmap of the ring");
+	return at;
+}
+
+static struct ring open_ring(unsigned int entries)
+{
+	struct io_uring_params p = { 0 };
+	struct ring r = { .fd = syscall(SYS_io_uring_setup, entries, &p) };
+	char *sq, *cq;
+
+	if (r.fd < 0)
+		fail("io_uring_setup");
+	sq = map_ring(r.fd, p.sq_off.array + p.sq_entries * sizeof(int), IORING_OFF_SQ_RING);
+	cq = map_ring(r.fd, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe),
+		      IORING_OFF_CQ_RING);
+	r.sqes = map_ring(r.fd, p.sq_entries * sizeof(*r.sqes), IORING_OFF_SQES);
+	r.tail = (void *)(sq + p.sq_off.tail);
+	r.mask = (void *)(sq + p.sq_off.ring_mask);
+	r.array = (void *)(sq + p.sq_off.array);
+	r.done_head = (void *)(cq + p.cq_off.head);
+	r.done_tail = (void *)(cq + p.cq_off.tail);
+	return r;
+}
+
+static void submit_read(struct ring *r, int fd, void *buf, __u64 offset)
+{
+	unsigned int tail = *r->tail, slot = tail & *r->mask;
+
+	r->sqes[slot] = (struct io_uring_sqe) {
+		.opcode = IORING_OP_READ,
+		.flags = IOSQE_ASYNC,	/* by an io worker */
+		.fd = fd,
+		.addr = (unsigned long)buf,
+		.len = 1,
+		.off = offset,
+	};
+	r->array[slot] = slot;
+	__atomic_store_n(r->tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+static void enter_ring(struct ring *r, unsigned int submit)
+{
+	if (syscall(SYS_io_uring_enter, r->fd, submit, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		tell("io_uring_enter");
+}
+
+static void ring_visitor(void)
+{
+	struct ring r = open_ring(8);
+	unsigned int i, pending = 0, done;
+	static char bytes[8];
+
+	for (;;) {
+		for (i = pending; i < 8; i++)
+			submit_read(&r, victim, &bytes[i], ms);
+		enter_ring(&r, 8 - pending);
+		done = __atomic_load_n(r.done_tail, __ATOMIC_ACQUIRE) - *r.done_head;
+		__atomic_store_n(r.done_head, *r.done_head + done, __ATOMIC_RELEASE);
+		pending = 8 - done;
+	}
+}
+
+static void ring_waiter(void)
+{
+	struct ring r = open_ring(8);
+	int never[2];
+	char byte;
+
+	if (pipe(never))
+		fail("pipe");
+	submit_read(&r, never[0], &byte, 0);
+	enter_ring(&r, 1);
+	for (;;)
+		enter_ring(&r, 0);
+}
+
+/* ---- stopped and traced ---- */
+
+static void stopper(void)
+{
+	pid_t pid = start(visitor);
+
+	for (;;) {
+		kill(pid, SIGSTOP);
+		pause_ms(60);
+		kill(pid, SIGCONT);
+		pause_ms(20);
+	}
+}
+
+static void stopped_for_good(void)
+{
+	raise(SIGSTOP);
+}
+
+static void traced(void)
+{
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		fail("PTRACE_TRACEME");
+	raise(SIGSTOP);
+	visitor();
+}
+
+/* Stops its child at the border of each system call, both ways. */
+static void tracer(void)
+{
+	pid_t pid = start(traced);
+	int status;
+
+	for (;;) {
+		if (waitpid(pid, &status, 0) < 0)
+			fail("waitpid of the traced");
+		pause_ms(2);
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL))
+			fail("PTRACE_SYSCALL");
+	}
+}
+
+/* A child that is traced and stopped, and that nobody lets go on. */
+static void tracer_for_good(void)
+{
+	pid_t pid = start(traced);
+
+	if (waitpid(pid, NULL, WUNTRACED) < 0)
+		fail("waitpid of the stopped");
+	sleeper();
+}
+
+/* ---- a function of vmlinux ---- */
+
+static void reader(void)
+{
+	char text[4096];
+	int fd;
+
+	for (;;) {
+		fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || read(fd, text, sizeof(text)) <= 0)
+			fail("/proc/cmdline");
+		close(fd);
+		pause_ms(2);
+	}
+}
+
+static const struct load {
+	const char *name;
+	void (*bodies[4])(void);
+	int copies;
+} loads[] = {
+	{ "visitors", { 0 }, 0 },
+	{ "fork", { forker }, 4 },
+	{ "vfork", { vforker }, 4 },
+	{ "spin", { spinner }, 2 },
+	{ "io_uring", { ring_visitor, ring_waiter }, 2 },
+	{ "epoll", { epoller, poller, signal_waiter, sleeper }, 2 },
+	{ "traced", { tracer, tracer_for_good }, 2 },
+	{ "stopped", { stopper, stopped_for_good }, 2 },
+	{ "cmdline", { reader }, 4 },
+};
+
+int main(int argc, char **argv)
+{
+	const struct load *load = loads, *end = loads + sizeof(loads) / sizeof(loads[0]);
+	long visitors, copy;
+	int i;
+
+	if (argc != 4)
+		return 2;
+	visitors = atol(argv[2]);
+	ms = atol(argv[3]);
+	victim = open("/proc/victim_call", O_RDONLY | O_CLOEXEC);
+	if (victim < 0)
+		fail("/proc/victim_call");
+	while (load < end && strcmp(load->name, argv[1]))
+		load++;
+	if (load == end)
+		return 2;
+	for (copy = 0; copy < visitors; copy++)
+		start(visitor);
+	for (copy = 0; copy < load->copies; copy++)
+		for (i = 0; i < 4 && load->bodies[i]; i++)
+			start(load->bodies[i]);
+	sleeper();
+}

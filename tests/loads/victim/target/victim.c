@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A module whose functions are always in use. A read of /proc/victim_call at offset MS calls
+ * victim_outer() twice; each calls victim_inner(), sleeps MS milliseconds, and calls it again.
+ * /proc/victim tells what was counted. Written to it: "clear", "old" (cells back to the old form)
+ * and "kthreads N" (N kernel threads that call without a pause).
+ */
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#include "victim.h"
+
+#define CELLS		8
+#define KTHREADS	8
+#define MS_MAX		10000
+#define BOTH		(BIT(VICTIM_OLD_CODE) | BIT(VICTIM_NEW_CODE))
+
+static struct victim_cell cells[CELLS];
+static atomic_t in_flight;	/* visits */
+static atomic_t running[2];	/* visits whose victim_outer() is of that universe */
+
+static atomic_t visits[2];	/* that ended, and saw that universe alone */
+static atomic_t mixed;		/* visits that saw both */
+static atomic_t mixed_calls;	/* system calls that saw both */
+static atomic_t together;	/* visits that began while one of the other universe ran */
+static atomic_t wrong;		/* cells of the new form that old code met */
+static atomic_t interrupted;	/* sleeps that ended early, by a signal */
+
+static DEFINE_MUTEX(kthread_lock);	/* protects the next two */
+static struct task_struct *kthreads[KTHREADS];
+static unsigned int kthread_count;
+
+static void enter(struct victim_visit *v, enum victim_universe u)
+{
+	/* Fully ordered, so that of two visits that begin together one sees the other. */
+	atomic_inc_return(&running[u]);
+	if (atomic_read(&running[!u]))
+		atomic_inc(&together);
+	v->seen |= BIT(u);
+}
+
+static void leave(struct victim_visit *v, enum victim_universe u)
+{
+	v->seen |= BIT(u);
+	atomic_dec(&running[u]);
+}
+
+static void seen(struct victim_visit *v, enum victim_universe u)
+{
+	v->seen |= BIT(u);
+}
+
+static void nap(unsigned int ms)
+{
+	if (!ms)
+		cond_resched();
+	else if (schedule_timeout_interruptible(msecs_to_jiffies(ms)) && signal_pending(current))
+		atomic_inc(&interrupted);
+}
+
+static void sleep(struct victim_visit *v)
+{
+	nap(v->ms);
+}
+
+noinline void victim_inner(struct victim_visit *v)
+{
+	v->ops->seen(v, VICTIM_OLD_CODE);
+	spin_lock(&v->cell->lock);
+	if (v->cell->word & VICTIM_NEW)
+		atomic_inc(&wrong);
+	v->cell->word++;
+	spin_unlock(&v->cell->lock);
+}
+
+static const struct victim_ops ops = {
+	.inner = victim_inner,
+	.enter = enter,
+	.leave = leave,
+	.seen = seen,
+	.sleep = sleep,
+};
+
+noinline void victim_outer(struct victim_visit *v)
+{
+	v->ops->enter(v, VICTIM_OLD_CODE);
+	victim_inner(v);
+	v->ops->sleep(v);
+	victim_inner(v);
+	v->ops->leave(v, VICTIM_OLD_CODE);
+}
+
+static unsigned int visit(unsigned int ms)
+{
+	struct victim_visit v = {
+		.ops = &ops,
+		.cell = &cells[current->pid % CELLS],
+		.ms = ms,
+	};
+
+	atomic_inc(&in_flight);
+	victim_outer(&v);
+	atomic_dec(&in_flight);
+	if (v.seen == BOTH)
+		atomic_inc(&mixed);
+	else
+		atomic_inc(&visits[v.seen == BIT(VICTIM_NEW_CODE)]);
+	return v.seen;
+}
+
+static void call(unsigned int ms)
+{
+	unsigned int seen = visit(ms);
+
+	nap(ms / 4);	/* in no patched function, and in the kernel */
+	seen |= visit(ms);
+	/* Threads that never return to user space have no border to cross. */
+	if (seen == BOTH && !(current->flags & (PF_KTHREAD | PF_IO_WORKER)))
+		atomic_inc(&mixed_calls);
+}
+
+static ssize_t victim_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
+{
+	if (!size || *ppos < 0 || *ppos > MS_MAX)
+		return -EINVAL;
+	call(*ppos);
+	return put_user('.', buf) ?: 1;
+}
+
+static const struct proc_ops call_ops = {
+	.proc_read = victim_read,
+	.proc_lseek = default_llseek,
+};
+
+static int victim_thread(void *unused)
+{
+	while (!kthread_should_stop()) {
+		call(0);
+		/* Others run too where preemption is voluntary. */
+		cond_resched();
+	}
+	return 0;
+}
+
+static int set_kthreads(unsigned int count)
+{
+	struct task_struct *task;
+	int ret = 0;
+
+	if (count > KTHREADS)
+		return -EINVAL;
+	mutex_lock(&kthread_lock);
+	while (kthread_count > count)
+		kthread_stop(kthreads[--kthread_count]);
+	while (kthread_count < count) {
+		task = kthread_run(victim_thread, NULL, "victim/%u", kthread_count);
+		if (IS_ERR(task)) {
+			ret = PTR_ERR(task);
+			break;
+		}
+		kthreads[kthread_count++] = task;
+	}
+	mutex_unlock(&kthread_lock);
+	return ret;
+}
+
+static void clear(void)
+{
+	atomic_t *counts[] = {
+		&visits[VICTIM_OLD_CODE], &visits[VICTIM_NEW_CODE], &mixed, &mixed_calls,
+		&together, &wrong, &interrupted,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		atomic_set(counts[i], 0);
+}
+
+static unsigned int new_cells(bool put_back)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < CELLS; i++) {
+		spin_lock(&cells[i].lock);
+		count += !!(cells[i].word & VICTIM_NEW);
+		if (put_back)
+			cells[i].word &= ~VICTIM_NEW;
+		spin_unlock(&cells[i].lock);
+	}
+	return count;
+}
+
+static ssize_t victim_write(struct file *file, const char __user *buf, size_t size, loff_t *ppos)
+{
+	unsigned int count;
+	char text[32] = "";
+	int ret = 0;
+
+	if (size >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, buf, size))
+		return -EFAULT;
+	if (sscanf(text, "kthreads %u", &count) == 1)
+		ret = set_kthreads(count);
+	else if (sysfs_streq(text, "clear"))
+		clear();
+	else if (sysfs_streq(text, "old"))
+		new_cells(true);
+	else
+		ret = -EINVAL;
+	return ret ?: size;
+}
+
+static int victim_show(struct seq_file *m, void *v)
+{
+	seq_printf(m, "in_flight %d\n", atomic_read(&in_flight));
+	seq_printf(m, "old %d\n", atomic_read(&visits[VICTIM_OLD_CODE]));
+	seq_printf(m, "new %d\n", atomic_read(&visits[VICTIM_NEW_CODE]));
+	seq_printf(m, "mixed %d\n", atomic_read(&mixed));
+	seq_printf(m, "mixed_calls %d\n", atomic_read(&mixed_calls));
+	seq_printf(m, "together %d\n", atomic_read(&together));
+	seq_printf(m, "wrong %d\n", atomic_read(&wrong));
+	seq_printf(m, "interrupted %d\n", atomic_read(&interrupted));
+	seq_printf(m, "cells_new %u\n", new_cells(false));
+	return 0;
+}
+
+static int victim_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, victim_show, NULL);
+}
+
+static const struct proc_ops victim_proc_ops = {
+	.proc_open = victim_open,
+	.proc_read = seq_read,
+	.proc_write = victim_write,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
+static int __init victim_init(void)
+{
+	int i;
+
+	for (i = 0; i < CELLS; i++)
+		spin_lock_init(&cells[i].lock);
+	if (!proc_create("victim", 0600, NULL, &victim_proc_ops))
+		return -ENOMEM;
+	if (!proc_create("victim_call", 0444, NULL, &call_ops)) {
+		remove_proc_entry("victim", NULL);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void __exit victim_exit(void)
+{
+	remove_proc_entry("victim_call", NULL);
+	remove_proc_entry("victim", NULL);
+	set_kthreads(0);
+}
+
+module_init(victim_init);
+module_exit(victim_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Functions that are always in use");

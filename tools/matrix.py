@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Prints the matrix: each engine in each of its modes, against each load."""
+
+import argparse
+import sys
+
+from lppack.errors import LppackError
+from lppack.packages.kernels import resolve
+from tests.loads.driver import LOADS
+from tests.loads.matrix import MODES_BY_NAME, loads_of, run
+from tests.loads.verdict import table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kernel", help="as lppack's; the newest 6.1 of Debian 12")
+    parser.add_argument("--flips", type=int, default=4, help="for each cell")
+    parser.add_argument("--load", action="append", choices=list(LOADS), help="all")
+    parser.add_argument("--mode", action="append", choices=list(MODES_BY_NAME), help="all")
+    parser.add_argument("--boot", default="", help="words for the guest's kernel")
+    parser.add_argument("--memory", type=int, default=512, help="of the guest, in MB")
+    asked = parser.parse_args()
+    try:
+        kernel = resolve(asked.kernel, ("6.1.0-*-amd64",))
+        rows, found = run(
+            kernel,
+            flips=asked.flips,
+            loads=asked.load or loads_of(kernel),
+            modes=asked.mode or list(MODES_BY_NAME),
+            words=asked.boot.split(),
+            memory_mb=asked.memory,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )
+    except LppackError as error:
+        parser.exit(error.exit_code, f"{error.message}\n{error.hint or ''}\n")
+    print(table(rows), end="")
+    for fault in found:
+        print(f"fault: {fault}")
+    return 9 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
