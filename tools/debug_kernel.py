@@ -31,7 +31,10 @@ RELEASE = "6.1.0-debug-amd64"
 
 _FORMAT = "2"  # of the tree; raise it when _install() changes
 _LIMIT = 4 * 3600.0  # seconds for one make
-_PROGRAMS = {"flex": "flex", "bison": "bison", "bc": "bc", "m4": "m4", "make": "make"}
+_PROGRAMS = {
+    **{name: name for name in ("flex", "bison", "bc", "m4", "make")},
+    "pahole": "dwarves",
+}
 _HEADERS = {"libelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
 
 
@@ -87,7 +90,7 @@ def _make(of: Kernel, compiler: str, config: Path, key: str, tree: Path) -> None
         _check(config, out / ".config")
         _say(f"building it with {os.cpu_count()} jobs")
         make(f"-j{os.cpu_count()}", "bzImage", "modules")
-        make(f"INSTALL_MOD_PATH={draft}", "DEPMOD=true", "modules_install")
+        make(f"INSTALL_MOD_PATH={draft}", "INSTALL_MOD_STRIP=1", "DEPMOD=true", "modules_install")
         _install(source, out, draft)
         write_note(draft, of.package or "", of.suite)
 

@@ -29,6 +29,8 @@ CASES = [
     ("../tests/guest/patches/crowd", False),
     ("../tests/guest/patches/crowd", True),
     *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),
+    ("../tests/loads/victim/forms.yaml", False),
+    ("../tests/loads/victim/visits.yaml", False),
 ]
 # Neither is about our sources: no vmlinux is in the headers package.
 _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")
@@ -88,8 +90,7 @@ def _is_string(row: str) -> bool:
 
 @pytest.mark.parametrize(("name", "test_points"), CASES)
 def test_checkpatch_is_content(name: str, test_points: bool, tmp_path: Path) -> None:
-    sources(name, test_points, tmp_path)
-    folder = EXAMPLES / name
+    folder = sources(name, test_points, tmp_path).manifest.folder
     files = [path for path in (tmp_path, folder) for path in path.rglob("*.[ch]")]
     assert checkpatch(*files) == []
 

@@ -50,12 +50,14 @@ def clean_console(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], tuple[Bundle, Path]]:
+def built(
+    kernel: Kernel, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, bool], tuple[Bundle, Path]]:
     """Builds an example, with test points or without: the bundle, and where it was extracted."""
 
     def build(name: str, test_points: bool) -> tuple[Bundle, Path]:
         folder = tmp_path_factory.mktemp("bundle")
-        plan = pipeline.make_plan(EXAMPLES / name, test_points=test_points)
+        plan = pipeline.make_plan(EXAMPLES / name, kernel=str(kernel.root), test_points=test_points)
         made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
         extract(made.path, folder / "files")
         return made.bundle, folder / "files"

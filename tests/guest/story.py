@@ -95,7 +95,7 @@ def make(folder: Path, kernel: Kernel, work: Path, **changes: Any) -> Patch:
         data = yaml.safe_load(manifest.read_text()) | changes
         kept = {key: value for key, value in data.items() if value is not None}
         manifest.write_text(yaml.safe_dump(kept))
-    plan = pipeline.make_plan(folder, kernel=kernel.release)
+    plan = pipeline.make_plan(folder, kernel=str(kernel.root))
     made = pipeline.make_bundle(plan, work, builder="docker", on_line=lambda _line: None)
     extract(made.path, work / "files")
     return Patch(bundle=made.bundle, files=work / "files")

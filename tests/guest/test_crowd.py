@@ -26,7 +26,7 @@ FIXED = 8  # members that are a part of the target; one of them refuses to be co
 @pytest.fixture(scope="module")
 def made(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
     folder = tmp_path_factory.mktemp("crowd")
-    plan = pipeline.make_plan(PATCH, kernel=kernel.release, test_points=True)
+    plan = pipeline.make_plan(PATCH, kernel=str(kernel.root), test_points=True)
     built = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
     extract(built.path, folder / "files")
     return Crowd(guest, built.bundle, folder / "files")

@@ -90,13 +90,13 @@ def test_what_is_applied_is_not_applied_again(
 
 
 def test_a_second_version_of_a_series_is_refused_by_us_and_by_itself(
-    control: Control, cmdline: tuple[Bundle, Path], tmp_path: Path
+    control: Control, kernel: Kernel, cmdline: tuple[Bundle, Path], tmp_path: Path
 ) -> None:
     """Each would free and reverse what the other one tracks."""
     folder = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "second"))
     manifest = folder / "manifest.yaml"
     manifest.write_text(manifest.read_text().replace("version: 1", "version: 2"))
-    plan = pipeline.make_plan(folder)
+    plan = pipeline.make_plan(folder, kernel=str(kernel.root))
     built = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
     extract(built.path, tmp_path / "files")
     ko = tmp_path / "files" / f"{plan.module}.ko"

@@ -51,7 +51,7 @@ def pools(guest: GuestHost, bundle: Bundle, tmp_path: Path) -> Iterator[Pools]:
 
 @pytest.fixture
 def bundle(kernel: Kernel, tmp_path: Path) -> Bundle:
-    plan = pipeline.make_plan(PATCH, kernel=kernel.release)
+    plan = pipeline.make_plan(PATCH, kernel=str(kernel.root))
     made = pipeline.make_bundle(plan, tmp_path, builder="docker", on_line=lambda _line: None)
     extract(made.path, tmp_path / "b")
     return made.bundle

@@ -146,6 +146,20 @@ def test_qemu_gets_relative_names_and_absolute_inputs() -> None:
     assert "-no-reboot" in argv
 
 
+@pytest.mark.parametrize(
+    ("version", "threads"),
+    [
+        ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\n", "single"),
+        ("QEMU emulator version 8.0.5\n", "single"),
+        ("QEMU emulator version 8.1.0\n", "multi"),
+        ("QEMU emulator version 10.0.2\n", "multi"),
+        ("something else\n", "single"),
+    ],
+)
+def test_processors_have_a_thread_each_where_that_is_sound(version: str, threads: str) -> None:
+    assert qemu.emulated(version).options[1] == f"tcg,thread={threads}"
+
+
 def test_without_qemu_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EnvironmentMissing) as caught:
