@@ -296,6 +296,7 @@ def boot(
     initramfs: Path,
     cmdline: Sequence[str] = (),
     memory_mb: int = 512,
+    counted: bool = False,
     limit: float = 120.0,
     keep: bool = False,
 ) -> Iterator[GuestHost]:
@@ -307,7 +308,7 @@ def boot(
     work.mkdir(parents=True, exist_ok=True)
     for name in (qemu.CONSOLE, qemu.SOCKET):  # of an earlier guest in the same directory
         (work / name).unlink(missing_ok=True)
-    machine = qemu.machine(kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb)
+    machine = qemu.machine(kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb, counted=counted)
     process = qemu.launch(machine, work)
     host = GuestHost("guest", work, gone=lambda: process.poll() is not None)
     try:

@@ -59,6 +59,7 @@ class Machine:
     accelerator: Accelerator
     memory_mb: int = 512
     cpus: int = 2
+    counted: bool = False  # its clock goes by instructions: 1 ns for each
     cmdline: tuple[str, ...] = ()
 
     def argv(self) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class Machine:
             *("-initrd", str(self.initramfs.absolute())),
             *("-append", " ".join(("console=ttyS0", "panic=-1", *self.cmdline))),
             *("-serial", f"file:{CONSOLE}"),
+            *(("-icount", "shift=0") if self.counted else ()),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=agent,path={SOCKET},server=on,wait=off"),
             *("-device", "virtserialport,chardev=agent,name=lppack.0"),
@@ -134,15 +136,23 @@ def probe_kvm(kernel: Kernel, *, limit: float = 10.0) -> bool:
 
 
 def machine(
-    kernel: Kernel, initramfs: Path, *, cmdline: Sequence[str] = (), memory_mb: int = 512
+    kernel: Kernel,
+    initramfs: Path,
+    *,
+    cmdline: Sequence[str] = (),
+    memory_mb: int = 512,
+    counted: bool = False,
 ) -> Machine:
-    """The quickest machine for ``kernel`` that works here."""
-    chosen = accelerator(kernel)
+    """The quickest machine for ``kernel`` that works here; with ``counted``, one processor whose
+    clock tells how many instructions went by."""
+    chosen = Accelerator.TCG_ONE_THREAD if counted else accelerator(kernel)
     return Machine(
         image=image_for(kernel, chosen),
         initramfs=initramfs,
         accelerator=chosen,
         memory_mb=memory_mb,
+        cpus=1 if counted else 2,
+        counted=counted,
         cmdline=tuple(cmdline),
     )
 

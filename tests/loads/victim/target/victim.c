@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -141,8 +142,8 @@ static int victim_thread(void *unused)
 {
 	while (!kthread_should_stop()) {
 		call(0);
-		/* Others run too where preemption is voluntary. */
-		cond_resched();
+		/* Never sleeps: without it, synchronize_rcu_tasks() of ftrace would wait for ever. */
+		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
 }
