@@ -16,12 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
 static int bpf(int command, union bpf_attr *attr)
 {
 	int fd = syscall(SYS_bpf, command, attr, sizeof(*attr));
 
 	if (fd < 0 && command != BPF_MAP_LOOKUP_ELEM) {
-		printf("bpf command %d: %s\n", command, strerror(errno));
+		printf("command %d: %s\n", command, strerror(errno));
 		exit(1);
 	}
 	return fd;
@@ -122,7 +124,7 @@ static int load(const char *function, int map)
 	attr.expected_attach_type = BPF_TRACE_FENTRY;
 	attr.attach_btf_id = number_of(function);
 	attr.insns = (unsigned long)program;
-	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
+	attr.insn_cnt = ARRAY_SIZE(program);
 	attr.license = (unsigned long)"GPL";
 	attr.log_buf = (unsigned long)log;
 	attr.log_size = sizeof(log);

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
 static int victim;
 static long ms;
 
@@ -112,10 +114,8 @@ static void vforker(void)
 
 static void spinner(void)
 {
-	volatile unsigned long turns = 0;
-
 	for (;;)
-		turns++;
+		__asm__("" : : : "memory");
 }
 
 static void epoller(void)
@@ -313,25 +313,27 @@ static void reader(void)
 	}
 }
 
-static const struct load {
-	const char *name;
+struct load {
 	void (*bodies[4])(void);
-	int copies;
-} loads[] = {
-	{ "visitors", { 0 }, 0 },
-	{ "fork", { forker }, 4 },
-	{ "vfork", { vforker }, 4 },
-	{ "spin", { spinner }, 2 },
-	{ "io_uring", { ring_visitor, ring_waiter }, 2 },
-	{ "epoll", { epoller, poller, signal_waiter, sleeper }, 2 },
-	{ "traced", { tracer, tracer_for_good }, 2 },
-	{ "stopped", { stopper, stopped_for_good }, 2 },
-	{ "cmdline", { reader }, 4 },
+	int copies;	/* of each */
+	const char *name;
+};
+
+static const struct load loads[] = {
+	{ { 0 }, 0, "visitors" },
+	{ { forker }, 4, "fork" },
+	{ { vforker }, 4, "vfork" },
+	{ { spinner }, 2, "spin" },
+	{ { ring_visitor, ring_waiter }, 2, "io_uring" },
+	{ { epoller, poller, signal_waiter, sleeper }, 2, "epoll" },
+	{ { tracer, tracer_for_good }, 2, "traced" },
+	{ { stopper, stopped_for_good }, 2, "stopped" },
+	{ { reader }, 4, "cmdline" },
 };
 
 int main(int argc, char **argv)
 {
-	const struct load *load = loads, *end = loads + sizeof(loads) / sizeof(loads[0]);
+	const struct load *load = loads, *end = loads + ARRAY_SIZE(loads);
 	long visitors, copy;
 	int i;
 

@@ -142,7 +142,7 @@ static int victim_thread(void *unused)
 {
 	while (!kthread_should_stop()) {
 		call(0);
-		/* Never sleeps: without it, synchronize_rcu_tasks() of ftrace would wait for ever. */
+		/* It never sleeps: synchronize_rcu_tasks() of ftrace would wait for ever. */
 		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
