@@ -110,6 +110,13 @@ TAINTED = "/proc/sys/kernel/tainted"
 TAINT_FORCED_MODULE = 1
 TAINT_FORCED_RMMOD = 3
 
+# kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
+ENGINE = "lppack_engine"
+ENGINE_API = 1
+ENGINE_PATCHES = "/sys/kernel/lppack"
+#: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
+ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})
+
 
 class Phase(StrEnum):
     ABSENT = "absent"
@@ -117,6 +124,11 @@ class Phase(StrEnum):
     PATCHED = "patched"
     UNPATCHING = "unpatching"
     UNPATCHED = "unpatched"  # the module is still loaded, its functions are not in use
+
+
+def engine_attribute(module: str, attribute: str) -> str:
+    """``enabled``, ``state``, ... of a patch of lppack's own engine."""
+    return f"{ENGINE_PATCHES}/{module}/{attribute}"
 
 
 def patch_attribute(module: str, attribute: str) -> str:

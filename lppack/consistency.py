@@ -151,7 +151,22 @@ MODES: tuple[Mode, ...] = (
 AUTO_ORDER = (ModeName.HYBRID, ModeName.KPATCH, ModeName.KGRAFT, ModeName.CHECKPOINT)
 
 #: Engines that this version of lppack has.
-AVAILABLE_ENGINES = (EngineName.LIVEPATCH,)
+AVAILABLE_ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
+#: Modes that this version of lppack_engine.ko has.
+CONSISTENCY_MODES = frozenset(ModeName) - {ModeName.REFCOUNT}
+
+
+def engines_of(mode: Mode) -> tuple[EngineName, ...]:
+    """The engines that give ``mode`` in this version; `auto` takes the first."""
+    able = (name for name in mode.engines if name in AVAILABLE_ENGINES)
+    ours = mode.name in CONSISTENCY_MODES
+    return tuple(name for name in able if ours or name is not EngineName.CONSISTENCY)
+
+
+def engine_for(mode: Mode, asked: str) -> EngineName | None:
+    """The engine to be used; None if ``asked`` ("auto" or a name) does not give ``mode``."""
+    able = engines_of(mode)
+    return next((name for name in able if asked in ("auto", name)), None)
 
 
 def mode_named(name: ModeName) -> Mode:

@@ -282,6 +282,16 @@ class Plan:
         return self.manifest.module
 
     @property
+    def by_engine(self) -> bool:
+        """Moved by lppack_engine.ko, which the bundle then holds too."""
+        return self.engine is EngineName.CONSISTENCY
+
+    @property
+    def engine_mode(self) -> str:
+        """The mode as enum lpe_mode of kmod/engine/lppack_engine.h has it."""
+        return f"LPE_{self.mode.name.name}"
+
+    @property
     def target_modules(self) -> tuple[str, ...]:
         """Modules whose data is transformed."""
         return tuple(dict.fromkeys(t.object for t in self.manifest.transforms if t.object))
@@ -354,6 +364,7 @@ class Module:
 
     plan: Plan
     ko: Path
+    engine: Path | None  # lppack_engine.ko; None: the kernel's own engine moves it
     targets: tuple[Path, ...]  # test modules, built from target/
     programs: tuple[Path, ...]  # static user programs of the tests
     provenance: tuple[tuple[str, str], ...]
@@ -376,6 +387,7 @@ class Bundle:
     mode: ModeName
     converts: bool
     module_sha256: str
+    engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed
     provenance: tuple[tuple[str, str], ...]
     functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
     signed: bool = False  # has the mark of a signature at its end

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lppack import resources, store
 from lppack.builders.protocol import Builder
-from lppack.consistency import ModeName
+from lppack.consistency import EngineName, ModeName
 from lppack.errors import (
     BuildFailed,
     ConsoleFault,
@@ -378,11 +378,13 @@ def _need_root() -> None:
 
 
 @contextlib.contextmanager
-def _control(on: str, *, timeout: float, say: Say) -> Iterator[Control]:
-    from lppack.engines.livepatch import Livepatch
+def _control(
+    on: str, *, timeout: float, say: Say, loads: EngineName = EngineName.LIVEPATCH
+) -> Iterator[Control]:
+    from lppack.engines.kernel import KernelEngines
 
     with open_host(on) as host:
-        yield Control(engine=Livepatch(host), host=host, timeout=timeout, say=say)
+        yield Control(engine=KernelEngines(host, loads), host=host, timeout=timeout, say=say)
 
 
 def apply_bundle(
@@ -395,7 +397,7 @@ def apply_bundle(
     bundle = read(path)
     with (
         tempfile.TemporaryDirectory(prefix="lppack-") as folder,
-        _control(on, timeout=timeout, say=say) as control,
+        _control(on, timeout=timeout, say=say, loads=bundle.engine) as control,
     ):
         if dry_run:
             refuse_early(control, bundle)
@@ -531,11 +533,12 @@ class Trial:
         return plan.kernel
 
     def _run(self, host: GuestHost, files: Path, say: Say) -> Iterator[StepResult]:
-        from lppack.engines.livepatch import Livepatch
+        from lppack.engines.kernel import KernelEngines
         from lppack.stages.test import test
 
         assert self.bundle is not None
-        control = Control(engine=Livepatch(host), host=host, timeout=self.timeout, say=say)
+        engine = KernelEngines(host, self.bundle.engine)
+        control = Control(engine=engine, host=host, timeout=self.timeout, say=say)
         for step in test(control, host, self.bundle, files):
             self.steps_done.append(step)
             yield step

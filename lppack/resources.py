@@ -25,6 +25,11 @@ def template_dir() -> Path:
     return root() / "templates"
 
 
+def kmod_dir() -> Path:
+    """Sources of lppack's own kernel modules; plain C."""
+    return root() / "kmod"
+
+
 @cache
 def schema(name: str) -> dict[str, Any]:
     """The JSON schema ``schemas/NAME.json``."""

@@ -68,7 +68,7 @@ def _flag(flag: consistency.Leave | consistency.Switch | consistency.Transform) 
 
 
 def _mode(mode: consistency.Mode) -> str:
-    have = [name.value for name in mode.engines if name in consistency.AVAILABLE_ENGINES]
+    have = [name.value for name in consistency.engines_of(mode)]
     engines = ", ".join(name.value for name in mode.engines)
     return (
         f"mode {mode.name.value}: {mode.leave.name} {mode.switch.name}\n\n"

@@ -8,6 +8,7 @@ import click
 from lppack import pipeline
 from lppack.cli.options import ON, TIMEOUT
 from lppack.cli.output import FORMAT, progress, result
+from lppack.consistency import ModeName, mode_named
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
@@ -98,12 +99,20 @@ def _show(patches: tuple[PatchReport, ...], format_: str, *, empty: str) -> None
         click.echo("\n".join(_lines(patch)))
 
 
+def _gives(name: str) -> str:
+    mode = mode_named(ModeName(name))
+    kthread = f"; kernel threads {mode.kthread.name}" if mode.kthread is not mode.leave else ""
+    return f"{mode.leave.name} {mode.switch.name}{kthread}"
+
+
 def _lines(patch: PatchReport) -> list[str]:
     name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
     words = [f"{name} on {patch.host}: {patch.phase}"]
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
+    if patch.mode is not None and patch.mode in set(ModeName):
+        lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
     if patch.inlining == "unchecked":

@@ -150,16 +150,42 @@ def engine_provides_the_mode(
     """Rule 24: the engine that is to move the threads gives the mode, on both axes.
 
     The kernel's own engine gives LEAVE_PATCHED_SET SWITCH_THREAD (klp_check_stack_func() and
-    klp_try_switch_task(), kernel/livepatch/transition.c). Asked by `plan`, which chooses the two.
+    klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko the others. Asked by
+    `plan`, which chooses the two.
     """
-    able = [name for name in mode.engines if name in consistency.AVAILABLE_ENGINES]
-    if not able or engine not in ("auto", *able):
+    pointer = ("mode",) if document.at("mode") else ("needs",)
+    able = consistency.engines_of(mode)
+    if not able:
         yield Fault(
-            ("mode",) if document.at("mode") else ("needs",),
-            f"mode {mode.name} needs engine {' or '.join(mode.engines)}, "
-            f"and this version of lppack has {', '.join(consistency.AVAILABLE_ENGINES)}",
-            "the kernel's own engine gives mode hybrid: LEAVE_PATCHED_SET SWITCH_THREAD",
+            pointer,
+            f"mode {mode.name} is not in this version of lppack_engine.ko",
+            f"{consistency.weakest(consistency.Needs(leave=mode.leave, switch=mode.switch)).name} "
+            "gives the same flags",
         )
+    elif engine not in ("auto", *able):
+        yield Fault(
+            pointer,
+            f"engine {engine} does not give mode {mode.name}; {' and '.join(able)} "
+            f"{'does' if len(able) == 1 else 'do'}",
+            "leave --engine out",
+        )
+
+
+def cumulative_patches_are_the_kernels(
+    document: Document, mode: consistency.Mode, engine: str
+) -> Iterator[Fault]:
+    """`replaces` and `states` are left to the kernel's own engine, which knows how to hand over.
+
+    lppack_engine.ko takes no patch's place by another's: revert the one, then apply the other.
+    """
+    for key in ("replaces", "states"):
+        if document.at(key) and consistency.engine_for(mode, engine) != "livepatch":
+            yield Fault(
+                (key,),
+                f'"{key}" needs the kernel\'s own engine, and mode {mode.name} is to be given by '
+                "lppack_engine.ko",
+                "use mode hybrid and leave --engine out",
+            )
 
 
 RULES: tuple[Rule, ...] = (
@@ -171,7 +197,7 @@ RULES: tuple[Rule, ...] = (
     interdependent_functions_switch_together,
     interdependent_functions_are_replaced,
 )
-PLAN_RULES = (engine_provides_the_mode,)
+PLAN_RULES = (engine_provides_the_mode, cumulative_patches_are_the_kernels)
 
 
 def plan_problems(document: Document, mode: consistency.Mode, engine: str) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lppack import __version__, store
+from lppack import __version__, abi, store
 from lppack.builders.protocol import Builder, Site, kbuild_argv
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
@@ -23,6 +23,7 @@ from lppack.stages.generate import write
 
 _LIMIT = 600.0  # seconds for one command
 _MODULE, _TARGET, _PROGRAMS = "module", "target", "programs"
+_ENGINE, _ENGINE_KO = f"{_MODULE}/engine", f"{abi.ENGINE}.ko"
 # Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
 _BTF = ("-R", ".BTF", "-R", ".BTF.base")
 # gcc: FILE:LINE:COLUMN: error: TEXT
@@ -48,6 +49,7 @@ def build(tree: SourceTree, builder: Builder) -> Module:
     return Module(
         plan=plan,
         ko=kept / f"{plan.module}.ko",
+        engine=kept / f"{abi.ENGINE}.ko" if plan.by_engine else None,
         targets=tuple(kept / _TARGET / f"{name}.ko" for name in plan.manifest.test.targets),
         programs=programs,
         provenance=tuple(json.loads((kept / "provenance.json").read_text()).items()),
@@ -90,6 +92,8 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
             shutil.copyfile(path, work / name)
         (work / _PROGRAMS).mkdir(exist_ok=True)
         with builder.open(work, plan.kernel) as site:
+            if plan.by_engine:
+                _make_engine(site, plan, work, builder)
             module = f"{site.work}/{_MODULE}"
             _make(site, plan, work, _MODULE)
             _hold_against_the_kernel(work / _MODULE / f"{plan.module}.ko", plan)
@@ -111,12 +115,35 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
             (draft / _TARGET).mkdir()
             (draft / _PROGRAMS).mkdir()
             shutil.copyfile(work / _MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
+            if plan.by_engine:
+                shutil.copyfile(work / _ENGINE / _ENGINE_KO, draft / _ENGINE_KO)
             for name in spec.targets:
                 shutil.copyfile(_target(work, plan, name), draft / _TARGET / f"{name}.ko")
             for name in spec.programs:
                 stem = Path(name).stem
                 shutil.copyfile(work / _PROGRAMS / f"{stem}.bin", draft / _PROGRAMS / stem)
             (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
+
+
+def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
+    """lppack_engine.ko and its checksums, beside the sources; the same for all patches of a kernel,
+    so it is made once."""
+    folder = work / _ENGINE
+    digest = hashlib.sha256(
+        repr((plan.kernel, sorted(builder.identity(plan.kernel).items()))).encode()
+    )
+    for file in sorted(folder.iterdir()):
+        digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
+    kept = store.cache_dir() / "engines" / digest.hexdigest()[:32]
+    with store.locked(kept.with_suffix(".lock")):
+        if not kept.is_dir():
+            _make(site, plan, work, _ENGINE)
+            _run(site, plan, work, ["strip", "-g", *_BTF, f"{site.work}/{_ENGINE}/{_ENGINE_KO}"])
+            with store.directory_atomic(kept) as draft:
+                for name in (_ENGINE_KO, "Module.symvers"):
+                    shutil.copyfile(folder / name, draft / name)
+    for name in (_ENGINE_KO, "Module.symvers"):
+        shutil.copyfile(kept / name, folder / name)
 
 
 def _target(work: Path, plan: Plan, name: str) -> Path:

@@ -54,6 +54,8 @@ def bundle(
         "plan.json": _json(_plan_json(plan)),
         "provenance.json": _json({"lppack": __version__, **checks, **dict(module.provenance)}),
     }
+    if module.engine is not None:
+        files[module.engine.name] = module.engine.read_bytes()
     files |= {f"sources/{name}": text.encode() for name, text in tree.files}
     files |= {f"sources/{name}": path.read_bytes() for name, path in tree.copies}
     files |= {f"test/targets/{ko.name}": ko.read_bytes() for ko in module.targets}
@@ -226,6 +228,7 @@ def read(path: Path) -> Bundle:
             converts=plan["converts"],
             replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
+            engine_sha256=_engine(files, plan["engine"]),
             signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
             functions=tuple((object_, function) for object_, function in plan["functions"]),
@@ -242,6 +245,13 @@ def read(path: Path) -> Bundle:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
+
+
+def _engine(files: dict[str, bytes], engine: str) -> str | None:
+    """The sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
+    if engine != EngineName.CONSISTENCY:
+        return None
+    return _sha(files[f"{abi.ENGINE}.ko"])
 
 
 def extract(path: Path, folder: Path) -> None:

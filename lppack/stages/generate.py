@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lppack.model import Plan, SourceTree
 from lppack.packages.linux_source import private_headers
-from lppack.resources import render
+from lppack.resources import kmod_dir, render
 
 
 def generate(plan: Plan) -> SourceTree:
@@ -20,6 +20,9 @@ def generate(plan: Plan) -> SourceTree:
     names += ["lp_test_point.c"] if plan.test_points else []
     manifest = plan.manifest
     copies = [(name, manifest.folder / name) for name in (*manifest.sources, *manifest.headers)]
+    if plan.by_engine:
+        sources = sorted((kmod_dir() / "engine").iterdir())
+        copies += [(f"engine/{file.name}", file) for file in sources]
     if manifest.kernel_headers:
         found = private_headers(plan.kernel, manifest.kernel_headers)
         copies += [(f"kernel_headers/{name}", file) for name, file in found]

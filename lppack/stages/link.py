@@ -30,6 +30,7 @@ def link(module: Module) -> Module:
         release=plan.kernel.release,
         exports=checksums_of(symvers.read_text()) if symvers.is_file() else None,
         compiler=plan.compiler,
+        engine=plan.by_engine,
     )
     found = faults(read_module(data), against)
     if found:

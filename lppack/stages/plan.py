@@ -65,13 +65,15 @@ def plan(
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
         raise ManifestError(errors)
+    moved_by = consistency.engine_for(chosen, engine)
+    assert moved_by is not None, "engine_provides_the_mode has refused it"
     objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     inlining = _inlining(document, objects, facts)
     made = Plan(
         manifest=manifest,
         kernel=kernel,
-        engine=EngineName.LIVEPATCH,
+        engine=moved_by,
         mode=chosen,
         compiler=config.compiler,
         anchor=vmlinux or ObjectPatch(name=None, functions=()),
@@ -237,8 +239,23 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
     else:
         why = f"the weakest mode that covers {needs}: {made.mode.summary}"
     yield Decision(what="mode", value=made.mode.name, why=why)
+    own = made.engine is EngineName.LIVEPATCH
     yield Decision(
-        what="engine", value=made.engine, why=f"the kernel's own engine gives {made.mode.name}"
+        what="engine",
+        value=made.engine,
+        why=f"{'the kernel' if own else 'lppack'}'s own engine gives {made.mode.name}",
+    )
+    yield Decision(
+        what="user threads",
+        value=f"{made.mode.leave.name} {made.mode.switch.name}",
+        why="what the mode gives them",
+    )
+    yield Decision(
+        what="kernel threads",
+        value=f"{made.mode.kthread.name} {made.mode.switch.name}",
+        why="what the mode gives them"
+        if made.mode.kthread is made.mode.leave
+        else "they never leave the kernel, so their stacks are checked instead",
     )
     yield Decision(
         what="module", value=made.module, why="versions of a series can be loaded side by side"

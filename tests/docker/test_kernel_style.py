@@ -2,12 +2,13 @@
 """Generated C and the examples' C, as the kernel's own tools see them."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lppack import pipeline
+from lppack import pipeline, resources
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.model import Plan
@@ -21,6 +22,7 @@ FIXES = EXAMPLES / "fixes"
 CASES = [
     ("proc-cmdline", False),
     ("saved-cmdline", False),
+    ("../tests/guest/patches/nap", False),
     ("conn-limit", False),
     ("conn-limit", True),
     ("conn-limit-2", True),
@@ -99,3 +101,25 @@ def test_checkpatch_sees_a_fault(tmp_path: Path) -> None:
     bad = tmp_path / "bad.c"
     bad.write_text("// SPDX-License-Identifier: GPL-2.0-only\nint f(void) {\n    return(0);\n}\n")
     assert checkpatch(bad)
+
+
+ENGINE = resources.kmod_dir() / "engine"
+#: The engine is for several kernels; and its loops are macros, as those of list.h.
+_OF_THE_ENGINE = ("LINUX_VERSION_CODE", "CONSTANT_COMPARISON", "MACRO_ARG_REUSE")
+
+
+@pytest.mark.parametrize("pattern", ["6.1.0-*-amd64", "6.12.*+deb13-amd64"])
+def test_the_engine_has_no_warning_of_gcc_or_sparse(pattern: str, tmp_path: Path) -> None:
+    shutil.copytree(ENGINE, tmp_path / "m")
+    kernel = resolve(None, (pattern,))
+    with ContainerBuilder().open(tmp_path, kernel) as site:
+        argv = [*kbuild_argv(site, kernel, "m"), "W=1", "C=2", "modules"]
+        done = site.run(argv, limit=300.0)
+    assert done.ok, done.summary(tail=30)
+    assert "CHECK" in done.out, "sparse ran"
+    assert [line for line in done.out.splitlines() if not _QUIET.search(line)] == []
+
+
+def test_checkpatch_is_content_with_the_engine() -> None:
+    rows = checkpatch(*ENGINE.glob("*.[ch]"))
+    assert [row for row in rows if not any(word in row for word in _OF_THE_ENGINE)] == []

@@ -59,8 +59,14 @@ class Patch:
     known: bool = True  # has a directory below abi.LIVEPATCH
     enabled: bool = True
     complete: bool = False  # lp_complete of the glue
+    hooked: bool = True  # its functions are there
     convert: bool = False
     converted: int = 0
+
+    @property
+    def by_engine(self) -> bool:
+        """Held by lppack_engine.ko."""
+        return self.info is not None and '"engine": "consistency"' in self.info
 
     @property
     def replaces(self) -> bool:
@@ -77,6 +83,8 @@ def info(
     *,
     converts: bool = True,
     replaces: tuple[str, ...] = (),
+    engine: str = "livepatch",
+    mode: str = "hybrid",
 ) -> str:
     """As plan.info_json() makes it."""
     fixes = [
@@ -87,8 +95,8 @@ def info(
         {
             "series": series,
             "version": version,
-            "engine": "livepatch",
-            "mode": "hybrid",
+            "engine": engine,
+            "mode": mode,
             "replaces": replaces,
             "transforms": ["conn"] if converts else [],
             "fixes": fixes,
@@ -107,7 +115,8 @@ class FakeKernel:
     version: str = VERSION
     ftrace: str = "1"
     patches: dict[str, Patch] = field(default_factory=dict)
-    other_modules: tuple[str, ...] = ("conn", "lppack_engine")
+    other_modules: tuple[str, ...] = ("conn",)
+    engine_api: int | None = abi.ENGINE_API  # of lppack_engine; None: it is not loaded
     moving: str | None = None  # klp_transition_patch
     polls: int = 2  # sleeps that a transition takes
     #: Threads that do not switch, by the direction: True, to the new universe.
@@ -237,13 +246,18 @@ class FakeHost:
             abi.FTRACE_ENABLED: f"{k.ftrace}\n",
         }
         found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
+        if k.engine_api is not None:
+            found[f"{abi.MODULES}/{abi.ENGINE}/initstate"] = "live\n"
+            found[abi.parameter(abi.ENGINE, "api")] = f"{k.engine_api}\n"
         for name, patch in k.patches.items():
             found[f"{abi.MODULES}/{name}/initstate"] = "live\n"
             if patch.info is not None:
                 found[abi.parameter(name, "info")] = f"{patch.info}\n"
                 found[abi.parameter(name, "convert")] = f"{patch.convert:d}\n"
                 found[abi.parameter(name, "converted")] = f"{patch.converted}\n"
-            if patch.known:
+            if patch.by_engine:
+                found |= self._engine_files(name, patch)
+            elif patch.known:
                 found[abi.patch_attribute(name, "enabled")] = f"{patch.enabled:d}\n"
                 found[abi.patch_attribute(name, "transition")] = f"{k.moving == name:d}\n"
                 for function in patch.functions:  # in truth an empty directory
@@ -252,6 +266,27 @@ class FakeHost:
             lines = [f"[<0>] {frame}+0x10/0x80" for frame in thread.stack]
             found[f"/proc/{thread.pid}/task/{thread.tid}/stack"] = "\n".join([*lines, ""])
         return found
+
+    def _engine_files(self, name: str, patch: Patch) -> dict[str, str]:
+        """kmod/engine/sysfs.c; the folder stays until the module goes."""
+        moving = self.kernel.moving == name
+        phase = (
+            ("patching" if moving else "patched")
+            if patch.enabled
+            else ("unpatching" if moving else "unpatched")
+        )
+        rows = (function.partition(",")[0].split("/") for function in patch.functions)
+        waits = self.kernel.blockers() if moving else ()
+        said = {
+            "enabled": f"{patch.enabled:d}\n",
+            "state": f"{phase}\n",
+            "functions": "".join(f"{row[0]} {row[1]} {patch.hooked:d}\n" for row in rows),
+            "blockers": "".join(
+                f"{t.pid}\t{t.tid}\t{t.stack[0] if t.stack else '-'}\tis in\t{t.comm}\n"
+                for t in waits
+            ),
+        }
+        return {abi.engine_attribute(name, key): text for key, text in said.items()}
 
     def read(self, path: str) -> str:
         try:
@@ -263,7 +298,10 @@ class FakeHost:
         if path not in self.files():
             raise HostError(path, errno.ENOENT)
         for module in self.kernel.patches:
-            if path == abi.patch_attribute(module, "enabled"):
+            if path in (
+                abi.patch_attribute(module, "enabled"),
+                abi.engine_attribute(module, "enabled"),
+            ):
                 return self.kernel.write_enabled(module, text.strip() == "1")
             if path == abi.parameter(module, "convert"):
                 return self.kernel.write_convert(module, text.strip() == "1")
@@ -280,6 +318,16 @@ class FakeHost:
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         match list(argv):
+            case ["insmod", path] if Path(path).stem == abi.ENGINE:
+                self.kernel.log.append(f"insmod {abi.ENGINE}")
+                self.kernel.engine_api = abi.ENGINE_API
+                return _ran(0)
+            case ["rmmod", abi.ENGINE]:
+                if any(patch.by_engine for patch in self.kernel.patches.values()):
+                    return _ran(1, f"rmmod: ERROR: Module {abi.ENGINE} is in use")
+                self.kernel.log.append(f"rmmod {abi.ENGINE}")
+                self.kernel.engine_api = None
+                return _ran(0)
             case ["insmod", path]:
                 name = Path(path).stem
                 if path not in self.dropped:

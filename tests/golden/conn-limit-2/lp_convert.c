@@ -339,7 +339,7 @@ static void lp_tracking_release(struct kref *ref)
 
 static struct lp_tracking *lp_tracking_take(struct klp_patch *patch, unsigned long id)
 {
-	struct klp_state *before = klp_get_prev_state(id);
+	struct klp_state *before = lp_prev_state(id);
 	struct lp_tracking *t = before ? before->data : NULL;
 
 	if (t)

@@ -3,9 +3,14 @@
 #ifndef LP_RUNTIME_H
 #define LP_RUNTIME_H
 
+#include <linux/livepatch.h>
 #include <linux/types.h>
 
-struct klp_patch;
+/* What the version before has handed on. */
+static inline struct klp_state *lp_prev_state(unsigned long id)
+{
+	return klp_get_prev_state(id);
+}
 
 int lp_series_take(struct klp_patch *patch);
 void lp_series_settle(void);

@@ -68,7 +68,7 @@ static void lp_series_release(struct kref *ref)
  */
 int lp_series_take(struct klp_patch *patch)
 {
-	struct klp_state *before = klp_get_prev_state(14496789484083643169UL);
+	struct klp_state *before = lp_prev_state(14496789484083643169UL);
 	struct klp_state *state = klp_get_state(patch, 14496789484083643169UL);
 	struct lp_series *series = before ? before->data : NULL;
 

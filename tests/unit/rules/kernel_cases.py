@@ -68,6 +68,7 @@ class PlanCase:
     mode: ModeName
     engine: str
     faults: list[Pointer] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fails(self) -> bool:
@@ -284,8 +285,21 @@ TARGET_CASES = (
 PLAN_CASES = (
     PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
     PlanCase(needs.engine_provides_the_mode, "by name", ModeName.HYBRID, "livepatch"),
-    PlanCase(needs.engine_provides_the_mode, "none has it", ModeName.KGRAFT, "auto", [("mode",)]),
+    PlanCase(needs.engine_provides_the_mode, "none has it", ModeName.REFCOUNT, "auto", [("mode",)]),
+    PlanCase(needs.engine_provides_the_mode, "ours alone", ModeName.KGRAFT, "auto"),
+    PlanCase(
+        needs.engine_provides_the_mode, "not upstream", ModeName.KGRAFT, "livepatch", [("mode",)]
+    ),
     PlanCase(
         needs.engine_provides_the_mode, "not that one", ModeName.HYBRID, "simulated", [("mode",)]
+    ),
+    PlanCase(needs.cumulative_patches_are_the_kernels, "upstream's", ModeName.HYBRID, "auto"),
+    PlanCase(
+        needs.cumulative_patches_are_the_kernels,
+        "ours",
+        ModeName.KPATCH,
+        "auto",
+        [("replaces",)],
+        changes={"replaces": ["conn-limit"]},
     ),
 )

@@ -39,7 +39,8 @@ def test_rule_of_the_kernel(case: TargetCase, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", PLAN_CASES, ids=title)
 def test_rule_of_the_plan(case: PlanCase) -> None:
-    faults = list(case.rule(document(full()), mode_named(case.mode), case.engine))
+    patch = document(full(**case.changes))
+    faults = list(case.rule(patch, mode_named(case.mode), case.engine))
     assert [fault.pointer for fault in faults] == case.faults
 
 

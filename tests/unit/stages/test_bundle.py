@@ -55,6 +55,7 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
     module = Module(
         plan=of,
         ko=work / "lppack_conn_limit_2.ko",
+        engine=None,
         targets=(work / "conn.ko",),
         programs=(work / "opener",),
         provenance=(("compiler", "gcc-12"), ("built_by", "host")),

@@ -166,7 +166,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     functions = "".join(f"      - {{old: {bad.old}, new: lp_{bad.old}}}\n" for bad in BAD)
     text = f"{HEAD}{NEEDS}objects:\n  - name: vmlinux\n    functions:\n{functions}"
     at = replace(kernel(), release="6.12.0-1-amd64")
-    found = refused(tmp_path, text, kernel=at, engine="consistency")
+    found = refused(tmp_path, text, kernel=at, engine="simulated")
     assert [problem.rule for problem in found] == [
         "kernel-is-named",
         "engine-provides-the-mode",
@@ -232,11 +232,12 @@ def test_a_pattern_matches_whole_flavours(pattern: str, release: str, answer: bo
         ("LEAVE_KERNEL, SWITCH_KERNEL", "checkpoint"),
     ],
 )
-def test_needs_that_no_engine_of_this_version_gives(tmp_path: Path, needs: str, mode: str) -> None:
+def test_needs_that_only_lppacks_own_engine_meets(tmp_path: Path, needs: str, mode: str) -> None:
     text = one("cmdline_proc_show").replace("LEAVE_PATCHED_SET, SWITCH_THREAD", needs)
-    (problem,) = refused(tmp_path, f"{text}kthreads: patched-set\n")
-    assert spots((problem,)) == [("engine-provides-the-mode", 9, 8)]
-    assert f"mode {mode} needs engine consistency" in problem.message
+    made = planned(tmp_path, f"{text}kthreads: patched-set\n")
+    assert (made.mode.name, made.engine) == (mode, EngineName.CONSISTENCY)
+    (value,) = (item.value for item in made.decisions if item.what == "kernel threads")
+    assert value == f"LEAVE_PATCHED_SET {made.mode.switch.name}"
 
 
 def test_a_mode_of_the_manifest_that_no_engine_gives(tmp_path: Path) -> None:
@@ -244,23 +245,33 @@ def test_a_mode_of_the_manifest_that_no_engine_gives(tmp_path: Path) -> None:
     assert spots(found) == [("engine-provides-the-mode", 15, 7)]
 
 
-@pytest.mark.parametrize("engine", ["consistency", "simulated", "kpatch"])
+@pytest.mark.parametrize("engine", ["simulated", "kpatch"])
 def test_an_engine_that_this_version_does_not_have(tmp_path: Path, engine: str) -> None:
     found = refused(tmp_path, one("cmdline_proc_show"), engine=engine)
     assert spots(found) == [("engine-provides-the-mode", 9, 8)]
 
 
-@pytest.mark.parametrize("engine", ["auto", "livepatch"])
-def test_an_engine_that_it_has(tmp_path: Path, engine: str) -> None:
-    made = planned(tmp_path, one("cmdline_proc_show"), engine=engine)
-    assert made.engine is EngineName.LIVEPATCH
+@pytest.mark.parametrize(
+    ("engine", "chosen"),
+    [("auto", "livepatch"), ("livepatch", "livepatch"), ("consistency", "consistency")],
+)
+def test_an_engine_that_it_has(tmp_path: Path, engine: str, chosen: str) -> None:
+    assert planned(tmp_path, one("cmdline_proc_show"), engine=engine).engine == chosen
+
+
+def test_what_it_replaces_is_left_to_the_kernels_own_engine(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show", extra="replaces: [conn-limit]\n")
+    found = refused(tmp_path, text, engine="consistency")
+    assert spots(found) == [("cumulative-patches-are-the-kernels", 15, 11)]
 
 
 def test_a_mode_that_is_asked_for(tmp_path: Path) -> None:
     text = one("cmdline_proc_show")
     assert planned(tmp_path, text, mode="hybrid").mode.name is ModeName.HYBRID
     assert spots(refused(tmp_path, text, mode="null-model")) == [("mode-covers-the-needs", 9, 8)]
-    assert spots(refused(tmp_path, text, mode="kpatch")) == [("engine-provides-the-mode", 9, 8)]
+    assert planned(tmp_path, text, mode="kpatch").engine is EngineName.CONSISTENCY
+    found = refused(tmp_path, text, mode="kpatch", engine="livepatch")
+    assert spots(found) == [("engine-provides-the-mode", 9, 8)]
 
 
 def test_weaker_needs_are_rounded_up_to_hybrid(tmp_path: Path) -> None:

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: threads at the border to user space.
+ *
+ * Each user thread gets a task work that runs when it next comes to the border. There, while the
+ * gate is closed, it waits: that keeps threads out of the kernel until a stop has found all others
+ * outside as well. Where threads switch one by one it does so itself, there and then.
+ *
+ * A gate is closed for a bounded time, which the held thread keeps for itself: it goes on even if
+ * nobody opens.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/stacktrace.h>
+#include <linux/wait.h>
+
+#include "threads.h"
+
+#define LPE_OWN_STACK	32
+
+static struct lpe_patch *lpe_gate_of;	/* whose transition it is; written by the worker */
+static unsigned long lpe_gate_end;	/* jiffies; valid while the gate is closed */
+static bool lpe_gate_closed;
+static DECLARE_WAIT_QUEUE_HEAD(lpe_gate);
+static DECLARE_WAIT_QUEUE_HEAD(lpe_works_gone);
+static atomic_t lpe_works = ATOMIC_INIT(0);	/* queued, or running */
+
+static bool lpe_is_at_border(void)
+{
+	unsigned long entries[LPE_OWN_STACK];
+	unsigned int count = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
+
+	return lpe_at_border(entries, count);
+}
+
+static void lpe_work_is_gone(void)
+{
+	if (atomic_dec_and_test(&lpe_works))
+		wake_up(&lpe_works_gone);
+}
+
+/*
+ * Not at the border: io_uring runs task work in the middle of its system calls. It is not queued
+ * again from here, where it would run at once and for ever, but by the worker's next round.
+ */
+static void lpe_at_work(struct callback_head *work)
+{
+	struct lpe_thread *thread = container_of(work, struct lpe_thread, work);
+	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
+
+	if (!(current->flags & PF_EXITING) && lpe_is_at_border()) {
+		if (patch->mode->by_thread) {
+			/* A stop may turn the transition round: before this, or after. */
+			preempt_disable();
+			WRITE_ONCE(thread->universe, READ_ONCE(patch->target));
+			preempt_enable();
+		}
+		if (READ_ONCE(lpe_gate_closed)) {
+			long left = READ_ONCE(lpe_gate_end) - jiffies;
+
+			patch->stats.held++;
+			if (left > 0)
+				wait_event_idle_timeout(lpe_gate, !READ_ONCE(lpe_gate_closed),
+							left);
+		}
+	}
+	WRITE_ONCE(thread->queued, false);
+	lpe_work_is_gone();
+}
+
+/* From now on threads that come to the border stay there, for so long at most. */
+void lpe_border_close(struct lpe_patch *patch, unsigned int ms)
+{
+	WRITE_ONCE(lpe_gate_of, patch);
+	WRITE_ONCE(lpe_gate_end, jiffies + msecs_to_jiffies(ms));
+	WRITE_ONCE(lpe_gate_closed, ms != 0);
+}
+
+static bool lpe_needs_work(struct lpe_patch *patch, struct lpe_thread *thread)
+{
+	return !patch->mode->by_thread || READ_ONCE(thread->universe) != READ_ONCE(patch->target);
+}
+
+/*
+ * Every user thread that has none gets a work. TWA_RESUME lets sleepers sleep; TWA_SIGNAL wakes
+ * those that may be woken, and also takes the place of a work that still waits.
+ */
+void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
+{
+	struct task_struct *group, *task;
+	struct lpe_thread *thread;
+
+	rcu_read_lock();
+	for_each_process_thread(group, task) {
+		if (!lpe_is_user(task) || task->flags & PF_EXITING)
+			continue;
+		thread = lpe_thread_get(task, patch->target);
+		if (!thread || !lpe_needs_work(patch, thread))
+			continue;
+		if (how == TWA_SIGNAL && lpe_work_cancel(task, lpe_at_work)) {
+			patch->stats.prodded++;
+			WRITE_ONCE(thread->queued, false);
+			lpe_work_is_gone();
+		}
+		if (xchg(&thread->queued, true))
+			continue;
+		atomic_inc(&lpe_works);
+		init_task_work(&thread->work, lpe_at_work);
+		if (lpe_work_add(task, &thread->work, how)) {
+			WRITE_ONCE(thread->queued, false);
+			lpe_work_is_gone();
+		}
+	}
+	rcu_read_unlock();
+}
+
+/* For those that run task work where they sleep, and sleep on. */
+void lpe_border_signal(struct lpe_patch *patch)
+{
+	struct task_struct *group, *task;
+	struct lpe_thread *thread;
+
+	rcu_read_lock();
+	for_each_process_thread(group, task) {
+		if (!lpe_is_user(task) || task->flags & PF_EXITING)
+			continue;
+		thread = lpe_thread_get(task, patch->target);
+		if (!thread || !lpe_needs_work(patch, thread))
+			continue;
+		patch->stats.prodded++;
+		lpe_fake_signal(task);
+	}
+	rcu_read_unlock();
+}
+
+/* Lets everybody go, and takes back what waits. On return no work is left, and none runs. */
+void lpe_border_open(void)
+{
+	struct task_struct *group, *task;
+	struct lpe_thread *thread;
+
+	WRITE_ONCE(lpe_gate_closed, false);
+	wake_up_all(&lpe_gate);
+	do {
+		rcu_read_lock();
+		for_each_process_thread(group, task) {
+			struct callback_head *work = lpe_work_cancel(task, lpe_at_work);
+
+			if (!work)
+				continue;
+			thread = container_of(work, struct lpe_thread, work);
+			WRITE_ONCE(thread->queued, false);
+			lpe_work_is_gone();
+		}
+		rcu_read_unlock();
+	} while (!wait_event_idle_timeout(lpe_works_gone, !atomic_read(&lpe_works), HZ / 10));
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: moves a kernel to a live patch and back, in each of the consistency modes.
+ *
+ * One patch is in transition at a time. Its steps are made by one worker thread, so that whoever
+ * asks for one gets an answer at once, and may itself be held at the border.
+ *
+ * Locks, outermost first: lpe_lock; what the callbacks of patches take; the lock of the threads.
+ * The worker holds lpe_lock while callbacks run and functions are hooked, never while it waits for
+ * threads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+
+#include "patch.h"
+
+/* Protects the list, phases and objects of patches. */
+DEFINE_MUTEX(lpe_lock);
+LIST_HEAD(lpe_patches);
+
+static struct lpe_patch *lpe_moving;	/* in transition; under lpe_lock */
+static struct kthread_worker *lpe_worker;
+static DECLARE_WAIT_QUEUE_HEAD(lpe_pauses);
+
+static const unsigned int api = LPE_API;
+module_param_named(api, *(unsigned int *)&api, uint, 0444);
+MODULE_PARM_DESC(api, "what patch modules must have been built for");
+
+/* The worker's: until somebody asks to turn round, or for so long. */
+void lpe_pause(unsigned int ms)
+{
+	wait_event_idle_timeout(lpe_pauses, READ_ONCE(lpe_moving->turn), msecs_to_jiffies(ms));
+}
+
+static void lpe_move(struct kthread_work *work)
+{
+	struct lpe_patch *patch = lpe_moving;	/* does not change while there is work */
+
+	mutex_lock(&lpe_lock);
+	if (patch->phase == LPE_UNPATCHING)
+		lpe_pre_unpatch(patch);
+	mutex_unlock(&lpe_lock);
+
+	lpe_run(patch);
+
+	mutex_lock(&lpe_lock);
+	lpe_no_blockers(patch);
+	if (patch->target == LPE_NEW) {
+		lpe_post_patch(patch);
+		WRITE_ONCE(patch->phase, LPE_PATCHED);
+		pr_notice("%s: patched, mode %s\n", patch->klp->mod->name, patch->mode->name);
+	} else {
+		lpe_end_objects(patch);
+		WRITE_ONCE(patch->phase, LPE_UNPATCHED);
+		patch->draining = false;
+		pr_notice("%s: unpatched\n", patch->klp->mod->name);
+		/* May go now; it forgets the patch first, which waits for lpe_lock. */
+		module_put(patch->klp->mod);
+	}
+	lpe_moving = NULL;
+	mutex_unlock(&lpe_lock);
+}
+
+static DEFINE_KTHREAD_WORK(lpe_work, lpe_move);
+
+static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
+{
+	patch->turn = false;
+	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
+	WRITE_ONCE(patch->phase, phase);
+	lpe_moving = patch;
+	kthread_queue_work(lpe_worker, &lpe_work);
+}
+
+/*
+ * Begins to unpatch, or turns a transition round; the answer is whether that has begun. A patch
+ * that was unpatched is not enabled again, as in kernel/livepatch.
+ */
+int lpe_set_enabled(struct lpe_patch *patch, bool on)
+{
+	int err = 0;
+
+	mutex_lock(&lpe_lock);
+	switch (patch->phase) {
+	case LPE_PATCHING:
+	case LPE_UNPATCHING:
+		if (patch->target == (on ? LPE_NEW : LPE_OLD))
+			err = -EALREADY;
+		else if (patch->draining && !patch->mode->at_once)
+			err = -EBUSY;	/* all threads are in the old universe already */
+		else if (patch->turn)
+			err = -EINPROGRESS;
+		else
+			WRITE_ONCE(patch->turn, true);
+		break;
+	case LPE_PATCHED:
+		if (on)
+			err = -EALREADY;
+		else if (lpe_moving)
+			err = -EBUSY;
+		else
+			lpe_begin(patch, LPE_UNPATCHING);
+		break;
+	case LPE_UNPATCHED:
+		err = on ? -EPERM : -EALREADY;
+		break;
+	}
+	mutex_unlock(&lpe_lock);
+	wake_up_all(&lpe_pauses);
+	return err;
+}
+
+/* Both hold a state of the same id: two versions of one series. */
+static bool lpe_are_related(struct klp_patch *one, struct klp_patch *other)
+{
+	struct klp_state *state;
+
+	for (state = one->states; state && state->id; state++)
+		if (klp_get_state(other, state->id))
+			return true;
+	return false;
+}
+
+static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
+{
+	struct lpe_patch *patch;
+
+	if (!klp || !klp->mod || !klp->objs || !options || options->api != LPE_API ||
+	    options->mode >= LPE_MODES) {
+		pr_err("%s was built for another engine than this one, which has API %u\n",
+		       klp && klp->mod ? klp->mod->name : "a patch", LPE_API);
+		return -EPROTO;
+	}
+	if (lpe_moving) {
+		pr_err("%s: %s is in transition\n", klp->mod->name, lpe_moving->klp->mod->name);
+		return -EBUSY;
+	}
+	list_for_each_entry(patch, &lpe_patches, list)
+		if (lpe_are_related(klp, patch->klp)) {
+			pr_err("%s: %s is of the same series: revert it first\n", klp->mod->name,
+			       patch->klp->mod->name);
+			return -EEXIST;
+		}
+	return 0;
+}
+
+/* With lpe_lock held. */
+static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp)
+{
+	int err;
+
+	err = lpe_begin_objects(patch);
+	if (err)
+		return err;
+	/* Last: what can be read below /sys is a patch that is there. */
+	err = lpe_sysfs_add(patch, klp->mod->name);
+	if (err) {
+		lpe_end_objects(patch);
+		return err;
+	}
+	/* Until it is unpatched. */
+	__module_get(klp->mod);
+	list_add_tail(&patch->list, &lpe_patches);
+	lpe_begin(patch, LPE_PATCHING);
+	return 0;
+}
+
+int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
+{
+	struct lpe_patch *patch;
+	int err;
+
+	mutex_lock(&lpe_lock);
+	err = lpe_refuse(klp, options);
+	if (err)
+		goto unlock;
+	patch = kzalloc(sizeof(*patch), GFP_KERNEL);
+	if (!patch) {
+		err = -ENOMEM;
+		goto unlock;
+	}
+	err = lpe_make_patch(patch, klp, options->mode);
+	if (!err)
+		err = lpe_enable(patch, klp);
+	if (err) {
+		lpe_free_objects(patch);
+		kfree(patch);
+	}
+unlock:
+	mutex_unlock(&lpe_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(lpe_enable_patch);
+
+static struct lpe_patch *lpe_patch_of(struct klp_patch *klp)
+{
+	struct lpe_patch *patch;
+
+	list_for_each_entry(patch, &lpe_patches, list)
+		if (patch->klp == klp)
+			return patch;
+	return NULL;
+}
+
+void lpe_forget_patch(struct klp_patch *klp)
+{
+	struct lpe_patch *patch;
+
+	mutex_lock(&lpe_lock);
+	patch = lpe_patch_of(klp);
+	if (patch)
+		list_del(&patch->list);
+	mutex_unlock(&lpe_lock);
+	if (!patch)
+		return;
+	/* Waits for its readers and writers, which may want lpe_lock. */
+	lpe_sysfs_del(patch);
+	lpe_free_objects(patch);
+	kfree(patch);
+}
+EXPORT_SYMBOL_GPL(lpe_forget_patch);
+
+static struct notifier_block lpe_modules = { .notifier_call = lpe_on_module };
+
+static int __init lpe_init(void)
+{
+	int err;
+
+	err = lpe_symbols_init();
+	if (!err)
+		err = lpe_stack_init();
+	if (!err)
+		err = lpe_threads_init();
+	if (err)
+		return err;
+	lpe_worker = kthread_create_worker(0, "lppack_engine");
+	if (IS_ERR(lpe_worker))
+		return PTR_ERR(lpe_worker);
+	/* An ordinary thread waits for seconds where many run: those are held meanwhile. */
+	sched_set_fifo_low(lpe_worker->task);
+	err = lpe_sysfs_init();
+	if (err)
+		goto worker;
+	err = register_module_notifier(&lpe_modules);
+	if (!err)
+		return 0;
+	lpe_sysfs_exit();
+worker:
+	kthread_destroy_worker(lpe_worker);
+	return err;
+}
+
+/* No patch module is loaded any more, so no transition is under way and nothing is hooked. */
+static void __exit lpe_exit(void)
+{
+	unregister_module_notifier(&lpe_modules);
+	lpe_sysfs_exit();
+	kthread_destroy_worker(lpe_worker);
+}
+
+module_init(lpe_init);
+module_exit(lpe_exit);
+
+MODULE_LICENSE("GPL v2");
+MODULE_AUTHOR("The lppack authors");
+MODULE_DESCRIPTION("Consistency engine for live patches");

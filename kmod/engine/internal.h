@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lppack_engine: what its files know of one another. */
+#ifndef LPPACK_ENGINE_INTERNAL_H
+#define LPPACK_ENGINE_INTERNAL_H
+
+#include <linux/ftrace.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/task_work.h>
+
+#include "lppack_engine.h"
+
+/* The universes, and how a call finds its own. */
+enum lpe_route {
+	LPE_OLD,
+	LPE_NEW,
+	LPE_BY_THREAD,
+};
+
+enum lpe_phase {
+	LPE_PATCHING,
+	LPE_PATCHED,
+	LPE_UNPATCHING,
+	LPE_UNPATCHED,
+};
+
+/* What a mode asks for, on the axes of the consistency models. */
+struct lpe_mode_info {
+	const char *name;
+	bool leave_kernel;	/* user threads; kernel threads leave the patched set */
+	bool by_thread;		/* SWITCH_THREAD */
+	bool at_once;		/* LEAVE_FUNCTION: nothing is waited for */
+};
+
+struct lpe_patch;
+
+struct lpe_func {
+	struct ftrace_ops ops;
+	const u32 *route;	/* enum lpe_route: of the patch, or own */
+	unsigned long new;
+	u32 own;		/* SWITCH_FUNCTION: a word for each function */
+	bool hooked;
+	struct klp_func *klp;
+	unsigned long old;
+	unsigned long old_size;
+	unsigned long cold;	/* the part that the compiler has moved away; 0: none */
+	unsigned long cold_size;
+	unsigned long new_size;
+};
+
+struct lpe_object {
+	struct klp_object *klp;
+	struct lpe_patch *patch;
+	struct lpe_func *funcs;
+	unsigned int count;
+	bool hooked;		/* its functions are; read in a stop */
+	bool began;		/* pre_patch was called and succeeded */
+};
+
+/* A thread that keeps a transition open, copied while it was stopped. */
+struct lpe_blocker {
+	pid_t pid;
+	pid_t tid;
+	char comm[TASK_COMM_LEN];
+	unsigned long function;	/* an address in it; 0: none is known */
+	const char *reason;
+};
+
+#define LPE_BLOCKERS	20
+
+struct lpe_statistics {
+	unsigned long stops;
+	u64 longest_stop;	/* ns */
+	unsigned long held;	/* threads, summed over all windows */
+	unsigned long prodded;
+};
+
+struct lpe_patch {
+	struct list_head list;
+	struct kobject kobj;
+	struct completion released;
+	struct klp_patch *klp;
+	const struct lpe_mode_info *mode;
+	struct lpe_object *objects;
+	unsigned int count;
+
+	u32 route;		/* enum lpe_route; one word for all functions */
+	u32 target;		/* LPE_OLD or LPE_NEW; written in a stop, or under lpe_lock */
+	enum lpe_phase phase;	/* under lpe_lock */
+	bool turn;		/* somebody asks to turn round; under lpe_lock */
+	bool draining;		/* the universe is old, threads leave the module; under lpe_lock */
+
+	bool signals;		/* may wake sleepers, which may see EINTR */
+	unsigned int deadline_ms;	/* for a transition, 0: none */
+
+	/* written in a stop, read under lpe_lock: an older answer is as good */
+	unsigned int left;
+	struct lpe_blocker blockers[LPE_BLOCKERS];
+	struct lpe_statistics stats;
+};
+
+#define lpe_for_each_object(patch, obj) \
+	for (obj = (patch)->objects; obj < (patch)->objects + (patch)->count; obj++)
+#define lpe_for_each_func(obj, func) \
+	for (func = (obj)->funcs; func < (obj)->funcs + (obj)->count; func++)
+
+/* core.c */
+extern struct mutex lpe_lock;
+extern struct list_head lpe_patches;
+int lpe_set_enabled(struct lpe_patch *patch, bool on);
+void lpe_pause(unsigned int ms);
+
+/* redirect.c */
+int lpe_hook(struct lpe_object *obj);
+void lpe_unhook(struct lpe_object *obj);
+
+/* symbols.c */
+int lpe_symbols_init(void);
+int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
+struct module *lpe_find_module(const char *name);
+int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size);
+struct task_struct *lpe_idle_task(int cpu);
+unsigned long lpe_symbol(const char *name, unsigned long *size);
+int lpe_work_add(struct task_struct *task, struct callback_head *work,
+		 enum task_work_notify_mode how);
+struct callback_head *lpe_work_cancel(struct task_struct *task, task_work_func_t func);
+void lpe_fake_signal(struct task_struct *task);
+
+/* stack.c */
+int lpe_stack_init(void);
+bool lpe_is_user(const struct task_struct *task);
+bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task);
+bool lpe_all_ready(struct lpe_patch *patch);
+bool lpe_all_outside(struct lpe_patch *patch);
+bool lpe_at_border(const unsigned long *entries, unsigned int count);
+int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch);
+void lpe_no_blockers(struct lpe_patch *patch);
+typedef bool (lpe_visit)(struct lpe_patch *patch, struct task_struct *task);
+bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit);
+
+/* threads.c */
+struct lpe_thread {
+	struct hlist_node node;
+	struct hlist_node grave;	/* apart: somebody may still walk over node */
+	struct task_struct *task;	/* a key; the task may have ended */
+	struct callback_head work;
+	bool queued;		/* work is; by xchg */
+	u32 universe;		/* LPE_OLD or LPE_NEW */
+};
+
+int lpe_threads_init(void);
+int lpe_threads_begin(struct lpe_patch *patch);
+void lpe_threads_end(void);
+int lpe_threads_refill(void);
+struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe);
+
+/* border.c */
+void lpe_border_close(struct lpe_patch *patch, unsigned int ms);
+void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how);
+void lpe_border_signal(struct lpe_patch *patch);
+void lpe_border_open(void);
+
+/* transition.c */
+void lpe_run(struct lpe_patch *patch);
+
+/* sysfs.c */
+int lpe_sysfs_init(void);
+void lpe_sysfs_exit(void);
+int lpe_sysfs_add(struct lpe_patch *patch, const char *name);
+void lpe_sysfs_del(struct lpe_patch *patch);
+
+#endif

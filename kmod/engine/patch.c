@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: one patch: made, begun, ended; and modules that come and go meanwhile.
+ *
+ * Callbacks run at the same steps as in kernel/livepatch/core.c, and with lpe_lock held.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+
+#include "patch.h"
+
+static const struct lpe_mode_info lpe_modes[LPE_MODES] = {
+	[LPE_NULL_MODEL] = { .name = "null-model", .at_once = true },
+	[LPE_HYBRID] = { .name = "hybrid", .by_thread = true },
+	[LPE_KPATCH] = { .name = "kpatch" },
+	[LPE_KGRAFT] = { .name = "kgraft", .by_thread = true, .leave_kernel = true },
+	[LPE_CHECKPOINT] = { .name = "checkpoint", .leave_kernel = true },
+};
+
+static bool lpe_is_loaded(struct lpe_object *obj)
+{
+	return !obj->klp->name || obj->klp->mod;
+}
+
+/* All calls go to the old functions, and nobody is in the new ones. */
+static void lpe_end_object(struct lpe_object *obj)
+{
+	lpe_unhook(obj);
+	if (obj->began && obj->klp->callbacks.post_unpatch)
+		obj->klp->callbacks.post_unpatch(obj->klp);
+	obj->began = false;
+}
+
+/* What klp_object_init_loaded() and klp_patch_object() do. On an error nothing is left of it. */
+static int lpe_begin_object(struct lpe_object *obj)
+{
+	struct klp_callbacks *callbacks = &obj->klp->callbacks;
+	int err = 0;
+
+	if (callbacks->pre_patch)
+		err = callbacks->pre_patch(obj->klp);
+	if (err)
+		return err;
+	obj->began = true;
+	err = lpe_hook(obj);
+	if (err)
+		lpe_end_object(obj);
+	return err;
+}
+
+void lpe_post_patch(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+
+	lpe_for_each_object(patch, obj)
+		if (obj->began && obj->klp->callbacks.post_patch)
+			obj->klp->callbacks.post_patch(obj->klp);
+}
+
+void lpe_pre_unpatch(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+
+	lpe_for_each_object(patch, obj)
+		if (obj->began && obj->klp->callbacks.pre_unpatch)
+			obj->klp->callbacks.pre_unpatch(obj->klp);
+}
+
+void lpe_end_objects(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+
+	lpe_for_each_object(patch, obj)
+		lpe_end_object(obj);
+}
+
+/* With lpe_lock held. On an error nothing is left of it. */
+int lpe_begin_objects(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+	int err;
+
+	lpe_for_each_object(patch, obj) {
+		if (obj->klp->name)
+			obj->klp->mod = lpe_find_module(obj->klp->name);
+		if (!lpe_is_loaded(obj))
+			continue;
+		err = lpe_begin_object(obj);
+		if (err) {
+			lpe_end_objects(patch);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, struct klp_object *klp)
+{
+	struct klp_func *func;
+	unsigned int i;
+
+	obj->klp = klp;
+	obj->patch = patch;
+	klp->mod = NULL;
+	for (func = klp->funcs; func->old_name || func->new_func || func->old_sympos; func++)
+		obj->count++;
+	if (!obj->count)
+		return 0;
+	obj->funcs = kcalloc(obj->count, sizeof(*obj->funcs), GFP_KERNEL);
+	if (!obj->funcs) {
+		obj->count = 0;
+		return -ENOMEM;
+	}
+	for (i = 0; i < obj->count; i++) {
+		obj->funcs[i].klp = &klp->funcs[i];
+		obj->funcs[i].route = patch->mode->at_once ? &obj->funcs[i].own : &patch->route;
+	}
+	return 0;
+}
+
+void lpe_free_objects(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+
+	lpe_for_each_object(patch, obj)
+		kfree(obj->funcs);
+	kfree(patch->objects);
+}
+
+/* Everything in the old universe; nothing is hooked yet. */
+int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp, enum lpe_mode mode)
+{
+	struct klp_object *obj;
+	unsigned int i;
+	int err;
+
+	patch->klp = klp;
+	patch->mode = &lpe_modes[mode];
+	patch->route = LPE_OLD;
+	patch->target = LPE_NEW;
+	patch->phase = LPE_PATCHING;
+	patch->signals = true;
+	patch->deadline_ms = LPE_DEADLINE;
+	init_completion(&patch->released);
+	INIT_LIST_HEAD(&patch->list);
+	for (obj = klp->objs; obj->funcs || obj->name; obj++)
+		patch->count++;
+	patch->objects = kcalloc(patch->count, sizeof(*patch->objects), GFP_KERNEL);
+	if (!patch->objects) {
+		patch->count = 0;
+		return -ENOMEM;
+	}
+	for (i = 0; i < patch->count; i++) {
+		err = lpe_make_object(patch, &patch->objects[i], &klp->objs[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool lpe_is_live(struct lpe_patch *patch)
+{
+	return patch->phase != LPE_UNPATCHED;
+}
+
+/* A function that comes now is in no universe yet: it joins where its patch is. */
+static int lpe_come(struct lpe_patch *patch, struct lpe_object *obj, struct module *mod)
+{
+	struct lpe_func *func;
+	int err;
+
+	obj->klp->mod = mod;
+	lpe_for_each_func(obj, func)
+		func->own = patch->target;
+	err = lpe_begin_object(obj);
+	if (err) {
+		pr_err("%s cannot patch %s, which is not loaded: %d\n", patch->klp->mod->name,
+		       mod->name, err);
+		obj->klp->mod = NULL;
+		return err;
+	}
+	if (patch->phase == LPE_PATCHED && obj->klp->callbacks.post_patch)
+		obj->klp->callbacks.post_patch(obj->klp);
+	return 0;
+}
+
+/* Its exit function has run; nobody is in it any more. */
+static void lpe_go(struct lpe_patch *patch, struct lpe_object *obj)
+{
+	/* As klp_cleanup_module_patches_limited(): in its own transition it was never complete. */
+	if (obj->began && patch->phase == LPE_PATCHED && obj->klp->callbacks.pre_unpatch)
+		obj->klp->callbacks.pre_unpatch(obj->klp);
+	lpe_end_object(obj);
+	obj->klp->mod = NULL;
+}
+
+static struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name)
+{
+	struct lpe_object *obj;
+
+	lpe_for_each_object(patch, obj)
+		if (obj->klp->name && !strcmp(obj->klp->name, name))
+			return obj;
+	return NULL;
+}
+
+int lpe_on_module(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct module *mod = data;
+	struct lpe_patch *patch;
+	struct lpe_object *obj;
+	int err = 0;
+
+	if (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING)
+		return NOTIFY_DONE;
+	mutex_lock(&lpe_lock);
+	list_for_each_entry(patch, &lpe_patches, list) {
+		obj = lpe_is_live(patch) ? lpe_object_named(patch, mod->name) : NULL;
+		if (!obj)
+			continue;
+		/* A patch that was enabled a moment ago has seen it already. */
+		if (action == MODULE_STATE_COMING && !obj->klp->mod)
+			err = lpe_come(patch, obj, mod);
+		else if (action == MODULE_STATE_GOING && obj->klp->mod == mod)
+			lpe_go(patch, obj);
+		if (err)
+			break;
+	}
+	if (err)
+		list_for_each_entry_continue_reverse(patch, &lpe_patches, list) {
+			obj = lpe_is_live(patch) ? lpe_object_named(patch, mod->name) : NULL;
+			if (obj && obj->klp->mod == mod)
+				lpe_go(patch, obj);
+		}
+	mutex_unlock(&lpe_lock);
+	return notifier_from_errno(err);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lppack_engine: one patch, as core.c handles it. */
+#ifndef LPPACK_ENGINE_PATCH_H
+#define LPPACK_ENGINE_PATCH_H
+
+#include "internal.h"
+
+/* ms that a transition may take before the engine gives it up by itself: nobody may be there. */
+#define LPE_DEADLINE	300000
+
+struct notifier_block;
+
+int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp, enum lpe_mode mode);
+void lpe_free_objects(struct lpe_patch *patch);
+int lpe_begin_objects(struct lpe_patch *patch);
+void lpe_end_objects(struct lpe_patch *patch);
+void lpe_post_patch(struct lpe_patch *patch);
+void lpe_pre_unpatch(struct lpe_patch *patch);
+int lpe_on_module(struct notifier_block *nb, unsigned long action, void *data);
+
+#endif

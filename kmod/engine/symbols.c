@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: symbols that the kernel does not export, and the functions to be patched.
+ *
+ * They are looked up once, from where a kprobe finds kallsyms_lookup_name(). With IBT a function
+ * whose address is never taken has its ENDBR sealed, and may only be called directly: hence static
+ * calls, which are direct branches, and no pointers.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/stacktrace.h>
+#include <linux/static_call.h>
+#include <linux/string.h>
+#include <linux/task_work.h>
+#include <linux/version.h>
+
+#include "internal.h"
+
+DEFINE_STATIC_CALL_NULL(lpe_lookup_name, kallsyms_lookup_name);
+DEFINE_STATIC_CALL_NULL(lpe_lookup_size, kallsyms_lookup_size_offset);
+DEFINE_STATIC_CALL_NULL(lpe_each_match, kallsyms_on_each_match_symbol);
+DEFINE_STATIC_CALL_NULL(lpe_each_in_modules, module_kallsyms_on_each_symbol);
+DEFINE_STATIC_CALL_NULL(lpe_module_named, find_module);
+DEFINE_STATIC_CALL_NULL(lpe_stack, stack_trace_save_tsk_reliable);
+DEFINE_STATIC_CALL_NULL(lpe_idle, idle_task);
+DEFINE_STATIC_CALL_NULL(lpe_add, task_work_add);
+DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
+DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
+
+/*
+ * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
+ * before it.
+ */
+static unsigned long lpe_first_symbol(void)
+{
+	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
+	unsigned long address;
+	int err;
+
+	err = register_kprobe(&kp);
+	if (err) {
+		pr_err("no kprobe on kallsyms_lookup_name: %d\n", err);
+		return 0;
+	}
+	address = (unsigned long)kp.addr;
+	unregister_kprobe(&kp);
+#ifdef CONFIG_X86_KERNEL_IBT
+	/* ENDBR, or what seals it, has 4 bytes; functions are aligned to 16 */
+	address &= ~15UL;
+#endif
+	return address;
+}
+
+/* Address of a symbol, 0 if there is none; the first of several. */
+unsigned long lpe_symbol(const char *name, unsigned long *size)
+{
+	unsigned long address = static_call(lpe_lookup_name)(name), offset;
+
+	if (address && size && !static_call(lpe_lookup_size)(address, size, &offset))
+		return 0;
+	return address;
+}
+
+static unsigned int lpe_missing;
+
+/* Address of a symbol that must be there; counts those that are not. */
+static void *lpe_need(const char *name)
+{
+	unsigned long address = lpe_symbol(name, NULL);
+
+	if (!address) {
+		pr_err("this kernel has no %s\n", name);
+		lpe_missing++;
+	}
+	return (void *)address;
+}
+
+int lpe_symbols_init(void)
+{
+	unsigned long first = lpe_first_symbol();
+
+	if (!first)
+		return -EOPNOTSUPP;
+	static_call_update(lpe_lookup_name, (void *)first);
+	static_call_update(lpe_lookup_size, lpe_need("kallsyms_lookup_size_offset"));
+	static_call_update(lpe_each_match, lpe_need("kallsyms_on_each_match_symbol"));
+	static_call_update(lpe_each_in_modules, lpe_need("module_kallsyms_on_each_symbol"));
+	static_call_update(lpe_module_named, lpe_need("find_module"));
+	static_call_update(lpe_stack, lpe_need("stack_trace_save_tsk_reliable"));
+	static_call_update(lpe_idle, lpe_need("idle_task"));
+	static_call_update(lpe_add, lpe_need("task_work_add"));
+	static_call_update(lpe_cancel, lpe_need("task_work_cancel_func"));
+	static_call_update(lpe_wake_state, lpe_need("wake_up_state"));
+	return lpe_missing ? -EOPNOTSUPP : 0;
+}
+
+/* With lpe_lock held a module that is found does not go: its notifier would have to wait. */
+struct module *lpe_find_module(const char *name)
+{
+	struct module *mod;
+
+	rcu_read_lock_sched();
+	mod = static_call(lpe_module_named)(name);
+	/* klp_alive: its functions are known to ftrace, and its relocations are done */
+	if (mod && (!mod->klp_alive || mod->state == MODULE_STATE_GOING))
+		mod = NULL;
+	rcu_read_unlock_sched();
+	return mod;
+}
+
+struct lpe_search {
+	const char *object;	/* NULL: vmlinux */
+	const char *name;
+	unsigned long position;	/* 0: there must be one only */
+	unsigned long count;
+	unsigned long address;
+};
+
+static int lpe_found(void *data, unsigned long address)
+{
+	struct lpe_search *search = data;
+
+	search->count++;
+	search->address = address;
+	/* klp_find_callback(): the position counts from 1 in the order of kallsyms */
+	return search->position && search->count == search->position;
+}
+
+/* The list of arguments is another one since 6.4, and no macro tells. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static int lpe_found_in_module(void *data, const char *name, struct module *mod,
+			       unsigned long address)
+{
+	struct lpe_search *search = data;
+
+	if (!mod || strcmp(mod->name, search->object) || strcmp(name, search->name))
+		return 0;
+	return lpe_found(data, address);
+}
+
+static void lpe_search_module(struct lpe_search *search)
+{
+	static_call(lpe_each_in_modules)(lpe_found_in_module, search);
+}
+#else
+static int lpe_found_in_module(void *data, const char *name, unsigned long address)
+{
+	struct lpe_search *search = data;
+
+	return strcmp(name, search->name) ? 0 : lpe_found(data, address);
+}
+
+static void lpe_search_module(struct lpe_search *search)
+{
+	static_call(lpe_each_in_modules)(search->object, lpe_found_in_module, search);
+}
+#endif
+
+static unsigned long lpe_search(const char *object, const char *name, unsigned long position)
+{
+	struct lpe_search search = { .object = object, .name = name, .position = position };
+
+	if (object)
+		lpe_search_module(&search);
+	else
+		static_call(lpe_each_match)(lpe_found, name, &search);
+	if (!search.count)
+		return 0;
+	if (position ? search.count == position : search.count == 1)
+		return search.address;
+	pr_err("%s of %s: %lu of that name, wanted %lu\n", name, object ?: "vmlinux", search.count,
+	       position ?: 1);
+	return 0;
+}
+
+/* Where a function of the patch begins and ends, its parts and its replacement. */
+int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
+{
+	const char *object = obj->klp->name, *name = func->klp->old_name;
+	char cold[KSYM_NAME_LEN];
+	unsigned long offset;
+
+	func->new = (unsigned long)func->klp->new_func;
+	func->old = lpe_search(object, name, func->klp->old_sympos);
+	if (!func->old) {
+		pr_err("%s is not in %s\n", name, object ?: "vmlinux");
+		return -ENOENT;
+	}
+	if (!static_call(lpe_lookup_size)(func->old, &func->old_size, &offset) ||
+	    !static_call(lpe_lookup_size)(func->new, &func->new_size, &offset)) {
+		pr_err("%s of %s: its size is not known\n", name, object ?: "vmlinux");
+		return -ENOENT;
+	}
+	/* Of several copies, which is whose is not known; then the cold parts are not looked at. */
+	if (!func->klp->old_sympos && snprintf(cold, sizeof(cold), "%s.cold", name) < sizeof(cold))
+		func->cold = lpe_search(object, cold, 0);
+	if (func->cold && !static_call(lpe_lookup_size)(func->cold, &func->cold_size, &offset))
+		func->cold = 0;
+	return 0;
+}
+
+/* The number of entries, or an error where the stack cannot be told for certain. */
+int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size)
+{
+	return static_call(lpe_stack)(task, entries, size);
+}
+
+struct task_struct *lpe_idle_task(int cpu)
+{
+	return static_call(lpe_idle)(cpu);
+}
+
+int lpe_work_add(struct task_struct *task, struct callback_head *work,
+		 enum task_work_notify_mode how)
+{
+	return static_call(lpe_add)(task, work, how);
+}
+
+struct callback_head *lpe_work_cancel(struct task_struct *task, task_work_func_t func)
+{
+	return static_call(lpe_cancel)(task, func);
+}
+
+/*
+ * A sleeper that runs task work where it sleeps, as in io_uring, leaves only for a signal: it is
+ * told of one that is not there, as the freezer and live patching of older kernels do.
+ */
+void lpe_fake_signal(struct task_struct *task)
+{
+	set_tsk_thread_flag(task, TIF_SIGPENDING);
+	if (!static_call(lpe_wake_state)(task, TASK_INTERRUPTIBLE))
+		kick_process(task);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: /sys/kernel/lppack/MODULE. Reading takes no lock of the engine, so that it is told
+ * where a patch stands while a callback of it takes long.
+ */
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+static struct kobject *lpe_root;
+
+static const char * const lpe_phase_names[] = {
+	[LPE_PATCHING] = "patching",
+	[LPE_PATCHED] = "patched",
+	[LPE_UNPATCHING] = "unpatching",
+	[LPE_UNPATCHED] = "unpatched",
+};
+
+static struct lpe_patch *to_patch(struct kobject *kobj)
+{
+	return container_of(kobj, struct lpe_patch, kobj);
+}
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(to_patch(kobj)->target) == LPE_NEW);
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			     size_t count)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(buf, &on);
+	if (!err)
+		err = lpe_set_enabled(to_patch(kobj), on);
+	return err ?: count;
+}
+
+static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
+
+static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", lpe_phase_names[READ_ONCE(to_patch(kobj)->phase)]);
+}
+
+static struct kobj_attribute state_attr = __ATTR_RO(state);
+
+static ssize_t mode_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", to_patch(kobj)->mode->name);
+}
+
+static struct kobj_attribute mode_attr = __ATTR_RO(mode);
+
+/* Threads that were in the way of the last try; 0 outside of a transition. */
+static ssize_t progress_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_patch(kobj)->left));
+}
+
+static struct kobj_attribute progress_attr = __ATTR_RO(progress);
+
+/* A thread's name may hold anything. */
+static void lpe_clean(char *comm)
+{
+	for (; *comm; comm++)
+		if (*comm < ' ' || *comm > '~')
+			*comm = '?';
+}
+
+/* Lines of: process, thread, function or -, why, name; between them tabulators. */
+static ssize_t blockers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	struct lpe_blocker *copy, *one;
+	unsigned int count;
+	int len = 0;
+
+	copy = kmalloc_array(LPE_BLOCKERS, sizeof(*copy), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	/* They are written in a stop, which waits for this. */
+	preempt_disable();
+	count = min_t(unsigned int, patch->left, LPE_BLOCKERS);
+	memcpy(copy, patch->blockers, count * sizeof(*copy));
+	preempt_enable();
+	for (one = copy; one < copy + count; one++) {
+		lpe_clean(one->comm);
+		len += sysfs_emit_at(buf, len, "%d\t%d\t", one->pid, one->tid);
+		/* An address on a stack is that after a call, perhaps the next function's. */
+		if (one->function)
+			len += sysfs_emit_at(buf, len, "%ps", (void *)(one->function - 1));
+		else
+			len += sysfs_emit_at(buf, len, "-");
+		len += sysfs_emit_at(buf, len, "\t%s\t%s\n", one->reason, one->comm);
+	}
+	kfree(copy);
+	return len;
+}
+
+static struct kobj_attribute blockers_attr = __ATTR_RO(blockers);
+
+/* Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. */
+static ssize_t functions_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	struct lpe_object *obj;
+	struct lpe_func *func;
+	int len = 0;
+
+	lpe_for_each_object(patch, obj)
+		lpe_for_each_func(obj, func)
+			len += sysfs_emit_at(buf, len, "%s %s %d\n", obj->klp->name ?: "vmlinux",
+					     func->klp->old_name, READ_ONCE(func->hooked));
+	return len;
+}
+
+static struct kobj_attribute functions_attr = __ATTR_RO(functions);
+
+static ssize_t deadline_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_patch(kobj)->deadline_ms));
+}
+
+static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+				 size_t count)
+{
+	unsigned int ms;
+	int err;
+
+	err = kstrtouint(buf, 10, &ms);
+	if (err)
+		return err;
+	WRITE_ONCE(to_patch(kobj)->deadline_ms, ms);
+	return count;
+}
+
+static struct kobj_attribute deadline_attr = __ATTR_RW(deadline_ms);
+
+static ssize_t signals_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(to_patch(kobj)->signals));
+}
+
+static ssize_t signals_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			     size_t count)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(buf, &on);
+	if (err)
+		return err;
+	WRITE_ONCE(to_patch(kobj)->signals, on);
+	return count;
+}
+
+static struct kobj_attribute signals_attr = __ATTR_RW(signals);
+
+static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
+
+	return sysfs_emit(buf, "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\n",
+			  READ_ONCE(stats->stops), READ_ONCE(stats->longest_stop),
+			  READ_ONCE(stats->held), READ_ONCE(stats->prodded));
+}
+
+static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);
+
+static struct attribute *lpe_attrs[] = {
+	&enabled_attr.attr,
+	&state_attr.attr,
+	&mode_attr.attr,
+	&progress_attr.attr,
+	&blockers_attr.attr,
+	&functions_attr.attr,
+	&deadline_attr.attr,
+	&signals_attr.attr,
+	&statistics_attr.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(lpe);
+
+static void lpe_release(struct kobject *kobj)
+{
+	complete(&to_patch(kobj)->released);
+}
+
+static struct kobj_type lpe_ktype = {
+	.sysfs_ops = &kobj_sysfs_ops,
+	.release = lpe_release,
+	.default_groups = lpe_groups,
+};
+
+int lpe_sysfs_add(struct lpe_patch *patch, const char *name)
+{
+	int err;
+
+	err = kobject_init_and_add(&patch->kobj, &lpe_ktype, lpe_root, "%s", name);
+	if (err) {
+		kobject_put(&patch->kobj);
+		wait_for_completion(&patch->released);
+	}
+	return err;
+}
+
+void lpe_sysfs_del(struct lpe_patch *patch)
+{
+	kobject_put(&patch->kobj);
+	wait_for_completion(&patch->released);
+}
+
+int lpe_sysfs_init(void)
+{
+	lpe_root = kobject_create_and_add("lppack", kernel_kobj);
+	return lpe_root ? 0 : -ENOMEM;
+}
+
+void lpe_sysfs_exit(void)
+{
+	kobject_put(lpe_root);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: the universe of each thread, while a transition is under way.
+ *
+ * An entry belongs to a task_struct by its address. It is made in a stop for all threads that there
+ * are, and is taken out when the task_struct is freed. It is freed itself at the end of the
+ * transition, when nobody can hold a pointer to it any more.
+ *
+ * A thread that comes later has none, and is in the universe that the transition leads to: it
+ * starts with an empty stack, outside of everything that has to be left. The next stop gives it an
+ * entry, and a stop that turns the transition round does so first. Where there is no memory for one
+ * the transition does not begin, turn or end.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/tracepoint.h>
+
+#include "threads.h"
+
+/* Read without a lock by lpe_redirect(), and in stops; written under lpe_threads_lock. */
+struct hlist_head lpe_threads[1 << LPE_THREADS_BITS];
+u32 lpe_rest;
+
+/*
+ * Taken in process context, by the freeing of tasks in a softirq, and in stops, where nobody else
+ * can hold it: its holders have interrupts off.
+ */
+static DEFINE_SPINLOCK(lpe_threads_lock);
+static HLIST_HEAD(lpe_pool);		/* entries not in use */
+static HLIST_HEAD(lpe_graves);		/* of tasks that are gone */
+static unsigned int lpe_pool_size;
+static bool lpe_active;			/* a transition uses the table */
+
+static bool lpe_probing;		/* the tracepoint is ours; used by the worker alone */
+static struct tracepoint *lpe_tp_free;
+
+/* More than what may be made between two stops. */
+#define LPE_SLACK	128
+
+static void lpe_free_list(struct hlist_head *head)
+{
+	struct lpe_thread *thread;
+	struct hlist_node *next;
+
+	hlist_for_each_entry_safe(thread, next, head, node) {
+		hlist_del(&thread->node);
+		kfree(thread);
+	}
+}
+
+/* The entry of a task, made from the pool if there is none; NULL if the pool is empty. */
+struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe)
+{
+	struct lpe_thread *thread;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lpe_threads_lock, flags);
+	thread = lpe_thread_of(task);
+	if (!thread && lpe_active) {
+		thread = hlist_entry_safe(lpe_pool.first, struct lpe_thread, node);
+		if (thread) {
+			hlist_del(&thread->node);
+			lpe_pool_size--;
+			thread->task = task;
+			thread->universe = universe;
+			thread->queued = false;
+			hlist_add_head_rcu(&thread->node, lpe_threads_head(task));
+		}
+	}
+	spin_unlock_irqrestore(&lpe_threads_lock, flags);
+	return thread;
+}
+
+static void lpe_on_free(void *data, struct task_struct *task)
+{
+	struct lpe_thread *thread;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lpe_threads_lock, flags);
+	thread = lpe_thread_of(task);
+	if (thread) {
+		hlist_del_rcu(&thread->node);
+		/* Its work has run: a task runs all of them when it exits. */
+		thread->task = NULL;
+		hlist_add_head(&thread->grave, &lpe_graves);
+	}
+	spin_unlock_irqrestore(&lpe_threads_lock, flags);
+}
+
+static unsigned int lpe_count_threads(void)
+{
+	struct task_struct *group, *task;
+	unsigned int count = num_possible_cpus();
+
+	rcu_read_lock();
+	for_each_process_thread(group, task)
+		count++;
+	rcu_read_unlock();
+	return count;
+}
+
+static int lpe_fill(unsigned int wanted)
+{
+	struct lpe_thread *thread;
+	unsigned long flags;
+
+	while (READ_ONCE(lpe_pool_size) < wanted) {
+		thread = kzalloc(sizeof(*thread), GFP_KERNEL);
+		if (!thread)
+			return -ENOMEM;
+		spin_lock_irqsave(&lpe_threads_lock, flags);
+		hlist_add_head(&thread->node, &lpe_pool);
+		lpe_pool_size++;
+		spin_unlock_irqrestore(&lpe_threads_lock, flags);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Between two stops: enough for all that may come. */
+int lpe_threads_refill(void)
+{
+	return lpe_fill(LPE_SLACK + lpe_count_threads() / 4);
+}
+
+static bool lpe_mark(struct lpe_patch *patch, struct task_struct *task)
+{
+	return lpe_thread_get(task, patch->target == LPE_NEW ? LPE_OLD : LPE_NEW);
+}
+
+/* All threads at one instant; from here on each call asks for the thread. */
+static int lpe_mark_all(void *data)
+{
+	struct lpe_patch *patch = data;
+
+	lpe_active = true;
+	lpe_rest = patch->target;
+	if (!lpe_each_task(patch, lpe_mark))
+		return -ENOMEM;
+	if (patch->mode->by_thread)
+		WRITE_ONCE(patch->route, LPE_BY_THREAD);
+	return 0;
+}
+
+/* On an error there is nothing to end. */
+int lpe_threads_begin(struct lpe_patch *patch)
+{
+	int err;
+
+	err = lpe_fill(lpe_count_threads() * 5 / 4 + LPE_SLACK);
+	if (!err)
+		err = tracepoint_probe_register(lpe_tp_free, lpe_on_free, NULL);
+	if (!err) {
+		lpe_probing = true;
+		err = lpe_stop(lpe_mark_all, patch);
+	}
+	if (err)
+		lpe_threads_end();
+	return err;
+}
+
+/* After the route has become one word again, and all works were cancelled or have run. */
+void lpe_threads_end(void)
+{
+	struct lpe_thread *thread;
+	struct hlist_node *next;
+	unsigned long flags;
+	unsigned int i;
+
+	if (lpe_probing)
+		tracepoint_probe_unregister(lpe_tp_free, lpe_on_free, NULL);
+	lpe_probing = false;
+	tracepoint_synchronize_unregister();
+	spin_lock_irqsave(&lpe_threads_lock, flags);
+	lpe_active = false;
+	for (i = 0; i < ARRAY_SIZE(lpe_threads); i++)
+		hlist_for_each_entry_safe(thread, next, &lpe_threads[i], node) {
+			hlist_del_rcu(&thread->node);
+			hlist_add_head(&thread->grave, &lpe_graves);
+		}
+	spin_unlock_irqrestore(&lpe_threads_lock, flags);
+	/*
+	 * lpe_redirect() has preemption off while it uses an entry, but may run where RCU does not
+	 * watch: the rude flavour waits for every CPU to have scheduled. The other one waits for
+	 * those that were preempted on their way, so that an engine may go.
+	 */
+	synchronize_rcu_tasks_rude();
+	synchronize_rcu_tasks();
+	hlist_for_each_entry_safe(thread, next, &lpe_graves, grave) {
+		hlist_del(&thread->grave);
+		kfree(thread);
+	}
+	lpe_free_list(&lpe_pool);
+	lpe_pool_size = 0;
+}
+
+static void lpe_is_tracepoint(struct tracepoint *tp, void *data)
+{
+	if (!strcmp(tp->name, "sched_process_free"))
+		lpe_tp_free = tp;
+}
+
+int lpe_threads_init(void)
+{
+	for_each_kernel_tracepoint(lpe_is_tracepoint, NULL);
+	if (lpe_tp_free)
+		return 0;
+	pr_err("this kernel has no tracepoint sched_process_free\n");
+	return -EOPNOTSUPP;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: how each mode goes from one universe to the other. Runs in the engine's worker.
+ *
+ * Nothing is waited for with lpe_lock held. Whoever wants the transition to turn round sets
+ * patch->turn and wakes the worker; the worker alone moves the transition.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
+#include <linux/module.h>
+
+#include "threads.h"
+
+/* ms */
+#define LPE_FIRST_GATE	100	/* how long a gate is closed at first, then twice that, ... */
+#define LPE_LAST_GATE	1600
+#define LPE_STEP	20	/* between two tries */
+#define LPE_SIGNAL	800	/* from when on sleepers are woken */
+#define LPE_FAKE	3000	/* from when on they see a signal that is not there */
+#define LPE_SWEEP_MAX	320
+
+static u32 lpe_other(u32 universe)
+{
+	return universe == LPE_NEW ? LPE_OLD : LPE_NEW;
+}
+
+static bool lpe_turned(struct lpe_patch *patch)
+{
+	return READ_ONCE(patch->turn);
+}
+
+static bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
+{
+	unsigned int ms = READ_ONCE(patch->deadline_ms);
+
+	return ms && time_after(jiffies, begin + msecs_to_jiffies(ms));
+}
+
+/* LEAVE_FUNCTION SWITCH_FUNCTION: each function by itself, now. */
+static void lpe_switch_functions(struct lpe_patch *patch)
+{
+	struct lpe_object *obj;
+	struct lpe_func *func;
+
+	mutex_lock(&lpe_lock);
+	lpe_for_each_object(patch, obj)
+		lpe_for_each_func(obj, func)
+			WRITE_ONCE(func->own, patch->target);
+	mutex_unlock(&lpe_lock);
+}
+
+/* SWITCH_KERNEL: all or nothing. */
+static int lpe_try_flip(void *data)
+{
+	struct lpe_patch *patch = data;
+
+	if (!lpe_all_ready(patch))
+		return -EAGAIN;
+	WRITE_ONCE(patch->route, patch->target);
+	return 0;
+}
+
+/*
+ * The gate is closed for a while: threads that come to the border stay there, until the stop finds
+ * nobody in the way. Then it is open for as long, so that whoever is waited for by a held thread,
+ * and holds it up, can go on.
+ */
+static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	bool wake = patch->mode->leave_kernel && READ_ONCE(patch->signals);
+	bool prodded = false, done = false;
+
+	lpe_border_close(patch, ms);
+	do {
+		lpe_border_add(patch, TWA_RESUME);
+		lpe_pause(LPE_STEP);
+		if (wake && !prodded && time_after(jiffies, begin + msecs_to_jiffies(LPE_SIGNAL))) {
+			lpe_border_add(patch, TWA_SIGNAL);
+			if (time_after(jiffies, begin + msecs_to_jiffies(LPE_FAKE)))
+				lpe_border_signal(patch);
+			prodded = true;
+			lpe_pause(LPE_STEP);
+		}
+		lpe_threads_refill();
+		done = !lpe_stop(lpe_try_flip, patch);
+	} while (!done && !lpe_turned(patch) && time_before(jiffies, end));
+	lpe_border_open();
+	return done;
+}
+
+static int lpe_switch_kernel(struct lpe_patch *patch)
+{
+	unsigned long begin = jiffies;
+	unsigned int ms = LPE_FIRST_GATE;
+	int err;
+
+	if (!lpe_stop(lpe_try_flip, patch))
+		return 0;
+	err = lpe_threads_begin(patch);
+	while (!err && !lpe_one_gate(patch, ms, begin)) {
+		if (!lpe_turned(patch))
+			lpe_pause(ms);
+		if (lpe_turned(patch))
+			err = -EINTR;
+		else if (lpe_is_over(patch, begin))
+			err = -ETIMEDOUT;
+		ms = min_t(unsigned int, ms * 2, LPE_LAST_GATE);
+	}
+	lpe_threads_end();
+	return err;
+}
+
+static bool lpe_sweep_task(struct lpe_patch *patch, struct task_struct *task)
+{
+	/* Without an entry: came without the tracepoint, and has its universe from lpe_rest. */
+	struct lpe_thread *thread = lpe_thread_get(task, patch->target);
+
+	if (!thread)
+		return false;
+	if (READ_ONCE(thread->universe) == patch->target)
+		return true;
+	if (!lpe_is_ready(patch, task))
+		return false;
+	WRITE_ONCE(thread->universe, patch->target);
+	return true;
+}
+
+/* SWITCH_THREAD: who can, switches; with the last one the word of all is set. */
+static int lpe_sweep(void *data)
+{
+	struct lpe_patch *patch = data;
+
+	lpe_no_blockers(patch);
+	if (!lpe_each_task(patch, lpe_sweep_task))
+		return -EAGAIN;
+	WRITE_ONCE(patch->route, patch->target);
+	return 0;
+}
+
+static bool lpe_keep_task(struct lpe_patch *patch, struct task_struct *task)
+{
+	return lpe_thread_get(task, patch->target);
+}
+
+/* The universes of threads stay as they are; the other one is now where all have to go. */
+static int lpe_turn_round(void *data)
+{
+	struct lpe_patch *patch = data;
+
+	/* Who has no entry is in the universe that was the target, and must not change with it. */
+	if (!lpe_each_task(patch, lpe_keep_task))
+		return -ENOMEM;
+	patch->target = lpe_other(patch->target);
+	WRITE_ONCE(lpe_rest, patch->target);
+	return 0;
+}
+
+static void lpe_turn(struct lpe_patch *patch)
+{
+	if (lpe_threads_refill() || lpe_stop(lpe_turn_round, patch))
+		return;	/* again at the next round */
+	mutex_lock(&lpe_lock);
+	patch->turn = false;
+	patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
+	mutex_unlock(&lpe_lock);
+	pr_notice("%s: turned round\n", patch->klp->mod->name);
+}
+
+static int lpe_switch_threads(struct lpe_patch *patch)
+{
+	unsigned long begin = jiffies;
+	unsigned int ms = LPE_STEP;
+	bool wake, back = false;
+	int err;
+
+	err = lpe_threads_begin(patch);
+	if (err)
+		return err;
+	lpe_border_close(patch, 0);
+	while (lpe_stop(lpe_sweep, patch)) {
+		if (lpe_turned(patch) || (!back && lpe_is_over(patch, begin))) {
+			/* By itself it turns once, and then goes on until it is there. */
+			back = true;
+			lpe_turn(patch);
+			begin = jiffies;
+			ms = LPE_STEP;
+		}
+		wake = READ_ONCE(patch->signals) &&
+		       time_after(jiffies, begin + msecs_to_jiffies(LPE_SIGNAL));
+		lpe_border_add(patch, wake ? TWA_SIGNAL : TWA_RESUME);
+		if (wake && time_after(jiffies, begin + msecs_to_jiffies(LPE_FAKE)))
+			lpe_border_signal(patch);
+		lpe_threads_refill();
+		lpe_pause(ms);
+		ms = min_t(unsigned int, ms * 2, LPE_SWEEP_MAX);
+	}
+	lpe_border_open();
+	lpe_threads_end();
+	return 0;
+}
+
+static int lpe_is_unused(void *data)
+{
+	return lpe_all_outside(data) ? 0 : -EAGAIN;
+}
+
+/*
+ * Everybody is in the old universe. Where threads may still run the new functions (LEAVE_FUNCTION),
+ * or something else of the patch's module, they leave it first. -EINTR: turned round.
+ */
+static int lpe_drain(struct lpe_patch *patch)
+{
+	unsigned int ms = LPE_STEP;
+
+	while (lpe_stop(lpe_is_unused, patch)) {
+		if (patch->mode->at_once && lpe_turned(patch))
+			return -EINTR;
+		lpe_pause(ms);
+		ms = min_t(unsigned int, ms * 2, LPE_SWEEP_MAX);
+	}
+	return 0;
+}
+
+/* From the phase PATCHING or UNPATCHING to one of the others. */
+void lpe_run(struct lpe_patch *patch)
+{
+	int err = 0;
+
+	for (;;) {
+		if (patch->mode->at_once)
+			lpe_switch_functions(patch);
+		else if (patch->mode->by_thread)
+			err = lpe_switch_threads(patch);
+		else
+			err = lpe_switch_kernel(patch);
+		if (err) {
+			/* Nothing has switched: all are where they were before. */
+			pr_notice("%s: given up: %d\n", patch->klp->mod->name, err);
+			mutex_lock(&lpe_lock);
+			patch->target = lpe_other(patch->target);
+			mutex_unlock(&lpe_lock);
+		}
+		mutex_lock(&lpe_lock);
+		patch->turn = false;
+		patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
+		patch->draining = patch->target == LPE_OLD;
+		mutex_unlock(&lpe_lock);
+		if (!patch->draining || !lpe_drain(patch))
+			return;
+		mutex_lock(&lpe_lock);
+		patch->draining = false;
+		patch->target = LPE_NEW;
+		mutex_unlock(&lpe_lock);
+	}
+}

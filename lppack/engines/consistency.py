@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""lppack's own engine in the kernel, lppack_engine.ko: every mode, through sysfs, on any host."""
+
+from pathlib import Path
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.engines import modules
+from lppack.engines.protocol import Blocker, PatchState
+from lppack.errors import ApplyRefused, HostError
+from lppack.hosts.protocol import Host
+
+
+class Consistency:
+    """Implements Engine. ``load`` also loads the engine, which lies beside the patch's module."""
+
+    name = "consistency"
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def load(self, module: str, ko: Path) -> None:
+        if not modules.is_loaded(self.host, abi.ENGINE):
+            modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
+        api = modules.parameter(self.host, abi.ENGINE, "api")
+        if api != str(abi.ENGINE_API):
+            raise ApplyRefused(
+                f"the {abi.ENGINE} on {self.host.name} has API {api}, and this lppack speaks "
+                f"{abi.ENGINE_API}",
+                hint=f"revert what it holds, then: rmmod {abi.ENGINE}",
+            )
+        try:
+            modules.insert(self.host, module, ko)
+        except ApplyRefused:
+            self._drop_engine()
+            raise
+
+    def state(self, module: str) -> PatchState:
+        phase = self._phase(module)
+        info = modules.info(self.host, module) if phase is not Phase.ABSENT else {}
+        return PatchState(
+            module=module,
+            phase=phase,
+            convert=modules.parameter(self.host, module, "convert") == "1" if info else None,
+            converted=int(modules.parameter(self.host, module, "converted") or 0) if info else 0,
+            info=info,
+            blockers=self._blockers(module, phase),
+            waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
+        )
+
+    def convert(self, module: str, *, on: bool) -> None:
+        self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
+
+    def reverse(self, module: str) -> None:
+        path = abi.engine_attribute(module, "enabled")
+        self.host.write(path, "0" if self.host.read(path).strip() == "1" else "1")
+
+    def unload(self, module: str) -> None:
+        modules.remove(self.host, module)
+        self._drop_engine()
+
+    def patches(self) -> tuple[PatchState, ...]:
+        found = {*modules.names(self.host, abi.ENGINE_PATCHES)}
+        found |= {name for name in modules.ours(self.host) if self.owns(name)}
+        states = (self.state(name) for name in sorted(found))
+        return tuple(state for state in states if state.phase is not Phase.ABSENT)
+
+    def owns(self, module: str) -> bool:
+        """True if ``module`` is loaded, and was made for this engine."""
+        return modules.info(self.host, module).get("engine") == self.name
+
+    def forced(self) -> bool:
+        """Nothing can be forced here; what was forced upstream, that engine tells."""
+        return False
+
+    def replaced(self, module: str) -> frozenset[tuple[str, str]]:
+        return frozenset((object_, function) for object_, function, _ in self._functions(module))
+
+    def _drop_engine(self) -> None:
+        """The engine goes with the last patch, as it came with the first."""
+        if not modules.names(self.host, abi.ENGINE_PATCHES):
+            self.host.run(["rmmod", abi.ENGINE], limit=modules.LIMIT)
+
+    def _phase(self, module: str) -> Phase:
+        said = modules.text(self.host, abi.engine_attribute(module, "state"))
+        if said is not None:
+            return Phase(said)
+        return Phase.UNPATCHED if modules.is_loaded(self.host, module) else Phase.ABSENT
+
+    def _functions(self, module: str) -> tuple[tuple[str, str, str], ...]:
+        said = modules.text(self.host, abi.engine_attribute(module, "functions")) or ""
+        rows = (line.split() for line in said.splitlines())
+        return tuple((row[0], row[1], row[2]) for row in rows if len(row) == 3)
+
+    def _waiting(self, module: str) -> frozenset[str]:
+        return frozenset(name for _, name, hooked in self._functions(module) if hooked == "0")
+
+    def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
+        if phase not in (Phase.PATCHING, Phase.UNPATCHING):
+            return ()
+        try:
+            said = self.host.read(abi.engine_attribute(module, "blockers"))
+        except HostError:
+            return ()  # it ends at this moment
+        rows = (line.split("\t", 4) for line in said.splitlines())
+        return tuple(_blocker(*row) for row in rows if len(row) == 5)
+
+
+def _blocker(pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
+    function = None if where == "-" else where.split(" ")[0]
+    return Blocker(
+        pid=int(pid),
+        tid=int(tid),
+        comm=comm,
+        function=function,
+        reason=f"{reason} {function}" if function else reason,
+    )

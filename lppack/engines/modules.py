@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""What both engines of a kernel do alike: put modules in, take them out, read what they tell."""
+
+import errno
+import json
+import re
+from pathlib import Path
+
+from lppack import abi
+from lppack.errors import ApplyRefused, HostError
+from lppack.hosts.protocol import Host
+
+LIMIT = 30.0  # seconds for one command on the host
+_DROP = "/run/lppack/load"
+
+
+def insert(host: Host, module: str, ko: Path) -> None:
+    """insmod. Raises ApplyRefused with what the kernel said, unless the module is there after all:
+    insmod may have been cut off."""
+    path = f"{_DROP}/{module}.ko"
+    host.put(ko, path, mode=0o600)
+    try:
+        done = host.run(["insmod", path], limit=LIMIT)
+    finally:
+        host.run(["rm", "-f", path], limit=LIMIT)
+    if done.rc == 0 or is_loaded(host, module):
+        return
+    said = (done.err or done.out).strip().splitlines()
+    log = _log(host, module)
+    raise ApplyRefused(
+        f"the kernel refused {module}: {said[-1] if said else f'insmod ended with {done.rc}'}",
+        hint="\n  ".join(["the kernel's log says:", *log])
+        if log
+        else "see the kernel's log: dmesg",
+    )
+
+
+def _log(host: Host, module: str) -> list[str]:
+    done = host.run(["dmesg"], limit=LIMIT)
+    wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod")
+    return [line for line in done.out.splitlines() if wanted.search(line)][-4:]
+
+
+def remove(host: Host, module: str) -> None:
+    """rmmod. Raises HostError EBUSY while the kernel still holds it."""
+    done = host.run(["rmmod", module], limit=LIMIT)
+    if done.rc != 0:
+        raise HostError(f"{abi.MODULES}/{module}", errno.EBUSY, (done.err or done.out).strip())
+
+
+def is_loaded(host: Host, module: str) -> bool:
+    # initstate is there as soon as the module is (kernel/module/sysfs.c, v6.1).
+    return text(host, f"{abi.MODULES}/{module}/initstate") is not None
+
+
+def text(host: Host, path: str) -> str | None:
+    """The text of a file; None if there is no such file (ENODEV: it goes away at this moment)."""
+    try:
+        return host.read(path).strip()
+    except HostError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR):
+            return None
+        raise
+
+
+def names(host: Host, path: str) -> tuple[str, ...]:
+    """What is in a folder; nothing if there is none."""
+    try:
+        return host.list(path)
+    except HostError:
+        return ()
+
+
+def ours(host: Host) -> tuple[str, ...]:
+    """Modules that may be patches made by lppack."""
+    return tuple(name for name in names(host, abi.MODULES) if name.startswith("lppack_"))
+
+
+def parameter(host: Host, module: str, name: str) -> str | None:
+    return text(host, abi.parameter(module, name))
+
+
+def info(host: Host, module: str) -> dict[str, object]:
+    """What a patch made by lppack tells of itself; empty: it is not one."""
+    said = parameter(host, module, "info")
+    try:
+        found = json.loads(said) if said else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and "series" in found else {}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What lppack's own engine alone has to show."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.consistency import EngineName
+from lppack.errors import ApplyRefused, ApplyReversed
+from lppack.hosts.guest import GuestHost
+from lppack.stages.apply import Control, apply, settle
+from lppack.stages.revert import revert
+from lppack.stages.test import load_targets
+from tests.guest.target import Target
+from tests.guest.test_contract import Make, asleep_in, controlled, make
+
+pytestmark = pytest.mark.guest
+
+__all__ = ["make"]  # a fixture
+
+
+@pytest.fixture
+def control(guest: GuestHost) -> Iterator[Control]:
+    yield from controlled(guest, EngineName.CONSISTENCY)
+
+
+@pytest.fixture
+def conn(guest: GuestHost, make: Make) -> Iterator[None]:
+    bundle, files = make("conn-limit", "consistency", "kpatch")
+    load_targets(guest, bundle, files)
+    yield
+    assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
+
+
+def test_the_null_model_waits_for_nobody_but_before_it_unloads(
+    control: Control, guest: GuestHost, make: Make
+) -> None:
+    bundle, files = make("../tests/guest/patches/nap", "consistency", "null-model")
+    load_targets(guest, bundle, files)
+    nap = Target(guest, bundle, files)
+    nap.sh("cat /proc/nap > /dev/null &")
+    asleep_in(nap, "nap_show")
+    apply(control, bundle, nap.ko)
+    assert guest.read("/proc/naps") == "old 1 new 0\n", "the sleeper is still in the old function"
+    nap.sh("cat /proc/nap > /dev/null &")
+    asleep_in(nap, "lp_nap_show")
+    hasty = Control(engine=control.engine, host=guest, timeout=2.0)
+    with pytest.raises(ApplyReversed, match="is in lp_nap_show"):
+        revert(hasty, "nap")
+    assert control.engine.state(bundle.module).phase is Phase.PATCHED
+    guest.write("/proc/naps", "wake")
+    revert(control, "nap")
+    assert guest.run(["rmmod", "nap"], limit=20.0).rc == 0
+
+
+def test_the_kernels_own_engine_and_ours_do_not_share_a_function(
+    control: Control, guest: GuestHost, make: Make
+) -> None:
+    ours, our_files = make("proc-cmdline", "consistency", "kpatch")
+    theirs, their_files = make("proc-cmdline", "livepatch", "hybrid")
+    other = Control(engine=control.engine, host=guest)
+    renamed = their_files / "lppack_other_1.ko"
+    their_files.joinpath(f"{theirs.module}.ko").rename(renamed)
+    apply(control, ours, our_files / f"{ours.module}.ko")
+    with pytest.raises(ApplyRefused, match="is on guest already"):
+        apply(other, theirs, renamed)
+    revert(control, "proc-cmdline")
+
+
+def test_what_is_seen_below_sys(control: Control, guest: GuestHost, make: Make) -> None:
+    bundle, files = make("proc-cmdline", "consistency", "checkpoint")
+    apply(control, bundle, files / f"{bundle.module}.ko")
+
+    def read(name: str) -> str:
+        return guest.read(abi.engine_attribute(bundle.module, name)).strip()
+
+    assert [read(name) for name in ("enabled", "state", "mode", "progress", "blockers")] == [
+        "1",
+        "patched",
+        "checkpoint",
+        "0",
+        "",
+    ]
+    assert read("functions") == "vmlinux cmdline_proc_show 1"
+    statistics = dict(line.split() for line in read("statistics").splitlines())
+    assert int(statistics["stops"]) >= 1
+    assert int(statistics["longest_stop_ns"]) > 0
+    guest.write(abi.engine_attribute(bundle.module, "signals"), "0")
+    guest.write(abi.engine_attribute(bundle.module, "deadline_ms"), "5000")
+    assert (read("signals"), read("deadline_ms")) == ("0", "5000")
+    revert(control, "proc-cmdline")
+    assert guest.read("/proc/cmdline") != "this has been live patched\n"
+
+
+@pytest.mark.parametrize("mode", ["kpatch", "hybrid"])
+def test_without_anybody_there_the_engine_gives_up_by_itself(
+    control: Control, guest: GuestHost, make: Make, conn: None, mode: str
+) -> None:
+    bundle, files = make("conn-limit", "consistency", mode)
+    target = Target(guest, bundle, files)
+    target.background("wait web")
+    asleep_in(target, "conn_wait")
+    control.engine.load(bundle.module, target.ko)
+    guest.write(abi.engine_attribute(bundle.module, "deadline_ms"), "1000")
+    state, _ = settle(control, bundle.module, Phase.UNPATCHED, 30.0)
+    assert state.phase is Phase.UNPATCHED
+    target.tell("wake web")
