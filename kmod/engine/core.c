@@ -53,12 +53,12 @@ static void lpe_move(struct kthread_work *work)
 	if (patch->target == LPE_NEW) {
 		lpe_post_patch(patch);
 		WRITE_ONCE(patch->phase, LPE_PATCHED);
-		pr_notice("%s: patched, mode %s\n", patch->klp->mod->name, patch->mode->name);
+		pr_notice("'%s': patching complete\n", patch->klp->mod->name);
 	} else {
 		lpe_end_objects(patch);
 		WRITE_ONCE(patch->phase, LPE_UNPATCHED);
 		patch->draining = false;
-		pr_notice("%s: unpatched\n", patch->klp->mod->name);
+		pr_notice("'%s': unpatching complete\n", patch->klp->mod->name);
 		/* May go now; it forgets the patch first, which waits for lpe_lock. */
 		module_put(patch->klp->mod);
 	}
@@ -74,6 +74,9 @@ static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
 	WRITE_ONCE(patch->phase, phase);
 	lpe_moving = patch;
+	/* The words of kernel/livepatch/transition.c, for those who read logs. */
+	pr_notice("'%s': starting %s transition\n", patch->klp->mod->name,
+		  phase == LPE_PATCHING ? "patching" : "unpatching");
 	kthread_queue_work(lpe_worker, &lpe_work);
 }
 

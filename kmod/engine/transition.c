@@ -165,7 +165,8 @@ static void lpe_turn(struct lpe_patch *patch)
 	patch->turn = false;
 	patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
 	mutex_unlock(&lpe_lock);
-	pr_notice("%s: turned round\n", patch->klp->mod->name);
+	pr_notice("'%s': reversing transition, now %s\n", patch->klp->mod->name,
+		  patch->target == LPE_NEW ? "patching" : "unpatching");
 }
 
 static int lpe_switch_threads(struct lpe_patch *patch)
@@ -237,7 +238,7 @@ void lpe_run(struct lpe_patch *patch)
 			err = lpe_switch_kernel(patch);
 		if (err) {
 			/* Nothing has switched: all are where they were before. */
-			pr_notice("%s: given up: %d\n", patch->klp->mod->name, err);
+			pr_notice("'%s': transition given up: %d\n", patch->klp->mod->name, err);
 			mutex_lock(&lpe_lock);
 			patch->target = lpe_other(patch->target);
 			mutex_unlock(&lpe_lock);

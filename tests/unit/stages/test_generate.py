@@ -91,7 +91,7 @@ def test_a_word_that_the_plan_does_not_have_is_an_error() -> None:
     class Half:
         module: str = "lppack_x_1"
 
-    with pytest.raises(jinja2.UndefinedError, match="by_engine"):
+    with pytest.raises(jinja2.UndefinedError, match="objects"):
         resources.render("module/Kbuild.j2", plan=Half())
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/seq_file.h>
 
-#include "nap.h"
+#include "target/nap.h"
 
 int lp_nap_show(struct seq_file *m, void *v);
 
