@@ -31,6 +31,7 @@ from lppack.stages.test import StepResult
 if TYPE_CHECKING:
     from lppack.simulator.runs import Run
     from lppack.stages.draft import Draft
+    from lppack.stages.sample import Sampled
     from lppack.stages.simulate import Simulation
 
 Say = Callable[[str], None]
@@ -221,6 +222,30 @@ def compare_modes(path: Path) -> "tuple[tuple[Simulation, ...], ModeName | None]
     manifest = _manifest(path)
     every = compare(manifest)
     return every, recommended(manifest, every)
+
+
+def sample_patch(
+    path: Path,
+    modes: Sequence[str],
+    *,
+    stacks: Path | None,
+    watched: float | None,
+    histograms: Sequence[tuple[str, Path]],
+    limit: float,
+    seed: int,
+) -> "tuple[Sampled, ...]":
+    """load, validate, sample."""
+    from lppack.stages.sample import sample
+
+    return sample(
+        _manifest(path),
+        [ModeName(mode) for mode in modes],
+        stacks=stacks,
+        watched=watched,
+        histograms=histograms,
+        limit=limit,
+        seed=seed,
+    )
 
 
 def replay_run(

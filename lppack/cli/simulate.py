@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lppack import pipeline
+from lppack.cli import sample as sampled
 from lppack.cli.options import PATCH
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.consistency import ModeName
@@ -32,9 +33,50 @@ from lppack.stages.simulate import Simulation
     type=click.Path(path_type=Path, dir_okay=False),
     help="Go once more through a run that --format json has printed; FILE is all of that.",
 )
+@click.option(
+    "--sample",
+    is_flag=True,
+    help="When it finishes on a real machine, and who holds it up: draw many transitions of the "
+    "manifest's workload.",
+)
+@click.option(
+    "--stacks",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="--sample: folded stacks of that machine, of wall-clock time, each with a thread id.",
+)
+@click.option(
+    "--visits",
+    metavar="FUNCTION=FILE",
+    multiple=True,
+    help="--sample: what `funclatency FUNCTION` printed meanwhile; may be given again.",
+)
+@click.option(
+    "--watched",
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    help="--sample: seconds for which stacks and visits were counted.",
+)
+@click.option(
+    "--timeout",
+    metavar="S",
+    type=click.FloatRange(min=0.1),
+    help="--sample: seconds that a transition may take; 60, if not given.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="--sample: of what is drawn; 0.")
 @FORMAT
 def simulate(
-    patch: Path, mode: str | None, compare: bool, replay: Path | None, format_: str
+    patch: Path,
+    mode: str | None,
+    compare: bool,
+    replay: Path | None,
+    sample: bool,
+    stacks: Path | None,
+    visits: tuple[str, ...],
+    watched: float | None,
+    timeout: float | None,
+    seed: int | None,
+    format_: str,
 ) -> None:
     """Explore the transition of a patch: is the mode safe for it, and does it end?
 
@@ -44,15 +86,35 @@ def simulate(
     \b
     Example:
       lppack simulate examples/conn-limit --compare
+      lppack simulate my-patch --sample --stacks web.folded --visits conn_wait=conn_wait.txt
     """
+    of_sample = {"stacks": stacks, "visits": visits, "watched": watched}
+    asked = [name for name, value in {**of_sample, "timeout": timeout}.items() if value]
+    if not sample and (asked or seed is not None):
+        raise click.UsageError(f"--{(asked or ['seed'])[0]} goes with --sample")
+    if sample and replay is not None:
+        raise click.UsageError("--sample goes without --replay")
+    if compare and mode:
+        raise click.UsageError("--compare is about all modes: leave --mode out")
+    if sample:
+        modes = [name.value for name in ModeName] if compare else [mode] if mode else []
+        every = pipeline.sample_patch(
+            patch,
+            modes,
+            stacks=stacks,
+            watched=watched,
+            histograms=[_function_file(word) for word in visits],
+            limit=timeout or 60.0,
+            seed=seed or 0,
+        )
+        sampled.show(patch, every, compare=compare, format_=format_)
+        return
     if replay is not None:
         if compare or mode:
             raise click.UsageError("--replay goes without --mode and --compare")
         _replay(patch, replay, format_)
         return
     if compare:
-        if mode:
-            raise click.UsageError("--compare is about all modes: leave --mode out")
         _compare(patch, format_)
         return
     made = pipeline.simulate_patch(patch, mode)
@@ -66,6 +128,13 @@ def simulate(
             hint=f"see every mode: lppack simulate {patch} --compare",
             report=simulation_json(made),
         )
+
+
+def _function_file(word: str) -> tuple[str, Path]:
+    function, equals, file = word.partition("=")
+    if not (function and equals and file):
+        raise click.UsageError(f"--visits takes FUNCTION=FILE, not {word!r}")
+    return function, Path(file)
 
 
 def _compare(patch: Path, format_: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from lppack.document import Document, Pointer
 from lppack.rules.runner import Fault, Rule
 
-_WORKLOAD = dict.fromkeys(("stacks", "counts", "watched", "visits"), "predictions of times")
 _TRANSFORM = {
     "irreversible": "transforms without a way back",
     **dict.fromkeys(("for_each", "prepare", "check", "finish", "max_stop_ms"), "TRANSFORM_WORLD"),
@@ -24,9 +23,6 @@ def not_yet_supported(document: Document) -> Iterator[Fault]:
 
 
 def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
-    for key, what in _WORKLOAD.items():
-        if document.at("workload", key) is not None:
-            yield ("workload", key), what
     for pointer, entry in document.mappings("transforms"):
         yield from (((*pointer, key), what) for key, what in _TRANSFORM.items() if key in entry)
     for pointer, entry in document.mappings("objects"):
@@ -37,9 +33,4 @@ def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
 RULES: tuple[Rule, ...] = (not_yet_supported,)
 
 #: Paths of all such keys, as docs/manifest.md writes them.
-KEYS = frozenset(
-    (
-        *(f"workload.{key}" for key in _WORKLOAD),
-        *(f"transforms[].{key}" for key in _TRANSFORM),
-    )
-)
+KEYS = frozenset(f"transforms[].{key}" for key in _TRANSFORM)

@@ -209,13 +209,33 @@ class _Gathering:
         around = sum(self._total(other) for other in others)
         share = sum(self._hits(o, f) for o in others for f in functions) / around if around else 1
         tries = total if self._sampled else 1e6
-        counted = sum(self._counted(function) or 0.0 for function in functions)
+        counted = sum(
+            self._counted(function) or 0.0 for function in functions if self._left(seen, function)
+        )
         if counted:
             each = counted / len(self._threads)
             tries = min(tries, 2 * each)
             if not others and each >= 1:  # it is the only one, and it did leave
                 return False
         return share**tries < _NO_CHANCE if share < 1 else not counted
+
+    def _left(self, seen: Seen, function: str) -> bool:
+        """Whether visits to ``function`` that ended can be of ``seen``, which was always inside:
+        they are counted for its kind, or take more time than others have spent there."""
+        known = self._known(function)
+        others = [
+            other
+            for others in self._everybody.values()
+            for other in others
+            if other is not seen and self._hits(other, function)
+        ]
+        if not known or known[0].comm or not others:
+            return known is not None
+        if not (known[1] and self._watched and self._ids):
+            return False
+        spent = sum(self._hits(other, function) / self._total(other) for other in others)
+        visits = known[1].visits * _seen_mean(known[1]) / self._watched
+        return visits - spent > 0.5
 
     def _stuck(self, seen: Seen, functions: Sequence[str]) -> Group:
         total = sum(self._hits(seen, function) for function in functions)
@@ -305,8 +325,11 @@ class _Gathering:
         if known and known[0].comm:
             return 1.0
         mine = sum(self._hits(seen, function) for seen in self._threads)
-        everyone = sum(
-            self._hits(seen, function) for seens in self._everybody.values() for seen in seens
+        everyone = mine + sum(
+            self._hits(seen, function)
+            for key, seens in self._everybody.items()
+            for seen in seens
+            if key != (self._comm, self._kthread) and self._hits(seen, function) < seen.total
         )
         return mine / everyone if everyone else 0.0
 

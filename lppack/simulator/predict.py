@@ -31,7 +31,7 @@ _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 class Interval:
     """A value and where the truth lies, 19 times of 20; infinity: not within the limit."""
 
-    value: float
+    value: float  # NaN: nothing says more than the bounds
     low: float
     high: float
 
@@ -63,12 +63,12 @@ class Prediction:
 
     @property
     def verdict(self) -> str:
-        """never-finishes, may-stall, or safe (as far as finishing goes)."""
-        if not self.times and self.stall.high - self.stall.low > MARGIN:
+        """never-finishes, may-stall or finishes."""
+        if math.isnan(self.stall.value):
             return "may-stall"
         if self.stall.value >= 1 - MARGIN:
             return "never-finishes"
-        return "safe" if self.stall.value <= MARGIN else "may-stall"
+        return "finishes" if self.stall.value <= MARGIN else "may-stall"
 
 
 def predict(
@@ -101,7 +101,8 @@ def predict(
     if slow or blind:
         at_once, stall = _without_times(found, hooks, mode, limit, tick, dice)
         if blind:
-            at_once, stall = replace(at_once, low=0.0), replace(stall, high=1.0)
+            at_once = replace(at_once, value=math.nan, low=0.0)
+            stall = replace(stall, value=math.nan, high=1.0)
         times: tuple[tuple[str, Interval], ...] = ()
     else:
         at_once, stall, times = drawn.all_of(found, hooks, dice)
@@ -221,7 +222,7 @@ def _without_times(
     low, high = min(low_short, best[1]), max(1 - low_clear, 1 - best[0])
     return (
         Interval(value=best[0], low=min(low_clear, best[0]), high=max(high_clear, best[0])),
-        Interval(value=1 - best[0], low=low, high=high),
+        Interval(value=high if high - low <= MARGIN else math.nan, low=low, high=high),
     )
 
 

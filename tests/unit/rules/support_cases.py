@@ -15,12 +15,6 @@ CASES = (
     Case(support.not_yet_supported, "who calls whom", {"workload": {"calls": {}}}),
     Case(
         support.not_yet_supported,
-        "what was measured",
-        {"workload": {"stacks": "a.folded", "counts": "samples"}},
-        [("workload", "stacks"), ("workload", "counts")],
-    ),
-    Case(
-        support.not_yet_supported,
         "symbols of a module",
         {"objects": [{**full()["objects"][0], "symbols": ["a", {"name": "b", "as": "c"}]}]},
         [("objects", 0, "symbols")],

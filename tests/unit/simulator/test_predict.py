@@ -171,7 +171,7 @@ class Outcome:
     def verdict(self) -> str:
         if self.stall >= 1 - MARGIN:
             return "never-finishes"
-        return "safe" if self.stall <= MARGIN else "may-stall"
+        return "finishes" if self.stall <= MARGIN else "may-stall"
 
     @property
     def covered(self) -> bool:
@@ -249,7 +249,7 @@ def told(outcomes: list[Outcome]) -> str:
 
 def test_stall_verdicts_are_right_in_all(outcomes: list[Outcome]) -> None:
     assert all(one.predicted.verdict == one.verdict for one in outcomes), told(outcomes)
-    assert {one.verdict for one in outcomes} >= {"safe", "never-finishes"}
+    assert {one.verdict for one in outcomes} >= {"finishes", "never-finishes"}
 
 
 def test_blockers_are_ranked_right_in_all(outcomes: list[Outcome]) -> None:
@@ -320,7 +320,7 @@ def test_entries_a_second_give_the_time(tmp_path: Path) -> None:
     rate = Visits(function="ep_poll", per_second=9.0)
     made = predicted(watch(tmp_path, SLEEPER, rate))
     assert dict(made.times)["p50"].value == pytest.approx(0.9, rel=0.4), "mean visits of 0.5 s"
-    assert made.verdict == "safe"
+    assert made.verdict == "finishes"
 
 
 def test_few_visits_make_a_wide_interval_however_many_samples(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_thread_that_was_inside_for_all_the_time(tmp_path: Path) -> None:
 
 def test_a_patch_of_nothing_that_is_seen(tmp_path: Path) -> None:
     made = predicted(watch(tmp_path, SLEEPER.replace("ep_poll", "poll")))
-    assert made.verdict == "safe"
+    assert made.verdict == "finishes"
     assert made.blockers == ()
     assert any("in none of the stacks" in words for words in made.unknown)
 
@@ -409,4 +409,4 @@ def test_the_same_seed_predicts_the_same(tmp_path: Path) -> None:
     for mode in ModeName:
         first, again = (predicted(watch(tmp_path, SLEEPER, rate), mode) for _ in range(2))
         assert first == again
-    assert predicted(watch(tmp_path, SLEEPER), ModeName.NULL_MODEL).verdict == "safe"
+    assert predicted(watch(tmp_path, SLEEPER), ModeName.NULL_MODEL).verdict == "finishes"

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What simulate --sample prints: when a transition finishes, and who holds it up."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lppack.cli.output import result, table
+from lppack.consistency import Mode
+from lppack.errors import AnswerIsNo
+from lppack.simulator.predict import Holder, Interval, Prediction
+from lppack.stages.sample import Sampled
+
+_BLOCKERS = 8  # shown to people; JSON has all
+
+
+def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str) -> None:
+    """Raises AnswerIsNo if the one mode that was asked for never finishes."""
+    if compare:
+        if format_ == "json":
+            result({"ok": True, "modes": [sample_json(*made) for made in every]})
+        else:
+            _table(every)
+        return
+    mode, made = every[0]
+    ok = made.verdict != "never-finishes"
+    if format_ == "json" and ok:
+        result({"ok": True, **sample_json(mode, made)})
+    elif format_ != "json":
+        click.echo("\n".join(_lines(mode, made)))
+    if not ok:
+        raise AnswerIsNo(
+            f"{patch} in mode {mode.name}: does not finish within {made.limit:g} s",
+            hint=f"see every mode: lppack simulate {patch} --sample --compare",
+            report=sample_json(mode, made),
+        )
+
+
+def _table(every: tuple[Sampled, ...]) -> None:
+    rows: list[tuple[str, ...]] = [("mode", "verdict", "no end", "median", "9 of 10", "held up by")]
+    for mode, made in every:
+        times = dict(made.times)
+        rows.append(
+            (
+                mode.name.value,
+                made.verdict,
+                _share(made.stall),
+                _seconds(times.get("p50")),
+                _seconds(times.get("p90")),
+                _who(made.blockers[0]) if made.blockers else "nobody",
+            )
+        )
+    table(rows)
+    click.echo()
+    for line in dict.fromkeys(line for _, made in every for line in made.unknown):
+        click.echo(f"not known: {line}")
+
+
+def _lines(mode: Mode, made: Prediction) -> list[str]:
+    flags = f"{mode.leave.name} {mode.switch.name}"
+    lines = [
+        f"mode {mode.name} ({flags}): {made.verdict}",
+        f"  finishes at the first look: {_share(made.at_once)}",
+        f"  no end within {made.limit:g} s: {_share(made.stall)}",
+    ]
+    words = {"p50": "half are done after", "p90": "9 of 10 after", "p99": "99 of 100 after"}
+    lines += [f"  {words[name]}: {_seconds(time)}" for name, time in made.times]
+    for holder in made.blockers[:_BLOCKERS]:
+        lines.append(f"  held up by {_who(holder)}: {holder.share:.0%} of the waiting")
+    if len(made.blockers) > _BLOCKERS:
+        lines.append(f"  and by {len(made.blockers) - _BLOCKERS} more")
+    lines += [f"not known: {line}" for line in made.unknown]
+    return lines
+
+
+def _who(holder: Holder) -> str:
+    threads = f"{holder.threads} {'kernel ' if holder.kthread else ''}threads"
+    threads = threads.removesuffix("s") if holder.threads == 1 else threads
+    inside = "all the time" if holder.never else f"{_percent(holder.inside)} of the time"
+    return f"{holder.comm} in {holder.function} ({threads}, {inside})"
+
+
+def _percent(value: float) -> str:
+    return f"{value * 100:.2g}%" if value < 0.995 else f"{math.floor(value * 1000) / 10:g}%"
+
+
+def _share(share: Interval) -> str:
+    return _both(share, _percent)
+
+
+def _seconds(time: Interval | None) -> str:
+    if time is None:
+        return "not known"
+    return _both(time, _time)
+
+
+def _both(interval: Interval, written: Callable[[float], str]) -> str:
+    low, high = written(interval.low), written(interval.high)
+    if math.isnan(interval.value):
+        return f"not known, {low} to {high}"
+    value = written(interval.value)
+    return value if low == value == high else f"{value} ({low} to {high})"
+
+
+def _time(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "no end"
+    if seconds <= 0:
+        return "at once"
+    for unit, word in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {word}"
+    return f"{seconds / 1e-6:.3g} us"
+
+
+def sample_json(mode: Mode, made: Prediction) -> dict[str, Any]:
+    return {
+        "verdict": made.verdict,
+        "mode": mode.name.value,
+        "method": mode.method,
+        "limit": made.limit,
+        "seed": made.seed,
+        "at_once": _interval(made.at_once),
+        "stall": _interval(made.stall),
+        "times": {name: _interval(time) for name, time in made.times} or None,
+        "blockers": [
+            {
+                "comm": holder.comm,
+                "function": holder.function,
+                "kthread": holder.kthread,
+                "threads": holder.threads,
+                "inside": holder.inside,
+                "share": holder.share,
+                "never": holder.never,
+            }
+            for holder in made.blockers
+        ],
+        "unknown": list(made.unknown),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, float | None]:
+    """null: without end, or not known; JSON has no infinity."""
+    named = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: value if math.isfinite(value) else None for name, value in named.items()}

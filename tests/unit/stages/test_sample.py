@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""simulate --sample on the command line: files in, a verdict and who holds it up."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.command import EXAMPLES, check_shape, lppack
+
+PATCH = EXAMPLES / "conn-limit"
+_ENTRY = "main;entry_SYSCALL_64_after_hwframe;do_syscall_64"
+STACKS = "".join(
+    f"web-{tid};{_ENTRY};conn_wait;schedule 300\nweb-{tid};main 700\n" for tid in range(100, 104)
+)
+HISTOGRAM = """\
+     msecs               : count     distribution
+       256 -> 511        : 200      |****************************************|
+avg = 400 msecs, total: 80000 msecs, count: 200
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "web.folded").write_text(STACKS)
+    (tmp_path / "wait.txt").write_text(HISTOGRAM)
+    return tmp_path
+
+
+def words(files: Path) -> list[str]:
+    return [
+        "--sample",
+        *("--stacks", str(files / "web.folded")),
+        *("--visits", f"conn_wait={files / 'wait.txt'}"),
+        *("--watched", "60"),
+    ]
+
+
+def test_a_verdict_with_times_and_blockers(files: Path) -> None:
+    ran = lppack("simulate", PATCH, *words(files), "--format", "json")
+    assert ran.rc == 0, ran.err
+    check_shape("simulate-sample", ran.json)
+    assert (ran.json["verdict"], ran.json["mode"]) == ("finishes", "hybrid")
+    assert 0.1 < ran.json["times"]["p50"]["value"] < 0.4
+    assert [b["function"] for b in ran.json["blockers"]] == ["conn_wait"]
+    again = lppack("simulate", PATCH, *words(files), "--format", "json")
+    assert again.json == ran.json
+    other = lppack("simulate", PATCH, *words(files), "--seed", "5", "--format", "json")
+    assert other.json["times"] != ran.json["times"]
+
+
+def test_what_people_read(files: Path) -> None:
+    ran = lppack("simulate", PATCH, *words(files))
+    assert ran.out.startswith("mode hybrid (LEAVE_PATCHED_SET SWITCH_THREAD): finishes\n")
+    assert (
+        "held up by web in conn_wait (4 threads, 30% of the time): 100% of the waiting" in ran.out
+    )
+    assert "not known: threads are taken to come and go independently" in ran.out
+
+
+def test_every_mode(files: Path) -> None:
+    ran = lppack("simulate", PATCH, *words(files), "--compare", "--format", "json")
+    check_shape("simulate-sample-compare", ran.json)
+    assert [made["mode"] for made in ran.json["modes"]] == [
+        *("null-model", "hybrid", "kpatch", "refcount", "kgraft", "checkpoint")
+    ]
+    text = lppack("simulate", PATCH, *words(files), "--compare").out
+    assert "held up by" in text.splitlines()[0]
+
+
+def test_what_never_finishes_is_exit_code_9(files: Path) -> None:
+    (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
+    ran = lppack("simulate", PATCH, *words(files), "--format", "json")
+    assert ran.rc == 9
+    check_shape("simulate-sample", ran.json)
+    assert ran.json["blockers"][0]["comm"] == "db"
+    assert ran.json["times"]["p50"]["value"] is None
+
+
+def test_the_manifests_own_workload(files: Path) -> None:
+    folder = files / "patch"
+    shutil.copytree(PATCH, folder)
+    shutil.copy(files / "web.folded", folder)
+    shutil.copy(files / "wait.txt", folder)
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(
+        manifest.read_text()
+        + "workload:\n  stacks: web.folded\n  watched: 60\n  visits:\n"
+        + "    - {function: conn_wait, comm: web, histogram: wait.txt}\n"
+    )
+    own = lppack("simulate", folder, "--sample", "--format", "json")
+    assert (own.rc, own.json["verdict"]) == (0, "finishes"), own.err
+    assert lppack("simulate", folder, "--format", "json").json["verdict"] == "safe"
+
+
+@pytest.mark.parametrize(
+    ("extra", "rc", "said"),
+    [
+        (["--seed", "1"], 2, "--seed goes with --sample"),
+        (["--stacks", "x"], 2, "--stacks goes with --sample"),
+        (["--timeout", "5"], 2, "--timeout goes with --sample"),
+        (["--sample", "--replay", "x"], 2, "goes without --replay"),
+        (["--sample", "--visits", "x"], 2, "takes FUNCTION=FILE"),
+        (["--sample"], 3, "says nothing of the threads"),
+        (["--sample", "--stacks", "/dev/zero"], 3, "/dev/zero:1:1: error[stacks]: is not an"),
+        (["--sample", "--stacks", "gone"], 3, "gone:1:1: error[stacks]: cannot be read"),
+        (["--sample", "--visits", "vfs_read=x"], 3, "vfs_read is not replaced by this patch"),
+    ],
+)
+def test_what_is_refused(extra: list[str], rc: int, said: str) -> None:
+    ran = lppack("simulate", PATCH, *extra)
+    assert ran.rc == rc
+    assert said in ran.err
