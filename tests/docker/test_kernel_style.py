@@ -94,7 +94,8 @@ def _is_string(row: str) -> bool:
 def test_checkpatch_is_content(name: str, test_points: bool, tmp_path: Path) -> None:
     folder = sources(name, test_points, tmp_path).manifest.folder
     files = [path for path in (tmp_path, folder) for path in path.rglob("*.[ch]")]
-    assert checkpatch(*files) == []
+    ours = [path for path in files if "kernel_headers" not in path.parts]
+    assert checkpatch(*ours) == []
 
 
 def test_checkpatch_sees_a_fault(tmp_path: Path) -> None:
