@@ -39,7 +39,7 @@ def test(c: Context) -> None:
 
 @task(setup)
 def soak(c: Context, name: str = "") -> None:
-    """The same stories with big numbers, by hand; NAME picks one: rounds, crowd, generated."""
+    """The same stories with big numbers, by hand; NAME is one of tests/soak: rounds, crowd."""
     c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
 
 

@@ -232,11 +232,6 @@ def stable_id(*words: str) -> int:
     return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
 
 
-def transform_state(series: str, transform: str) -> int:
-    """Id of the klp_state that hands on what a transform has tracked."""
-    return stable_id("transform", series, transform)
-
-
 def module_name(series: str, version: int) -> str:
     return f"lppack_{series.replace('-', '_')}_{version}"
 
@@ -263,6 +258,7 @@ class Plan:
     modules: tuple[ObjectPatch, ...]  # the objects that are modules
     series_state: int  # klp_state id
     states: tuple[State, ...]  # of the module, that of the series first
+    transform_states: tuple[tuple[str, int], ...]  # (transform, id of its klp_state)
     shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
@@ -321,11 +317,6 @@ class Plan:
     def replace(self) -> bool:
         """A cumulative patch: the kernel's replace, which removes every other live patch."""
         return bool(self.manifest.replaces)
-
-    @property
-    def transform_states(self) -> tuple[tuple[str, int], ...]:
-        """(transform, id of its klp_state)."""
-        return tuple((t.name, transform_state(self.name, t.name)) for t in self.manifest.transforms)
 
     @property
     def newest_shadows(self) -> tuple[tuple[ShadowVariable, int], ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lppack import resources, store
 from lppack.builders.protocol import Builder
 from lppack.consistency import EngineName, ModeName
+from lppack.document import Document
 from lppack.errors import (
     BuildFailed,
     ConsoleFault,
@@ -23,6 +24,7 @@ from lppack.errors import (
 )
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.protocol import Host
+from lppack.ids import Ids
 from lppack.model import Bundle, Kernel, Manifest, Plan, SourceTree, Step
 from lppack.stages.apply import Control
 from lppack.stages.status import PatchReport
@@ -54,7 +56,7 @@ def problems_of(
     if before is not None:
         from lppack.rules.history import history_problems
 
-        found += history_problems(document, before)
+        found += history_problems(document, before, handed_over=_handed_over(document, before))
     if kernel is not None:
         from lppack.kernel.config import read_config
         from lppack.kernel.facts import open_facts
@@ -66,6 +68,16 @@ def problems_of(
         found += target_problems(document, chosen, read_config(chosen.config))
         found += kernel_problems(document, open_facts(chosen, deep=deep))
     return tuple(sorted(found, key=lambda problem: problem.sort_key))
+
+
+def _handed_over(document: Document, old: Document) -> bool:
+    """Does the id file make another name the same series?"""
+    from lppack.stages.ids import ids
+
+    name, before = document.text("name"), old.text("name")
+    if not name or not before:
+        return False
+    return ids(document.folder).series(name) == ids(old.folder).series(before)
 
 
 def make_plan(
@@ -81,12 +93,14 @@ def make_plan(
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
+    from lppack.stages.ids import ids
     from lppack.stages.load import load
     from lppack.stages.plan import plan
     from lppack.stages.validate import validate
 
     document = load(path)
     manifest = validate(document)
+    reserved = ids(document.folder)
     chosen = resolve(kernel, manifest.kernels)
     return plan(
         document,
@@ -97,7 +111,28 @@ def make_plan(
         engine=engine,
         mode=mode,
         test_points=test_points,
+        ids=reserved,
     )
+
+
+def ids_of(path: Path) -> tuple[Ids, dict[str, int]]:
+    """What is reserved for a patch, and every name that it has ids for."""
+    from lppack.ids import names_of
+    from lppack.rules.history import layouts_of
+    from lppack.stages.ids import ids
+    from lppack.stages.load import load
+    from lppack.stages.validate import validate
+
+    document = load(path)
+    known = ids(document.folder)
+    return known, names_of(validate(document), layouts_of(document), known)
+
+
+def reserve_id(name: str, folder: Path) -> tuple[int, Path]:
+    """A new name in the id file of a repository."""
+    from lppack.stages.ids import reserve
+
+    return reserve(name, folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from pygments.token import String, Token
 
 from lppack.consistency import mode_named, weakest
 from lppack.errors import ManifestError
-from lppack.model import Manifest, ObjectPatch, Plan, SourceTree, stable_id
+from lppack.ids import Ids
+from lppack.model import Manifest, ObjectPatch, Plan, SourceTree
 from lppack.stages.generate import generate
 from lppack.stages.load import load
 from lppack.stages.plan import info_json
@@ -138,11 +139,14 @@ def planned(manifest: Manifest) -> Plan:
     ]
     found = [entry for entry in objects if entry.name is None]
     shadows = tuple(
-        (var, stable_id("shadow", manifest.name, var.name, str(var.version)))
+        (var, Ids().shadow(manifest.name, var.name, var.version))
         for var in manifest.shadow_variables
     )
     made = samples.plan(
         manifest,
+        transform_states=tuple(
+            (t.name, Ids().transform(manifest.name, t.name)) for t in manifest.transforms
+        ),
         mode=mode_named(weakest(manifest.needs).name),
         anchor=found[0] if found else ObjectPatch(name=None, functions=()),
         modules=tuple(entry for entry in objects if entry.name is not None),

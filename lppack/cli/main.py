@@ -18,6 +18,7 @@ _HOMES = {
     **dict.fromkeys(("validate", "plan", "generate", "build", "inspect", "test"), "author"),
     "simulate": "simulate",
     "facts": "facts",
+    "ids": "ids",
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status"), "operate"),
     "guest": "guest",

@@ -13,10 +13,21 @@ HistoryRule = Callable[[Document, Document], Iterator[Fault]]
 
 
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
-    """What follows a patch has its name: ids of states and shadow variables are made of it."""
+    """What follows a patch has its name: ids of states and shadow variables are made of it.
+
+    A patch that names another series in `replaces` takes its place too where that keeps no data.
+    For what has data, the ids are handed over in lppack-ids.yaml: see `lppack ids`.
+    """
     name, before = document.text("name"), old.text("name")
-    if name and before and name != before:
-        yield Fault(("name",), f'the version before is of "{safe(before)}"')
+    if not name or not before or name == before:
+        return
+    data = any(old.at(key) for key in ("transforms", "shadow_variables", "states"))
+    if data or before not in [series for _, series in document.strings("replaces")]:
+        yield Fault(
+            ("name",),
+            f'the version before is of "{safe(before)}"',
+            "hand its ids over in lppack-ids.yaml" if data else f"replaces: [{safe(before)}]",
+        )
 
 
 def version_grows(document: Document, old: Document) -> Iterator[Fault]:
@@ -25,6 +36,8 @@ def version_grows(document: Document, old: Document) -> Iterator[Fault]:
     It is the version of the series' klp_state: klp_is_state_compatible(), kernel/livepatch/state.c,
     refuses a lower one beside or over a live patch, and so a way down. Back is by revert.
     """
+    if document.text("name") != old.text("name"):
+        return  # of another series, with versions of its own
     version, before = document.at("version"), old.at("version")
     if isinstance(version, int) and isinstance(before, int) and version <= before:
         yield Fault(("version",), f"{version} does not follow {before}", f"{before + 1}")
@@ -60,7 +73,7 @@ def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fa
         for _, entry in old.mappings("shadow_variables")
         if isinstance(entry.get("name"), str) and isinstance(entry.get("version"), int)
     }
-    layouts, were = _layouts(document), _layouts(old)
+    layouts, were = layouts_of(document), layouts_of(old)
     for pointer, entry in document.mappings("shadow_variables"):
         name, version, type_ = entry.get("name"), entry.get("version"), entry.get("type")
         if not (isinstance(name, str) and isinstance(version, int) and isinstance(type_, str)):
@@ -105,7 +118,8 @@ def _raise(version: int) -> str:
     return f"version: {version + 1}"
 
 
-def _layouts(document: Document) -> dict[str, str]:
+def layouts_of(document: Document) -> dict[str, str]:
+    """Members of each struct that the author's headers and sources define, by "struct NAME"."""
     found: dict[str, str] = {}
     for key in ("headers", "sources"):
         for _, name in document.strings(key):
@@ -180,9 +194,14 @@ RULES: tuple[HistoryRule, ...] = (
 WARNINGS: tuple[HistoryRule, ...] = (fix_is_not_lost, function_is_still_patched)
 
 
-def history_problems(document: Document, old: Document) -> Iterator[Problem]:
-    """What the version before says against this one."""
+def history_problems(
+    document: Document, old: Document, *, handed_over: bool = False
+) -> Iterator[Problem]:
+    """What the version before says against this one; handed over: it has the ids of that one,
+    under another name."""
     for rule in RULES:
+        if rule is series_is_the_same and handed_over:
+            continue
         yield from problems(document, rule(document, old), rule)
     for rule in WARNINGS:
         yield from problems(document, rule(document, old), rule, level=Level.WARNING)

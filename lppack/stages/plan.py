@@ -9,6 +9,7 @@ from lppack import consistency
 from lppack.consistency import EngineName, Mode, ModeName
 from lppack.document import Document
 from lppack.errors import EnvironmentMissing, Level, ManifestError
+from lppack.ids import Ids, states_of
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import (
@@ -19,12 +20,10 @@ from lppack.model import (
     Manifest,
     ObjectPatch,
     Plan,
-    State,
     SymbolUse,
-    stable_id,
-    transform_state,
 )
 from lppack.packages.linux_source import package_of
+from lppack.rules.history import layouts_of
 from lppack.rules.inlining import copies_left
 from lppack.rules.kernel import kernel_problems
 from lppack.rules.needs import plan_problems
@@ -33,8 +32,6 @@ from lppack.rules.target import target_problems, unfit
 
 #: A parameter of a module is read through one page.
 _INFO_MAX = 4000
-#: struct klp_state.version is an unsigned int; a later version is compatible with all before.
-_ANY_VERSION = 2**32 - 1
 
 
 def plan(
@@ -47,8 +44,9 @@ def plan(
     engine: str = "auto",
     mode: str | None = None,
     test_points: bool = False,
+    ids: Ids | None = None,
 ) -> Plan:
-    """Every decision for one patch and one kernel.
+    """Every decision for one patch and one kernel; ``ids`` None: no id is reserved.
 
     Raises ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
@@ -70,6 +68,7 @@ def plan(
     objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     inlining = _inlining(document, objects, facts)
+    ids = ids or Ids()
     made = Plan(
         manifest=manifest,
         kernel=kernel,
@@ -78,10 +77,13 @@ def plan(
         compiler=config.compiler,
         anchor=vmlinux or ObjectPatch(name=None, functions=()),
         modules=tuple(entry for entry in objects if entry.name is not None),
-        series_state=stable_id("series", manifest.name),
-        states=_states(manifest),
+        series_state=ids.series(manifest.name),
+        states=states_of(manifest, layouts_of(document), ids),
+        transform_states=tuple(
+            (t.name, ids.transform(manifest.name, t.name)) for t in manifest.transforms
+        ),
         shadows=tuple(
-            (var, stable_id("shadow", manifest.name, var.name, str(var.version)))
+            (var, ids.shadow(manifest.name, var.name, var.version))
             for var in manifest.shadow_variables
         ),
         info="",
@@ -89,6 +91,7 @@ def plan(
         inlining=InliningCheck(inlining.value),
         test_points=test_points,
     )
+    _told_apart(document, made)
     info = info_json(made)
     if len(info) > _INFO_MAX:
         raise ManifestError(
@@ -118,33 +121,22 @@ def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
     return chosen
 
 
-def _states(manifest: Manifest) -> tuple[State, ...]:
-    """One for the series, each transform and each shadow variable, so that the kernel lets nothing
-    take their place that does not know them; and those of the series that this one replaces."""
-    name, version = manifest.name, manifest.version
-    newest = [var for var in manifest.shadow_variables if var.newest]
-    others = [series for series in manifest.replaces if series != name]
-    return (
-        State(id=stable_id("series", name), version=version, what="the series"),
-        *(
-            State(id=transform_state(name, t.name), version=version, what=f"transform {t.name}")
-            for t in manifest.transforms
-        ),
-        *(
-            State(
-                id=stable_id("shadow state", name, var.name),
-                version=var.version,
-                what=f"shadow variable {var.name}",
+def _told_apart(document: Document, made: Plan) -> None:
+    """The kernel finds states and shadow variables by number alone. Raises ManifestError."""
+    states = [state.id for state in made.states]
+    shadows = [id_ for _, id_ in made.shadows]
+    for numbers in (states, shadows):
+        if twice := sorted({f"{number:#x}" for number in numbers if numbers.count(number) > 1}):
+            raise ManifestError(
+                [
+                    document.problem(
+                        (),
+                        "ids-are-told-apart",
+                        f"two things have the id {', '.join(twice)}",
+                        hint="see `lppack ids list`; one of them is in the id file, or in `states`",
+                    )
+                ]
             )
-            for var in newest
-        ),
-        # Whatever its version is: after this one it may not come back beside it.
-        *(
-            State(id=stable_id("series", series), version=_ANY_VERSION, what=f"series {series}")
-            for series in others
-        ),
-        *manifest.states,
-    )
 
 
 def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:

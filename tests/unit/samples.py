@@ -247,6 +247,7 @@ def plan(of: Manifest, **changes: Any) -> Plan:
         "modules": (),
         "series_state": 17,
         "states": (State(id=17, version=1, what="the series"),),
+        "transform_states": (),
         "shadows": (),
         "info": "{}",
         "decisions": (),

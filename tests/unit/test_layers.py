@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "stages",
         "rules engines builders drafting",
         "kernel simulator hosts packages elf csource",
+        "ids",
         "document model consistency proc store resources clock",
         "abi",
         "errors",

@@ -241,7 +241,8 @@ static struct klp_object lp_objects[] = {
 static struct klp_state lp_states[] = {
 	{ .id = 14496789484083643169UL, .version = 2U },	/* the series */
 	{ .id = 16993646113643452009UL, .version = 2U },	/* transform conn */
-	{ .id = 14509009336248522897UL, .version = 2U },	/* shadow variable conn_ext */
+	{ .id = 7535874387644714133UL, .version = 1U },	/* shadow variable conn_ext 1 */
+	{ .id = 15723421092093068785UL, .version = 1U },	/* shadow variable conn_ext 2 */
 	{ }
 };
 

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""ids: the id file of an author's repository, read and written."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lppack import store
+from lppack.document import Document
+from lppack.errors import ManifestError, Problem
+from lppack.ids import Ids, default
+from lppack.stages.load import load
+
+FILE = "lppack-ids.yaml"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
+_HEAD = """\
+# Ids of live patches that are reserved, or were handed over. An id never gets another meaning.
+lppack-ids: 1
+ids:
+"""
+
+
+def ids(folder: Path) -> Ids:
+    """What the id file says for the patch in ``folder``: the one in the root of its repository (or
+    in the folder, outside of one). Raises ManifestError: it is not an id file."""
+    path = _root(folder) / FILE
+    if not path.is_file():
+        return Ids()
+    document = load(path)
+    problems = list(_problems(document))
+    if problems:
+        raise ManifestError(problems)
+    return Ids(reserved=dict(document.data["ids"] or {}), path=path)
+
+
+def reserve(name: str, folder: Path) -> tuple[int, Path]:
+    """A new name in the id file, with its id, which is what lppack takes for that name anyway; and
+    the file, which is made if need be.
+
+    Raises ManifestError: the name, or its id, is taken.
+    """
+    path = _root(folder) / FILE
+    number = default(name)
+    with store.locked(store.cache_dir() / "ids.lock"):
+        known = ids(folder).reserved
+        if not _NAME.fullmatch(name):
+            raise _refused(path, f'"{ascii(name)[1:-1]}" is no name: letters, digits, ._- and /')
+        if name in known:
+            raise _refused(path, f'"{name}" is reserved already: {known[name]:#x}')
+        if taken := [other for other, used in known.items() if used == number]:
+            raise _refused(path, f'the id of "{name}", {number:#x}, is that of "{taken[0]}"')
+        text = path.read_text() if path.is_file() else _HEAD
+        text = text if text.endswith("\n") else f"{text}\n"
+        store.write_atomic(path, f"{text}  {name}: {number:#x}\n".encode())
+        try:
+            assert ids(folder).reserved[name] == number
+        except (ManifestError, AssertionError, KeyError):
+            store.write_atomic(path, text.encode())
+            raise _refused(
+                path, f'"ids" is not the last key, so nothing was added; add: {name}: {number:#x}'
+            ) from None
+    return number, path
+
+
+def _root(folder: Path) -> Path:
+    folder = folder.resolve()
+    found = (place for place in (folder, *folder.parents) if (place / ".git").exists())
+    return next(found, folder)
+
+
+def _refused(path: Path, message: str) -> ManifestError:
+    return ManifestError(
+        [
+            Document(path=path, shown=str(path), data=None, values={}, keys={}).problem(
+                (), "id-file", message
+            )
+        ]
+    )
+
+
+def _problems(document: Document) -> Iterator[Problem]:
+    def fault(pointer: tuple[str, ...], message: str) -> Problem:
+        return document.problem(pointer, "id-file", message)
+
+    for key in document.data:
+        if key not in ("lppack-ids", "ids"):
+            yield fault((key,), f'"{ascii(key)[1:-1]}" is not a key of an id file')
+    if document.at("lppack-ids") != 1:
+        yield fault(("lppack-ids",), '"lppack-ids" is not 1')
+    entries = document.at("ids")
+    if entries is not None and not isinstance(entries, dict):
+        yield fault(("ids",), '"ids" is a mapping of names to numbers')
+        return
+    seen: dict[int, str] = {}
+    for name, number in (entries or {}).items():
+        if not _NAME.fullmatch(name):
+            yield fault(("ids", name), "is no name: letters, digits, ._- and /")
+        elif type(number) is not int or not 0 < number < 1 << 64:
+            yield fault(("ids", name), f'the id of "{name}" is a number from 1 to 2^64 - 1')
+        elif number in seen:
+            yield fault(("ids", name), f'{number:#x} is the id of "{seen[number]}" already')
+        else:
+            seen[number] = name
