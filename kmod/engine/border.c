@@ -17,6 +17,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/stacktrace.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
 #include <linux/wait.h>
 
 #include "threads.h"
@@ -29,6 +31,10 @@ static bool lpe_gate_closed;
 static DECLARE_WAIT_QUEUE_HEAD(lpe_gate);
 static DECLARE_WAIT_QUEUE_HEAD(lpe_works_gone);
 static atomic_t lpe_works = ATOMIC_INIT(0);	/* queued, or running */
+
+static struct tracepoint *lpe_tp_exit;	/* sys_exit */
+static bool lpe_midway;		/* a work ran in the middle of a system call */
+static bool lpe_probing;	/* lpe_on_exit() is registered; used by the worker alone */
 
 static bool lpe_is_at_border(void)
 {
@@ -46,14 +52,16 @@ static void lpe_work_is_gone(void)
 
 /*
  * Not at the border: io_uring runs task work in the middle of its system calls. It is not queued
- * again from here, where it would run at once and for ever, but by the worker's next round.
+ * again from here, where it would run at once and for ever, but at the end of the system call.
  */
 static void lpe_at_work(struct callback_head *work)
 {
 	struct lpe_thread *thread = container_of(work, struct lpe_thread, work);
 	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
 
-	if (!(current->flags & PF_EXITING) && lpe_is_at_border()) {
+	if (current->flags & PF_EXITING) {
+		/* on its way out */
+	} else if (lpe_is_at_border()) {
 		if (patch->mode->by_thread) {
 			/* A stop may turn the transition round: before this, or after. */
 			preempt_disable();
@@ -68,22 +76,90 @@ static void lpe_at_work(struct callback_head *work)
 				wait_event_idle_timeout(lpe_gate, !READ_ONCE(lpe_gate_closed),
 							left);
 		}
+	} else {
+		WRITE_ONCE(lpe_midway, true);
 	}
 	WRITE_ONCE(thread->queued, false);
 	lpe_work_is_gone();
 }
 
-/* From now on threads that come to the border stay there, for so long at most. */
-void lpe_border_close(struct lpe_patch *patch, unsigned int ms)
+/* Works that are queued from now on are for this transition; the gate is open. */
+void lpe_border_begin(struct lpe_patch *patch)
 {
+	WRITE_ONCE(lpe_midway, false);
+	WRITE_ONCE(lpe_gate_closed, false);
 	WRITE_ONCE(lpe_gate_of, patch);
+}
+
+/* From now on threads that come to the border stay there, for so long at most. */
+void lpe_border_close(unsigned int ms)
+{
 	WRITE_ONCE(lpe_gate_end, jiffies + msecs_to_jiffies(ms));
-	WRITE_ONCE(lpe_gate_closed, ms != 0);
+	WRITE_ONCE(lpe_gate_closed, true);
 }
 
 static bool lpe_needs_work(struct lpe_patch *patch, struct lpe_thread *thread)
 {
 	return !patch->mode->by_thread || READ_ONCE(thread->universe) != READ_ONCE(patch->target);
+}
+
+/* With preemption off, or under rcu_read_lock() and from the worker: the entry stays. */
+static void lpe_queue(struct task_struct *task, struct lpe_thread *thread,
+		      enum task_work_notify_mode how)
+{
+	if (xchg(&thread->queued, true))
+		return;
+	atomic_inc(&lpe_works);
+	init_task_work(&thread->work, lpe_at_work);
+	if (lpe_work_add(task, &thread->work, how)) {
+		WRITE_ONCE(thread->queued, false);
+		lpe_work_is_gone();
+	}
+}
+
+/*
+ * The end of a system call, after which no more task work is run in it. Where threads use io_uring
+ * a work that was queued before has often been used up by then.
+ */
+static void lpe_on_exit(void *data, struct pt_regs *regs, long ret)
+{
+	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
+	struct lpe_thread *thread = lpe_thread_of(current);
+
+	if (thread && lpe_is_user(current) && lpe_needs_work(patch, thread))
+		lpe_queue(current, thread, TWA_RESUME);
+}
+
+/* Only where it is needed: it makes each system call of the machine slower. */
+static void lpe_watch_exits(void)
+{
+	if (!lpe_probing && READ_ONCE(lpe_midway))
+		lpe_probing = !tracepoint_probe_register(lpe_tp_exit, lpe_on_exit, NULL);
+}
+
+/* On return nobody is in lpe_on_exit(). */
+static void lpe_watch_no_exits(void)
+{
+	if (lpe_probing) {
+		tracepoint_probe_unregister(lpe_tp_exit, lpe_on_exit, NULL);
+		tracepoint_synchronize_unregister();
+	}
+	lpe_probing = false;
+}
+
+static void lpe_is_tracepoint(struct tracepoint *tp, void *data)
+{
+	if (!strcmp(tp->name, "sys_exit"))
+		lpe_tp_exit = tp;
+}
+
+int lpe_border_init(void)
+{
+	for_each_kernel_tracepoint(lpe_is_tracepoint, NULL);
+	if (lpe_tp_exit)
+		return 0;
+	pr_err("this kernel has no tracepoint sys_exit\n");
+	return -EOPNOTSUPP;
 }
 
 /*
@@ -95,6 +171,7 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 	struct task_struct *group, *task;
 	struct lpe_thread *thread;
 
+	lpe_watch_exits();
 	rcu_read_lock();
 	for_each_process_thread(group, task) {
 		if (!lpe_is_user(task) || task->flags & PF_EXITING)
@@ -107,14 +184,7 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 			WRITE_ONCE(thread->queued, false);
 			lpe_work_is_gone();
 		}
-		if (xchg(&thread->queued, true))
-			continue;
-		atomic_inc(&lpe_works);
-		init_task_work(&thread->work, lpe_at_work);
-		if (lpe_work_add(task, &thread->work, how)) {
-			WRITE_ONCE(thread->queued, false);
-			lpe_work_is_gone();
-		}
+		lpe_queue(task, thread, how);
 	}
 	rcu_read_unlock();
 }
@@ -145,6 +215,7 @@ void lpe_border_open(void)
 	struct lpe_thread *thread;
 
 	WRITE_ONCE(lpe_gate_closed, false);
+	lpe_watch_no_exits();
 	wake_up_all(&lpe_gate);
 	do {
 		rcu_read_lock();

@@ -157,7 +157,9 @@ int lpe_threads_refill(void);
 struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe);
 
 /* border.c */
-void lpe_border_close(struct lpe_patch *patch, unsigned int ms);
+int lpe_border_init(void);
+void lpe_border_begin(struct lpe_patch *patch);
+void lpe_border_close(unsigned int ms);
 void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how);
 void lpe_border_signal(struct lpe_patch *patch);
 void lpe_border_open(void);

@@ -15,6 +15,7 @@
 #include <linux/stacktrace.h>
 #include <linux/stop_machine.h>
 
+#include "faults.h"
 #include "internal.h"
 
 #define LPE_STACK	256
@@ -99,6 +100,8 @@ bool lpe_at_border(const unsigned long *entries, unsigned int count)
 {
 	unsigned int i;
 
+	if (lpe_leaves_out(LPE_NO_BORDER_CHECK))
+		return true;
 	for (i = 0; i < count; i++) {
 		if (lpe_in_any(entries[i], lpe_border, ARRAY_SIZE(lpe_border)))
 			return true;
@@ -178,6 +181,8 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
 	struct lpe_func *func;
 
+	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
+		return true;
 	if (count < 0) {
 		lpe_blame(patch, task, 0, "its stack is not reliable");
 		return false;

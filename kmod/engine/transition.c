@@ -72,7 +72,7 @@ static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long
 	bool wake = patch->mode->leave_kernel && READ_ONCE(patch->signals);
 	bool prodded = false, done = false;
 
-	lpe_border_close(patch, ms);
+	lpe_border_close(ms);
 	do {
 		lpe_border_add(patch, TWA_RESUME);
 		lpe_pause(LPE_STEP);
@@ -99,6 +99,7 @@ static int lpe_switch_kernel(struct lpe_patch *patch)
 	if (!lpe_stop(lpe_try_flip, patch))
 		return 0;
 	err = lpe_threads_begin(patch);
+	lpe_border_begin(patch);
 	while (!err && !lpe_one_gate(patch, ms, begin)) {
 		if (!lpe_turned(patch))
 			lpe_pause(ms);
@@ -179,7 +180,7 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 	err = lpe_threads_begin(patch);
 	if (err)
 		return err;
-	lpe_border_close(patch, 0);
+	lpe_border_begin(patch);
 	while (lpe_stop(lpe_sweep, patch)) {
 		if (lpe_turned(patch) || (!back && lpe_is_over(patch, begin))) {
 			/* By itself it turns once, and then goes on until it is there. */

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lppack import abi
 from lppack.abi import Phase
+from lppack.engines.modules import text
 from lppack.engines.protocol import PatchState
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle
@@ -226,6 +228,10 @@ def _about_to_start(victim: Victim, row: Row) -> None:
 
 
 def _ended(control: Control, row: Row, state: PatchState, done: bool) -> None:
+    statistics = text(control.host, abi.engine_attribute(state.module, "statistics"))
+    if statistics is not None:
+        stop = int(dict(line.split() for line in statistics.splitlines())["longest_stop_ns"])
+        row.longest_stop = max(row.longest_stop or 0.0, stop / 1e6)
     if done:
         row.seconds.append(_seconds(control, state.module))
     else:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lppack import pipeline
-from lppack.consistency import AVAILABLE_ENGINES, MODES, EngineName, Leave, Mode, Switch
+from lppack.consistency import MODES, EngineName, Leave, Mode, Switch, engines_of
+from lppack.engines.consistency import Consistency
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import Engine
 from lppack.hosts.guest import GuestHost, boot
@@ -21,15 +22,18 @@ from tests.loads.driver import LOADS, Patch, Row, Victim, measure
 from tests.loads.verdict import blind, faults, table
 
 VICTIM = Path(__file__).parent / "victim"
-ENGINES: dict[EngineName, Callable[[Host], Engine]] = {EngineName.LIVEPATCH: Livepatch}
+ENGINES: dict[EngineName, Callable[[Host], Engine]] = {
+    EngineName.LIVEPATCH: Livepatch,
+    EngineName.CONSISTENCY: Consistency,
+}
 MODES_BY_NAME = {mode.name.value: mode for mode in MODES}
 
 
 def cells() -> Iterator[tuple[EngineName, Mode]]:
     """What can be measured: each engine of this lppack in each mode that it provides."""
     for mode in MODES:
-        for engine in mode.engines:
-            if engine in ENGINES and engine in AVAILABLE_ENGINES:
+        for engine in engines_of(mode):
+            if engine in ENGINES:
                 yield engine, mode
 
 

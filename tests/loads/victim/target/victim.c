@@ -87,11 +87,21 @@ static const struct victim_ops ops = {
 	.sleep = sleep,
 };
 
+/* What old code does with data after a while. */
+static void look(struct victim_visit *v)
+{
+	spin_lock(&v->cell->lock);
+	if (v->cell->word & VICTIM_NEW)
+		atomic_inc(&wrong);
+	spin_unlock(&v->cell->lock);
+}
+
 noinline void victim_outer(struct victim_visit *v)
 {
 	v->ops->enter(v, VICTIM_OLD_CODE);
 	victim_inner(v);
 	v->ops->sleep(v);
+	look(v);
 	victim_inner(v);
 	v->ops->leave(v, VICTIM_OLD_CODE);
 }
