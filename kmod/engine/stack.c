@@ -31,15 +31,22 @@ struct lpe_range {
 	unsigned long size;
 };
 
-/* The last functions of a visit to the kernel, and what a thread may do in them. */
+/*
+ * The last functions of a visit to the kernel, and the first of a system call, where a debugger may
+ * stop it before it has done anything; and what a thread may do in them. The compiler gives some of
+ * them other names, and inlines others into their callers: what is not there is passed over.
+ */
 static const char * const lpe_border_names[] = {
 	"exit_to_user_mode_prepare", "exit_to_user_mode_loop",
+	"syscall_trace_enter", "syscall_trace_enter.constprop.0",
+	"syscall_exit_to_user_mode_prepare", "syscall_exit_work", "syscall_exit_work.constprop.0",
 };
 
 static const char * const lpe_inside_names[] = {
 	"task_work_run", "get_signal", "arch_do_signal_or_restart", "schedule", "__schedule",
 	"schedule_timeout",
-	"ptrace_stop", "do_signal_stop", "do_jobctl_trap", "do_freezer_trap", "__refrigerator",
+	"ptrace_stop", "ptrace_stop.part.0", "ptrace_notify", "ptrace_do_notify",
+	"do_signal_stop", "do_jobctl_trap", "do_freezer_trap", "__refrigerator",
 	"irqentry_exit_cond_resched", "__cond_resched", "preempt_schedule_common",
 };
 
