@@ -424,7 +424,7 @@ def open_host(on: str) -> Iterator[Host]:
         finally:
             host.close()
     else:
-        raise EnvironmentMissing(f'"{on}" is not a host', hint="local, or guest:NAME")
+        raise EnvironmentMissing(f'"{on}" is not a host', hint="local, guest:NAME, or simulated")
 
 
 def _need_root() -> None:
@@ -438,10 +438,23 @@ def _need_root() -> None:
 
 
 @contextlib.contextmanager
-def _control(
-    on: str, *, timeout: float, say: Say, loads: EngineName = EngineName.LIVEPATCH
-) -> Iterator[Control]:
+def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Control]:
+    """Drives the engine of a host; ``bundles`` are those that may be loaded."""
+    if on == EngineName.SIMULATED:
+        from lppack.engines import simulated as memory
+
+        with memory.stored(memory.state_file()) as kernel:
+            yield Control(
+                engine=memory.Simulated(kernel, *bundles),
+                host=memory.SimulatedHost(kernel),
+                clock=memory.SimulatedClock(kernel),
+                timeout=timeout,
+                say=say,
+            )
+        return
     from lppack.engines.kernel import KernelEngines
+
+    loads = bundles[0].engine if bundles else EngineName.LIVEPATCH
 
     with open_host(on) as host:
         yield Control(engine=KernelEngines(host, loads), host=host, timeout=timeout, say=say)
@@ -457,7 +470,7 @@ def apply_bundle(
     bundle = read(path)
     with (
         tempfile.TemporaryDirectory(prefix="lppack-") as folder,
-        _control(on, timeout=timeout, say=say, loads=bundle.engine) as control,
+        _control(on, bundle, timeout=timeout, say=say) as control,
     ):
         if dry_run:
             refuse_early(control, bundle)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from lppack import pipeline
-from lppack.cli.options import ON, TIMEOUT
+from lppack.cli.options import ON, SIMULATED, TIMEOUT
 from lppack.cli.output import FORMAT, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.stages.report import patch_json
@@ -16,6 +16,7 @@ from lppack.stages.status import PatchReport
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @ON
+@SIMULATED
 @click.option(
     "--phase",
     type=click.Choice(["patch", "all"]),
@@ -45,6 +46,7 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
 @click.command()
 @click.argument("series")
 @ON
+@SIMULATED
 @FORMAT
 def convert(series: str, on: str, format_: str) -> None:
     """Enable conversion of data: phase 2 alone, once phase 1 is complete.
@@ -61,6 +63,7 @@ def convert(series: str, on: str, format_: str) -> None:
 @click.command()
 @click.argument("series")
 @ON
+@SIMULATED
 @TIMEOUT
 @FORMAT
 def revert(series: str, on: str, timeout: float, format_: str) -> None:
@@ -78,6 +81,7 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
 @click.command()
 @click.argument("series", required=False)
 @ON
+@SIMULATED
 @FORMAT
 def status(series: str | None, on: str, format_: str) -> None:
     """Say where things stand: phases, who blocks, which fixes are live.

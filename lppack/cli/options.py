@@ -51,7 +51,24 @@ ON = click.option(
     metavar="HOST",
     default="local",
     show_default=True,
-    help="local, or guest:NAME.",
+    help="local, guest:NAME, or simulated: a kernel in memory.",
+)
+
+
+def _engine_as_host(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    if context.params.get("on") not in (None, "local", value):
+        raise click.UsageError("--engine simulated is a kernel of its own: leave --on out")
+    context.params["on"] = value
+
+
+SIMULATED = click.option(
+    "--engine",
+    type=click.Choice(["simulated"]),
+    callback=_engine_as_host,
+    expose_value=False,
+    help="simulated: a kernel in memory, kept from one command to the next; as --on simulated.",
 )
 TIMEOUT = click.option(
     "--timeout",

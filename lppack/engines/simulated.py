@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""A kernel in memory as an engine, in every mode; between commands it lives in a file."""
+
+import contextlib
+import errno
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lppack import abi, store
+from lppack.engines.protocol import Blocker, PatchState
+from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
+from lppack.hosts.protocol import Ran
+from lppack.model import Bundle
+from lppack.simulator.kernel import LivePatch, SimulatedKernel
+
+NAME = "simulated"
+_ERRNO: dict[type[Exception], int] = {
+    FileExistsError: errno.EEXIST,
+    FileNotFoundError: errno.ENOENT,
+    BlockingIOError: errno.EBUSY,
+    NotImplementedError: errno.EOPNOTSUPP,
+}
+
+
+def state_file() -> Path:
+    return store.state_dir() / NAME / "kernel.json"
+
+
+@contextlib.contextmanager
+def stored(path: Path) -> Iterator[SimulatedKernel]:
+    """The kernel in ``path``, a fresh one if there is none; what becomes of it is kept.
+
+    One process at a time. A second passes there from one command to the next.
+    """
+    with store.locked(path.with_suffix(".lock")):
+        kernel = _read(path) if path.exists() else SimulatedKernel.fresh()
+        kernel.pass_time(1.0)
+        try:
+            yield kernel
+        finally:
+            store.write_atomic(path, json.dumps(asdict(kernel), indent=1).encode())
+
+
+def _read(path: Path) -> SimulatedKernel:
+    try:
+        return SimulatedKernel.of_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EnvironmentMissing(
+            f"{path} is not a simulated kernel: {error}", hint=f"begin with a new one: rm {path}"
+        ) from None
+
+
+class SimulatedHost:
+    """Implements Host, as far as files go; runs no program."""
+
+    name = NAME
+
+    def __init__(self, kernel: SimulatedKernel) -> None:
+        self.kernel = kernel
+
+    def read(self, path: str) -> str:
+        files = {
+            abi.OSRELEASE: self.kernel.release,
+            abi.VERSION: self.kernel.version,
+            abi.FTRACE_ENABLED: "1",
+            abi.TAINTED: "0",
+        }
+        if path not in files:
+            raise HostError(path, errno.ENOENT)
+        return files[path] + "\n"
+
+    def write(self, path: str, text: str) -> None:
+        raise HostError(path, errno.ENOENT)
+
+    def list(self, path: str) -> tuple[str, ...]:
+        raise HostError(path, errno.ENOENT)
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        raise HostError(path, errno.EROFS)
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        if list(argv) == ["dmesg"]:
+            return Ran(rc=0, out="\n".join(self.kernel.log), err="")
+        return Ran(rc=127, out="", err=f"{argv[0]}: not in a simulated kernel\n")
+
+
+class SimulatedClock:
+    """Implements Clock: time passes in the simulated kernel alone."""
+
+    def __init__(self, kernel: SimulatedKernel) -> None:
+        self.kernel = kernel
+
+    def now(self) -> float:
+        return self.kernel.time
+
+    def sleep(self, seconds: float) -> None:
+        # Less than the clock can tell apart would be no time at all.
+        self.kernel.pass_time(max(seconds, 0.001))
+
+
+class Simulated:
+    """Implements Engine; knows of ``bundles`` what it could not read from their modules."""
+
+    name = NAME
+
+    def __init__(self, kernel: SimulatedKernel, *bundles: Bundle) -> None:
+        self.kernel = kernel
+        self.bundles = {bundle.module: bundle for bundle in bundles}
+        if bundles and not kernel.patches:  # a kernel without patches may be any
+            kernel.release, kernel.version = bundles[0].release, bundles[0].kernel_version
+
+    def load(self, module: str, ko: Path) -> None:
+        bundle = self.bundles[module]
+        made = LivePatch(
+            module=module,
+            info=_info(bundle),
+            functions=[list(pair) for pair in bundle.functions],
+            mode=bundle.mode.value,
+        )
+        try:
+            with _as_errno(module):
+                self.kernel.load(made)
+        except HostError as error:
+            raise ApplyRefused(f"the kernel refused {module}: {error.message}") from None
+
+    def state(self, module: str) -> PatchState:
+        patch = self.kernel.patch(module)
+        moving = self.kernel.moving == module
+        enabled = patch.enabled if patch and patch.known else None
+        phase = abi.phase_of(loaded=patch is not None, enabled=enabled, transition=moving)
+        return PatchState(
+            module=module,
+            phase=phase,
+            convert=patch.converting if patch else None,
+            converted=sum(patch.new) if patch else 0,
+            info=patch.info if patch else {},
+            blockers=tuple(self._blockers()) if moving else (),
+        )
+
+    def _blockers(self) -> Iterator[Blocker]:
+        for task, function in self.kernel.blockers():
+            doing = "sleeps" if task.held else "runs"
+            where = f"in {function}" if function else "and was not found outside yet"
+            yield Blocker(
+                pid=task.pid,
+                tid=task.pid,
+                comm=task.comm,
+                function=function,
+                reason=f"{doing} {where}",
+            )
+
+    def convert(self, module: str, *, on: bool) -> None:
+        with _as_errno(abi.parameter(module, "convert")):
+            self.kernel.convert(module, on=on)
+
+    def reverse(self, module: str) -> None:
+        with _as_errno(abi.patch_attribute(module, "enabled")):
+            self.kernel.reverse(module)
+
+    def unload(self, module: str) -> None:
+        with _as_errno(f"{abi.MODULES}/{module}"):
+            self.kernel.unload(module)
+
+    def patches(self) -> tuple[PatchState, ...]:
+        return tuple(self.state(patch.module) for patch in self.kernel.patches)
+
+    def forced(self) -> bool:
+        return False  # there is no force here
+
+    def replaced(self, module: str) -> frozenset[tuple[str, str]]:
+        patch = self.kernel.patch(module)
+        if patch is None or not patch.known:
+            return frozenset()
+        return frozenset((object_, function) for object_, function in patch.functions)
+
+
+@contextlib.contextmanager
+def _as_errno(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError, BlockingIOError, NotImplementedError) as error:
+        raise HostError(path, _ERRNO[type(error)]) from None
+
+
+def _info(bundle: Bundle) -> dict[str, Any]:
+    """As the module's parameter `info` would say it."""
+    return {
+        "series": bundle.series,
+        "version": bundle.version,
+        "engine": NAME,
+        "mode": bundle.mode.value,
+        "replaces": list(bundle.replaces),
+        "transforms": ["data"] if bundle.converts else [],
+        "fixes": [
+            {
+                "cve": fix.cve,
+                "commit": fix.commit,
+                "functions": list(fix.functions),
+                "effective": fix.effective.value,
+            }
+            for fix in bundle.fixes
+        ],
+        "irreversible": False,
+        "release": bundle.release,
+        "kernel": bundle.kernel_version,
+    }

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""`--engine simulated`: a kernel in memory that outlives a command."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.consistency import ModeName
+from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
+from lppack.errors import ApplyReversed, EnvironmentMissing
+from lppack.simulator.kernel import SimulatedKernel
+from lppack.stages.apply import Control, apply
+from lppack.stages.revert import revert
+from tests.command import Ran, check_shape, lppack
+from tests.unit.samples import bundle
+from tests.unit.stages.test_bundle import made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return made(tmp_path, tmp_path)
+
+
+def run(state: Path, *words: str | Path) -> Ran:
+    return lppack(*words, env={"XDG_STATE_HOME": str(state)})
+
+
+def test_the_road_in_memory(path: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert run(state, "status", "--engine", "simulated").out == "no live patch is on simulated\n"
+    applied = run(state, "apply", path, "--engine", "simulated", "--format", "json")
+    assert applied.rc == 0
+    check_shape("patches", applied.json)
+    [patch] = applied.json["patches"]
+    assert (patch["engine"], patch["host"], patch["phase"]) == ("simulated", "simulated", "patched")
+    again = run(state, "apply", path, "--engine", "simulated")
+    assert again.rc == 6
+    assert "--on simulated" in again.err
+    assert "patched" in run(state, "status", "--on", "simulated").out
+    reverted = run(state, "revert", "conn-limit", "--engine", "simulated")
+    assert reverted.rc == 0
+    assert (state / "lppack/simulated/kernel.json").is_file()
+    assert run(state, "revert", "conn-limit", "--engine", "simulated").rc == 6
+
+
+def test_a_dry_run_loads_nothing(path: Path, tmp_path: Path) -> None:
+    assert run(tmp_path, "apply", path, "--engine", "simulated", "--dry-run").rc == 0
+    assert "no live patch" in run(tmp_path, "status", "--engine", "simulated").out
+
+
+def test_it_is_no_other_host(path: Path, tmp_path: Path) -> None:
+    ran = run(tmp_path, "apply", path, "--on", "guest:x", "--engine", "simulated")
+    assert ran.rc == 2
+    assert "leave --on out" in ran.err
+
+
+def test_a_file_that_is_no_kernel_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "lppack/simulated/kernel.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"tasks": 1}')
+    ran = run(tmp_path, "status", "--engine", "simulated")
+    assert ran.rc == 4
+    assert f"rm {file}" in ran.err
+    with pytest.raises(EnvironmentMissing), stored(file):
+        pass
+
+
+def test_another_kernel_is_refused_while_a_patch_is_on(path: Path, tmp_path: Path) -> None:
+    kernel = SimulatedKernel.fresh()
+    first = bundle()
+    apply(_control(kernel, first), first, path)
+    other = bundle(series="other", module="lppack_other_1", kernel_version="another build")
+    with pytest.raises(Exception, match="another build"):
+        apply(_control(kernel, other), other, path)
+
+
+def _control(kernel: SimulatedKernel, *bundles: object) -> Control:
+    return Control(
+        engine=Simulated(kernel, *bundles),  # type: ignore[arg-type]
+        host=SimulatedHost(kernel),
+        clock=SimulatedClock(kernel),
+        timeout=5.0,
+    )
+
+
+def test_the_same_seed_makes_the_same_kernel() -> None:
+    def story(seed: int) -> str:
+        kernel = SimulatedKernel.fresh(seed)
+        control = _control(kernel, bundle())
+        task = kernel.hold("conn_syn")
+        with pytest.raises(ApplyReversed):
+            apply(control, bundle(), Path("none"))
+        kernel.wake(task)
+        apply(control, bundle(), Path("none"))
+        kernel.pass_time(3.0)
+        return repr(kernel)
+
+    assert story(1) == story(1)
+    assert story(1) != story(2)
+
+
+@pytest.mark.parametrize("mode", ModeName)
+def test_every_mode_goes_forth_and_back(mode: ModeName) -> None:
+    kernel = SimulatedKernel.fresh(3)
+    patch = bundle(mode=mode)
+    control = _control(kernel, patch)
+    for _ in range(5):
+        assert apply(control, patch, Path("none")).phase is Phase.PATCHED
+        kernel.pass_time(1.0)
+        assert revert(control, "conn-limit").phase is Phase.ABSENT
+
+
+def test_a_kernel_that_was_kept_is_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "kernel.json"
+    with stored(file) as kernel:
+        apply(_control(kernel, bundle()), bundle(), Path("none"))
+    assert SimulatedKernel.of_json(json.loads(file.read_text())) == kernel
+
+
+def test_where_it_lives() -> None:
+    assert state_file().name == "kernel.json"
+    assert os.fspath(state_file().parent).endswith("lppack/simulated")
