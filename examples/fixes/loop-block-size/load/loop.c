@@ -2,7 +2,7 @@
 /*
  * Opens a loop device exclusively, and changes its block size through another descriptor.
  * loop: on a device of its own; loop make N: sets up /dev/loopN, and leaves it; loop try N: on
- * that one. Needs the module loop.
+ * that one; loop clear N: takes it down. Needs the module loop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,22 +49,32 @@ static int try(void)
 	printf("under an exclusive owner: %s, block size %d\n", err ? strerror(err) : "changed",
 	       size);
 	/* The owner itself may. */
-	if (ioctl(owner, LOOP_SET_BLOCK_SIZE, 1024UL))
-		perror("the owner");
-	if (ioctl(owner, LOOP_SET_BLOCK_SIZE, 512UL))
-		perror("the owner");
+	if (ioctl(owner, LOOP_SET_BLOCK_SIZE, 1024UL) || ioctl(owner, LOOP_SET_BLOCK_SIZE, 512UL))
+		printf("the owner: %s\n", strerror(errno));
 	close(owner);
 	close(other);
 	return 0;
 }
 
+static int clear(void)
+{
+	int fd = open(device, O_RDWR), err = fd < 0 || ioctl(fd, LOOP_CLR_FD);
+
+	if (err)
+		perror(device);
+	close(fd);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
-	int number, control, fd, err;
+	int number, control, err;
 
 	if (argc == 3) {
 		number = atoi(argv[2]);
 		snprintf(device, sizeof(device), "/dev/loop%d", number);
+		if (!strcmp(argv[1], "clear"))
+			return clear();
 		return strcmp(argv[1], "make") ? try() : make(number);
 	}
 	control = open("/dev/loop-control", O_RDWR);
@@ -74,8 +84,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	snprintf(device, sizeof(device), "/dev/loop%d", number);
+	close(control);
 	err = make(number) || try();
-	fd = open(device, O_RDWR);
-	ioctl(fd, LOOP_CLR_FD);
-	return err;
+	return clear() || err;
 }
