@@ -297,6 +297,7 @@ def boot(
     cmdline: Sequence[str] = (),
     memory_mb: int = 512,
     counted: bool = False,
+    skips: bool = False,
     limit: float = 120.0,
     keep: bool = False,
 ) -> Iterator[GuestHost]:
@@ -308,7 +309,9 @@ def boot(
     work.mkdir(parents=True, exist_ok=True)
     for name in (qemu.CONSOLE, qemu.SOCKET):  # of an earlier guest in the same directory
         (work / name).unlink(missing_ok=True)
-    machine = qemu.machine(kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb, counted=counted)
+    machine = qemu.machine(
+        kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb, counted=counted, skips=skips
+    )
     process = qemu.launch(machine, work)
     host = GuestHost("guest", work, gone=lambda: process.poll() is not None)
     try:
