@@ -62,7 +62,7 @@ def patch(request: pytest.FixtureRequest, kernel: Kernel, folder: Path) -> tuple
     return mode, made(kernel, mode, name, folder / mode)
 
 
-@pytest.mark.parametrize("load", ["loop", "io_uring", "vfork"])
+@pytest.mark.parametrize("load", ["loop", "io_uring"])
 def test_a_mode_keeps_what_it_promises(
     control: Control, victim: Victim, patch: tuple[ModeName, Patch], load: str
 ) -> None:

@@ -10,7 +10,10 @@ from tests.loads.driver import IN_FLIGHT, Row
 FINISHED = 0.95
 
 #: (engine, mode, load) that may finish fewer, and why; named before they are measured.
-MAY_STALL: Mapping[tuple[str, str, str], str] = {}
+MAY_STALL: Mapping[tuple[str, str, str], str] = {
+    ("consistency", "checkpoint", "vfork"): "the child is held, and its parent waits for it inside "
+    "the kernel: only a moment without such a pair will do",
+}
 
 
 def faults(row: Row, mode: Mode) -> Iterator[str]:
