@@ -76,10 +76,11 @@ def test_plan_generate_inspect(tmp_path: Path) -> None:
     assert "livepatch=Y" in ran.err
 
 
-def test_a_mode_that_no_engine_gives_is_refused() -> None:
-    ran = lppack("plan", EXAMPLES / "conn-limit", "--mode", "kpatch")
+def test_a_mode_that_the_engine_does_not_give_is_refused() -> None:
+    ran = lppack("plan", EXAMPLES / "conn-limit", "--engine", "livepatch", "--mode", "kpatch")
     assert ran.rc == 3
     assert "engine-provides-the-mode" in ran.err
+    assert lppack("plan", EXAMPLES / "conn-limit", "--mode", "kpatch").rc == 0
 
 
 def test_several_patches_in_one_run(tmp_path: Path) -> None:
