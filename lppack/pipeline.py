@@ -393,17 +393,18 @@ def start_guest(
             plan = make_plan(Path(target), kernel=kernel or chosen.release)
             with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
                 built = make_bundle(plan, Path(folder), builder=builder, on_line=lambda _line: None)
-                _load_targets(host, built.bundle, Path(folder))
+                _load_targets(host, built.bundle, Path(folder), chosen)
     except BaseException:
         guests.stop(name)
         raise
 
 
-def _load_targets(host: Host, bundle: Bundle, folder: Path) -> None:
+def _load_targets(host: Host, bundle: Bundle, folder: Path, kernel: Kernel) -> None:
     from lppack.stages.bundle import extract
-    from lppack.stages.test import load_targets
+    from lppack.stages.test import load_modules, load_targets
 
     extract(bundle.path, folder)
+    load_modules(host, bundle, kernel)
     load_targets(host, bundle, folder)
 
 
@@ -554,6 +555,7 @@ class Trial:
         """Yields each step when it is done. Raises whatever any stage raises."""
         from lppack.hosts.guest import boot
         from lppack.stages.bundle import extract
+        from lppack.stages.test import load_modules
 
         with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
             work = Path(folder)
@@ -570,6 +572,7 @@ class Trial:
                     cmdline=self.bundle.test.boot,
                 ) as host:
                     try:
+                        load_modules(host, self.bundle, kernel)
                         yield from self._run(host, work / "bundle", say)
                     except LostHost as error:
                         if found := host.faults():

@@ -147,6 +147,7 @@ _DEFINERS = {
 _DEFINER = re.compile(
     rf"(?:static\s+)?(?P<macro>{'|'.join(_DEFINERS)})\s*\((?P<words>[^()]*(?:\([^()]*\)[^()]*)*)\)"
 )
+_TO_THE_END = re.compile(r"[^;{}#]*;")
 _SYSCALL = re.compile(r"^(?P<compat>COMPAT_)?SYSCALL_DEFINE\d\((?P<words>[^()]*)\)", re.MULTILINE)
 
 
@@ -208,7 +209,7 @@ def _innermost(match: re.Match[str]) -> str:
 
 def _parameters(match: re.Match[str]) -> list[tuple[str, str]]:
     _, *words = _words(match["words"])
-    return list(zip(words[::2], words[1::2], strict=True))
+    return list(zip(words[::2], words[1::2], strict=False))
 
 
 def _entries(match: re.Match[str]) -> str:
@@ -334,7 +335,10 @@ def _function(node: tree_sitter.Node, text: str, own: str, line: int) -> Item | 
 def _declaration(node: tree_sitter.Node, text: str, own: str, line: int) -> Item:
     end = node.end_byte
     if not own.rstrip().endswith(";"):
-        end = text.index(";", end) + 1
+        rest = _TO_THE_END.match(text, end)
+        if rest is None:  # a macro, taken for a type
+            return Item(kind=Kind.OTHER, names=(), text=own, line=line)
+        end = rest.end()
     own = text[node.start_byte : end]
     spots = tuple((at - node.start_byte, name) for at, name in _names_in(node, text))
     if match := _DEFINER.match(own):
@@ -358,7 +362,7 @@ def _declaration(node: tree_sitter.Node, text: str, own: str, line: int) -> Item
         if declarator.type == "init_declarator":
             value = declarator.child_by_field_name("value")
             assert value is not None
-            body = text.rindex("=", node.start_byte, value.start_byte) - node.start_byte
+            body = max(0, text.rfind("=", node.start_byte, value.start_byte) - node.start_byte)
     if node.type == "type_definition" or (types and not names):
         kind = Kind.TYPE
     tag = node.child_by_field_name("name")

@@ -81,6 +81,11 @@ def source_file(package: str, path: str, *, source: Source | None = None) -> byt
     return file.read_bytes() if name and file.is_file() else None
 
 
+def unpack_folders(package: str, folders: Sequence[str], *, source: Source | None = None) -> None:
+    """The C files of ``folders`` are in the cache, by one pass over the archive for all of them."""
+    _files(package, folders, _SOURCES, source)
+
+
 def archive(package: str, *, source: Source | None = None) -> Path:
     """All sources that ``package`` holds: a .tar.xz, kept in the cache.
 

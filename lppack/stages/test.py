@@ -10,8 +10,9 @@ from typing import Protocol
 
 from lppack.engines.protocol import Engine
 from lppack.errors import ApplyStuck, ConsoleFault
+from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle, Check, Step
+from lppack.model import Bundle, Check, Kernel, Step
 from lppack.stages.apply import Control, apply, enable_conversion, unload
 from lppack.stages.revert import find, unpatch
 
@@ -94,6 +95,18 @@ def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
         ran = host.run(["insmod", path], limit=_INSMOD)
         if ran.rc != 0:
             raise ApplyStuck(f"target {target} does not load: {(ran.err or ran.out).strip()}")
+
+
+def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:
+    """Loads the kernel's own modules that the bundle patches, and what they depend on."""
+    objects = dict.fromkeys(name for name, _ in bundle.functions)
+    own = [name for name in objects if name not in ("vmlinux", *bundle.test.targets)]
+    for file in modules_in_order(kernel, tuple(own)):
+        path = f"/test/{file.name}"
+        host.put(file, path)
+        ran = host.run(["insmod", path], limit=_INSMOD)
+        if ran.rc != 0 and "File exists" not in ran.err:  # the guest boots with some
+            raise ApplyStuck(f"module {file.name} does not load: {(ran.err or ran.out).strip()}")
 
 
 def _unload(control: Control, bundle: Bundle) -> None:

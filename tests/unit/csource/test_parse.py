@@ -104,3 +104,8 @@ def test_members(unit: Unit) -> None:
 )
 def test_conditions(condition: str, value: bool | None) -> None:
     assert decided(condition, known) is value
+
+
+def test_a_macro_at_the_end_is_no_declaration() -> None:
+    unit = parse("a.c", "int x;\nONE_MORE\nAND_MORE\n#undef ONE_MORE\n")
+    assert [item.name for item in unit.items if item.kind is Kind.VARIABLE] == ["x"]
