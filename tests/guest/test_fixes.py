@@ -25,7 +25,7 @@ MODULES = ("vsock", "binfmt_misc", "loop")
 BOOT = ("secretmem.enable=1",)
 FIXES = EXAMPLES / "fixes"
 #: One of each kind; tests/soak/test_fixes.py takes them all.
-HERE = ("prctl-auxv", "ipc-next-id", "secretmem")
+HERE = ("prctl-auxv", "ipc-next-id", "binfmt-misc", "secretmem")
 
 
 @dataclass(frozen=True, slots=True)

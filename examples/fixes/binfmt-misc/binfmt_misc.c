@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From fs/binfmt_misc.c of linux-source-6.1 6.1.170-3, with: binfmt_misc: restore write
- * access when removing an entry. Made by lppack draft.
+ * From fs/binfmt_misc.c of linux-source-6.1 6.1.170-3, with: binfmt_misc: restore write access when
+ * removing an entry. Upstream calls exe_file_allow_write_access(), which this kernel has not: it
+ * takes back what open_exec() has denied in bm_register_write(), always and unconditionally here.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -45,7 +46,7 @@ void lp_put_binfmt_handler(Node *e)
 {
 	if (refcount_dec_and_test(&e->users)) {
 		if (e->flags & MISC_FMT_OPEN_FILE) {
-			exe_file_allow_write_access(e->interp_file);
+			allow_write_access(e->interp_file);
 			filp_close(e->interp_file, NULL);
 		}
 		kfree(e);
