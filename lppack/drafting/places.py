@@ -67,10 +67,11 @@ class Places:
 
 
 def object_of(facts: Facts, changes: Changes) -> str | None:
-    """The object that the file is part of: "vmlinux" or a module; None: it is in none.
+    """The object that the file is part of: "vmlinux" or a module; None: this kernel has it not.
 
-    Its functions tell: most of them are in one object only.
+    Its functions tell, and a module stands in a folder like that of its sources.
     """
+    folder = changes.before.path.rpartition("/")[0]
     votes: dict[str, int] = {}
     for item in [i for i in changes.before.functions.values() if not i.inline and not i.init][:40]:
         copies = facts.copies(item.name)
@@ -78,9 +79,15 @@ def object_of(facts: Facts, changes: Changes) -> str | None:
             copies = tuple(
                 c for c in copies if facts.inlining.file_of(c) in (changes.before.path, None)
             )
-        for name in ("vmlinux",) if copies else facts.modules_with(item.name):
+        near = [n for n in facts.modules_with(item.name) if _near(facts.module_folder(n), folder)]
+        for name in ("vmlinux",) if copies else near:
             votes[name] = votes.get(name, 0) + 1
     return max(votes, key=lambda name: votes[name], default=None)
+
+
+def _near(module: str | None, folder: str) -> bool:
+    """Whether sources in ``folder`` may be part of a module of that folder: it, or one above."""
+    return module is None or f"{folder}/".startswith(f"{module}/")
 
 
 @dataclass

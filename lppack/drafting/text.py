@@ -69,19 +69,20 @@ def _used(made: Extract) -> frozenset[str]:
 
 
 def _gives(path: str, used: frozenset[str], header: Header, seen: set[str]) -> bool:
-    """Whether a private header, or one that it includes, says what one of the names means."""
+    """Whether a private header, or one that it includes, says what one of the names means; a
+    public one that it includes may."""
     unit = header(path)
     if unit is None or path in seen:
         return False
     seen.add(path)
     if used & unit.by_name.keys():
         return True
-    inside = [item.text for item in unit.items if item.kind is Kind.INCLUDE]
-    return any(
-        _gives(own, used, header, seen)
-        for text in inside
-        if (own := _own_header(text, path, header))
-    )
+    for item in unit.items:
+        if item.kind is Kind.INCLUDE:
+            own = _own_header(item.text, path, header)
+            if own is None or _gives(own, used, header, seen):
+                return True
+    return False
 
 
 def _include(item: Item, path: str, header: Header, used: frozenset[str]) -> str | None:

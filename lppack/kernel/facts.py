@@ -181,6 +181,13 @@ class Facts:
         """Is there a file of that module?"""
         return self._path(module) is not None
 
+    def module_folder(self, module: str) -> str | None:
+        """Where its file is, which is like the folder of its sources: "net/ipv4"; None: there is
+        no such module, or it came from elsewhere."""
+        path = self._modules.get(module)
+        parts = path.relative_to(self.kernel.modules).parts[:-1] if path else ()
+        return "/".join(parts[1:]) if parts[:1] == ("kernel",) else None
+
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
         """Every symbol of the module with that name, in the order of sympos."""
         return self._module(module).copies(name)

@@ -154,7 +154,12 @@ def draft(
     name = name or _slug(edit.subject)
     files = _files(edit.changes, read, config)
     main = next((c for c in edit.changes if c.before.path.endswith(".c")), edit.changes[0])
-    object_ = object_of(facts, main) or "vmlinux"
+    object_ = object_of(facts, main)
+    if object_ is None:
+        raise AnswerIsNo(
+            f"{facts.release} has no code of {main.before.path}, in vmlinux or in any module",
+            hint="its configuration leaves the file out: there is nothing to patch",
+        )
     places = Places(facts, object_)
     advice = advise(edit.changes, places)
     changed = [(n, c.before.path) for c in edit.changes for n in c.functions()]

@@ -33,6 +33,34 @@ def test_a_diff_becomes_a_patch_that_builds(tmp_path: Path) -> None:
     assert lppack("validate", tmp_path / "prctl-auxv", "--kernel", KERNEL).rc == 0
 
 
+#: What becomes of the diffs of examples/fixes, unedited; tests/soak/test_drafts.py takes them all.
+BUILT = (
+    *("attach-filter", "disable-ipv6", "ipc-next-id", "loop-block-size", "prctl-auxv"),
+    "vsock-buffer",
+)
+DATA = ("proc-nlink", "secretmem", "tcp-reordering")
+
+
+def test_a_diff_that_lacks_something_says_what(tmp_path: Path) -> None:
+    ran = of_fix("binfmt-misc", tmp_path / "made")
+    assert ran.rc == 0, ran.err
+    assert not ran.json["built"]
+    assert "implicit declaration of function 'exe_file_allow_write_access'" in ran.json["why"]
+
+
+def test_data_stops_the_build_until_a_person_has_written_it(tmp_path: Path) -> None:
+    for name, sign in zip(DATA, ("nlink", "secretmem_inode_state", "ipv4_net_table"), strict=True):
+        ran = of_fix(name, tmp_path / name)
+        assert ran.rc == 0, ran.err
+        assert ran.json["why"] == "it has lines that a person must fill in"
+        [source] = (tmp_path / name).glob("*.c")
+        assert [
+            line for line in source.read_text().splitlines() if "#error" in line and sign in line
+        ]
+        built = lppack("build", tmp_path / name, "--kernel", KERNEL, "-o", tmp_path)
+        assert built.rc in (3, 5), built.err
+
+
 def test_two_versions_instead_of_a_diff(tmp_path: Path) -> None:
     ran = draft(
         *("--between", "6.1.170-3", "6.1.192-2", "--path", "kernel/sys.c"),

@@ -36,6 +36,9 @@ class Small(FakeFacts):
         others = (name for name in self.objects if name != "vmlinux")
         return tuple(name for name in others if self.module_copies(name, function))
 
+    def module_folder(self, module: str) -> str | None:
+        return "drivers/tiny" if module == "far" else "fs"
+
     def layouts(self, name: str, *, module: str | Path | None = None) -> tuple[Layout, ...]:
         return (Layout(name=name, size=16, members=()),) if name == "struct thing" else ()
 
@@ -94,6 +97,7 @@ def test_what_cannot_be_placed_is_said(symbols: list[Symbol], said: str) -> None
 def test_the_object_is_where_most_of_its_functions_are() -> None:
     assert object_of(Small(*ALL), TWICE) == "vmlinux"
     assert object_of(Small(*ALL, module="tiny"), TWICE) == "tiny"
+    assert object_of(Small(*ALL, module="far"), TWICE) is None
     assert object_of(Small(), TWICE) is None
 
 
@@ -135,6 +139,15 @@ def test_a_constant_without_an_address_is_copied() -> None:
         edit = changes(FILE.replace("twice(t->count)", use))
         made = extract(edit, ["helper"], places, {})
         assert made.symbols == symbols
+
+
+def test_a_private_header_with_others_in_it_is_kept() -> None:
+    edit = changes(FILE.replace("twice(t->count)", "1"))
+    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    others = {"fs/small.h": parse("fs/small.h", "#include <linux/more.h>\n")}
+    assert private_folders(made, others.get) == ("fs",)
+    alone = {"fs/small.h": parse("fs/small.h", "int x;\n")}
+    assert private_folders(made, alone.get) == ()
 
 
 def test_calls_among_replacements_go_to_replacements() -> None:
