@@ -139,8 +139,8 @@ void lp_series_put(void)
 }
 
 /*
- * With lp_phase_lock held: does a step of phase 2 under the lock of the series. -EBUSY if this patch
- * is not in charge.
+ * With lp_phase_lock held: does a step of phase 2 under the lock of the series. -EBUSY if this
+ * patch is not in charge.
  */
 int lp_series_do(int (*step)(bool on), bool on)
 {
