@@ -28,6 +28,7 @@ CASES = [
     ("conn-limit-2", True),
     ("../tests/guest/patches/hooks", False),
     ("../tests/guest/patches/ticks", True),
+    ("../tests/guest/patches/visits", False),
     ("../tests/guest/patches/crowd", False),
     ("../tests/guest/patches/crowd", True),
     *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),

@@ -3,6 +3,8 @@
 
 #include "lppack.h"
 
+void lp_visits_wait(unsigned int us);
+
 void lp_visits_wait(unsigned int us)
 {
 	usleep_range(us, us + 50);

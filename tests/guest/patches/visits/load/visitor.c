@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t state;
+static unsigned long long state;
 
 static unsigned int dice(unsigned int below)
 {
