@@ -2,6 +2,7 @@
 """What developers and CI run; the names only, the work is in tools/ and in the tests."""
 
 import sys
+from pathlib import Path
 
 from invoke.context import Context
 from invoke.tasks import task
@@ -39,8 +40,11 @@ def test(c: Context) -> None:
 
 @task(setup)
 def soak(c: Context, name: str = "") -> None:
-    """The same stories with big numbers, by hand; NAME is one of tests/soak: rounds, crowd."""
-    c.run(f"{_PYTHON} -m pytest tests/soak{f'/test_{name}.py' if name else ''}")
+    """The same stories with big numbers, by hand; NAME is in tests/soak: rounds, matrix, debug."""
+    place = Path("tests/soak")
+    if name:
+        place /= name if (place / name).is_dir() else f"test_{name}.py"
+    c.run(f"{_PYTHON} -m pytest {place}")
 
 
 @task(name="debug-kernel")
@@ -57,7 +61,7 @@ def matrix(c: Context, flips: int = 4, kernel: str = "") -> None:
 
 @task
 def bench(c: Context, name: str = "facts") -> None:
-    """Measure, and compare with the limits: facts, sample."""
+    """Measure, and compare with the limits: facts, sample, calls."""
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

@@ -21,6 +21,7 @@ IN_FLIGHT = 20
 
 _VISITORS = 32
 _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
+_OLD = (Phase.UNPATCHED, Phase.ABSENT)
 _OUTPUT = "/tmp/load.out"
 _HITS = "/tmp/fentry.hits"
 #: What the kernel says at both ends of a transition, with its own clock. The first is
@@ -165,14 +166,20 @@ def measure(
     """``flips`` transitions, half of them back. One that does not finish is turned round."""
     row = Row(engine=control.engine.name, mode=mode, load=load.name, patch=patch.name)
     victim.host.run(["rm", "-f", _OUTPUT, _HITS], limit=30.0)
+    stuck = False
     with victim.under(load):
+        victim.tell("old")
         victim.tell("clear")
-        while row.flips < flips:
+        while row.flips < flips and not stuck:
             if _forward(control, victim, patch, row):
                 _use(control, victim, patch, load)
-                _back(control, victim, patch, row)
-            assert unload(control, patch.bundle.module), "the module can be unloaded"
+                stuck = not _back(control, victim, patch, row)
+            if not stuck:
+                assert unload(control, patch.bundle.module), "the module can be unloaded"
         row.eintr = _complaints(victim)
+    if stuck:  # nobody is in the victim any more
+        assert settle(control, patch.bundle.module, Phase.UNPATCHED, _PATIENCE)[0].phase in _OLD
+        assert unload(control, patch.bundle.module), "the module can be unloaded"
     return row
 
 
@@ -206,19 +213,20 @@ def _use(control: Control, victim: Victim, patch: Patch, load: Load) -> None:
         assert victim.counts()["cells_new"] == 0, "all was put back"
 
 
-def _back(control: Control, victim: Victim, patch: Patch, row: Row) -> None:
+def _back(control: Control, victim: Victim, patch: Patch, row: Row) -> bool:
     module = patch.bundle.module
     if patch.writes_at_once:
         # From here on old code meets new data in any mode: there is nothing that puts it back.
         _account(victim, patch, row)
     _about_to_start(victim, row)
     control.engine.reverse(module)
-    state, _ = settle(control, module, Phase.UNPATCHED, _PATIENCE)
-    assert state.phase is Phase.UNPATCHED, state
-    _ended(control, row, state, done=True)
+    state, _ = settle(control, module, Phase.UNPATCHED, control.timeout)
+    done = state.phase is Phase.UNPATCHED
+    _ended(control, row, state, done)
     if patch.writes_at_once:
         victim.tell("old")
     _account(victim, patch, row, wrong=not patch.writes_at_once)
+    return done
 
 
 def _about_to_start(victim: Victim, row: Row) -> None:

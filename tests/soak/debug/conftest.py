@@ -9,7 +9,7 @@ import pytest
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
 from lppack.packages.kernels import resolve
-from tests.debug.checks import MEMORY, WORDS, complaints
+from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
 from tests.guest.conftest import (  # noqa: F401 (fixtures)
     built,
     control,
@@ -37,6 +37,7 @@ def guest(
         initramfs=initramfs,
         cmdline=WORDS,
         memory_mb=MEMORY,
+        limit=BOOT,
     ) as host:
         host.limit = 120.0
         yield host

@@ -9,7 +9,7 @@ from lppack.builders.protocol import kbuild_argv
 from lppack.hosts.guest import boot
 from lppack.model import Kernel
 from tests.command import ROOT
-from tests.debug.checks import MEMORY, WORDS, complaints
+from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
 
 #: In this order in one boot: what comes after the first report of lockdep or KASAN is not seen by
 #: lockdep any more.
@@ -28,7 +28,12 @@ def test_each_fault_is_reported(kernel: Kernel, initramfs: Path, tmp_path: Path)
         done = site.run([*kbuild_argv(site, kernel, "m"), "modules"], limit=300.0)
     assert done.ok, done.summary(tail=20)
     with boot(
-        kernel, work=tmp_path / "g", initramfs=initramfs, cmdline=WORDS, memory_mb=MEMORY
+        kernel,
+        work=tmp_path / "g",
+        initramfs=initramfs,
+        cmdline=WORDS,
+        memory_mb=MEMORY,
+        limit=BOOT,
     ) as host:
         host.put(tmp_path / "m/controls.ko", "/tmp/controls.ko")
         assert complaints(host) == ()
