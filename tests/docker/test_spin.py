@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The simulator's explorer against SPIN, which runs a model written by hand from the same page."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lppack import doctor
+from lppack.consistency import Leave, Switch, Transform
+from lppack.doctor import Finding
+from lppack.simulator.explorer import Found, Population, explore
+from lppack.simulator.machine import Machine, Method
+from lppack.simulator.observe import Seen
+from lppack.simulator.rules import Rules
+from tests.command import ROOT
+from tests.unit.simulator.mutations import mutated
+
+pytestmark = pytest.mark.docker  # among the tests that install what they need
+
+MODEL = ROOT / "benchmarks/models/threads.pml"
+SWITCHES = {Switch.SWITCH_KERNEL: (), Switch.SWITCH_THREAD: ("-DST",)}
+FAULTS = {
+    "RACE": "count-after-lookup",
+    "NOINIT": "counters-from-zero",
+    "SKIP": "skip-the-check",
+    "EARLY": "converts-early",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spin() -> None:
+    """SPIN and a C compiler, as `lppack doctor --fix` would install them."""
+    lacking = [
+        Finding(name=name, ok=False, packages=(package,), fix=f"install {package}")
+        for name, package in (("spin", "spin"), ("gcc", "gcc"))
+        if shutil.which(name) is None
+    ]
+    doctor.fix(lacking, lambda _line: None)
+
+
+def verify(folder: Path, *defines: str) -> tuple[int, int]:
+    """(states, errors) of a search without reductions."""
+
+    def run(*argv: str) -> str:
+        done = subprocess.run(
+            argv, cwd=folder, capture_output=True, text=True, check=True, timeout=300
+        )
+        return done.stdout
+
+    run("spin", "-a", *defines, str(MODEL))
+    run("gcc", "-O1", "-w", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
+    said = run("./pan", "-E", "-m1000000")
+    states, errors = re.search(r"(\d+) states, stored", said), re.search(r"errors: (\d+)", said)
+    assert states and errors, said
+    return int(states[1]), int(errors[1])
+
+
+def explored(switch: Switch, threads: int, rules: Rules) -> Found:
+    machine = Machine(
+        rules=rules,
+        leave=Leave.LEAVE_PATCHED_SET,
+        switch=switch,
+        method=Method.COUNT,
+        depth=2,
+        transform=Transform.TRANSFORM_ON_ACCESS,
+        objects=1,
+        watch_p=False,
+        watch_kernel=False,
+    )
+    found = explore(machine, (0,) * threads, Population.ORDERED)
+    assert found.whole
+    return found
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4])
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.name)
+def test_the_same_states(switch: Switch, threads: int, tmp_path: Path) -> None:
+    states, errors = verify(tmp_path, f"-DN={threads}", *SWITCHES[switch])
+    found = explored(switch, threads, Rules())
+    assert (found.states, bool(found.seen & Seen.OLD_NEW)) == (states, False)
+    assert errors == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.name)
+def test_the_same_verdict_on_faults(switch: Switch, fault: str, tmp_path: Path) -> None:
+    _, errors = verify(tmp_path, "-DN=2", f"-D{fault}", *SWITCHES[switch])
+    found = explored(switch, 2, mutated(FAULTS[fault]))
+    assert bool(found.seen & Seen.OLD_NEW) is bool(errors)
+    # Who converts early meets nobody where the kernel flips at once, with nobody inside.
+    assert bool(errors) is not (fault == "EARLY" and switch is Switch.SWITCH_KERNEL)
