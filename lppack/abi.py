@@ -94,6 +94,10 @@ SHF_WRITE, SHF_ALLOC, SHF_INFO_LINK, SHF_RELA_LIVEPATCH = 0x1, 0x2, 0x40, 0x0010
 # bytes each changes, which have to be zero before (v6.1).
 RELOCATION_SIZES = {0: 0, 1: 8, 2: 4, 4: 4, 10: 4, 11: 4, 24: 8}
 R_X86_64_64 = 1
+# arch/x86/kernel/module.c: clear_relocate_add(), where the kernel clears what it has written for a
+# module that goes. Since commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on a module
+# removal") (in v6.3).
+CLEARS_RELOCATIONS = "clear_relocate_add"
 # kernel/module/main.c: what load_module() takes for itself, and makes no section of the module of.
 MODULE_STRUCT = ".gnu.linkonce.this_module"
 # include/linux/module.h: struct modversion_info, 8 bytes and MODULE_NAME_LEN (v6.1).

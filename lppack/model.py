@@ -63,6 +63,15 @@ class FunctionPatch:
     new: str
     sympos: int | None  # None in a manifest: to be filled in by plan
 
+    @property
+    def slot(self) -> str:
+        """The pointer to the old function, where it is that of a module with slots."""
+        return f"lp_old_{self.new}"
+
+    @property
+    def wanted(self) -> str:
+        return f"__lp_function_{self.new}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolUse:
@@ -72,6 +81,18 @@ class SymbolUse:
     c_name: str  # the author's
     sympos: int | None  # None in a manifest: to be filled in by plan
     exported: bool = False  # by vmlinux, as plan finds out: needs no livepatch relocation
+    callable: bool = False  # of a module: a function, as plan finds out; otherwise data
+
+    @property
+    def slot(self) -> str:
+        """The pointer to it, where it is a module's."""
+        return f"lp_slot_{self.c_name}"
+
+    @property
+    def wanted(self) -> str:
+        """The undefined name that the slot points to; never the module's own, which modpost would
+        find exported and make the patch depend on the module."""
+        return f"__lp_symbol_{self.c_name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +132,14 @@ class ObjectPatch:
     def resolved(self) -> tuple[SymbolUse, ...]:
         """The symbols that the kernel resolves by livepatch relocations."""
         return tuple(symbol for symbol in self.symbols if not symbol.exported)
+
+    @property
+    def slots(self) -> tuple[SymbolUse | FunctionPatch, ...]:
+        """A module's symbols, reached through pointers; and the functions that are replaced, so
+        that one that is missing is found before the first pointer is written."""
+        if self.name is None or not self.symbols:
+            return ()
+        return (*self.functions, *self.symbols)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +292,7 @@ class Plan:
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
     inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
+    clears_relocations: bool = False  # the kernel does, when a module goes
     test_points: bool = False  # threads can be held at named places; only for tests
 
     @property
@@ -305,6 +335,10 @@ class Plan:
         )
 
     @property
+    def with_slots(self) -> tuple[ObjectPatch, ...]:
+        return tuple(entry for entry in self.modules if entry.slots)
+
+    @property
     def module_license(self) -> str:
         """As MODULE_LICENSE takes it."""
         return MODULE_LICENSES[self.manifest.license]
@@ -331,6 +365,7 @@ class Plan:
     def objects(self) -> tuple[str, ...]:
         """What kbuild links: generated files, then the author's, in order."""
         ours = ["lp_glue.o", "lp_series.o"]
+        ours += ["lp_slots.o"] if self.with_slots else []
         ours += ["lp_convert.o"] if self.converts else []
         ours += ["lp_test_point.o"] if self.test_points else []
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))

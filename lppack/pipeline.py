@@ -27,6 +27,7 @@ from lppack.hosts.protocol import Host
 from lppack.ids import Ids
 from lppack.model import Bundle, Kernel, Manifest, Plan, SourceTree, Step
 from lppack.stages.apply import Control
+from lppack.stages.inspect import Inspection, inspect
 from lppack.stages.status import PatchReport
 from lppack.stages.test import StepResult
 
@@ -341,6 +342,13 @@ def make_bundle(
     module = link(build(tree, open_builder(builder, on_line)))
     path = bundle(module, tree, folder, released=released)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)
+
+
+def inspect_file(path: Path, kernel: str | None) -> Inspection:
+    """inspect; with a kernel also what that says."""
+    from lppack.packages.kernels import resolve
+
+    return inspect(path, resolve(kernel, ()) if kernel else None)
 
 
 def open_builder(name: str, on_line: Say) -> Builder:

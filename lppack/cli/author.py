@@ -22,7 +22,6 @@ from lppack.cli.output import FORMAT, build_log, note, problem_json, progress, r
 from lppack.cli.sarif import sarif
 from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
 from lppack.model import Plan
-from lppack.stages.inspect import inspect as inspect_stage
 from lppack.stages.test import StepResult
 
 
@@ -235,15 +234,20 @@ def build(
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@CHECKED_KERNEL
 @FORMAT
-def inspect(file: Path, format_: str) -> None:
+def inspect(file: Path, kernel: str | None, format_: str) -> None:
     """Say what is in a bundle or a module, and what is wrong with it (exit code 9).
+
+    Any module will do, also one that another tool made. With --kernel it is held against what that
+    kernel exports, and against where its livepatch symbols are.
 
     \b
     Example:
       lppack inspect proc-cmdline-1_*.lpp
+      lppack inspect livepatch-fix.ko --kernel 6.1.0-56-amd64
     """
-    found = inspect_stage(file)
+    found = pipeline.inspect_file(file, kernel)
     report = {
         "ok": not found.faults,
         "path": str(file),

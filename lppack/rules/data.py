@@ -64,6 +64,8 @@ def names_are_told_apart(document: Document) -> Iterator[Fault]:
 
 #: Global names of generated code beside those that hold a transform's or a variable's name.
 GLUE = (
+    *("lp_init", "lp_exit", "lp_end", "lp_patch"),
+    *("lp_pre_patch", "lp_post_patch", "lp_pre_unpatch", "lp_post_unpatch"),
     "lp_state",
     "lp_series_take",
     "lp_series_settle",

@@ -20,6 +20,8 @@ GENERATED = (
     "lp_marks.h",
     "lp_runtime.h",
     "lp_series.c",
+    "lp_slots.c",
+    "lp_slots.h",
     "lp_test_point.c",
 )
 

@@ -243,8 +243,25 @@ def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
                 file,
                 token,
                 f"{token.text}() does not work for a key of {safe(targets[0])}",
-                "static_key_enabled() reads it, and needs no wiring",
+                "lp_key_enabled() and lp_static_call() of lppack.h read it, and need no wiring",
             )
+
+
+def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
+    """THIS_MODULE in a replacement is the patch, not the module that is patched (warning).
+
+    What is registered with it, or counts references by it, would hold on to the wrong one.
+    """
+    for pointer, _ in document.mappings("objects"):
+        name = document.text(*pointer, "name")
+        if not name or name == "vmlinux":
+            continue
+        for file in sources(document):
+            for token in file.tokens:
+                if token.text == "THIS_MODULE":
+                    hint = f"lp_module_{safe(name)}() of lppack.h is the target's"
+                    yield at(file, token, "THIS_MODULE is the patch's own module", hint)
+        return
 
 
 RULES: tuple[Rule, ...] = (
@@ -257,4 +274,8 @@ RULES: tuple[Rule, ...] = (
     nothing_is_freed_after_init,
     glue_is_left_alone,
 )
-WARNINGS: tuple[Rule, ...] = (stored_address_has_a_barrier, static_keys_are_not_a_modules)
+WARNINGS: tuple[Rule, ...] = (
+    stored_address_has_a_barrier,
+    static_keys_are_not_a_modules,
+    this_module_is_the_patch,
+)

@@ -25,9 +25,6 @@ def not_yet_supported(document: Document) -> Iterator[Fault]:
 def _asked(document: Document) -> Iterator[tuple[Pointer, str]]:
     for pointer, entry in document.mappings("transforms"):
         yield from (((*pointer, key), what) for key, what in _TRANSFORM.items() if key in entry)
-    for pointer, entry in document.mappings("objects"):
-        if "symbols" in entry and entry.get("name") != "vmlinux":
-            yield (*pointer, "symbols"), "symbols of modules"
 
 
 RULES: tuple[Rule, ...] = (not_yet_supported,)

@@ -9,6 +9,7 @@ from lppack.kernel.facts import Facts
 from lppack.rules.data import authors_functions
 from lppack.rules.replaced import clones_of, copies_of
 from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.source import with_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ def listed_symbols(document: Document) -> Iterator[Listed]:
             if isinstance(name, str) and isinstance(c_name, str):
                 position = sympos if isinstance(sympos, int) else None
                 yield Listed(where, object_, name, c_name, position)
+
+
+def called_names(document: Document) -> frozenset[str]:
+    """What the author's files call, or declare as functions."""
+    code = with_code(document)
+    return frozenset(token.text for file in (*code.sources, *code.headers) for token in file.called)
 
 
 def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:

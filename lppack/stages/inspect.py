@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: MIT
 """inspect: what is in a bundle or a module, and what is wrong with it."""
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack.elf.module import ModuleFile, read_module
+from lppack import abi
+from lppack.consistency import EngineName
+from lppack.elf.module import ModuleFile, Relocations, checksums_of, read_module
 from lppack.errors import EnvironmentMissing
+from lppack.kernel.config import read_config
+from lppack.kernel.facts import Facts, open_facts
+from lppack.model import Bundle, Kernel
 from lppack.rules.module import Against, faults
+from lppack.rules.replaced import copies_of
 from lppack.stages.bundle import SUFFIX, contents, read
 
 
@@ -18,8 +26,12 @@ class Inspection:
     faults: tuple[str, ...]
 
 
-def inspect(path: Path) -> Inspection:
-    """Reads a bundle or a ``.ko``. Raises EnvironmentMissing, BadBundle, NotAModule."""
+def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
+    """Reads a bundle or a ``.ko``, also one that lppack did not make, with pyelftools.
+
+    With ``kernel`` it is also held against that one: what it exports, with which checksums, and
+    what livepatch symbols name. Raises EnvironmentMissing, BadBundle, NotAModule.
+    """
     if not path.is_file() and not path.is_dir():
         raise EnvironmentMissing(f"{path} does not exist", hint="give a .lpp or a .ko file")
     if path.suffix != SUFFIX and path.is_file():
@@ -28,11 +40,13 @@ def inspect(path: Path) -> Inspection:
             path=path,
             facts=_module_facts(module),
             files=(),
-            faults=tuple(faults(module, Against())),
+            faults=tuple(_faults(module, kernel, None)),
         )
     bundle, files = read(path), contents(path)
     module = read_module(files[f"{bundle.module}.ko"])
-    found = faults(module, Against(release=bundle.release))
+    found = _faults(module, kernel, bundle)
+    if kernel is not None and kernel.version != bundle.kernel_version:
+        found.append(f"it is for {bundle.kernel_version}, {kernel.release} is {kernel.version}")
     if module.info("name") != bundle.module:
         found.append(f"the module calls itself {module.info('name')}, the plan {bundle.module}")
     return Inspection(
@@ -54,4 +68,53 @@ def inspect(path: Path) -> Inspection:
 def _module_facts(module: ModuleFile) -> tuple[tuple[str, str], ...]:
     keys = ("name", "description", "license", "vermagic", "depends", "livepatch")
     said = tuple((key, module.info(key) or "-") for key in keys)
-    return (*said, ("undefined symbols", str(len(module.undefined))))
+    tables = [table for table in module.relocations if table.livepatch]
+    return (
+        *said,
+        ("sections", str(len(module.sections))),
+        ("undefined symbols", str(len(module.undefined))),
+        ("checksums", str(len(module.checksums))),
+        *((name, _users(name, tables)) for name, _ in module.klp_symbols),
+    )
+
+
+def _users(name: str, tables: Sequence[Relocations]) -> str:
+    """Where a livepatch symbol is used, as objdump would name the places."""
+    used = [table.target for table in tables if any(symbol == name for symbol, _ in table.symbols)]
+    return f"used in {', '.join(used)}" if used else "used nowhere"
+
+
+def _faults(module: ModuleFile, kernel: Kernel | None, bundle: Bundle | None) -> list[str]:
+    by_engine = bundle.engine is EngineName.CONSISTENCY if bundle else _needs_the_engine(module)
+    if kernel is None:
+        release = bundle.release if bundle else None
+        return faults(module, Against(release=release, engine=by_engine))
+    symvers = kernel.headers / "Module.symvers"
+    with open_facts(kernel) as facts:
+        against = Against(
+            release=kernel.release,
+            exports=checksums_of(symvers.read_text()) if symvers.is_file() else None,
+            compiler=read_config(kernel.config).compiler,
+            engine=by_engine,
+        )
+        return [*faults(module, against), *_not_found(module, facts)]
+
+
+def _needs_the_engine(module: ModuleFile) -> bool:
+    return module.info("depends") == abi.ENGINE
+
+
+def _not_found(module: ModuleFile, facts: Facts) -> Iterator[str]:
+    """Livepatch symbols that the kernel would not find, or not tell apart."""
+    for name, _ in module.klp_symbols:
+        parts = re.fullmatch(r"([^.]+)\.([^,]+),(\d+)", name.removeprefix(abi.KLP_SYMBOL))
+        if parts is None:
+            continue  # livepatch_symbols_are_marked says so
+        object_, symbol, position = parts[1], parts[2], int(parts[3])
+        copies = copies_of(facts, object_, symbol)
+        if copies is None:
+            continue
+        if position > len(copies) or not copies:
+            yield f"{name}: {object_} of {facts.release} has {len(copies)} of that name"
+        elif position == 0 and len(copies) > 1:
+            yield f"{name}: is one of {len(copies)} of that name, and does not say which"

@@ -2,12 +2,17 @@
 """link: livepatch relocations for what the kernel does not export; then the finished bytes are read
 again, and what could not work is refused."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from lppack.elf.livepatch import NotConvertible, Wanted, convert
 from lppack.elf.module import checksums_of, read_module
+from lppack.elf.reach import uses
 from lppack.errors import BuildFailed
-from lppack.model import Module, Plan
+from lppack.kernel.modules import read_module as read_target
+from lppack.kernel.symbols import is_clone
+from lppack.model import FunctionPatch, Module, ObjectPatch, Plan
 from lppack.rules.module import Against, faults
 from lppack.store import write_atomic
 
@@ -16,9 +21,11 @@ def link(module: Module) -> Module:
     """``module``, its livepatch relocations made. Raises BuildFailed with all that is wrong; then
     nothing was written."""
     plan, name = module.plan, module.ko.name
+    _hold_against_targets(module)
     wanted = symbols_of(plan)
     data = module.ko.read_bytes()
     if wanted:
+        _keep_apart(plan, data)
         objects = [entry.name or "vmlinux" for entry in plan.patched]
         try:
             data = convert(data, wanted, objects)
@@ -45,9 +52,100 @@ def link(module: Module) -> Module:
     return replace(module, ko=linked)
 
 
+def _hold_against_targets(module: Module) -> None:
+    """What `plan` could not know of modules that are built with the patch, for its tests."""
+    faults = []
+    for entry, ko in _built(module):
+        symbols = read_target(ko)
+        for name, sympos, is_function in _named(entry):
+            copies = symbols.copies(name)
+            where = f'"{name}" of {entry.name}'
+            clones = sorted({s.name for s in symbols.symbols if is_clone(s.name, name)})
+            if not copies:
+                faults.append(
+                    f"{where}: is not in {ko.name}" + (f", but {clones[0]}" if clones else "")
+                )
+            elif not sympos and len(copies) > 1:
+                faults.append(f"{where}: {ko.name} has {len(copies)}; give `sympos`")
+            elif (sympos or 1) > len(copies):
+                faults.append(f"{where}: {ko.name} has only {len(copies)}")
+            elif is_function != (copies[(sympos or 1) - 1].type in "tT"):
+                faults.append(f"{where}: is {'no' if is_function else 'a'} function in {ko.name}")
+    if faults:
+        manifest = module.plan.manifest.path
+        raise BuildFailed(
+            "\n".join(f"{manifest}: {fault}" for fault in faults),
+            file=str(manifest),
+            hint="the test's target is built from target/; what is static may have been inlined",
+        )
+
+
+def _built(module: Module) -> Iterator[tuple[ObjectPatch, Path]]:
+    files = {ko.stem: ko for ko in module.targets}
+    return ((entry, files[entry.name]) for entry in module.plan.modules if entry.name in files)
+
+
+def _named(entry: ObjectPatch) -> Iterator[tuple[str, int | None, bool]]:
+    """Each name, its position, and if it has to be a function."""
+    for function in entry.functions:
+        yield function.old, function.sympos, True
+    for symbol in entry.symbols:
+        yield symbol.name, symbol.sympos, symbol.callable
+
+
+def _keep_apart(plan: Plan, data: bytes) -> None:
+    """Code of one object may not use the symbols of another module, which may not be there."""
+    owners = {
+        name: entry.name
+        for entry in plan.with_slots
+        for symbol in entry.symbols
+        for name in ((symbol.slot, symbol.c_name) if symbol.callable else (symbol.slot,))
+    }
+    roots = dict(_code_of(plan))
+    used = uses(data, roots, owners)
+    faults = [
+        f'{root}() belongs to {object_ or "vmlinux"}, and uses "{name.removeprefix("lp_slot_")}" '
+        f"of {owners[name]}, which may not be loaded then"
+        for root, object_ in roots.items()
+        for name in used.get(root, ())
+        if owners[name] != object_
+    ]
+    if faults:
+        manifest = plan.manifest.path
+        raise BuildFailed(
+            "\n".join(f"{manifest}: {fault}" for fault in faults),
+            file=str(manifest),
+            hint="use a module's symbols only in what replaces its own functions, and in its hooks",
+        )
+
+
+def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
+    """Each function of the author's that the manifest names, and the object that it belongs to."""
+    for entry in plan.patched:
+        hooks = (*entry.hooks.of_the_kernel, ("barrier", entry.hooks.barrier))
+        for name in (*(fn.new for fn in entry.functions), *(name for _, name in hooks)):
+            if name:
+                yield name, entry.name
+    for transform in plan.manifest.transforms:
+        for name in (transform.forward, transform.reverse, transform.take, transform.release):
+            if name:
+                yield name, transform.object
+
+
 def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
     """What the kernel has to resolve for ``plan``."""
-    return tuple(
-        Wanted(c_name=symbol.c_name, object=name, name=symbol.name, sympos=symbol.sympos or 0)
-        for name, symbol in plan.resolved
+    direct = (
+        Wanted(c_name=symbol.c_name, object="vmlinux", name=symbol.name, sympos=symbol.sympos or 0)
+        for symbol in plan.anchor.resolved
     )
+    slots = (
+        Wanted(
+            c_name=slot.wanted,
+            object=entry.name or "vmlinux",
+            name=slot.old if isinstance(slot, FunctionPatch) else slot.name,
+            sympos=slot.sympos or 0,
+        )
+        for entry in plan.modules
+        for slot in entry.slots
+    )
+    return (*direct, *slots)

@@ -2,10 +2,11 @@
 """plan: makes every decision, each with its reason. After it nothing decides."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from lppack import consistency
+from lppack.abi import CLEARS_RELOCATIONS
 from lppack.consistency import EngineName, Mode, ModeName
 from lppack.document import Document
 from lppack.errors import EnvironmentMissing, Level, ManifestError
@@ -28,6 +29,7 @@ from lppack.rules.inlining import copies_left
 from lppack.rules.kernel import kernel_problems
 from lppack.rules.needs import plan_problems
 from lppack.rules.replaced import copies_of
+from lppack.rules.symbols import called_names
 from lppack.rules.target import target_problems, unfit
 
 #: A parameter of a module is read through one page.
@@ -65,7 +67,8 @@ def plan(
         raise ManifestError(errors)
     moved_by = consistency.engine_for(chosen, engine)
     assert moved_by is not None, "engine_provides_the_mode has refused it"
-    objects = tuple(_with_positions(entry, facts) for entry in manifest.objects)
+    called = called_names(document)
+    objects = tuple(_with_positions(entry, facts, called) for entry in manifest.objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     inlining = _inlining(document, objects, facts)
     ids = ids or Ids()
@@ -89,6 +92,7 @@ def plan(
         info="",
         decisions=(),
         inlining=InliningCheck(inlining.value),
+        clears_relocations=bool(facts.copies(CLEARS_RELOCATIONS)),
         test_points=test_points,
     )
     _told_apart(document, made)
@@ -139,7 +143,7 @@ def _told_apart(document: Document, made: Plan) -> None:
             )
 
 
-def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
+def _with_positions(entry: ObjectPatch, facts: Facts, called: Collection[str]) -> ObjectPatch:
     return replace(
         entry,
         functions=tuple(
@@ -151,10 +155,19 @@ def _with_positions(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
                 symbol,
                 sympos=_position(entry, symbol.name, symbol.sympos, facts),
                 exported=entry.name is None and _is_exported(symbol, facts),
+                callable=entry.name is not None and _is_function(entry.name, symbol, facts, called),
             )
             for symbol in entry.symbols
         ),
     )
+
+
+def _is_function(object_: str, symbol: SymbolUse, facts: Facts, called: Collection[str]) -> bool:
+    """As the module has it; of a test target, which is not built yet, as the sources use it."""
+    copies = copies_of(facts, object_, symbol.name)
+    if copies is None:
+        return symbol.c_name in called
+    return copies[(symbol.sympos or 1) - 1].type in "tT"
 
 
 def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
@@ -186,11 +199,14 @@ def _inlining(document: Document, objects: Sequence[ObjectPatch], facts: Facts) 
     return Decision(what="inlining", value=value.value, why=why)
 
 
-def _how_resolved(symbol: SymbolUse) -> str:
+def _how_resolved(symbol: SymbolUse, *, module: bool) -> str:
     if symbol.exported:
         return "this kernel exports it: an ordinary symbol, with its checksum"
     of = f"position {symbol.sympos} of several" if symbol.sympos else "the only one"
-    return f"{of} of that name; the kernel finds it when the patch is loaded"
+    if not module:
+        return f"{of} of that name; the kernel finds it when the patch is loaded"
+    kind = "a function, called by a stub" if symbol.callable else "data, reached by a pointer"
+    return f"{kind}; {of} of that name, found whenever the module is there"
 
 
 def info_json(made: Plan) -> str:
@@ -270,8 +286,14 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             yield Decision(
                 what=f"symbol {entry.name or 'vmlinux'}:{symbol.name}",
                 value=symbol.c_name,
-                why=_how_resolved(symbol),
+                why=_how_resolved(symbol, module=entry.name is not None),
             )
+    if made.with_slots:
+        yield Decision(
+            what="slots",
+            value="cleared by the kernel" if made.clears_relocations else "cleared by the glue",
+            why="what is written for a module must be gone before it is loaded again",
+        )
     if made.anchor.functions == ():
         yield Decision(
             what="anchor",

@@ -22,11 +22,13 @@ FIXES = EXAMPLES / "fixes"
 CASES = [
     ("proc-cmdline", False),
     ("saved-cmdline", False),
+    ("loop-dio", False),
     ("../tests/guest/patches/nap", False),
     ("conn-limit", False),
     ("conn-limit", True),
     ("conn-limit-2", True),
     ("../tests/guest/patches/hooks", False),
+    ("../tests/guest/patches/slots", False),
     ("../tests/guest/patches/ticks", True),
     ("../tests/guest/patches/visits", False),
     ("../tests/guest/patches/crowd", False),

@@ -36,21 +36,25 @@ def module(
     sections: Sequence[str] = (),
     parts: Mapping[str, bytes] | None = None,
     livepatch: Sequence[str] = (),
-    defined: Sequence[str] = (),
+    defined: Mapping[str, str] | None = None,
     code: Mapping[str, bytes] | None = None,
     relocations: Mapping[str, Sequence[Reloc]] | None = None,
     machine: int = X86_64,
     type_: int = RELOCATABLE,
 ) -> bytes:
     """``code``: sections that are loaded; ``relocations``: those of each, by the section's name, or
-    by that of a relocation section and the section that it is for."""
-    names_ = (*undefined, *weak, *livepatch, *defined)
+    by that of a relocation section and the section that it is for; ``defined``: a symbol, and its
+    section."""
+    names_ = (*undefined, *weak, *livepatch, *(defined or {}))
+    order = [".modinfo", ".symtab", ".strtab", *sections, *(parts or {}), *(code or {})]
     strings = b"\0" + b"".join(f"{name}\0".encode() for name in names_)
     symbols = bytes(24)
     for name in names_:
         bind = _WEAK if name in weak else _GLOBAL
         at = strings.index(f"\0{name}\0".encode()) + 1
-        home = _SHN_LIVEPATCH if name in livepatch else 1 if name in defined else 0
+        home = _SHN_LIVEPATCH if name in livepatch else 0
+        if defined and name in defined:
+            home = order.index(defined[name]) + 1
         symbols += struct.pack("<IBBHQQ", at, bind << 4, 0, home, 0, 0)
     info = b"".join(f"{entry}\0".encode() for entry in modinfo)
     made = [

@@ -7,10 +7,14 @@
 
 struct klp_object;
 struct klp_state;
+struct module;
 
 #include "target/conn.h"
 
 #include "conn_ext.h"
+
+/* What THIS_MODULE is in conn's own code; NULL while it is not loaded. */
+struct module *lp_module_conn(void);
 
 /*
  * Transform conn. The form of an instance is told by its marker, under

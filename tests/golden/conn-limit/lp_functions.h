@@ -7,11 +7,13 @@
 #define LP_FUNCTIONS_H
 
 struct klp_object;
+struct module;
 
 void lp_conn_free(void);
 void lp_conn_syn(void);
 void lp_conn_ack(void);
 void lp_conn_wait(void);
 void lp_conn_limit_show(void);
+struct module *lp_module_conn(void);
 
 #endif

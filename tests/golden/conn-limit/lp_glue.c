@@ -140,17 +140,21 @@ static void lp_post_unpatch(struct klp_object *obj)
 	mutex_unlock(&lp_phase_lock);
 }
 
+static struct module *lp_target_conn;	/* NULL: it is not loaded; written in callbacks */
+
+struct module *lp_module_conn(void)
+{
+	return READ_ONCE(lp_target_conn);
+}
+
 /* conn: with the patch, or while it is being loaded, before its own init runs. */
 static int lp_pre_patch_conn(struct klp_object *obj)
 {
-	int err = 0;
-
-	if (err)
-		return err;	/* no callback comes after this one */
+	WRITE_ONCE(lp_target_conn, obj->mod);
 	mutex_lock(&lp_phase_lock);
 	lp_set_target_conn(obj->mod);
 	mutex_unlock(&lp_phase_lock);
-	return err;
+	return 0;
 }
 
 /*
@@ -173,6 +177,7 @@ static void lp_post_unpatch_conn(struct klp_object *obj)
 	mutex_lock(&lp_phase_lock);
 	lp_set_target_conn(NULL);
 	mutex_unlock(&lp_phase_lock);
+	WRITE_ONCE(lp_target_conn, NULL);
 }
 
 static struct klp_func lp_funcs_vmlinux[] = {

@@ -7,6 +7,7 @@
 #define LP_FUNCTIONS_H
 
 struct klp_object;
+struct module;
 
 void lp_cmdline_proc_show(void);
 

@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[bytes, Sequence[Wanted], str]] = {
         "symbol .klp.sym.vmlinux.foo,0: it was converted already",
     ),
     "a symbol that a source defines": (
-        module(weak=[], defined=["foo"]),
+        module(weak=[], defined={"foo": ".text"}, relocations={}),
         [FOO],
         "symbol foo: is listed as one of vmlinux, and a source defines it",
     ),

@@ -302,4 +302,16 @@ PLAN_CASES = (
         [("replaces",)],
         changes={"replaces": ["conn-limit"]},
     ),
+    *(
+        PlanCase(
+            needs.symbols_of_modules_are_the_kernels,
+            f"{name} by {mode}",
+            mode,
+            "auto",
+            [("objects", 0, "symbols")] if name == "conn" and mode is ModeName.KPATCH else [],
+            changes={"objects": [{"name": name, "functions": [], "symbols": ["a"]}]},
+        )
+        for name in ("vmlinux", "conn")
+        for mode in (ModeName.HYBRID, ModeName.KPATCH)
+    ),
 )

@@ -148,6 +148,14 @@ CASES = (
         _body("if (static_branch_unlikely(&key))"),
         changes=objects("vmlinux"),
     ),
+    # -- this-module-is-the-patch
+    CodeCase(source.this_module_is_the_patch, "of a module", _body("get(THIS_MODULE);"), [3]),
+    CodeCase(
+        source.this_module_is_the_patch,
+        "of vmlinux",
+        _body("get(THIS_MODULE);"),
+        changes=objects("vmlinux"),
+    ),
     # -- transform-is-called
     CodeCase(conversion.transform_is_called, "never", _changed("lp_convert_conn(c)", ";"), [0]),
     CodeCase(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 from lppack.rules import support
 from tests.unit.rules.cases import Case, transform
-from tests.unit.samples import full
 
 _WORLD = {"for_each": "lp_e", "prepare": "lp_p", "check": "lp_c", "finish": "lp_f"}
 
@@ -13,12 +12,6 @@ CASES = (
         {"kthreads": "patched-set", "interdependent": [["conn_open", "s_show"]]},
     ),
     Case(support.not_yet_supported, "who calls whom", {"workload": {"calls": {}}}),
-    Case(
-        support.not_yet_supported,
-        "symbols of a module",
-        {"objects": [{**full()["objects"][0], "symbols": ["a", {"name": "b", "as": "c"}]}]},
-        [("objects", 0, "symbols")],
-    ),
     Case(
         support.not_yet_supported,
         "no way back",

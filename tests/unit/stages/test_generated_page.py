@@ -28,7 +28,7 @@ def general(name: str) -> str:
     """With T, V, N and M instead of the names of one patch."""
     name = re.sub(r"conn_ext(_v)\d", r"V\1N", name)
     name = name.replace("conn_ext", "V")
-    letter = "M" if re.search(r"patch_conn$|set_target_conn$", name) else "T"
+    letter = "M" if re.search(r"(patch|set_target|module)_conn$", name) else "T"
     return re.sub(r"_conn$", f"_{letter}", name)
 
 
@@ -48,6 +48,8 @@ def test_every_answer_is_given_and_of_a_function_that_there_is() -> None:
     generated = {general(name) for golden in GOLDEN.iterdir() for name in functions(golden.name)}
     # Those that need a constructor, a state of the author's, or hooks of a module.
     generated |= {"lp_construct_V", "lp_state", "lp_post_patch_M"}
+    # Those of lp_slots.c.
+    generated |= {"lp_slots_fill_M", "lp_slots_clear_M", "lp_slots_done_M"}
     rows = {name: cells for name, cells in documented().items() if name.startswith(("lp_", "V_"))}
     locks = {"lp_phase_lock", "lp_trackings_lock"}
     assert rows.keys() - locks == generated

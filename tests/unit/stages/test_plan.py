@@ -20,7 +20,7 @@ from lppack.stages.load import load
 from lppack.stages.plan import plan
 from lppack.stages.release import release
 from lppack.stages.validate import validate
-from tests.unit.fake_facts import CONFIG, DEEP, FACTS, symbol
+from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
 from tests.unit.samples import RELEASE, VERSION, kernel, stubs
 
 HEAD = """\
@@ -475,3 +475,39 @@ def test_symbols_get_their_positions(tmp_path: Path) -> None:
 def test_an_exported_symbol_of_the_kernel_stays_an_ordinary_one(tmp_path: Path) -> None:
     made = planned(tmp_path, one("cmdline_proc_show") + "    symbols: [_printk]\n")
     assert made.resolved == ()
+
+
+def test_symbols_of_a_module_are_functions_or_data(tmp_path: Path) -> None:
+    text = one("lo_open", object_="loop") + "    symbols: [{name: lo_open, as: loop_open}]\n"
+    made = planned(tmp_path, text)
+    (entry,) = made.with_slots
+    assert [slot.slot for slot in entry.slots] == ["lp_old_lp_x", "lp_slot_loop_open"]
+    assert entry.symbols[0].callable
+    assert "lp_slots.o" in made.objects
+    assert not made.clears_relocations
+    told = {item.what: item.value for item in made.decisions}
+    assert told["slots"] == "cleared by the glue"
+
+
+def test_a_kernel_that_clears_relocations_is_known_by_the_function_that_does(
+    tmp_path: Path,
+) -> None:
+    named = [*FACTS.objects["vmlinux"], symbol(abi.CLEARS_RELOCATIONS)]
+    made = planned(tmp_path, one("ep_poll"), FakeFacts({**FACTS.objects, "vmlinux": named}))
+    assert made.clears_relocations
+
+
+def test_symbols_of_a_test_target_are_what_the_sources_take_them_for(tmp_path: Path) -> None:
+    text = one("conn_open", object_="conn") + (
+        "    symbols: [lp_x, conn_table]\ntest: {targets: [conn]}\n"
+    )
+    text = text.replace("new: lp_x", "new: lp_y").replace("symbols: [lp_x", "symbols: [conn_find")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/Kbuild").write_text("obj-m := conn.o\n")
+    (tmp_path / "target/conn.c").write_text("int x;\n")
+    (tmp_path / "conn.h").write_text("int conn_find(int n);\nextern int conn_table[4];\n")
+    made = planned(tmp_path, text + "headers: [conn.h]\n")
+    assert [(s.name, s.callable) for s in made.modules[0].symbols] == [
+        ("conn_find", True),
+        ("conn_table", False),
+    ]
