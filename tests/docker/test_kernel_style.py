@@ -93,7 +93,12 @@ def _is_string(row: str) -> bool:
     return Path(path).read_text().splitlines()[int(number) - 1].strip().startswith('"')
 
 
-@pytest.mark.parametrize(("name", "test_points"), CASES)
+#: Text of the kernel that is older than checkpatch, copied as it stands so that it can be compared.
+COPIED = {"fixes/loop-block-size"}
+CHECKED = [case for case in CASES if case[0] not in COPIED]
+
+
+@pytest.mark.parametrize(("name", "test_points"), CHECKED)
 def test_checkpatch_is_content(name: str, test_points: bool, tmp_path: Path) -> None:
     folder = sources(name, test_points, tmp_path).manifest.folder
     files = [path for path in (tmp_path, folder) for path in path.rglob("*.[ch]")]
