@@ -28,6 +28,7 @@ from lppack.ids import Ids
 from lppack.model import Bundle, Kernel, Manifest, Plan, SourceTree, Step
 from lppack.stages.apply import Control
 from lppack.stages.inspect import Inspection, inspect
+from lppack.stages.sign import Signer, sign
 from lppack.stages.status import PatchReport
 from lppack.stages.test import StepResult
 
@@ -331,8 +332,9 @@ def make_bundle(
     builder: str,
     on_line: Say,
     released: Sequence[tuple[str, str]] = (),
+    signer: Signer | None = None,
 ) -> Built:
-    """generate, build, link, bundle."""
+    """generate, build, link, sign if there is a signer, bundle."""
     from lppack.stages.build import build
     from lppack.stages.bundle import bundle, read
     from lppack.stages.generate import generate
@@ -340,6 +342,8 @@ def make_bundle(
 
     tree = generate(plan)
     module = link(build(tree, open_builder(builder, on_line)))
+    if signer is not None:
+        module = sign(module, signer)
     path = bundle(module, tree, folder, released=released)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)
 

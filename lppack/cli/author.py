@@ -22,6 +22,7 @@ from lppack.cli.output import FORMAT, build_log, note, problem_json, progress, r
 from lppack.cli.sarif import sarif
 from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
 from lppack.model import Plan
+from lppack.stages.sign import Signer
 from lppack.stages.test import StepResult
 
 
@@ -169,6 +170,19 @@ def generate(patch: Path, kernel: str | None, output: Path) -> None:
     is_flag=True,
     help="With --release: build although inlining was not checked; the bundle says so.",
 )
+@click.option(
+    "--sign-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Sign with this private key (PEM); its passphrase is read from KBUILD_SIGN_PIN. The key "
+    "does not go into the container.",
+)
+@click.option(
+    "--sign-cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The certificate of the key, which the kernels trust.",
+)
 @FORMAT
 def build(
     patches: tuple[Path, ...],
@@ -180,6 +194,8 @@ def build(
     deep: bool,
     release: bool,
     inlining_unchecked: bool,
+    sign_key: Path | None,
+    sign_cert: Path | None,
     format_: str,
 ) -> None:
     """Build one bundle for each patch and each kernel.
@@ -190,6 +206,9 @@ def build(
     """
     if inlining_unchecked and not release:
         raise click.UsageError("--inlining-unchecked goes with --release")
+    if (sign_key is None) is not (sign_cert is None):
+        raise click.UsageError("--sign-key and --sign-cert go together")
+    signer = Signer(key=sign_key, certificate=sign_cert) if sign_key and sign_cert else None
     plans = [
         pipeline.make_plan(
             patch, kernel=kernel, engine=engine, mode=mode, deep=note if deep else None
@@ -205,7 +224,7 @@ def build(
     for made, words in zip(plans, released, strict=True):
         with build_log(f"building {made.name} for {made.kernel.release}") as on_line:
             built = pipeline.make_bundle(
-                made, output, builder=builder, on_line=on_line, released=words
+                made, output, builder=builder, on_line=on_line, released=words, signer=signer
             )
         bundles.append(built)
         if format_ != "json":

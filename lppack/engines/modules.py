@@ -37,7 +37,8 @@ def insert(host: Host, module: str, ko: Path) -> None:
 
 def _log(host: Host, module: str) -> list[str]:
     done = host.run(["dmesg"], limit=LIMIT)
-    wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod")
+    # "Loading of": kernel/module/signing.c, module_sig_check() (v6.1).
+    wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod|Loading of ")
     return [line for line in done.out.splitlines() if wanted.search(line)][-4:]
 
 

@@ -186,7 +186,7 @@ def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
         return
     yield Refusal(
         f"{view.host.name} takes signed modules only ({why}), and {bundle.module} is not signed",
-        "sign it with a key that the kernel trusts",
+        "sign it with a key that the kernel trusts: lppack build --sign-key --sign-cert",
     )
 
 
