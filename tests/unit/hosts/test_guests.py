@@ -141,7 +141,7 @@ def test_qemu_gets_relative_names_and_absolute_inputs() -> None:
     assert pairs["-kernel"] == "/k/vmlinuz"
     assert pairs["-initrd"] == "/k/initramfs"
     assert pairs["-m"] == "300"
-    assert pairs["-append"] == "console=ttyS0 panic=-1 quiet"
+    assert pairs["-append"] == "console=ttyS0 panic=-1 no_timer_check quiet"
     assert pairs["-serial"] == "file:console.log"
     assert "-no-reboot" in argv
 
