@@ -91,12 +91,16 @@ int main(int argc, char **argv)
 	}
 	snprintf(holder, sizeof(holder), "/tmp/%s.pid", argv[2]);
 	if (argc > 3) {
+		pid_t child;
+
 		own_namespace();
 		put(VALUE, atoi(argv[3]), 0);
-		if (daemon(0, 0))
-			return 1;
-		put(holder, getpid(), O_CREAT | O_TRUNC);
-		pause();
+		child = fork();
+		if (!child)
+			pause();
+		/* Before this ends, so that who asks next finds it. */
+		put(holder, child, O_CREAT | O_TRUNC);
+		return child < 0;
 	}
 	enter(number(holder));
 	printf("value %d\n", number(VALUE));
