@@ -156,7 +156,26 @@ def symbols_have_checksums(
         yield Fault(_WHERE, f"kernel {kernel.release} is built without CONFIG_MODVERSIONS")
 
 
-RULES: tuple[TargetRule, ...] = (kernel_is_named,)
+def interrupts_are_not_threads(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """A transform of `context` softirq or irq needs a kernel without CONFIG_PREEMPT_RT.
+
+    There spin_lock() sleeps (include/linux/spinlock_rt.h), so it cannot be taken with interrupts
+    off; and who frees an instance would spin for somebody that may be preempted.
+    """
+    if not config.is_on("PREEMPT_RT"):
+        return
+    for pointer, entry in document.mappings("transforms"):
+        if entry.get("context") in ("softirq", "irq"):
+            yield Fault(
+                (*pointer, "context"),
+                f"{kernel.release} has CONFIG_PREEMPT_RT: its spinlocks sleep",
+                "choose a kernel without it",
+            )
+
+
+RULES: tuple[TargetRule, ...] = (kernel_is_named, interrupts_are_not_threads)
 #: What the kernel is, and no manifest can help: refused as a fault of the environment.
 ENVIRONMENT: tuple[TargetRule, ...] = (
     kernel_can_be_live_patched,

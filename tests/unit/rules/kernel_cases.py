@@ -43,6 +43,7 @@ class TargetCase:
     release: str = RELEASE
     options: dict[str, str] = field(default_factory=dict)
     headers: str | None = None  # what they say that they are of; None: there are none
+    context: str = "process"  # of the transform
 
     @property
     def fails(self) -> bool:
@@ -243,6 +244,17 @@ TARGET_CASES = (
         "with CONFIG_TRIM_UNUSED_KSYMS",
         options={"TRIM_UNUSED_KSYMS": "y"},
     ),
+    *(
+        TargetCase(
+            target.interrupts_are_not_threads,
+            context,
+            "" if context == "process" else "its spinlocks sleep",
+            options={"PREEMPT_RT": "y"},
+            context=context,
+        )
+        for context in ("process", "softirq", "irq")
+    ),
+    TargetCase(target.interrupts_are_not_threads, "not real time", context="irq"),
     TargetCase(target.kernel_is_new_enough, "just", release="5.5.0-1-amd64"),
     TargetCase(target.kernel_is_new_enough, "not", "is older than 5.5", "5.4.0-26-generic"),
     TargetCase(target.kernel_is_new_enough, "a name", release="my-kernel"),

@@ -32,7 +32,9 @@ def test_rule_of_symbols(case: KernelCase) -> None:
 
 @pytest.mark.parametrize("case", TARGET_CASES, ids=title)
 def test_rule_of_the_kernel(case: TargetCase, tmp_path: Path) -> None:
-    faults = list(case.rule(document(full()), case.kernel(tmp_path), case.config()))
+    [transform] = full()["transforms"]
+    patch = document(full(transforms=[{**transform, "context": case.context}]))
+    faults = list(case.rule(patch, case.kernel(tmp_path), case.config()))
     assert bool(faults) is case.fails
     assert all(case.says in fault.message for fault in faults)
 
