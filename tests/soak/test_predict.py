@@ -25,7 +25,7 @@ from lppack.stages.test import load_targets
 
 pytestmark = pytest.mark.guest
 
-PATCH = Path(__file__).parent / "patches/visits"
+PATCH = Path(__file__).parents[1] / "guest/patches/visits"
 LOOKS, EVERY = 300, 0.35  # seconds between two looks at the stacks
 ROUNDS = 12  # each a patch and an unpatch
 
