@@ -76,6 +76,7 @@ def example_of(command: click.Command) -> str:
 
 def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
     wanted = {example_of(command) for _, command in leaves(commands)} | {example_of(commands)}
+    shutil.copyfile(EXAMPLES / "fixes/prctl-auxv/upstream.diff", terminal.folder / "fix.diff")
     typed = []
     for line in (
         "lppack doctor",
@@ -84,6 +85,10 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack validate examples/proc-cmdline",
         "lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'",
         "lppack plan examples/conn-limit",
+        "lppack simulate examples/conn-limit --compare",
+        "lppack ids list examples/conn-limit",
+        "lppack ids new conn-limit/shadow/conn_ext/2",
+        "lppack draft fix.diff --kernel 6.1.0-47-amd64 -o my-patch",
         "lppack generate examples/proc-cmdline -o sources",
         "lppack build examples/proc-cmdline",
         "lppack build examples/conn-limit",
@@ -109,7 +114,7 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
 def test_the_readme_works_as_it_is_written(terminal: Terminal) -> None:
     text = (ROOT / "README.md").read_text()
     lines = re.findall(r"^    (lppack .*)$", text, re.MULTILINE)
-    assert len(lines) == 10
+    assert len(lines) == 11
     out = {line: terminal.type(line) for line in lines}
     assert "live patched" in out["lppack guest shell demo cat /proc/cmdline"]
     assert re.search(r"^    python3 -m venv .venv && .venv/bin/pip install -e", text, re.MULTILINE)
