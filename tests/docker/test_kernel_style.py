@@ -93,7 +93,11 @@ def checkpatch(*files: Path) -> list[str]:
     folder = kernel_scripts()
     argv = ["perl", folder / "checkpatch.pl", "--no-tree", "--strict", "--terse", "--show-types"]
     done = subprocess.run(
-        [*map(str, argv), "-f", *map(str, files)], capture_output=True, text=True, timeout=120
+        [*map(str, argv), "-f", *map(str, files)],
+        cwd=folder,  # it leaves a cache where it runs
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     rows = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
     assert done.returncode in (0, 1), done.stderr
