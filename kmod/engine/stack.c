@@ -38,6 +38,7 @@ struct lpe_range {
  */
 static const char * const lpe_border_names[] = {
 	"exit_to_user_mode_prepare", "exit_to_user_mode_loop",
+	"syscall_exit_to_user_mode", "irqentry_exit_to_user_mode",
 	"syscall_trace_enter", "syscall_trace_enter.constprop.0",
 	"syscall_exit_to_user_mode_prepare", "syscall_exit_work", "syscall_exit_work.constprop.0",
 };

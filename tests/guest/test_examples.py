@@ -27,3 +27,11 @@ def test_example(name: str, pattern: str | None) -> None:
     assert ran.rc == 0, ran.err
     checks = [check for step in ran.json["steps"] for check in step["checks"]]
     assert checks and all(check["ok"] for check in checks)
+
+
+@pytest.mark.parametrize("mode", ("hybrid", "kpatch", "kgraft", "checkpoint"))
+def test_the_engine_on_the_next_debian(mode: str) -> None:
+    words = ("--engine", "consistency", "--mode", mode, "--kernel", TRIXIE, "--format", "json")
+    ran = lppack("test", EXAMPLES / "saved-cmdline", *words)
+    assert ran.rc == 0, ran.err
+    assert (ran.json["engine"], ran.json["mode"]) == ("consistency", mode)
