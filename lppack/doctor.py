@@ -4,7 +4,7 @@
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from lppack.builders.protocol import compiler_of
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
 from lppack.kernel import libdw
-
-Say = Callable[[str], None]
+from lppack.proc import Say
 
 DISK_NEEDED = 3 * 2**30
 _DOCKERD = ("dockerd", "--iptables=false", "--bridge=none")

@@ -7,11 +7,14 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.errors import EnvironmentMissing
+
+#: Where the progress of something long goes, line by line.
+Say = Callable[[str], None]
 
 #: What a child inherits; everything else is named by the caller.
 _INHERITED = ("PATH", "HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")

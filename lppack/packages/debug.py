@@ -12,7 +12,7 @@ import lzma
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -20,8 +20,7 @@ from lppack import store
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages.apt import Apt
-
-Say = Callable[[str], None]
+from lppack.proc import Say
 
 _TIMEOUT = 60.0  # seconds without a byte
 _LARGEST = 2 << 30  # a vmlinux with debug information is 0.6 to 0.9 GB

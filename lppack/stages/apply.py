@@ -2,7 +2,6 @@
 """apply: phase 1 and, unless told otherwise, phase 2. All waiting and undoing is here, once."""
 
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from lppack.errors import (
 )
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
+from lppack.proc import Say
 from lppack.rules.host import RULES, WARNINGS, View
 from lppack.stages.status import PatchReport, report
 
@@ -26,8 +26,6 @@ TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 
 _POLL = 0.2
 _UNDO = 60.0  # seconds to put a target back
 _UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
-
-Say = Callable[[str], None]
 
 
 def silent(_line: str) -> None:

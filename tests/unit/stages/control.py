@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lppack.engines.livepatch import Livepatch
-from lppack.stages.apply import Control, Say, silent
+from lppack.proc import Say
+from lppack.stages.apply import Control, silent
 from tests.unit.fake_kernel import FakeHost, Patch, info
 
 MODULE = "lppack_conn_limit_2"

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The order of the stages, known here alone."""
+
+from lppack.pipeline.build import Built, make_bundle, make_tree, open_builder, write_tree
+from lppack.pipeline.check import (
+    check_release,
+    ids_of,
+    inspect_file,
+    make_plan,
+    problems_of,
+    reserve_id,
+)
+from lppack.pipeline.draft import Between, Drafted, make_draft
+from lppack.pipeline.guests import initramfs_for, start_guest
+from lppack.pipeline.operate import (
+    apply_bundle,
+    convert_series,
+    open_host,
+    revert_series,
+    status_of,
+)
+from lppack.pipeline.simulate import compare_modes, replay_run, sample_patch, simulate_patch
+from lppack.pipeline.trial import Trial
+
+__all__ = [
+    "Between",
+    "Built",
+    "Drafted",
+    "Trial",
+    "apply_bundle",
+    "check_release",
+    "compare_modes",
+    "convert_series",
+    "ids_of",
+    "initramfs_for",
+    "inspect_file",
+    "make_bundle",
+    "make_draft",
+    "make_plan",
+    "make_tree",
+    "open_builder",
+    "open_host",
+    "problems_of",
+    "replay_run",
+    "reserve_id",
+    "revert_series",
+    "sample_patch",
+    "simulate_patch",
+    "start_guest",
+    "status_of",
+    "write_tree",
+]

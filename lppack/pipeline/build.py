@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""From a plan to a bundle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.builders.protocol import Builder
+from lppack.model import Bundle, Plan, SourceTree
+from lppack.proc import Say
+from lppack.stages.sign import Signer, sign
+
+
+def open_builder(name: str, on_line: Say) -> Builder:
+    """``docker`` or ``host``."""
+    if name == "host":
+        from lppack.builders.host import HostBuilder
+
+        return HostBuilder(on_line)
+    from lppack.builders.container import ContainerBuilder
+
+    return ContainerBuilder(on_line)
+
+
+def make_tree(plan: Plan) -> SourceTree:
+    """generate."""
+    from lppack.stages.generate import generate
+
+    return generate(plan)
+
+
+def write_tree(tree: SourceTree, folder: Path) -> None:
+    from lppack.stages.generate import write
+
+    write(tree, folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    bundle: Bundle
+    cached: bool
+    seconds: float
+
+    @property
+    def path(self) -> Path:
+        return self.bundle.path
+
+
+def make_bundle(
+    plan: Plan,
+    folder: Path,
+    *,
+    builder: str,
+    on_line: Say,
+    released: Sequence[tuple[str, str]] = (),
+    signer: Signer | None = None,
+) -> Built:
+    """generate, build, link, sign if there is a signer, bundle."""
+    from lppack.stages.build import build
+    from lppack.stages.bundle import bundle, read
+    from lppack.stages.generate import generate
+    from lppack.stages.link import link
+
+    tree = generate(plan)
+    module = link(build(tree, open_builder(builder, on_line)))
+    if signer is not None:
+        module = sign(module, signer)
+    path = bundle(module, tree, folder, released=released)
+    return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What is known of a patch before anything is built."""
+
+from pathlib import Path
+
+from lppack.document import Document
+from lppack.errors import ManifestError, Problem
+from lppack.ids import Ids
+from lppack.model import Plan
+from lppack.proc import Say
+from lppack.stages.inspect import Inspection, inspect
+
+
+def problems_of(
+    path: Path, kernel: str | None, *, old: Path | None = None, deep: Say | None = None
+) -> tuple[Problem, ...]:
+    """load, validate, and with a kernel (or an older version) also what that says: all problems,
+    not the first."""
+    from lppack.stages.load import load
+    from lppack.stages.validate import problems_of as validate_problems
+
+    try:
+        document = load(path)
+        before = load(old) if old is not None else None
+    except ManifestError as error:
+        return error.problems
+    found = list(validate_problems(document))
+    if before is not None:
+        from lppack.rules.history import history_problems
+
+        found += history_problems(document, before, handed_over=_handed_over(document, before))
+    if kernel is not None:
+        from lppack.kernel.config import read_config
+        from lppack.kernel.facts import open_facts
+        from lppack.packages.kernels import resolve
+        from lppack.rules.kernel import kernel_problems
+        from lppack.rules.target import target_problems
+
+        chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
+        found += target_problems(document, chosen, read_config(chosen.config))
+        found += kernel_problems(document, open_facts(chosen, deep=deep))
+    return tuple(sorted(found, key=lambda problem: problem.sort_key))
+
+
+def _handed_over(document: Document, old: Document) -> bool:
+    """Does the id file make another name the same series?"""
+    from lppack.stages.ids import ids
+
+    name, before = document.text("name"), old.text("name")
+    if not name or not before:
+        return False
+    return ids(document.folder).series(name) == ids(old.folder).series(before)
+
+
+def ids_of(path: Path) -> tuple[Ids, dict[str, int]]:
+    """What is reserved for a patch, and every name that it has ids for."""
+    from lppack.ids import names_of
+    from lppack.rules.history import layouts_of
+    from lppack.stages.ids import ids
+    from lppack.stages.load import load
+    from lppack.stages.validate import validate
+
+    document = load(path)
+    known = ids(document.folder)
+    return known, names_of(validate(document), layouts_of(document), known)
+
+
+def reserve_id(name: str, folder: Path) -> tuple[int, Path]:
+    """A new name in the id file of a repository."""
+    from lppack.stages.ids import reserve
+
+    return reserve(name, folder)
+
+
+def make_plan(
+    path: Path,
+    *,
+    kernel: str | None = None,
+    engine: str = "auto",
+    mode: str | None = None,
+    test_points: bool = False,
+    deep: Say | None = None,
+) -> Plan:
+    """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of."""
+    from lppack.kernel.config import read_config
+    from lppack.kernel.facts import open_facts
+    from lppack.packages.kernels import resolve
+    from lppack.stages.ids import ids
+    from lppack.stages.load import load
+    from lppack.stages.plan import plan
+    from lppack.stages.validate import validate
+
+    document = load(path)
+    manifest = validate(document)
+    reserved = ids(document.folder)
+    chosen = resolve(kernel, manifest.kernels)
+    return plan(
+        document,
+        manifest,
+        chosen,
+        open_facts(chosen, deep=deep),
+        read_config(chosen.config),
+        engine=engine,
+        mode=mode,
+        test_points=test_points,
+        ids=reserved,
+    )
+
+
+def check_release(plan: Plan, *, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
+    """release."""
+    from lppack.stages.release import release
+
+    return release(plan, inlining_unchecked=inlining_unchecked)
+
+
+def inspect_file(path: Path, kernel: str | None) -> Inspection:
+    """inspect; with a kernel also what that says."""
+    from lppack.packages.kernels import resolve
+
+    return inspect(path, resolve(kernel, ()) if kernel else None)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Guests, with the test targets of patches in them."""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lppack import resources, store
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle, Kernel
+from lppack.pipeline.build import make_bundle, open_builder
+from lppack.pipeline.check import make_plan
+
+
+def initramfs_for(kernel: Kernel, builder: str) -> Path:
+    """The initramfs of lppack's guests, made once for a kernel and an agent."""
+    from lppack.hosts import initramfs
+    from lppack.packages.kernels import fetch_file
+    from lppack.stages.build import build_program
+
+    made_by = open_builder(builder, lambda _line: None)
+    agent = build_program(resources.template_dir() / "guest/agent.c", made_by)
+    busybox = fetch_file("busybox-static", "bin/busybox")
+    key = hashlib.sha256(
+        b"\0".join((agent.read_bytes(), busybox.read_bytes(), kernel.version.encode()))
+        + Path(initramfs.__file__).read_bytes()
+    ).hexdigest()[:16]
+    out = store.cache_dir() / "initramfs" / f"{kernel.release}-{key}.cpio"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        initramfs.make(kernel, agent, busybox, out)
+    return out
+
+
+def start_guest(
+    name: str,
+    *,
+    kernel: str | None,
+    builder: str,
+    targets: Sequence[str] = (),
+    words: Sequence[str] = (),
+) -> None:
+    """A guest that outlives this command, with the test targets of patches loaded."""
+    from lppack.hosts import guests
+    from lppack.packages.kernels import resolve
+
+    chosen = resolve(kernel, ("6.1.0-*-amd64",))
+    host = guests.start(name, chosen, initramfs_for(chosen, builder), cmdline=tuple(words))
+    try:
+        for target in targets:
+            plan = make_plan(Path(target), kernel=kernel or chosen.release)
+            with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+                built = make_bundle(plan, Path(folder), builder=builder, on_line=lambda _line: None)
+                _load_targets(host, built.bundle, Path(folder), chosen)
+    except BaseException:
+        guests.stop(name)
+        raise
+
+
+def _load_targets(host: Host, bundle: Bundle, folder: Path, kernel: Kernel) -> None:
+    from lppack.stages.bundle import extract
+    from lppack.stages.test import load_modules, load_targets
+
+    extract(bundle.path, folder)
+    load_modules(host, bundle, kernel)
+    load_targets(host, bundle, folder)

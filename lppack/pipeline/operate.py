@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""A bundle on a host, and back."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lppack.consistency import EngineName
+from lppack.errors import EnvironmentMissing
+from lppack.hosts.protocol import Host
+from lppack.model import Bundle
+from lppack.proc import Say
+from lppack.stages.apply import Control
+from lppack.stages.status import PatchReport
+
+
+@contextlib.contextmanager
+def open_host(on: str) -> Iterator[Host]:
+    """``local`` or ``guest:NAME``."""
+    if on == "local":
+        from lppack.hosts.local import LocalHost
+
+        _need_root()
+        yield LocalHost()
+    elif on.startswith("guest:"):
+        from lppack.hosts import guests
+
+        host = guests.connect(on.removeprefix("guest:"))
+        try:
+            yield host
+        finally:
+            host.close()
+    else:
+        raise EnvironmentMissing(f'"{on}" is not a host', hint="local, guest:NAME, or simulated")
+
+
+def _need_root() -> None:
+    import os
+
+    if os.geteuid() != 0:
+        raise EnvironmentMissing(
+            "only root can load a live patch on this machine",
+            hint="run it as root, or try it in a guest: lppack guest start demo",
+        )
+
+
+@contextlib.contextmanager
+def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Control]:
+    """Drives the engine of a host; ``bundles`` are those that may be loaded."""
+    if on == EngineName.SIMULATED:
+        from lppack.engines import simulated as memory
+
+        with memory.stored(memory.state_file()) as kernel:
+            yield Control(
+                engine=memory.Simulated(kernel, *bundles),
+                host=memory.SimulatedHost(kernel),
+                clock=memory.SimulatedClock(kernel),
+                timeout=timeout,
+                say=say,
+            )
+        return
+    from lppack.engines.kernel import KernelEngines
+
+    loads = bundles[0].engine if bundles else EngineName.LIVEPATCH
+
+    with open_host(on) as host:
+        yield Control(engine=KernelEngines(host, loads), host=host, timeout=timeout, say=say)
+
+
+def apply_bundle(
+    path: Path, on: str, *, convert: bool, timeout: float, dry_run: bool, say: Say
+) -> PatchReport | None:
+    """apply; None for a dry run, after all that can be refused early was looked at."""
+    from lppack.stages.apply import apply, refuse_early
+    from lppack.stages.bundle import extract, read
+
+    bundle = read(path)
+    with (
+        tempfile.TemporaryDirectory(prefix="lppack-") as folder,
+        _control(on, bundle, timeout=timeout, say=say) as control,
+    ):
+        if dry_run:
+            refuse_early(control, bundle)
+            return None
+        extract(path, Path(folder))
+        return apply(control, bundle, Path(folder) / f"{bundle.module}.ko", convert=convert)
+
+
+def convert_series(series: str, on: str, *, say: Say) -> PatchReport:
+    from lppack.stages.convert import convert
+
+    with _control(on, timeout=60.0, say=say) as control:
+        return convert(control, series)
+
+
+def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport:
+    from lppack.stages.revert import revert
+
+    with _control(on, timeout=timeout, say=say) as control:
+        return revert(control, series)
+
+
+def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
+    from lppack.stages.revert import find
+    from lppack.stages.status import status
+
+    with _control(on, timeout=60.0, say=lambda _line: None) as control:
+        if series is not None:
+            module = find(control, series).module
+            every = status(control.engine, control.host.name)
+            return tuple(patch for patch in every if patch.module == module)
+        return status(control.engine, control.host.name)

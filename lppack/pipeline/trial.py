@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The steps of ``lppack test``."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lppack import store
+from lppack.errors import ConsoleFault, LostHost
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle, Kernel, Step
+from lppack.pipeline.build import make_bundle
+from lppack.pipeline.check import make_plan
+from lppack.pipeline.guests import initramfs_for
+from lppack.proc import Say
+from lppack.stages.apply import Control
+from lppack.stages.test import StepResult
+
+
+class Trial:
+    """One run of ``lppack test``: build if it is a patch, boot a private guest, go the steps."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kernel: str | None = None,
+        engine: str = "auto",
+        mode: str | None = None,
+        builder: str = "docker",
+        timeout: float = 60.0,
+        test_points: bool = False,
+    ) -> None:
+        self.path = path
+        self.kernel = kernel
+        self.engine = engine
+        self.mode = mode
+        self.builder = builder
+        self.timeout = timeout
+        self.test_points = test_points
+        self.bundle: Bundle | None = None
+        self.console: Path | None = None
+        self.steps_done: list[StepResult] = []
+
+    @property
+    def ok(self) -> bool:
+        return len(self.steps_done) == len(Step) and all(step.ok for step in self.steps_done)
+
+    @property
+    def title(self) -> str:
+        bundle = self.bundle
+        name = f"{bundle.series} {bundle.version}" if bundle else str(self.path)
+        return f"{name} on {bundle.release}" if bundle else name
+
+    @property
+    def compared(self) -> int:
+        """How many checks were compared, over all steps."""
+        return sum(len(step.checks) for step in self.steps_done)
+
+    @property
+    def failed_checks(self) -> str:
+        checks = [check for step in self.steps_done for check in step.checks]
+        return f"{sum(not check.ok for check in checks)} of {len(checks)}"
+
+    def steps(self, say: Say) -> Iterator[StepResult]:
+        """Yields each step when it is done. Raises whatever any stage raises."""
+        from lppack.hosts.guest import boot
+        from lppack.stages.bundle import extract
+        from lppack.stages.test import load_modules
+
+        with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+            work = Path(folder)
+            kernel = self._bundle(work, say)
+            assert self.bundle is not None
+            extract(self.bundle.path, work / "bundle")
+            say(f"booting {kernel.release} in a private guest")
+            initramfs = initramfs_for(kernel, self.builder)
+            try:
+                with boot(
+                    kernel,
+                    work=work / "g",
+                    initramfs=initramfs,
+                    cmdline=self.bundle.test.boot,
+                ) as host:
+                    try:
+                        load_modules(host, self.bundle, kernel)
+                        yield from self._run(host, work / "bundle", say)
+                    except LostHost as error:
+                        if found := host.faults():
+                            raise ConsoleFault(
+                                "the guest's kernel died of this:\n  " + "\n  ".join(found)
+                            ) from error
+                        raise
+            except (ConsoleFault, LostHost) as error:
+                self._keep_console(work / "g")
+                error.hint = f"the whole console: {self.console}"
+                raise
+            finally:
+                self._keep_console(work / "g")
+
+    def _bundle(self, work: Path, say: Say) -> Kernel:
+        from lppack.packages.kernels import resolve
+        from lppack.stages.bundle import SUFFIX, read
+
+        if self.path.suffix == SUFFIX:
+            self.bundle = read(self.path)
+            return resolve(self.kernel or self.bundle.release, ())
+        plan = make_plan(
+            self.path,
+            kernel=self.kernel,
+            engine=self.engine,
+            mode=self.mode,
+            test_points=self.test_points,
+        )
+        say(f"building {plan.name} {plan.version} for {plan.kernel.release}")
+        built = make_bundle(
+            plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")
+        )
+        self.bundle = built.bundle
+        return plan.kernel
+
+    def _run(self, host: GuestHost, files: Path, say: Say) -> Iterator[StepResult]:
+        from lppack.engines.kernel import KernelEngines
+        from lppack.stages.test import test
+
+        assert self.bundle is not None
+        engine = KernelEngines(host, self.bundle.engine)
+        control = Control(engine=engine, host=host, timeout=self.timeout, say=say)
+        for step in test(control, host, self.bundle, files):
+            self.steps_done.append(step)
+            yield step
+
+    def _keep_console(self, folder: Path) -> None:
+        assert self.bundle is not None
+        console = folder / "console.log"
+        if console.exists():
+            name = f"{self.bundle.series}-{self.bundle.version}_{self.bundle.release}.log"
+            self.console = store.cache_dir() / "consoles" / name
+            store.write_atomic(self.console, console.read_bytes())
