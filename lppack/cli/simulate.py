@@ -3,7 +3,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -11,10 +10,10 @@ from lppack import pipeline
 from lppack.cli import sample as sampled
 from lppack.cli.options import PATCH
 from lppack.cli.output import FORMAT, note, result, table
+from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
 from lppack.consistency import ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
-from lppack.simulator.observe import WORDS, Seen
-from lppack.simulator.runs import Run
+from lppack.simulator.observe import Seen
 from lppack.stages.simulate import Simulation
 
 
@@ -121,7 +120,7 @@ def simulate(
     if format_ == "json" and made.ok:
         result({"ok": True, **simulation_json(made)})
     elif format_ != "json":
-        click.echo("\n".join(_lines(made)))
+        click.echo("\n".join(simulation_lines(made)))
     if not made.ok:
         raise AnswerIsNo(
             f"{patch} in mode {made.mode.name}: {made.verdict}",
@@ -212,89 +211,3 @@ def _replay(patch: Path, file: Path, format_: str) -> None:
     for run in made:
         click.echo("\n".join(run_lines(run)))
     note("the run is one of this patch in this mode")
-
-
-def simulation_json(made: Simulation) -> dict[str, Any]:
-    return {
-        "verdict": made.verdict.value,
-        "mode": made.mode.name.value,
-        "method": made.mode.method,
-        "states": made.states,
-        "events": made.events,
-        "violations": [run_json(run) for run in made.violations],
-        "blockers": [
-            {"function": blocker.function, "reason": blocker.reason} for blocker in made.blockers
-        ],
-        "explored": [
-            {
-                "what": entry.what,
-                "threads": entry.threads,
-                "states": entry.states,
-                "events": entry.events,
-                "whole": entry.whole,
-            }
-            for entry in made.explored
-        ],
-        "assumptions": list(made.assumptions),
-    }
-
-
-def run_json(run: Run) -> dict[str, Any]:
-    return {
-        "shows": run.flag.name,
-        "invariant": run.invariant,
-        "message": run.says,
-        "threads": len(run.first),
-        "steps": [
-            {
-                "who": step.who,
-                "rule": step.rule,
-                "does": step.does,
-                "threads": list(step.threads),
-                "kernel": step.kernel,
-            }
-            for step in run.steps
-        ],
-    }
-
-
-def _lines(made: Simulation) -> list[str]:
-    lines = [f"assumed: {line}" for line in made.assumptions]
-    mode = made.mode
-    lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {made.verdict}"]
-    for blocker in made.blockers:
-        lines.append(f"  blocked: {blocker.reason}")
-    if made.forbidden:
-        reached = {run.flag for run in made.violations}
-        for flag in made.forbidden:
-            says = WORDS[flag]
-            lines.append(f"  {'REACHED' if flag in reached else 'never'}: {says[1]} ({says[0]})")
-    lines.append(f"  explored: {_explored(made)}")
-    for run in made.violations:
-        lines += ["", *run_lines(run)]
-    return lines
-
-
-def _explored(made: Simulation) -> str:
-    most = max(entry.threads or 0 for entry in made.explored)
-    text = f"{made.states} states, {made.events} steps, with 1 to {most} threads"
-    abstract = [entry for entry in made.explored if entry.threads is None]
-    if abstract and all(entry.whole for entry in abstract):
-        return f"{text} and, by abstraction, with any number of them"
-    return f"{text}; that is enough" if made.violations else text
-
-
-def run_lines(run: Run) -> list[str]:
-    """A run as a table: who does what, and where each thread is then."""
-    names = [f"T{number}" for number in range(1, len(run.first) + 1)]
-    rows = [("step", "who", "does", *names, "kernel"), ("0", "", "", *run.first, "not applied")]
-    rows += [
-        (str(number), step.who, f"{step.does} ({step.rule})", *step.threads, step.kernel)
-        for number, step in enumerate(run.steps, start=1)
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [f"{run.says} ({run.invariant}), after {len(run.steps)} steps:"]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines

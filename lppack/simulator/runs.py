@@ -142,8 +142,11 @@ def thread_words(m: Machine, t: Thread) -> str:
 def kernel_words(m: Machine, k: Kernel) -> str:
     """The phase, the switch words of the kernel, conversion, and the form of the objects."""
     words = [_PHASES[Phase(k.phase)]]
-    if k.sw:
-        words.append("/".join(_UNIVERSES[word] for word in k.sw))
+    if m.per_function and k.sw:
+        both = zip(m.functions, k.sw, strict=True)
+        words += [f"{name} {_UNIVERSES[word]}" for name, word in both]
+    elif k.sw:
+        words += [_UNIVERSES[word] for word in k.sw]
     if k.stopped or k.spin:
         words.append("stopped" if k.stopped else "spinning")
     if k.data:

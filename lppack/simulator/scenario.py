@@ -54,6 +54,8 @@ def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...
     first = [name for group in patch.interdependent for name in group]
     order = list(dict.fromkeys([*first, *patch.functions]))
     any_calls_any = (tuple(order[:2]), ((1,), ())) if len(order) > 1 else (tuple(order), ((0,),))
+    if not order:  # hooks alone
+        return (), ()
     if patch.calls is None:
         return any_calls_any
     calls = {name: frozenset(patch.calls.get(name, ())) & set(order) for name in order}
@@ -81,7 +83,7 @@ def _depth(calls: Sequence[Sequence[int]]) -> int:
     def below(fn: int, left: int) -> int:
         return 1 + max((below(called, left - 1) for called in calls[fn]), default=0) if left else 9
 
-    longest = max(below(fn, _DEPTH_MAX) for fn in range(len(calls)))
+    longest = max((below(fn, _DEPTH_MAX) for fn in range(len(calls))), default=0)
     return longest if longest <= _DEPTH_MAX else 2
 
 
@@ -94,7 +96,7 @@ def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) ->
         rules,
         functions=functions,
         calls=calls,
-        roots=(0,) if patch.calls is None else (),
+        roots=(0,) if functions and patch.calls is None else (),
         depth=_depth(calls),
         revert=revert,
         watch_kernel=bool(forbidden(patch.needs) & Seen.MIX_IN_KERNEL),

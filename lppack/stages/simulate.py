@@ -58,6 +58,7 @@ class Simulation:
     forbidden: tuple[observe.Seen, ...]
     violations: tuple[Run, ...]
     blockers: tuple[Blocked, ...]
+    never_ends: bool  # else blockers may go away
     explored: tuple[Explored, ...]
     assumptions: tuple[str, ...]
 
@@ -171,6 +172,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
         forbidden=tuple(observe.names(wanted)),
         violations=tuple(violations),
         blockers=blockers,
+        never_ends=never,
         explored=tuple(explored),
         assumptions=tuple(_assumptions(patch, mode)),
     )
@@ -243,11 +245,12 @@ def _ends(
 
 
 def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
-    if patch.calls is None:
-        yield (
-            "nothing is declared of who calls whom (workload: calls), so every function of the "
-            "patch may call every other, depth 2, from outside the patch"
-        )
+    if not patch.functions:
+        yield "no function is replaced: the hooks act, and what they do is not simulated"
+    elif patch.calls is None:
+        one = f"{patch.functions[0]}() may call itself"
+        may = one if len(patch.functions) == 1 else "any function of the patch may call any other"
+        yield f"nothing is declared of who calls whom (workload: calls), so {may}, two deep"
     if not scenario.forbidden(patch.needs):
         yield "the needs forbid nothing, so every mode is safe for them: declare what must hold"
     if patch.needs.transform is Transform.TRANSFORM_WORLD:

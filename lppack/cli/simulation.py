@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What simulate says of an exploration: as JSON, and for people."""
+
+from typing import Any
+
+from lppack.simulator.observe import WORDS
+from lppack.simulator.runs import Run
+from lppack.stages.simulate import Simulation
+
+
+def simulation_json(made: Simulation) -> dict[str, Any]:
+    return {
+        "verdict": made.verdict.value,
+        "mode": made.mode.name.value,
+        "method": made.mode.method,
+        "states": made.states,
+        "events": made.events,
+        "violations": [run_json(run) for run in made.violations],
+        "blockers": [
+            {"function": blocker.function, "reason": blocker.reason} for blocker in made.blockers
+        ],
+        "explored": [
+            {
+                "what": entry.what,
+                "threads": entry.threads,
+                "states": entry.states,
+                "events": entry.events,
+                "whole": entry.whole,
+            }
+            for entry in made.explored
+        ],
+        "assumptions": list(made.assumptions),
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    return {
+        "shows": run.flag.name,
+        "invariant": run.invariant,
+        "message": run.says,
+        "threads": len(run.first),
+        "steps": [
+            {
+                "who": step.who,
+                "rule": step.rule,
+                "does": step.does,
+                "threads": list(step.threads),
+                "kernel": step.kernel,
+            }
+            for step in run.steps
+        ],
+    }
+
+
+def simulation_lines(made: Simulation) -> list[str]:
+    """What is assumed first, then the verdict and what it stands on, then the runs."""
+    mode = made.mode
+    lines = [f"assumed: {line}" for line in made.assumptions]
+    lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {made.verdict}"]
+    reached = {run.flag for run in made.violations}
+    for flag in made.forbidden:
+        word = "REACHED: " if flag in reached else "never:   "
+        lines.append(f"  {word} {WORDS[flag][1]} ({WORDS[flag][0]})")
+    lines.append(f"  ends:     {ending(made)}")
+    lines.append(f"  explored: {_explored(made)}")
+    for run in made.violations:
+        lines += ["", *run_lines(run)]
+    return lines
+
+
+def ending(made: Simulation) -> str:
+    """Whether the transition comes to its end, and what may keep it open."""
+    if not made.blockers:
+        return "always, if every thread gets its turn"
+    reasons = "; ".join(blocker.reason for blocker in made.blockers)
+    return f"{'never' if made.never_ends else 'perhaps not'}: {reasons}"
+
+
+def _explored(made: Simulation) -> str:
+    most = max(entry.threads or 0 for entry in made.explored)
+    text = f"{made.states} states, {made.events} steps, with 1 to {most} threads"
+    abstract = [entry for entry in made.explored if entry.threads is None]
+    if abstract and all(entry.whole for entry in abstract):
+        return f"{text} and, by abstraction, with any number of them"
+    return f"{text}; that is enough" if made.violations else text
+
+
+def run_lines(run: Run) -> list[str]:
+    """A run as a table: who does what, and where each thread is then."""
+    names = [f"T{number}" for number in range(1, len(run.first) + 1)]
+    rows = [("step", "who", "does", *names, "kernel"), ("0", "", "", *run.first, "not applied")]
+    rows += [
+        (str(number), step.who, f"{step.does} ({step.rule})", *step.threads, step.kernel)
+        for number, step in enumerate(run.steps, start=1)
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [f"{run.says} ({run.invariant}), after {len(run.steps)} steps:"]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
