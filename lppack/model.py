@@ -80,6 +80,7 @@ class SymbolUse:
     name: str  # the kernel's; "count.3" is a static variable of a function
     c_name: str  # the author's
     sympos: int | None  # None in a manifest: to be filled in by plan
+    module: str | None = None  # that has it, and that the object depends on; None: the object has
     exported: bool = False  # by vmlinux, as plan finds out: needs no livepatch relocation
     callable: bool = False  # of a module: a function, as plan finds out; otherwise data
 

@@ -59,6 +59,18 @@ class Places:
                 return Verdict.CLONE_ONLY if clones else Verdict.MISSING, None
         return found, None
 
+    def home(self, name: str) -> tuple[str, bool]:
+        """The object that has a symbol that is used and not defined, or the module that exports
+        it; and whether there are several of that name."""
+        facts = self.facts
+        if self.module is not None:
+            if copies := facts.module_copies(self.module, name):
+                return self.module, len(copies) > 1
+            export = facts.exported(name)
+            if export is not None and export.module in facts.depends(self.module):
+                return export.module, len(facts.module_copies(export.module, name)) > 1
+        return "vmlinux", len(facts.copies(name)) > 1
+
     def several(self, name: str) -> bool:
         """Whether a position is needed to name it."""
         if self.module is None:

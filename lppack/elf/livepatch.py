@@ -27,13 +27,14 @@ class Wanted:
     """A symbol that the kernel is to resolve."""
 
     c_name: str  # undefined in the module: "dup_helper_one"
-    object: str  # that it is in: "vmlinux" or a module
-    name: str  # there: "dup_helper"
+    object: str  # of the patch, with which it is resolved: "vmlinux" or a module
+    name: str  # in the kernel: "dup_helper"
     sympos: int  # 0: the only one of that name
+    module: str | None = None  # that has it; None: the object has
 
     @property
     def klp_name(self) -> str:
-        return f"{abi.KLP_SYMBOL}{self.object}.{self.name},{self.sympos}"
+        return f"{abi.KLP_SYMBOL}{self.module or self.object}.{self.name},{self.sympos}"
 
 
 def slots_of(object_: str) -> str:

@@ -198,6 +198,16 @@ class Facts:
             sorted({s.name for s in self._module(module).symbols if is_clone(s.name, name)})
         )
 
+    def depends(self, module: str | Path) -> frozenset[str]:
+        """The modules that are there whenever that one is: those it depends on, and theirs."""
+        found: set[str] = set()
+        todo = [*self._module(module).depends]
+        while todo:
+            if (name := todo.pop()) not in found:
+                found.add(name)
+                todo += self._module(name).depends if self.has_module(name) else ()
+        return frozenset(found)
+
     def _module_neighbours(
         self, symbol: Symbol, module: str | Path
     ) -> tuple[str | None, str | None]:

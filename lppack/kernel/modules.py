@@ -37,6 +37,7 @@ class Module:
 
     path: Path
     symbols: tuple[Symbol, ...]
+    depends: tuple[str, ...] = ()  # modules whose exports it uses
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
         """All symbols of that name."""
@@ -66,7 +67,8 @@ def index_modules(directory: Path) -> dict[str, Path]:
 
 def read_module(path: Path) -> Module:
     """Reads any .ko, packed or not."""
-    return Module(path=path, symbols=parse_module(open_module(path)))
+    elf = open_module(path)
+    return Module(path=path, symbols=parse_module(elf), depends=parse_depends(elf))
 
 
 def open_module(path: Path) -> Elf:
@@ -110,6 +112,18 @@ def parse_module(elf: Elf) -> tuple[Symbol, ...]:
             )
         )
     return tuple(symbols)
+
+
+def parse_depends(elf: Elf) -> tuple[str, ...]:
+    """What modpost wrote into .modinfo, as the kernel names modules (scripts/mod/modpost.c, v6.1:
+    add_depends()); it holds each of them while it is loaded (ref_module(), kernel/module/main.c).
+    """
+    info = next((section for section in elf.sections if section.name == ".modinfo"), None)
+    for entry in elf.content(info).split(b"\0") if info else ():
+        key, _, value = entry.decode("ascii", errors="replace").partition("=")
+        if key == "depends":
+            return tuple(name.replace("-", "_") for name in value.split(",") if name)
+    return ()
 
 
 def _home(elf: Elf, entry: ElfSymbol) -> Section | None:

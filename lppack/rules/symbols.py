@@ -21,6 +21,11 @@ class Listed:
     name: str
     c_name: str
     sympos: int | None
+    module: str | None = None  # that has it; None: the object has
+
+    @property
+    def home(self) -> str:
+        return self.module or self.object
 
 
 def listed_symbols(document: Document) -> Iterator[Listed]:
@@ -35,7 +40,9 @@ def listed_symbols(document: Document) -> Iterator[Listed]:
             c_name = item.get("as", name)
             if isinstance(name, str) and isinstance(c_name, str):
                 position = sympos if isinstance(sympos, int) else None
-                yield Listed(where, object_, name, c_name, position)
+                other = item.get("module")
+                module = other if isinstance(other, str) else None
+                yield Listed(where, object_, name, c_name, position, module)
 
 
 def called_names(document: Document) -> frozenset[str]:
@@ -83,23 +90,23 @@ def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
     """The symbol is in that object, at that position (klp_find_object_symbol,
     kernel/livepatch/core.c). If not, the patch or its module would not load."""
     for listed in listed_symbols(document):
-        copies = copies_of(facts, listed.object, listed.name)
+        copies = copies_of(facts, listed.home, listed.name)
         if copies is None or (copies and (listed.sympos or 1) <= len(copies)):
             continue
         if copies:
             yield Fault(
                 listed.pointer,
-                f'{listed.object} has only {len(copies)} "{safe(listed.name)}", '
+                f'{listed.home} has only {len(copies)} "{safe(listed.name)}", '
                 "and not that position",
             )
             continue
-        clones = clones_of(facts, listed.object, listed.name)
+        clones = clones_of(facts, listed.home, listed.name)
         similar = facts.similar(
-            listed.name, module=None if listed.object == "vmlinux" else listed.object
+            listed.name, module=None if listed.home == "vmlinux" else listed.home
         )
         yield Fault(
             listed.pointer,
-            f'"{safe(listed.name)}" is not in {listed.object} of {facts.release}',
+            f'"{safe(listed.name)}" is not in {listed.home} of {facts.release}',
             f"there is {', '.join(clones)}, whose arguments the compiler changed: copy the function"
             if clones
             else f'did you mean "{similar[0]}"?'
@@ -111,14 +118,14 @@ def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
 def symbol_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
     """Of several symbols of one name the manifest says which, by `sympos`; variables count too."""
     for listed in listed_symbols(document):
-        copies = copies_of(facts, listed.object, listed.name) or ()
+        copies = copies_of(facts, listed.home, listed.name) or ()
         if not listed.sympos and len(copies) > 1:
             places = "; ".join(
                 f"{copy.sympos} at {copy.address:#x} ({copy.type})" for copy in copies[:8]
             )
             yield Fault(
                 listed.pointer,
-                f'{listed.object} has {len(copies)} symbols "{safe(listed.name)}"',
+                f'{listed.home} has {len(copies)} symbols "{safe(listed.name)}"',
                 f'give "sympos": {places}',
             )
 
@@ -127,14 +134,41 @@ def symbol_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
     """Memory of __init functions and __initdata is given back after boot, or after the module's
     init; what uses it then uses someone else's."""
     for listed in listed_symbols(document):
-        copies = copies_of(facts, listed.object, listed.name) or ()
+        copies = copies_of(facts, listed.home, listed.name) or ()
         for copy in copies:
             if copy.init and copy.sympos == (listed.sympos or 1):
                 yield Fault(
                     listed.pointer,
-                    f'"{safe(listed.name)}" of {listed.object} is gone after init',
+                    f'"{safe(listed.name)}" of {listed.home} is gone after init',
                     "do without it",
                 )
 
 
-KERNEL_RULES = (symbol_exists, symbol_is_one, symbol_outlives_boot)
+def symbol_is_there_with_its_object(document: Document, facts: Facts) -> Iterator[Fault]:
+    """A symbol of another module is there whenever the object is: the object depends on it.
+
+    It is looked up when the object is loaded (klp_resolve_symbols(), kernel/livepatch/core.c), and
+    its module cannot go before the object does (ref_module(), kernel/module/main.c).
+    """
+    for listed in listed_symbols(document):
+        if listed.module is None:
+            continue
+        if listed.object == "vmlinux":
+            yield Fault(
+                listed.pointer,
+                f'"{safe(listed.name)}" is of the module {safe(listed.module)}, and vmlinux '
+                "depends on none",
+                "list it under an object that depends on that module",
+            )
+        elif facts.has_module(listed.object) and listed.module not in facts.depends(listed.object):
+            yield Fault(
+                listed.pointer,
+                f"{listed.object} does not depend on {safe(listed.module)}, which may not be there "
+                f"when {listed.object} is",
+                "without `module` it is looked for in the object itself"
+                if listed.module == listed.object
+                else "do without it",
+            )
+
+
+KERNEL_RULES = (symbol_exists, symbol_is_one, symbol_outlives_boot, symbol_is_there_with_its_object)

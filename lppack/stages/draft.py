@@ -80,13 +80,15 @@ class Draft:
         manifest = {**self.manifest, "objects": [dict(o) for o in self.manifest["objects"]]}
         decide = list(self.decide)
         for name in names:
-            home, several = _home_of(name, places)
-            entry = next((o for o in manifest["objects"] if o["name"] == home), None)
+            home, others = places.home(name)
+            object_ = home if home == "vmlinux" else self.object
+            entry = next((o for o in manifest["objects"] if o["name"] == object_), None)
             if entry is None:
-                entry = {"name": home}
+                entry = {"name": object_}
                 manifest["objects"].append(entry)
-            entry["symbols"] = [*entry.get("symbols", ()), name]
-            if several:
+            listed = name if home == object_ else {"name": name, "module": home}
+            entry["symbols"] = [*entry.get("symbols", ()), listed]
+            if others:
                 decide.append(
                     f"{home} has several symbols {name}: give the sympos of the one meant"
                 )
@@ -300,14 +302,6 @@ def _no(edit: Edit, cannot: Sequence[Cannot], changed: Sequence[tuple[str, str]]
         hint="; ".join(dict.fromkeys(c.way for c in cannot)),
         report={"cannot": [{"what": c.what, "why": c.why, "way": c.way} for c in cannot]},
     )
-
-
-def _home_of(name: str, places: Places) -> tuple[str, bool]:
-    """The object that has the symbol, and whether it has several of that name."""
-    facts = places.facts
-    if places.module is not None and facts.module_copies(places.module, name):
-        return places.module, len(facts.module_copies(places.module, name)) > 1
-    return "vmlinux", len(facts.copies(name)) > 1
 
 
 def _manifest(

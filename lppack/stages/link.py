@@ -10,6 +10,7 @@ from lppack.elf.livepatch import NotConvertible, Wanted, convert
 from lppack.elf.module import checksums_of, read_module
 from lppack.elf.reach import uses
 from lppack.errors import BuildFailed
+from lppack.kernel.exports import find_export
 from lppack.kernel.modules import read_module as read_target
 from lppack.kernel.symbols import is_clone
 from lppack.model import FunctionPatch, Module, ObjectPatch, Plan
@@ -39,11 +40,13 @@ def link(module: Module) -> Module:
         compiler=plan.compiler,
         engine=plan.by_engine,
     )
-    found = faults(read_module(data), against)
+    made = read_module(data)
+    found = faults(made, against)
     if found:
         raise BuildFailed(
             "\n".join(f"{name}: {fault}" for fault in found),
             hint="what the kernel does not export is listed under `symbols`",
+            report={"undefined": [n for n in made.undefined if _is_a_modules(n, symvers)]},
         )
     if not wanted:
         return module
@@ -52,11 +55,21 @@ def link(module: Module) -> Module:
     return replace(module, ko=linked)
 
 
+def _is_a_modules(name: str, symvers: Path) -> bool:
+    export = find_export(symvers, name)
+    return export is not None and export.module is not None
+
+
 def _hold_against_targets(module: Module) -> None:
     """What `plan` could not know of modules that are built with the patch, for its tests."""
     faults = []
     for entry, ko in _built(module):
         symbols = read_target(ko)
+        faults += [
+            f'"{symbol.name}" of {symbol.module}: {ko.name} does not depend on {symbol.module}'
+            for symbol in entry.symbols
+            if symbol.module and symbol.module not in symbols.depends
+        ]
         for name, sympos, is_function in _named(entry):
             copies = symbols.copies(name)
             where = f'"{name}" of {entry.name}'
@@ -90,7 +103,8 @@ def _named(entry: ObjectPatch) -> Iterator[tuple[str, int | None, bool]]:
     for function in entry.functions:
         yield function.old, function.sympos, True
     for symbol in entry.symbols:
-        yield symbol.name, symbol.sympos, symbol.callable
+        if symbol.module is None:
+            yield symbol.name, symbol.sympos, symbol.callable
 
 
 def _keep_apart(plan: Plan, data: bytes) -> None:
@@ -144,6 +158,7 @@ def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
             object=entry.name or "vmlinux",
             name=slot.old if isinstance(slot, FunctionPatch) else slot.name,
             sympos=slot.sympos or 0,
+            module=None if isinstance(slot, FunctionPatch) else slot.module,
         )
         for entry in plan.modules
         for slot in entry.slots

@@ -147,17 +147,18 @@ def _with_positions(entry: ObjectPatch, facts: Facts, called: Collection[str]) -
     return replace(
         entry,
         functions=tuple(
-            replace(function, sympos=_position(entry, function.old, function.sympos, facts))
+            replace(function, sympos=_position(entry.name, function.old, function.sympos, facts))
             for function in entry.functions
         ),
         symbols=tuple(
             replace(
                 symbol,
-                sympos=_position(entry, symbol.name, symbol.sympos, facts),
-                exported=entry.name is None and _is_exported(symbol, facts),
-                callable=entry.name is not None and _is_function(entry.name, symbol, facts, called),
+                sympos=_position(home, symbol.name, symbol.sympos, facts),
+                exported=home is None and _is_exported(symbol, facts),
+                callable=home is not None and _is_function(home, symbol, facts, called),
             )
             for symbol in entry.symbols
+            for home in [symbol.module or entry.name]
         ),
     )
 
@@ -176,9 +177,9 @@ def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
     return plain and export is not None and export.module is None
 
 
-def _position(entry: ObjectPatch, name: str, sympos: int | None, facts: Facts) -> int:
+def _position(object_: str | None, name: str, sympos: int | None, facts: Facts) -> int:
     """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
-    copies = copies_of(facts, entry.name or "vmlinux", name)
+    copies = copies_of(facts, object_ or "vmlinux", name)
     if sympos is None or (copies is not None and len(copies) == 1):
         return 0
     return sympos
@@ -206,7 +207,8 @@ def _how_resolved(symbol: SymbolUse, *, module: bool) -> str:
     if not module:
         return f"{of} of that name; the kernel finds it when the patch is loaded"
     kind = "a function, called by a stub" if symbol.callable else "data, reached by a pointer"
-    return f"{kind}; {of} of that name, found whenever the module is there"
+    where = f" of {symbol.module}, which is there before it" if symbol.module else ""
+    return f"{kind}; {of} of that name{where}, found whenever the module is there"
 
 
 def info_json(made: Plan) -> str:

@@ -109,7 +109,12 @@ def _symbol(item: str | dict[str, Any]) -> SymbolUse:
     if isinstance(item, str):
         return SymbolUse(name=item, c_name=item, sympos=None)
     name = item["name"]
-    return SymbolUse(name=name, c_name=item.get("as", name), sympos=item.get("sympos"))
+    return SymbolUse(
+        name=name,
+        c_name=item.get("as", name),
+        sympos=item.get("sympos"),
+        module=item.get("module"),
+    )
 
 
 def _transform(entry: dict[str, Any]) -> TransformPatch:

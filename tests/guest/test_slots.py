@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A module whose own symbols the patch uses: it comes and goes, and is refused and taken, on Debian
-12's kernel, which leaves relocations where they are, and on Debian 13's, which clears them."""
+"""A module whose own symbols the patch uses, and those of one that it needs: it comes and goes, and
+is refused and taken, on Debian 12's kernel, which leaves relocations where they are, and on Debian
+13's, which clears them."""
 
 import time
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ class Victim:
         self.ko = files / f"{bundle.module}.ko"
         target = files / "test/targets/victim.ko"
         host.put(target, "/tmp/victim.ko", mode=0o600)
+        host.put(files / "test/targets/base.ko", "/tmp/base.ko", mode=0o600)
         other = files / "other.ko"
         other.write_bytes(target.read_bytes().replace(b"victim_show\0", b"victim_shaw\0"))
         host.put(other, "/tmp/other.ko", mode=0o600)
@@ -45,10 +47,13 @@ class Victim:
         return self.host.run(["/bin/sh", "-c", command], limit=20.0).rc
 
     def load(self, name: str = "victim") -> bool:
+        """With what it depends on, where that is not there yet."""
+        self.sh("insmod /tmp/base.ko 2> /dev/null")
         return self.sh(f"insmod /tmp/{name}.ko 2> /dev/null") == 0
 
     def remove(self) -> bool:
-        return self.sh("rmmod victim") == 0
+        """With what it depends on, which may be elsewhere the next time."""
+        return self.sh("rmmod victim && rmmod base") == 0
 
     def shows(self) -> str:
         return self.host.read("/proc/victim").strip()
@@ -70,7 +75,7 @@ class Victim:
         self.host.write(PANIC, "0")
         if self.control.engine.patches():
             self.revert()
-        self.sh("rmmod victim 2> /dev/null")
+        self.sh("rmmod victim base 2> /dev/null")
 
 
 @pytest.fixture(scope="module", params=["6.1.0-*-amd64", "6.12.*+deb13-amd64"])
@@ -109,6 +114,8 @@ def test_the_module_comes_later_goes_and_comes_three_times(victim: Victim) -> No
     for _ in range(3):
         assert victim.load()
         assert victim.shows().startswith(NEW)
+        assert victim.shows().endswith(" base 2 1")
+        assert victim.sh("rmmod base 2> /dev/null") != 0
         assert victim.remove()
     assert victim.complaints() == []
     assert victim.load()

@@ -35,6 +35,9 @@ def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = F
 EXPORTS = {"_printk": Export(name="_printk", gpl=False, module=None, namespace=None)}
 
 
+DEPENDS = {"loop": frozenset(["base"])}
+
+
 class FakeFacts(Facts):
     """A kernel whose symbols are named in a dict; "vmlinux" or a module."""
 
@@ -63,6 +66,9 @@ class FakeFacts(Facts):
 
     def has_module(self, module: str | Path) -> bool:
         return str(module) in self.objects and module != "vmlinux"
+
+    def depends(self, module: str | Path) -> frozenset[str]:
+        return DEPENDS.get(str(module), frozenset())
 
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
         return self._named(str(module), name)
@@ -122,6 +128,7 @@ FACTS = FakeFacts(
             symbol("tcp_v4.constprop.0.cold"),
         ],
         "loop": [symbol("lo_open"), symbol("lo_free.isra.0"), symbol("lo_init", init=True)],
+        "base": [symbol("base_get")],
     }
 )
 

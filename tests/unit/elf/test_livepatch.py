@@ -70,6 +70,12 @@ def test_slots_of_a_module() -> None:
     assert faults(read_module(made), Against()) == []
 
 
+def test_a_slot_for_what_the_module_depends_on() -> None:
+    third = Wanted(c_name="__lp_conn_0", object="conn", name="get", sympos=0, module="base")
+    made = convert(module((8, "__lp_conn_0", ABS64, 0), section=slots_of("conn")), [third], OBJECTS)
+    assert tables(made)[".klp.rela.conn.data.lp_slots.conn"] == [(8, ".klp.sym.base.get,0")]
+
+
 def test_what_pyelftools_reads() -> None:
     made = read_module(convert(module(*CALLS), [FOO, ONE, SLOT], OBJECTS))
     (table,) = (table for table in made.relocations if table.livepatch)

@@ -324,6 +324,7 @@ def module(
     kind: int = 1,
     room: int | None = None,
     btf: bytes = b"",
+    modinfo: bytes = b"",
 ) -> bytes:
     """A .ko; ``kind`` is the type of the relocations in __mcount_loc, ``room`` that one's size."""
     order = (".text", ".init.text", ".bss", ".comment", "__mcount_loc")
@@ -349,6 +350,7 @@ def module(
             Part(name=".symtab", content=table, kind=2, flags=0, link=8),
             Part(name=".strtab", content=strings, kind=3, flags=0),
             *([Part(name=".BTF", content=btf, flags=0)] if btf else []),
+            *([Part(name=".modinfo", content=modinfo)] if modinfo else []),
         ],
         relocatable=True,
     )

@@ -10,7 +10,13 @@ import pytest
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
-from lppack.kernel.modules import find_module, module_name, parse_module, read_module
+from lppack.kernel.modules import (
+    find_module,
+    module_name,
+    parse_depends,
+    parse_module,
+    read_module,
+)
 
 from . import fake
 
@@ -32,6 +38,18 @@ def test_symbols_of_a_module() -> None:
         ("init_module", 1): ("T", True, True),
         ("exported", 1): ("T", True, False),
     }
+
+
+@pytest.mark.parametrize(
+    ("modinfo", "names"),
+    [
+        (b"", ()),
+        (b"license=GPL\0depends=\0", ()),
+        (b"depends=dm-mod,drm\0name=depends\0", ("dm_mod", "drm")),
+    ],
+)
+def test_what_it_depends_on(modinfo: bytes, names: tuple[str, ...]) -> None:
+    assert parse_depends(Elf(fake.module(modinfo=modinfo), "victim.ko")) == names
 
 
 def test_sympos_follows_symtab_and_not_the_address() -> None:

@@ -31,6 +31,9 @@ CASES = (
     Case(_C, "a static variable", _listed("a", "count.3"), [_at(1)]),
 )
 
+_WITH = symbols.symbol_is_there_with_its_object
+_BASE = {"name": "base_get", "module": "base"}
+
 _EXISTS, _ONE = symbols.symbol_exists, symbols.symbol_is_one
 KERNEL_CASES = (
     KernelCase(_EXISTS, "nowhere", _listed("ep_poll", "nothing_like_it"), [_at(1)]),
@@ -41,5 +44,12 @@ KERNEL_CASES = (
     KernelCase(_EXISTS, "of a test target", _listed("conn_find", name="conn")),
     KernelCase(_ONE, "of three", _listed("s_show"), [_at(0)]),
     KernelCase(_ONE, "two of three", _TWO_NAMES),
+    KernelCase(_EXISTS, "of what it depends on", _listed(_BASE, name="loop")),
+    KernelCase(_EXISTS, "not there", _listed({**_BASE, "name": "x"}, name="loop"), [_at(0)]),
+    KernelCase(_WITH, "of what it depends on", _listed("lo_open", _BASE, name="loop")),
+    KernelCase(_WITH, "of what may go", _listed({**_BASE, "module": "e"}, name="loop"), [_at(0)]),
+    KernelCase(_WITH, "its own", _listed({**_BASE, "module": "loop"}, name="loop"), [_at(0)]),
+    KernelCase(_WITH, "of vmlinux", _listed(_BASE), [_at(0)]),
+    KernelCase(_WITH, "of a test target", _listed(_BASE, name="conn")),
     KernelCase(symbols.symbol_outlives_boot, "init", _listed("start_kernel"), [_at(0)]),
 )

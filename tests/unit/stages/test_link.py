@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """link, of modules that no compiler made."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lppack.stages.inspect import inspect
 from lppack.stages.link import link
 from tests.unit import tiny_elf
 from tests.unit.kernel import fake
-from tests.unit.samples import VMLINUX, manifest, plan
+from tests.unit.samples import VMLINUX, kernel, manifest, plan
 
 SLOTS = ".data.lp_slots.victim"
 COUNTER = SymbolUse(name="counter", c_name="counter", sympos=0)
@@ -112,6 +113,20 @@ def test_a_refusal_names_the_module_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "linked").exists()
 
 
+def test_what_modules_export_is_told_apart(tmp_path: Path) -> None:
+    """So that draft can list it."""
+    symvers = "0x1\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n0x2\tdrm_do\tdrivers/drm\tEXPORT_SYMBOL\t\n"
+    modinfo = [line.replace("depends=", "depends=drm") for line in tiny_elf.MODINFO]
+    module = built(tmp_path, tiny_elf.module(modinfo, undefined=["_printk", "drm_do"]))
+    chosen = kernel(tmp_path)
+    chosen.headers.mkdir(parents=True)
+    (chosen.headers / "Module.symvers").write_text(symvers)
+    module = replace(module, plan=replace(module.plan, kernel=chosen))
+    with pytest.raises(BuildFailed, match="it depends on drm") as error:
+        link(module)
+    assert error.value.report == {"undefined": ["drm_do"]}
+
+
 def test_a_weak_symbol_that_is_not_listed(tmp_path: Path) -> None:
     with pytest.raises(BuildFailed, match="undefined weak symbol nobody would be NULL"):
         link(built(tmp_path, tiny_elf.module(weak=["nobody"])))
@@ -137,6 +152,10 @@ def test_a_weak_symbol_that_is_not_listed(tmp_path: Path) -> None:
         (
             victim(SymbolUse(name="before", c_name="before", sympos=0)),
             "is a function in victim.ko",
+        ),
+        (
+            victim(SymbolUse(name="get", c_name="get", sympos=0, module="base")),
+            '"get" of base: victim.ko does not depend on base',
         ),
     ],
 )

@@ -19,6 +19,10 @@ int __traceiter_victim_shown(void *data, int number);
 int victim_call(int number);
 DECLARE_STATIC_CALL(victim_call, victim_call);
 
+/* What base.ko has, which is there whenever victim is. */
+int base_note(int number);
+extern int base_so_far;
+
 int lp_victim_pre(struct klp_object *obj);
 int lp_cmdline_proc_show(struct seq_file *m, void *v);
 int lp_victim_show(struct seq_file *m, void *v);

@@ -69,6 +69,7 @@ MODULE_PARM_DESC(loud, "a static key");
 
 static int __init victim_init(void)
 {
+	base_note(1);
 	return proc_create_single("victim", 0444, NULL, victim_show) ? 0 : -ENOMEM;
 }
 
