@@ -2,7 +2,6 @@
 """What simulate --sample prints: when a transition finishes, and who holds it up."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import click
 from lppack.cli.output import result, table
 from lppack.consistency import Mode
 from lppack.errors import AnswerIsNo
-from lppack.simulator.predict import Holder, Interval, Prediction
+from lppack.simulator.predict import Interval, Prediction
+from lppack.simulator.words import part, seconds, share, who
 from lppack.stages.sample import Sampled
 
 _BLOCKERS = 8  # shown to people; JSON has all
@@ -47,10 +47,10 @@ def _table(every: tuple[Sampled, ...]) -> None:
             (
                 mode.name.value,
                 made.verdict,
-                _share(made.stall),
-                _seconds(times.get("p50")),
-                _seconds(times.get("p90")),
-                _who(made.blockers[0]) if made.blockers else "nobody",
+                share(made.stall),
+                seconds(times.get("p50")),
+                seconds(times.get("p90")),
+                who(made.blockers[0]) if made.blockers else "nobody",
             )
         )
     table(rows)
@@ -63,57 +63,17 @@ def _lines(mode: Mode, made: Prediction) -> list[str]:
     flags = f"{mode.leave.name} {mode.switch.name}"
     lines = [
         f"mode {mode.name} ({flags}): {made.verdict}",
-        f"  finishes at the first look: {_share(made.at_once)}",
-        f"  no end within {made.limit:g} s: {_share(made.stall)}",
+        f"  finishes at the first look: {share(made.at_once)}",
+        f"  no end within {made.limit:g} s: {share(made.stall)}",
     ]
     words = {"p50": "half are done after", "p90": "9 of 10 after", "p99": "99 of 100 after"}
-    lines += [f"  {words[name]}: {_seconds(time)}" for name, time in made.times]
+    lines += [f"  {words[name]}: {seconds(time)}" for name, time in made.times]
     for holder in made.blockers[:_BLOCKERS]:
-        lines.append(f"  held up by {_who(holder)}: {holder.share:.0%} of the waiting")
+        lines.append(f"  held up by {who(holder)}: {part(holder)} of the waiting")
     if len(made.blockers) > _BLOCKERS:
         lines.append(f"  and by {len(made.blockers) - _BLOCKERS} more")
     lines += [f"not known: {line}" for line in made.unknown]
     return lines
-
-
-def _who(holder: Holder) -> str:
-    threads = f"{holder.threads} {'kernel ' if holder.kthread else ''}threads"
-    threads = threads.removesuffix("s") if holder.threads == 1 else threads
-    inside = "all the time" if holder.never else f"{_percent(holder.inside)} of the time"
-    return f"{holder.comm} in {holder.function} ({threads}, {inside})"
-
-
-def _percent(value: float) -> str:
-    return f"{value * 100:.2g}%" if value < 0.995 else f"{math.floor(value * 1000) / 10:g}%"
-
-
-def _share(share: Interval) -> str:
-    return _both(share, _percent)
-
-
-def _seconds(time: Interval | None) -> str:
-    if time is None:
-        return "not known"
-    return _both(time, _time)
-
-
-def _both(interval: Interval, written: Callable[[float], str]) -> str:
-    low, high = written(interval.low), written(interval.high)
-    if math.isnan(interval.value):
-        return f"not known, {low} to {high}"
-    value = written(interval.value)
-    return value if low == value == high else f"{value} ({low} to {high})"
-
-
-def _time(seconds: float) -> str:
-    if math.isinf(seconds):
-        return "no end"
-    if seconds <= 0:
-        return "at once"
-    for unit, word in ((1.0, "s"), (1e-3, "ms")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {word}"
-    return f"{seconds / 1e-6:.3g} us"
 
 
 def sample_json(mode: Mode, made: Prediction) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lppack.cli.simulation import run_json, run_lines, simulation_json, simulati
 from lppack.consistency import ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.simulator.observe import Seen
+from lppack.stages.sample import Sampled
 from lppack.stages.simulate import Simulation
 
 
@@ -31,6 +32,12 @@ from lppack.stages.simulate import Simulation
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Go once more through a run that --format json has printed; FILE is all of that.",
+)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write it all as one HTML file, to be looked at in a browser.",
 )
 @click.option(
     "--sample",
@@ -69,6 +76,7 @@ def simulate(
     mode: str | None,
     compare: bool,
     replay: Path | None,
+    report: Path | None,
     sample: bool,
     stacks: Path | None,
     visits: tuple[str, ...],
@@ -84,20 +92,26 @@ def simulate(
 
     \b
     Example:
-      lppack simulate examples/conn-limit --compare
+      lppack simulate examples/conn-limit --compare --report conn-limit.html
       lppack simulate my-patch --sample --stacks web.folded --visits conn_wait=conn_wait.txt
     """
     of_sample = {"stacks": stacks, "visits": visits, "watched": watched}
     asked = [name for name, value in {**of_sample, "timeout": timeout}.items() if value]
     if not sample and (asked or seed is not None):
         raise click.UsageError(f"--{(asked or ['seed'])[0]} goes with --sample")
-    if sample and replay is not None:
-        raise click.UsageError("--sample goes without --replay")
+    if replay is not None and (sample or report is not None):
+        raise click.UsageError(f"--{'sample' if sample else 'report'} goes without --replay")
     if compare and mode:
         raise click.UsageError("--compare is about all modes: leave --mode out")
-    if sample:
-        modes = [name.value for name in ModeName] if compare else [mode] if mode else []
-        every = pipeline.sample_patch(
+    if replay is not None:
+        if compare or mode:
+            raise click.UsageError("--replay goes without --mode and --compare")
+        _replay(patch, replay, format_)
+        return
+    every_mode = [name.value for name in ModeName]
+
+    def draw(modes: list[str]) -> tuple[Sampled, ...]:
+        return pipeline.sample_patch(
             patch,
             modes,
             stacks=stacks,
@@ -106,16 +120,21 @@ def simulate(
             limit=timeout or 60.0,
             seed=seed or 0,
         )
-        sampled.show(patch, every, compare=compare, format_=format_)
-        return
-    if replay is not None:
-        if compare or mode:
-            raise click.UsageError("--replay goes without --mode and --compare")
-        _replay(patch, replay, format_)
-        return
-    if compare:
+
+    if report is not None:
+        made = pipeline.report_of(patch, mode, draw(every_mode) if sample else ())
+        pipeline.write_report(made, report)
+        note(f"written: {report}")
+    if sample:
+        drawn = draw(every_mode if compare else [mode] if mode else [])
+        sampled.show(patch, drawn, compare=compare, format_=format_)
+    elif compare:
         _compare(patch, format_)
-        return
+    else:
+        _one(patch, mode, format_)
+
+
+def _one(patch: Path, mode: str | None, format_: str) -> None:
     made = pipeline.simulate_patch(patch, mode)
     if format_ == "json" and made.ok:
         result({"ok": True, **simulation_json(made)})

@@ -38,14 +38,14 @@ def run_json(run: Run) -> dict[str, Any]:
         "shows": run.flag.name,
         "invariant": run.invariant,
         "message": run.says,
-        "threads": len(run.first),
+        "threads": len(run.first.threads),
         "steps": [
             {
                 "who": step.who,
                 "rule": step.rule,
                 "does": step.does,
-                "threads": list(step.threads),
-                "kernel": step.kernel,
+                "threads": list(step.after.threads),
+                "kernel": step.after.kernel,
             }
             for step in run.steps
         ],
@@ -87,10 +87,19 @@ def _explored(made: Simulation) -> str:
 
 def run_lines(run: Run) -> list[str]:
     """A run as a table: who does what, and where each thread is then."""
-    names = [f"T{number}" for number in range(1, len(run.first) + 1)]
-    rows = [("step", "who", "does", *names, "kernel"), ("0", "", "", *run.first, "not applied")]
+    names = [f"T{number}" for number in range(1, len(run.first.threads) + 1)]
+    rows = [
+        ("step", "who", "does", *names, "kernel"),
+        ("0", "", "", *run.first.threads, run.first.kernel),
+    ]
     rows += [
-        (str(number), step.who, f"{step.does} ({step.rule})", *step.threads, step.kernel)
+        (
+            str(number),
+            step.who,
+            f"{step.does} ({step.rule})",
+            *step.after.threads,
+            step.after.kernel,
+        )
         for number, step in enumerate(run.steps, start=1)
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -19,7 +19,14 @@ from lppack.pipeline.operate import (
     revert_series,
     status_of,
 )
-from lppack.pipeline.simulate import compare_modes, replay_run, sample_patch, simulate_patch
+from lppack.pipeline.simulate import (
+    compare_modes,
+    replay_run,
+    report_of,
+    sample_patch,
+    simulate_patch,
+    write_report,
+)
 from lppack.pipeline.trial import Trial
 
 __all__ = [
@@ -42,11 +49,13 @@ __all__ = [
     "open_host",
     "problems_of",
     "replay_run",
+    "report_of",
     "reserve_id",
     "revert_series",
     "sample_patch",
     "simulate_patch",
     "start_guest",
     "status_of",
+    "write_report",
     "write_tree",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack.consistency import ModeName
+from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
 
 if TYPE_CHECKING:
@@ -68,3 +69,34 @@ def replay_run(
     from lppack.stages.simulate import replay
 
     return replay(_manifest(path), mode, flag, said, threads)
+
+
+def report_of(path: Path, mode: str | None, sampled: "Sequence[Sampled]") -> str:
+    """compare and picture: HTML about one mode beside the others; ``sampled``: of all modes."""
+    from lppack.stages.picture import picture
+    from lppack.stages.simulate import compare, recommended
+
+    manifest = _manifest(path)
+    every = compare(manifest)
+    best = recommended(manifest, every)
+    return picture(manifest, every, best, ModeName(mode) if mode else None, sampled)
+
+
+def write_report(text: str, file: Path) -> None:
+    """Appears whole, and takes the place of nothing but another report. Raises
+    EnvironmentMissing."""
+    from lppack.stages.picture import BEGINS
+
+    try:
+        if file.exists() and not file.read_bytes().startswith(BEGINS.encode()):
+            raise EnvironmentMissing(
+                f"{file} is no report of lppack simulate, and is not overwritten",
+                hint="give another name after --report",
+            )
+        draft = file.with_name(f"{file.name}.tmp")
+        draft.write_text(text)
+        draft.replace(file)
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{file} cannot be written: {error.strerror}", hint="give another name after --report"
+        ) from None

@@ -25,6 +25,8 @@ MARGIN = 0.05
 #: Threads of no known speed that are inside so seldom, all together, are passed over.
 _NEGLIGIBLE = 0.005
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+#: Shares of the transitions at which the curve of the times is known.
+CURVE = tuple((number + 0.5) / 40 for number in range(40))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Prediction:
     at_once: Interval  # probability that it finishes at the first look
     stall: Interval  # probability that it does not finish within the limit
     times: tuple[tuple[str, Interval], ...]  # (quantile, seconds)
+    curve: tuple[Interval, ...]  # seconds by which each share of CURVE is done; empty as ``times``
     blockers: tuple[Holder, ...]  # who holds up most first
     unknown: tuple[str, ...]
 
@@ -104,14 +107,16 @@ def predict(
             at_once = replace(at_once, value=math.nan, low=0.0)
             stall = replace(stall, value=math.nan, high=1.0)
         times: tuple[tuple[str, Interval], ...] = ()
+        curve: tuple[Interval, ...] = ()
     else:
-        at_once, stall, times = drawn.all_of(found, hooks, dice)
+        at_once, stall, times, curve = drawn.all_of(found, hooks, dice)
     return Prediction(
         limit=limit,
         seed=seed,
         at_once=at_once,
         stall=stall,
         times=times,
+        curve=curve,
         blockers=_blockers(found, hooks, mode, limit, tick, dice),
         unknown=tuple(unknown(watch, found, functions, mode, slow, blind=blind)),
     )
@@ -137,14 +142,16 @@ class _Transition:
 
     def all_of(
         self, found: Sequence[Group], hooks: dict[Group, Hook], dice: np.random.Generator
-    ) -> tuple[Interval, Interval, tuple[tuple[str, Interval], ...]]:
-        best = self._times([g.load(hooks[g]) for g in found], SAMPLES, _STAGES, dice)
+    ) -> tuple[Interval, Interval, tuple[tuple[str, Interval], ...], tuple[Interval, ...]]:
+        best = np.sort(self._times([g.load(hooks[g]) for g in found], SAMPLES, _STAGES, dice))
         guesses = [
-            self._times(
-                [group.load(hooks[group], dice) for group in found],
-                SAMPLES_OF_A_GUESS,
-                _STAGES_OF_A_GUESS,
-                dice,
+            np.sort(
+                self._times(
+                    [group.load(hooks[group], dice) for group in found],
+                    SAMPLES_OF_A_GUESS,
+                    _STAGES_OF_A_GUESS,
+                    dice,
+                )
             )
             for _ in range(GUESSES if found else 1)
         ]
@@ -154,14 +161,14 @@ class _Transition:
             low, high = _middle([measure(times) for times in guesses])
             return Interval(value=value, low=min(low, value), high=max(high, value))
 
-        quantiles = tuple(
-            (name, interval(lambda times, at=at: self._quantile(times, at)))  # type: ignore[misc]
-            for name, at in _QUANTILES
-        )
+        def until(at: float) -> Interval:
+            return interval(lambda times: self._quantile(times, at))
+
         return (
             interval(lambda times: float((times <= 0).mean())),
             interval(lambda times: float((times > self._limit).mean())),
-            quantiles,
+            tuple((name, until(at)) for name, at in _QUANTILES),
+            tuple(until(at) for at in CURVE),
         )
 
     def _times(
@@ -176,7 +183,8 @@ class _Transition:
         )
 
     def _quantile(self, times: Floats, at: float) -> float:
-        value = float(np.sort(times)[min(int(at * len(times)), len(times) - 1)])
+        """Of sorted times."""
+        value = float(times[min(int(at * len(times)), len(times) - 1)])
         return value if value <= self._limit else math.inf
 
 

@@ -1,36 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A run that shows something, thread by thread, as a table that a person can follow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack.simulator import observe
 from lppack.simulator.explorer import Population, Step, explore, successors
-from lppack.simulator.machine import (
-    NEW,
-    OUTSIDE,
-    Form,
-    Kernel,
-    Machine,
-    Phase,
-    Place,
-    State,
-    Thread,
-)
-
-_UNIVERSES = ("old", "new", "newest")
-_PHASES = {
-    Phase.IDLE: "not applied",
-    Phase.TRANSITION: "in transition",
-    Phase.COMPLETE: "complete",
-    Phase.UNDOING: "undoing conversion",
-}
-_FORMS = {
-    Form.FLAG_READ: "read the flag",
-    Form.RECHECKED: "holds the lock, converts",
-    Form.LOCKED_OLD: "holds the lock, found the old form",
-    Form.LOCKED_NEW: "holds the lock, found the new form",
-}
+from lppack.simulator.machine import Machine, State
+from lppack.simulator.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +15,7 @@ class RunStep:
     who: str  # "T1", "T2", ..., or "engine"
     rule: str
     does: str
-    threads: tuple[str, ...]  # each after the step
-    kernel: str
+    after: Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +23,7 @@ class Run:
     """From before apply to where ``flag`` shows."""
 
     flag: observe.Seen
-    first: tuple[str, ...]
+    first: Scene
     steps: tuple[RunStep, ...]
 
     @property
@@ -103,58 +79,16 @@ def replay(m: Machine, flag: observe.Seen, threads: int, said: Sequence[tuple[st
 
 
 def _run(m: Machine, flag: observe.Seen, first: State, steps: Iterator[Step]) -> Run:
-    return Run(
-        flag=flag,
-        first=tuple(thread_words(m, t) for t in first[1]),
-        steps=tuple(
-            RunStep(
-                who=_who(step),
-                rule=step.rule,
-                does=step.text,
-                threads=tuple(thread_words(m, t) for t in step.state[1]),
-                kernel=kernel_words(m, step.state[0]),
-            )
-            for step in steps
-        ),
+    return Run(flag=flag, first=Scene(m, first), steps=told(m, steps))
+
+
+def told(m: Machine, steps: Iterable[Step]) -> tuple[RunStep, ...]:
+    """Steps of threads one by one, by the names of these."""
+    return tuple(
+        RunStep(who=_who(step), rule=step.rule, does=step.text, after=Scene(m, step.state))
+        for step in steps
     )
 
 
 def _who(step: Step) -> str:
     return "engine" if step.place < 0 else f"T{step.place + 1}"
-
-
-def thread_words(m: Machine, t: Thread) -> str:
-    """Where a thread is, and which universe it calls in."""
-    names = (*m.functions, *m.outside)
-    words = " > ".join(
-        names[frame.fn] + (f"({_UNIVERSES[frame.univ]})" if frame.univ != OUTSIDE else "()")
-        for frame in t.stack
-    )
-    if not words:
-        words = "user space" if t.place == Place.USER else "kernel"
-    if t.place == Place.BLOCKED:
-        words += ", asleep"
-    if t.inside in _FORMS:
-        words += f", {_FORMS[Form(t.inside)]}"
-    return f"{words} [{'/'.join(_UNIVERSES[word] for word in t.u)}]" if t.u else words
-
-
-def kernel_words(m: Machine, k: Kernel) -> str:
-    """The phase, the switch words of the kernel, conversion, and the form of the objects."""
-    words = [_PHASES[Phase(k.phase)]]
-    if m.per_function and k.sw:
-        both = zip(m.functions, k.sw, strict=True)
-        words += [f"{name} {_UNIVERSES[word]}" for name, word in both]
-    elif k.sw:
-        words += [_UNIVERSES[word] for word in k.sw]
-    if k.stopped or k.spin:
-        words.append("stopped" if k.stopped else "spinning")
-    if k.data:
-        words.append("converting" if k.conv else "not converting")
-        words += [_object(o.form, live=bool(o.live), tracked=bool(o.tracked)) for o in k.data]
-    return ", ".join(words)
-
-
-def _object(form: int, *, live: bool, tracked: bool) -> str:
-    words = "object freed" if not live else f"object {'new' if form == NEW else 'old'}"
-    return f"{words}, tracked" if tracked else words

@@ -124,6 +124,22 @@ def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
     )
 
 
+def showing(patch: Patch, mode: Mode, rules: Rules) -> Machine:
+    """Switching and data at once, with an access in one step: to be looked at, not explored."""
+    functions, calls = representatives(patch)
+    return _machine(
+        mode,
+        rules,
+        functions=functions,
+        calls=calls,
+        roots=(0,) if functions and patch.calls is None else (),
+        depth=_depth(calls),
+        transform=patch.needs.transform,
+        objects=int(patch.needs.transform is not Transform.NONE),
+        revert=True,
+    )
+
+
 def ending(patch: Patch, mode: Mode, rules: Rules) -> tuple[Machine, State]:
     """Two threads that come and go, and one in each kind of function that is hardly ever left."""
     stuck = [*patch.never_left[:1], *patch.slept_in[:1]]

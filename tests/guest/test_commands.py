@@ -85,7 +85,7 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack validate examples/proc-cmdline",
         "lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'",
         "lppack plan examples/conn-limit",
-        "lppack simulate examples/conn-limit --compare",
+        "lppack simulate examples/conn-limit --compare --report conn-limit.html",
         "lppack ids list examples/conn-limit",
         "lppack ids new conn-limit/shadow/conn_ext/2",
         "lppack draft fix.diff --kernel 6.1.0-47-amd64 -o my-patch",

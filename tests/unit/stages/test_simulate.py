@@ -83,11 +83,15 @@ def test_a_counter_example_is_short_and_can_be_replayed() -> None:
     made = simulate(manifest("conn-limit"), ModeName.NULL_MODEL)
     assert made.verdict is Verdict.UNSAFE
     mix = next(run for run in made.violations if run.flag is Seen.MIX_IN_P)
-    assert (mix.invariant, len(mix.first), len(mix.steps)) == ("I2", 1, 5)
+    assert (mix.invariant, len(mix.first.threads), len(mix.steps)) == ("I2", 1, 5)
     for run in made.violations:
         said = [(step.who, step.does) for step in run.steps]
         again = replay(
-            manifest("conn-limit"), ModeName.NULL_MODEL, run.flag.name or "", said, len(run.first)
+            manifest("conn-limit"),
+            ModeName.NULL_MODEL,
+            run.flag.name or "",
+            said,
+            len(run.first.threads),
         )
         assert again == run
 
