@@ -152,15 +152,11 @@ AUTO_ORDER = (ModeName.HYBRID, ModeName.KPATCH, ModeName.KGRAFT, ModeName.CHECKP
 
 #: Engines that this version of lppack has.
 AVAILABLE_ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
-#: Modes that this version of lppack_engine.ko has.
-CONSISTENCY_MODES = frozenset(ModeName) - {ModeName.REFCOUNT}
 
 
 def engines_of(mode: Mode) -> tuple[EngineName, ...]:
     """The engines that give ``mode`` in this version; `auto` takes the first."""
-    able = (name for name in mode.engines if name in AVAILABLE_ENGINES)
-    ours = mode.name in CONSISTENCY_MODES
-    return tuple(name for name in able if ours or name is not EngineName.CONSISTENCY)
+    return tuple(name for name in mode.engines if name in AVAILABLE_ENGINES)
 
 
 def engine_for(mode: Mode, asked: str) -> EngineName | None:

@@ -62,6 +62,7 @@ class FunctionPatch:
     old: str
     new: str
     sympos: int | None  # None in a manifest: to be filled in by plan
+    words: int = 0  # that a wrapper which counts its calls hands on; plan fills it in
 
     @property
     def slot(self) -> str:
@@ -71,6 +72,11 @@ class FunctionPatch:
     @property
     def wanted(self) -> str:
         return f"__lp_function_{self.new}"
+
+    @property
+    def wrapper(self) -> str:
+        """Stands for the function while its calls are counted."""
+        return f"lp_count_{self.new}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +325,11 @@ class Plan:
         return f"LPE_{self.mode.name.name}"
 
     @property
+    def counts(self) -> bool:
+        """Calls of replaced functions are counted, by wrappers in the module."""
+        return self.mode.name is ModeName.REFCOUNT
+
+    @property
     def target_modules(self) -> tuple[str, ...]:
         """Modules whose data is transformed."""
         return tuple(dict.fromkeys(t.object for t in self.manifest.transforms if t.object))
@@ -367,6 +378,7 @@ class Plan:
         """What kbuild links: generated files, then the author's, in order."""
         ours = ["lp_glue.o", "lp_series.o"]
         ours += ["lp_slots.o"] if self.with_slots else []
+        ours += ["lp_count.o"] if self.counts else []
         ours += ["lp_convert.o"] if self.converts else []
         ours += ["lp_test_point.o"] if self.test_points else []
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))

@@ -141,7 +141,8 @@ static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
 	struct lpe_patch *patch;
 
 	if (!klp || !klp->mod || !klp->objs || !options || options->api != LPE_API ||
-	    options->mode >= LPE_MODES) {
+	    options->mode >= LPE_MODES ||
+	    (options->mode == LPE_REFCOUNT && (!options->counter || !options->counted))) {
 		pr_err("%s was built for another engine than this one, which has API %u\n",
 		       klp && klp->mod ? klp->mod->name : "a patch", LPE_API);
 		return -EPROTO;
@@ -194,7 +195,7 @@ int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 		err = -ENOMEM;
 		goto unlock;
 	}
-	err = lpe_make_patch(patch, klp, options->mode);
+	err = lpe_make_patch(patch, klp, options);
 	if (!err)
 		err = lpe_enable(patch, klp);
 	if (err) {

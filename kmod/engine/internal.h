@@ -17,6 +17,7 @@ enum lpe_route {
 	LPE_OLD,
 	LPE_NEW,
 	LPE_BY_THREAD,
+	LPE_BY_COUNT,
 };
 
 enum lpe_phase {
@@ -32,6 +33,7 @@ struct lpe_mode_info {
 	bool leave_kernel;	/* user threads; kernel threads leave the patched set */
 	bool by_thread;		/* SWITCH_THREAD */
 	bool at_once;		/* LEAVE_FUNCTION: nothing is waited for */
+	bool counted;		/* visits to the patched set are, instead of looking at stacks */
 };
 
 struct lpe_patch;
@@ -40,6 +42,7 @@ struct lpe_func {
 	struct ftrace_ops ops;
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
 	unsigned long new;
+	unsigned long wrapper;	/* where visits are counted; 0: they are not in this mode */
 	u32 own;		/* SWITCH_FUNCTION: a word for each function */
 	bool hooked;
 	struct klp_func *klp;
@@ -48,6 +51,8 @@ struct lpe_func {
 	unsigned long cold;	/* the part that the compiler has moved away; 0: none */
 	unsigned long cold_size;
 	unsigned long new_size;
+	unsigned long wrapper_size;
+	const struct lpe_counted *counted;	/* NULL: as wrapper */
 };
 
 struct lpe_object {
@@ -75,6 +80,7 @@ struct lpe_statistics {
 	u64 longest_stop;	/* ns */
 	unsigned long held;	/* threads, summed over all windows */
 	unsigned long prodded;
+	unsigned long lost;	/* counted visits whose threads have died */
 };
 
 struct lpe_patch {
@@ -83,6 +89,7 @@ struct lpe_patch {
 	struct completion released;
 	struct klp_patch *klp;
 	const struct lpe_mode_info *mode;
+	struct lpe_counter *counter;	/* NULL: its visits are not counted */
 	struct lpe_object *objects;
 	unsigned int count;
 
@@ -119,6 +126,8 @@ void lpe_unhook(struct lpe_object *obj);
 /* symbols.c */
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
+int lpe_find_body(struct lpe_func *func);
+void lpe_forget_body(struct lpe_func *func);
 struct module *lpe_find_module(const char *name);
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size);
 struct task_struct *lpe_idle_task(int cpu);
@@ -132,6 +141,7 @@ void lpe_fake_signal(struct task_struct *task);
 int lpe_stack_init(void);
 bool lpe_is_user(const struct task_struct *task);
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task);
+bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_all_ready(struct lpe_patch *patch);
 bool lpe_all_outside(struct lpe_patch *patch);
 bool lpe_at_border(const unsigned long *entries, unsigned int count);
@@ -163,6 +173,11 @@ void lpe_border_close(unsigned int ms);
 void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how);
 void lpe_border_signal(struct lpe_patch *patch);
 void lpe_border_open(void);
+
+/* count.c */
+void lpe_count_begin(struct lpe_patch *patch);
+int lpe_count_try(struct lpe_patch *patch);
+int lpe_count_end(struct lpe_patch *patch);
 
 /* transition.c */
 void lpe_run(struct lpe_patch *patch);

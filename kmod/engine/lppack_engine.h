@@ -9,25 +9,67 @@
 #ifndef LPPACK_ENGINE_H
 #define LPPACK_ENGINE_H
 
+#include <linux/atomic.h>
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
 /* Changes with what stands in this file, and with what the modes promise. */
-#define LPE_API		1
+#define LPE_API		2
 
 enum lpe_mode {
 	LPE_NULL_MODEL,		/* LEAVE_FUNCTION SWITCH_FUNCTION */
 	LPE_HYBRID,		/* LEAVE_PATCHED_SET SWITCH_THREAD */
 	LPE_KPATCH,		/* LEAVE_PATCHED_SET SWITCH_KERNEL, by stacks */
+	LPE_REFCOUNT,		/* LEAVE_PATCHED_SET SWITCH_KERNEL, by entries and exits */
 	LPE_KGRAFT,		/* LEAVE_KERNEL SWITCH_THREAD */
 	LPE_CHECKPOINT,		/* LEAVE_KERNEL SWITCH_KERNEL */
 	LPE_MODES,
 };
 
+/*
+ * LPE_REFCOUNT: how many visits to the patched set are under way, and the universe of those that
+ * begin now, in one word: a visit is counted and finds its universe at one instant.
+ */
+struct lpe_counter {
+	atomic_long_t word;
+};
+
+#define LPE_IN_NEW	1L	/* the universe */
+#define LPE_ARMED	2L	/* the last visit to end switches the kernel */
+#define LPE_VISIT	4L
+
+/* A function of the patch module that stands for one that is replaced, while visits are counted. */
+struct lpe_counted {
+	void *new;		/* the replacement; NULL ends the list */
+	void *wrapper;
+	struct static_call_key *old;	/* called for the old function, past its fentry call */
+	void *old_tramp;
+};
+
 struct lpe_options {
 	u32 api;		/* LPE_API of the header that the patch was built with */
 	enum lpe_mode mode;
+	struct lpe_counter *counter;	/* LPE_REFCOUNT alone */
+	const struct lpe_counted *counted;
 };
+
+/* True if the visit that begins is one of the new universe. */
+static __always_inline bool lpe_enter(struct lpe_counter *counter)
+{
+	return atomic_long_add_return(LPE_VISIT, &counter->word) & LPE_IN_NEW;
+}
+
+/* Nobody is inside: the whole kernel switches, unless somebody has come since word was read. */
+static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long word)
+{
+	if ((word & ~LPE_IN_NEW) == LPE_ARMED)
+		atomic_long_cmpxchg(&counter->word, word, word ^ (LPE_ARMED | LPE_IN_NEW));
+}
+
+static __always_inline void lpe_leave(struct lpe_counter *counter)
+{
+	lpe_switch_if_last(counter, atomic_long_sub_return(LPE_VISIT, &counter->word));
+}
 
 /*
  * Hooks the functions and starts the transition, which ends later: see /sys/kernel/lppack/MODULE.

@@ -16,6 +16,7 @@ static const struct lpe_mode_info lpe_modes[LPE_MODES] = {
 	[LPE_NULL_MODEL] = { .name = "null-model", .at_once = true },
 	[LPE_HYBRID] = { .name = "hybrid", .by_thread = true },
 	[LPE_KPATCH] = { .name = "kpatch" },
+	[LPE_REFCOUNT] = { .name = "refcount", .counted = true },
 	[LPE_KGRAFT] = { .name = "kgraft", .by_thread = true, .leave_kernel = true },
 	[LPE_CHECKPOINT] = { .name = "checkpoint", .leave_kernel = true },
 };
@@ -121,6 +122,26 @@ static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, stru
 	return 0;
 }
 
+static int lpe_find_wrappers(struct lpe_object *obj, const struct lpe_options *options)
+{
+	const struct lpe_counted *counted;
+	struct lpe_func *func;
+
+	lpe_for_each_func(obj, func) {
+		for (counted = options->counted; counted->new; counted++)
+			if (counted->new == func->klp->new_func)
+				break;
+		if (!counted->new) {
+			pr_err("%s: %s has no wrapper that counts\n", obj->patch->klp->mod->name,
+			       func->klp->old_name);
+			return -EINVAL;
+		}
+		func->counted = counted;
+		func->wrapper = (unsigned long)counted->wrapper;
+	}
+	return 0;
+}
+
 void lpe_free_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
@@ -131,14 +152,16 @@ void lpe_free_objects(struct lpe_patch *patch)
 }
 
 /* Everything in the old universe; nothing is hooked yet. */
-int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp, enum lpe_mode mode)
+int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
+		   const struct lpe_options *options)
 {
 	struct klp_object *obj;
 	unsigned int i;
 	int err;
 
 	patch->klp = klp;
-	patch->mode = &lpe_modes[mode];
+	patch->mode = &lpe_modes[options->mode];
+	patch->counter = patch->mode->counted ? options->counter : NULL;
 	patch->route = LPE_OLD;
 	patch->target = LPE_NEW;
 	patch->phase = LPE_PATCHING;
@@ -155,6 +178,8 @@ int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp, enum lpe_mode
 	}
 	for (i = 0; i < patch->count; i++) {
 		err = lpe_make_object(patch, &patch->objects[i], &klp->objs[i]);
+		if (!err && patch->mode->counted)
+			err = lpe_find_wrappers(&patch->objects[i], options);
 		if (err)
 			return err;
 	}

@@ -10,7 +10,8 @@
 
 struct notifier_block;
 
-int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp, enum lpe_mode mode);
+int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
+		   const struct lpe_options *options);
 void lpe_free_objects(struct lpe_patch *patch);
 int lpe_begin_objects(struct lpe_patch *patch);
 void lpe_end_objects(struct lpe_patch *patch);

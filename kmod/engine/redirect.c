@@ -29,7 +29,11 @@ static void notrace lpe_redirect(unsigned long ip, unsigned long parent_ip, stru
 	u32 universe = READ_ONCE(*func->route);
 	const struct lpe_thread *thread;
 
-	if (universe == LPE_BY_THREAD) {
+	if (unlikely(universe == LPE_BY_COUNT)) {
+		lpe_set_ip(fregs, func->wrapper);
+		return;
+	}
+	if (unlikely(universe == LPE_BY_THREAD)) {
 		preempt_disable_notrace();
 		/* Asked again: the transition may have ended, and its threads may be gone. */
 		universe = READ_ONCE(*func->route);
@@ -51,6 +55,9 @@ static int lpe_hook_func(struct lpe_object *obj, struct lpe_func *func)
 	func->ops.func = lpe_redirect;
 	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
 	func->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
+	err = lpe_find_body(func);
+	if (err)
+		return err;
 	err = ftrace_set_filter_ip(&func->ops, func->old, 0, 0);
 	if (err) {
 		pr_err("%s cannot be traced, so it cannot be redirected: %d\n", name, err);
@@ -68,6 +75,7 @@ static int lpe_hook_func(struct lpe_object *obj, struct lpe_func *func)
 	return 0;
 free:
 	ftrace_free_filter(&func->ops);
+	lpe_forget_body(func);
 	return err;
 }
 
@@ -102,6 +110,7 @@ void lpe_unhook(struct lpe_object *obj)
 		func->hooked = false;
 		unregister_ftrace_function(&func->ops);
 		ftrace_free_filter(&func->ops);
+		lpe_forget_body(func);
 		memset(&func->ops, 0, sizeof(func->ops));
 	}
 }

@@ -150,7 +150,13 @@ static void lpe_blame(struct lpe_patch *patch, struct task_struct *task, unsigne
 	patch->left++;
 }
 
-/* The patched function at an address of a stack; NULL if it is none, neither old nor new. */
+/* Also where the next function begins at its end: it does not end in a call. */
+static bool lpe_in_wrapper(const struct lpe_func *func, unsigned long address)
+{
+	return func->wrapper && address - func->wrapper < func->wrapper_size;
+}
+
+/* The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. */
 static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long address)
 {
 	struct lpe_object *obj;
@@ -162,7 +168,8 @@ static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long ad
 		lpe_for_each_func(obj, func)
 			if (lpe_within(address, func->old, func->old_size) ||
 			    lpe_within(address, func->cold, func->cold_size) ||
-			    lpe_within(address, func->new, func->new_size))
+			    lpe_within(address, func->new, func->new_size) ||
+			    lpe_in_wrapper(func, address))
 				return func;
 	}
 	return NULL;
@@ -207,6 +214,34 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 	    !lpe_at_border(lpe_entries, count)) {
 		lpe_blame(patch, task, lpe_innermost(count), "has not left the kernel, and is in");
 		return false;
+	}
+	return true;
+}
+
+/*
+ * In a stop. True if all visits of the thread to the patched set are counted: a frame of the set
+ * has its wrapper for a caller. One in the fentry call of an old function has not: there the thread
+ * may be on its way past the wrapper.
+ */
+bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
+{
+	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
+	struct lpe_func *func;
+
+	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
+		return true;
+	if (count < 0) {
+		lpe_blame(patch, task, 0, "its stack is not reliable");
+		return false;
+	}
+	for (i = 0; i < count; i++) {
+		func = lpe_patched_at(patch, lpe_entries[i]);
+		if (!func || lpe_in_wrapper(func, lpe_entries[i]))
+			continue;
+		if (i + 1 == count || !lpe_in_wrapper(func, lpe_entries[i + 1])) {
+			lpe_blame(patch, task, lpe_entries[i], "is in");
+			return false;
+		}
 	}
 	return true;
 }

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/ftrace.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -29,6 +30,7 @@ DEFINE_STATIC_CALL_NULL(lpe_idle, idle_task);
 DEFINE_STATIC_CALL_NULL(lpe_add, task_work_add);
 DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
 DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
+DEFINE_STATIC_CALL_NULL(lpe_fentry, ftrace_location);
 
 /*
  * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
@@ -94,6 +96,7 @@ int lpe_symbols_init(void)
 	static_call_update(lpe_add, lpe_need("task_work_add"));
 	static_call_update(lpe_cancel, lpe_need("task_work_cancel_func"));
 	static_call_update(lpe_wake_state, lpe_need("wake_up_state"));
+	static_call_update(lpe_fentry, lpe_need("ftrace_location"));
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
@@ -190,7 +193,9 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 		return -ENOENT;
 	}
 	if (!static_call(lpe_lookup_size)(func->old, &func->old_size, &offset) ||
-	    !static_call(lpe_lookup_size)(func->new, &func->new_size, &offset)) {
+	    !static_call(lpe_lookup_size)(func->new, &func->new_size, &offset) ||
+	    (func->wrapper &&
+	     !static_call(lpe_lookup_size)(func->wrapper, &func->wrapper_size, &offset))) {
 		pr_err("%s of %s: its size is not known\n", name, object ?: "vmlinux");
 		return -ENOENT;
 	}
@@ -200,6 +205,31 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 	if (func->cold && !static_call(lpe_lookup_size)(func->cold, &func->cold_size, &offset))
 		func->cold = 0;
 	return 0;
+}
+
+/*
+ * The wrapper calls the old function behind its fentry call, which would lead to the wrapper again.
+ * With IBT that call does not stand at the start, so the place is asked for.
+ */
+int lpe_find_body(struct lpe_func *func)
+{
+	unsigned long fentry;
+
+	if (!func->counted)
+		return 0;
+	fentry = static_call(lpe_fentry)(func->old);
+	if (!fentry)
+		return -EINVAL;
+	__static_call_update(func->counted->old, func->counted->old_tramp,
+			     (void *)(fentry + MCOUNT_INSN_SIZE));
+	return 0;
+}
+
+/* Nobody is in its wrapper any more, or its object has gone and nobody comes. */
+void lpe_forget_body(struct lpe_func *func)
+{
+	if (func->counted)
+		__static_call_update(func->counted->old, func->counted->old_tramp, NULL);
 }
 
 /* The number of entries, or an error where the stack cannot be told for certain. */

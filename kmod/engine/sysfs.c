@@ -167,9 +167,10 @@ static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr
 {
 	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
 
-	return sysfs_emit(buf, "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\n",
+	return sysfs_emit(buf, "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\nlost %lu\n",
 			  READ_ONCE(stats->stops), READ_ONCE(stats->longest_stop),
-			  READ_ONCE(stats->held), READ_ONCE(stats->prodded));
+			  READ_ONCE(stats->held), READ_ONCE(stats->prodded),
+			  READ_ONCE(stats->lost));
 }
 
 static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);

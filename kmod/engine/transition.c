@@ -61,6 +61,11 @@ static int lpe_try_flip(void *data)
 	return 0;
 }
 
+static int lpe_try(struct lpe_patch *patch)
+{
+	return patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
+}
+
 /*
  * The gate is closed for a while: threads that come to the border stay there, until the stop finds
  * nobody in the way. Then it is open for as long, so that whoever is waited for by a held thread,
@@ -84,20 +89,18 @@ static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long
 			lpe_pause(LPE_STEP);
 		}
 		lpe_threads_refill();
-		done = !lpe_stop(lpe_try_flip, patch);
+		done = !lpe_try(patch);
 	} while (!done && !lpe_turned(patch) && time_before(jiffies, end));
 	lpe_border_open();
 	return done;
 }
 
-static int lpe_switch_kernel(struct lpe_patch *patch)
+static int lpe_gates(struct lpe_patch *patch)
 {
 	unsigned long begin = jiffies;
 	unsigned int ms = LPE_FIRST_GATE;
 	int err;
 
-	if (!lpe_stop(lpe_try_flip, patch))
-		return 0;
 	err = lpe_threads_begin(patch);
 	lpe_border_begin(patch);
 	while (!err && !lpe_one_gate(patch, ms, begin)) {
@@ -111,6 +114,17 @@ static int lpe_switch_kernel(struct lpe_patch *patch)
 	}
 	lpe_threads_end();
 	return err;
+}
+
+static int lpe_switch_kernel(struct lpe_patch *patch)
+{
+	int err = 0;
+
+	if (patch->mode->counted)
+		lpe_count_begin(patch);
+	if (lpe_try(patch))
+		err = lpe_gates(patch);
+	return patch->mode->counted && !lpe_count_end(patch) ? 0 : err;
 }
 
 static bool lpe_sweep_task(struct lpe_patch *patch, struct task_struct *task)

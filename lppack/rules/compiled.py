@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lppack.elf.dwarf import Compiled, CompiledLayout
 from lppack.kernel.facts import Facts
 from lppack.model import Plan
+from lppack.rules.counted import words
 
 if TYPE_CHECKING:
     from lppack.kernel.btf import Layout
@@ -51,6 +52,27 @@ def replacements_have_the_originals_prototypes(
                 )
 
 
+def counted_replacements_fit_their_wrappers(
+    compiled: Compiled, plan: Plan, facts: Facts
+) -> Iterator[str]:
+    """Mode refcount: a wrapper hands on as many words as the replacement takes.
+
+    `plan` knows that of functions in the kernel's BTF; for others, those of a test's target, it
+    takes as many words as there are in registers.
+    """
+    signatures = dict(compiled.signatures)
+    sizes = {layout.name: layout.size for layout in compiled.layouts}
+    for entry in plan.patched if plan.counts else ():
+        for function in entry.functions:
+            if function.new not in signatures:
+                continue
+            found = words(signatures[function.new], sizes.get)
+            if isinstance(found, int) and found > function.words:
+                found = f"takes {found} words, and its prototype is not in the kernel's BTF"
+            if isinstance(found, str):
+                yield f"{function.new}() {found}, so its calls cannot be counted"
+
+
 def _modules(plan: Plan, facts: Facts) -> Iterator[str]:
     for entry in plan.modules:
         if entry.name is not None and facts.has_module(entry.name):
@@ -91,6 +113,7 @@ def _words(signature: tuple[str, ...]) -> str:
 RULES: tuple[CompiledRule, ...] = (
     structures_are_the_kernels,
     replacements_have_the_originals_prototypes,
+    counted_replacements_fit_their_wrappers,
 )
 
 

@@ -15,6 +15,8 @@ GENERATED = (
     "Kbuild",
     "lppack.h",
     "lp_convert.c",
+    "lp_count.c",
+    "lp_count.h",
     "lp_functions.h",
     "lp_glue.c",
     "lp_marks.h",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from lppack import consistency
 from lppack.document import Document
 from lppack.errors import Problem
+from lppack.kernel.facts import Facts
+from lppack.rules.counted import counted_functions_can_be_wrapped
 from lppack.rules.runner import Fault, Rule, problems, safe
 
 
@@ -145,7 +147,7 @@ def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]
 
 
 def engine_provides_the_mode(
-    document: Document, mode: consistency.Mode, engine: str
+    document: Document, mode: consistency.Mode, engine: str, facts: Facts
 ) -> Iterator[Fault]:
     """Rule 24: the engine that is to move the threads gives the mode, on both axes.
 
@@ -155,14 +157,7 @@ def engine_provides_the_mode(
     """
     pointer = ("mode",) if document.at("mode") else ("needs",)
     able = consistency.engines_of(mode)
-    if not able:
-        yield Fault(
-            pointer,
-            f"mode {mode.name} is not in this version of lppack_engine.ko",
-            f"{consistency.weakest(consistency.Needs(leave=mode.leave, switch=mode.switch)).name} "
-            "gives the same flags",
-        )
-    elif engine not in ("auto", *able):
+    if engine not in ("auto", *able):
         yield Fault(
             pointer,
             f"engine {engine} does not give mode {mode.name}; {' and '.join(able)} "
@@ -172,7 +167,7 @@ def engine_provides_the_mode(
 
 
 def cumulative_patches_are_the_kernels(
-    document: Document, mode: consistency.Mode, engine: str
+    document: Document, mode: consistency.Mode, engine: str, facts: Facts
 ) -> Iterator[Fault]:
     """`replaces` and `states` are left to the kernel's own engine, which knows how to hand over.
 
@@ -189,7 +184,7 @@ def cumulative_patches_are_the_kernels(
 
 
 def symbols_of_modules_are_the_kernels(
-    document: Document, mode: consistency.Mode, engine: str
+    document: Document, mode: consistency.Mode, engine: str, facts: Facts
 ) -> Iterator[Fault]:
     """Symbols of modules are found by the kernel's own engine, when it patches the module.
 
@@ -221,10 +216,13 @@ PLAN_RULES = (
     engine_provides_the_mode,
     cumulative_patches_are_the_kernels,
     symbols_of_modules_are_the_kernels,
+    counted_functions_can_be_wrapped,
 )
 
 
-def plan_problems(document: Document, mode: consistency.Mode, engine: str) -> Iterator[Problem]:
+def plan_problems(
+    document: Document, mode: consistency.Mode, engine: str, facts: Facts
+) -> Iterator[Problem]:
     """What is against the mode and the engine that were chosen."""
     for rule in PLAN_RULES:
-        yield from problems(document, rule(document, mode, engine), rule)
+        yield from problems(document, rule(document, mode, engine, facts), rule)

@@ -17,6 +17,7 @@ def generate(plan: Plan) -> SourceTree:
     names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c", "lp_series.c"]
     names += ["lp_marks.h"] if plan.resolved else []
     names += ["lp_slots.c", "lp_slots.h"] if plan.with_slots else []
+    names += ["lp_count.c", "lp_count.h"] if plan.counts else []
     names += ["lp_convert.c"] if plan.converts else []
     names += ["lp_test_point.c"] if plan.test_points else []
     manifest = plan.manifest

@@ -16,6 +16,7 @@ from lppack.kernel.facts import Facts
 from lppack.model import (
     Decision,
     Fix,
+    FunctionPatch,
     InliningCheck,
     Kernel,
     Manifest,
@@ -24,6 +25,7 @@ from lppack.model import (
     SymbolUse,
 )
 from lppack.packages.linux_source import package_of
+from lppack.rules.counted import words_of
 from lppack.rules.history import layouts_of
 from lppack.rules.inlining import copies_left
 from lppack.rules.kernel import kernel_problems
@@ -60,7 +62,7 @@ def plan(
     problems = [
         *aimed,
         *kernel_problems(document, facts),
-        *plan_problems(document, chosen, engine),
+        *plan_problems(document, chosen, engine, facts),
     ]
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
@@ -69,6 +71,8 @@ def plan(
     assert moved_by is not None, "engine_provides_the_mode has refused it"
     called = called_names(document)
     objects = tuple(_with_positions(entry, facts, called) for entry in manifest.objects)
+    if chosen.name is ModeName.REFCOUNT:
+        objects = tuple(_with_words(entry, facts) for entry in objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     inlining = _inlining(document, objects, facts)
     ids = ids or Ids()
@@ -161,6 +165,15 @@ def _with_positions(entry: ObjectPatch, facts: Facts, called: Collection[str]) -
             for home in [symbol.module or entry.name]
         ),
     )
+
+
+def _with_words(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
+    def counted(function: FunctionPatch) -> FunctionPatch:
+        found = words_of(facts, entry.name, function.old)
+        assert isinstance(found, int), "counted_functions_can_be_wrapped has refused it"
+        return replace(function, words=found)
+
+    return replace(entry, functions=tuple(counted(function) for function in entry.functions))
 
 
 def _is_function(object_: str, symbol: SymbolUse, facts: Facts, called: Collection[str]) -> bool:
@@ -283,6 +296,12 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             else:
                 why = "the only one of that name, and traceable"
             yield Decision(what=f"replace {where}", value=function.new, why=why)
+            if function.words:
+                yield Decision(
+                    what=f"count {where}",
+                    value=f"{function.words} words",
+                    why="its wrapper hands on so much of the arguments, and counts the visit",
+                )
     for entry in made.patched:
         for symbol in entry.symbols:
             yield Decision(

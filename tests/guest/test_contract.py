@@ -29,6 +29,7 @@ CASES = (
     "livepatch hybrid",
     "consistency hybrid",
     "consistency kpatch",
+    "consistency refcount",
     "consistency kgraft",
     "consistency checkpoint",
 )

@@ -31,6 +31,7 @@ CASES = (
     (ModeName.NULL_MODEL, "visits"),
     (ModeName.HYBRID, "forms"),
     (ModeName.KPATCH, "visits"),
+    (ModeName.REFCOUNT, "visits"),
     (ModeName.KGRAFT, "forms"),
     (ModeName.CHECKPOINT, "visits"),
 )
@@ -87,6 +88,7 @@ def spoilt(kernel: Kernel, folder: Path) -> Path:
     ("mode", "name", "fault", "load", "seen"),
     [
         (ModeName.KPATCH, "visits", NO_STACK_CHECK, "loop", "visits saw both universes"),
+        (ModeName.REFCOUNT, "visits", NO_STACK_CHECK, "loop", "visits saw both universes"),
         (ModeName.HYBRID, "forms", NO_STACK_CHECK, "loop", "visits saw both universes"),
         (ModeName.KGRAFT, "forms", NO_BORDER_CHECK, "sleep", "calls saw both universes"),
     ],

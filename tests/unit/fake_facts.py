@@ -32,6 +32,11 @@ def symbol(name: str, sympos: int = 1, *, traceable: bool = True, init: bool = F
     )
 
 
+#: What BTF says of those whose signature matters.
+SIGNATURES = {
+    "cmdline_proc_show": (("s32", "struct seq_file *", "void *"),),
+    "_printk": (("s32", "s8 *", "..."),),
+}
 EXPORTS = {"_printk": Export(name="_printk", gpl=False, module=None, namespace=None)}
 
 
@@ -63,6 +68,11 @@ class FakeFacts(Facts):
 
     def exported(self, name: str) -> Export | None:
         return EXPORTS.get(name)
+
+    def signatures(
+        self, name: str, *, module: str | Path | None = None
+    ) -> tuple[tuple[str, ...], ...]:
+        return SIGNATURES.get(name, ()) if module is None else ()
 
     def has_module(self, module: str | Path) -> bool:
         return str(module) in self.objects and module != "vmlinux"

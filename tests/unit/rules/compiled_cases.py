@@ -6,6 +6,7 @@ from lppack.elf.dwarf import Compiled, CompiledLayout
 from lppack.kernel.btf import Layout, Member
 from lppack.rules.compiled import (
     CompiledRule,
+    counted_replacements_fit_their_wrappers,
     replacements_have_the_originals_prototypes,
     structures_are_the_kernels,
 )
@@ -59,6 +60,7 @@ class CompiledCase:
         return bool(self.says)
 
 
+_COUNTED = counted_replacements_fit_their_wrappers
 _STRUCTURES, _PROTOTYPES = structures_are_the_kernels, replacements_have_the_originals_prototypes
 
 CASES = (
@@ -95,5 +97,19 @@ CASES = (
     ),
     CompiledCase(
         _PROTOTYPES, "another result", _function("s64", "struct conn *"), "is s64 (struct conn *)"
+    ),
+    CompiledCase(_COUNTED, "in registers", _function("s32", *["u32"] * 6, name="lp_s_show")),
+    CompiledCase(_COUNTED, "the author's own", _function("s32", *["u32"] * 7, name="helper")),
+    CompiledCase(
+        _COUNTED,
+        "on the stack",
+        _function("s32", *["u32"] * 7, name="lp_s_show"),
+        "takes 7 words, and its prototype is not in",
+    ),
+    CompiledCase(
+        _COUNTED,
+        "variadic",
+        _function("s32", "s8 *", "...", name="lp_s_show"),
+        "takes a variable number of arguments",
     ),
 )

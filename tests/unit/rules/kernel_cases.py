@@ -9,7 +9,7 @@ from lppack.document import Document, Pointer
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
-from lppack.rules import inlining, kernel, needs, target
+from lppack.rules import counted, inlining, kernel, needs, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
 from tests.unit.fake_facts import CONFIG, DEEP, FACTS
@@ -64,7 +64,7 @@ class TargetCase:
 class PlanCase:
     """A mode and an engine, and where the rule finds a fault."""
 
-    rule: Callable[[Document, Mode, str], Iterator[Fault]]
+    rule: Callable[[Document, Mode, str, Facts], Iterator[Fault]]
     title: str
     mode: ModeName
     engine: str
@@ -297,7 +297,6 @@ TARGET_CASES = (
 PLAN_CASES = (
     PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
     PlanCase(needs.engine_provides_the_mode, "by name", ModeName.HYBRID, "livepatch"),
-    PlanCase(needs.engine_provides_the_mode, "none has it", ModeName.REFCOUNT, "auto", [("mode",)]),
     PlanCase(needs.engine_provides_the_mode, "ours alone", ModeName.KGRAFT, "auto"),
     PlanCase(
         needs.engine_provides_the_mode, "not upstream", ModeName.KGRAFT, "livepatch", [("mode",)]
@@ -325,5 +324,22 @@ PLAN_CASES = (
         )
         for name in ("vmlinux", "conn")
         for mode in (ModeName.HYBRID, ModeName.KPATCH)
+    ),
+    *(
+        PlanCase(
+            counted.counted_functions_can_be_wrapped,
+            f"{old} by {mode} of {engine}",
+            mode,
+            engine,
+            [OLD0] if refused else [],
+            changes=_one(old),
+        )
+        for old, mode, engine, refused in (
+            ("cmdline_proc_show", ModeName.REFCOUNT, "auto", False),
+            ("_printk", ModeName.REFCOUNT, "auto", True),
+            ("_printk", ModeName.REFCOUNT, "consistency", True),
+            ("_printk", ModeName.REFCOUNT, "simulated", False),
+            ("_printk", ModeName.KPATCH, "auto", False),
+        )
     ),
 )

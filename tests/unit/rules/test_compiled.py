@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
+from lppack.consistency import ModeName, mode_named
 from lppack.model import FunctionPatch, ObjectPatch
 from lppack.rules.compiled import compiled_faults
 from tests.unit.rules.cases import title
@@ -9,12 +10,13 @@ from tests.unit.samples import manifest, plan
 
 PLAN = plan(
     manifest(),
+    mode=mode_named(ModeName.REFCOUNT),
     modules=(
         ObjectPatch(
             name="conn",
             functions=(
-                FunctionPatch(old="conn_open", new="lp_conn_open", sympos=None),
-                FunctionPatch(old="s_show", new="lp_s_show", sympos=2),
+                FunctionPatch(old="conn_open", new="lp_conn_open", sympos=None, words=6),
+                FunctionPatch(old="s_show", new="lp_s_show", sympos=2, words=6),
             ),
         ),
         ObjectPatch(name="built_for_the_test", functions=()),

@@ -240,9 +240,19 @@ def test_needs_that_only_lppacks_own_engine_meets(tmp_path: Path, needs: str, mo
     assert value == f"LEAVE_PATCHED_SET {made.mode.switch.name}"
 
 
-def test_a_mode_of_the_manifest_that_no_engine_gives(tmp_path: Path) -> None:
-    found = refused(tmp_path, one("cmdline_proc_show", extra="mode: refcount\n"))
+def test_a_mode_of_the_manifest_that_the_engine_does_not_give(tmp_path: Path) -> None:
+    text = one("cmdline_proc_show", extra="mode: refcount\n")
+    found = refused(tmp_path, text, engine="livepatch")
     assert spots(found) == [("engine-provides-the-mode", 15, 7)]
+
+
+def test_functions_that_are_counted_have_wrappers(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show", extra="mode: refcount\n"))
+    assert [fn.words for fn in made.anchor.functions] == [6]
+    [why] = [d for d in made.decisions if d.what == "count vmlinux:cmdline_proc_show"]
+    assert why.value == "6 words"
+    found = refused(tmp_path, one("_printk", extra="mode: refcount\n"))
+    assert spots(found) == [("counted-functions-can-be-wrapped", 13, 14)]
 
 
 @pytest.mark.parametrize("engine", ["simulated", "kpatch"])

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: LEAVE_PATCHED_SET SWITCH_KERNEL, where entries and exits are counted.
+ *
+ * While a transition is under way, calls of replaced functions go to wrappers in the patch module.
+ * A wrapper counts the visit and learns its universe by one atomic operation, and whoever ends the
+ * last visit switches the kernel, by another one: nothing has to be stopped for that.
+ *
+ * Visits that began before are in no count. So the word is armed in a stop that finds none of them
+ * on any stack; from then on the count is all there is.
+ *
+ * Outside of transitions calls go straight to where they belong. Visits that are in a wrapper then
+ * are of the same universe, and stay in the count until they end.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+
+#include "internal.h"
+
+/* ms between two looks at who is in the way, once visits are counted; each is a stop */
+#define LPE_LOOK	200
+
+static unsigned long lpe_next_look;	/* jiffies; the worker's */
+
+static u32 lpe_universe(long word)
+{
+	return word & LPE_IN_NEW ? LPE_NEW : LPE_OLD;
+}
+
+/* In a stop. */
+static int lpe_arm(void *data)
+{
+	struct lpe_patch *patch = data;
+	atomic_long_t *word = &patch->counter->word;
+
+	lpe_no_blockers(patch);
+	if (!lpe_each_task(patch, lpe_is_counted))
+		return -EAGAIN;
+	atomic_long_or(LPE_ARMED, word);
+	/* If nobody is inside, nobody will come out and do it. */
+	lpe_switch_if_last(patch->counter, atomic_long_read(word));
+	return 0;
+}
+
+/*
+ * In a stop, and for people. Where all stacks show nobody inside, what is still counted are visits
+ * whose threads have died in them: an oops ends a thread wherever it is.
+ */
+static int lpe_look(void *data)
+{
+	struct lpe_patch *patch = data;
+	atomic_long_t *word = &patch->counter->word;
+	unsigned long lost;
+
+	if (!lpe_all_ready(patch))
+		return 0;
+	lost = atomic_long_read(word) / LPE_VISIT;
+	if (!lost)
+		return 0;
+	patch->stats.lost += lost;
+	atomic_long_and(LPE_ARMED | LPE_IN_NEW, word);
+	lpe_switch_if_last(patch->counter, atomic_long_read(word));
+	return 0;
+}
+
+/* Calls that begin from now on are counted; the counter is in the universe that is to be left. */
+void lpe_count_begin(struct lpe_patch *patch)
+{
+	lpe_next_look = jiffies + msecs_to_jiffies(LPE_LOOK);
+	WRITE_ONCE(patch->route, LPE_BY_COUNT);
+}
+
+/* 0 if the kernel has switched. */
+int lpe_count_try(struct lpe_patch *patch)
+{
+	atomic_long_t *word = &patch->counter->word;
+	long now = atomic_long_read(word);
+
+	if (lpe_universe(now) == patch->target)
+		return 0;
+	if (!(now & LPE_ARMED) && lpe_stop(lpe_arm, patch))
+		return -EAGAIN;
+	if (time_after(jiffies, lpe_next_look)) {
+		unsigned long lost = patch->stats.lost;
+
+		lpe_stop(lpe_look, patch);
+		lost = patch->stats.lost - lost;
+		if (lost)
+			pr_warn("'%s': %lu threads have died in replaced functions\n",
+				patch->klp->mod->name, lost);
+		lpe_next_look = jiffies + msecs_to_jiffies(LPE_LOOK);
+	}
+	return lpe_universe(atomic_long_read(word)) == patch->target ? 0 : -EAGAIN;
+}
+
+/* 0 if the kernel has switched, perhaps just now. On return it does not any more. */
+int lpe_count_end(struct lpe_patch *patch)
+{
+	u32 universe = lpe_universe(atomic_long_fetch_andnot(LPE_ARMED, &patch->counter->word));
+
+	WRITE_ONCE(patch->route, universe);
+	return universe == patch->target ? 0 : -EAGAIN;
+}
