@@ -61,7 +61,7 @@ def matrix(c: Context, flips: int = 4, kernel: str = "") -> None:
 
 @task
 def bench(c: Context, name: str = "facts") -> None:
-    """Measure, and compare with the limits: facts, sample, calls, explore."""
+    """Measure, and compare with the limits: facts, sample, calls, explore, finish."""
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

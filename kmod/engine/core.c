@@ -54,6 +54,8 @@ static void lpe_move(struct kthread_work *work)
 	mutex_unlock(&lpe_lock);
 
 	lpe_run(patch);
+	pr_debug("'%s': completing %s transition\n", patch->klp->mod->name,
+		 patch->target == LPE_NEW ? "patching" : "unpatching");
 
 	mutex_lock(&lpe_lock);
 	lpe_no_blockers(patch);
@@ -71,6 +73,8 @@ static void lpe_move(struct kthread_work *work)
 	}
 	lpe_moving = NULL;
 	mutex_unlock(&lpe_lock);
+	/* The patch may be gone. Another one that begins now comes after this: there is one worker. */
+	lpe_threads_end();
 }
 
 static DEFINE_KTHREAD_WORK(lpe_work, lpe_move);

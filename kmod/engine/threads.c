@@ -146,7 +146,6 @@ static int lpe_mark_all(void *data)
 	return 0;
 }
 
-/* On an error there is nothing to end. */
 int lpe_threads_begin(struct lpe_patch *patch)
 {
 	int err;
@@ -158,12 +157,13 @@ int lpe_threads_begin(struct lpe_patch *patch)
 		lpe_probing = true;
 		err = lpe_stop(lpe_mark_all, patch);
 	}
-	if (err)
-		lpe_threads_end();
 	return err;
 }
 
-/* After the route has become one word again, and all works were cancelled or have run. */
+/*
+ * After the route has become one word again, and all works were cancelled or have run; also after
+ * lpe_threads_begin() has failed, or was not called.
+ */
 void lpe_threads_end(void)
 {
 	struct lpe_thread *thread;
@@ -171,8 +171,12 @@ void lpe_threads_end(void)
 	unsigned long flags;
 	unsigned int i;
 
-	if (lpe_probing)
-		tracepoint_probe_unregister(lpe_tp_free, lpe_on_free, NULL);
+	if (!lpe_probing) {	/* nobody has seen an entry */
+		lpe_free_list(&lpe_pool);
+		lpe_pool_size = 0;
+		return;
+	}
+	tracepoint_probe_unregister(lpe_tp_free, lpe_on_free, NULL);
 	lpe_probing = false;
 	tracepoint_synchronize_unregister();
 	spin_lock_irqsave(&lpe_threads_lock, flags);

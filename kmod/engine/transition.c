@@ -15,10 +15,9 @@
 /* ms */
 #define LPE_FIRST_GATE	100	/* how long a gate is closed at first, then twice that, ... */
 #define LPE_LAST_GATE	1600
-#define LPE_STEP	20	/* between two tries */
 #define LPE_SIGNAL	800	/* from when on sleepers are woken */
-#define LPE_FAKE	3000	/* from when on they see a signal that is not there */
-#define LPE_SWEEP_MAX	320
+#define LPE_SIGNAL_ALL	200	/* the same where sleepers must leave the kernel */
+#define LPE_FAKE	1000	/* from when on they see a signal that is not there */
 
 static u32 lpe_other(u32 universe)
 {
@@ -35,6 +34,26 @@ static bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
 	unsigned int ms = READ_ONCE(patch->deadline_ms);
 
 	return ms && time_after(jiffies, begin + msecs_to_jiffies(ms));
+}
+
+/*
+ * The pause before the next try. Each one disturbs the whole machine, and is the less likely to
+ * bring something new the longer it takes already: a sixteenth of the time that has passed.
+ */
+static unsigned int lpe_step(unsigned long begin)
+{
+	return clamp(jiffies_to_msecs(jiffies - begin) / 16, 4U, 320U);
+}
+
+static bool lpe_is_due(struct lpe_patch *patch, unsigned long begin, unsigned int ms)
+{
+	return READ_ONCE(patch->signals) && time_after(jiffies, begin + msecs_to_jiffies(ms));
+}
+
+/* Whether it is time to wake those that sleep where they may not stay. */
+static bool lpe_wakes(struct lpe_patch *patch, unsigned long begin)
+{
+	return lpe_is_due(patch, begin, patch->mode->leave_kernel ? LPE_SIGNAL_ALL : LPE_SIGNAL);
 }
 
 /* LEAVE_FUNCTION SWITCH_FUNCTION: each function by itself, now. */
@@ -68,25 +87,24 @@ static int lpe_try(struct lpe_patch *patch)
 
 /*
  * The gate is closed for a while: threads that come to the border stay there, until the stop finds
- * nobody in the way. Then it is open for as long, so that whoever is waited for by a held thread,
- * and holds it up, can go on.
+ * nobody in the way. Then it is open for half as long, so that whoever is waited for by a held
+ * thread, and holds it up, can go on.
  */
 static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
-	bool wake = patch->mode->leave_kernel && READ_ONCE(patch->signals);
 	bool prodded = false, done = false;
 
 	lpe_border_close(ms);
 	do {
 		lpe_border_add(patch, TWA_RESUME);
-		lpe_pause(LPE_STEP);
-		if (wake && !prodded && time_after(jiffies, begin + msecs_to_jiffies(LPE_SIGNAL))) {
+		lpe_pause(lpe_step(begin));
+		if (patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin)) {
 			lpe_border_add(patch, TWA_SIGNAL);
-			if (time_after(jiffies, begin + msecs_to_jiffies(LPE_FAKE)))
+			if (lpe_is_due(patch, begin, LPE_FAKE))
 				lpe_border_signal(patch);
 			prodded = true;
-			lpe_pause(LPE_STEP);
+			lpe_pause(lpe_step(begin));
 		}
 		lpe_threads_refill();
 		done = !lpe_try(patch);
@@ -105,14 +123,13 @@ static int lpe_gates(struct lpe_patch *patch)
 	lpe_border_begin(patch);
 	while (!err && !lpe_one_gate(patch, ms, begin)) {
 		if (!lpe_turned(patch))
-			lpe_pause(ms);
+			lpe_pause(ms / 2);
 		if (lpe_turned(patch))
 			err = -EINTR;
 		else if (lpe_is_over(patch, begin))
 			err = -ETIMEDOUT;
 		ms = min_t(unsigned int, ms * 2, LPE_LAST_GATE);
 	}
-	lpe_threads_end();
 	return err;
 }
 
@@ -187,7 +204,6 @@ static void lpe_turn(struct lpe_patch *patch)
 static int lpe_switch_threads(struct lpe_patch *patch)
 {
 	unsigned long begin = jiffies;
-	unsigned int ms = LPE_STEP;
 	bool wake, back = false;
 	int err;
 
@@ -201,19 +217,15 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 			back = true;
 			lpe_turn(patch);
 			begin = jiffies;
-			ms = LPE_STEP;
 		}
-		wake = READ_ONCE(patch->signals) &&
-		       time_after(jiffies, begin + msecs_to_jiffies(LPE_SIGNAL));
+		wake = lpe_wakes(patch, begin);
 		lpe_border_add(patch, wake ? TWA_SIGNAL : TWA_RESUME);
-		if (wake && time_after(jiffies, begin + msecs_to_jiffies(LPE_FAKE)))
+		if (wake && lpe_is_due(patch, begin, LPE_FAKE))
 			lpe_border_signal(patch);
 		lpe_threads_refill();
-		lpe_pause(ms);
-		ms = min_t(unsigned int, ms * 2, LPE_SWEEP_MAX);
+		lpe_pause(lpe_step(begin));
 	}
 	lpe_border_open();
-	lpe_threads_end();
 	return 0;
 }
 
@@ -228,18 +240,20 @@ static int lpe_is_unused(void *data)
  */
 static int lpe_drain(struct lpe_patch *patch)
 {
-	unsigned int ms = LPE_STEP;
+	unsigned long begin = jiffies;
 
 	while (lpe_stop(lpe_is_unused, patch)) {
 		if (patch->mode->at_once && lpe_turned(patch))
 			return -EINTR;
-		lpe_pause(ms);
-		ms = min_t(unsigned int, ms * 2, LPE_SWEEP_MAX);
+		lpe_pause(lpe_step(begin));
 	}
 	return 0;
 }
 
-/* From the phase PATCHING or UNPATCHING to one of the others. */
+/*
+ * From the phase PATCHING or UNPATCHING to one of the others. The threads' entries are left, to be
+ * freed when those who wait for the transition know that it is over: that takes long.
+ */
 void lpe_run(struct lpe_patch *patch)
 {
 	int err = 0;

@@ -24,6 +24,7 @@ from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 _POLL = 0.2
+_FIRST_POLL = 0.02  # a transition may take some ms only
 _UNDO = 60.0  # seconds to put a target back
 _UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
 
@@ -106,7 +107,7 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
         if deadline.elapsed >= told:
             told += 5.0
             control.say(f"{state.phase}: {describe_blockers(state)}")
-        deadline.pause(_POLL)
+        deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
 
 
 def describe_blockers(state: PatchState) -> str:

@@ -24,9 +24,13 @@ _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measu
 _OLD = (Phase.UNPATCHED, Phase.ABSENT)
 _OUTPUT = "/tmp/load.out"
 _HITS = "/tmp/fentry.hits"
-#: What the kernel says at both ends of a transition, with its own clock. The first is
-#: kernel/livepatch/transition.c (v6.1): klp_start_transition(), klp_complete_transition().
-_SAID = r"^\[\s*(\d+\.\d+)\] \w+: '{module}': (starting )?(?:un)?patching (?:transition|complete)$"
+#: What the kernel says at both ends of a transition, with its own clock, and where it was told to
+#: (pr_debug) when the last thread had switched. kernel/livepatch/transition.c (v6.1):
+#: klp_start_transition(), klp_complete_transition().
+_SAID = (
+    r"^\[\s*(\d+\.\d+)\] \w+: '{module}': (?:(starting|completing) (?:un)?patching transition"
+    r"|(?:un)?patching (complete))$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class Row:
     patch: str
     flips: int = 0  # transitions that were asked for, forward and back
     seconds: list[float] = field(default_factory=list)  # of each that finished
+    switched: list[float] = field(default_factory=list)  # until the last thread had switched
     longest_stop: float | None = None  # ms; None: this engine does not stop the machine
     in_flight: int = 10**9  # the fewest visits in flight when a transition started
     visits: int = 0
@@ -241,18 +246,23 @@ def _ended(control: Control, row: Row, state: PatchState, done: bool) -> None:
         stop = int(dict(line.split() for line in statistics.splitlines())["longest_stop_ns"])
         row.longest_stop = max(row.longest_stop or 0.0, stop / 1e6)
     if done:
-        row.seconds.append(_seconds(control, state.module))
+        said = _last_transition(control, state.module)
+        row.seconds.append(said["complete"] - said["starting"])
+        if "completing" in said:
+            row.switched.append(said["completing"] - said["starting"])
     else:
         row.blockers |= {f"{b.comm} {b.reason}" for b in state.blockers}
 
 
-def _seconds(control: Control, module: str) -> float:
-    """How long the last transition took, as the kernel's log tells."""
+def _last_transition(control: Control, module: str) -> dict[str, float]:
+    """When what of it was said in the kernel's log, in seconds."""
     said = control.host.run(["dmesg"], limit=30.0).out
-    lines = list(re.finditer(_SAID.format(module=module), said, re.MULTILINE))
-    started = max(at for at, line in enumerate(lines) if line[2])
-    assert started + 1 < len(lines), lines[started:]
-    return float(lines[started + 1][1]) - float(lines[started][1])
+    found: dict[str, float] = {}
+    for line in re.finditer(_SAID.format(module=module), said, re.MULTILINE):
+        word = line[2] or line[3]
+        found = {word: float(line[1])} if word == "starting" else found | {word: float(line[1])}
+    assert {"starting", "complete"} <= found.keys(), said[-2000:]
+    return found
 
 
 def _account(victim: Victim, patch: Patch, row: Row, *, wrong: bool = True) -> None:
