@@ -74,9 +74,13 @@ def successors(m: Machine, state: State, population: Population) -> Iterator[Ste
 
 
 def _seen(before: State, step: Moved | Turned, after: State) -> int:
-    flipped = "R" in step.rule and ("R8" in step.rule or step.rule in ("R6", "R11", "R12"))
     seen = step.saw | observe.moved_in_stop(before[0], step.rule)
-    return seen | observe.in_step(before, after) if flipped else seen
+    return seen | observe.in_step(before, after) if flips(step.rule) else seen
+
+
+def flips(rule: str) -> bool:
+    """A unit may switch in such a step."""
+    return "R8" in rule or rule in ("R6", "R11", "R12")
 
 
 @dataclass(slots=True)
