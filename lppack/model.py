@@ -346,6 +346,10 @@ class Plan:
             (entry.name or "vmlinux", symbol) for entry in self.patched for symbol in entry.resolved
         )
 
+    def slots_of(self, entry: ObjectPatch) -> tuple[SymbolUse | FunctionPatch, ...]:
+        """lppack_engine.ko looks the functions up by itself, before it hooks the first."""
+        return entry.symbols if self.by_engine and entry.slots else entry.slots
+
     @property
     def with_slots(self) -> tuple[ObjectPatch, ...]:
         return tuple(entry for entry in self.modules if entry.slots)

@@ -90,6 +90,7 @@ struct lpe_patch {
 	struct klp_patch *klp;
 	const struct lpe_mode_info *mode;
 	struct lpe_counter *counter;	/* NULL: its visits are not counted */
+	const struct lpe_symbol *symbols;	/* NULL: there are none */
 	struct lpe_object *objects;
 	unsigned int count;
 
@@ -126,6 +127,7 @@ void lpe_unhook(struct lpe_object *obj);
 /* symbols.c */
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
+int lpe_find_symbols(struct lpe_object *obj);
 int lpe_find_body(struct lpe_func *func);
 void lpe_forget_body(struct lpe_func *func);
 struct module *lpe_find_module(const char *name);

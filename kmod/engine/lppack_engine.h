@@ -46,11 +46,24 @@ struct lpe_counted {
 	void *old_tramp;
 };
 
+/*
+ * A symbol of a module, and where its address is to be while an object is patched: written before
+ * pre_patch of that object. Cleared by the patch, in post_unpatch or where its pre_patch fails.
+ */
+struct lpe_symbol {
+	const char *object;	/* NULL ends the list */
+	const char *module;	/* the object, or one that it depends on */
+	const char *name;
+	unsigned long position;	/* as old_sympos of struct klp_func */
+	void **slot;
+};
+
 struct lpe_options {
 	u32 api;		/* LPE_API of the header that the patch was built with */
 	enum lpe_mode mode;
 	struct lpe_counter *counter;	/* LPE_REFCOUNT alone */
 	const struct lpe_counted *counted;
+	const struct lpe_symbol *symbols;	/* NULL: it uses none of modules */
 };
 
 /* True if the visit that begins is one of the new universe. */

@@ -39,9 +39,10 @@ static void lpe_end_object(struct lpe_object *obj)
 static int lpe_begin_object(struct lpe_object *obj)
 {
 	struct klp_callbacks *callbacks = &obj->klp->callbacks;
-	int err = 0;
+	int err;
 
-	if (callbacks->pre_patch)
+	err = lpe_find_symbols(obj);
+	if (!err && callbacks->pre_patch)
 		err = callbacks->pre_patch(obj->klp);
 	if (err)
 		return err;
@@ -161,6 +162,7 @@ int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 
 	patch->klp = klp;
 	patch->mode = &lpe_modes[options->mode];
+	patch->symbols = options->symbols;
 	patch->counter = patch->mode->counted ? options->counter : NULL;
 	patch->route = LPE_OLD;
 	patch->target = LPE_NEW;

@@ -179,6 +179,30 @@ static unsigned long lpe_search(const char *object, const char *name, unsigned l
 	return 0;
 }
 
+/* Writes the slots of an object. On an error they are all empty. */
+int lpe_find_symbols(struct lpe_object *obj)
+{
+	const struct lpe_symbol *symbols = obj->patch->symbols, *one;
+
+	if (!symbols || !obj->klp->name)
+		return 0;
+	for (one = symbols; one->object; one++) {
+		if (strcmp(one->object, obj->klp->name))
+			continue;
+		*one->slot = (void *)lpe_search(one->module, one->name, one->position);
+		if (!*one->slot) {
+			pr_err("%s is not in %s\n", one->name, one->module);
+			goto clear;
+		}
+	}
+	return 0;
+clear:
+	for (one = symbols; one->object; one++)
+		if (!strcmp(one->object, obj->klp->name))
+			*one->slot = NULL;
+	return -ENOENT;
+}
+
 /* Where a function of the patch begins and ends, its parts and its replacement. */
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 {

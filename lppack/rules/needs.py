@@ -183,26 +183,6 @@ def cumulative_patches_are_the_kernels(
             )
 
 
-def symbols_of_modules_are_the_kernels(
-    document: Document, mode: consistency.Mode, engine: str, facts: Facts
-) -> Iterator[Fault]:
-    """Symbols of modules are found by the kernel's own engine, when it patches the module.
-
-    klp_apply_object_relocs(), kernel/livepatch/core.c, is not for others to call; those of vmlinux
-    are found by the loader of modules, with any engine.
-    """
-    if consistency.engine_for(mode, engine) == "livepatch":
-        return
-    for pointer, entry in document.mappings("objects"):
-        if entry.get("symbols") and entry.get("name") != "vmlinux":
-            yield Fault(
-                (*pointer, "symbols"),
-                f"symbols of modules need the kernel's own engine, and mode {mode.name} is to be "
-                "given by lppack_engine.ko",
-                "use mode hybrid and leave --engine out, or copy what is small into the sources",
-            )
-
-
 RULES: tuple[Rule, ...] = (
     needs_name_each_axis_once,
     needs_agree,
@@ -215,7 +195,6 @@ RULES: tuple[Rule, ...] = (
 PLAN_RULES = (
     engine_provides_the_mode,
     cumulative_patches_are_the_kernels,
-    symbols_of_modules_are_the_kernels,
     counted_functions_can_be_wrapped,
 )
 

@@ -25,8 +25,9 @@ def link(module: Module) -> Module:
     _hold_against_targets(module)
     wanted = symbols_of(plan)
     data = module.ko.read_bytes()
-    if wanted:
+    if plan.with_slots:
         _keep_apart(plan, data)
+    if wanted:
         objects = [entry.name or "vmlinux" for entry in plan.patched]
         try:
             data = convert(data, wanted, objects)
@@ -163,4 +164,5 @@ def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
         for entry in plan.modules
         for slot in entry.slots
     )
-    return (*direct, *slots)
+    # lppack_engine.ko fills them in by itself, from a table in lp_slots.c.
+    return (*direct, *(() if plan.by_engine else slots))

@@ -96,7 +96,8 @@ def plan(
         info="",
         decisions=(),
         inlining=InliningCheck(inlining.value),
-        clears_relocations=bool(facts.copies(CLEARS_RELOCATIONS)),
+        clears_relocations=moved_by is EngineName.LIVEPATCH
+        and bool(facts.copies(CLEARS_RELOCATIONS)),
         test_points=test_points,
     )
     _told_apart(document, made)

@@ -81,10 +81,11 @@ def test_no_warning_of_gcc_or_sparse(name: str, test_points: bool, tmp_path: Pat
     assert [line for line in complaints(plan, tmp_path) if _LOCKED not in line] == []
 
 
-def test_wrappers_that_count_have_no_warning_either(tmp_path: Path) -> None:
-    plan = sources("conn-limit", False, tmp_path / "m", mode="refcount")
+@pytest.mark.parametrize("name", ["conn-limit", "../tests/guest/patches/slots"])
+def test_what_is_made_for_the_engine_alone(name: str, tmp_path: Path) -> None:
+    plan = sources(name, False, tmp_path / "m", mode="refcount")
     assert complaints(plan, tmp_path) == []
-    assert checkpatch(*(tmp_path / "m").glob("lp_count.[ch]")) == []
+    assert checkpatch(*(tmp_path / "m").glob("lp_*.[ch]")) == []
 
 
 def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:

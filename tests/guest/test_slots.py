@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
-from lppack.engines.livepatch import Livepatch
+from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
@@ -24,6 +24,15 @@ pytestmark = pytest.mark.guest
 
 PATCH = Path(__file__).parent / "patches/slots"
 OLD, NEW = "old 140 240 60", "new 111 212 31 counter 40 quiet shown"
+#: Modules that lack a replaced function, and a symbol that is used: its name is another one there.
+LACKED = {
+    "no_function": (b"victim_show", b"victim_shaw"),
+    "no_symbol": (b"dup_helper", b"dup_halper"),
+}
+SAID = {
+    "livepatch": "livepatch: symbol '{}' not found in symbol table",
+    "consistency": "lppack_engine: {} is not in victim",
+}
 PANIC = "/proc/sys/kernel/panic"
 
 
@@ -34,14 +43,15 @@ class Victim:
         self.host = host
         self.kernel = kernel
         self.bundle = bundle
-        self.control = Control(engine=Livepatch(host), host=host, timeout=60.0)
+        self.control = Control(engine=KernelEngines(host, bundle.engine), host=host, timeout=60.0)
         self.ko = files / f"{bundle.module}.ko"
         target = files / "test/targets/victim.ko"
         host.put(target, "/tmp/victim.ko", mode=0o600)
         host.put(files / "test/targets/base.ko", "/tmp/base.ko", mode=0o600)
-        other = files / "other.ko"
-        other.write_bytes(target.read_bytes().replace(b"victim_show\0", b"victim_shaw\0"))
-        host.put(other, "/tmp/other.ko", mode=0o600)
+        for name, (had, has) in LACKED.items():
+            lacking = files / f"{name}.ko"
+            lacking.write_bytes(target.read_bytes().replace(had + b"\0", has + b"\0"))
+            host.put(lacking, f"/tmp/{name}.ko", mode=0o600)
 
     def sh(self, command: str) -> int:
         return self.host.run(["/bin/sh", "-c", command], limit=20.0).rc
@@ -79,17 +89,29 @@ class Victim:
 
 
 @pytest.fixture(scope="module", params=["6.1.0-*-amd64", "6.12.*+deb13-amd64"])
-def victims(
+def booted(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Victim]:
+) -> Iterator[tuple[Kernel, GuestHost]]:
     kernel = resolve(None, (request.param,))
     folder = tmp_path_factory.mktemp("slots")
-    plan = pipeline.make_plan(PATCH, kernel=kernel.release)
-    made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
-    extract(made.path, folder / "files")
     initramfs = pipeline.initramfs_for(kernel, "docker")
     with boot(kernel, work=folder / "g", initramfs=initramfs) as host:
-        yield Victim(host, made.bundle, folder / "files", kernel)
+        yield kernel, host
+
+
+@pytest.fixture(scope="module", params=["livepatch hybrid", "consistency kpatch"])
+def victims(
+    request: pytest.FixtureRequest,
+    booted: tuple[Kernel, GuestHost],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Victim:
+    kernel, host = booted
+    folder = tmp_path_factory.mktemp("slots")
+    engine, mode = str(request.param).split()
+    plan = pipeline.make_plan(PATCH, kernel=kernel.release, engine=engine, mode=mode)
+    made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
+    extract(made.path, folder / "files")
+    return Victim(host, made.bundle, folder / "files", kernel)
 
 
 @pytest.fixture
@@ -148,10 +170,14 @@ def test_a_patch_that_pre_patch_refuses_leaves_the_module_as_it_was(victim: Vict
     assert victim.shows().startswith(NEW)
 
 
-def test_a_module_without_the_function_is_refused_and_nothing_is_written(victim: Victim) -> None:
+@pytest.mark.parametrize("lacking", LACKED)
+def test_a_module_that_lacks_something_is_refused_and_nothing_is_written(
+    victim: Victim, lacking: str
+) -> None:
     victim.apply()
-    assert not victim.load("other")
-    assert any("symbol 'victim_show' not found" in line for line in victim.log())
+    assert not victim.load(lacking)
+    said = SAID[victim.bundle.engine].format(LACKED[lacking][0].decode())
+    assert any(said in line for line in victim.log())
     assert victim.load()
     assert victim.shows().startswith(NEW)
     assert victim.complaints() == []

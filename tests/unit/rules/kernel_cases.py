@@ -315,18 +315,6 @@ PLAN_CASES = (
     ),
     *(
         PlanCase(
-            needs.symbols_of_modules_are_the_kernels,
-            f"{name} by {mode}",
-            mode,
-            "auto",
-            [("objects", 0, "symbols")] if name == "conn" and mode is ModeName.KPATCH else [],
-            changes={"objects": [{"name": name, "functions": [], "symbols": ["a"]}]},
-        )
-        for name in ("vmlinux", "conn")
-        for mode in (ModeName.HYBRID, ModeName.KPATCH)
-    ),
-    *(
-        PlanCase(
             counted.counted_functions_can_be_wrapped,
             f"{old} by {mode} of {engine}",
             mode,
