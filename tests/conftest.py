@@ -13,6 +13,7 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 _skipped: list[str] = []
+_told: list[str] = []  # what tests want said of them: record_property("told", ...)
 _before: list[int] = [0, 0]
 
 
@@ -30,6 +31,8 @@ def pytest_sessionstart() -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped:
         _skipped.append(report.nodeid)
+    if report.when == "call":
+        _told.extend(str(value) for key, value in report.user_properties if key == "told")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -40,5 +43,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     guests, containers = (now - then for now, then in zip(_counts(), _before, strict=True))
     terminalreporter.write_line(f"ran {guests} guests and {containers} containers")
+    for line in _told:
+        terminalreporter.write_line(line)
     if _skipped:
         terminalreporter.write_line(f"skipped, which is a failure: {', '.join(_skipped)}")

@@ -53,11 +53,21 @@ static void lpe_move(struct kthread_work *work)
 		lpe_pre_unpatch(patch);
 	mutex_unlock(&lpe_lock);
 
-	lpe_run(patch);
-	pr_debug("'%s': completing %s transition\n", patch->klp->mod->name,
-		 patch->target == LPE_NEW ? "patching" : "unpatching");
-
-	mutex_lock(&lpe_lock);
+	for (;;) {
+		lpe_run(patch);
+		pr_debug("'%s': completing %s transition\n", patch->klp->mod->name,
+			 patch->target == LPE_NEW ? "patching" : "unpatching");
+		mutex_lock(&lpe_lock);
+		if (!patch->turn)
+			break;
+		/* Asked for after the last try, whose answer was that it has begun. */
+		patch->turn = false;
+		patch->draining = false;
+		patch->target = patch->target == LPE_NEW ? LPE_OLD : LPE_NEW;
+		patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
+		mutex_unlock(&lpe_lock);
+		lpe_threads_end();
+	}
 	lpe_no_blockers(patch);
 	if (patch->target == LPE_NEW) {
 		lpe_post_patch(patch);
@@ -73,7 +83,7 @@ static void lpe_move(struct kthread_work *work)
 	}
 	lpe_moving = NULL;
 	mutex_unlock(&lpe_lock);
-	/* The patch may be gone. Another one that begins now comes after this: there is one worker. */
+	/* The patch may be gone. One that begins now comes after this: there is one worker. */
 	lpe_threads_end();
 }
 

@@ -243,7 +243,7 @@ static int lpe_drain(struct lpe_patch *patch)
 	unsigned long begin = jiffies;
 
 	while (lpe_stop(lpe_is_unused, patch)) {
-		if (patch->mode->at_once && lpe_turned(patch))
+		if (lpe_turned(patch))
 			return -EINTR;
 		lpe_pause(lpe_step(begin));
 	}
@@ -270,10 +270,10 @@ void lpe_run(struct lpe_patch *patch)
 			pr_notice("'%s': transition given up: %d\n", patch->klp->mod->name, err);
 			mutex_lock(&lpe_lock);
 			patch->target = lpe_other(patch->target);
+			patch->turn = false;
 			mutex_unlock(&lpe_lock);
 		}
 		mutex_lock(&lpe_lock);
-		patch->turn = false;
 		patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
 		patch->draining = patch->target == LPE_OLD;
 		mutex_unlock(&lpe_lock);
@@ -281,7 +281,9 @@ void lpe_run(struct lpe_patch *patch)
 			return;
 		mutex_lock(&lpe_lock);
 		patch->draining = false;
+		patch->turn = false;
 		patch->target = LPE_NEW;
 		mutex_unlock(&lpe_lock);
+		lpe_threads_end();
 	}
 }

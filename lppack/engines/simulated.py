@@ -5,7 +5,6 @@ import contextlib
 import errno
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.model import Bundle
-from lppack.simulator.kernel import LivePatch, SimulatedKernel
+from lppack.simulator.kernel import SimulatedKernel
+from lppack.simulator.live import LivePatch
 
 NAME = "simulated"
 _ERRNO: dict[type[Exception], int] = {
@@ -41,7 +41,7 @@ def stored(path: Path) -> Iterator[SimulatedKernel]:
         try:
             yield kernel
         finally:
-            store.write_atomic(path, json.dumps(asdict(kernel), indent=1).encode())
+            store.write_atomic(path, json.dumps(kernel.to_json(), indent=1).encode())
 
 
 def _read(path: Path) -> SimulatedKernel:
@@ -135,7 +135,7 @@ class Simulated:
             module=module,
             phase=phase,
             convert=patch.converting if patch else None,
-            converted=sum(patch.new) if patch else 0,
+            converted=sum(patch.tracked) if patch else 0,
             info=patch.info if patch else {},
             blockers=tuple(self._blockers()) if moving else (),
         )

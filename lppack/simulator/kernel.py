@@ -7,61 +7,18 @@ seed. What it logs, and when, is kernel/livepatch/core.c and transition.c of v6.
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from lppack import consistency
-from lppack.consistency import ModeName, Transform
-from lppack.simulator import rules
+from lppack.simulator import live, rules
 from lppack.simulator.explorer import Population, Step, successors
-from lppack.simulator.machine import (
-    NEW,
-    OLD,
-    Frame,
-    Kernel,
-    Machine,
-    Object,
-    Phase,
-    Place,
-    State,
-    Thread,
-)
-from lppack.simulator.scenario import SETTINGS
+from lppack.simulator.live import LivePatch, Task
+from lppack.simulator.machine import NEW, OLD, Machine, Place, State
+from lppack.simulator.rules import Rules
 
 _STEPS_A_SECOND = 50
-_OBJECTS = 3
 #: Rules that somebody has to ask for; the others happen by themselves.
 _COMMANDS = frozenset(("R6", "R11", "T4"))
-
-
-@dataclass(slots=True)
-class Task:
-    pid: int
-    comm: str
-    kthread: bool = False
-    place: int = Place.USER
-    stack: list[list[str]] = field(
-        default_factory=list
-    )  # [function, module or ""], outermost first
-    word: int = OLD
-    held: bool = False  # asleep until somebody wakes it
-
-
-@dataclass(slots=True)
-class LivePatch:
-    module: str
-    info: dict[str, Any]
-    functions: list[list[str]]  # [object, function]
-    mode: str
-    enabled: bool = True
-    known: bool = True  # the kernel lists it among its live patches
-    complete: bool = False
-    converting: bool = False
-    new: list[int] = field(default_factory=lambda: [OLD] * _OBJECTS)  # form of each object
-
-    @property
-    def converts(self) -> bool:
-        return bool(self.info.get("transforms"))
 
 
 @dataclass(slots=True)
@@ -76,6 +33,10 @@ class SimulatedKernel:
     moving: str | None = None  # module; klp_transition_patch
     words: list[int] = field(default_factory=list)  # of the kernel, while something moves
     log: list[str] = field(default_factory=list)
+    depth: int = 1  # so many patched functions one stack holds at most
+    #: What tasks call while nothing is loaded; None: nothing.
+    target: LivePatch | None = None
+    rules: Rules = field(default_factory=Rules, repr=False, compare=False)  # not kept
 
     @classmethod
     def fresh(cls, seed: int = 0) -> "SimulatedKernel":
@@ -90,7 +51,15 @@ class SimulatedKernel:
         made = {**value}
         made["tasks"] = [Task(**task) for task in value["tasks"]]
         made["patches"] = [LivePatch(**patch) for patch in value["patches"]]
+        made["target"] = LivePatch(**value["target"]) if value.get("target") else None
         return cls(**made)
+
+    def to_json(self) -> dict[str, Any]:
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "rules"}
+        kept["tasks"] = [asdict(task) for task in self.tasks]
+        kept["patches"] = [asdict(patch) for patch in self.patches]
+        kept["target"] = asdict(self.target) if self.target else None
+        return kept
 
     def patch(self, module: str) -> LivePatch | None:
         return next((patch for patch in self.patches if patch.module == module), None)
@@ -125,13 +94,17 @@ class SimulatedKernel:
             raise FileNotFoundError
         if on and not patch.converts:
             raise NotImplementedError
-        if not patch.complete:
-            if on:
+        m, (k, threads) = self._project(patch)
+        if on and not k.conv:
+            enabled = next(m.rules.data.enable(m, k, threads), None)
+            if enabled is None:
                 raise BlockingIOError
-            return
-        patch.converting = on
-        if not on:
-            patch.new = [OLD] * len(patch.new)
+            k = enabled.kernel
+        elif not on:
+            m = replace(m, revert=True)
+            while (undone := next(m.rules.data.undo(m, k, threads), None)) is not None:
+                k = undone.kernel
+        self._store(patch, (k, threads))
 
     def unload(self, module: str) -> None:
         """Raises FileNotFoundError, BlockingIOError (in use)."""
@@ -195,7 +168,7 @@ class SimulatedKernel:
 
     def _begin(self, patch: LivePatch, target: int) -> None:
         turned = self.moving == patch.module
-        patch.enabled, patch.complete = target == NEW, False
+        patch.enabled = target == NEW
         if not turned:
             self.moving = patch.module
             before = OLD if target == NEW else NEW
@@ -207,22 +180,32 @@ class SimulatedKernel:
         begun = rules.begin(m, k, threads, target, "R6", "")
         self._store(patch, (begun.kernel, tuple(map(begun.each, threads))))
 
-    def _step(self) -> bool:
-        """One step of the rules, drawn; False if there is none."""
-        # Also of one that is no longer in use: who is still in its code has to leave it.
-        live = [patch for patch in self.patches if patch.known] or self.patches
-        patch = self.patch(self.moving) if self.moving else (live[-1] if live else None)
-        if patch is None:
-            return False
-        m, state = self._project(patch)
-        able = [s for s in successors(m, state, Population.ORDERED) if self._happens(s)]
-        if not able:
-            return False
-        self.turns += 1
-        step = self._drawn(able)
+    def steps(self) -> list[Step]:
+        """All that the rules allow now, whoever does it."""
+        patch = self._ruled_by()
+        return list(successors(*self._project(patch), Population.ORDERED)) if patch else []
+
+    def take(self, step: Step) -> None:
+        """Does one of steps()."""
+        patch = self._ruled_by()
+        assert patch
         self._store(patch, step.state)
         if step.rule == "R9":
             self._complete(patch)
+
+    def _ruled_by(self) -> LivePatch | None:
+        # Also one that is no longer in use: who is still in its code has to leave it.
+        live_ones = [patch for patch in self.patches if patch.known] or self.patches
+        last = live_ones[-1] if live_ones else self.target
+        return self.patch(self.moving) if self.moving else last
+
+    def _step(self) -> bool:
+        """One step of the rules, drawn; False if there is none."""
+        able = [step for step in self.steps() if self._happens(step)]
+        if not able:
+            return False
+        self.turns += 1
+        self.take(self._drawn(able))
         return True
 
     def _drawn(self, able: list[Step]) -> Step:
@@ -244,7 +227,6 @@ class SimulatedKernel:
         if not patch.enabled:
             patch.known = False
             return
-        patch.complete = True
         if patch.info.get("replaces"):
             for other in self.patches:
                 if other is not patch:  # klp_unpatch_replaced_patches()
@@ -252,70 +234,16 @@ class SimulatedKernel:
 
     def _project(self, patch: LivePatch) -> tuple[Machine, State]:
         """The machine of one patch, and what it sees of this kernel."""
-        mode = consistency.mode_named(ModeName(patch.mode))
-        names = [function for _, function in patch.functions]
-        m = Machine(
-            rules=rules.Rules(),
-            leave=mode.leave,
-            switch=mode.switch,
-            kthreads=mode.kthread,
-            functions=tuple(names),
-            transform=Transform.TRANSFORM_ON_ACCESS if patch.converts else Transform.NONE,
-            objects=len(patch.new) if patch.converts else 0,
-            watch_p=False,
-            watch_kernel=False,
-            **SETTINGS[mode.name],
-        )
-        moving = self.moving == patch.module
-        settled = (NEW if patch.enabled else OLD,) * m.words
-        objects = tuple(Object(form=form, tracked=form) for form in patch.new)
-        k = Kernel(
-            phase=Phase.TRANSITION if moving else Phase.COMPLETE,
-            target=NEW if patch.enabled else OLD,
-            sw=() if m.per_thread else (tuple(self.words[: m.words]) if moving else settled),
-            conv=int(patch.converting),
-            data=objects if patch.converts else (),
-            armed=int(moving),
-            turns=1,
-        )
-        threads = tuple(
-            rules.recount(
-                m,
-                Thread(
-                    kind=int(task.kthread),
-                    place=task.place,
-                    u=((task.word,) if moving else settled) if m.per_thread else (),
-                    stack=tuple(
-                        Frame(names.index(fn), NEW if by == patch.module else OLD)
-                        for fn, by in task.stack
-                        if fn in names
-                    ),
-                ),
-            )
-            for task in self.tasks
-        )
-        return m, (k, threads)
+        m = live.machine_of(patch, self.rules, self.depth)
+        words = self.words if self.moving == patch.module else None
+        return m, live.state_of(m, patch, self.tasks, words)
 
     def _store(self, patch: LivePatch, state: State) -> None:
         """What a step of the machine has made."""
-        k, threads = state
-        names = [function for _, function in patch.functions]
-        if k.sw:
-            self.words[: len(k.sw)] = k.sw
-        patch.new = [o.form for o in k.data] or patch.new
+        if words := state[0].sw:
+            self.words[: len(words)] = words
         below = next((p.module for p in reversed(self.patches) if p is not patch and p.known), "")
-        for task, t in zip(self.tasks, threads, strict=True):
-            task.place = t.place
-            task.word = t.u[0] if t.u else task.word
-            kept = [call for call in task.stack if call[0] in names]
-            others = [call for call in task.stack if call[0] not in names]
-            made = [
-                kept[i]
-                if i < len(kept)
-                else [names[frame.fn], patch.module if frame.univ == NEW else below]
-                for i, frame in enumerate(t.stack)
-            ]
-            task.stack = others + made
+        live.keep(state, patch, self.tasks, below)
 
     def _say(self, line: str) -> None:
         self.log = [*self.log[-500:], line]

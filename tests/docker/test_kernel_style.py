@@ -36,6 +36,7 @@ CASES = [
     *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),
     ("../tests/loads/victim/forms.yaml", False),
     ("../tests/loads/victim/visits.yaml", False),
+    ("../tests/loads/gates", False),
 ]
 # Neither is about our sources: no vmlinux is in the headers package.
 _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")

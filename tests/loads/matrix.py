@@ -46,10 +46,16 @@ def patches_for(mode: Mode) -> tuple[str, ...]:
 
 def build(name: str, kernel: Kernel, engine: EngineName, mode: Mode, folder: Path) -> Patch:
     """A patch of the victim for one engine and mode, with its programs."""
-    plan = pipeline.make_plan(
-        VICTIM / f"{name}.yaml", kernel=kernel_word(kernel), engine=engine.value, mode=mode.name
-    )
     place = folder / f"{name}-{engine}-{mode.name}"
+    return build_from(VICTIM / f"{name}.yaml", kernel, engine, mode, place)
+
+
+def build_from(
+    manifest: Path, kernel: Kernel, engine: EngineName, mode: Mode, place: Path
+) -> Patch:
+    plan = pipeline.make_plan(
+        manifest, kernel=kernel_word(kernel), engine=engine.value, mode=mode.name
+    )
     made = pipeline.make_bundle(plan, place, builder="docker", on_line=lambda _line: None)
     extract(made.path, place / "files")
     return Patch(bundle=made.bundle, ko=place / "files" / f"{made.bundle.module}.ko")

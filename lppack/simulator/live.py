@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Tasks and live patches of a kernel in memory, and how the rules see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lppack import consistency
+from lppack.consistency import ModeName, Transform
+from lppack.simulator import rules
+from lppack.simulator.machine import (
+    NEW,
+    OLD,
+    Frame,
+    Kernel,
+    Machine,
+    Object,
+    Phase,
+    Place,
+    State,
+    Thread,
+)
+from lppack.simulator.rules import Rules
+from lppack.simulator.scenario import SETTINGS
+
+OBJECTS = 3
+
+
+@dataclass(slots=True)
+class Task:
+    pid: int
+    comm: str
+    kthread: bool = False
+    place: int = Place.USER
+    stack: list[list[str]] = field(
+        default_factory=list
+    )  # [function, module or ""], outermost first
+    word: int = OLD
+    held: bool = False  # does nothing by itself: asleep until it is woken, or led
+
+
+@dataclass(slots=True)
+class LivePatch:
+    module: str
+    info: dict[str, Any]
+    functions: list[list[str]]  # [object, function]
+    mode: str
+    enabled: bool = True
+    known: bool = True  # the kernel lists it among its live patches
+    converting: bool = False
+    new: list[int] = field(default_factory=lambda: [OLD] * OBJECTS)  # form of each object
+    tracked: list[int] = field(default_factory=lambda: [0] * OBJECTS)  # what a revert reverses
+
+    @property
+    def converts(self) -> bool:
+        return bool(self.info.get("transforms"))
+
+    @property
+    def names(self) -> list[str]:
+        return [function for _, function in self.functions]
+
+
+def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
+    """The machine of one patch, in its mode, as the real engines run it."""
+    mode = consistency.mode_named(ModeName(patch.mode))
+    return Machine(
+        rules=by,
+        leave=mode.leave,
+        switch=mode.switch,
+        kthreads=mode.kthread,
+        functions=tuple(patch.names),
+        depth=depth,
+        transform=Transform.TRANSFORM_ON_ACCESS if patch.converts else Transform.NONE,
+        objects=len(patch.new) if patch.converts else 0,
+        watch_p=False,
+        watch_kernel=False,
+        **SETTINGS[mode.name],
+    )
+
+
+def state_of(
+    m: Machine, patch: LivePatch, tasks: Sequence[Task], words: Sequence[int] | None
+) -> State:
+    """What the machine of ``patch`` sees; ``words`` of the kernel in its transition, else None."""
+    target = NEW if patch.enabled else OLD
+    settled = (target,) * m.words
+    pairs = zip(patch.new, patch.tracked, strict=True)
+    objects = tuple(Object(form=form, tracked=tracked) for form, tracked in pairs)
+    k = Kernel(
+        phase=Phase.COMPLETE if words is None else Phase.TRANSITION,
+        target=target,
+        sw=() if m.per_thread else settled if words is None else tuple(words[: m.words]),
+        conv=int(patch.converting),
+        data=objects if patch.converts else (),
+        armed=int(words is not None),
+        turns=1,
+    )
+    threads = (
+        Thread(
+            kind=int(task.kthread),
+            place=task.place,
+            u=() if not m.per_thread else settled if words is None else (task.word,),
+            stack=tuple(
+                Frame(m.functions.index(fn), NEW if by == patch.module else OLD)
+                for fn, by in task.stack
+                if fn in m.functions
+            ),
+        )
+        for task in tasks
+    )
+    return k, tuple(rules.recount(m, t) for t in threads)
+
+
+def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: str) -> None:
+    """What a step of the machine has made of tasks and data; old calls are those of ``below``."""
+    k, threads = state
+    names = patch.names
+    patch.converting = bool(k.conv)
+    if k.data:
+        patch.new = [o.form for o in k.data]
+        patch.tracked = [o.tracked for o in k.data]
+    for task, t in zip(tasks, threads, strict=True):
+        task.place = t.place
+        task.word = t.u[0] if t.u else task.word
+        kept = [call for call in task.stack if call[0] in names]
+        others = [call for call in task.stack if call[0] not in names]
+        made = [
+            kept[i]
+            if i < len(kept)
+            else [names[frame.fn], patch.module if frame.univ == NEW else below]
+            for i, frame in enumerate(t.stack)
+        ]
+        task.stack = others + made
