@@ -3,7 +3,7 @@
  * docs/semantics.md, one process for each thread: LEAVE_PATCHED_SET with entries and exits counted
  * and the flip in the exit callback; f calls itself once; one object, TRANSFORM_ON_ACCESS.
  *
- * -DN=threads; -DST: SWITCH_THREAD, else SWITCH_KERNEL. Faults: -DRACE count after look-up, -DNOINIT
+ * -DN=threads; -DST: SWITCH_THREAD, else SWITCH_KERNEL; -DTWO: f and g call each other. Faults: -DRACE count after look-up, -DNOINIT
  * counters from zero, -DSKIP no check, -DEARLY conversion before the transition is complete.
  * Written from the page by hand: it shares nothing with lppack/simulator.
  */
@@ -20,6 +20,10 @@ typedef thread {
 	byte depth;
 	bit low;	/* universe of the outer activation */
 	bit high;	/* of the inner one */
+#ifdef TWO
+	bit low_g;	/* it is g, not f */
+	bit high_g;
+#endif
 	byte cnt;
 	bit u;
 #ifdef RACE
@@ -62,7 +66,7 @@ inline exit_callback() {
 #endif
 }
 
-inline push(univ) {
+inline push(univ, g) {
 	if
 	:: phase != IDLE -> t[_pid].cnt++
 	:: else
@@ -71,6 +75,12 @@ inline push(univ) {
 	:: t[_pid].depth == 0 -> t[_pid].low = univ
 	:: else -> t[_pid].high = univ
 	fi;
+#ifdef TWO
+	if
+	:: t[_pid].depth == 0 -> t[_pid].low_g = g
+	:: else -> t[_pid].high_g = g
+	fi;
+#endif
 	t[_pid].depth++
 }
 
@@ -83,11 +93,14 @@ active [N] proctype visits() {
 	:: d_step { t[_pid].in_kernel && t[_pid].depth == 0 && !t[_pid].looked -> t[_pid].in_kernel = 0 }
 	:: d_step { t[_pid].in_kernel && t[_pid].depth < DEPTH && !t[_pid].looked ->
 		t[_pid].found = UNIVERSE; t[_pid].looked = 1 }
-	:: d_step { t[_pid].looked -> push(t[_pid].found); t[_pid].looked = 0; t[_pid].found = 0 }
+	:: d_step { t[_pid].looked -> push(t[_pid].found, 0); t[_pid].looked = 0; t[_pid].found = 0 }
 	:: d_step { t[_pid].depth > 0 && !t[_pid].looked ->
 #else
 	:: d_step { t[_pid].in_kernel && t[_pid].depth == 0 -> t[_pid].in_kernel = 0 }	/* R2 */
-	:: d_step { t[_pid].in_kernel && t[_pid].depth < DEPTH -> push(UNIVERSE) }	/* R3 */
+	:: d_step { t[_pid].in_kernel && t[_pid].depth < DEPTH -> push(UNIVERSE, 0) }	/* R3 */
+#ifdef TWO
+	:: d_step { t[_pid].in_kernel && t[_pid].depth < DEPTH -> push(UNIVERSE, 1) }
+#endif
 	:: d_step { t[_pid].depth > 0 ->						/* R4 */
 #endif
 		t[_pid].depth--;
@@ -95,6 +108,12 @@ active [N] proctype visits() {
 		:: t[_pid].depth == 0 -> t[_pid].low = 0
 		:: else -> t[_pid].high = 0
 		fi;
+#ifdef TWO
+		if
+		:: t[_pid].depth == 0 -> t[_pid].low_g = 0
+		:: else -> t[_pid].high_g = 0
+		fi;
+#endif
 		if
 		:: phase != IDLE && t[_pid].cnt > 0 -> t[_pid].cnt--
 		:: else

@@ -87,7 +87,7 @@ def simulate(
 ) -> None:
     """Explore the transition of a patch: is the mode safe for it, and does it end?
 
-    All interleavings are tried, with one to three threads and with any number of them. Exit code
+    All interleavings are tried, with up to eight threads and with any number of them. Exit code
     9: it is not safe, or it never finishes. No kernel and no root is needed.
 
     \b

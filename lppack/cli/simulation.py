@@ -77,11 +77,14 @@ def ending(made: Simulation) -> str:
 
 
 def _explored(made: Simulation) -> str:
-    most = max(entry.threads or 0 for entry in made.explored)
-    text = f"{made.states} states, {made.events} steps, with 1 to {most} threads"
-    abstract = [entry for entry in made.explored if entry.threads is None]
+    every = [entry for entry in made.explored if entry.what != "progress"]
+    numbers = sorted({entry.threads for entry in every if entry.threads is not None})
+    *most, last = map(str, numbers)
+    threads = f"{', '.join(most)} and {last}" if most else last
+    text = f"{made.states} states, {made.events} steps, with {threads} threads"
+    abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
-        return f"{text} and, by abstraction, with any number of them"
+        return f"{text}, and by abstraction with any number of them"
     return f"{text}; that is enough" if made.violations else text
 
 

@@ -3,13 +3,14 @@
 
 What explorer.py does for Population.COUNTED one state after the other, done for many at once: all
 states that have the same kernel stand in one array, each an integer whose digits are the numbers of
-threads in each local state. A step of one thread adds a constant. Rules are asked once for each
-local state, or, where they look at the others, once for each set of local states that there is:
-they ask no more than whether somebody is there (births excepted, which this refuses).
+threads in each local state. A step of one thread adds a constant. Rules ask no more of the others
+than whether somebody is in some local state (births excepted, which this refuses), and how far
+they look is noticed: they are asked once for all states that they cannot tell apart.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from lppack.simulator.rules import engine_steps, thread_steps
 
 Codes = NDArray[Any]  # int64, or Python's integers where 63 bits do not do
 _BITS = 63
+_ALL = -1  # every bit
 
 
 @dataclass(slots=True)
@@ -36,22 +38,52 @@ class Counted:
 
 
 class _Others(Collection[Thread]):
-    """The other threads; knows whether a rule has looked at them."""
+    """Threads in a fixed order; knows how far they were looked at."""
 
-    def __init__(self) -> None:
-        self.looked = False
+    def __init__(self, *first: Thread, named: Sequence[tuple[int, Thread]]) -> None:
+        self._first, self._named = first, named  # known anyway; (bit, local state)
+        self.looked = 0  # bits of local states of which it was seen whether somebody is there
 
     def __iter__(self) -> Iterator[Thread]:
-        self.looked = True
-        return iter(())
+        yield from self._first
+        for bit, t in self._named:
+            self.looked |= (2 << bit) - 1
+            yield t
+        self.looked = _ALL
 
     def __len__(self) -> int:
-        self.looked = True
-        return 0
+        self.looked = _ALL
+        return len(self._first) + len(self._named)
 
     def __contains__(self, thread: object) -> bool:
-        self.looked = True
-        return False
+        return any(thread == t for t in self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What rules say wherever of the local states ``looked`` just those of ``found`` are there."""
+
+    looked: int
+    found: int
+    steps: Sequence[Moved | Turned]
+
+
+class _Answers:
+    """Of one thread, or of the engine, by the set of the others' local states."""
+
+    def __init__(self) -> None:
+        self._by_pattern: dict[int, _Answer] = {}
+        self._given: list[_Answer] = []
+
+    def at(self, pattern: int, ask: Callable[[int], _Answer]) -> _Answer:
+        if pattern not in self._by_pattern:
+            known = (given for given in self._given if pattern & given.looked == given.found)
+            answer = next(known, None)
+            if answer is None:
+                answer = ask(pattern)
+                self._given.append(answer)
+            self._by_pattern[pattern] = answer
+        return self._by_pattern[pattern]
 
 
 class _Cell:
@@ -61,9 +93,11 @@ class _Cell:
         self.kernel = kernel
         self.fields: dict[Thread, int] = {}  # local state: where its number stands in a code
         self.todo: list[Codes] = []
-        self.free: dict[Thread, list[Moved] | None] = {}  # None: rules look at the others
-        self.bound: dict[tuple[Thread, int], list[Moved]] = {}  # by who else is there
-        self.turned: dict[int, list[Turned]] = {}
+        self.answers: dict[Thread | None, _Answers] = {}  # None: of the engine
+        self.alone = 0  # bits of local states that were observed
+        self.crowds: set[int] = set()  # sets of profiles that were observed
+        #: What can be observed of a thread among others: bits of the local states that have it.
+        self.profiles: dict[object, int] = {}
         self._bits = bits
         self._runs: list[Codes] = []  # what was seen, each sorted, the largest first
 
@@ -74,10 +108,16 @@ class _Cell:
     def shift(self, t: Thread) -> int:
         """Where the number of threads in the local state ``t`` stands."""
         if t not in self.fields:
+            profile = (frozenset(observe.activations((t,))), t.u)
+            self.profiles[profile] = self.profiles.get(profile, 0) | 1 << len(self.fields)
             self.fields[t] = len(self.fields) * self._bits
             if self.wide:
                 self._runs = [run.astype(object) for run in self._runs]
         return self.fields[t]
+
+    def named(self, pattern: int) -> list[tuple[int, Thread]]:
+        """(bit, local state) of a set."""
+        return [(bit, t) for bit, t in enumerate(self.fields) if pattern >> bit & 1]
 
     def fits(self, codes: Codes) -> Codes:
         return codes.astype(object) if self.wide else codes
@@ -132,90 +172,78 @@ class _Search:
             self._expand(cell, codes)
 
     def _expand(self, cell: _Cell, codes: Codes) -> None:
-        digit = (1 << self._bits) - 1
-        local = list(cell.fields.items())
-        numbers = [codes >> shift & digit for _, shift in local]
-        there = [number > 0 for number in numbers]
-        present = np.zeros(len(codes), dtype=codes.dtype)
-        for bit, some in enumerate(there):
-            present |= some.astype(codes.dtype) << bit
         self.found.completes |= cell.kernel.phase == Phase.COMPLETE
-        for bit, (t, _) in enumerate(local):
-            at = np.flatnonzero(there[bit])
-            if not len(at):
-                continue
-            free = self._free(cell, t)
-            if free is not None:
-                self._move(cell, codes[at], t, free)
-                continue
-            rest = present[at] & ~(np.equal(numbers[bit][at], 1).astype(codes.dtype) << bit)
-            for others in _distinct(rest).tolist():
-                moves = self._bound(cell, t, int(others))
-                self._move(cell, codes[at[rest == others]], t, moves)
-        for pattern in _distinct(present).tolist():
-            for turned in self._turned(cell, int(pattern)):
-                self._turn(cell, codes[present == pattern], turned)
+        digit = (1 << self._bits) - 1
+        numbers = [codes >> shift & digit for shift in cell.fields.values()]
+        present = np.zeros(len(codes), dtype=codes.dtype)
+        for bit, number in enumerate(numbers):
+            present |= (number > 0).astype(codes.dtype) << bit
+        self._observe(cell, present)
+        for bit, t in enumerate(list(cell.fields)):
+            if bit >= len(numbers):
+                break  # came up meanwhile: nobody is there yet
+            at = np.flatnonzero(numbers[bit])
+            if len(at):
+                last = np.equal(numbers[bit][at], 1).astype(codes.dtype) << bit
+                self._each(cell, codes[at], present[at] & ~last, t)
+        self._each(cell, codes, present, None)
 
-    # --- what rules say, asked once ---
+    def _observe(self, cell: _Cell, present: Codes) -> None:
+        """What the states show: each thread by itself, and all together."""
+        fresh = int(np.bitwise_or.reduce(present)) & ~cell.alone
+        cell.alone |= fresh
+        for _, t in cell.named(fresh):
+            self.found.seen |= observe.alone(self._m, cell.kernel, t)
+        crowds = np.zeros(len(present), dtype=present.dtype)
+        for number, bits in enumerate(cell.profiles.values()):
+            crowds |= ((present & bits) != 0).astype(present.dtype) << number
+        for crowd in set(_distinct(crowds).tolist()) - cell.crowds:
+            cell.crowds.add(crowd)
+            masks = [m for number, m in enumerate(cell.profiles.values()) if crowd >> number & 1]
+            some = [cell.named(mask & -mask)[0][1] for mask in masks]
+            self.found.seen |= observe.together(cell.kernel, some)
 
-    def _threads(self, cell: _Cell, pattern: int) -> tuple[Thread, ...]:
-        return tuple(t for bit, t in enumerate(cell.fields) if pattern >> bit & 1)
+    def _each(self, cell: _Cell, codes: Codes, others: Codes, t: Thread | None) -> None:
+        """What ``t``, or the engine, may do, and who else is there."""
+        answers = cell.answers.setdefault(t, _Answers())
+        ask = partial(self._ask, cell, t)
+        given = {id(a): a for p in _distinct(others).tolist() for a in [answers.at(p, ask)]}
+        for answer in given.values():
+            if answer.steps:
+                there = codes[others & answer.looked == answer.found] if answer.looked else codes
+                for step in answer.steps:
+                    self._step(cell, there, t, step)
 
-    def _free(self, cell: _Cell, t: Thread) -> list[Moved] | None:
-        if t not in cell.free:
-            others = _Others()
-            moves = list(thread_steps(self._m, cell.kernel, t, others))
-            alone = not others.looked and not any(flips(moved.rule) for moved in moves)
-            cell.free[t] = moves if alone else None
-            if alone:
-                self._see(cell, moves)
-        return cell.free[t]
+    def _ask(self, cell: _Cell, t: Thread | None, pattern: int) -> _Answer:
+        k, named = cell.kernel, cell.named(pattern)
+        asked = [_Others(named=named)]
+        steps: Sequence[Moved | Turned] = (
+            list(engine_steps(self._m, k, asked[0]))
+            if t is None
+            else list(thread_steps(self._m, k, t, asked[0]))
+        )
+        for step in steps:
+            self.found.seen |= step.saw | observe.moved_in_stop(k, step.rule)
+            if flips(step.rule):
+                before = _Others(*((t,) if t else ()), named=named)
+                after = (
+                    _Others(named=[(bit, step.each(other)) for bit, other in named])
+                    if isinstance(step, Turned)
+                    else _Others(*step.threads, named=named)
+                )
+                self.found.seen |= observe.in_step((k, before), (step.kernel, after))
+                asked += [before, after]
+        looked = 0
+        for others in asked:
+            looked |= others.looked
+        return _Answer(looked, pattern & looked, steps)
 
-    def _bound(self, cell: _Cell, t: Thread, others: int) -> list[Moved]:
-        if (t, others) not in cell.bound:
-            rest = self._threads(cell, others)
-            moves = list(thread_steps(self._m, cell.kernel, t, rest))
-            self._see(cell, moves)
-            for moved in moves:
-                if flips(moved.rule):
-                    before = (cell.kernel, (t, *rest))
-                    self.found.seen |= observe.in_step(
-                        before, (moved.kernel, (*moved.threads, *rest))
-                    )
-            cell.bound[t, others] = moves
-        return cell.bound[t, others]
-
-    def _see(self, cell: _Cell, moves: list[Moved]) -> None:
-        for moved in moves:
-            self.found.seen |= moved.saw | observe.moved_in_stop(cell.kernel, moved.rule)
-
-    def _turned(self, cell: _Cell, pattern: int) -> list[Turned]:
-        """The engine's steps; what the instant itself shows is noted too."""
-        if pattern not in cell.turned:
-            threads = self._threads(cell, pattern)
-            self.found.seen |= observe.in_state(self._m, (cell.kernel, threads))
-            steps = list(engine_steps(self._m, cell.kernel, threads))
-            for turned in steps:
-                after = (turned.kernel, tuple(map(turned.each, threads)))
-                self.found.seen |= turned.saw | observe.moved_in_stop(cell.kernel, turned.rule)
-                if flips(turned.rule):
-                    self.found.seen |= observe.in_step((cell.kernel, threads), after)
-            cell.turned[pattern] = steps
-        return cell.turned[pattern]
-
-    # --- steps of many states at once ---
-
-    def _move(self, cell: _Cell, codes: Codes, t: Thread, moves: list[Moved]) -> None:
-        for moved in moves:
-            self.found.events += len(codes)
-            if moved.kernel == cell.kernel and moved.threads == (t,):
-                continue  # something was used, and nothing has changed
-            rest = codes - (1 << cell.fields[t])
-            self._put(cell, rest, moved.kernel, _same, moved.threads)
-
-    def _turn(self, cell: _Cell, codes: Codes, turned: Turned) -> None:
+    def _step(self, cell: _Cell, codes: Codes, t: Thread | None, step: Moved | Turned) -> None:
         self.found.events += len(codes)
-        self._put(cell, codes, turned.kernel, turned.each, ())
+        if isinstance(step, Turned):
+            self._put(cell, codes, step.kernel, step.each, ())
+        elif t is not None and (step.kernel != cell.kernel or step.threads != (t,)):
+            self._put(cell, codes - (1 << cell.fields[t]), step.kernel, _same, step.threads)
 
     def _put(
         self,

@@ -96,7 +96,7 @@ class Kernel(NamedTuple):
 
 
 State = tuple[Kernel, tuple[Thread, ...]]
-Others = Collection[Thread]
+Others = Collection[Thread]  # asked whether somebody is there, never how many
 
 
 class Moved(NamedTuple):

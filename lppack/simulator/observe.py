@@ -88,12 +88,23 @@ def activations(threads: Others) -> set[tuple[int, int]]:
 def in_state(m: Machine, state: State) -> int:
     """What one instant shows."""
     k, threads = state
-    seen = 0
+    seen = together(k, threads)
     for t in threads:
-        if t.stack or t.in_k:
-            seen |= in_thread(t)
-        if k.armed and m.wrong_count(t):
-            seen |= Seen.WRONG_COUNT
+        seen |= alone(m, k, t)
+    return seen
+
+
+def alone(m: Machine, k: Kernel, t: Thread) -> int:
+    """What one thread shows, whoever else is there."""
+    seen = in_thread(t) if t.stack or t.in_k else 0
+    if k.armed and m.wrong_count(t):
+        seen |= Seen.WRONG_COUNT
+    return seen
+
+
+def together(k: Kernel, threads: Others) -> int:
+    """What shows in the activations and the switch words of all."""
+    seen = 0
     live = activations(threads)
     if live:
         universes = {univ for _, univ in live}
@@ -112,15 +123,14 @@ def in_state(m: Machine, state: State) -> int:
     return seen
 
 
-def in_step(before: State, after: State) -> int:
+def in_step(before: tuple[Kernel, Others], after: tuple[Kernel, Others]) -> int:
     """What shows in the step alone: the last flip, and who was inside."""
     k = after[0]
     if before[0].turns != k.turns or k.phase != Phase.TRANSITION:
         return 0
-    live = bool(activations(after[1]))
-    if live and not done(*before) and done(*after):
-        return Seen.LIVE_AT_FLIP
-    return 0
+    if done(*before) or not done(*after):
+        return 0
+    return Seen.LIVE_AT_FLIP if activations(after[1]) else 0
 
 
 def moved_in_stop(before: Kernel, rule: str) -> int:

@@ -6,8 +6,9 @@ come of it. A rule of the engine gets all threads. ``Rules`` names the functions
 to see a claim fail replaces one of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from lppack.consistency import Leave, Transform
 from lppack.simulator.data import DataRules
@@ -180,9 +181,9 @@ def die(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
 # --- the engine ---
 
 
-def flip(m: Machine, k: Kernel, t: Thread, others: Others, word: int) -> Flipped | None:
+def flip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
     """R8: in a transition, a unit whose area is empty gets the target; None: not now."""
-    threads = (t,) if m.per_thread else (t, *others)
+    threads = (t,) if m.per_thread else chain((t,), others)
     if k.phase != Phase.TRANSITION or any(area_count(m, x, word) for x in threads):
         return None
     return flipped(m, k, t, word)
@@ -217,8 +218,8 @@ def tick_kernel(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
     if m.per_thread or k.phase != Phase.TRANSITION or (m.hook is Hook.EXIT and m.words == 1):
         return
     for word in range(m.words):
-        first, *rest = threads
-        result = m.rules.flip(m, k, first, rest, word)
+        rest = iter(threads)
+        result = m.rules.flip(m, k, next(rest), rest, word)
         if result and result[0] != k:
             what = m.functions[word] + "()" if m.per_function else "the kernel"
             yield Turned("R7 R8", f"{what} switches", result[0], same)
@@ -247,7 +248,8 @@ def begin(m: Machine, k: Kernel, threads: Others, target: int, rule: str, text: 
 
     after = k
     if at_once and not m.per_thread:
-        first, *rest = (m.rules.arm(m, t) for t in threads)
+        rest = (m.rules.arm(m, t) for t in threads)
+        first = next(rest)
         after = (m.rules.flip(m, k, first, rest, 0) or (k, first))[0]
     return Turned(rule, text, after, each)
 
@@ -295,7 +297,7 @@ class Rules:
     arm: Callable[[Machine, Thread], Thread] = recount  # R6: counters
     r7_thread: ThreadRule = tick_thread
     r7_kernel: EngineRule = tick_kernel
-    flip: Callable[[Machine, Kernel, Thread, Others, int], Flipped | None] = flip  # R8
+    flip: Callable[[Machine, Kernel, Thread, Iterable[Thread], int], Flipped | None] = flip  # R8
     r9: EngineRule = complete
     r11: EngineRule = revert
     r12_create: ThreadRule = create

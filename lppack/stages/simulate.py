@@ -10,14 +10,16 @@ from lppack.consistency import Leave, Mode, ModeName, Switch, Transform
 from lppack.errors import AnswerIsNo
 from lppack.model import Manifest
 from lppack.simulator import observe, runs, scenario
-from lppack.simulator.explorer import Found, Population, explore
+from lppack.simulator.counted import count
+from lppack.simulator.explorer import Population, explore
 from lppack.simulator.machine import Machine
 from lppack.simulator.progress import stall
 from lppack.simulator.rules import Rules
 from lppack.simulator.runs import Run
 from lppack.simulator.scenario import Patch
 
-_THREADS = 3  # as many are explored one by one
+_THREADS = (1, 2, 4, 8)
+_ENOUGH = 3_000  # states; after so many no more threads are tried
 _LIMIT = 60_000  # states of one exploration
 
 
@@ -154,8 +156,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
     violations: list[Run] = []
     explored: list[Explored] = []
     for what, m in machines:
-        found = list(_explore(m, what, wanted, explored))
-        violations += _violations(m, found, wanted)
+        violations += _violations(m, list(_explore(m, what, wanted, explored)), wanted)
     blockers, never = _ends(patch, mode, rules, explored)
     verdict = (
         Verdict.UNSAFE
@@ -178,14 +179,17 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
     )
 
 
-def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[Found]:
-    """With one to _THREADS threads; then, unless something was found, with any number."""
-    plans: list[tuple[int | None, Population]] = [
-        *((number, Population.COUNTED) for number in range(1, _THREADS + 1)),
-        (None, Population.PRESENT),
-    ]
-    for threads, population in plans:
-        found = explore(m, (0,) * (threads or 1), population, limit=_LIMIT)
+def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
+    """What is seen with so many threads; then, unless that is forbidden, with any number."""
+    states = 0
+    for threads in (*_THREADS, None):
+        if threads is not None and states > _ENOUGH:
+            continue
+        found = (
+            explore(m, (0,), Population.PRESENT, limit=_LIMIT)
+            if threads is None
+            else count(m, (0,) * threads, limit=_LIMIT)
+        )
         explored.append(
             Explored(
                 what=what,
@@ -195,16 +199,17 @@ def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> It
                 whole=found.whole,
             )
         )
-        yield found
+        states = found.states
+        yield found.seen
         if found.seen & wanted:
             return
 
 
-def _violations(m: Machine, found: list[Found], wanted: int) -> list[Run]:
+def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
     """A shortest concrete run for each thing that was reached and is forbidden."""
     seen = 0
-    for each in found:
-        seen |= each.seen & wanted
+    for each in every:
+        seen |= each & wanted
     made = [runs.shortest(m, flag) for flag in observe.names(seen) if flag in observe.WORDS]
     return [run for run in made if run is not None]
 

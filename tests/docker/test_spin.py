@@ -59,12 +59,13 @@ def verify(folder: Path, model: str, *defines: str) -> tuple[int, int]:
     return int(states[1]), int(errors[1])
 
 
-def machine(switch: Switch, rules: Rules) -> Machine:
+def machine(switch: Switch, rules: Rules, functions: tuple[str, ...] = ("f",)) -> Machine:
     return Machine(
         rules=rules,
         leave=Leave.LEAVE_PATCHED_SET,
         switch=switch,
         method=Method.COUNT,
+        functions=functions,
         depth=2,
         transform=Transform.TRANSFORM_ON_ACCESS,
         objects=1,
@@ -99,6 +100,13 @@ def test_the_same_states(model: str, switch: Switch, threads: int, tmp_path: Pat
     ours, more = PAIRS[model]
     assert ours(switch, threads, Rules()) == (states - more, False)
     assert errors == 0
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.name)
+def test_the_same_states_with_two_functions(switch: Switch, tmp_path: Path) -> None:
+    states, errors = verify(tmp_path, "threads.pml", "-DTWO", "-DN=3", *SWITCHES[switch])
+    found = explore(machine(switch, Rules(), ("f", "g")), (0,) * 3, Population.ORDERED)
+    assert (found.states, errors) == (states, 0)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

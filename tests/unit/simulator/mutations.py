@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Faults to be caught: each replaces one rule of the machine by one that is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -46,12 +46,14 @@ def counters_from_zero(m: Machine, t: Thread) -> Thread:
     return t._replace(cnt=0)
 
 
-def skip(m: Machine, k: Kernel, t: Thread, others: Others, word: int) -> Flipped | None:
+def skip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
     """R10: R8 without its guard."""
     return rules.flipped(m, k, t, word) if k.phase == Phase.TRANSITION else None
 
 
-def out_of_p(m: Machine, k: Kernel, t: Thread, others: Others, word: int) -> Flipped | None:
+def out_of_p(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
     """R8 that is content with LEAVE_PATCHED_SET whatever was asked for."""
     threads = (t,) if m.per_thread else (t, *others)
     if any(p_frames(x) for x in threads):
@@ -161,7 +163,9 @@ def reverts_at_once(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
     yield from rules.revert(replace(m, objects=0), k, threads)
 
 
-def skips_the_idle(m: Machine, k: Kernel, t: Thread, others: Others, word: int) -> Flipped | None:
+def skips_the_idle(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
     """R8 that forgets a thread in user space (an engine with exit callbacks only)."""
     return None if t.place == 0 else rules.flip(m, k, t, others, word)
 

@@ -168,7 +168,8 @@ def test_every_example_is_safe_in_its_mode(folder: Path) -> None:
     assert {entry.threads for entry in made.explored if entry.what == "switching"} == {
         1,
         2,
-        3,
+        4,
+        8,
         None,
     }
 
