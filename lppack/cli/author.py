@@ -302,7 +302,7 @@ def test(
     """Take a patch or a bundle through every step in a private guest.
 
     The steps are before, patched, converted, reverted and unloaded; at each the checks of the
-    manifest are compared.
+    manifest are compared. What the guest did is held against what the simulator says of the patch.
 
     \b
     Example:
@@ -323,11 +323,15 @@ def test(
     except LppackError as error:
         if run.bundle is not None:
             error.report = test_json(run)
+        for line in simulator_lines(run) if format_ != "json" else ():
+            note(line)
         raise
     if format_ == "json":
         result(test_json(run))
     else:
         click.echo(f"ok: {run.title}, {run.compared} checks")
+        for line in simulator_lines(run):
+            click.echo(line)
         if not run.compared:
             note("  hint: it loads and unloads; give `test: checks:`, see docs/authors.md")
 
@@ -346,6 +350,16 @@ def step_lines(step: StepResult) -> list[str]:
     return lines
 
 
+def simulator_lines(run: pipeline.Trial) -> list[str]:
+    """The simulator's verdict, and where the guest did otherwise, for people."""
+    if run.foreseen is None:
+        return []
+    said = f"simulator: {run.foreseen.verdict} in mode {run.foreseen.simulation.mode.name}"
+    if not run.differences:
+        return [f"{said}; the guest did as it says, in {len(run.steps_done)} steps"]
+    return [f"{said}; the guest did otherwise:", *(f"  {text}" for text in run.differences)]
+
+
 def test_json(run: pipeline.Trial) -> dict[str, Any]:
     """What ``lppack test`` reports, also of a run that failed half-way."""
     bundle = run.bundle
@@ -355,6 +369,8 @@ def test_json(run: pipeline.Trial) -> dict[str, Any]:
         "engine": bundle.engine.value if bundle else None,
         "mode": bundle.mode.value if bundle else None,
         "console": str(run.console) if run.console else None,
+        "simulator": run.foreseen
+        and {"verdict": run.foreseen.verdict.value, "differences": list(run.differences)},
         "steps": [
             {
                 "step": step.step.value,

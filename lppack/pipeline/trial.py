@@ -4,17 +4,21 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.errors import ConsoleFault, LostHost
+from lppack.errors import ApplyReversed, ConsoleFault, LostHost
 from lppack.hosts.guest import GuestHost
-from lppack.model import Bundle, Kernel, Step
+from lppack.model import Bundle, Kernel, Manifest, Step
 from lppack.pipeline.build import make_bundle
 from lppack.pipeline.check import make_plan
 from lppack.pipeline.guests import initramfs_for
 from lppack.proc import Say
 from lppack.stages.apply import Control
 from lppack.stages.test import StepResult
+
+if TYPE_CHECKING:
+    from lppack.stages.foresee import Foreseen
 
 
 class Trial:
@@ -41,6 +45,8 @@ class Trial:
         self.bundle: Bundle | None = None
         self.console: Path | None = None
         self.steps_done: list[StepResult] = []
+        self.foreseen: Foreseen | None = None  # None: it did not come to that
+        self._reversed = False
 
     @property
     def ok(self) -> bool:
@@ -62,17 +68,29 @@ class Trial:
         checks = [check for step in self.steps_done for check in step.checks]
         return f"{sum(not check.ok for check in checks)} of {len(checks)}"
 
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What the guest did otherwise than the simulator."""
+        if self.foreseen is None:
+            return ()
+        return tuple(self.foreseen.differences(self.steps_done, reversed_=self._reversed))
+
     def steps(self, say: Say) -> Iterator[StepResult]:
         """Yields each step when it is done. Raises whatever any stage raises."""
         from lppack.hosts.guest import boot
         from lppack.stages.bundle import extract
+        from lppack.stages.foresee import foresee
+        from lppack.stages.load import load
         from lppack.stages.test import load_modules
+        from lppack.stages.validate import manifest_kept
 
         with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
             work = Path(folder)
-            kernel = self._bundle(work, say)
+            manifest, kernel = self._bundle(work, say)
             assert self.bundle is not None
             extract(self.bundle.path, work / "bundle")
+            manifest = manifest or manifest_kept(load(work / "bundle/manifest.yaml"))
+            self.foreseen = foresee(manifest, self.bundle)
             say(f"booting {kernel.release} in a private guest")
             initramfs = initramfs_for(kernel, self.builder)
             try:
@@ -98,13 +116,14 @@ class Trial:
             finally:
                 self._keep_console(work / "g")
 
-    def _bundle(self, work: Path, say: Say) -> Kernel:
+    def _bundle(self, work: Path, say: Say) -> tuple[Manifest | None, Kernel]:
+        """The manifest is None where only a bundle has it."""
         from lppack.packages.kernels import resolve
         from lppack.stages.bundle import SUFFIX, read
 
         if self.path.suffix == SUFFIX:
             self.bundle = read(self.path)
-            return resolve(self.kernel or self.bundle.release, ())
+            return None, resolve(self.kernel or self.bundle.release, ())
         plan = make_plan(
             self.path,
             kernel=self.kernel,
@@ -117,7 +136,7 @@ class Trial:
             plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")
         )
         self.bundle = built.bundle
-        return plan.kernel
+        return plan.manifest, plan.kernel
 
     def _run(self, host: GuestHost, files: Path, say: Say) -> Iterator[StepResult]:
         from lppack.engines.kernel import KernelEngines
@@ -126,9 +145,13 @@ class Trial:
         assert self.bundle is not None
         engine = KernelEngines(host, self.bundle.engine)
         control = Control(engine=engine, host=host, timeout=self.timeout, say=say)
-        for step in test(control, host, self.bundle, files):
-            self.steps_done.append(step)
-            yield step
+        try:
+            for step in test(control, host, self.bundle, files):
+                self.steps_done.append(step)
+                yield step
+        except ApplyReversed:
+            self._reversed = True
+            raise
 
     def _keep_console(self, folder: Path) -> None:
         assert self.bundle is not None

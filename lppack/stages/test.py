@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lppack.engines.protocol import Engine
+from lppack.abi import Phase
 from lppack.errors import ApplyStuck, ConsoleFault
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import Host
@@ -44,6 +44,8 @@ class StepResult:
     seconds: float
     converted: int
     checks: tuple[CheckResult, ...]
+    phase: Phase = Phase.ABSENT  # after the step
+    converting: bool = False
 
 
 def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Iterator[StepResult]:
@@ -58,13 +60,16 @@ def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Itera
         action()
         checks = tuple(_checked(host, step, bundle.test.checks))
         _watch(host, step)
+        state = control.engine.state(bundle.module)
         return StepResult(
             step=step,
             ok=all(check.ok for check in checks),
             skipped=None,
             seconds=time.monotonic() - start,
-            converted=_converted(control.engine, bundle),
+            converted=state.converted,
             checks=checks,
+            phase=state.phase,
+            converting=bool(state.convert),
         )
 
     yield done(Step.BEFORE, lambda: load_targets(host, bundle, files))
@@ -112,10 +117,6 @@ def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:
 def _unload(control: Control, bundle: Bundle) -> None:
     if not unload(control, bundle.module):
         raise ApplyStuck(f"{bundle.module} is unpatched, and the kernel does not let it go")
-
-
-def _converted(engine: Engine, bundle: Bundle) -> int:
-    return engine.state(bundle.module).converted
 
 
 def _watch(host: TestHost, step: Step) -> None:

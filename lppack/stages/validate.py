@@ -47,6 +47,14 @@ def validate(document: Document) -> Manifest:
     return _to_manifest(document)
 
 
+def manifest_kept(document: Document) -> Manifest:
+    """The manifest of a bundle: what it names is not beside it, and was looked at when it was
+    built, so that only its shape is. Raises ManifestError."""
+    if problems := list(shape_problems(document)):
+        raise ManifestError(problems)
+    return _to_manifest(document)
+
+
 def _to_manifest(document: Document) -> Manifest:
     data: dict[str, Any] = document.data
     needs = parse_needs(data["needs"])

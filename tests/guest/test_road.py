@@ -33,6 +33,7 @@ def test_proc_cmdline(kernel: Kernel) -> None:
     assert set(skipped.values()) == {None}
     assert all(step["ok"] for step in report["steps"])
     assert Path(report["console"]).read_text()
+    assert report["simulator"] == {"verdict": "safe", "differences": []}
 
 
 def test_conn_limit() -> None:
@@ -40,6 +41,21 @@ def test_conn_limit() -> None:
     assert report["ok"]
     assert [step["skipped"] for step in report["steps"]] == [None] * 5
     assert [step["converted"] for step in report["steps"]] == [0, 0, 2, 0, 0]
+    assert report["simulator"] == {"verdict": "safe", "differences": []}
+
+
+def test_what_the_simulator_did_not_foresee_is_told(tmp_path: Path) -> None:
+    nap = Path(shutil.copytree(Path(__file__).parent / "patches/nap", tmp_path / "nap"))
+    manifest = nap / "manifest.yaml"
+    text = manifest.read_text().replace(
+        "[LEAVE_FUNCTION, SWITCH_FUNCTION]", "[LEAVE_PATCHED_SET, SWITCH_THREAD]"
+    )
+    check = '    - {run: "cat /proc/nap > /dev/null & sleep 1", expect: {before: ""}}\n'
+    manifest.write_text(f"{text}  checks:\n{check}")
+    ran = lppack("test", nap, "--timeout", "3")
+    assert ran.rc == 7, ran.err
+    assert "simulator: safe in mode hybrid; the guest did otherwise:" in ran.err
+    assert "every transition ends in the simulator, and one of the guest was reversed" in ran.err
 
 
 def test_changed_text_in_the_authors_c_fails(patch: Path) -> None:
