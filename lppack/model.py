@@ -165,6 +165,24 @@ class TransformPatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorldTransform:
+    """All instances of one type at once, in the stop that flips; the names are functions of the
+    author's."""
+
+    name: str
+    object: str | None
+    type: str
+    marker: str
+    for_each: str
+    prepare: str | None  # None: nothing is needed that a stop cannot make
+    check: str | None  # None: every instance can be converted
+    forward: str
+    reverse: str
+    finish: str | None  # None: nothing is left over
+    max_stop_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowVariable:
     name: str
     version: int
@@ -243,8 +261,9 @@ class Manifest:
     sources: tuple[str, ...]
     headers: tuple[str, ...]
     objects: tuple[ObjectPatch, ...]
-    transforms: tuple[TransformPatch, ...]
+    transforms: tuple[TransformPatch, ...]  # TRANSFORM_ON_ACCESS
     shadow_variables: tuple[ShadowVariable, ...]
+    world: tuple[WorldTransform, ...] = ()  # TRANSFORM_WORLD
     kernel_headers: tuple[str, ...] = ()  # folders of the kernel's tree
     replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
     states: tuple[State, ...] = ()  # the author's own
@@ -361,6 +380,7 @@ class Plan:
 
     @property
     def converts(self) -> bool:
+        """In phase 2: TRANSFORM_ON_ACCESS."""
         return bool(self.manifest.transforms)
 
     @property
@@ -384,6 +404,7 @@ class Plan:
         ours += ["lp_slots.o"] if self.with_slots else []
         ours += ["lp_count.o"] if self.counts else []
         ours += ["lp_convert.o"] if self.converts else []
+        ours += ["lp_world.o"] if self.manifest.world else []
         ours += ["lp_test_point.o"] if self.test_points else []
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
 
@@ -428,7 +449,8 @@ class Bundle:
     kernel_version: str
     engine: EngineName
     mode: ModeName
-    converts: bool
+    converts: bool  # in phase 2
+    world: bool = False  # its data is transformed in the stop that flips
     module_sha256: str
     engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed
     provenance: tuple[tuple[str, str], ...]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pygments.lexers.c_cpp import CLexer
 from pygments.token import String, Token
 
-from lppack.consistency import mode_named, weakest
+from lppack.consistency import EngineName, mode_named, weakest
 from lppack.errors import ManifestError
 from lppack.ids import Ids
 from lppack.model import Manifest, ObjectPatch, Plan, SourceTree
@@ -69,9 +69,19 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         made["fixes"] = [{"cve": "CVE-2026-0001", "functions": [names[0]]}]
-    if draw(st.booleans()):
-        made["needs"].append("TRANSFORM_ON_ACCESS")
-        kind = f"struct {names[1]}"
+    transform = draw(st.sampled_from([None, "TRANSFORM_ON_ACCESS", "TRANSFORM_WORLD"]))
+    kind = f"struct {names[1]}"
+    if transform == "TRANSFORM_WORLD":
+        made["needs"] = ["LEAVE_PATCHED_SET", "SWITCH_KERNEL", transform]
+        more = draw(st.lists(st.sampled_from(["prepare", "check", "finish"]), unique=True))
+        keys = ("marker", "forward", "reverse", "for_each", *more)
+        made["transforms"] = [
+            {"name": f"t_{names[2]}", "object": objects[0], "type": kind}
+            | {"max_stop_ms": draw(st.integers(1, 10_000))}
+            | {key: f"lp_{key}_{names[2]}" for key in keys}
+        ]
+    elif transform:
+        made["needs"].append(transform)
         lock = {"take": f"lp_take_{names[2]}", "release": f"lp_release_{names[2]}"}
         verbs = {key: f"lp_{key}_{names[2]}" for key in ("marker", "forward", "reverse")}
         made["transforms"] = [
@@ -148,6 +158,7 @@ def planned(manifest: Manifest) -> Plan:
             (t.name, Ids().transform(manifest.name, t.name)) for t in manifest.transforms
         ),
         mode=mode_named(weakest(manifest.needs).name),
+        engine=EngineName.CONSISTENCY if manifest.world else EngineName.LIVEPATCH,
         anchor=found[0] if found else ObjectPatch(name=None, functions=()),
         modules=tuple(entry for entry in objects if entry.name is not None),
         shadows=shadows,
@@ -264,7 +275,7 @@ def drawn(folder: Path, count: int, seed: int) -> list[Manifest]:
             data = mutated(data, random.Random(dice), odd)
         write(place, data, stubs(data))
         manifest = accepted(place)
-        if manifest is not None:
+        if manifest is not None and not manifest.world:  # would need the engine's symbols
             found.setdefault(manifest.module, manifest)
 
     one()

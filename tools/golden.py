@@ -20,7 +20,7 @@ from lppack.stages.validate import validate
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests/golden"
-EXAMPLES = ("conn-limit", "conn-limit-2", "proc-cmdline")
+EXAMPLES = ("conn-limit", "conn-limit-2", "ledger", "proc-cmdline")
 
 _NOWHERE = Path("/nowhere")
 KERNEL = Kernel(

@@ -69,6 +69,7 @@ static void lpe_move(struct kthread_work *work)
 		lpe_threads_end();
 	}
 	lpe_no_blockers(patch);
+	lpe_world_finish(patch);
 	if (patch->target == LPE_NEW) {
 		lpe_post_patch(patch);
 		WRITE_ONCE(patch->phase, LPE_PATCHED);
@@ -92,6 +93,7 @@ static DEFINE_KTHREAD_WORK(lpe_work, lpe_move);
 static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 {
 	patch->turn = false;
+	patch->problem.what = NULL;
 	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
 	WRITE_ONCE(patch->phase, phase);
 	lpe_moving = patch;
@@ -175,16 +177,20 @@ static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
 }
 
 /* With lpe_lock held. */
-static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp)
+static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
+		      const struct lpe_options *options)
 {
 	int err;
 
 	err = lpe_begin_objects(patch);
 	if (err)
 		return err;
+	err = lpe_world_begin(patch, options);
 	/* Last: what can be read below /sys is a patch that is there. */
-	err = lpe_sysfs_add(patch, klp->mod->name);
+	if (!err)
+		err = lpe_sysfs_add(patch, klp->mod->name);
 	if (err) {
+		lpe_world_finish(patch);
 		lpe_end_objects(patch);
 		return err;
 	}
@@ -211,8 +217,9 @@ int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 	}
 	err = lpe_make_patch(patch, klp, options);
 	if (!err)
-		err = lpe_enable(patch, klp);
+		err = lpe_enable(patch, klp, options);
 	if (err) {
+		lpe_world_free(patch);
 		lpe_free_objects(patch);
 		kfree(patch);
 	}
@@ -245,6 +252,7 @@ void lpe_forget_patch(struct klp_patch *klp)
 		return;
 	/* Waits for its readers and writers, which may want lpe_lock. */
 	lpe_sysfs_del(patch);
+	lpe_world_free(patch);
 	lpe_free_objects(patch);
 	kfree(patch);
 }

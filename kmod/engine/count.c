@@ -9,6 +9,10 @@
  * Visits that began before are in no count. So the word is armed in a stop that finds none of them
  * on any stack; from then on the count is all there is.
  *
+ * With TRANSFORM_WORLD it is never armed: all has to be done in one stop, so the worker stops the
+ * machine, and there asks for the count. Whoever ends the last visit cannot: it may hold a lock, or
+ * run in a softirq.
+ *
  * Outside of transitions calls go straight to where they belong. Visits that are in a wrapper then
  * are of the same universe, and stay in the count until they end.
  */
@@ -66,6 +70,22 @@ static int lpe_look(void *data)
 	return 0;
 }
 
+/* In a stop, with TRANSFORM_WORLD: nobody is inside, counted or not. */
+static int lpe_flip_counted(void *data)
+{
+	struct lpe_patch *patch = data;
+	atomic_long_t *word = &patch->counter->word;
+	int err;
+
+	lpe_no_blockers(patch);
+	if (!lpe_each_task(patch, lpe_is_counted) || atomic_long_read(word) / LPE_VISIT)
+		return -EAGAIN;
+	err = lpe_world_turn(patch);
+	if (!err)
+		atomic_long_xor(LPE_IN_NEW, word);
+	return err;
+}
+
 /* Calls that begin from now on are counted; the counter is in the universe that is to be left. */
 void lpe_count_begin(struct lpe_patch *patch)
 {
@@ -78,11 +98,17 @@ int lpe_count_try(struct lpe_patch *patch)
 {
 	atomic_long_t *word = &patch->counter->word;
 	long now = atomic_long_read(word);
+	int err;
 
 	if (lpe_universe(now) == patch->target)
 		return 0;
-	if (!(now & LPE_ARMED) && lpe_stop(lpe_arm, patch))
+	if (patch->world) {
+		err = lpe_stop(lpe_flip_counted, patch);
+		if (err != -EAGAIN)
+			return err;
+	} else if (!(now & LPE_ARMED) && lpe_stop(lpe_arm, patch)) {
 		return -EAGAIN;
+	}
 	if (time_after(jiffies, lpe_next_look)) {
 		unsigned long lost = patch->stats.lost;
 

@@ -12,6 +12,8 @@ enum lpe_fault {
 	LPE_NO_FAULT,
 	LPE_NO_STACK_CHECK,	/* every thread is taken for one that has left */
 	LPE_NO_BORDER_CHECK,	/* every place in the kernel is taken for the border */
+	LPE_NO_UNDO,		/* a transform that fails leaves what it has done */
+	LPE_NO_REVERSE,		/* data stays new when the kernel flips back */
 };
 
 #ifdef LPE_TEST

@@ -81,7 +81,17 @@ struct lpe_statistics {
 	unsigned long held;	/* threads, summed over all windows */
 	unsigned long prodded;
 	unsigned long lost;	/* counted visits whose threads have died */
+	u64 transform;		/* ns, of the last stop that changed data */
 };
+
+/* Why the last transition was given up, or what it still waits for. */
+struct lpe_problem {
+	const char *what;	/* NULL: there is none */
+	const char *transform;	/* NULL: it is not of one */
+	int err;
+};
+
+struct lpe_world;
 
 struct lpe_patch {
 	struct list_head list;
@@ -93,6 +103,7 @@ struct lpe_patch {
 	const struct lpe_symbol *symbols;	/* NULL: there are none */
 	struct lpe_object *objects;
 	unsigned int count;
+	struct lpe_world *world;	/* NULL: data is left as it is */
 
 	u32 route;		/* enum lpe_route; one word for all functions */
 	u32 target;		/* LPE_OLD or LPE_NEW; written in a stop, or under lpe_lock */
@@ -107,6 +118,8 @@ struct lpe_patch {
 	unsigned int left;
 	struct lpe_blocker blockers[LPE_BLOCKERS];
 	struct lpe_statistics stats;
+	u64 stop_began;		/* ns; in a stop */
+	struct lpe_problem problem;
 };
 
 #define lpe_for_each_object(patch, obj) \
@@ -145,6 +158,7 @@ bool lpe_is_user(const struct task_struct *task);
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_all_ready(struct lpe_patch *patch);
+bool lpe_all_clear(struct lpe_patch *patch);
 bool lpe_all_outside(struct lpe_patch *patch);
 bool lpe_at_border(const unsigned long *entries, unsigned int count);
 int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch);
@@ -180,6 +194,19 @@ void lpe_border_open(void);
 void lpe_count_begin(struct lpe_patch *patch);
 int lpe_count_try(struct lpe_patch *patch);
 int lpe_count_end(struct lpe_patch *patch);
+
+/* patch.c */
+struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name);
+void lpe_tell(struct lpe_patch *patch, const char *transform, const char *what, int err);
+
+/* transform.c */
+int lpe_world_turn(struct lpe_patch *patch);
+
+/* world.c */
+int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options);
+int lpe_world_provide(struct lpe_patch *patch);
+void lpe_world_finish(struct lpe_patch *patch);
+void lpe_world_free(struct lpe_patch *patch);
 
 /* transition.c */
 void lpe_run(struct lpe_patch *patch);

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Changes with what stands in this file, and with what the modes promise. */
-#define LPE_API		2
+#define LPE_API		3
 
 enum lpe_mode {
 	LPE_NULL_MODEL,		/* LEAVE_FUNCTION SWITCH_FUNCTION */
@@ -58,12 +58,38 @@ struct lpe_symbol {
 	void **slot;
 };
 
+/* What is done with one instance; an error ends the walk, and for_each returns it. */
+struct lpe_visitor {
+	int (*visit)(struct lpe_visitor *visitor, void *obj);
+};
+
+/*
+ * TRANSFORM_WORLD: a type of which all instances change their form in the stop that flips the
+ * kernel. In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of for_each, check or
+ * forward asks for another try, before which prepare is called again.
+ */
+struct lpe_transform {
+	const char *name;
+	const char *object;		/* NULL: vmlinux */
+	unsigned int max_stop_ms;	/* for the whole stop */
+	int (*prepare)(void);		/* before a stop; may sleep. Or NULL */
+	void (*finish)(void);		/* after it, whatever came of it; may sleep. Or NULL */
+	int (*for_each)(struct lpe_visitor *visitor);
+	bool (*is_new)(const void *obj);
+	int (*check)(const void *obj);	/* or NULL */
+	int (*forward)(void *obj);
+	void (*reverse)(void *obj);
+	unsigned long converted;	/* how many were, when the kernel flipped; the engine's */
+};
+
 struct lpe_options {
 	u32 api;		/* LPE_API of the header that the patch was built with */
 	enum lpe_mode mode;
 	struct lpe_counter *counter;	/* LPE_REFCOUNT alone */
 	const struct lpe_counted *counted;
 	const struct lpe_symbol *symbols;	/* NULL: it uses none of modules */
+	struct lpe_transform *transforms;	/* with TRANSFORM_WORLD; stay where they are */
+	unsigned int transform_count;
 };
 
 /* True if the visit that begins is one of the new universe. */

@@ -224,14 +224,23 @@ static void lpe_go(struct lpe_patch *patch, struct lpe_object *obj)
 	obj->klp->mod = NULL;
 }
 
-static struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name)
+/* NULL is the name of vmlinux. */
+struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name)
 {
 	struct lpe_object *obj;
 
 	lpe_for_each_object(patch, obj)
-		if (obj->klp->name && !strcmp(obj->klp->name, name))
+		if (name ? obj->klp->name && !strcmp(obj->klp->name, name) : !obj->klp->name)
 			return obj;
 	return NULL;
+}
+
+/* For people: read by sysfs without a lock, so a moment's mixture of two of them is possible. */
+void lpe_tell(struct lpe_patch *patch, const char *transform, const char *what, int err)
+{
+	WRITE_ONCE(patch->problem.transform, transform);
+	WRITE_ONCE(patch->problem.err, err);
+	WRITE_ONCE(patch->problem.what, what);
 }
 
 int lpe_on_module(struct notifier_block *nb, unsigned long action, void *data)

@@ -187,17 +187,15 @@ static unsigned long lpe_innermost(unsigned int count)
 }
 
 /*
- * In a stop. True if the thread has left what its mode asks it to leave. A frame of either universe
- * counts, and so does one in the fentry call of an old function: there the thread has its universe
- * already, and may go to either.
+ * In a stop, of the count entries of a stack. True if the thread is outside of the patched set. A
+ * frame of either universe counts, and so does one in the fentry call of an old function: there the
+ * thread has its universe already, and may go to either.
  */
-bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
+static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task, int count)
 {
-	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
 	struct lpe_func *func;
+	int i;
 
-	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
-		return true;
 	if (count < 0) {
 		lpe_blame(patch, task, 0, "its stack is not reliable");
 		return false;
@@ -209,6 +207,23 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 			return false;
 		}
 	}
+	return true;
+}
+
+static bool lpe_is_clear(struct lpe_patch *patch, struct task_struct *task)
+{
+	return lpe_has_left_set(patch, task, lpe_stack_of(task, lpe_entries, LPE_STACK));
+}
+
+/* In a stop. True if the thread has left what its mode asks it to leave. */
+bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
+{
+	int count = lpe_stack_of(task, lpe_entries, LPE_STACK);
+
+	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
+		return true;
+	if (!lpe_has_left_set(patch, task, count))
+		return false;
 	/* What has become a zombie only waits to vanish. */
 	if (patch->mode->leave_kernel && lpe_is_user(task) && !task->exit_state && count &&
 	    !lpe_at_border(lpe_entries, count)) {
@@ -268,6 +283,13 @@ bool lpe_all_ready(struct lpe_patch *patch)
 	return lpe_each_task(patch, lpe_is_ready);
 }
 
+/* In a stop. True if no thread is in the patched set, wherever else it may be. */
+bool lpe_all_clear(struct lpe_patch *patch)
+{
+	lpe_no_blockers(patch);
+	return lpe_each_task(patch, lpe_is_clear);
+}
+
 static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
 {
 	struct lpe_object *obj;
@@ -316,8 +338,10 @@ static int lpe_stop_body(void *data)
 	struct lpe_stopped *stopped = data;
 	struct lpe_statistics *stats = &stopped->patch->stats;
 	u64 start = ktime_get_mono_fast_ns(), took;
-	int err = stopped->body(stopped->patch);
+	int err;
 
+	stopped->patch->stop_began = start;
+	err = stopped->body(stopped->patch);
 	took = ktime_get_mono_fast_ns() - start;
 	stats->stops++;
 	stats->longest_stop = max(stats->longest_stop, took);

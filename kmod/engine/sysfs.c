@@ -167,13 +167,31 @@ static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr
 {
 	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
 
-	return sysfs_emit(buf, "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\nlost %lu\n",
+	return sysfs_emit(buf,
+			  "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\nlost %lu\n"
+			  "transform_ns %llu\n",
 			  READ_ONCE(stats->stops), READ_ONCE(stats->longest_stop),
 			  READ_ONCE(stats->held), READ_ONCE(stats->prodded),
-			  READ_ONCE(stats->lost));
+			  READ_ONCE(stats->lost), READ_ONCE(stats->transform));
 }
 
 static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);
+
+/* Why the last transition was given up, or what it waits for; nothing: it is well. */
+static ssize_t problem_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	const struct lpe_problem *problem = &to_patch(kobj)->problem;
+	const char *what = READ_ONCE(problem->what);
+	const char *transform = READ_ONCE(problem->transform);
+
+	if (!what)
+		return 0;
+	if (!transform)
+		return sysfs_emit(buf, "%s\n", what);
+	return sysfs_emit(buf, "transform %s: %s: %d\n", transform, what, READ_ONCE(problem->err));
+}
+
+static struct kobj_attribute problem_attr = __ATTR_RO(problem);
 
 static struct attribute *lpe_attrs[] = {
 	&enabled_attr.attr,
@@ -185,6 +203,7 @@ static struct attribute *lpe_attrs[] = {
 	&deadline_attr.attr,
 	&signals_attr.attr,
 	&statistics_attr.attr,
+	&problem_attr.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(lpe);

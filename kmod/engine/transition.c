@@ -19,6 +19,8 @@
 #define LPE_SIGNAL_ALL	200	/* the same where sleepers must leave the kernel */
 #define LPE_FAKE	1000	/* from when on they see a signal that is not there */
 
+#define LPE_TOO_LONG	"it took longer than deadline_ms"
+
 static u32 lpe_other(u32 universe)
 {
 	return universe == LPE_NEW ? LPE_OLD : LPE_NEW;
@@ -69,20 +71,28 @@ static void lpe_switch_functions(struct lpe_patch *patch)
 	mutex_unlock(&lpe_lock);
 }
 
-/* SWITCH_KERNEL: all or nothing. */
+/* SWITCH_KERNEL: all or nothing, data and functions. */
 static int lpe_try_flip(void *data)
 {
 	struct lpe_patch *patch = data;
+	int err;
 
 	if (!lpe_all_ready(patch))
 		return -EAGAIN;
-	WRITE_ONCE(patch->route, patch->target);
-	return 0;
+	err = lpe_world_turn(patch);
+	if (!err)
+		WRITE_ONCE(patch->route, patch->target);
+	return err;
 }
 
+/* -EAGAIN: not now. Any other error will be the same the next time. */
 static int lpe_try(struct lpe_patch *patch)
 {
-	return patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
+	int err = patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
+
+	if (err == -EAGAIN)
+		err = lpe_world_provide(patch) ?: -EAGAIN;
+	return err;
 }
 
 /*
@@ -90,10 +100,11 @@ static int lpe_try(struct lpe_patch *patch)
  * nobody in the way. Then it is open for half as long, so that whoever is waited for by a held
  * thread, and holds it up, can go on.
  */
-static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
+static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
-	bool prodded = false, done = false;
+	bool prodded = false;
+	int err;
 
 	lpe_border_close(ms);
 	do {
@@ -107,10 +118,10 @@ static bool lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long
 			lpe_pause(lpe_step(begin));
 		}
 		lpe_threads_refill();
-		done = !lpe_try(patch);
-	} while (!done && !lpe_turned(patch) && time_before(jiffies, end));
+		err = lpe_try(patch);
+	} while (err == -EAGAIN && !lpe_turned(patch) && time_before(jiffies, end));
 	lpe_border_open();
-	return done;
+	return err;
 }
 
 static int lpe_gates(struct lpe_patch *patch)
@@ -121,7 +132,11 @@ static int lpe_gates(struct lpe_patch *patch)
 
 	err = lpe_threads_begin(patch);
 	lpe_border_begin(patch);
-	while (!err && !lpe_one_gate(patch, ms, begin)) {
+	while (!err) {
+		err = lpe_one_gate(patch, ms, begin);
+		if (err != -EAGAIN)
+			break;
+		err = 0;
 		if (!lpe_turned(patch))
 			lpe_pause(ms / 2);
 		if (lpe_turned(patch))
@@ -135,11 +150,12 @@ static int lpe_gates(struct lpe_patch *patch)
 
 static int lpe_switch_kernel(struct lpe_patch *patch)
 {
-	int err = 0;
+	int err;
 
 	if (patch->mode->counted)
 		lpe_count_begin(patch);
-	if (lpe_try(patch))
+	err = lpe_try(patch);
+	if (err == -EAGAIN)
 		err = lpe_gates(patch);
 	return patch->mode->counted && !lpe_count_end(patch) ? 0 : err;
 }
@@ -214,6 +230,8 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 	while (lpe_stop(lpe_sweep, patch)) {
 		if (lpe_turned(patch) || (!back && lpe_is_over(patch, begin))) {
 			/* By itself it turns once, and then goes on until it is there. */
+			if (!lpe_turned(patch))
+				lpe_tell(patch, NULL, LPE_TOO_LONG, -ETIMEDOUT);
 			back = true;
 			lpe_turn(patch);
 			begin = jiffies;
@@ -250,6 +268,19 @@ static int lpe_drain(struct lpe_patch *patch)
 	return 0;
 }
 
+static void lpe_give_up(struct lpe_patch *patch, int err)
+{
+	const struct lpe_problem *problem = &patch->problem;
+
+	if (err == -EINTR)
+		lpe_tell(patch, NULL, NULL, 0);	/* somebody has asked for it */
+	else if (!problem->what)
+		lpe_tell(patch, NULL, err == -ETIMEDOUT ? LPE_TOO_LONG : "no memory", err);
+	pr_notice("'%s': transition given up: %s%s%s: %d\n", patch->klp->mod->name,
+		  problem->transform ?: "", problem->transform ? ": " : "",
+		  problem->what ?: "turned round", err);
+}
+
 /*
  * From the phase PATCHING or UNPATCHING to one of the others. The threads' entries are left, to be
  * freed when those who wait for the transition know that it is over: that takes long.
@@ -267,7 +298,7 @@ void lpe_run(struct lpe_patch *patch)
 			err = lpe_switch_kernel(patch);
 		if (err) {
 			/* Nothing has switched: all are where they were before. */
-			pr_notice("'%s': transition given up: %d\n", patch->klp->mod->name, err);
+			lpe_give_up(patch, err);
 			mutex_lock(&lpe_lock);
 			patch->target = lpe_other(patch->target);
 			patch->turn = false;

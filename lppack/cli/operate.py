@@ -115,6 +115,8 @@ def _lines(patch: PatchReport) -> list[str]:
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
+    if patch.longest_stop_ms is not None:
+        lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
     if patch.mode is not None and patch.mode in set(ModeName):
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
     if patch.forced:

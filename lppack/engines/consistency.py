@@ -46,6 +46,8 @@ class Consistency:
             info=info,
             blockers=self._blockers(module, phase),
             waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
+            problem=modules.text(self.host, abi.engine_attribute(module, "problem")) or None,
+            longest_stop_ms=self._longest_stop(module),
         )
 
     def convert(self, module: str, *, on: bool) -> None:
@@ -94,6 +96,13 @@ class Consistency:
 
     def _waiting(self, module: str) -> frozenset[str]:
         return frozenset(name for _, name, hooked in self._functions(module) if hooked == "0")
+
+    def _longest_stop(self, module: str) -> float | None:
+        said = modules.text(self.host, abi.engine_attribute(module, "statistics"))
+        if said is None:
+            return None
+        statistics = dict(line.split() for line in said.splitlines())
+        return int(statistics["longest_stop_ns"]) / 1e6
 
     def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
         if phase not in (Phase.PATCHING, Phase.UNPATCHING):

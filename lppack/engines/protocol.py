@@ -30,6 +30,8 @@ class PatchState:
     info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
     blockers: tuple[Blocker, ...] = ()
     waiting: frozenset[str] = frozenset()  # functions of objects that are not loaded
+    problem: str | None = None  # why the engine gave the last transition up; None: it did not
+    longest_stop_ms: float | None = None  # None: this engine does not stop the machine
 
 
 class Engine(Protocol):

@@ -48,12 +48,17 @@ def _complete(document: Document) -> bool:
     return bool(sources(document)) and len(sources(document)) == len(document.at("sources"))
 
 
+def _is_world(document: Document) -> bool:
+    return any(flag == "TRANSFORM_WORLD" for _, flag in document.strings("needs"))
+
+
 def transform_is_called(document: Document) -> Iterator[Fault]:
     """Each transform T is used: somewhere the new code calls lp_convert_T().
 
     Phase 2 only allows conversion; an instance is converted when the new code says so, on access.
+    With TRANSFORM_WORLD there is nothing to call.
     """
-    if not _complete(document):
+    if not _complete(document) or _is_world(document):
         return
     for index, entry in _texts(document, "transforms", "name"):
         if f"lp_convert_{entry['name']}" not in _names(document):
@@ -89,7 +94,9 @@ def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
                 file,
                 token,
                 f"{token.text}() is a {owned[token.text]}: only lppack calls it",
-                "call lp_convert_T(), which asks if conversion is on, and tracks",
+                None
+                if _is_world(document)
+                else "call lp_convert_T(), which asks if conversion is on, and tracks",
             )
 
 
@@ -116,6 +123,32 @@ def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
             for token in _words(function, "GFP_KERNEL"):
                 yield at(
                     file, token, f"GFP_KERNEL under the lock, in {function.name}()", "GFP_NOWAIT"
+                )
+
+
+def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
+    """With TRANSFORM_WORLD, what runs in the stop neither sleeps nor allocates.
+
+    stop_machine() runs it with interrupts off, and who would have to end what it waits for stands
+    still. `prepare` allocates, before the stop; `finish` frees, after it.
+    """
+    if not _is_world(document):
+        return
+    keys = ("for_each", "marker", "check", "forward", "reverse")
+    names = {
+        entry[key]
+        for _, entry in document.mappings("transforms")
+        for key in keys
+        if isinstance(entry.get(key), str)
+    }
+    for file, function in _functions(document):
+        if function.name in names:
+            for token in (*function.calls(*_SLEEP, *_ALLOCATE), *_words(function, "GFP_KERNEL")):
+                yield at(
+                    file,
+                    token,
+                    f"{token.text} in the stop, in {function.name}()",
+                    "do it in prepare or finish; of a mutex, ask mutex_is_locked()",
                 )
 
 
@@ -206,7 +239,7 @@ def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
     Without it the list of converted instances points into freed memory, and revert writes there. A
     type whose instances are never freed needs none.
     """
-    if not _complete(document):
+    if not _complete(document) or _is_world(document):
         return
     for index, entry in _texts(document, "transforms", "name"):
         if f"lp_forget_{entry['name']}" not in _names(document):
@@ -222,7 +255,7 @@ def free_forgets_first(document: Document) -> Iterator[Fault]:
 
     lp_forget_T() drops it from what is tracked, and frees its shadow variables.
     """
-    for _, entry in _texts(document, "transforms", "name", "type"):
+    for _, entry in () if _is_world(document) else _texts(document, "transforms", "name", "type"):
         type_ = entry["type"].split()
         for file, function in _functions(document):
             if any(function.calls(f"lp_forget_{entry['name']}")):
@@ -253,6 +286,7 @@ RULES: tuple[Rule, ...] = (
     constructor_does_not_sleep,
     forward_does_not_reclaim,
     reverse_needs_no_memory,
+    stop_waits_for_nothing,
 )
 WARNINGS: tuple[Rule, ...] = (
     shadow_variable_may_be_missing,

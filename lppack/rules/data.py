@@ -82,10 +82,15 @@ GLUE = (
     "lp_convert_is_on",
     "lp_convert_count",
     "lp_convert_left_old",
+    "lp_world",
+    "lp_world_count",
     "lp_test_point",
     "lp_test_point_init",
     "lp_test_point_exit",
 )
+
+
+_WORLD_VERBS = ("visit", "each", "is_new", "check", "forward", "reverse")
 
 
 def generated_names_are_free(document: Document) -> Iterator[Fault]:
@@ -93,6 +98,7 @@ def generated_names_are_free(document: Document) -> Iterator[Fault]:
     made = set(GLUE)
     for _, entry in document.mappings("transforms"):
         made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget", "drop")}
+        made |= {f"lp_world_{verb}_{entry.get('name')}" for verb in _WORLD_VERBS}
     for _, entry in document.mappings("shadow_variables"):
         verbs = ("get", "get_or_alloc", f"v{entry.get('version')}_get")
         made |= {f"{entry.get('name')}_{verb}" for verb in verbs}

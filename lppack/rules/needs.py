@@ -71,25 +71,52 @@ def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
 
 
 def transforms_are_declared(document: Document) -> Iterator[Fault]:
-    """Rule 28: TRANSFORM_ON_ACCESS and `transforms` go together."""
+    """Rule 28: a TRANSFORM flag and `transforms` go together."""
     needs = _needs(document)
     if needs is None:
         return
-    asked = needs.transform is consistency.Transform.TRANSFORM_ON_ACCESS
-    if needs.transform is consistency.Transform.TRANSFORM_WORLD:
-        yield Fault(
-            ("needs",),
-            "TRANSFORM_WORLD needs the consistency engine, which this version does not have",
-            "use TRANSFORM_ON_ACCESS",
-        )
-    elif asked and not document.at("transforms"):
-        yield Fault(("needs",), 'TRANSFORM_ON_ACCESS is needed, but there are no "transforms"')
+    asked = needs.transform is not consistency.Transform.NONE
+    if asked and not document.at("transforms"):
+        yield Fault(("needs",), f'{needs.transform.name} is needed, but there are no "transforms"')
     elif document.at("transforms") and not asked:
         yield Fault(
             ("transforms",),
             "data is transformed, but the needs do not say so",
-            'add TRANSFORM_ON_ACCESS to "needs"',
+            'add TRANSFORM_ON_ACCESS or TRANSFORM_WORLD to "needs"',
         )
+
+
+#: What a transform of each kind has to have.
+_ACCESS: tuple[str, ...] = ("lock", "context")
+_WORLD: tuple[str, ...] = ("for_each", "max_stop_ms")
+
+
+def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
+    """A transform has the keys that belong to the TRANSFORM flag, and none of the other's.
+
+    TRANSFORM_ON_ACCESS: `lock`, `context`, and shadow variables. TRANSFORM_WORLD: `for_each`,
+    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as nobody else runs.
+    """
+    needs = _needs(document)
+    if needs is None or needs.transform is consistency.Transform.NONE:
+        return
+    flag, wanted, foreign = needs.transform.name, _ACCESS, (*_WORLD, "prepare", "check", "finish")
+    other = "TRANSFORM_WORLD"
+    if needs.transform is consistency.Transform.TRANSFORM_WORLD:
+        wanted, foreign, other = _WORLD, _ACCESS, "TRANSFORM_ON_ACCESS"
+        for pointer, _ in document.mappings("shadow_variables"):
+            yield Fault(
+                pointer,
+                f"shadow variables are for {other}",
+                "let forward put a larger instance in the place of the old one",
+            )
+    for pointer, entry in document.mappings("transforms"):
+        for key in wanted:
+            if key not in entry:
+                yield Fault(pointer, f'has no "{key}", which {flag} needs')
+        for key in foreign:
+            if key in entry:
+                yield Fault((*pointer, key), f'"{key}" is for {other}', "leave it out")
 
 
 def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
@@ -188,6 +215,7 @@ RULES: tuple[Rule, ...] = (
     needs_agree,
     mode_covers_the_needs,
     transforms_are_declared,
+    transforms_are_of_one_kind,
     kernel_threads_are_spoken_for,
     interdependent_functions_switch_together,
     interdependent_functions_are_replaced,

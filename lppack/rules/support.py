@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from lppack.document import Document, Pointer
 from lppack.rules.runner import Fault, Rule
 
-_TRANSFORM = {
-    "irreversible": "transforms without a way back",
-    **dict.fromkeys(("for_each", "prepare", "check", "finish", "max_stop_ms"), "TRANSFORM_WORLD"),
-}
+_TRANSFORM = {"irreversible": "transforms without a way back"}
 
 
 def not_yet_supported(document: Document) -> Iterator[Fault]:

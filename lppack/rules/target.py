@@ -175,7 +175,28 @@ def interrupts_are_not_threads(
             )
 
 
-RULES: tuple[TargetRule, ...] = (kernel_is_named, interrupts_are_not_threads)
+def stop_finds_no_lock_held(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """TRANSFORM_WORLD needs a kernel without CONFIG_PREEMPT_RT.
+
+    There a thread that holds a spinlock may be preempted (include/linux/spinlock_rt.h), so a stop
+    may find data half changed.
+    """
+    flags = dict((flag, pointer) for pointer, flag in document.strings("needs"))
+    if config.is_on("PREEMPT_RT") and "TRANSFORM_WORLD" in flags:
+        yield Fault(
+            flags["TRANSFORM_WORLD"],
+            f"{kernel.release} has CONFIG_PREEMPT_RT: in a stop somebody may hold a spinlock",
+            "choose a kernel without it",
+        )
+
+
+RULES: tuple[TargetRule, ...] = (
+    kernel_is_named,
+    interrupts_are_not_threads,
+    stop_finds_no_lock_held,
+)
 #: What the kernel is, and no manifest can help: refused as a fault of the environment.
 ENVIRONMENT: tuple[TargetRule, ...] = (
     kernel_can_be_live_patched,

@@ -78,6 +78,8 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         if state.phase is not Phase.PATCHED:
             raise _timed_out(control, bundle, state, seconds)
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
+        if bundle.world:
+            control.say(f"transformed: {state.converted} instances, {longest_stop(state)}")
         for module in replaced:
             gone = unload(control, module)
             control.say(
@@ -88,6 +90,11 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         return control.report(bundle.module)
     except KeyboardInterrupt:
         raise _interrupted(control, bundle, replaced) from None
+
+
+def longest_stop(state: PatchState) -> str:
+    """How long the kernel stood still for this patch, at most, in words."""
+    return f"the longest stop took {state.longest_stop_ms or 0:.1f} ms"
 
 
 def _to_be_replaced(control: Control, bundle: Bundle) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
     told = 5.0
     while True:
         state = control.engine.state(module)
-        if state.phase is wanted or state.phase is Phase.ABSENT or deadline.expired:
+        if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
             return state, deadline.elapsed
         if deadline.elapsed >= told:
             told += 5.0
@@ -110,10 +117,15 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
         deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
 
 
+def gave_up(state: PatchState) -> bool:
+    """True if the engine has ended the last transition by itself, and all is as it was before."""
+    return bool(state.problem) and state.phase in (Phase.PATCHED, Phase.UNPATCHED)
+
+
 def describe_blockers(state: PatchState) -> str:
     """Who keeps the transition open, in one line."""
     if not state.blockers:
-        return "no thread is seen to block"
+        return state.problem or "no thread is seen to block"
     first = "; ".join(f"{b.comm} (pid {b.pid}) {b.reason}" for b in state.blockers[:4])
     more = len(state.blockers) - 4
     return f"{first}; and {more} more" if more > 0 else first
@@ -179,10 +191,8 @@ def undo(control: Control, module: str) -> PatchState:
 def _timed_out(
     control: Control, bundle: Bundle, state: PatchState, seconds: float
 ) -> ApplyReversed | ApplyStuck:
-    why = (
-        f"{bundle.module} was not patched everywhere after {seconds:.0f} s: "
-        f"{describe_blockers(state)}"
-    )
+    how = "given up" if gave_up(state) else "not patched everywhere"
+    why = f"{bundle.module} was {how} after {seconds:.0f} s: {describe_blockers(state)}"
     if state.phase is Phase.ABSENT:
         return ApplyReversed(f"{bundle.module} is gone: someone else unloaded it", hint=None)
     blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)
@@ -190,7 +200,9 @@ def _timed_out(
     if undo(control, bundle.module).phase is Phase.ABSENT:
         return ApplyReversed(
             f"{why}\nreversed: {control.host.name} is as it was before",
-            hint="wait until those threads have moved on, or give --timeout more seconds",
+            hint=None
+            if gave_up(state)
+            else "wait until those threads have moved on, or give --timeout more seconds",
             report=_as_json(blocked),
         )
     return ApplyStuck(

@@ -220,6 +220,9 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
     for transform in manifest.transforms:
         replacements |= {transform.marker, transform.take, transform.release}
         replacements |= {transform.forward, transform.reverse}
+    for world in manifest.world:
+        replacements |= {world.marker, world.for_each, world.forward, world.reverse}
+        replacements |= {name for name in (world.prepare, world.check, world.finish) if name}
     replacements |= {var.constructor for var in manifest.shadow_variables if var.constructor}
     lines = [
         f'no source defines "{name}", which the manifest names; is it misspelt, or static?'

@@ -94,6 +94,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "engine": plan.engine,
         "mode": plan.mode.name,
         "converts": plan.converts,
+        "world": bool(plan.manifest.world),
         "replaces": list(plan.manifest.replaces),
         "functions": [
             [entry.name or "vmlinux", function.old]
@@ -189,6 +190,7 @@ def _schema() -> dict[str, Any]:
             "release": text,
             "kernel": text,
             "converts": {"type": "boolean"},
+            "world": {"type": "boolean"},
             "replaces": part["replaces"] | {"minItems": 0},
             "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
             "test": part["test"],
@@ -226,6 +228,7 @@ def read(path: Path) -> Bundle:
             engine=EngineName(plan["engine"]),
             mode=ModeName(plan["mode"]),
             converts=plan["converts"],
+            world=plan.get("world", False),
             replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
             engine_sha256=_engine(files, plan["engine"]),

@@ -11,6 +11,8 @@ from lppack.stages.status import PatchReport
 def convert(control: Control, series: str) -> PatchReport:
     """Enables conversion of ``series``. Raises ApplyRefused, NotConverted."""
     state = find(control, series)
+    if state.info.get("world"):
+        raise ApplyRefused(f"{series} has converted all data in the stop that patched")
     if not state.info.get("transforms"):
         raise ApplyRefused(f"{series} has no data to convert: it is live since it was patched")
     if state.phase is not Phase.PATCHED:

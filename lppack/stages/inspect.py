@@ -55,7 +55,10 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
             ("series", f"{bundle.series} {bundle.version}"),
             ("kernel", f"{bundle.release} {bundle.kernel_version}"),
             ("engine", f"{bundle.engine}, mode {bundle.mode}"),
-            ("phase 2", "convert" if bundle.converts else "none"),
+            (
+                "phase 2",
+                "convert" if bundle.converts else "done by the flip" if bundle.world else "none",
+            ),
             ("sha256", bundle.module_sha256),
             *bundle.provenance,
             *_module_facts(module),

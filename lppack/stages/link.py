@@ -145,6 +145,11 @@ def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
         for name in (transform.forward, transform.reverse, transform.take, transform.release):
             if name:
                 yield name, transform.object
+    for world in plan.manifest.world:
+        names = (world.marker, world.for_each, world.prepare, world.check)
+        for name in (*names, world.forward, world.reverse, world.finish):
+            if name:
+                yield name, world.object
 
 
 def symbols_of(plan: Plan) -> tuple[Wanted, ...]:

@@ -235,6 +235,7 @@ def info_json(made: Plan) -> str:
             "mode": made.mode.name,
             "replaces": list(made.manifest.replaces),
             "transforms": [transform.name for transform in made.manifest.transforms],
+            "world": [transform.name for transform in made.manifest.world],
             "fixes": [fix_json(fix) for fix in made.manifest.fixes],
             "irreversible": False,
             "inlining": made.inlining,
@@ -352,10 +353,19 @@ def _decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             value=f"{id_:#x}",
             why="a new layout is a new version and id",
         )
+    for world in manifest.world:
+        yield Decision(
+            what=f"transform {world.name}",
+            value=f"in the stop, {world.max_stop_ms} ms at most",
+            why="all instances are counted in a stop before the transition, and it is refused if "
+            "that takes too long; in the stop that flips all are converted, or none",
+        )
     yield Decision(
         what="phase 2",
         value="convert" if made.converts else "none",
         why="new code converts what it touches once every thread has switched"
         if made.converts
+        else "TRANSFORM_WORLD: the data is converted in the stop that flips"
+        if manifest.world
         else "the patch has no data to convert",
     )

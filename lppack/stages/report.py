@@ -18,6 +18,7 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "phase": patch.phase.value,
         "conversion": patch.conversion,
         "converted": patch.converted,
+        "longest_stop_ms": patch.longest_stop_ms,
         "blockers": [
             {
                 "pid": blocker.pid,

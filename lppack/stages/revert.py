@@ -10,6 +10,8 @@ from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, In
 from lppack.stages.apply import (
     Control,
     describe_blockers,
+    gave_up,
+    longest_stop,
     settle,
     stop_conversion,
     unload,
@@ -88,7 +90,19 @@ def unpatch(control: Control, state: PatchState) -> None:
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
         control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
+        if state.info.get("world") and state.phase is Phase.PATCHED:
+            if reached.problem:
+                raise ApplyStuck(
+                    f"{module} is unpatched, and data is left in the new form: {reached.problem}",
+                    hint="restart the host: old code does not understand that data",
+                )
+            control.say(f"transformed back: {longest_stop(reached)}")
         return
+    if gave_up(reached):
+        raise ApplyReversed(
+            f"{module} was not unpatched: {reached.problem}\ngiven up: it is patched as before",
+            hint=f"try again later: {go_on}",
+        )
     why = (
         f"{module} was not unpatched everywhere after {seconds:.0f} s: {describe_blockers(reached)}"
     )

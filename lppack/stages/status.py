@@ -20,13 +20,14 @@ class PatchReport:
     mode: str | None
     host: str
     phase: Phase
-    conversion: str  # none: there is no data to convert; off; on
+    conversion: str  # none: there is no data to convert; off; on; done: with the flip
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
     waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     forced: bool = False  # a transition was forced on this host: consistency is not known
+    longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
 
 
@@ -47,6 +48,8 @@ def report(
     conversion = "none"
     if info.get("transforms"):
         conversion = "on" if state.convert else "off"
+    elif info.get("world"):
+        conversion = "done" if state.phase is Phase.PATCHED else "off"
     return PatchReport(
         series=info.get("series"),
         version=info.get("version"),
@@ -61,6 +64,7 @@ def report(
         fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
+        longest_stop_ms=state.longest_stop_ms,
         seconds=seconds,
     )
 
@@ -73,6 +77,6 @@ def _inlining(info: dict[str, Any]) -> str | None:
 def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:
     functions = fix.get("functions", [])
     waits = state.waiting.intersection(functions) if functions else state.waiting
-    effective = fix.get("effective") == "patched" or conversion == "on"
+    effective = fix.get("effective") == "patched" or conversion in ("on", "done")
     live = state.phase is Phase.PATCHED and effective and not waits
     return {"cve": fix.get("cve"), "functions": functions, "live": live}

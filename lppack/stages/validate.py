@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lppack.consistency import ModeName
+from lppack.consistency import ModeName, Transform
 from lppack.document import Document
 from lppack.errors import Level, ManifestError, Problem
 from lppack.model import (
@@ -25,6 +25,7 @@ from lppack.model import (
     TransformPatch,
     Visits,
     Workload,
+    WorldTransform,
 )
 from lppack.rules.every import rule_problems
 from lppack.rules.needs import parse_needs
@@ -59,6 +60,8 @@ def _to_manifest(document: Document) -> Manifest:
     data: dict[str, Any] = document.data
     needs = parse_needs(data["needs"])
     assert needs is not None  # needs-name-each-axis-once has passed
+    transforms = data.get("transforms", ())
+    world = needs.transform is Transform.TRANSFORM_WORLD
     return Manifest(
         path=document.path,
         name=data["name"],
@@ -73,7 +76,8 @@ def _to_manifest(document: Document) -> Manifest:
         sources=tuple(data["sources"]),
         headers=tuple(data.get("headers", ())),
         objects=tuple(_object(entry) for entry in data["objects"]),
-        transforms=tuple(_transform(entry) for entry in data.get("transforms", ())),
+        transforms=() if world else tuple(_transform(entry) for entry in transforms),
+        world=tuple(_world(entry) for entry in transforms) if world else (),
         shadow_variables=_shadows(data.get("shadow_variables", ())),
         kernel_headers=tuple(data.get("kernel_headers", ())),
         replaces=tuple(data.get("replaces", ())),
@@ -136,6 +140,22 @@ def _transform(entry: dict[str, Any]) -> TransformPatch:
         context=entry["context"],
         forward=entry["forward"],
         reverse=entry["reverse"],
+    )
+
+
+def _world(entry: dict[str, Any]) -> WorldTransform:
+    return WorldTransform(
+        name=entry["name"],
+        object=object_name(entry["object"]),
+        type=entry["type"],
+        marker=entry["marker"],
+        for_each=entry["for_each"],
+        prepare=entry.get("prepare"),
+        check=entry.get("check"),
+        forward=entry["forward"],
+        reverse=entry["reverse"],
+        finish=entry.get("finish"),
+        max_stop_ms=entry["max_stop_ms"],
     )
 
 

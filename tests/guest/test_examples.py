@@ -13,7 +13,7 @@ NAMES = sorted({folder.name for folder in EXAMPLES.iterdir()} - ELSEWHERE)
 
 
 #: Those that Debian 13's kernel takes too; tests/guest/test_slots.py has a third on both.
-ON_TRIXIE = ("saved-cmdline", "loop-dio")
+ON_TRIXIE = ("saved-cmdline", "loop-dio", "ledger")
 TRIXIE = "6.12.*+deb13-amd64"
 
 

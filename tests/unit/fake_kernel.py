@@ -62,11 +62,16 @@ class Patch:
     hooked: bool = True  # its functions are there
     convert: bool = False
     converted: int = 0
+    problem: str = ""  # what the engine says after its last transition
 
     @property
     def by_engine(self) -> bool:
         """Held by lppack_engine.ko."""
         return self.info is not None and '"engine": "consistency"' in self.info
+
+    @property
+    def transforms_world(self) -> bool:
+        return self.info is not None and bool(json.loads(self.info).get("world"))
 
     @property
     def replaces(self) -> bool:
@@ -82,6 +87,7 @@ def info(
     version: int = 2,
     *,
     converts: bool = True,
+    world: bool = False,
     replaces: tuple[str, ...] = (),
     engine: str = "livepatch",
     mode: str = "hybrid",
@@ -99,6 +105,7 @@ def info(
             "mode": mode,
             "replaces": replaces,
             "transforms": ["conn"] if converts else [],
+            "world": ["conn"] if world else [],
             "fixes": fixes,
             "irreversible": False,
             "inlining": "unchecked",
@@ -118,6 +125,7 @@ class FakeKernel:
     other_modules: tuple[str, ...] = ("conn",)
     engine_api: int | None = abi.ENGINE_API  # of lppack_engine; None: it is not loaded
     moving: str | None = None  # klp_transition_patch
+    gives_up: str | None = None  # why our engine ends a transition by itself
     polls: int = 2  # sleeps that a transition takes
     #: Threads that do not switch, by the direction: True, to the new universe.
     blocked: dict[bool, tuple[Thread, ...]] = field(default_factory=dict)
@@ -145,9 +153,13 @@ class FakeKernel:
         return self.blocked.get(self.patches[self.moving].enabled, ())
 
     def finish(self) -> None:
-        """klp_complete_transition()."""
+        """klp_complete_transition(); lpe_run() of kmod/engine, which may give up."""
         assert self.moving is not None
         patch = self.patches[self.moving]
+        if self.gives_up:
+            patch.problem, patch.enabled = self.gives_up, not patch.enabled
+        elif patch.enabled and patch.transforms_world:
+            patch.converted = 3
         self.moving = None
         if patch.enabled:
             patch.complete = True
@@ -159,6 +171,7 @@ class FakeKernel:
             patch.known = False
 
     def _begin(self, module: str, *, enabled: bool) -> None:
+        self.patches[module].problem = ""
         self.moving, self._left = module, self.polls
         self.patches[module].enabled = enabled
 
@@ -280,6 +293,8 @@ class FakeHost:
         said = {
             "enabled": f"{patch.enabled:d}\n",
             "state": f"{phase}\n",
+            "problem": f"{patch.problem}\n" if patch.problem else "",
+            "statistics": "stops 2\nlongest_stop_ns 1500000\nheld 0\n",
             "functions": "".join(f"{row[0]} {row[1]} {patch.hooked:d}\n" for row in rows),
             "blockers": "".join(
                 f"{t.pid}\t{t.tid}\t{t.stack[0] if t.stack else '-'}\tis in\t{t.comm}\n"

@@ -77,6 +77,13 @@ def transform(**changes: Any) -> dict[str, Any]:
     return {"transforms": [{key: value for key, value in made.items() if value is not None}]}
 
 
+def world(**changes: Any) -> dict[str, Any]:
+    """FULL with TRANSFORM_WORLD; ``changes`` are of its transform."""
+    gone = {"lock": None, "context": None}
+    made = transform(**{**gone, "for_each": "lp_conn_each", "max_stop_ms": 50, **changes})
+    return {**made, "needs": [LEAVE_P, SWITCH_K, WORLD], "shadow_variables": None, "mode": None}
+
+
 def shadow(**changes: Any) -> dict[str, Any]:
     return {"shadow_variables": [{**full()["shadow_variables"][0], **changes}]}
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 from lppack.model import stable_id
 from lppack.rules import data
-from tests.unit.rules.cases import Case, functions, hooks, shadow, transform
+from tests.unit.rules.cases import Case, functions, hooks, shadow, transform, world
 
 CASES = (
     # -- transform-belongs-to-an-object
@@ -39,6 +39,12 @@ CASES = (
         "a function of the glue",
         transform(marker="lp_convert_start"),
         [("transforms", 0, "marker")],
+    ),
+    Case(
+        data.generated_names_are_free,
+        "a function of the transform, all at once",
+        world(check="lp_world_check_conn"),
+        [("transforms", 0, "check")],
     ),
     # -- converted-fix-has-a-transform
     Case(data.converted_fix_has_a_transform, "it has", {"fixes": [{"effective": "converted"}]}),

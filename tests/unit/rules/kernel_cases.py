@@ -13,7 +13,7 @@ from lppack.rules import counted, inlining, kernel, needs, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
 from tests.unit.fake_facts import CONFIG, DEEP, FACTS
-from tests.unit.rules.cases import OLD0, functions, objects
+from tests.unit.rules.cases import OLD0, ON_ACCESS, WORLD, functions, objects
 from tests.unit.samples import RELEASE
 from tests.unit.samples import kernel as kernel_named
 
@@ -44,6 +44,7 @@ class TargetCase:
     options: dict[str, str] = field(default_factory=dict)
     headers: str | None = None  # what they say that they are of; None: there are none
     context: str = "process"  # of the transform
+    needs: str = ON_ACCESS  # the transform flag
 
     @property
     def fails(self) -> bool:
@@ -255,6 +256,15 @@ TARGET_CASES = (
         for context in ("process", "softirq", "irq")
     ),
     TargetCase(target.interrupts_are_not_threads, "not real time", context="irq"),
+    TargetCase(
+        target.stop_finds_no_lock_held,
+        "real time",
+        "in a stop somebody may hold a spinlock",
+        options={"PREEMPT_RT": "y"},
+        needs=WORLD,
+    ),
+    TargetCase(target.stop_finds_no_lock_held, "not real time", needs=WORLD),
+    TargetCase(target.stop_finds_no_lock_held, "no stop changes data", options={"PREEMPT_RT": "y"}),
     TargetCase(target.kernel_is_new_enough, "just", release="5.5.0-1-amd64"),
     TargetCase(target.kernel_is_new_enough, "not", "is older than 5.5", "5.4.0-26-generic"),
     TargetCase(target.kernel_is_new_enough, "a name", release="my-kernel"),

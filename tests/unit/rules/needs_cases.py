@@ -10,6 +10,9 @@ from tests.unit.rules.cases import (
     SWITCH_T,
     WORLD,
     Case,
+    shadow,
+    transform,
+    world,
 )
 
 CASES = (
@@ -67,11 +70,40 @@ CASES = (
         {"needs": [LEAVE_P, SWITCH_T]},
         [("transforms",)],
     ),
+    Case(needs.transforms_are_declared, "all at once", world()),
     Case(
         needs.transforms_are_declared,
-        "all at once",
-        {"needs": [LEAVE_P, SWITCH_K, WORLD]},
+        "all at once, and nothing is there",
+        {"needs": [LEAVE_P, SWITCH_K, WORLD], "transforms": []},
         [("needs",)],
+    ),
+    # -- transforms-are-of-one-kind
+    Case(needs.transforms_are_of_one_kind, "on access", {}),
+    Case(needs.transforms_are_of_one_kind, "all at once", world(prepare="lp_p", finish="lp_f")),
+    Case(needs.transforms_are_of_one_kind, "no data", {"needs": [LEAVE_P, SWITCH_T]}),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "on access without a lock",
+        transform(lock=None, context=None),
+        [("transforms", 0), ("transforms", 0)],
+    ),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "on access with a stop",
+        transform(for_each="lp_e", prepare="lp_p", max_stop_ms=50),
+        [("transforms", 0, key) for key in ("for_each", "max_stop_ms", "prepare")],
+    ),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "all at once with no way to find them",
+        world(for_each=None, max_stop_ms=None),
+        [("transforms", 0), ("transforms", 0)],
+    ),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "all at once with a lock and a shadow variable",
+        {**world(context="process"), **shadow()},
+        [("shadow_variables", 0), ("transforms", 0, "context")],
     ),
     # -- kernel-threads-are-spoken-for
     Case(needs.kernel_threads_are_spoken_for, "less than LEAVE_KERNEL", {}),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from lppack.rules import conversion, source
-from tests.unit.rules.cases import CodeCase, hooks, objects, transform
+from tests.unit.rules.cases import CodeCase, hooks, objects, transform, world
 from tests.unit.samples import CONN_C
 
 _EVERY = (*source.RULES, *source.WARNINGS, *conversion.RULES, *conversion.WARNINGS)
@@ -190,6 +190,27 @@ CASES = (
         _body("c->p = kmalloc(8, GFP_ATOMIC);", head="void lp_conn_downgrade(struct conn *c)"),
         [3],
     ),
+    # -- stop-waits-for-nothing
+    CodeCase(
+        conversion.stop_waits_for_nothing,
+        "it does",
+        _body("c->p = kmalloc(8, GFP_ATOMIC);", head="int lp_conn_upgrade(struct conn *c)")
+        + _body("mutex_lock(&l);", head="int lp_conn_each(int (*visit)(struct conn *, void *))"),
+        [3, 7],
+        changes=world(),
+    ),
+    CodeCase(
+        conversion.stop_waits_for_nothing,
+        "prepare may",
+        _body("c->p = kmalloc(8, GFP_KERNEL);", head="int lp_conn_prepare(void)"),
+        changes=world(prepare="lp_conn_prepare"),
+    ),
+    CodeCase(
+        conversion.stop_waits_for_nothing,
+        "on access there is no stop",
+        _body("c->p = kmalloc(8, GFP_NOWAIT);", head="int lp_conn_upgrade(struct conn *c)"),
+    ),
+    CodeCase(conversion.transform_is_called, "never, and all at once", "int x;", changes=world()),
     # -- shadow-variable-may-be-missing
     CodeCase(
         conversion.shadow_variable_may_be_missing,

@@ -2,8 +2,6 @@
 from lppack.rules import support
 from tests.unit.rules.cases import Case, transform
 
-_WORLD = {"for_each": "lp_e", "prepare": "lp_p", "check": "lp_c", "finish": "lp_f"}
-
 CASES = (
     Case(support.not_yet_supported, "nothing of it", {}),
     Case(
@@ -17,11 +15,5 @@ CASES = (
         "no way back",
         transform(reverse=None, irreversible=True),
         [("transforms", 0, "irreversible")],
-    ),
-    Case(
-        support.not_yet_supported,
-        "all at once",
-        transform(**_WORLD, max_stop_ms=50),
-        [("transforms", 0, key) for key in (*_WORLD, "max_stop_ms")],
     ),
 )

@@ -9,7 +9,7 @@ import pytest
 from lppack.rules.c_tokens import Function, read_c
 from tests.command import ROOT
 
-FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c")
+FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_world.c")
 GOLDEN = ROOT / "tests/golden"
 
 
@@ -28,8 +28,8 @@ def general(name: str) -> str:
     """With T, V, N and M instead of the names of one patch."""
     name = re.sub(r"conn_ext(_v)\d", r"V\1N", name)
     name = name.replace("conn_ext", "V")
-    letter = "M" if re.search(r"(patch|set_target|module)_conn$", name) else "T"
-    return re.sub(r"_conn$", f"_{letter}", name)
+    letter = "M" if re.search(r"(patch|set_target|module)_(conn|ledger)$", name) else "T"
+    return re.sub(r"_(conn|ledger|account)$", f"_{letter}", name)
 
 
 def documented() -> dict[str, list[str]]:

@@ -385,6 +385,7 @@ def test_what_the_module_tells_of_itself(tmp_path: Path) -> None:
         "mode": "hybrid",
         "replaces": [],
         "transforms": [],
+        "world": [],
         "fixes": [
             {
                 "cve": "CVE-2026-0001",

@@ -147,6 +147,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "phase",
         "conversion",
         "converted",
+        "longest_stop_ms",
         "blockers",
         "fixes",
         "forced",

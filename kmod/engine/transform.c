@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: TRANSFORM_WORLD, in the stop that flips: all data changes its form, or none.
+ *
+ * No thread is in a patched function then, and nobody holds a spinlock: so nobody is in the middle
+ * of what only patched functions do. All instances are met first, which changes nothing; then each
+ * is changed; then all are met again, to see that none was left. What fails after the first change
+ * is put back in the same stop: outside of it the world is old, or it is new.
+ *
+ * The stop is short: a walk may take half of max_stop_ms, and forward goes on only while what is
+ * left of it is enough for the whole way back.
+ */
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+
+#include "faults.h"
+#include "world.h"
+
+#define LPE_CLOCK	32	/* instances between two looks at the clock */
+#define LPE_OVERRUNS	3	/* stops that would have been too long, before it is given up */
+
+struct lpe_walk {
+	struct lpe_visitor visitor;
+	struct lpe_data *data;
+	bool is_new;		/* those in this form are wanted */
+	bool check;
+	u64 end;		/* ns */
+	unsigned long met;
+	int err;
+};
+
+static int lpe_blames(struct lpe_patch *patch, struct lpe_data *data, const char *what, int err)
+{
+	lpe_tell(patch, data->how->name, what, err);
+	return err;
+}
+
+/*
+ * 1: its data can be looked at. 0: its module is not loaded, and has none. -EAGAIN: the init or
+ * exit function of its module is under way, and the data is half made.
+ */
+int lpe_is_there(const struct lpe_data *data)
+{
+	const struct klp_object *klp = data->obj->klp;
+	const struct module *mod = READ_ONCE(klp->mod);
+
+	if (!klp->name)
+		return 1;
+	if (!mod)
+		return 0;
+	return mod->state == MODULE_STATE_LIVE ? 1 : -EAGAIN;
+}
+
+static int lpe_meet(struct lpe_visitor *visitor, void *obj)
+{
+	struct lpe_walk *walk = container_of(visitor, struct lpe_walk, visitor);
+	struct lpe_data *data = walk->data;
+
+	if (walk->met++ % LPE_CLOCK == 0 && ktime_get_mono_fast_ns() > walk->end) {
+		walk->err = -ETIME;
+		return walk->err;
+	}
+	if (data->how->is_new(obj) != walk->is_new) {
+		data->others++;
+		return 0;
+	}
+	if (walk->check)
+		walk->err = data->how->check(obj);
+	if (walk->err)
+		return walk->err;
+	if (data->count < data->room)
+		data->found[data->count] = obj;
+	data->count++;
+	return 0;
+}
+
+/* Finds the instances of one form, which changes nothing. -EAGAIN: not now. */
+static int lpe_find_all(struct lpe_patch *patch, struct lpe_data *data, u32 form, bool check,
+			u64 end)
+{
+	struct lpe_walk walk = {
+		.visitor.visit = lpe_meet,
+		.data = data,
+		.is_new = form == LPE_NEW,
+		.check = check && data->how->check,
+		.end = end,
+	};
+	int err = lpe_is_there(data);
+
+	data->count = 0;
+	data->others = 0;
+	if (err <= 0)
+		return err;
+	err = data->how->for_each(&walk.visitor);
+	if (!walk.err)
+		return err ? lpe_blames(patch, data, "for_each gave up", err) : 0;
+	if (walk.err == -ETIME)
+		return lpe_blames(patch, data, "max_stop_ms is too short to meet all instances",
+				  -ETIME);
+	data->wanting = walk.err == -EAGAIN;
+	return lpe_blames(patch, data, "check refused an instance", walk.err);
+}
+
+/* Before anything is changed. A walk may take half of the time: it is made again in the end. */
+int lpe_look(struct lpe_patch *patch, struct lpe_data *data)
+{
+	u32 form = patch->world->form;
+	int err;
+
+	err = lpe_find_all(patch, data, form, form == LPE_OLD,
+			   patch->stop_began + patch->world->limit / 2);
+	if (!err && form == LPE_OLD && data->others)
+		err = lpe_blames(patch, data, "an instance is in the new form already", -EINVAL);
+	return err;
+}
+
+static bool lpe_lacks(struct lpe_patch *patch, struct lpe_data *data)
+{
+	return data->count > data->room ||
+	       (patch->target == LPE_NEW && data->how->prepare && !data->prepared &&
+		lpe_is_there(data) > 0);
+}
+
+static int lpe_look_at_all(struct lpe_patch *patch)
+{
+	struct lpe_data *data;
+	int err;
+
+	lpe_for_each_data(patch->world, data) {
+		err = lpe_look(patch, data);
+		if (!err && lpe_lacks(patch, data)) {
+			data->wanting = true;
+			err = -EAGAIN;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Goes on only as long as there is time to undo all of it, which takes one more walk. */
+static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began)
+{
+	u64 end = patch->stop_began + patch->world->limit, walk = began - patch->stop_began, now;
+	unsigned long i;
+	int err;
+
+	for (i = 0; i < data->count; i++) {
+		if (i % LPE_CLOCK == 0) {
+			now = ktime_get_mono_fast_ns();
+			if (now + walk + (now - began) > end)
+				return lpe_blames(patch, data, "max_stop_ms is too short", -ETIME);
+		}
+		if (data->how->is_new(data->found[i]))
+			continue;	/* was met twice */
+		data->changed = true;
+		err = data->how->forward(data->found[i]);
+		if (err) {
+			data->wanting = err == -EAGAIN;
+			return lpe_blames(patch, data, "forward refused an instance", err);
+		}
+	}
+	return 0;
+}
+
+static void lpe_reverse(struct lpe_data *data)
+{
+	unsigned long count = min(data->count, data->room), i;
+
+	for (i = 0; i < count; i++)
+		data->how->reverse(data->found[i]);
+	data->changed |= count;
+}
+
+/* What is in the new form goes back: the data alone tells which that is. */
+static void lpe_undo(struct lpe_patch *patch)
+{
+	struct lpe_data *data;
+
+	if (lpe_leaves_out(LPE_NO_UNDO))
+		return;
+	lpe_for_each_data(patch->world, data) {
+		if (lpe_find_all(patch, data, LPE_NEW, false, U64_MAX) || data->count > data->room)
+			patch->world->broken = true;
+		lpe_reverse(data);
+	}
+}
+
+static int lpe_all_are(struct lpe_patch *patch, u32 form, const char *otherwise)
+{
+	struct lpe_data *data;
+	int err;
+
+	lpe_for_each_data(patch->world, data) {
+		err = lpe_find_all(patch, data, form, false, U64_MAX);
+		if (!err && data->others)
+			err = lpe_blames(patch, data, otherwise, -EINVAL);
+		if (err)
+			return err;
+		data->how->converted = form == LPE_NEW ? data->count : 0;
+	}
+	return 0;
+}
+
+static int lpe_to_new(struct lpe_patch *patch)
+{
+	u64 began = ktime_get_mono_fast_ns();
+	struct lpe_data *data;
+	int err = 0;
+
+	lpe_for_each_data(patch->world, data) {
+		err = lpe_forward(patch, data, began);
+		if (err)
+			break;
+	}
+	if (!err)
+		err = lpe_all_are(patch, LPE_NEW, "forward left an instance in the old form");
+	if (err)
+		lpe_undo(patch);
+	return err;
+}
+
+/* It cannot fail. What an author has got wrong is told, and the functions go back all the same. */
+static void lpe_to_old(struct lpe_patch *patch)
+{
+	struct lpe_data *data;
+
+	if (lpe_leaves_out(LPE_NO_REVERSE))
+		return;
+	lpe_for_each_data(patch->world, data)
+		lpe_reverse(data);
+	if (lpe_all_are(patch, LPE_OLD, "reverse left an instance in the new form"))
+		patch->world->broken = true;
+}
+
+/*
+ * In the stop that flips, when all threads have left: brings all data to the form of the universe
+ * that is the target; on an error it is as it was. -EAGAIN: not now, see lpe_world_provide().
+ */
+int lpe_world_turn(struct lpe_patch *patch)
+{
+	struct lpe_world *world = patch->world;
+	int err;
+
+	if (!world)
+		return 0;
+	if (WARN_ON_ONCE(world->form == patch->target))
+		return -EALREADY;
+	err = lpe_look_at_all(patch);
+	if (!err && patch->target == LPE_NEW)
+		err = lpe_to_new(patch);
+	else if (!err)
+		lpe_to_old(patch);
+	if (err == -ETIME && ++world->overruns < LPE_OVERRUNS)
+		err = -EAGAIN;	/* something else may have held the machine up */
+	if (err)
+		return world->broken ? -EIO : err;
+	world->form = patch->target;
+	if (!world->broken)
+		lpe_tell(patch, NULL, NULL, 0);
+	patch->stats.transform = ktime_get_mono_fast_ns() - patch->stop_began;
+	return 0;
+}

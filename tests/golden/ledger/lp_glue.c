@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Made by lppack for lppack_ledger_1: the live patch and its parameters. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/livepatch.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/utsname.h>
+
+#include "lp_functions.h"
+#include "lp_runtime.h"
+#include "lppack_engine.h"
+#include "lp_slots.h"
+#include "lp_world.h"
+
+static struct klp_patch lp_patch;
+
+static const char lp_info[] =
+	"{\"series\":\"ledger\",\"version\":1,\"engine\":\"consistency\",\"mode\":\"kpatch\",\"replaces\":[],\"transforms\":[],\"world\":[\"account\"],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"ledger_set\",\"ledger_move\"],\"effective\":\"converted\"}],\"irreversible\":false,\"inlining\":\"unchecked\",\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+
+/*
+ * Serialises start and stop of conversion with the callbacks and the end of this module. Taken by
+ * writers of the parameter convert, which hold the kernel_param_lock of this module, and by the
+ * callbacks, which hold klp_mutex; whoever holds it takes neither.
+ */
+static DEFINE_MUTEX(lp_phase_lock);
+
+/* The lock of the series is held, and this patch is in charge. */
+static int lp_convert_switch(bool on)
+{
+	return on ? -EOPNOTSUPP : 0;	/* this patch changes no data */
+}
+
+static int lp_convert_set(const char *val, const struct kernel_param *kp)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(val, &on);
+	if (err)
+		return err;
+	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
+	if (!mutex_trylock(&lp_phase_lock))
+		return -EBUSY;
+	/* Busy before the transition is complete, and while another version takes over. */
+	err = lp_series_do(lp_convert_switch, on);
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+static int lp_convert_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%d\n", 0);
+}
+
+static const struct kernel_param_ops lp_convert_ops = {
+	.set = lp_convert_set,
+	.get = lp_convert_get,
+};
+module_param_cb(convert, &lp_convert_ops, NULL, 0644);
+MODULE_PARM_DESC(convert, "1: convert what new code touches; 0: stop, and reverse it");
+
+static int lp_converted_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", lp_world_count());
+}
+
+static const struct kernel_param_ops lp_converted_ops = {
+	.get = lp_converted_get,
+};
+module_param_cb(converted, &lp_converted_ops, NULL, 0444);
+MODULE_PARM_DESC(converted, "instances that are tracked as converted");
+
+static int lp_left_old_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%lu\n", 0UL);
+}
+
+static const struct kernel_param_ops lp_left_old_ops = {
+	.get = lp_left_old_get,
+};
+module_param_cb(left_old, &lp_left_old_ops, NULL, 0444);
+MODULE_PARM_DESC(left_old, "accesses that could not convert: no memory, or forward refused");
+
+static int lp_info_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", lp_info);
+}
+
+static const struct kernel_param_ops lp_info_ops = {
+	.get = lp_info_get,
+};
+module_param_cb(info, &lp_info_ops, NULL, 0444);
+MODULE_PARM_DESC(info, "what this live patch is, as JSON");
+
+/*
+ * klp_mutex is held in all callbacks. Those of vmlinux come first: it is always loaded, and the
+ * first object. If one fails, or a later object's, lp_init() gives back what was taken.
+ */
+static int lp_pre_patch(struct klp_object *obj)
+{
+	int err;
+
+	mutex_lock(&lp_phase_lock);
+	err = lp_series_take(&lp_patch);
+	mutex_unlock(&lp_phase_lock);
+	return err;
+}
+
+/* Every thread has switched. Also runs when an unpatch transition was reversed. */
+static void lp_post_patch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_settle();
+	mutex_unlock(&lp_phase_lock);
+}
+
+/*
+ * Every thread still runs new code. lppack has stopped conversion before; this is the second line,
+ * for whoever writes to enabled by hand. Old code must find no new data, so this waits as long as
+ * it takes; lppack.h says what must not be done under a transform's lock.
+ */
+static void lp_pre_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_leave();
+	mutex_unlock(&lp_phase_lock);
+}
+
+/* Every thread runs old code, or that of the version before if our transition was reversed. */
+static void lp_post_unpatch(struct klp_object *obj)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_give_back();
+	mutex_unlock(&lp_phase_lock);
+}
+
+static struct module *lp_target_ledger;	/* NULL: it is not loaded; written in callbacks */
+
+struct module *lp_module_ledger(void)
+{
+	return READ_ONCE(lp_target_ledger);
+}
+
+/* ledger: with the patch, or while it is being loaded, before its own init runs. */
+static int lp_pre_patch_ledger(struct klp_object *obj)
+{
+	WRITE_ONCE(lp_target_ledger, obj->mod);
+	lp_slots_fill_ledger();
+	return 0;
+}
+
+/* Also where it goes in the middle of our own transition, and pre_unpatch is not called. */
+static void lp_post_unpatch_ledger(struct klp_object *obj)
+{
+	lp_slots_done_ledger(obj);
+	WRITE_ONCE(lp_target_ledger, NULL);
+}
+
+static struct klp_func lp_funcs_vmlinux[] = {
+	{ }
+};
+
+static struct klp_func lp_funcs_ledger[] = {
+	{
+		.old_name = "ledger_open",
+		.new_func = lp_ledger_open,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "ledger_set",
+		.new_func = lp_ledger_set,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "ledger_move",
+		.new_func = lp_ledger_move,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "ledger_audit",
+		.new_func = lp_ledger_audit,
+		.old_sympos = 0,
+	},
+	{
+		.old_name = "ledger_show",
+		.new_func = lp_ledger_show,
+		.old_sympos = 0,
+	},
+	{ }
+};
+
+static struct klp_object lp_objects[] = {
+	{
+		/*
+		 * vmlinux: always loaded, so its callbacks always run; the first, so they run
+		 * first
+		 */
+		.funcs = lp_funcs_vmlinux,
+		.callbacks = {
+			.pre_patch = lp_pre_patch,
+			.post_patch = lp_post_patch,
+			.pre_unpatch = lp_pre_unpatch,
+			.post_unpatch = lp_post_unpatch,
+		},
+	},
+	{
+		.name = "ledger",
+		.funcs = lp_funcs_ledger,
+		.callbacks = {
+			.pre_patch = lp_pre_patch_ledger,
+			.post_unpatch = lp_post_unpatch_ledger,
+		},
+	},
+	{ }
+};
+
+/*
+ * The kernel refuses a patch that would replace this one and does not know all of its states, and
+ * one that knows an earlier version of them.
+ */
+static struct klp_state lp_states[] = {
+	{ .id = 5106895376519109391UL, .version = 1U },	/* the series */
+	{ }
+};
+
+static struct klp_patch lp_patch = {
+	.mod = THIS_MODULE,
+	.objs = lp_objects,
+	.states = lp_states,
+};
+
+static const struct lpe_options lp_options = {
+	.api = LPE_API,
+	.mode = LPE_KPATCH,
+	.symbols = lp_symbols,
+	.transforms = lp_world,
+	.transform_count = 1,
+};
+
+/* From here on a writer of convert gets -EBUSY. */
+static void lp_end(void)
+{
+	mutex_lock(&lp_phase_lock);
+	lp_series_put();
+	mutex_unlock(&lp_phase_lock);
+}
+
+static int __init lp_init(void)
+{
+	static const char release[] __initconst =
+		"6.1.0-56-amd64";
+	static const char version[] __initconst =
+		"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)";
+	struct new_utsname *uts = init_utsname();
+	int err;
+
+	/* A release is reused over package versions, and livepatch symbols carry no checksum. */
+	if (strcmp(uts->release, release) || strcmp(uts->version, version)) {
+		pr_err("built for %s %s, this is %s %s\n", release, version, uts->release,
+		       uts->version);
+		return -ENOEXEC;
+	}
+	err = lpe_enable_patch(&lp_patch, &lp_options);
+	if (err)
+		lp_end();
+	return err;
+}
+
+/*
+ * The kernel lets a live patch go only when it is unpatched, or another one has taken its place:
+ * no thread runs a replacement. What was put off to run later may still be under way.
+ */
+static void __exit lp_exit(void)
+{
+	lpe_forget_patch(&lp_patch);
+	lp_end();
+}
+
+module_init(lp_init);
+module_exit(lp_exit);
+
+MODULE_LICENSE("GPL v2");
+MODULE_AUTHOR("The lppack authors");
+MODULE_DESCRIPTION("Balances of 64 bits, where 32 were too few");
+MODULE_VERSION("1");
+MODULE_INFO(livepatch, "Y");

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_ledger_1: what the engine is given of its data. */
+#ifndef LP_WORLD_H
+#define LP_WORLD_H
+
+#include "lppack_engine.h"
+
+extern struct lpe_transform lp_world[];
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Made by lppack for lppack_ledger_1: what the author's code may call, and must give. */
+#ifndef LPPACK_H
+#define LPPACK_H
+
+#include <linux/types.h>
+
+struct klp_object;
+struct klp_state;
+struct module;
+
+#include "target/ledger.h"
+
+#include "lp_ledger.h"
+
+/* What THIS_MODULE is in ledger's own code; NULL while it is not loaded. */
+struct module *lp_module_ledger(void);
+
+/*
+ * Where the symbols of ledger are, NULL while it is not loaded. A function is called by
+ * its own name; its address is that of a stub, and here is the function itself.
+ */
+
+/*
+ * A module's tracepoints, static keys and static calls are wired into its own code when it is
+ * loaded, and that cannot be done for code of another module. For those of a patched module:
+ *
+ * lp_trace(NAME, ...): trace_NAME(...). `symbols` has __tracepoint_NAME and __traceiter_NAME.
+ * lp_key_enabled(KEY): static_branch_likely(&KEY), or unlikely. `symbols` has KEY.
+ * lp_static_call(NAME)(...): static_call(NAME)(...). `symbols` has __SCK__NAME.
+ */
+#define lp_trace(name, ...)						\
+do {									\
+	if (static_key_enabled(&__tracepoint_##name.key)) {		\
+		preempt_disable_notrace();				\
+		__traceiter_##name(NULL, ##__VA_ARGS__);		\
+		preempt_enable_notrace();				\
+	}								\
+} while (0)
+#define lp_key_enabled(key)	static_key_enabled(&(key))
+#define lp_static_call(name)	((typeof(__SCT__##name) *)READ_ONCE(__SCK__##name.func))
+
+/*
+ * Transform account: all instances change their form in the stop that flips the kernel.
+ *
+ * These are the author's. The form of an instance is told by its marker: true for what forward has
+ * made, false for what reverse has.
+ *
+ * prepare runs before a stop, and again after one that said -EAGAIN: it tops up what forward takes.
+ * It may sleep, and so may finish: when the transition is over, whatever came of it.
+ *
+ * The others run in the stop, where nothing may sleep, allocate or wait for a lock. No thread is in
+ * a patched function then, and nobody holds a spinlock; who holds a mutex may be anywhere in it:
+ * for_each asks, and returns -EAGAIN. It returns what visit does, if that is not 0, and calls it for
+ * each instance. reverse needs no memory and cannot fail.
+ */
+bool lp_account_is_new(const struct account *obj);
+int lp_account_each(int (*visit)(struct account *obj, void *data), void *data);
+int lp_account_prepare(void);
+int lp_account_check(const struct account *obj);	/* may it be converted? */
+int lp_account_upgrade(struct account *obj);
+void lp_account_downgrade(struct account *obj);
+void lp_account_finish(void);
+
+/* A place where tests hold a thread; nothing in a module that is built for use. */
+static inline void lp_test_point(const char *name)
+{
+}
+
+#endif
