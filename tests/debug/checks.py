@@ -9,8 +9,9 @@ from lppack.hosts.guest import GuestHost
 
 #: On the guest's command line: KASAN goes on after its first report. Under so many checkers the
 #: interpreter of ACPI gives up on the routing of PCI interrupts (drivers/acpi/acpica: 30 s for a
-#: loop, v6.1), and the agent would have no port.
-WORDS = ("kasan_multi_shot", "no_hash_pointers", "pci=noacpi")
+#: loop, v6.1), and the agent would have no port. On a busy machine half a minute passes until the
+#: first work of the boot is done, which the watchdog of workqueues would take for a lockup.
+WORDS = ("kasan_multi_shot", "no_hash_pointers", "pci=noacpi", "workqueue.watchdog_thresh=120")
 #: Seconds in which it is up, on a machine that has other things to do.
 BOOT = 600.0
 #: In MB. KASAN's shadow is an eighth, and what is freed waits in quarantine.

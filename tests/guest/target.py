@@ -38,6 +38,11 @@ class Target:
     def background(self, *commands: str) -> None:
         self.sh("".join(f"echo '{command}' > /proc/conn 2> /dev/null & " for command in commands))
 
+    def reverse(self) -> None:
+        """In the background, as an operator's tool does: again while the kernel says EAGAIN."""
+        parameter = abi.parameter(self.bundle.module, "convert")
+        self.sh(f"while ! echo 0 > {parameter}; do :; done 2> /dev/null &")
+
     def parameter(self, name: str) -> str:
         return self.host.read(abi.parameter(self.bundle.module, name)).strip()
 
