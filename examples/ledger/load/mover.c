@@ -12,16 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stopped;
+static int stopped;
 static long rounds, moving;
 static int file;
 
 static void stop(int signal)
 {
-	stopped = 1;
+	__atomic_store_n(&stopped, 1, __ATOMIC_SEQ_CST);
 }
 
-static void move(long from, long to)
+static int is_stopped(void)
+{
+	return __atomic_load_n(&stopped, __ATOMIC_SEQ_CST);
+}
+
+static void pay(long from, long to)
 {
 	char line[64];
 	int length = snprintf(line, sizeof(line), "move %ld %ld 1", from, to);
@@ -36,16 +41,16 @@ static void *mover(void *number)
 {
 	long first = 2 * (long)number, i;
 
-	for (i = 0; !stopped && (!rounds || i < rounds); i++) {
-		move(first, first + 1);
-		move(first + 1, first);
+	for (i = 0; !is_stopped() && (!rounds || i < rounds); i++) {
+		pay(first, first + 1);
+		pay(first + 1, first);
 		usleep(200);
 	}
 	__atomic_sub_fetch(&moving, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
-static unsigned long long total(void)
+static unsigned long long count(void)
 {
 	unsigned long long found;
 	char text[128];
@@ -75,13 +80,13 @@ int main(int argc, char **argv)
 		perror("/proc/ledger");
 		return 1;
 	}
-	first = total();
+	first = count();
 	for (i = atol(argv[1]) - 1; i >= 0; i--)
 		if (pthread_create(&thread, NULL, mover, (void *)i))
 			return 1;
 	while (__atomic_load_n(&moving, __ATOMIC_SEQ_CST)) {
 		/* A cent that is on its way is in one account or in the other. */
-		wrong += total() != first;
+		wrong += count() != first;
 		reads++;
 		usleep(1000);
 	}

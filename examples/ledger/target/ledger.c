@@ -2,9 +2,9 @@
 /*
  * The target of the example: accounts that know nothing of any patch.
  *
- * /proc/ledger shows how many accounts there are, their total, and a digest of all balances. It takes
- * commands: "open NUMBER CENTS", "set ID CENTS", "move FROM TO CENTS", "audit" (sleeps until "done",
- * and fails if the total has changed meanwhile).
+ * /proc/ledger shows how many accounts there are, their total, and a digest of all balances. It
+ * takes commands: "open NUMBER CENTS", "set ID CENTS", "move FROM TO CENTS", "audit" (sleeps until
+ * "done", and fails if the total has changed meanwhile).
  */
 #include <linux/module.h>
 #include <linux/proc_fs.h>

@@ -41,7 +41,7 @@ do {									\
 #define lp_static_call(name)	((typeof(__SCT__##name) *)READ_ONCE(__SCK__##name.func))
 
 /*
- * Transform account: all instances change their form in the stop that flips the kernel.
+ * Transform account: all instances change in the stop that flips the kernel.
  *
  * These are the author's. The form of an instance is told by its marker: true for what forward has
  * made, false for what reverse has.
@@ -51,8 +51,8 @@ do {									\
  *
  * The others run in the stop, where nothing may sleep, allocate or wait for a lock. No thread is in
  * a patched function then, and nobody holds a spinlock; who holds a mutex may be anywhere in it:
- * for_each asks, and returns -EAGAIN. It returns what visit does, if that is not 0, and calls it for
- * each instance. reverse needs no memory and cannot fail.
+ * for_each asks, and returns -EAGAIN. It calls visit for each instance, and returns what that does
+ * if it is not 0. reverse needs no memory and cannot fail.
  */
 bool lp_account_is_new(const struct account *obj);
 int lp_account_each(int (*visit)(struct account *obj, void *data), void *data);
