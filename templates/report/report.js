@@ -16,10 +16,11 @@ for (const player of document.querySelectorAll(".player")) {
     now.setAttribute("x", Number(svg.dataset.left) + at * Number(svg.dataset.step));
     const [, who, does] = rows[at].cells;
     said.textContent = `step ${at} of ${last}: ${who.textContent} ${does.textContent}`;
-    controls.querySelector('[data-go="first"]').disabled = at === 0;
-    controls.querySelector('[data-go="back"]').disabled = at === 0;
-    controls.querySelector('[data-go="on"]').disabled = at === last;
-    controls.querySelector('[data-go="last"]').disabled = at === last;
+    // Not disabled: a button that is would lose the focus, and with it the keys.
+    for (const button of controls.querySelectorAll("[data-go]")) {
+      const end = ["first", "back"].includes(button.dataset.go) ? 0 : last;
+      button.setAttribute("aria-disabled", at === end);
+    }
   }
 
   const ways = { first: () => 0, back: () => at - 1, on: () => at + 1, last: () => last };

@@ -35,8 +35,8 @@ FAULTS = {
 def spin() -> None:
     """SPIN and a C compiler, as `lppack doctor --fix` would install them."""
     lacking = [
-        Finding(name=name, ok=False, packages=(package,), fix=f"install {package}")
-        for name, package in (("spin", "spin"), ("gcc", "gcc"))
+        Finding(name=name, ok=False, packages=packages, fix=f"install {name}")
+        for name, packages in (("spin", ("spin",)), ("gcc", ("gcc", "libc6-dev")))
         if shutil.which(name) is None
     ]
     doctor.fix(lacking, lambda _line: None)
