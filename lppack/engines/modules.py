@@ -7,24 +7,31 @@ import re
 from pathlib import Path
 
 from lppack import abi
-from lppack.errors import ApplyRefused, HostError
-from lppack.hosts.protocol import Host
+from lppack.errors import ApplyRefused, ApplyStuck, HostError
+from lppack.hosts.protocol import TIMED_OUT, Host
 
 LIMIT = 30.0  # seconds for one command on the host
+# The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
+_INSERT = 600.0
 _DROP = "/run/lppack/load"
 
 
 def insert(host: Host, module: str, ko: Path) -> None:
-    """insmod. Raises ApplyRefused with what the kernel said, unless the module is there after all:
-    insmod may have been cut off."""
+    """insmod. Raises ApplyRefused with what the kernel said, unless the module is there after all;
+    ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun."""
     path = f"{_DROP}/{module}.ko"
     host.put(ko, path, mode=0o600)
     try:
-        done = host.run(["insmod", path], limit=LIMIT)
+        done = host.run(["insmod", path], limit=_INSERT)
     finally:
         host.run(["rm", "-f", path], limit=LIMIT)
     if done.rc == 0 or is_loaded(host, module):
         return
+    if done.rc == TIMED_OUT:
+        raise ApplyStuck(
+            f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
+            hint="see what becomes of it: lppack status",
+        )
     said = (done.err or done.out).strip().splitlines()
     log = _log(host, module)
     raise ApplyRefused(

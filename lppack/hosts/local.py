@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lppack import proc
 from lppack.errors import EnvironmentMissing, HostError
-from lppack.hosts.protocol import Ran
+from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.store import write_atomic
 
 
@@ -52,5 +52,5 @@ class LocalHost:
             done = proc.run(argv, limit=limit)
         except EnvironmentMissing as error:  # as a shell, and the agent of a guest, say it
             return Ran(rc=127, out="", err=error.message)
-        rc = 124 if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
+        rc = TIMED_OUT if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
         return Ran(rc=rc, out=done.out, err=done.err)

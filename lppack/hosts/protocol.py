@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+TIMED_OUT = 124  # exit code of a program that ran out of time, as of timeout(1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
     """A program that ended on a host."""
 
-    rc: int  # 128 + signal if it was killed, as a shell says it; 124 if it ran out of time
+    rc: int  # 128 + signal if it was killed, as a shell says it; TIMED_OUT
     out: str
     err: str
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from lppack.abi import Phase
 from lppack.errors import ApplyStuck, ConsoleFault
 from lppack.hosts.initramfs import modules_in_order
-from lppack.hosts.protocol import Host
+from lppack.hosts.protocol import TIMED_OUT, Host
 from lppack.model import Bundle, Check, Kernel, Step
 from lppack.stages.apply import Control, apply, enable_conversion, unload
 from lppack.stages.revert import find, unpatch
@@ -134,7 +134,7 @@ def _checked(host: Host, step: Step, checks: tuple[Check, ...]) -> Iterator[Chec
     for check in checks:
         ran = host.run(["/bin/sh", "-c", check.run], limit=check.limit)
         got = ran.out.strip()
-        if ran.rc == 124:
+        if ran.rc == TIMED_OUT:
             got = f"{got}\n(no end after {check.limit:g} s)".strip()
         for wanted_at, expect in check.expect:
             if wanted_at is step:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """lppack's own engine through its files, and both engines as one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from lppack.abi import Phase
 from lppack.consistency import EngineName
 from lppack.engines.consistency import Consistency
 from lppack.engines.kernel import KernelEngines
+from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import Engine
-from lppack.errors import ApplyRefused, HostError
+from lppack.errors import ApplyRefused, ApplyStuck, HostError
+from lppack.hosts.protocol import TIMED_OUT, Ran
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
 MODULE = "lppack_conn_limit_2"
@@ -72,6 +75,22 @@ def test_a_patch_that_is_refused_leaves_no_engine() -> None:
     with pytest.raises(ApplyRefused, match="refused"):
         Consistency(host).load(MODULE, KO)
     assert host.kernel.log[-1] == "rmmod lppack_engine"
+
+
+def test_a_load_that_is_cut_off_is_not_taken_for_a_refusal() -> None:
+    """The kernel goes on with it: nobody may say that the target is untouched."""
+
+    class Slow(FakeHost):
+        def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+            slow = argv[0] == "insmod" and MODULE in argv[1]
+            return Ran(rc=TIMED_OUT, out="", err="") if slow else super().run(argv, limit=limit)
+
+    host = Slow(FakeKernel(engine_api=None))
+    with pytest.raises(ApplyStuck, match="did not end in 600 s") as caught:
+        Livepatch(host).load(MODULE, KO)
+    assert "lppack status" in str(caught.value.hint)
+    with pytest.raises(ApplyStuck):
+        Consistency(host).load(MODULE, KO)
 
 
 def test_blockers() -> None:
