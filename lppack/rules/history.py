@@ -15,13 +15,14 @@ HistoryRule = Callable[[Document, Document], Iterator[Fault]]
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
     """What follows a patch has its name: ids of states and shadow variables are made of it.
 
-    A patch that names another series in `replaces` takes its place too where that keeps no data.
-    For what has data, the ids are handed over in lppack-ids.yaml: see `lppack ids`.
+    A patch that names another series in `replaces` takes its place too where that converts no data;
+    the author's own `states` have the same number in every patch. For what converts, the ids are
+    handed over in lppack-ids.yaml: see `lppack ids`.
     """
     name, before = document.text("name"), old.text("name")
     if not name or not before or name == before:
         return
-    data = any(old.at(key) for key in ("transforms", "shadow_variables", "states"))
+    data = any(old.at(key) for key in ("transforms", "shadow_variables"))
     if data or before not in [series for _, series in document.strings("replaces")]:
         yield Fault(
             ("name",),

@@ -40,6 +40,7 @@ _NO_DATA: dict[str, Any] = {
     "shadow_variables": None,
     "states": None,
 }
+_STATE = {**_NO_DATA, "states": _MANIFEST["states"]}
 _OTHER = "struct pair_ext {\n\tunsigned long"
 
 
@@ -75,6 +76,8 @@ PAIRS = (
     Pair("another series that names it", False, {"name": "pairs-b"}),
     Pair("another series that has its ids", True, {"name": "pairs-b"}, handed_over=True),
     Pair("another series, where there is no data", True, {**_NO_DATA, "name": "pairs-b"}, _NO_DATA),
+    Pair("another series that has its state", True, {**_STATE, "name": "pairs-b"}, _STATE),
+    Pair("another series that lacks its state", False, {**_NO_DATA, "name": "pairs-b"}, _STATE),
     Pair(
         "another series that does not name it",
         False,

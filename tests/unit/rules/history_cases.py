@@ -35,11 +35,18 @@ class HistoryCase:
 
 
 OTHER = "struct conn_ext {\n\tunsigned int limit; /* of a connection */\n};\n"
+STATE = {"id": 7, "version": 1}
 SAME = "/* moved */ struct conn_ext { unsigned\n long limit; };\n"
 
 CASES = (
     *(HistoryCase(rule, "the next version", {}) for rule in (*history.RULES, *history.WARNINGS)),
     HistoryCase(history.series_is_the_same, "another", {}, {"name": "conn"}, [("name",)]),
+    HistoryCase(
+        history.series_is_the_same,
+        "another, with states of its own",
+        {"replaces": ["conn"], "states": [STATE]},
+        {"name": "conn", "transforms": None, "shadow_variables": None, "states": [STATE]},
+    ),
     HistoryCase(history.version_grows, "the same", {}, {"version": 2}, [("version",)]),
     HistoryCase(history.version_grows, "less", {"version": 1}, {"version": 3}, [("version",)]),
     HistoryCase(
