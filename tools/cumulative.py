@@ -1,31 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""Writes examples/fixes/all and all-2: cumulative patches, made of the fixes that change no data.
+"""Writes examples/fixes/all and all-2: cumulative patches, each made of the fixes beside it.
 
 Run by hand after a fix has changed; a test compares.
 """
 
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 FIXES = Path(__file__).parent.parent / "examples/fixes"
-FIRST = ("attach-filter", "binfmt-misc", "disable-ipv6", "ipc-next-id", "prctl-auxv")
+FIRST = (
+    *("attach-filter", "binfmt-misc", "disable-ipv6", "ipc-next-id", "loop-block-size"),
+    *("prctl-auxv", "proc-nlink", "secretmem", "tcp-reordering", "vsock-buffer"),
+)
 #: Version 2 drops the first of them, and adds one.
-SECOND = ("binfmt-misc", "disable-ipv6", "ipc-next-id", "prctl-auxv", "vsock-buffer")
+SECOND = (*FIRST[1:], "raw-header")
+PATCHES = {"all": (1, FIRST), "all-2": (2, SECOND)}
+#: Where more than one fix has a hook, these call them all; written by hand.
+HOOKS = ("hooks.c", "hooks.h")
+
+
+def manifest_of(name: str) -> dict[str, Any]:
+    manifest: dict[str, Any] = yaml.safe_load((FIXES / name / "manifest.yaml").read_text())
+    return manifest
 
 
 def merged(version: int, names: tuple[str, ...]) -> dict[str, Any]:
     """The manifest of all of ``names`` in one patch."""
-    each = [yaml.safe_load((FIXES / name / "manifest.yaml").read_text()) for name in names]
-    objects: dict[str, dict[str, Any]] = {}
-    for one in each:
-        for entry in one["objects"]:
-            made = objects.setdefault(entry["name"], {"name": entry["name"], "functions": []})
-            made["functions"] += entry["functions"]
-            if "symbols" in entry:
-                made["symbols"] = [*made.get("symbols", ()), *entry["symbols"]]
+    each = [manifest_of(name) for name in names]
+
+    def every(key: str) -> list[Any]:
+        return [entry for one in each for entry in one.get(key, ())]
+
     return {
         "lppack": 1,
         "name": "all",
@@ -34,17 +43,48 @@ def merged(version: int, names: tuple[str, ...]) -> dict[str, Any]:
         "license": "GPL-2.0-only",
         "author": "The lppack authors",
         "kernels": each[0]["kernels"],
-        "needs": each[0]["needs"],
+        "needs": list(dict.fromkeys(every("needs"))),
         "replaces": sorted({"all", *FIRST, *SECOND}),
-        "sources": [source for one in each for source in one["sources"]],
-        "kernel_headers": sorted({f for one in each for f in one.get("kernel_headers", ())}),
-        "fixes": [fix for one in each for fix in one["fixes"]],
-        "objects": list(objects.values()),
+        "sources": [*every("sources"), HOOKS[0]],
+        "headers": [*every("headers"), HOOKS[1]],
+        "kernel_headers": sorted(set(every("kernel_headers"))),
+        "fixes": every("fixes"),
+        "objects": objects(every("objects")),
+        "states": every("states"),
+        "transforms": every("transforms"),
+        "shadow_variables": every("shadow_variables"),
         "test": {
             "programs": [program for one in each for program in one["test"]["programs"]],
-            "checks": [one["test"]["checks"][0] for one in each],
+            "boot": [word for one in each for word in one["test"].get("boot", ())],
+            "checks": [check(entry) for one in each for entry in one["test"]["checks"]],
         },
     }
+
+
+def objects(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each object."""
+    made: dict[str, dict[str, Any]] = {}
+    hooks: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        name = entry["name"]
+        whole = made.setdefault(name, {"name": name})
+        for key in ("functions", "symbols"):
+            if key in entry:
+                whole[key] = [*whole.get(key, ()), *entry[key]]
+        for step, hook in entry.get("hooks", {}).items():
+            hooks[name, step].append(hook)
+    for (name, step), several in hooks.items():
+        one = several[0] if len(several) == 1 else f"lp_all_{step}"
+        made[name].setdefault("hooks", {})[step] = one
+    return list(made.values())
+
+
+def check(entry: dict[str, Any]) -> dict[str, Any]:
+    """A fix that is in effect when it is patched is so when the others are converted."""
+    expect = entry["expect"]
+    if "patched" in expect:
+        expect = {"converted": expect["patched"], **expect}
+    return {**entry, "expect": expect}
 
 
 def write(folder: Path, version: int, names: tuple[str, ...]) -> None:
@@ -57,13 +97,14 @@ def write(folder: Path, version: int, names: tuple[str, ...]) -> None:
     )
     (folder / "load").mkdir(exist_ok=True)
     for name in names:
-        one = yaml.safe_load((FIXES / name / "manifest.yaml").read_text())
-        for file in (*one["sources"], *one["test"]["programs"]):
+        one = manifest_of(name)
+        for file in (*one["sources"], *one.get("headers", ()), *one["test"]["programs"]):
             shutil.copyfile(FIXES / name / file, folder / file)
+    for file in HOOKS:
+        if folder != FIXES / "all":
+            shutil.copyfile(FIXES / "all" / file, folder / file)
 
-
-PATCHES = {"all": (1, FIRST), "all-2": (2, SECOND)}
 
 if __name__ == "__main__":
-    for folder, (version, names) in PATCHES.items():
-        write(FIXES / folder, version, names)
+    for place, (number, fixes) in PATCHES.items():
+        write(FIXES / place, number, fixes)

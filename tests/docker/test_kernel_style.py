@@ -70,7 +70,7 @@ COPIED = {
     f"fixes/{name}"
     for name in (
         *("all", "all-2", "attach-filter", "binfmt-misc"),
-        *("disable-ipv6", "ipc-next-id", "loop-block-size"),
+        *("disable-ipv6", "ipc-next-id", "loop-block-size", "raw-header"),
     )
 }
 #: ipc_addid() returns with a lock held where it succeeds, in the kernel too (ipc/util.c, v6.1).

@@ -1,66 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Real fixes, live side by side, then as one cumulative patch and its next version."""
+"""Real fixes, live side by side, then ten as one cumulative patch, and its next version."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from lppack import pipeline
-from lppack.engines.livepatch import Livepatch
-from lppack.hosts.guest import GuestHost, boot
-from lppack.model import Bundle, Step
+from lppack.abi import Phase
+from lppack.errors import ApplyReversed
+from lppack.hosts.guest import boot
 from lppack.packages.kernels import resolve
-from lppack.stages.apply import Control, apply, undo
-from lppack.stages.bundle import extract
-from lppack.stages.test import fits, load_modules, load_targets
-from tests.guest.test_fixes import FIXES, OLD
+from lppack.stages.apply import Control, apply
+from tests.guest.fixes import BOOT, OLD, Fixes, run_rounds
 from tools.cumulative import FIRST, SECOND
 
 pytestmark = pytest.mark.guest
-
-EVERY = sorted({*FIRST, *SECOND})
-
-
-class Fixes:
-    """A guest with the defects, and the patches for it."""
-
-    def __init__(self, host: GuestHost, folder: Path) -> None:
-        self.control = Control(engine=Livepatch(host), host=host, timeout=60.0)
-        self._made: dict[str, tuple[Bundle, Path]] = {}
-        kernel = resolve(OLD, ())
-        for name in (*EVERY, "all", "all-2"):
-            plan = pipeline.make_plan(FIXES / name, kernel=OLD)
-            made = pipeline.make_bundle(
-                plan, folder / name, builder="docker", on_line=lambda _line: None
-            )
-            extract(made.path, folder / name / "files")
-            self._made[name] = (made.bundle, folder / name / "files")
-            load_modules(host, made.bundle, kernel)
-            load_targets(host, made.bundle, folder / name / "files")
-
-    def apply(self, name: str) -> None:
-        bundle, files = self._made[name]
-        apply(self.control, bundle, files / f"{bundle.module}.ko")
-
-    def undo_all(self) -> None:
-        for state in self.control.engine.patches():
-            undo(self.control, state.module)
-
-    def live(self) -> set[str]:
-        """The fixes whose program sees the fixed kernel; each sees that or the defect."""
-        return {name for name in EVERY if self._fixed(name)}
-
-    def modules(self) -> set[str]:
-        return {state.module for state in self.control.engine.patches()}
-
-    def _fixed(self, name: str) -> bool:
-        check = self._made[name][0].test.checks[0]
-        expect = dict(check.expect)
-        got = self.control.host.run(["/bin/sh", "-c", check.run], limit=60.0).out.strip()
-        fixed = fits(expect[Step.PATCHED], got)
-        assert fixed != fits(expect[Step.BEFORE], got), (name, got)
-        return fixed
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +22,87 @@ def fixes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixes]:
     kernel = resolve(OLD, ())
     folder = tmp_path_factory.mktemp("fixes")
     initramfs = pipeline.initramfs_for(kernel, "docker")
-    with boot(kernel, work=folder / "g", initramfs=initramfs) as host:
-        yield Fixes(host, folder)
+    with boot(kernel, work=folder / "g", initramfs=initramfs, cmdline=BOOT) as host:
+        made = Fixes(host, kernel, folder)
+        made.put_program("held")
+        assert "loop7" in made.sh("/test/loop make 7; cat /proc/partitions")
+        yield made
         assert host.faults() == ()
 
 
+def objects(fixes: Fixes) -> dict[str, str]:
+    """What is seen of objects that were there before any patch."""
+    return {
+        "namespace": fixes.sh("/test/reordering held old"),
+        "file": fixes.sh("/test/secretmem ask").partition("; ")[2],
+        "device": fixes.sh("/test/loop try 7"),
+    }
+
+
+#: What changes data, and what uses symbols of a module; tests/soak/test_fixes.py has all ten.
+ALONE = ("loop-block-size", "proc-nlink", "secretmem", "tcp-reordering")
+DEFECT = {
+    "namespace": "value -7\nold: -5 accepted, value -5",
+    "file": "12 others: granted",
+    "device": "under an exclusive owner: changed, block size 4096",
+}
+FIXED = {
+    "namespace": "value 1\nold: -5 Invalid argument, value 1",
+    "file": "12 others: Cannot allocate memory",
+    "device": "under an exclusive owner: Device or resource busy, block size 512",
+}
+
+
 def test_one_by_one_then_all_then_the_next_version(fixes: Fixes) -> None:
+    fixes.sh("/test/reordering hold old -7; /test/secretmem hold")
+    fixes.sh("/test/binfmt add early; /test/binfmt add late")
     assert fixes.live() == set()
-    for name in EVERY:
+    assert objects(fixes) == DEFECT
+    for name in ALONE:
         fixes.apply(name)
-    assert fixes.live() == set(EVERY)
-    fixes.apply("all")
+    assert fixes.live() == set(ALONE)
+    assert objects(fixes) == FIXED
+    assert fixes.converted("secretmem") == 1
+
+    fixes.apply("all", convert=False)
     assert fixes.modules() == {"lppack_all_1"}
+    assert fixes.converted("all") == 1, "what secretmem has converted is handed on"
+    fixes.control.engine.convert("lppack_all_1", on=True)
     assert fixes.live() == set(FIRST)
+    assert objects(fixes) == FIXED
+    assert fixes.sh("/test/binfmt remove early") == "interpreter of a removed entry: opens"
+
     fixes.apply("all-2")
     assert fixes.modules() == {"lppack_all_2"}
     assert fixes.live() == set(SECOND)
+    assert objects(fixes) == FIXED
+    # Symbols of a module, in both versions: its slots are those of version 2.
+    fixes.sh("/test/loop clear 7; rmmod loop && insmod /test/loop.ko && /test/loop make 7")
+    assert objects(fixes) == FIXED
+
     fixes.undo_all()
     assert fixes.live() == set()
+    assert objects(fixes) == DEFECT, "what three patches have changed is put back"
+    assert fixes.sh("/test/binfmt remove late") == "interpreter of a removed entry: Text file busy"
+
+
+def test_a_next_version_that_is_turned_round_leaves_the_first_whole(fixes: Fixes) -> None:
+    """A thread sleeps in a function that both replace, and which uses symbols of its module."""
+    fixes.sh("/test/reordering hold round -7")
+    fixes.apply("all")
+    fixes.sh("/test/held > /dev/null 2>&1 & echo $! > /tmp/held.pid")
+    fixes.sh("until grep -q lp_lo_ioctl /proc/$(cat /tmp/held.pid)/stack; do sleep 0.1; done")
+    hasty = Control(engine=fixes.control.engine, host=fixes.host, timeout=3.0)
+    with pytest.raises(ApplyReversed, match="held"):
+        apply(hasty, *fixes.made("all-2"))
+    assert fixes.control.engine.state("lppack_all_1").phase is Phase.PATCHED
+    assert fixes.live() == set(FIRST)
+    fixes.sh("kill -9 $(cat /tmp/held.pid)")
+    assert fixes.sh("/test/loop try 7") == FIXED["device"]
+    fixes.apply("all-2")
+    fixes.undo_all()
+    assert fixes.sh("/test/reordering held round").startswith("value -7")
+
+
+def test_applied_and_reverted_under_its_programs(fixes: Fixes) -> None:
+    run_rounds(fixes, 1)

@@ -19,7 +19,7 @@ from lppack.stages.apply import Control, apply, undo
 from lppack.stages.bundle import extract
 from tests.command import lppack
 from tests.guest.conftest import PATTERNS
-from tests.guest.test_fixes import OLD
+from tests.guest.fixes import OLD
 from tests.soak import seeded
 
 COUNT, LEAST = 20, 12

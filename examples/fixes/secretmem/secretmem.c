@@ -61,7 +61,8 @@ int lp_secretmem_count(struct file *file)
 
 static void lp_give_back(struct secretmem_state *state)
 {
-	if (!state->user)
+	/* No state, or no user: what a version before has tracked may have gone back already. */
+	if (!state || !state->user)
 		return;
 	lp_charge(state->user, &state->pages, -atomic_long_read(&state->pages));
 	free_uid(state->user);
@@ -176,14 +177,10 @@ out:
 /* Takes the place of secretmem_release(): nobody has the file any more, but revert may. */
 int lp_secretmem_release(struct inode *inode, struct file *file)
 {
-	struct secretmem_state *state;
-
 	atomic_dec(&secretmem_users);
 
 	lp_secretmem_lock(file);
-	state = locked_pages_get(file);
-	if (state)
-		lp_give_back(state);
+	lp_give_back(locked_pages_get(file));
 	lp_secretmem_unlock(file);
 	lp_forget_secretmem(file);
 	return 0;

@@ -16,6 +16,12 @@
 
 #include "lppack.h"
 
+/*
+ * The tables are bounded, and values may have been brought into range. Its data is the id of the
+ * memory of each namespace, in which the version that is live keeps what the values were.
+ */
+#define LP_REORDERING_STATE	0xda57cf3bf2cf382dUL
+
 /* A value that was out of range. */
 struct lp_value {
 	bool changed;
@@ -28,6 +34,7 @@ struct lp_reordering {
 
 static unsigned int lp_reordering_id;
 static bool lp_registered;
+static bool lp_borrowed;	/* the tables are still those of the version before; klp_mutex */
 
 static struct ctl_table *lp_entry(struct net *net, const char *name)
 {
@@ -85,13 +92,16 @@ static void lp_unbound_all(void)
 	up_write(&pernet_ops_rwsem);
 }
 
-/* cmpxchg: a value that someone writes meanwhile has been checked by the new handler. */
+/*
+ * cmpxchg: a value that someone writes meanwhile has been checked by the new handler. What is in
+ * range already leaves alone what the version before has kept.
+ */
 static void lp_bring_into_range(int *value, int largest, struct lp_value *kept)
 {
-	kept->was = READ_ONCE(*value);
-	kept->now = clamp(kept->was, 1, largest);
-	kept->changed = kept->now != kept->was &&
-			cmpxchg(value, kept->was, kept->now) == kept->was;
+	int was = READ_ONCE(*value), now = clamp(was, 1, largest);
+
+	if (now != was && cmpxchg(value, was, now) == was)
+		*kept = (struct lp_value){ .changed = true, .was = was, .now = now };
 }
 
 /* Not what someone has written since. */
@@ -104,17 +114,27 @@ static void lp_bring_back(int *value, struct lp_value *kept)
 
 int lp_reordering_pre_patch(struct klp_object *obj)
 {
-	int err = register_pernet_subsys(&lp_net_ops);
+	int err;
 
-	if (err)
+	lp_borrowed = klp_get_prev_state(LP_REORDERING_STATE);
+	err = register_pernet_subsys(&lp_net_ops);
+	if (err && !lp_borrowed)
 		lp_unbound_all();
 	lp_registered = !err;
+	lp_state(LP_REORDERING_STATE)->data = &lp_reordering_id;
 	return err;
 }
 
+/*
+ * The version before has no callback any more, and its module cannot go before this returns: what
+ * it has kept in each namespace is there, and from here on ours.
+ */
 void lp_reordering_post_patch(struct klp_object *obj)
 {
+	struct klp_state *before = klp_get_prev_state(LP_REORDERING_STATE);
 	struct net *net;
+
+	lp_borrowed = false;
 
 	/* Whoever has read the old handler before is through with it: it does not sleep. */
 	synchronize_rcu_tasks();
@@ -123,6 +143,8 @@ void lp_reordering_post_patch(struct klp_object *obj)
 		struct lp_reordering *kept = net_generic(net, lp_reordering_id);
 		int *largest = &net->ipv4.sysctl_tcp_max_reordering;
 
+		if (before)
+			*kept = *(struct lp_reordering *)net_generic(net, *(unsigned int *)before->data);
 		lp_bring_into_range(largest, INT_MAX, &kept->largest);
 		lp_bring_into_range(&net->ipv4.sysctl_tcp_reordering, READ_ONCE(*largest),
 				    &kept->reordering);
@@ -152,7 +174,9 @@ void lp_reordering_barrier(void)
 	lp_registered = false;
 }
 
+/* If a transition from the version before was turned round, that one goes on with its tables. */
 void lp_reordering_post_unpatch(struct klp_object *obj)
 {
-	lp_unbound_all();
+	if (!lp_borrowed)
+		lp_unbound_all();
 }
