@@ -132,6 +132,7 @@ int lp_reordering_pre_patch(struct klp_object *obj)
 void lp_reordering_post_patch(struct klp_object *obj)
 {
 	struct klp_state *before = klp_get_prev_state(LP_REORDERING_STATE);
+	unsigned int *theirs = before ? before->data : NULL;
 	struct net *net;
 
 	lp_borrowed = false;
@@ -143,8 +144,8 @@ void lp_reordering_post_patch(struct klp_object *obj)
 		struct lp_reordering *kept = net_generic(net, lp_reordering_id);
 		int *largest = &net->ipv4.sysctl_tcp_max_reordering;
 
-		if (before)
-			*kept = *(struct lp_reordering *)net_generic(net, *(unsigned int *)before->data);
+		if (theirs)
+			memcpy(kept, net_generic(net, *theirs), sizeof(*kept));
 		lp_bring_into_range(largest, INT_MAX, &kept->largest);
 		lp_bring_into_range(&net->ipv4.sysctl_tcp_reordering, READ_ONCE(*largest),
 				    &kept->reordering);
