@@ -10,7 +10,7 @@ import pytest
 from lppack.stages.apply import apply
 from tests.guest.fixes import FIXES, Fixes, run_rounds
 from tests.guest.test_cumulative_fixes import fixes  # noqa: F401 (fixture)
-from tests.guest.test_fixes import all_steps_are_right
+from tests.guest.test_fixes import SPOILT, Spoilt, all_steps_are_right
 from tools.cumulative import FIRST
 
 pytestmark = pytest.mark.guest
@@ -22,6 +22,11 @@ ROUNDS = 20
 @pytest.mark.parametrize("name", NAMES)
 def test_each_fix_comes_and_goes(name: str) -> None:
     all_steps_are_right(name)
+
+
+@pytest.mark.parametrize("spoilt", SPOILT[1:], ids=lambda spoilt: spoilt.title)
+def test_what_is_left_out_is_seen(spoilt: Spoilt, tmp_path: Path) -> None:
+    spoilt.check(tmp_path)
 
 
 def test_ten_patches_come_one_by_one_and_go(fixes: Fixes) -> None:  # noqa: F811
@@ -49,9 +54,9 @@ def test_a_next_version_that_takes_nothing_over_is_missed(
     folder = Path(shutil.copytree(FIXES / "all-2", tmp_path / "all-2"))
     shutil.copyfile(FIXES.parent.parent / "lppack-ids.yaml", folder / "lppack-ids.yaml")
     source = folder / "reordering.c"
-    taken = "\t\tif (before)\n\t\t\t*kept ="
+    taken = "\t\tif (theirs)\n"
     assert taken in source.read_text()
-    source.write_text(source.read_text().replace(taken, "\t\tif (before && !net)\n\t\t\t*kept ="))
+    source.write_text(source.read_text().replace(taken, "\t\tif (theirs && !net)\n"))
     fixes.sh("/test/reordering hold lost -7")
     fixes.apply("all")
     apply(fixes.control, *fixes.make(folder))
