@@ -135,9 +135,10 @@ class Simulated:
             module=module,
             phase=phase,
             convert=patch.converting if patch else None,
-            converted=sum(patch.tracked) if patch else 0,
+            converted=sum(patch.new if patch.world else patch.tracked) if patch else 0,
             info=patch.info if patch else {},
             blockers=tuple(self._blockers()) if moving else (),
+            problem=patch.problem if patch else None,
         )
 
     def _blockers(self) -> Iterator[Blocker]:
@@ -194,6 +195,7 @@ def _info(bundle: Bundle) -> dict[str, Any]:
         "mode": bundle.mode.value,
         "replaces": list(bundle.replaces),
         "transforms": ["data"] if bundle.converts else [],
+        "world": ["data"] if bundle.world else [],
         "fixes": [
             {
                 "cve": fix.cve,

@@ -31,6 +31,7 @@ _PAIRS = {
     (True, NEW): Seen.NEW_NEW,
 }
 _FORMS = ("old", "new")
+_REFUSED = "the world is stopped, an object is refused: all data stays as it is, nothing switches"
 
 
 def put(k: Kernel, number: int, o: Object) -> Kernel:
@@ -224,10 +225,17 @@ def world(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
         data = made
     if any(o.live and o.form != k.target for o in data):
         saw |= Seen.OLD_DATA_LEFT
+    rule = "T1" if k.stopped else "T2"
+    resumed = k._replace(stopped=0, spin=0)
     text = f"the world is stopped, all data gets the {_FORMS[k.target]} form"
-    yield Turned(
-        "T1" if k.stopped else "T2", text, k._replace(data=data, stopped=0, spin=0), _as_is, saw
-    )
+    yield Turned(rule, text, resumed._replace(data=data), _as_is, saw)
+    if m.refuses and k.target != OLD:
+        yield Turned(rule, _REFUSED, m.rules.data.refused(m, resumed, data), _as_is)
+
+
+def refused(m: Machine, k: Kernel, made: tuple[Object, ...]) -> Kernel:
+    """1.8: all or nothing: ``made`` is dropped, and the same stop goes back to the old universe."""
+    return k._replace(target=OLD, sw=(OLD,) * len(k.sw))
 
 
 def convert_one(m: Machine, o: Object, target: int) -> Object:
@@ -292,6 +300,7 @@ class DataRules:
     world: EngineDataRule = world
     placed: EngineDataRule = nowhere
     convert_one: Callable[[Machine, Object, int], Object] = convert_one
+    refused: Callable[[Machine, Kernel, tuple[Object, ...]], Kernel] = refused
     enable: EngineDataRule = enable
     undo: EngineDataRule = undo
     undone: Callable[[Machine, Kernel, Others], bool] = undone

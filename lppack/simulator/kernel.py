@@ -168,7 +168,7 @@ class SimulatedKernel:
 
     def _begin(self, patch: LivePatch, target: int) -> None:
         turned = self.moving == patch.module
-        patch.enabled = target == NEW
+        patch.enabled, patch.problem = target == NEW, None
         if not turned:
             self.moving = patch.module
             before = OLD if target == NEW else NEW
@@ -190,6 +190,9 @@ class SimulatedKernel:
         patch = self._ruled_by()
         assert patch
         self._store(patch, step.state)
+        if patch.enabled and step.state[0].target == OLD:
+            patch.enabled, patch.problem = False, step.text
+            self._say(f"livepatch: '{patch.module}': given up: {step.text}")
         if step.rule == "R9":
             self._complete(patch)
 
@@ -217,6 +220,9 @@ class SimulatedKernel:
         return draw.choice(sorted(ways, key=lambda step: step.text))
 
     def _happens(self, step: Step) -> bool:
+        patch = self._ruled_by()
+        if step.rule in ("T1", "T2") and patch and patch.refuses and patch.enabled:
+            return step.state[0].target == OLD
         if step.place < 0:
             return step.rule not in _COMMANDS and step.text != "conversion is enabled"
         return step.rule == "R7 R8" or not self.tasks[step.place].held

@@ -50,10 +50,24 @@ class LivePatch:
     converting: bool = False
     new: list[int] = field(default_factory=lambda: [OLD] * OBJECTS)  # form of each object
     tracked: list[int] = field(default_factory=lambda: [0] * OBJECTS)  # what a revert reverses
+    stopped: int = 0  # the world is, for its data
+    spin: int = 0  # the same where calls are counted
+    refuses: bool = False  # WORLD: an object cannot be converted
+    problem: str | None = None  # why the engine gave the last transition up; None: it did not
 
     @property
     def converts(self) -> bool:
         return bool(self.info.get("transforms"))
+
+    @property
+    def world(self) -> bool:
+        return bool(self.info.get("world"))
+
+    @property
+    def transform(self) -> Transform:
+        if self.world:
+            return Transform.TRANSFORM_WORLD
+        return Transform.TRANSFORM_ON_ACCESS if self.converts else Transform.NONE
 
     @property
     def names(self) -> list[str]:
@@ -70,8 +84,9 @@ def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
         kthreads=mode.kthread,
         functions=tuple(patch.names),
         depth=depth,
-        transform=Transform.TRANSFORM_ON_ACCESS if patch.converts else Transform.NONE,
-        objects=len(patch.new) if patch.converts else 0,
+        transform=patch.transform,
+        objects=len(patch.new) if patch.transform is not Transform.NONE else 0,
+        refuses=patch.refuses,
         watch_p=False,
         watch_kernel=False,
         **SETTINGS[mode.name],
@@ -91,7 +106,9 @@ def state_of(
         target=target,
         sw=() if m.per_thread else settled if words is None else tuple(words[: m.words]),
         conv=int(patch.converting),
-        data=objects if patch.converts else (),
+        stopped=patch.stopped,
+        spin=patch.spin,
+        data=objects[: m.objects],
         armed=int(words is not None),
         turns=1,
     )
@@ -116,6 +133,7 @@ def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: str) -> N
     k, threads = state
     names = patch.names
     patch.converting = bool(k.conv)
+    patch.stopped, patch.spin = k.stopped, k.spin
     if k.data:
         patch.new = [o.form for o in k.data]
         patch.tracked = [o.tracked for o in k.data]

@@ -162,6 +162,7 @@ class Machine:
     tagged: bool = True  # the new form can be told from the old one
     world_passes: int = 1
     reversible: bool = True
+    refuses: bool = False  # WORLD: an object may not be convertible
     lifetimes: bool = False  # objects are freed and allocated
     revert: bool = False
     gate: bool = False  # during a transition no thread enters the kernel

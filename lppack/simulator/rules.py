@@ -193,6 +193,8 @@ def flipped(m: Machine, k: Kernel, t: Thread, word: int) -> Flipped:
     """The unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin here."""
     if m.per_thread:
         return k, t._replace(u=changed(t.u, word, k.target))
+    if k.sw[word] == k.target:
+        return k, t
     k = k._replace(sw=changed(k.sw, word, k.target))
     if m.transform is Transform.TRANSFORM_WORLD:
         # With counting, the callback cannot stop the others where they are: they spin at entry.

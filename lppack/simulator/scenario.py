@@ -118,6 +118,7 @@ def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
         objects=1,
         atomic=not on_access,
         lifetimes=on_access,
+        refuses=not on_access,
         revert=True,
         watch_kernel=False,
         watch_p=False,

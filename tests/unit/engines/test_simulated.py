@@ -10,10 +10,11 @@ import pytest
 from lppack.abi import Phase
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
-from lppack.errors import ApplyReversed, EnvironmentMissing
+from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing
 from lppack.simulator.kernel import SimulatedKernel
-from lppack.stages.apply import Control, apply
-from lppack.stages.revert import revert
+from lppack.stages.apply import Control, apply, settle
+from lppack.stages.convert import convert
+from lppack.stages.revert import find, revert, unpatch
 from tests.command import Ran, check_shape, lppack
 from tests.unit.samples import bundle
 from tests.unit.stages.test_bundle import made
@@ -111,6 +112,51 @@ def test_every_mode_goes_forth_and_back(mode: ModeName) -> None:
         assert apply(control, patch, Path("none")).phase is Phase.PATCHED
         kernel.pass_time(1.0)
         assert revert(control, "conn-limit").phase is Phase.ABSENT
+
+
+WORLD_MODES = (ModeName.KPATCH, ModeName.REFCOUNT, ModeName.CHECKPOINT)
+
+
+@pytest.mark.parametrize("mode", WORLD_MODES)
+def test_the_world_is_transformed_in_the_stop_that_flips(mode: ModeName) -> None:
+    kernel = SimulatedKernel.fresh(3)
+    patch = bundle(mode=mode, converts=False, world=True)
+    control = _control(kernel, patch)
+    report = apply(control, patch, Path("none"))
+    assert (report.phase, report.conversion, report.converted) == (Phase.PATCHED, "done", 3)
+    with pytest.raises(ApplyRefused, match="in the stop"):
+        convert(control, "conn-limit")
+    kernel.pass_time(5.0)
+    unpatch(control, find(control, "conn-limit"))
+    state = control.engine.state(patch.module)
+    assert (state.phase, state.converted) == (Phase.UNPATCHED, 0)
+
+
+@pytest.mark.parametrize("mode", WORLD_MODES)
+def test_a_world_that_cannot_be_transformed_stays_as_it_is(mode: ModeName) -> None:
+    kernel = SimulatedKernel.fresh(3)
+    patch = bundle(mode=mode, converts=False, world=True)
+    control = _control(kernel, patch)
+    control.engine.load(patch.module, Path("none"))
+    kernel.patches[0].refuses = True
+    state, _ = settle(control, patch.module, Phase.PATCHED, 5.0)
+    assert (state.phase, state.converted) == (Phase.UNPATCHED, 0)
+    assert "an object is refused" in str(state.problem)
+    assert not any(by for task in kernel.tasks for _, by in task.stack), "no new code ran"
+
+
+def test_the_world_waits_for_a_sleeper_and_is_not_touched_before() -> None:
+    kernel = SimulatedKernel.fresh(3)
+    patch = bundle(mode=ModeName.KPATCH, converts=False, world=True)
+    control = _control(kernel, patch)
+    task = kernel.hold("conn_syn")
+    control.engine.load(patch.module, Path("none"))
+    kernel.pass_time(20.0)
+    state = control.engine.state(patch.module)
+    assert (state.phase, state.converted) == (Phase.PATCHING, 0)
+    kernel.wake(task)
+    state, _ = settle(control, patch.module, Phase.PATCHED, 60.0)
+    assert (state.phase, state.converted) == (Phase.PATCHED, 3)
 
 
 def test_a_kernel_that_was_kept_is_the_same(tmp_path: Path) -> None:

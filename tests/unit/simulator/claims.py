@@ -209,11 +209,11 @@ def c11(rules: Rules) -> bool:
     return never(m, Seen.OLD_NEW) and reached(m, Seen.NEW_NEW)
 
 
-@claim("C12", "world-moves", "skip-the-check")
+@claim("C12", "world-moves", "skip-the-check", "keeps-half")
 def c12(rules: Rules) -> bool:
     """WORLD with L_P+S_K: no old data after the stop, no step during it, no old function with new
-    data, and no new function with old data."""
-    m = machine(rules, L_P, S_K, hook=Hook.TICK, transform=WORLD, objects=2)
+    data, and no new function with old data; also where an object may be refused: all or nothing."""
+    m = machine(rules, L_P, S_K, hook=Hook.TICK, transform=WORLD, objects=2, refuses=True)
     bad = Seen.OLD_DATA_LEFT | Seen.MOVED_IN_STOP | Seen.OLD_NEW | Seen.NEW_OLD
     return never(m, bad) and reached(m, Seen.NEW_NEW | Seen.OLD_OLD)
 

@@ -140,6 +140,11 @@ def no_reverse(m: Machine, o: Object, target: int) -> Object:
     return o if target == OLD else data.convert_one(m, o, target)
 
 
+def keeps_half(m: Machine, k: Kernel, made: tuple[Object, ...]) -> Kernel:
+    """T1 that gives up at an object, and leaves converted what it has been at before."""
+    return data.refused(m, k, made)._replace(data=(*made[:1], *k.data[1:]))
+
+
 def untagged(m: Machine, o: Object, target: int) -> Object:
     """T1 that does not look whether an object is done."""
     return data.convert_one(replace(m, tagged=False), o, target)
@@ -191,6 +196,7 @@ FAULTS: dict[str, dict[str, object]] = {
     "reverse-without-lock": {"data.reverse_locks": False},
     "no-reverse": {"data.convert_one": no_reverse},
     "untagged": {"data.convert_one": untagged},
+    "keeps-half": {"data.refused": keeps_half},
     "second-patch-early": {"r6": second_patch_early},
     "completes-early": {"r9": completes_early},
     "reverts-at-once": {"r11": reverts_at_once},

@@ -89,3 +89,14 @@ def test_a_function_that_is_slept_in_may_time_out_and_may_not() -> None:
 def test_the_mode_is_that_of_the_bundle() -> None:
     said = foresee(manifest(), bundle(converts=False, mode=ModeName.KPATCH))
     assert said.simulation.mode.name is ModeName.KPATCH
+
+
+def test_the_world_is_transformed_when_it_is_patched() -> None:
+    said = foresee(manifest(), bundle(converts=False, world=True, mode=ModeName.KPATCH))
+    assert [step.converted > 0 for step in said.steps] == [False, True, False, False, False]
+    untouched = replace(said.steps[1], converted=0)
+    [told] = said.differences(guest(said, patched=untouched), reversed_=False)
+    assert (
+        told
+        == "at step patched: patched, data in the new form in the simulator, patched in the guest"
+    )
