@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """simulate: verdicts, counter-examples that can be replayed, and the weakest safe mode."""
 
+import functools
 import json
 from dataclasses import replace
 from itertools import product
@@ -51,10 +52,15 @@ def needing(needs: Needs) -> Manifest:
     return manifest("proc-cmdline", "f", "g", needs=needs)
 
 
+@functools.cache
+def compared(needs: Needs) -> tuple[Simulation, ...]:
+    return compare(needing(needs))
+
+
 @pytest.mark.parametrize("needs", LEGAL, ids=str)
 def test_a_mode_is_safe_if_and_only_if_it_covers_the_needs(needs: Needs) -> None:
     """consistency.covers() is arithmetic of flags; here the machine says the same."""
-    for made in compare(needing(needs)):
+    for made in compared(needs):
         pair = (needs.leave, needs.switch)
         if made.mode.covers(needs):
             assert made.verdict is Verdict.SAFE, made.mode.name
@@ -68,8 +74,7 @@ CLEAR = [n for n in LEGAL if scenario.forbidden(n) and n.switch is not Switch.SW
 
 @pytest.mark.parametrize("needs", CLEAR, ids=str)
 def test_the_weakest_safe_mode_is_the_one_that_plan_takes(needs: Needs) -> None:
-    made = needing(needs)
-    assert recommended(made, compare(made)) is consistency.weakest(needs).name
+    assert recommended(needing(needs), compared(needs)) is consistency.weakest(needs).name
 
 
 def test_nothing_declared_is_said_and_nothing_recommended() -> None:
