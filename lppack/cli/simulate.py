@@ -121,21 +121,22 @@ def simulate(
             seed=seed or 0,
         )
 
-    if report is not None:
-        made = pipeline.report_of(patch, mode, draw(every_mode) if sample else ())
-        pipeline.write_report(made, report)
+    compared = pipeline.compare_modes(patch, mode) if report or (compare and not sample) else None
+    if report is not None and compared is not None:
+        pipeline.write_report(compared, report, draw(every_mode) if sample else ())
         note(f"written: {report}")
     if sample:
         drawn = draw(every_mode if compare else [mode] if mode else [])
         sampled.show(patch, drawn, compare=compare, format_=format_)
+    elif compared is None:
+        _one(patch, pipeline.simulate_patch(patch, mode), format_)
     elif compare:
-        _compare(patch, format_)
+        _compare(compared, format_)
     else:
-        _one(patch, mode, format_)
+        _one(patch, compared.chosen, format_)
 
 
-def _one(patch: Path, mode: str | None, format_: str) -> None:
-    made = pipeline.simulate_patch(patch, mode)
+def _one(patch: Path, made: Simulation, format_: str) -> None:
     if format_ == "json" and made.ok:
         result({"ok": True, **simulation_json(made)})
     elif format_ != "json":
@@ -155,8 +156,8 @@ def _function_file(word: str) -> tuple[str, Path]:
     return function, Path(file)
 
 
-def _compare(patch: Path, format_: str) -> None:
-    every, best = pipeline.compare_modes(patch)
+def _compare(compared: pipeline.Compared, format_: str) -> None:
+    every, best = compared.every, compared.best
     if format_ == "json":
         result(
             {

@@ -59,7 +59,7 @@ def simulation_lines(made: Simulation) -> list[str]:
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {made.verdict}"]
     reached = {run.flag for run in made.violations}
     for flag in made.forbidden:
-        word = "REACHED: " if flag in reached else "never:   "
+        word = "REACHED: " if flag in reached else "not seen:" if reached else "never:   "
         lines.append(f"  {word} {WORDS[flag][1]} ({WORDS[flag][0]})")
     lines.append(f"  ends:     {ending(made)}")
     lines.append(f"  explored: {_explored(made)}")

@@ -20,9 +20,9 @@ from lppack.pipeline.operate import (
     status_of,
 )
 from lppack.pipeline.simulate import (
+    Compared,
     compare_modes,
     replay_run,
-    report_of,
     sample_patch,
     simulate_patch,
     write_report,
@@ -32,6 +32,7 @@ from lppack.pipeline.trial import Trial
 __all__ = [
     "Between",
     "Built",
+    "Compared",
     "Drafted",
     "Trial",
     "apply_bundle",
@@ -49,7 +50,6 @@ __all__ = [
     "open_host",
     "problems_of",
     "replay_run",
-    "report_of",
     "reserve_id",
     "revert_series",
     "sample_patch",

@@ -2,9 +2,11 @@
 """What a patch will do, before any kernel does."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lppack import store
 from lppack.consistency import ModeName
 from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
@@ -29,13 +31,29 @@ def simulate_patch(path: Path, mode: str | None) -> "Simulation":
     return simulate(_manifest(path), ModeName(mode) if mode else None)
 
 
-def compare_modes(path: Path) -> "tuple[tuple[Simulation, ...], ModeName | None]":
-    """simulate in every mode, and the weakest that is safe."""
-    from lppack.stages.simulate import compare, recommended
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Every mode; the weakest that is safe, if one is; and the one that was asked about."""
+
+    manifest: Manifest
+    every: "tuple[Simulation, ...]"
+    best: ModeName | None
+    chosen: "Simulation"
+
+
+def compare_modes(path: Path, mode: str | None = None) -> Compared:
+    """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
+    from lppack.stages.simulate import compare, mode_of, recommended
 
     manifest = _manifest(path)
     every = compare(manifest)
-    return every, recommended(manifest, every)
+    name = mode_of(manifest, ModeName(mode) if mode else None)
+    return Compared(
+        manifest=manifest,
+        every=every,
+        best=recommended(manifest, every),
+        chosen=next(made for made in every if made.mode.name is name),
+    )
 
 
 def sample_patch(
@@ -71,21 +89,10 @@ def replay_run(
     return replay(_manifest(path), mode, flag, said, threads)
 
 
-def report_of(path: Path, mode: str | None, sampled: "Sequence[Sampled]") -> str:
-    """compare and picture: HTML about one mode beside the others; ``sampled``: of all modes."""
-    from lppack.stages.picture import picture
-    from lppack.stages.simulate import compare, recommended
-
-    manifest = _manifest(path)
-    every = compare(manifest)
-    best = recommended(manifest, every)
-    return picture(manifest, every, best, ModeName(mode) if mode else None, sampled)
-
-
-def write_report(text: str, file: Path) -> None:
-    """Appears whole, and takes the place of nothing but another report. Raises
-    EnvironmentMissing."""
-    from lppack.stages.picture import BEGINS
+def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
+    """picture; ``sampled``: of all modes, or nothing. The file appears whole, and takes the place
+    of nothing but another report. Raises EnvironmentMissing."""
+    from lppack.stages.picture import BEGINS, picture
 
     try:
         if file.exists() and not file.read_bytes().startswith(BEGINS.encode()):
@@ -93,9 +100,8 @@ def write_report(text: str, file: Path) -> None:
                 f"{file} is no report of lppack simulate, and is not overwritten",
                 hint="give another name after --report",
             )
-        draft = file.with_name(f"{file.name}.tmp")
-        draft.write_text(text)
-        draft.replace(file)
+        page = picture(made.manifest, made.every, made.best, made.chosen, sampled)
+        store.write_atomic(file, page.encode())
     except OSError as error:
         raise EnvironmentMissing(
             f"{file} cannot be written: {error.strerror}", hint="give another name after --report"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from lppack.consistency import Transform
 from lppack.simulator.machine import NEW, OLD, Kernel, Machine, Object, Phase, Place, Thread
 from lppack.simulator.runs import RunStep
 from lppack.simulator.scene import PHASES, UNIVERSES, Scene, object_words, switches
@@ -104,19 +105,17 @@ def _lanes(m: Machine, scenes: Sequence[Scene]) -> Iterator[tuple[str, Rows]]:
         if threads[0].u:
             rows.append((_STRIP, [_universe(t.u[0]) for t in threads]))
         yield f"T{number + 1}", rows
-    if m.objects:
-        yield (
-            "conversion",
-            [(_BASE, [("conv", "on") if k.conv else ("off", "off") for k in kernels])],
-        )
-        for number in range(m.objects):
-            yield "object", [(_BASE, [_object(k.data[number]) for k in kernels])]
+    if m.transform is Transform.TRANSFORM_ON_ACCESS:
+        told: list[Told] = [("conv", "on") if k.conv else ("off", "off") for k in kernels]
+        yield "conversion", [(_BASE, told)]
+    for number in range(m.objects):
+        yield "object", [(_BASE, [_object(k.data[number]) for k in kernels])]
 
 
 def _phase(k: Kernel) -> Told:
     words = PHASES[Phase(k.phase)]
     if k.stopped or k.spin:
-        return "stopped", "the world is stopped"
+        return "stopped", "stopped"
     if k.phase == Phase.TRANSITION:
         return "moving", words if k.target != OLD else "in transition, back"
     if k.phase == Phase.COMPLETE:

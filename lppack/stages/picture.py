@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lppack import consistency, resources
+from lppack import resources
 from lppack.consistency import Mode, ModeName
 from lppack.model import Manifest
 from lppack.simulator import observe, scenario
@@ -98,13 +98,12 @@ def picture(
     manifest: Manifest,
     every: Sequence[Simulation],
     best: ModeName | None,
-    mode: ModeName | None,
+    made: Simulation,
     sampled: Sequence[Sampled] = (),
 ) -> str:
-    """HTML. ``every``: all modes; ``best``: the weakest safe one; ``mode``: the one that it is
-    about, None: what apply would take. ``sampled``: predictions, if any, of all modes."""
-    name = mode or manifest.mode or consistency.weakest(manifest.needs).name
-    made = next(each for each in every if each.mode.name is name)
+    """HTML about ``made`` beside ``every`` mode; ``best``: the weakest safe one, if there is one.
+    ``sampled``: predictions of all modes, or none."""
+    name = made.mode.name
     predictions = {of.name: prediction for of, prediction in sampled}
     on = axis(list(predictions.values())) if predictions else None
     about = predictions.get(name)

@@ -103,10 +103,14 @@ def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
 def simulate(
     manifest: Manifest, mode: ModeName | None = None, rules: Rules | None = None
 ) -> Simulation:
-    """Explores ``manifest`` in ``mode``: the one it asks for, or the weakest that covers its needs,
-    if none is given."""
-    chosen = mode or manifest.mode or consistency.weakest(manifest.needs).name
-    return _simulate(patch_of(manifest), consistency.mode_named(chosen), rules or Rules())
+    """Explores ``manifest`` in the mode of ``mode_of()``."""
+    chosen = consistency.mode_named(mode_of(manifest, mode))
+    return _simulate(patch_of(manifest), chosen, rules or Rules())
+
+
+def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
+    """``mode``, or the one that the manifest asks for, or the weakest that covers its needs."""
+    return mode or manifest.mode or consistency.weakest(manifest.needs).name
 
 
 def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation, ...]:
