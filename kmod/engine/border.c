@@ -21,6 +21,7 @@
 #include <linux/tracepoint.h>
 #include <linux/wait.h>
 
+#include "faults.h"
 #include "threads.h"
 
 #define LPE_OWN_STACK	32
@@ -61,8 +62,9 @@ static void lpe_at_work(struct callback_head *work)
 
 	if (current->flags & PF_EXITING) {
 		/* on its way out */
-	} else if (lpe_is_at_border()) {
+	} else if (lpe_is_at_border() || lpe_leaves_out(LPE_NO_WORK_CHECK)) {
 		if (patch->mode->by_thread) {
+			lpe_test_point(LPE_IN_WORK);
 			/* A stop may turn the transition round: before this, or after. */
 			preempt_disable();
 			WRITE_ONCE(thread->universe, READ_ONCE(patch->target));

@@ -17,7 +17,6 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
-#include "faults.h"
 #include "patch.h"
 
 /* Protects the list, phases and objects of patches. */
@@ -31,12 +30,6 @@ static DECLARE_WAIT_QUEUE_HEAD(lpe_pauses);
 static const unsigned int api = LPE_API;
 module_param_named(api, *(unsigned int *)&api, uint, 0444);
 MODULE_PARM_DESC(api, "what patch modules must have been built for");
-
-#ifdef LPE_TEST
-unsigned int lpe_fault;
-module_param_named(fault, lpe_fault, uint, 0644);
-MODULE_PARM_DESC(fault, "which step is left out, for tests");
-#endif
 
 /* The worker's: until somebody asks to turn round, or for so long. */
 void lpe_pause(unsigned int ms)

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/preempt.h>
 
+#include "faults.h"
 #include "threads.h"
 
 #ifdef ftrace_instruction_pointer_set	/* until 6.2 */
@@ -30,19 +31,25 @@ static void notrace lpe_redirect(unsigned long ip, unsigned long parent_ip, stru
 	const struct lpe_thread *thread;
 
 	if (unlikely(universe == LPE_BY_COUNT)) {
+		lpe_test_point(LPE_IN_CALL);
 		lpe_set_ip(fregs, func->wrapper);
 		return;
 	}
 	if (unlikely(universe == LPE_BY_THREAD)) {
-		preempt_disable_notrace();
+		lpe_test_point(LPE_BEFORE_ENTRY);
+		if (!lpe_leaves_out(LPE_RUDE_ONLY))
+			preempt_disable_notrace();
 		/* Asked again: the transition may have ended, and its threads may be gone. */
 		universe = READ_ONCE(*func->route);
 		if (universe == LPE_BY_THREAD) {
 			thread = lpe_thread_of(current);
+			lpe_test_point(LPE_AT_ENTRY);
 			universe = thread ? READ_ONCE(thread->universe) : lpe_threads_rest();
 		}
-		preempt_enable_notrace();
+		if (!lpe_leaves_out(LPE_RUDE_ONLY))
+			preempt_enable_notrace();
 	}
+	lpe_test_point(LPE_IN_CALL);
 	if (universe == LPE_NEW)
 		lpe_set_ip(fregs, func->new);
 }

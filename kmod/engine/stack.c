@@ -53,6 +53,9 @@ static const char * const lpe_inside_names[] = {
 
 static const char * const lpe_newborn_names[] = { "ret_from_fork", "ret_from_fork_asm" };
 
+/* The code that all ways into the kernel from user space begin with. */
+static unsigned long lpe_entry_start, lpe_entry_end;
+
 static struct lpe_range lpe_border[ARRAY_SIZE(lpe_border_names)];
 static struct lpe_range lpe_inside[ARRAY_SIZE(lpe_inside_names)];
 static struct lpe_range lpe_newborn[ARRAY_SIZE(lpe_newborn_names)];
@@ -73,6 +76,13 @@ int lpe_stack_init(void)
 	lpe_resolve(lpe_border_names, lpe_border, ARRAY_SIZE(lpe_border));
 	lpe_resolve(lpe_inside_names, lpe_inside, ARRAY_SIZE(lpe_inside));
 	lpe_resolve(lpe_newborn_names, lpe_newborn, ARRAY_SIZE(lpe_newborn));
+	lpe_entry_start = lpe_symbol("__entry_text_start", NULL);
+	lpe_entry_end = lpe_symbol("__entry_text_end", NULL);
+	if (!lpe_entry_start || !lpe_entry_end ||
+	    !(lpe_newborn[0].start || lpe_newborn[1].start)) {
+		pr_err("the ends of stacks have other names in this kernel\n");
+		return -EOPNOTSUPP;
+	}
 	if (!lpe_border[0].start && !lpe_border[1].start) {
 		pr_err("the border to user space has another name in this kernel\n");
 		return -EOPNOTSUPP;
@@ -97,6 +107,29 @@ static bool lpe_in_any(unsigned long address, const struct lpe_range *ranges, un
 		if (lpe_within(address, ranges[i].start, ranges[i].size))
 			return true;
 	return false;
+}
+
+/*
+ * The kernel takes a stack for reliable that ends too early: where a thread was interrupted and
+ * preempted in a thunk of an indirect branch, of which the unwinder knows only that nothing can be
+ * told beyond it (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S, v6.1). So its end is looked at: it
+ * is where a thread comes from. An idle task is never preempted.
+ */
+static bool lpe_is_end(unsigned long address)
+{
+	return (address >= lpe_entry_start && address < lpe_entry_end) ||
+	       lpe_in_any(address, lpe_newborn, ARRAY_SIZE(lpe_newborn));
+}
+
+/* Into lpe_entries: the number of entries, or an error where they are not known for certain. */
+static int lpe_whole_stack(struct task_struct *task)
+{
+	int count = lpe_stack_of(task, lpe_entries, LPE_STACK);
+
+	if (count > 0 && !is_idle_task(task) && !lpe_is_end(lpe_entries[count - 1]) &&
+	    !lpe_leaves_out(LPE_NO_END_CHECK))
+		return -EINVAL;
+	return count;
 }
 
 /*
@@ -156,6 +189,16 @@ static bool lpe_in_wrapper(const struct lpe_func *func, unsigned long address)
 	return func->wrapper && address - func->wrapper < func->wrapper_size;
 }
 
+static bool lpe_is_in_call(const struct lpe_func *func, unsigned long address)
+{
+	return address - func->old <= LPE_ENTRY;
+}
+
+static bool lpe_forgives_call(const struct lpe_func *func, unsigned long address)
+{
+	return lpe_leaves_out(LPE_NO_CALL_CHECK) && lpe_is_in_call(func, address);
+}
+
 /* The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. */
 static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long address)
 {
@@ -166,7 +209,8 @@ static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long ad
 		if (!obj->hooked)
 			continue;
 		lpe_for_each_func(obj, func)
-			if (lpe_within(address, func->old, func->old_size) ||
+			if ((lpe_within(address, func->old, func->old_size) &&
+			     !lpe_forgives_call(func, address)) ||
 			    lpe_within(address, func->cold, func->cold_size) ||
 			    lpe_within(address, func->new, func->new_size) ||
 			    lpe_in_wrapper(func, address))
@@ -212,13 +256,13 @@ static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task, 
 
 static bool lpe_is_clear(struct lpe_patch *patch, struct task_struct *task)
 {
-	return lpe_has_left_set(patch, task, lpe_stack_of(task, lpe_entries, LPE_STACK));
+	return lpe_has_left_set(patch, task, lpe_whole_stack(task));
 }
 
 /* In a stop. True if the thread has left what its mode asks it to leave. */
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 {
-	int count = lpe_stack_of(task, lpe_entries, LPE_STACK);
+	int count = lpe_whole_stack(task);
 
 	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
 		return true;
@@ -240,7 +284,7 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
  */
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
 {
-	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
+	int count = lpe_whole_stack(task), i;
 	struct lpe_func *func;
 
 	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
@@ -298,7 +342,7 @@ static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
 	lpe_for_each_object(patch, obj)
 		if (obj->hooked)
 			lpe_for_each_func(obj, func)
-				if (address - func->old <= LPE_ENTRY)
+				if (lpe_is_in_call(func, address))
 					return true;
 	return false;
 }
@@ -306,7 +350,7 @@ static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
 /* Outside the patch's module, and not in a trampoline that may lead there. */
 static bool lpe_is_outside(struct lpe_patch *patch, struct task_struct *task)
 {
-	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
+	int count = lpe_whole_stack(task), i;
 
 	if (count < 0) {
 		lpe_blame(patch, task, 0, "its stack is not reliable");

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/tracepoint.h>
 
+#include "faults.h"
 #include "threads.h"
 
 /* Read without a lock by lpe_redirect(), and in stops; written under lpe_threads_lock. */
@@ -193,7 +194,8 @@ void lpe_threads_end(void)
 	 * those that were preempted on their way, so that an engine may go.
 	 */
 	synchronize_rcu_tasks_rude();
-	synchronize_rcu_tasks();
+	if (!lpe_leaves_out(LPE_RUDE_ONLY))
+		synchronize_rcu_tasks();
 	hlist_for_each_entry_safe(thread, next, &lpe_graves, grave) {
 		hlist_del(&thread->grave);
 		kfree(thread);

@@ -10,6 +10,7 @@
 #include <linux/jiffies.h>
 #include <linux/module.h>
 
+#include "faults.h"
 #include "threads.h"
 
 /* ms */
@@ -71,18 +72,23 @@ static void lpe_switch_functions(struct lpe_patch *patch)
 	mutex_unlock(&lpe_lock);
 }
 
-/* SWITCH_KERNEL: all or nothing, data and functions. */
-static int lpe_try_flip(void *data)
+/* In a stop: data and functions, one word for all of these. */
+static int lpe_flip(void *data)
 {
 	struct lpe_patch *patch = data;
 	int err;
 
-	if (!lpe_all_ready(patch))
-		return -EAGAIN;
+	lpe_test_point(LPE_AT_FLIP);
 	err = lpe_world_turn(patch);
 	if (!err)
 		WRITE_ONCE(patch->route, patch->target);
 	return err;
+}
+
+/* SWITCH_KERNEL: all or nothing. */
+static int lpe_try_flip(void *data)
+{
+	return lpe_all_ready(data) ? lpe_flip(data) : -EAGAIN;
 }
 
 /* -EAGAIN: not now. Any other error will be the same the next time. */
@@ -103,6 +109,7 @@ static int lpe_try(struct lpe_patch *patch)
 static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
 	bool prodded = false;
 	int err;
 
@@ -118,7 +125,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 			lpe_pause(lpe_step(begin));
 		}
 		lpe_threads_refill();
-		err = lpe_try(patch);
+		err = blind ? lpe_stop(lpe_flip, patch) : lpe_try(patch);
 	} while (err == -EAGAIN && !lpe_turned(patch) && time_before(jiffies, end));
 	lpe_border_open();
 	return err;
@@ -183,13 +190,18 @@ static int lpe_sweep(void *data)
 	lpe_no_blockers(patch);
 	if (!lpe_each_task(patch, lpe_sweep_task))
 		return -EAGAIN;
+	lpe_test_point(LPE_AT_FLIP);
 	WRITE_ONCE(patch->route, patch->target);
 	return 0;
 }
 
 static bool lpe_keep_task(struct lpe_patch *patch, struct task_struct *task)
 {
-	return lpe_thread_get(task, patch->target);
+	struct lpe_thread *thread = lpe_thread_get(task, patch->target);
+
+	if (thread && lpe_leaves_out(LPE_NO_MEMORY))
+		WRITE_ONCE(thread->universe, lpe_other(patch->target));
+	return thread;
 }
 
 /* The universes of threads stay as they are; the other one is now where all have to go. */

@@ -20,9 +20,19 @@ class Mutation:
     new: str
 
 
-def spoilt(patch: Path, kernel: Kernel, work: Path, mutation: Mutation) -> tuple[Bundle, Path]:
+def spoilt(
+    patch: Path,
+    kernel: Kernel,
+    work: Path,
+    mutation: Mutation,
+    *,
+    engine: str = "auto",
+    mode: str | None = None,
+) -> tuple[Bundle, Path]:
     """Builds a patch with test points, and with that mutation: its bundle, extracted."""
-    plan = pipeline.make_plan(patch, kernel=kernel.release, test_points=True)
+    plan = pipeline.make_plan(
+        patch, kernel=kernel.release, test_points=True, engine=engine, mode=mode
+    )
     tree = pipeline.make_tree(plan)
     texts = dict(tree.files)
     assert mutation.old in texts[mutation.file], "what is to be spoilt is not there any more"

@@ -16,17 +16,24 @@ from lppack.stages.apply import Control, apply, settle, undo
 from lppack.stages.revert import revert
 from tests.guest.ledger import END_OF_SCALE, ERANGE, FIRST, Ledger, Wrong, build, round_trips
 from tests.guest.test_contract import controlled
-from tests.guest.test_engine_loads import Keeping, folder, spoilt
+from tests.loads import spoilt
+from tests.loads.spoilt import Fault
 
 pytestmark = pytest.mark.guest
-
-__all__ = ["folder", "spoilt"]  # fixtures
 
 ACCOUNTS, ROUNDS = 2000, 3
 #: max_stop_ms of examples/ledger, and of what has a switch.
 LIMIT, SHORT = 2000.0, 1000.0
-#: enum lpe_fault of kmod/engine/faults.h.
-NO_UNDO, NO_REVERSE = 3, 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("world")
+
+
+@pytest.fixture(scope="module")
+def engine(kernel: Kernel, folder: Path) -> Path:
+    return spoilt.make(kernel, folder / "engine")
 
 
 @pytest.fixture
@@ -177,22 +184,21 @@ def test_instances_that_come_after_prepare_are_prepared_for(
     revert(control, "ledger")
 
 
-@pytest.mark.parametrize(("fault", "wrong"), [(NO_UNDO, Wrong.CHECK), (NO_REVERSE, Wrong.NOTHING)])
+@pytest.mark.parametrize(
+    ("fault", "wrong"), [(Fault.NO_UNDO, Wrong.CHECK), (Fault.NO_REVERSE, Wrong.NOTHING)]
+)
 def test_a_step_that_is_left_out_is_seen(
-    control: Control, guest: GuestHost, ledger: Ledger, spoilt: Path, fault: int, wrong: Wrong
+    guest: GuestHost, ledger: Ledger, engine: Path, fault: Fault, wrong: Wrong
 ) -> None:
     ledger.wrong(wrong)
     if wrong is Wrong.CHECK:
         ledger.tell(f"set 60 {END_OF_SCALE}")
     before = ledger.shown()
-    guest.put(spoilt, "/tmp/spoilt.ko")
-    words = ["insmod", "/tmp/spoilt.ko", f"fault={fault}"]
-    kept = Control(engine=Keeping(guest, words), host=guest, timeout=60.0)
-    if fault == NO_UNDO:
-        with pytest.raises(ApplyReversed, match="forward refused"):
+    with spoilt.spoilt(guest, engine, fault=fault) as (kept, _):
+        if fault is Fault.NO_UNDO:
+            with pytest.raises(ApplyReversed, match="forward refused"):
+                apply(kept, ledger.bundle, ledger.ko)
+        else:
             apply(kept, ledger.bundle, ledger.ko)
-    else:
-        apply(kept, ledger.bundle, ledger.ko)
-        revert(kept, "ledger")
+            revert(kept, "ledger")
     assert ledger.shown() != before
-    assert abi.ENGINE not in guest.list(abi.MODULES)

@@ -20,6 +20,7 @@ from lppack.stages.apply import Control, settle, stop_conversion, unload
 IN_FLIGHT = 20
 
 _VISITORS = 32
+_LONG_VISIT = 10000  # ms: MS_MAX of the victim
 _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
 _OLD = (Phase.UNPATCHED, Phase.ABSENT)
 _OUTPUT = "/tmp/load.out"
@@ -43,6 +44,7 @@ class Load:
     ms: int = 30  # that each visit sleeps
     kthreads: int = 0
     fentry: bool = False  # a BPF program sits on the patched function of vmlinux
+    in_flight: int = IN_FLIGHT  # so many visits at least when a transition starts
 
 
 LOADS: dict[str, Load] = {
@@ -52,6 +54,7 @@ LOADS: dict[str, Load] = {
         Load(name="sleep", words="visitors", ms=300),
         Load(name="fork", words="fork"),
         Load(name="vfork", words="vfork"),
+        Load(name="die", words="die"),
         Load(name="spin", words="spin"),
         Load(name="io_uring", words="io_uring"),
         Load(name="epoll", words="epoll"),
@@ -59,6 +62,8 @@ LOADS: dict[str, Load] = {
         Load(name="stopped", words="stopped"),
         Load(name="kthread", words="visitors", kthreads=2),
         Load(name="bpf", words="cmdline", fentry=True),
+        # Few, and still a stop at a moment of its own choice never finds all of them outside.
+        Load(name="starving", words="visitors", visitors=12, in_flight=8),
     )
 }
 
@@ -82,6 +87,7 @@ class Row:
     together: int = 0  # visits that began beside one of the other universe
     wrong: int = 0  # data of the new form that old code met
     eintr: int = 0  # system calls that user space saw end early
+    woken: int = 0  # sleeps in visits that a signal ended
     blockers: set[str] = field(default_factory=set)  # of those that did not finish
 
     @property
@@ -144,12 +150,23 @@ class Victim:
                 before = self.hits()
                 assert self.hits_after(before) > before, self.output()
             self.tell(f"kthreads {load.kthreads}")
-            self.wait("visits", lambda now: now["in_flight"] >= IN_FLIGHT)
+            self.wait("visits", lambda now: now["in_flight"] >= load.in_flight)
             yield
         finally:
             self.tell("kthreads 0")
             self._sh("; ".join(f"kill -KILL -- -{group}" for group in groups))
             self.wait("end", lambda now: now["in_flight"] == 0)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Beside a load: one visit that does not end by itself."""
+        before = self.counts()["in_flight"]
+        group = self._background(f"/test/load visitors 1 {_LONG_VISIT}", _OUTPUT)
+        try:
+            self.wait("long visit", lambda now: now["in_flight"] > before)
+            yield
+        finally:
+            self._sh(f"kill -KILL -- -{group}")
 
     def _background(self, argv: str, output: str) -> int:
         return int(self._sh(f"setsid {argv} >> {output} 2>&1 < /dev/null & echo $!"))
@@ -176,9 +193,9 @@ def measure(
         victim.tell("old")
         victim.tell("clear")
         while row.flips < flips and not stuck:
-            if _forward(control, victim, patch, row):
+            if _forward(control, victim, patch, row, load):
                 _use(control, victim, patch, load)
-                stuck = not _back(control, victim, patch, row)
+                stuck = not _back(control, victim, patch, row, load)
             if not stuck:
                 assert unload(control, patch.bundle.module), "the module can be unloaded"
         row.eintr = _complaints(victim)
@@ -188,9 +205,9 @@ def measure(
     return row
 
 
-def _forward(control: Control, victim: Victim, patch: Patch, row: Row) -> bool:
+def _forward(control: Control, victim: Victim, patch: Patch, row: Row, load: Load) -> bool:
     module = patch.bundle.module
-    _about_to_start(victim, row)
+    _about_to_start(victim, row, load)
     control.engine.load(module, patch.ko)
     state, _ = settle(control, module, Phase.PATCHED, control.timeout)
     done = state.phase is Phase.PATCHED
@@ -218,12 +235,12 @@ def _use(control: Control, victim: Victim, patch: Patch, load: Load) -> None:
         assert victim.counts()["cells_new"] == 0, "all was put back"
 
 
-def _back(control: Control, victim: Victim, patch: Patch, row: Row) -> bool:
+def _back(control: Control, victim: Victim, patch: Patch, row: Row, load: Load) -> bool:
     module = patch.bundle.module
     if patch.writes_at_once:
         # From here on old code meets new data in any mode: there is nothing that puts it back.
         _account(victim, patch, row)
-    _about_to_start(victim, row)
+    _about_to_start(victim, row, load)
     control.engine.reverse(module)
     state, _ = settle(control, module, Phase.UNPATCHED, control.timeout)
     done = state.phase is Phase.UNPATCHED
@@ -234,8 +251,8 @@ def _back(control: Control, victim: Victim, patch: Patch, row: Row) -> bool:
     return done
 
 
-def _about_to_start(victim: Victim, row: Row) -> None:
-    now = victim.wait("visits", lambda now: now["in_flight"] >= IN_FLIGHT)
+def _about_to_start(victim: Victim, row: Row, load: Load) -> None:
+    now = victim.wait("visits", lambda now: now["in_flight"] >= load.in_flight)
     row.in_flight = min(row.in_flight, now["in_flight"])
     row.flips += 1
 
@@ -272,6 +289,7 @@ def _account(victim: Victim, patch: Patch, row: Row, *, wrong: bool = True) -> N
     row.mixed += now["mixed"]
     row.mixed_calls += now["mixed_calls"]
     row.together += now["together"]
+    row.woken += now["interrupted"]
     row.wrong += now["wrong"] if wrong else 0
 
 

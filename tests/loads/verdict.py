@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from lppack.consistency import Leave, Mode, Switch
-from tests.loads.driver import IN_FLIGHT, Row
+from tests.loads.driver import LOADS, Row
 
 #: So much of the flips of a cell must finish, if it is not named below.
 FINISHED = 0.95
@@ -19,8 +19,9 @@ MAY_STALL: Mapping[tuple[str, str, str], str] = {
 def faults(row: Row, mode: Mode) -> Iterator[str]:
     """What this row shows and its mode forbids."""
     keeps_visits = mode.leave is not Leave.LEAVE_FUNCTION
-    if row.in_flight < IN_FLIGHT:
-        yield f"{row.in_flight} visits in flight at the start, {IN_FLIGHT} wanted"
+    wanted = LOADS[row.load].in_flight
+    if row.in_flight < wanted:
+        yield f"{row.in_flight} visits in flight at the start, {wanted} wanted"
     may_stall = (row.engine, row.mode, row.load) in MAY_STALL
     if not may_stall and row.finished < FINISHED * row.flips:
         yield f"{row.finished} of {row.flips} flips finished: {sorted(row.blockers)}"

@@ -93,6 +93,19 @@ static void forker(void)
 		await(start(one_call));
 }
 
+/* Children that die in the middle of a visit. */
+static void killer(void)
+{
+	pid_t pid;
+
+	for (;;) {
+		pid = start(visitor);
+		pause_ms(ms / 2);
+		kill(pid, SIGKILL);
+		await(pid);
+	}
+}
+
 static void vforker(void)
 {
 	for (;;) {
@@ -160,8 +173,9 @@ static void sleeper(void)
 struct ring {
 	int fd;
 	unsigned int *head, *tail, *mask, *array;	/* of submissions */
-	unsigned int *done_head, *done_tail;
+	unsigned int *done_head, *done_tail, *done_mask;
 	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
 };
 
 static void *map_ring(int fd, size_t size, off_t where)
@@ -190,16 +204,18 @@ static struct ring open_ring(unsigned int entries)
 	r.array = (void *)(sq + p.sq_off.array);
 	r.done_head = (void *)(cq + p.cq_off.head);
 	r.done_tail = (void *)(cq + p.cq_off.tail);
+	r.done_mask = (void *)(cq + p.cq_off.ring_mask);
+	r.cqes = (void *)(cq + p.cq_off.cqes);
 	return r;
 }
 
-static void submit_read(struct ring *r, int fd, void *buf, __u64 offset)
+static void submit_read(struct ring *r, int fd, void *buf, __u64 offset, __u8 flags)
 {
 	unsigned int tail = *r->tail, slot = tail & *r->mask;
 
 	r->sqes[slot] = (struct io_uring_sqe) {
 		.opcode = IORING_OP_READ,
-		.flags = IOSQE_ASYNC,	/* by an io worker */
+		.flags = flags,	/* IOSQE_ASYNC: by an io worker */
 		.fd = fd,
 		.addr = (unsigned long)buf,
 		.len = 1,
@@ -209,25 +225,97 @@ static void submit_read(struct ring *r, int fd, void *buf, __u64 offset)
 	__atomic_store_n(r->tail, tail + 1, __ATOMIC_RELEASE);
 }
 
-static void enter_ring(struct ring *r, unsigned int submit)
+static void enter_ring(struct ring *r, unsigned int submit, unsigned int wait)
 {
-	if (syscall(SYS_io_uring_enter, r->fd, submit, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+	if (syscall(SYS_io_uring_enter, r->fd, submit, wait, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
 		tell("io_uring_enter");
+}
+
+static unsigned int ready(struct ring *r)
+{
+	return __atomic_load_n(r->done_tail, __ATOMIC_ACQUIRE) - *r->done_head;
+}
+
+/* Takes what is done from the ring: how many. */
+static unsigned int reap(struct ring *r)
+{
+	unsigned int count = ready(r), i;
+	int result;
+
+	for (i = 0; i < count; i++) {
+		result = r->cqes[(*r->done_head + i) & *r->done_mask].res;
+		if (result < 0 && result != -ETIME) {
+			errno = -result;
+			tell("what a ring was asked");
+		}
+	}
+	__atomic_store_n(r->done_head, *r->done_head + count, __ATOMIC_RELEASE);
+	return count;
 }
 
 static void ring_visitor(void)
 {
 	struct ring r = open_ring(8);
-	unsigned int i, pending = 0, done;
+	unsigned int i, pending = 0;
 	static char bytes[8];
 
 	for (;;) {
 		for (i = pending; i < 8; i++)
-			submit_read(&r, victim, &bytes[i], ms);
-		enter_ring(&r, 8 - pending);
-		done = __atomic_load_n(r.done_tail, __ATOMIC_ACQUIRE) - *r.done_head;
-		__atomic_store_n(r.done_head, *r.done_head + done, __ATOMIC_RELEASE);
-		pending = 8 - done;
+			submit_read(&r, victim, &bytes[i], ms, IOSQE_ASYNC);
+		enter_ring(&r, 8 - pending, 1);
+		pending = 8 - reap(&r);
+	}
+}
+
+/* Done after 20 ms; what is linked to it is done then, in the task work of whoever waits. */
+static void submit_timeout(struct ring *r)
+{
+	static const struct __kernel_timespec later = { .tv_nsec = 20000000 };
+	unsigned int tail = *r->tail, slot = tail & *r->mask;
+
+	r->sqes[slot] = (struct io_uring_sqe) {
+		.opcode = IORING_OP_TIMEOUT,
+		.flags = IOSQE_IO_LINK,
+		.fd = -1,
+		.addr = (unsigned long)&later,
+		.len = 1,
+		.timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS,
+	};
+	r->array[slot] = slot;
+	__atomic_store_n(r->tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * One system call that waits, and meanwhile reads the victim twice in its task work: in LEAVE_KERNEL
+ * both see one universe. Between them the ring wakes it once more, for what others have queued: what
+ * the ring itself has goes before that.
+ */
+static void ring_caller(void)
+{
+	static const char mixed[] = "mixed";
+	struct ring r = open_ring(8);
+	int device, counts, calls;
+	char seen[2];
+
+	device = open("/dev/victim", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	counts = open("/proc/victim", O_WRONLY | O_CLOEXEC);
+	if (device < 0 || counts < 0)
+		fail("/dev/victim");
+	for (;;) {
+		submit_timeout(&r);
+		submit_read(&r, device, &seen[0], ms, IOSQE_IO_LINK);
+		submit_timeout(&r);
+		submit_timeout(&r);
+		submit_read(&r, device, &seen[1], ms, 0);
+		if (syscall(SYS_io_uring_enter, r.fd, 5, 0, 0, NULL, 0) != 5)
+			fail("io_uring_enter");
+		/* One that is interrupted may say that all is well, and is followed by another. */
+		for (calls = 0; ready(&r) < 5; calls++)
+			enter_ring(&r, 0, 5);
+		reap(&r);
+		if (calls == 1 && (seen[0] | seen[1]) == '3' &&
+		    write(counts, mixed, sizeof(mixed) - 1) < 0)
+			fail("/proc/victim");
 	}
 }
 
@@ -239,10 +327,10 @@ static void ring_waiter(void)
 
 	if (pipe(never))
 		fail("pipe");
-	submit_read(&r, never[0], &byte, 0);
-	enter_ring(&r, 1);
+	submit_read(&r, never[0], &byte, 0, IOSQE_ASYNC);
+	enter_ring(&r, 1, 1);
 	for (;;)
-		enter_ring(&r, 0);
+		enter_ring(&r, 0, 1);
 }
 
 /* ---- stopped and traced ---- */
@@ -323,8 +411,9 @@ static const struct load loads[] = {
 	{ { 0 }, 0, "visitors" },
 	{ { forker }, 4, "fork" },
 	{ { vforker }, 4, "vfork" },
+	{ { killer }, 4, "die" },
 	{ { spinner }, 2, "spin" },
-	{ { ring_visitor, ring_waiter }, 2, "io_uring" },
+	{ { ring_visitor, ring_waiter, ring_caller }, 2, "io_uring" },
 	{ { epoller, poller, signal_waiter, sleeper }, 2, "epoll" },
 	{ { tracer, tracer_for_good }, 2, "traced" },
 	{ { stopper, stopped_for_good }, 2, "stopped" },

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A module whose functions are always in use. A read of /proc/victim_call at offset MS calls
- * victim_outer() twice; each calls victim_inner(), sleeps MS milliseconds, and calls it again.
- * /proc/victim tells what was counted. Written to it: "clear", "old" (cells back to the old form)
- * and "kthreads N" (N kernel threads that call without a pause).
+ * victim_outer() twice; each calls victim_inner(), sleeps MS milliseconds, and calls it again. What
+ * is read tells which universes it saw: 1 the old one, 2 the new one, 3 both; and 4 more where that
+ * was not in a system call, but in what is done on the way out of the kernel. /dev/victim is the
+ * same, and io_uring does not leave it to a worker where it was opened with O_NONBLOCK.
+ * /proc/victim tells what was counted. Written to it: "clear", "old" (cells back to the old form),
+ * "kthreads N" (N kernel threads that call without a pause) and "mixed" (a system call with several
+ * reads saw both universes).
  */
 #include <linux/kthread.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
+#include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
@@ -124,7 +131,7 @@ static unsigned int visit(unsigned int ms)
 	return v.seen;
 }
 
-static void call(unsigned int ms)
+static unsigned int call(unsigned int ms)
 {
 	unsigned int seen = visit(ms);
 
@@ -133,19 +140,37 @@ static void call(unsigned int ms)
 	/* Threads that never return to user space have no border to cross. */
 	if (seen == BOTH && !(current->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		atomic_inc(&mixed_calls);
+	return seen;
 }
 
 static ssize_t victim_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
 {
+	unsigned int seen;
+
 	if (!size || *ppos < 0 || *ppos > MS_MAX)
 		return -EINVAL;
-	call(*ppos);
-	return put_user('.', buf) ?: 1;
+	seen = call(*ppos);
+	/* arch/x86/entry/entry_64.S: before there is a result */
+	if ((long)task_pt_regs(current)->ax != -ENOSYS)
+		seen += 4;
+	return put_user('0' + seen, buf) ?: 1;
 }
 
 static const struct proc_ops call_ops = {
 	.proc_read = victim_read,
 	.proc_lseek = default_llseek,
+};
+
+static const struct file_operations device_ops = {
+	.owner = THIS_MODULE,
+	.read = victim_read,
+	.llseek = default_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "victim",
+	.fops = &device_ops,
 };
 
 static int victim_thread(void *unused)
@@ -222,6 +247,8 @@ static ssize_t victim_write(struct file *file, const char __user *buf, size_t si
 		clear();
 	else if (sysfs_streq(text, "old"))
 		new_cells(true);
+	else if (sysfs_streq(text, "mixed"))
+		atomic_inc(&mixed_calls);
 	else
 		ret = -EINVAL;
 	return ret ?: size;
@@ -256,23 +283,30 @@ static const struct proc_ops victim_proc_ops = {
 
 static int __init victim_init(void)
 {
-	int i;
+	int i, err;
 
 	for (i = 0; i < CELLS; i++)
 		spin_lock_init(&cells[i].lock);
+	err = misc_register(&device);
+	if (err)
+		return err;
 	if (!proc_create("victim", 0600, NULL, &victim_proc_ops))
-		return -ENOMEM;
-	if (!proc_create("victim_call", 0444, NULL, &call_ops)) {
-		remove_proc_entry("victim", NULL);
-		return -ENOMEM;
-	}
+		goto device;
+	if (!proc_create("victim_call", 0444, NULL, &call_ops))
+		goto proc;
 	return 0;
+proc:
+	remove_proc_entry("victim", NULL);
+device:
+	misc_deregister(&device);
+	return -ENOMEM;
 }
 
 static void __exit victim_exit(void)
 {
 	remove_proc_entry("victim_call", NULL);
 	remove_proc_entry("victim", NULL);
+	misc_deregister(&device);
 	set_kthreads(0);
 }
 

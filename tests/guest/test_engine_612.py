@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""lppack's engine on Debian 13's kernel: each of its modes, under a load."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack import pipeline
+from lppack.consistency import ModeName, mode_named
+from lppack.hosts.guest import GuestHost, boot
+from lppack.model import Kernel
+from lppack.packages.kernels import resolve
+from lppack.stages.apply import Control
+from tests.guest.test_engine_loads import control, folder, patch, victim
+from tests.loads.driver import LOADS, Patch, Victim, measure
+from tests.loads.verdict import faults
+
+pytestmark = pytest.mark.guest
+
+__all__ = ["control", "folder", "patch", "victim"]  # fixtures
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Kernel:
+    return resolve(None, ("6.12.*+deb13-amd64",))
+
+
+@pytest.fixture(scope="module")
+def guest(kernel: Kernel, folder: Path) -> Iterator[GuestHost]:  # noqa: F811
+    initramfs = pipeline.initramfs_for(kernel, "docker")
+    with boot(kernel, work=folder / "g", initramfs=initramfs) as host:
+        yield host
+        assert host.faults() == ()
+
+
+def test_a_mode_keeps_what_it_promises(
+    control: Control,  # noqa: F811
+    victim: Victim,  # noqa: F811
+    patch: tuple[ModeName, Patch],  # noqa: F811
+) -> None:
+    mode, built = patch
+    row = measure(control, victim, built, mode, LOADS["io_uring"], flips=2)
+    assert list(faults(row, mode_named(mode))) == []
+    assert (row.mixed > 0) is (mode is ModeName.NULL_MODEL), "what is allowed is seen"

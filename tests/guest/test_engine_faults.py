@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""A step that lppack's engine leaves out is seen by the loads; without the fault they see nothing
+(tests/guest/test_engine_loads.py)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.consistency import EngineName, ModeName, mode_named
+from lppack.hosts.guest import GuestHost
+from lppack.model import Kernel
+from lppack.stages.apply import Control, settle, stop_conversion, unload
+from tests.guest.mutation import Mutation
+from tests.guest.mutation import spoilt as spoilt_patch
+from tests.guest.test_contract import controlled
+from tests.loads import spoilt
+from tests.loads.driver import LOADS, Patch, Victim, measure
+from tests.loads.matrix import VICTIM, build, loaded
+from tests.loads.spoilt import Fault
+from tests.loads.turning import turn_round
+from tests.loads.verdict import faults
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def engine(kernel: Kernel, folder: Path) -> Path:
+    return spoilt.make(kernel, folder / "engine")
+
+
+@pytest.fixture(scope="module")
+def patches(kernel: Kernel, folder: Path) -> dict[ModeName, Patch]:
+    """Of each mode the one that asks the most of it."""
+    names = {
+        ModeName.KPATCH: "visits",
+        ModeName.REFCOUNT: "visits",
+        ModeName.HYBRID: "forms",
+        ModeName.KGRAFT: "forms",
+    }
+    return {
+        mode: build(name, kernel, EngineName.CONSISTENCY, mode_named(mode), folder / mode)
+        for mode, name in names.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def victim(guest: GuestHost, patches: dict[ModeName, Patch]) -> Iterator[Victim]:
+    with loaded(guest, patches[ModeName.KPATCH]) as victim:
+        yield victim
+
+
+@pytest.mark.parametrize(
+    ("mode", "fault", "load", "seen"),
+    [
+        (ModeName.KPATCH, Fault.NO_STACK_CHECK, "loop", "visits saw both universes"),
+        (ModeName.REFCOUNT, Fault.NO_STACK_CHECK, "loop", "visits saw both universes"),
+        (ModeName.HYBRID, Fault.NO_STACK_CHECK, "loop", "visits saw both universes"),
+        (ModeName.KGRAFT, Fault.NO_BORDER_CHECK, "sleep", "calls saw both universes"),
+        (ModeName.KPATCH, Fault.NO_GATE_CHECK, "loop", "visits saw both universes"),
+    ],
+)
+def test_a_step_that_is_left_out_is_seen(
+    guest: GuestHost,
+    victim: Victim,
+    engine: Path,
+    patches: dict[ModeName, Patch],
+    mode: ModeName,
+    fault: Fault,
+    load: str,
+    seen: str,
+) -> None:
+    with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
+        row = measure(control, victim, patches[mode], mode, LOADS[load], flips=4)
+    assert [text for text in faults(row, mode_named(mode)) if seen in text]
+
+
+@pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KGRAFT])
+def test_a_transition_that_is_turned_round_in_the_middle_mixes_nothing(
+    guest: GuestHost,
+    victim: Victim,
+    engine: Path,
+    patches: dict[ModeName, Patch],
+    mode: ModeName,
+) -> None:
+    with spoilt.spoilt(guest, engine) as (control, _):
+        row = turn_round(control, victim, patches[mode], mode, LOADS["sleep"], times=2)
+    assert list(faults(row, mode_named(mode))) == []
+
+
+def test_who_forgets_at_the_turn_who_has_switched_is_seen(
+    guest: GuestHost, victim: Victim, engine: Path, patches: dict[ModeName, Patch]
+) -> None:
+    with spoilt.spoilt(guest, engine, fault=Fault.NO_MEMORY) as (control, _):
+        row = turn_round(
+            control, victim, patches[ModeName.HYBRID], "hybrid", LOADS["sleep"], times=1
+        )
+    assert row.mixed > 0
+
+
+#: In a wrapper of templates/module/lp_count.c.j2, where a visit is counted and finds its universe
+#: by one operation; a thread dwells behind it, or between the two that it could have been.
+COUNTED = Mutation(
+    "lp_count.c",
+    "if (lpe_enter(&lp_counter))",
+    "bool in_new = lpe_enter(&lp_counter);\n\n"
+    "\tschedule_timeout_uninterruptible(1);\n"
+    "\tif (in_new)",
+)
+COUNTED_LATE = Mutation(
+    "lp_count.c",
+    "if (lpe_enter(&lp_counter))",
+    "bool in_new = atomic_long_read(&lp_counter.word) & LPE_IN_NEW;\n\n"
+    "\tschedule_timeout_uninterruptible(1);\n"
+    "\tatomic_long_add(LPE_VISIT, &lp_counter.word);\n"
+    "\tif (in_new)",
+)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "mixes"), [(COUNTED, False), (COUNTED_LATE, True)], ids=["at once", "late"]
+)
+def test_a_visit_that_is_counted_after_it_found_its_universe_is_seen(
+    guest: GuestHost,
+    victim: Victim,
+    kernel: Kernel,
+    tmp_path: Path,
+    mutation: Mutation,
+    mixes: bool,
+) -> None:
+    bundle, files = spoilt_patch(
+        VICTIM / "visits.yaml", kernel, tmp_path, mutation, engine="consistency", mode="refcount"
+    )
+    patch = Patch(bundle=bundle, ko=files / f"{bundle.module}.ko")
+    mode = mode_named(ModeName.REFCOUNT)
+    for control in controlled(guest, EngineName.CONSISTENCY):
+        row = measure(control, victim, patch, mode.name, LOADS["loop"], flips=4)
+    assert bool(list(faults(row, mode))) is mixes
+    assert bool(row.mixed + row.together) is mixes
+
+
+#: In lp_track() of templates/module/lp_convert.c.j2.
+NOT_TRACKED = Mutation(
+    "lp_convert.c",
+    "\t\thash_add(t->objects, &entry->node, (unsigned long)obj);\n"
+    "\t\tatomic_long_inc(&t->count);\n",
+    "\t\tlp_tracked_free(entry);\n",
+)
+
+
+def test_what_is_not_tracked_is_met_by_old_code(
+    guest: GuestHost, victim: Victim, kernel: Kernel, tmp_path: Path
+) -> None:
+    bundle, files = spoilt_patch(
+        VICTIM / "forms.yaml", kernel, tmp_path, NOT_TRACKED, engine="consistency", mode="kpatch"
+    )
+    module = bundle.module
+    for control in controlled(guest, EngineName.CONSISTENCY):
+        with victim.under(LOADS["loop"]):
+            victim.tell("clear")
+            control.engine.load(module, files / f"{module}.ko")
+            settle_in(control, module, Phase.PATCHED)
+            control.engine.convert(module, on=True)
+            victim.wait("new cells", lambda now: now["cells_new"] > 0)
+            assert stop_conversion(control, module, 60.0)
+            control.engine.reverse(module)
+            settle_in(control, module, Phase.UNPATCHED)
+            assert unload(control, module)
+            victim.wait("old code that meets the new form", lambda now: now["wrong"] > 0)
+    victim.tell("old")
+
+
+def settle_in(control: Control, module: str, phase: Phase) -> None:
+    state, _ = settle(control, module, phase, 60.0)
+    assert state.phase is phase, state
