@@ -91,7 +91,7 @@ def test_who_is_there_when_others_switch_mixes_nothing(
     point: Point,
 ) -> None:
     with spoilt.spoilt(guest, engine, point=point) as (control, used):
-        row = measure(control, victim, patches[mode], mode, LOADS["loop"], flips=4)
+        row = measure(control, victim, patches[mode], mode, LOADS["loop"], flips=2)
         assert used.dwelt() > 0, "somebody was there"
     assert list(faults(row, mode_named(mode))) == []
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lppack import abi
 from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck
