@@ -136,14 +136,14 @@ class Elf:
             for name, info, _, section, value, size in _SYM.iter_unpack(self.content(table))
         )
 
-    def relocations(self, section: Section) -> Iterator[tuple[int, int, int]]:
-        """(symbol index, type, addend) of each relocation that is applied to ``section``."""
+    def relocations(self, section: Section) -> Iterator[tuple[int, int, int, int]]:
+        """(offset, symbol index, type, addend) of each relocation of ``section``."""
         for table in self.sections:
             if table.type == SHT_RELA and table.info == section.index:
                 if table.size % _RELA.size:
                     raise FactsError(f"{self.what}: {table.name} is damaged")
-                for _, info, addend in _RELA.iter_unpack(self.content(table)):
-                    yield info >> 32, info & 0xFFFFFFFF, addend
+                for offset, info, addend in _RELA.iter_unpack(self.content(table)):
+                    yield offset, info >> 32, info & 0xFFFFFFFF, addend
 
 
 def _string(table: bytes, offset: int) -> str:

@@ -149,7 +149,7 @@ def _sites(elf: Elf, table: tuple[ElfSymbol, ...]) -> frozenset[tuple[int, int]]
         if section.name != _MCOUNT:
             continue
         count = 0
-        for number, kind, addend in elf.relocations(section):
+        for _, number, kind, addend in elf.relocations(section):
             if kind != _R_X86_64_64 or number >= len(table):
                 raise FactsError(f"{elf.what}: {_MCOUNT} has a relocation of type {kind}")
             sites.add((table[number].section, table[number].value + addend))

@@ -325,8 +325,11 @@ def module(
     room: int | None = None,
     btf: bytes = b"",
     modinfo: bytes = b"",
+    text: bytes = bytes(0x100),
+    calls: Sequence[tuple[int, int, int, int]] = (),
 ) -> bytes:
-    """A .ko; ``kind`` is the type of the relocations in __mcount_loc, ``room`` that one's size."""
+    """A .ko; ``kind`` is the type of the relocations in __mcount_loc, ``room`` that one's size;
+    ``calls``: relocations of .text, each (offset, symbol from 1, type, addend)."""
     order = (".text", ".init.text", ".bss", ".comment", "__mcount_loc")
     place = {name: at for at, name in enumerate(order, 1)} | {"ABS": 0xFFF1, "UNDEF": 0}
     strings = b"\0"
@@ -341,7 +344,7 @@ def module(
     )
     return elf(
         [
-            Part(name=".text", content=bytes(0x100), flags=6),
+            Part(name=".text", content=text, flags=6),
             Part(name=".init.text", content=bytes(0x40), flags=6),
             Part(name=".bss", kind=8, flags=3),
             Part(name=".comment", content=b"gcc\0", flags=0),
@@ -351,6 +354,14 @@ def module(
             Part(name=".strtab", content=strings, kind=3, flags=0),
             *([Part(name=".BTF", content=btf, flags=0)] if btf else []),
             *([Part(name=".modinfo", content=modinfo)] if modinfo else []),
+            Part(
+                name=".rela.text",
+                content=b"".join(struct.pack("<QQq", at, n << 32 | k, a) for at, n, k, a in calls),
+                kind=4,
+                flags=0,
+                link=7,
+                info=1,
+            ),
         ],
         relocatable=True,
     )
