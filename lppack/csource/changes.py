@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
-from lppack.csource.parse import Item, Kind, Unit
+from lppack.csource.items import Item, Kind, Unit
 from lppack.errors import AnswerIsNo
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack.csource.changes import Changes
-from lppack.csource.parse import Item, Kind, members
+from lppack.csource.items import Item, Kind
+from lppack.csource.parse import members
 from lppack.drafting.places import Cannot, Places
 
 # include/linux/{mutex,spinlock,rwlock,rwsem,rcupdate,srcu}.h, include/net/sock.h (v6.1).
@@ -35,6 +36,11 @@ class Layout:
     def name(self) -> str:
         return self.type.partition(" ")[2]
 
+    @property
+    def in_place(self) -> bool:
+        """Members are gone or of another type, which nothing beside an object can stand for."""
+        return self.size is not None and (bool(self.lost) or not self.gained)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -42,6 +48,11 @@ class Advice:
     data: tuple[str, ...]  # static variables whose contents the diff changes
     counters: tuple[str, ...]  # members that are counted otherwise
     locks: tuple[str, ...]  # functions whose locking the diff changes
+
+    @property
+    def world(self) -> bool:
+        """Whether all data has to change at once; else what is new becomes shadow variables."""
+        return any(layout.in_place for layout in self.layouts)
 
     @property
     def changes_data(self) -> bool:
@@ -102,8 +113,14 @@ def words(advice: Advice) -> Iterator[str]:
         else:
             yield (
                 f"the layout of {layout.type} changes ({_difference(layout)}), and the kernel has "
-                f"such objects of {layout.size} bytes: no function of the patch may use the new "
-                "layout. Members that are added become a shadow variable, converted on access"
+                f"such objects of {layout.size} bytes: "
+                + (
+                    "what is gone or has another type cannot stand beside it, so all change in the "
+                    "stop of TRANSFORM_WORLD, each in its place or by another in its place"
+                    if layout.in_place
+                    else "no function of the patch may use the new layout. Members that are added "
+                    "become a shadow variable, converted on access"
+                )
             )
     for name in advice.data:
         yield (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lppack.csource.changes import Changes
-from lppack.csource.parse import Item, Kind, Unit
+from lppack.csource.items import Item, Kind, Unit
 from lppack.drafting.places import Places
 from lppack.kernel.facts import Verdict
 
@@ -187,7 +187,9 @@ class _Closure:
             self.extract.symbols[item.name] = sympos if several else None
         elif not item.static:
             return  # a header declares it
-        self.take(item, Form.EXTERN)
+        # Where it is declared first, others of the file may use it before it is defined.
+        declared = (i for i in self._unit.by_name[item.name] if i.kind is Kind.PROTOTYPE)
+        self.take(next(declared, item), Form.EXTERN)
 
 
 def includes(unit: Unit) -> Iterator[tuple[int, Item]]:

@@ -71,6 +71,11 @@ class Places:
                 return export.module, len(facts.module_copies(export.module, name)) > 1
         return "vmlinux", len(facts.copies(name)) > 1
 
+    def is_a_tag(self, name: str, home: str) -> bool:
+        """Whether a struct or union has the name of that symbol of a module."""
+        found = (self.facts.layouts(f"{word} {name}", module=home) for word in ("struct", "union"))
+        return home != "vmlinux" and any(found)
+
     def several(self, name: str) -> bool:
         """Whether a position is needed to name it."""
         if self.module is None:
@@ -166,7 +171,11 @@ def _one(
     match state:
         case Verdict.PATCHABLE:
             _take(found, places, name, path, symbol, origin)
-            return holders
+            assert symbol is not None
+            copies = _with_copies(places, symbol, unit)
+            if copies and origin == name:
+                found.notes.append(f"{name}: its code is also in {', '.join(copies)}")
+            return [*holders, *((other, path) for other in copies)]
         case Verdict.UNTRACEABLE:
             return _untraceable(places, found, name, path, unit, users)
         case Verdict.AMBIGUOUS:
@@ -199,6 +208,28 @@ def _one(
             f"{', '.join(sorted({n for n, _ in instead}))}"
         )
     return instead
+
+
+def _with_copies(places: Places, symbol: Symbol, unit: Changes) -> tuple[str, ...]:
+    """Functions of a module that call it by their source and not by their code: they have copies.
+
+    Where nothing is left of a caller, its own callers have it. Of vmlinux the debug package tells.
+    """
+    if places.module is None:
+        return ()
+    found: list[str] = []
+    todo, seen = [symbol.name], {symbol.name}
+    while todo:
+        for user in unit.before.users(todo.pop()):
+            if user in seen:
+                continue
+            seen.add(user)
+            said = places.facts.module_names(places.module, user, symbol)
+            if said is None:
+                todo.append(user)
+            elif not said and not unit.before.functions[user].init:
+                found.append(user)
+    return tuple(found)
 
 
 def _untraceable(

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
 """An Extract as C text."""
 
-import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from lppack.csource.parse import Item, Kind, Unit, declared
+from lppack.csource.items import Item, Kind
+from lppack.csource.words import declared
 from lppack.drafting.extract import Extract, Form, includes
+from lppack.drafting.headers import Private
+from lppack.drafting.wired import Wired
 
-#: The kernel's header of that path; None: its sources have none.
-Header = Callable[[str], Unit | None]
-
-_QUOTED = re.compile(r'#\s*include\s+"([^"]+)"')
 _STORAGE = re.compile(
     r"\b(?:static|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
@@ -20,87 +18,49 @@ _STORAGE = re.compile(
 _DROPPED = ("CREATE_TRACE_POINTS",)
 
 
-def c_text(made: Extract, head: str, header: Header, stubs: Sequence[str] = ()) -> str:
-    """The whole file, after the comment ``head``; ``stubs`` are errors for a person to replace."""
+def c_text(
+    made: Extract,
+    head: str,
+    private: Private,
+    wired: Wired,
+    *,
+    defines: Sequence[str] = (),
+    stubs: Sequence[str] = (),
+) -> str:
+    """The whole file, after the comment ``head``; ``defines`` are what the file's Makefile gives
+    the compiler, ``stubs`` are errors for a person to replace."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
-    used = _used(made)
+    lines += [f"#define {text}" for text in defines]
     lines += _with_conditions(
         (item, text)
         for item in at_top.values()
         if item.name not in _DROPPED
-        if (text := _include(item, made.unit.path, header, used)) is not None
+        if (text := private.include(item)) is not None
     )
     lines += ["#include <linux/livepatch.h>"] if stubs else []
+    lines += ["", '#include "lppack.h"'] if wired.needs_lppack_h else []
     lines += ["", *(f'#error "{stub}"' for stub in stubs)] if stubs else []
     if made.fresh:
         lines.append("")
-        lines += _with_conditions((item, _fresh(item, made)) for item in made.fresh)
+        lines += _with_conditions((item, wired.rewired(_fresh(item, made))) for item in made.fresh)
     body = [
-        (made.unit.items[at], _form(made.unit.items[at], form, made))
+        (made.unit.items[at], wired.rewired(_form(made.unit.items[at], form, made)))
         for at, form in sorted(made.forms.items())
         if at not in at_top
     ]
     return "\n".join([*lines, "", *_with_conditions(iter(body), apart=True)]) + "\n"
 
 
-def private_folders(made: Extract, header: Header) -> tuple[str, ...]:
-    """Folders of the headers that the file takes from its own place in the tree."""
-    found: set[str] = set()
-    used = _used(made)
-    todo = [(item.text, made.unit.path) for item in made.unit.items if item.kind is Kind.INCLUDE]
-    seen: set[str] = set()
-    while todo:
-        path = _own_header(*todo.pop(), header)
-        if path is None or path in seen or not _gives(path, used, header, set()):
-            continue
-        seen.add(path)
-        found.add(posixpath.dirname(path))
-        inside = header(path)
-        assert inside is not None
-        todo += [(item.text, path) for item in inside.items if item.kind is Kind.INCLUDE]
-    return tuple(sorted(found))
+def renamed_where_it_is_a_tag(text: str, name: str) -> str:
+    """``text`` with lp_NAME for the variable ``name`` of a module, behind the last include.
 
-
-def _used(made: Extract) -> frozenset[str]:
-    """Every name that stands in what is written."""
-    items = [made.unit.items[at] for at in made.forms] + made.fresh
-    return frozenset(name for item in items for name in item.uses)
-
-
-def _gives(path: str, used: frozenset[str], header: Header, seen: set[str]) -> bool:
-    """Whether a private header, or one that it includes, says what one of the names means; a
-    public one that it includes may."""
-    unit = header(path)
-    if unit is None or path in seen:
-        return False
-    seen.add(path)
-    if used & unit.by_name.keys():
-        return True
-    for item in unit.items:
-        if item.kind is Kind.INCLUDE:
-            own = _own_header(item.text, path, header)
-            if own is None or _gives(own, used, header, seen):
-                return True
-    return False
-
-
-def _include(item: Item, path: str, header: Header, used: frozenset[str]) -> str | None:
-    """The line as it must read outside of the kernel's tree; None: nothing of it is used."""
-    own = _own_header(item.text, path, header)
-    if own is None:
-        return item.text
-    return f'#include "{own}"' if _gives(own, used, header, set()) else None
-
-
-def _own_header(text: str, path: str, header: Header) -> str | None:
-    """The path in the tree of a header that is not below include/; None: it is, or is not there."""
-    match = _QUOTED.match(text)
-    if match is None:
-        return None
-    own = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1]))
-    public = own.startswith(("include/", "../"))
-    return own if not public and own.endswith(".h") and header(own) else None
+    lp_marks.h makes a macro of the name of such a variable, and headers have a struct so called.
+    """
+    head, _, rest = text.rpartition("\n#include ")
+    line, _, rest = rest.partition("\n")
+    own = f"extern typeof({name}) lp_{name};\n#define {name} lp_{name}\n"
+    return f"{head}\n#include {line}\n\n{own}{rest}"
 
 
 def _fresh(item: Item, made: Extract) -> str:

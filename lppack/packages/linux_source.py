@@ -2,10 +2,11 @@
 """Sources of a kernel: from the linux-source package of its exact version."""
 
 import difflib
+import functools
 import re
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class _Kind:
 
 
 _HEADERS = _Kind("headers", (".h",), "header", "kernel_headers: ")
-_SOURCES = _Kind("files", (".c", ".h"), "C file")
+_SOURCES = _Kind("sources", (".c", ".h", "Makefile"), "C file")
 
 
 def package_of(kernel: Kernel) -> str:
@@ -70,7 +71,7 @@ def private_headers(
 
 
 def source_file(package: str, path: str, *, source: Source | None = None) -> bytes | None:
-    """One .c or .h file of the kernel's tree; None: its folder has no such file.
+    """One .c or .h file or Makefile of the kernel's tree; None: its folder has no such file.
 
     ``package`` is what package_of() or package_at() says. Raises EnvironmentMissing: no such
     package, or no such folder.
@@ -84,6 +85,25 @@ def source_file(package: str, path: str, *, source: Source | None = None) -> byt
 def unpack_folders(package: str, folders: Sequence[str], *, source: Source | None = None) -> None:
     """The C files of ``folders`` are in the cache, by one pass over the archive for all of them."""
     _files(package, folders, _SOURCES, source)
+
+
+def headers_with(package: str, words: Collection[str]) -> tuple[tuple[str, bytes], ...]:
+    """(path, text) of each header below include/ that has one of the words."""
+    wanted = re.compile(rb"\b(?:" + b"|".join(re.escape(w.encode()) for w in words) + rb")\b")
+    return tuple((path, text) for path, text in _public(package) if wanted.search(text))
+
+
+@functools.cache
+def _public(package: str) -> tuple[tuple[str, bytes], ...]:
+    """All headers below include/: 30 MB, by one pass over the archive."""
+    found = []
+    with tarfile.open(archive(package), "r|xz") as tar:
+        for member in tar:
+            path = member.name.partition("/")[2]
+            if member.isfile() and path.endswith(".h") and path.startswith("include/"):
+                data = tar.extractfile(member)
+                found.append((path, data.read() if data else b""))
+    return tuple(found)
 
 
 def archive(package: str, *, source: Source | None = None) -> Path:

@@ -3,10 +3,11 @@
 
 import functools
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lppack import store
 from lppack.errors import BuildFailed, EnvironmentMissing, ManifestError
@@ -15,6 +16,7 @@ from lppack.pipeline.check import make_plan
 from lppack.proc import Say
 
 if TYPE_CHECKING:
+    from lppack.drafting.edit import Edit
     from lppack.stages.draft import Draft
 
 
@@ -46,11 +48,12 @@ def make_draft(
     on_line: Say,
 ) -> Drafted:
     """draft; then the compiler is asked what other symbols it needs, and whether it builds."""
+    from lppack.drafting.edit import between, borrow, of_diff
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
-    from lppack.packages.linux_source import package_at, package_of, source_file
-    from lppack.stages.draft import between, draft, of_diff
+    from lppack.packages.linux_source import headers_with, package_at, package_of, source_file
+    from lppack.stages.draft import draft
 
     chosen = resolve(kernel, ())
     package, config = package_of(chosen), read_config(chosen.config)
@@ -62,22 +65,26 @@ def make_draft(
         say(f"reading {path} of {of}")
         return source_file(of, path)
 
-    read = reader(package)
+    read, later = reader(package), None
     if isinstance(change, Between):
-        old, new = package_at(change.old), package_at(change.new)
-        edit = between(change.path, change.functions, reader(old), reader(new), config)
+        old, later = package_at(change.old), package_at(change.new)
+        edit = between(change.path, change.functions, reader(old), reader(later), config)
     else:
         edit = of_diff(_text_of(change), read, config)
     with open_facts(chosen, deep=say) as facts:
-        made = draft(
-            edit,
-            facts,
-            config,
-            read,
-            package=package,
-            name=_series(folder) if folder else None,
-            folder=str(folder) if folder else None,
-        )
+
+        def drafted(edit: "Edit") -> "Draft":
+            return draft(
+                edit,
+                facts,
+                config,
+                read,
+                package=package,
+                name=_series(folder) if folder else None,
+                folder=str(folder) if folder else None,
+            )
+
+        made, sought = drafted(edit), set[str]()
         place = folder or Path(made.name)
         while True:
             for name, data in made.files:
@@ -85,10 +92,23 @@ def make_draft(
             if made.unfinished:
                 why: str | None = "it has lines that a person must fill in"
                 break
-            more, why = _missing(place, chosen.release, builder, on_line)
-            if not set(more) - set(made.symbols):
+            report, why = _missing(place, chosen.release, builder, on_line)
+            undefined = set(report.get("undefined", ())) - set(made.symbols)
+            undeclared = set(report.get("undeclared", ())) - sought
+            if undefined:
+                made = made.with_symbols(sorted(undefined), facts)
+            elif undeclared and later is not None:
+                say(f"looking for {', '.join(sorted(undeclared))} in {later}")
+                sought |= undeclared
+                here, there = partial(headers_with, package), partial(headers_with, later)
+                more, cannot = borrow(edit, undeclared, here, there, config)
+                made = replace(drafted(more), cannot=(*made.cannot, *cannot))
+                if more == edit:
+                    store.write_atomic(place / "README.md", dict(made.files)["README.md"])
+                    break
+                edit = more
+            else:
                 break
-            made = made.with_symbols(sorted(set(more) - set(made.symbols)), facts)
     return Drafted(draft=made, folder=place, built=why is None, why=why)
 
 
@@ -108,12 +128,12 @@ def _series(folder: Path) -> str:
 
 def _missing(
     folder: Path, release: str, builder: str, on_line: Say
-) -> tuple[tuple[str, ...], str | None]:
-    """Symbols that the compiler does not find, and why it does not build; None: it does."""
+) -> tuple[Mapping[str, Any], str | None]:
+    """What the compiler does not find, and why it does not build; None: it does."""
     try:
         plan = make_plan(folder, kernel=release)
         with tempfile.TemporaryDirectory(prefix="lppack-") as out:
             make_bundle(plan, Path(out), builder=builder, on_line=on_line)
     except (BuildFailed, EnvironmentMissing, ManifestError) as error:
-        return tuple((error.report or {}).get("undefined", ())), error.message
-    return (), None
+        return error.report or {}, error.message
+    return {}, None

@@ -27,6 +27,9 @@ _ENGINE, _ENGINE_KO = f"{_MODULE}/engine", f"{abi.ENGINE}.ko"
 # Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
 _BTF = ("-R", ".BTF", "-R", ".BTF.base")
 # gcc: FILE:LINE:COLUMN: error: TEXT
+_UNDECLARED = re.compile(
+    r"implicit declaration of function '(\w+)'|'(\w+)' undeclared|unknown type name '(\w+)'"
+)
 _ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.*)")
 
 
@@ -206,6 +209,7 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
             file=file,
             line=int(found["line"]),
             hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
+            report={"undeclared": sorted({"".join(names) for names in _UNDECLARED.findall(out)})},
         )
     undefined = re.findall(r'modpost: "(\w+)" \[\S+\] undefined!', out)
     if undefined:

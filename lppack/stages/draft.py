@@ -1,47 +1,26 @@
 # SPDX-License-Identifier: MIT
 """draft: a change of the kernel's sources becomes a patch folder for one exact kernel."""
 
-import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
-from lppack.csource.changes import Changes, compare, only, patched, path_of, read_diff
-from lppack.csource.parse import Item, Kind, Unit, parse
-from lppack.drafting.advice import Advice, advise, refused, stubs, words
+from lppack.csource.changes import Changes
+from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.makefile import defines
+from lppack.drafting.advice import advise, refused, stubs, words
+from lppack.drafting.edit import BYTES, Edit, Read, files_of
 from lppack.drafting.extract import extract
-from lppack.drafting.places import Cannot, Files, Places, Target, object_of, targets
-from lppack.drafting.text import c_text, private_folders
+from lppack.drafting.headers import Private
+from lppack.drafting.manifest import manifest_of, manifest_text, series_of
+from lppack.drafting.places import Cannot, Places, Target, object_of, targets
+from lppack.drafting.text import c_text, renamed_where_it_is_a_tag
+from lppack.drafting.wired import wired_of
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.resources import render
-
-#: One file of the kernel's tree; None: there is none of that path.
-Read = Callable[[str], bytes | None]
-
-_HASH = re.compile(
-    r"^\s*(?:\[ *Upstream commit |commit |\(cherry picked from commit |From )([0-9a-f]{12,40})\b",
-    re.MULTILINE | re.IGNORECASE,
-)
-_SUBJECT = re.compile(r"^Subject: (?:\[[^\]]*\] *)?(.+(?:\n[ \t].+)*)", re.MULTILINE)
-_CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
-# The kernel's files are in no one encoding: this one keeps each byte.
-_BYTES = "latin-1"
-_TO_FILL_IN = "struct to_fill_in"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """A change: its files before and after, and what is said of it."""
-
-    changes: tuple[Changes, ...]
-    subject: str
-    commit: str | None = None  # None: it names none
-    cve: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +48,7 @@ class Draft:
     @property
     def files(self) -> tuple[tuple[str, bytes], ...]:
         return (
-            ("manifest.yaml", _manifest_text(self.manifest).encode()),
+            ("manifest.yaml", manifest_text(self.manifest).encode()),
             *self.sources,
             ("README.md", render("draft/README.md.j2", draft=self).encode()),
         )
@@ -78,7 +57,7 @@ class Draft:
         """The same with more unexported symbols, which the compiler asked for."""
         places = Places(facts, self.object)
         manifest = {**self.manifest, "objects": [dict(o) for o in self.manifest["objects"]]}
-        decide = list(self.decide)
+        decide, sources = list(self.decide), self.sources
         for name in names:
             home, others = places.home(name)
             object_ = home if home == "vmlinux" else self.object
@@ -86,8 +65,15 @@ class Draft:
             if entry is None:
                 entry = {"name": object_}
                 manifest["objects"].append(entry)
-            listed = name if home == object_ else {"name": name, "module": home}
-            entry["symbols"] = [*entry.get("symbols", ()), listed]
+            listed = {"name": name} | ({} if home == object_ else {"module": home})
+            if places.is_a_tag(name, home):
+                listed["as"] = f"lp_{name}"
+                sources = tuple(
+                    (file, renamed_where_it_is_a_tag(text.decode(BYTES), name).encode(BYTES))
+                    for file, text in sources
+                )
+            more = listed if len(listed) > 1 else name
+            entry["symbols"] = [*entry.get("symbols", ()), more]
             if others:
                 decide.append(
                     f"{home} has several symbols {name}: give the sympos of the one meant"
@@ -97,48 +83,8 @@ class Draft:
             manifest=manifest,
             symbols=tuple(sorted({*self.symbols, *names})),
             decide=tuple(decide),
+            sources=sources,
         )
-
-
-def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
-    """The change that a unified diff makes of the kernel's own sources. Raises AnswerIsNo."""
-    found = []
-    for file in read_diff(text):
-        path = path_of(file)
-        if not path.endswith((".c", ".h")):
-            continue
-        before = b"" if file.is_added_file else read(path)
-        if before is None:
-            raise AnswerIsNo(
-                f"the sources of this kernel have no {path}",
-                hint="paths are taken without their first part (a/, b/), as with patch -p1",
-            )
-        old = before.decode(_BYTES)
-        found.append(_compared(path, old, patched(old, file), config))
-    if not found:
-        raise AnswerIsNo("the diff changes no C", hint="what is not C cannot be live patched")
-    subject = _SUBJECT.search(text)
-    commit, cve = _HASH.findall(text), _CVE.search(text)
-    return Edit(
-        changes=tuple(found),
-        subject=" ".join(subject[1].split()) if subject else f"change {found[0].before.path}",
-        commit=commit[-1] if commit else None,
-        cve=cve[0] if cve else None,
-    )
-
-
-def between(
-    path: str, functions: Sequence[str], old: Read, new: Read, config: KernelConfig
-) -> Edit:
-    """What a later version of the sources has of some functions of one file. Raises AnswerIsNo."""
-    before, after = old(path), new(path)
-    if before is None or after is None:
-        raise AnswerIsNo(f"one of the two versions has no {path}")
-    changes = _compared(path, before.decode(_BYTES), after.decode(_BYTES), config)
-    if functions:
-        changes = only(changes, functions)
-    names = ", ".join(functions) or "change"
-    return Edit(changes=(changes,), subject=f"{path}: {names} as in a later version")
 
 
 def draft(
@@ -153,8 +99,8 @@ def draft(
 ) -> Draft:
     """The patch folder for that change. Raises AnswerIsNo: it is not a live patch of this kernel,
     or nothing of it can be placed; with every reason and a way out."""
-    name = name or _slug(edit.subject)
-    files = _files(edit.changes, read, config)
+    name = name or series_of(edit.subject)
+    files = files_of(edit.changes, read, config)
     main = next((c for c in edit.changes if c.before.path.endswith(".c")), edit.changes[0])
     object_ = object_of(facts, main)
     if object_ is None:
@@ -172,10 +118,11 @@ def draft(
         by_file.setdefault(target.path, []).append(target.name)
     if refused(advice) or not (by_file or advice.data):
         raise _no(edit, cannot, changed)
-    fresh = _of_headers(edit.changes)
+    fresh = _of_headers(edit.changes) | {i.name: i for _, i in edit.borrowed}
     decide = [*words(advice), *found.notes]
+    decide += [f"{i.name} is that of {path} of the later version" for path, i in edit.borrowed]
     sources: list[tuple[str, bytes]] = []
-    symbols: dict[str, int | None] = {}
+    symbols: dict[str, Mapping[str, Any]] = {}
     copies: list[str] = []
     headers: set[str] = set()
     left = list(stubs(advice))
@@ -194,15 +141,17 @@ def draft(
         head = "\n".join(
             ["/*", *textwrap.wrap(words_, 90, initial_indent=" * ", subsequent_indent=" * "), " */"]
         )
-        text = c_text(made, head, header, own)
-        sources.append((_file_name(path, sources), text.encode(_BYTES)))
-        symbols |= made.symbols
+        private, wired = Private(made, header), wired_of(made, places)
+        text = c_text(made, head, private, wired, defines=_defines(path, read, config), stubs=own)
+        sources.append((_file_name(path, sources), text.encode(BYTES)))
+        symbols |= {name: {"sympos": at} if at else {} for name, at in made.symbols.items()}
+        symbols |= wired.symbols
         copies += made.copies
         decide += made.notes
-        headers |= set(private_folders(made, header))
+        headers |= set(private.folders)
     decide.append("whether a thread on the old function may run beside one on the new: `needs`")
     decide.append("what shows that the defect is gone: `test`")
-    manifest = _manifest(
+    manifest = manifest_of(
         edit,
         facts.release,
         name,
@@ -235,34 +184,16 @@ def draft(
     )
 
 
-def _compared(path: str, old: str, new: str, config: KernelConfig) -> Changes:
-    def known(name: str) -> bool | None:
-        if not name.startswith("CONFIG_"):
-            return None
-        if name.endswith("_MODULE") and name not in config:
-            return config.get(name.removesuffix("_MODULE")) == "m"
-        return config.get(name, "n") not in ("n", "m")
-
-    return compare(parse(path, old, known), parse(path, new, known))
-
-
-def _files(every: Sequence[Changes], read: Read, config: KernelConfig) -> Files:
-    known: dict[str, Changes | None] = {changes.before.path: changes for changes in every}
-
-    def file(path: str) -> Changes | None:
-        if path not in known:
-            text = read(path) if path.endswith((".c", ".h")) else None
-            same = text.decode(_BYTES) if text is not None else None
-            known[path] = _compared(path, same, same, config) if same is not None else None
-        return known[path]
-
-    return file
+def _defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
+    folder, _, name = path.rpartition("/")
+    makefile = read(f"{folder}/Makefile")
+    return defines(makefile.decode(BYTES), name.removesuffix(".c"), config) if makefile else ()
 
 
 def _of_headers(every: Sequence[Changes]) -> dict[str, Item]:
     """What the diff changes or adds in headers, by name."""
     return {
-        name: item
+        name: changes.after.unguarded(item)
         for changes in every
         if changes.before.path.endswith(".h")
         for item in (*changes.changed, *changes.added)
@@ -304,99 +235,6 @@ def _no(edit: Edit, cannot: Sequence[Cannot], changed: Sequence[tuple[str, str]]
     )
 
 
-def _manifest(
-    edit: Edit,
-    release: str,
-    name: str,
-    object_: str,
-    found: "Any",
-    symbols: Mapping[str, int | None],
-    advice: Advice,
-    sources: Sequence[str],
-    headers: Sequence[str],
-    changed: Sequence[str],
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": object_}
-    functions = []
-    for target in found:
-        one: dict[str, Any] = {"old": target.name, "new": f"lp_{target.name}"}
-        if target.sympos:
-            one["sympos"] = target.sympos
-        functions.append(one)
-    if functions:
-        entry["functions"] = functions
-    if symbols:
-        entry["symbols"] = [
-            {"name": n, "sympos": at} if at else n for n, at in sorted(symbols.items())
-        ]
-    if advice.data or advice.counters:
-        entry["hooks"] = {"pre_patch": "lp_pre_patch", "post_unpatch": "lp_post_unpatch"}
-    fix: dict[str, Any] = {}
-    if edit.cve:
-        fix["cve"] = edit.cve
-    if edit.commit:
-        fix["commit"] = edit.commit
-    fix["functions"] = list(changed)
-    needs = ["LEAVE_PATCHED_SET", "SWITCH_THREAD"]
-    made: dict[str, Any] = {
-        "lppack": 1,
-        "name": name,
-        "version": 1,
-        "description": edit.subject.rstrip(".")[:200],
-        "license": "GPL-2.0-only",
-        "author": "The author of this patch",
-        "fixes": [fix],
-        "kernels": [release],
-        "needs": [*needs, "TRANSFORM_ON_ACCESS"] if advice.layouts else needs,
-        "sources": list(sources),
-    }
-    if headers:
-        made["kernel_headers"] = list(headers)
-    made["objects"] = [entry]
-    if advice.layouts:
-        # What is new is attached to a type that only a person can name.
-        made["transforms"] = [
-            _transform(x.name, x.type if x.size is not None else _TO_FILL_IN, object_)
-            for x in advice.layouts
-        ]
-        made["shadow_variables"] = [
-            {
-                "name": f"{x.name}_ext" if x.size is not None else x.name,
-                "version": 1,
-                "type": f"struct {x.name}_ext" if x.size is not None else x.type,
-                "attached_to": x.type if x.size is not None else _TO_FILL_IN,
-                "transform": x.name,
-            }
-            for x in advice.layouts
-        ]
-    return made
-
-
-def _transform(name: str, type_: str, object_: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "object": object_,
-        "type": type_,
-        "marker": f"lp_{name}_is_new",
-        "lock": {"take": f"lp_{name}_lock", "release": f"lp_{name}_unlock"},
-        "context": "process",
-        "forward": f"lp_{name}_forward",
-        "reverse": f"lp_{name}_reverse",
-    }
-
-
-def _manifest_text(manifest: Mapping[str, Any]) -> str:
-    text = yaml.safe_dump(
-        dict(manifest), sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
-    )
-    return (
-        f"# SPDX-License-Identifier: MIT\n{text}"
-        "# To fill in: what shows the defect, and that it is gone.\n"
-        "# test:\n#   programs: [load/shows.c]\n#   checks:\n#     - run: /test/shows\n"
-        "#       expect: {before: bad, patched: good, reverted: bad, unloaded: bad}\n"
-    )
-
-
 def _file_name(path: str, taken: Sequence[tuple[str, bytes]]) -> str:
     """A name for the C file; what becomes part of the module must not be called like it."""
     name = path.rpartition("/")[2].removesuffix(".h").removesuffix(".c").replace("-", "_")
@@ -404,9 +242,3 @@ def _file_name(path: str, taken: Sequence[tuple[str, bytes]]) -> str:
     while f"{name}.c" in dict(taken):
         name += "_2"
     return f"{name}.c"
-
-
-def _slug(subject: str) -> str:
-    text = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
-    text = text if text[:1].isalpha() else f"fix-{text}"
-    return text[:40].rpartition("-")[0] if len(text) > 40 else text

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """draft on the diffs of real fixes, with the exact kernel, its sources and the real compiler."""
 
+import difflib
 from pathlib import Path
 
 import pytest
 
+from lppack.packages.linux_source import source_file
 from tests.command import EXAMPLES, Ran, check_shape, lppack
 
 pytestmark = pytest.mark.docker
@@ -103,6 +105,90 @@ def test_layout_and_locking_of_what_lives_is_refused(tmp_path: Path) -> None:
     assert "eventpoll_release_file" in message
     assert ran.json["error"]["hint"]
     assert not (tmp_path / "no").exists()
+
+
+def changed(folder: Path, *changes: tuple[str, str]) -> Path:
+    """A diff of the kernel's own fs/eventpoll.c, each change at the one place where it fits."""
+    text = source_file("linux-source-6.1 6.1.170-3", "fs/eventpoll.c")
+    assert text is not None
+    old = new = text.decode()
+    for was, is_ in changes:
+        assert new.count(was) == 1
+        new = new.replace(was, is_)
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    lines = difflib.unified_diff(before, after, "a/fs/eventpoll.c", "b/fs/eventpoll.c")
+    diff = folder / "made.diff"
+    diff.write_text("".join(lines))
+    return diff
+
+
+CODE = ("if (unlikely(!file->f_ep)) {", "if (!file->f_ep) {")
+
+
+def test_init_is_refused(tmp_path: Path) -> None:
+    ran = draft(changed(tmp_path, ("totalhigh) / 25)", "totalhigh) / 50)")), "-o", tmp_path / "no")
+    assert ran.rc == 9, ran.out
+    check_shape("draft-refused", ran.json)
+    message = ran.json["error"]["message"]
+    assert "eventpoll_init: it is __init: it has run, and its memory is given back" in message
+    assert "pre_patch" in ran.json["error"]["hint"]
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "flag", "key"),
+    [
+        (
+            ("\tu64 gen;\n", "\tu64 gen;\n\tu64 more;\n"),
+            "the layout of struct eventpoll changes (+more), and the kernel has such objects of "
+            "176 bytes: no function of the patch may use the new layout",
+            "TRANSFORM_ON_ACCESS",
+            "shadow_variables",
+        ),
+        (
+            ("\tu64 gen;\n", "\tu32 gen;\n"),
+            "the layout of struct eventpoll changes (other types), and the kernel has such objects "
+            "of 176 bytes: what is gone or has another type cannot stand beside it",
+            "TRANSFORM_WORLD",
+            "for_each",
+        ),
+        (
+            ('\t\t.procname\t= "max_user_watches",\n', '\t\t.procname\t= "most_watches",\n'),
+            "epoll_table is static data with other contents",
+            "SWITCH_THREAD",
+            "pre_patch: lp_pre_patch",
+        ),
+    ],
+    ids=["a member more", "a member of another type", "static data"],
+)
+def test_a_change_of_data_is_proposed_and_stops_the_build(
+    change: tuple[str, str], said: str, flag: str, key: str, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    ran = draft(changed(tmp_path, CODE, change), "-o", made)
+    assert ran.rc == 0, ran.err
+    assert ran.json["why"] == "it has lines that a person must fill in"
+    assert any(line.startswith(said) for line in ran.json["decide"]), ran.json["decide"]
+    manifest = (made / "manifest.yaml").read_text()
+    assert flag in manifest and key in manifest
+    assert "#error" in (made / "eventpoll.c").read_text()
+    assert said.partition(",")[0] in (made / "README.md").read_text()
+    built = lppack("build", made, "--kernel", KERNEL, "-o", tmp_path)
+    assert built.rc in (3, 5), built.err
+
+
+def test_other_locking_is_said(tmp_path: Path) -> None:
+    """Beside static data, so that nothing has to be built."""
+    diff = changed(
+        tmp_path,
+        ("mutex_lock(&epmutex);\n\tif (unlikely(!file->f_ep))", "if (unlikely(!file->f_ep))"),
+        ('= "max_user_watches"', '= "most_watches"'),
+    )
+    ran = draft(diff, "-o", tmp_path / "made")
+    assert ran.rc == 0, ran.err
+    [said] = [line for line in ran.json["decide"] if "locking" in line]
+    assert said.startswith("the locking in eventpoll_release_file changes: while threads switch")
+    assert said.endswith("If not, it needs SWITCH_KERNEL")
 
 
 def test_a_function_that_did_not_change_is_said(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@
 import pytest
 
 from lppack.csource.conditions import decided
-from lppack.csource.parse import Kind, Unit, declared, members, parse
+from lppack.csource.items import Kind, Unit
+from lppack.csource.parse import members, parse
+from lppack.csource.words import declared
 from tests.unit.csource.sample import FILE, known
 
 
@@ -109,3 +111,24 @@ def test_conditions(condition: str, value: bool | None) -> None:
 def test_a_macro_at_the_end_is_no_declaration() -> None:
     unit = parse("a.c", "int x;\nONE_MORE\nAND_MORE\n#undef ONE_MORE\n")
     assert [item.name for item in unit.items if item.kind is Kind.VARIABLE] == ["x"]
+
+
+def test_a_bitmap_is_a_variable() -> None:
+    unit = parse(
+        "a.c",
+        "static DECLARE_BITMAP(nums[2], MOST);\n"
+        "static int next(void)\n{\n\tstatic DECLARE_BITMAP(used, MOST);\n\treturn used[0];\n}\n",
+    )
+    [item] = unit.by_name["nums"]
+    assert declared(item) == "extern unsigned long nums[2][BITS_TO_LONGS(MOST)];"
+    assert unit.functions["next"].statics == ("used",)
+    assert "used" not in unit.functions["next"].uses
+
+
+def test_an_item_of_a_header_without_its_guard() -> None:
+    text = "#ifndef A_H\n#define A_H\n#ifdef B\n#define X 1\n#endif\n#endif\n"
+    unit = parse("a.h", text)
+    [item] = unit.by_name["X"]
+    assert unit.unguarded(item).conditions == ("#if defined(B)",)
+    other = parse("a.h", text.replace("#define A_H\n", ""))
+    assert len(other.unguarded(other.by_name["X"][0]).conditions) == 2

@@ -8,14 +8,20 @@ import pytest
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.advice import advise, refused, stubs, words
+from lppack.drafting.edit import Edit
 from lppack.drafting.extract import extract
+from lppack.drafting.headers import Private
+from lppack.drafting.manifest import manifest_of
 from lppack.drafting.places import Found, Places, object_of, targets
-from lppack.drafting.text import c_text, private_folders
+from lppack.drafting.text import c_text, renamed_where_it_is_a_tag
+from lppack.drafting.wired import wired_of
 from lppack.kernel.btf import Layout
 from lppack.kernel.exports import Export
 from lppack.kernel.symbols import Symbol
+from lppack.stages.validate import problems_of
 from tests.unit.csource.sample import FILE, known
 from tests.unit.fake_facts import FakeFacts, symbol
+from tests.unit.samples import RELEASE, document, full
 
 HEADER = parse("fs/small.h", "struct other {\n\tint x;\n};\nint used_elsewhere(void);\n")
 
@@ -102,8 +108,10 @@ def test_the_object_is_where_most_of_its_functions_are() -> None:
 
 
 def text_of(edit: Changes, replaced: list[str], *stub: str) -> str:
-    made = extract(edit, replaced, Places(Small(*ALL), "vmlinux"), {})
-    return c_text(made, "/* head */", lambda path: HEADER if path == "fs/small.h" else None, stub)
+    places = Places(Small(*ALL), "vmlinux")
+    made = extract(edit, replaced, places, {})
+    private = Private(made, {"fs/small.h": HEADER}.get)
+    return c_text(made, "/* head */", private, wired_of(made, places), stubs=stub)
 
 
 def test_what_a_function_needs_and_nothing_else() -> None:
@@ -129,7 +137,7 @@ def test_what_a_function_needs_and_nothing_else() -> None:
 def test_a_private_header_is_taken_where_it_is_used() -> None:
     edit = changes(FILE.replace("twice(t->count)", "twice(sizeof(struct other))"))
     made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
-    assert private_folders(made, lambda path: HEADER if path == "fs/small.h" else None) == ("fs",)
+    assert Private(made, {"fs/small.h": HEADER}.get).folders == ("fs",)
     assert '#include "fs/small.h"' in text_of(edit, ["helper"])
 
 
@@ -145,9 +153,9 @@ def test_a_private_header_with_others_in_it_is_kept() -> None:
     edit = changes(FILE.replace("twice(t->count)", "1"))
     made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
     others = {"fs/small.h": parse("fs/small.h", "#include <linux/more.h>\n")}
-    assert private_folders(made, others.get) == ("fs",)
+    assert Private(made, others.get).folders == ("fs",)
     alone = {"fs/small.h": parse("fs/small.h", "int x;\n")}
-    assert private_folders(made, alone.get) == ()
+    assert Private(made, alone.get).folders == ()
 
 
 def test_calls_among_replacements_go_to_replacements() -> None:
@@ -198,3 +206,81 @@ def test_locking_and_layout_together_are_refused() -> None:
     )
     assert not refused(only_locks)
     assert "the locking in show changes" in next(words(only_locks))
+
+
+def test_what_goes_or_gets_another_type_is_converted_in_a_stop() -> None:
+    places = Places(Small(*ALL), "vmlinux")
+    made = {
+        text: advise([changes(FILE.replace("int count;", text))], places)
+        for text in ("int count, more;", "long count;", "int number;", "")
+    }
+    assert [advice.world for advice in made.values()] == [False, True, True, True]
+    for advice in made.values():
+        wanted = "TRANSFORM_WORLD" if advice.world else "TRANSFORM_ON_ACCESS"
+        manifest = manifest_of(
+            edit_of(), RELEASE, "x", "vmlinux", (), {}, advice, ("x.c",), (), ("show",)
+        )
+        assert wanted in manifest["needs"]
+        [transform] = manifest["transforms"]
+        assert transform["type"] == "struct thing"
+        assert ("for_each" in transform, "lock" in transform) == (advice.world, not advice.world)
+        assert ("shadow_variables" in manifest) is not advice.world
+        none = dict.fromkeys(("test", "workload", "states", "mode", "shadow_variables"))
+        problems = problems_of(document(full(**{**none, **manifest})))
+        rules = {problem.rule for problem in problems}
+        assert rules <= {"files-are-in-the-folder", "object-changes-something"}
+
+
+def edit_of() -> Edit:
+    return Edit(changes=(), subject="a fix")
+
+
+def test_a_private_header_that_another_needs_is_taken_too() -> None:
+    old = FILE.replace('#include "small.h"', '#include "limits.h"\n#include "small.h"')
+    edit = changes(old.replace("twice(t->count)", "twice(sizeof(struct other))"), old)
+    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    headers = {
+        "fs/limits.h": parse("fs/limits.h", "#define MOST 4\n"),
+        "fs/small.h": parse("fs/small.h", "struct other {\n\tint x[MOST];\n};\n"),
+    }
+    private = Private(made, headers.get)
+    text = c_text(made, "/* */", private, wired_of(made, Places(Small(*ALL), "vmlinux")))
+    assert '#include "fs/limits.h"\n#include "fs/small.h"' in text
+
+
+def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
+    late = "static int late(int x)"
+    old = FILE.replace("static int used", f"{late};\nstatic int used")
+    old = old.replace("static int __init", f"{late}\n{{\n\treturn x;\n}}\n\nstatic int __init")
+    edit = changes(old.replace("twice(t->count)", "late(t->count)"), old)
+    made = extract(edit, ["helper"], Places(Small(*ALL, symbol("late")), "vmlinux"), {})
+    places = Places(Small(), "vmlinux")
+    text = c_text(made, "/* */", Private(made, lambda _path: None), wired_of(made, places))
+    assert text.index("extern int late(int x);") < text.index("int lp_helper(")
+    assert text.count("late(int x)") == 1
+
+
+def test_callers_with_copies_of_a_modules_function_are_replaced_too() -> None:
+    class Half(Small):
+        """`show` has a copy of `helper`; `small_init` and the rest call it."""
+
+        def module_names(self, module: str | Path, function: str, target: Symbol) -> bool | None:
+            return function != "show"
+
+    edit = changes(FILE.replace("return twice", "return 1 + twice"))
+    answer = found(Half(*ALL, module="small"), edit, "small")
+    assert [t.name for t in answer.targets.values()] == ["helper", "show"]
+    assert answer.notes == ["helper: its code is also in show"]
+    plain = found(Small(*ALL, module="small"), edit, "small")
+    assert [t.name for t in plain.targets.values()] == ["helper"]
+
+
+def test_a_variable_that_is_called_like_a_struct_has_another_name() -> None:
+    text = renamed_where_it_is_a_tag("/* */\n#include <a.h>\n#include <b.h>\n\nint x;\n", "all")
+    assert text == (
+        "/* */\n#include <a.h>\n#include <b.h>\n\n"
+        "extern typeof(all) lp_all;\n#define all lp_all\n\nint x;\n"
+    )
+    places = Places(Small(*ALL, module="small"), "small")
+    assert places.is_a_tag("thing", "small") and not places.is_a_tag("thing", "vmlinux")
+    assert not places.is_a_tag("other", "small")

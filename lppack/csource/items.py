@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""What stands at the top level of a C file."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+
+class Kind(StrEnum):
+    INCLUDE = "include"
+    MACRO = "macro"
+    TYPE = "type"
+    VARIABLE = "variable"
+    PROTOTYPE = "prototype"
+    FUNCTION = "function"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing that stands at the top level of a file."""
+
+    kind: Kind
+    names: tuple[str, ...]  # what it defines; of a tag "struct x"
+    text: str
+    line: int  # from 1
+    conditions: tuple[str, ...] = ()  # "#ifdef CONFIG_X": the branches around it, outermost first
+    spots: tuple[tuple[int, str], ...] = ()  # (offset in text, name) of each name of another thing
+    static: bool = False
+    inline: bool = False
+    init: bool = False  # gone when the kernel or the module has started
+    body: int = 0  # offset of the "{" of a function, or of the "=" of a variable; 0: there is none
+    statics: tuple[str, ...] = ()  # static variables in a function that are not const
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else ""
+
+    @property
+    def uses(self) -> frozenset[str]:
+        return frozenset(name for _, name in self.spots)
+
+    @property
+    def tokens(self) -> str:
+        """The text without comments, and with one blank where there is white space."""
+        return " ".join(_COMMENT.sub(" ", self.text).split())
+
+    @property
+    def const(self) -> bool:
+        return bool(re.search(r"\bconst\b", self.text[: self.body or None]))
+
+    def renamed(self, names: Mapping[str, str], text: str | None = None) -> str:
+        """The text (or the first part of it) with other names for other things."""
+        out, last = [], 0
+        text = self.text if text is None else text
+        for at, name in self.spots:
+            if at < len(text) and name in names:
+                out += [text[last:at], names[name]]
+                last = at + len(name)
+        return "".join([*out, text[last:]])
+
+
+class Unit:
+    """One file."""
+
+    def __init__(self, path: str, items: tuple[Item, ...], text: str) -> None:
+        self.path = path  # in the kernel's tree
+        self.items = items
+        self.text = text
+
+    @cached_property
+    def by_name(self) -> dict[str, tuple[Item, ...]]:
+        """Every item that defines or declares a name, in the order of the file."""
+        found: dict[str, tuple[Item, ...]] = {}
+        for item in self.items:
+            for name in item.names:
+                found[name] = (*found.get(name, ()), item)
+        return found
+
+    @cached_property
+    def functions(self) -> dict[str, Item]:
+        return {item.name: item for item in self.items if item.kind is Kind.FUNCTION}
+
+    def unguarded(self, item: Item) -> Item:
+        """An item of a header as it is where that is not included: without the header's guard."""
+        guard = item.conditions[0].removeprefix("#if !defined(")[:-1] if item.conditions else ""
+        mine = any(one.kind is Kind.MACRO for one in self.by_name.get(guard, ()))
+        return replace(item, conditions=item.conditions[1:]) if mine else item
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """Functions whose own text names it."""
+        return tuple(n for n, item in self.functions.items() if name in item.uses and n != name)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""The manifest of a draft."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from lppack.drafting.advice import Advice, Layout
+from lppack.drafting.edit import Edit
+from lppack.drafting.places import Target
+
+_TO_FILL_IN = "struct to_fill_in"
+
+
+def manifest_of(
+    edit: Edit,
+    release: str,
+    name: str,
+    object_: str,
+    found: Iterable[Target],
+    symbols: Mapping[str, Mapping[str, Any]],
+    advice: Advice,
+    sources: Sequence[str],
+    headers: Sequence[str],
+    changed: Sequence[str],
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": object_}
+    functions = []
+    for target in found:
+        one: dict[str, Any] = {"old": target.name, "new": f"lp_{target.name}"}
+        if target.sympos:
+            one["sympos"] = target.sympos
+        functions.append(one)
+    if functions:
+        entry["functions"] = functions
+    if symbols:
+        entry["symbols"] = [
+            {"name": name, **how} if how else name for name, how in sorted(symbols.items())
+        ]
+    if advice.data or advice.counters:
+        entry["hooks"] = {"pre_patch": "lp_pre_patch", "post_unpatch": "lp_post_unpatch"}
+    fix: dict[str, Any] = {}
+    if edit.cve:
+        fix["cve"] = edit.cve
+    if edit.commit:
+        fix["commit"] = edit.commit
+    fix["functions"] = list(changed)
+    made: dict[str, Any] = {
+        "lppack": 1,
+        "name": name,
+        "version": 1,
+        "description": edit.subject.rstrip(".")[:200],
+        "license": "GPL-2.0-only",
+        "author": "The author of this patch",
+        "fixes": [fix],
+        "kernels": [release],
+        "needs": _needs(advice),
+        "sources": list(sources),
+    }
+    if headers:
+        made["kernel_headers"] = list(headers)
+    made["objects"] = [entry]
+    made |= _data(advice, object_)
+    return made
+
+
+def _needs(advice: Advice) -> list[str]:
+    if advice.world:
+        return ["LEAVE_PATCHED_SET", "SWITCH_KERNEL", "TRANSFORM_WORLD"]
+    needs = ["LEAVE_PATCHED_SET", "SWITCH_THREAD"]
+    return [*needs, "TRANSFORM_ON_ACCESS"] if advice.layouts else needs
+
+
+def _data(advice: Advice, object_: str) -> dict[str, Any]:
+    """Transforms, and shadow variables where nothing that lives changes in its place."""
+    if advice.world:
+        living = [layout for layout in advice.layouts if layout.size is not None]
+        return {"transforms": [_transform(x, object_, _WORLD) for x in living]}
+    if not advice.layouts:
+        return {}
+    return {
+        "transforms": [_transform(x, object_, _ACCESS) for x in advice.layouts],
+        "shadow_variables": [
+            {
+                "name": f"{x.name}_ext" if x.size is not None else x.name,
+                "version": 1,
+                "type": f"struct {x.name}_ext" if x.size is not None else x.type,
+                "attached_to": _living(x),
+                "transform": x.name,
+            }
+            for x in advice.layouts
+        ],
+    }
+
+
+#: What a transform has beside what both kinds have; {0} is its name.
+_ACCESS: Mapping[str, Any] = {
+    "lock": {"take": "lp_{0}_lock", "release": "lp_{0}_unlock"},
+    "context": "process",
+}
+_WORLD: Mapping[str, Any] = {"for_each": "lp_{0}_each", "max_stop_ms": 100}
+
+
+def _living(layout: Layout) -> str:
+    """What is new is attached to a type that only a person can name."""
+    return layout.type if layout.size is not None else _TO_FILL_IN
+
+
+def _transform(layout: Layout, object_: str, kind: Mapping[str, Any]) -> dict[str, Any]:
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: named(one) for key, one in value.items()}
+        return value.format(layout.name) if isinstance(value, str) else value
+
+    return {
+        "name": layout.name,
+        "object": object_,
+        "type": _living(layout),
+        "marker": f"lp_{layout.name}_is_new",
+        **{key: named(value) for key, value in kind.items()},
+        "forward": f"lp_{layout.name}_forward",
+        "reverse": f"lp_{layout.name}_reverse",
+    }
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    text = yaml.safe_dump(
+        dict(manifest), sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
+    )
+    return (
+        f"# SPDX-License-Identifier: MIT\n{text}"
+        "# To fill in: what shows the defect, and that it is gone.\n"
+        "# test:\n#   programs: [load/shows.c]\n#   checks:\n#     - run: /test/shows\n"
+        "#       expect: {before: bad, patched: good, reverted: bad, unloaded: bad}\n"
+    )
+
+
+def series_of(subject: str) -> str:
+    text = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
+    text = text if text[:1].isalpha() else f"fix-{text}"
+    return text[:40].rpartition("-")[0] if len(text) > 40 else text

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What is wired into an object's own code when that is loaded, and is read by other code instead.
+
+Tracepoints and static keys of a module, and what THIS_MODULE is: see lppack.h.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lppack.csource.words import is_static_key
+from lppack.drafting.extract import Extract, Form
+from lppack.drafting.places import Places
+
+_TRACE = re.compile(r"trace_(?P<name>\w+?)(?P<asks>_enabled)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wired:
+    """What of it the written code has."""
+
+    module: str | None  # that is patched; None: vmlinux
+    this_module: bool
+    tracepoints: Mapping[str, str]  # trace_x -> x
+    asked: Mapping[str, str]  # trace_x_enabled -> x
+    keys: tuple[str, ...]
+    symbols: Mapping[str, Mapping[str, str]]  # as entries of the manifest, without their names
+
+    @property
+    def needs_lppack_h(self) -> bool:
+        """Whether something of lppack.h is used."""
+        own = self.this_module and self.module is not None
+        return bool(own or self.tracepoints or self.asked or self.keys)
+
+    def rewired(self, text: str) -> str:
+        """``text``, of the kernel, as code of another module has to say it."""
+        for name, point in self.tracepoints.items():
+            text = re.sub(rf"\b{name}\(\s*", f"lp_trace({point}, ", text)
+            text = text.replace(f"lp_trace({point}, )", f"lp_trace({point})")
+        for name, point in self.asked.items():
+            text = re.sub(rf"\b{name}\(\)", f"lp_key_enabled(__tracepoint_{point}.key)", text)
+        for key in self.keys:
+            ask = rf"\bstatic_branch_(?:un)?likely\(&{key}\)"
+            text = re.sub(ask, f"lp_key_enabled({key})", text)
+        if self.this_module:
+            own = f"lp_module_{self.module}()" if self.module else "NULL"
+            text = re.sub(r"\bTHIS_MODULE\b", own, text)
+        return text
+
+
+def wired_of(made: Extract, places: Places) -> Wired:
+    """What of it stands in the items that are written."""
+    items = [made.unit.items[at] for at in made.forms] + made.fresh
+    names = {name for item in items for name in item.uses}
+    externs = [made.unit.items[at] for at, form in made.forms.items() if form is Form.EXTERN]
+    tracepoints: dict[str, str] = {}
+    asked: dict[str, str] = {}
+    symbols: dict[str, Mapping[str, str]] = {}
+    for match in filter(None, map(_TRACE.fullmatch, sorted(names))):
+        name, point = match[0], match["name"]
+        home, _ = places.home(f"__tracepoint_{point}")
+        if home == "vmlinux":
+            continue  # it is exported, or the build asks for it
+        (asked if match["asks"] else tracepoints)[name] = point
+        how = {} if home == places.module else {"module": home}
+        symbols[f"__tracepoint_{point}"] = how
+        if not match["asks"]:
+            symbols[f"__traceiter_{point}"] = how
+    return Wired(
+        module=places.module,
+        this_module="THIS_MODULE" in names,
+        tracepoints=tracepoints,
+        asked=asked,
+        keys=tuple(i.name for i in externs if places.module and is_static_key(i)),
+        symbols=symbols,
+    )

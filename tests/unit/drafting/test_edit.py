@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""What is taken of a later version's headers, and what is not."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from lppack.drafting.edit import Edit, Headers, borrow
+from tests.unit.fake_facts import CONFIG
+
+OLD = {"include/linux/a.h": "#define known(x) (x)\n"}
+NEW = {
+    "include/linux/a.h": """\
+#ifndef A_H
+#define A_H
+#define known(x) (x)
+#define fresh(x) helper(x)
+static inline int helper(int x)
+{
+\treturn known(x);
+}
+struct later { int x; };
+#define of_later(x) sizeof(struct later)
+int elsewhere(int x);
+#endif
+"""
+}
+
+
+def searched(headers: Mapping[str, str]) -> Headers:
+    def search(words: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        for path, text in headers.items():
+            if any(word in text for word in words):
+                yield path, text.encode()
+
+    return search
+
+
+def borrowed(*names: str) -> tuple[list[str], list[str]]:
+    edit = Edit(changes=(), subject="")
+    made, cannot = borrow(edit, names, searched(OLD), searched(NEW), CONFIG)
+    assert all(item.conditions == () for _, item in made.borrowed)
+    return [item.name for _, item in made.borrowed], [no.why for no in cannot]
+
+
+def test_a_macro_and_what_it_stands_on() -> None:
+    assert borrowed("fresh") == (["helper", "fresh"], [])
+
+
+def test_what_the_kernel_has_is_left() -> None:
+    assert borrowed("known", "nowhere") == ([], [])
+
+
+def test_what_comes_with_a_type_is_not_taken() -> None:
+    found, [why] = borrowed("of_later")
+    assert not found
+    assert "came with include/linux/a.h of the later version, and uses struct later" in why
+
+
+def test_a_function_of_another_file_is_not_taken() -> None:
+    found, [why] = borrowed("elsewhere")
+    assert not found
+    assert "is no macro and no inline function" in why
