@@ -12,12 +12,12 @@ from pathlib import Path
 from zlib import crc32
 
 from lppack.csource.changes import Changes
+from lppack.drafting.edit import between
 from lppack.drafting.places import object_of
 from lppack.kernel.config import read_config
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
 from lppack.packages.linux_source import archive
-from lppack.stages.draft import between
 
 SEED = 20141107
 OLD, NEW = "6.1.170-3", "6.1.192-2"

@@ -7,21 +7,38 @@ from pathlib import Path
 import pytest
 
 from tests.docker.test_draft import BUILT, DATA, of_fix
+from tests.soak.page import write_table
 
 pytestmark = pytest.mark.docker
 
 
 def test_ten_diffs(tmp_path: Path) -> None:
     found: dict[str, list[str]] = {"built": [], "to be filled in": [], "not built": []}
+    rows = []
     for name in (*BUILT, *DATA, "binfmt-misc"):
         ran = of_fix(name, tmp_path / name)
         assert ran.rc == 0, ran.err
-        why = ran.json["why"] or ""
+        why = (ran.json["why"] or "").partition("\n")[0].replace(f"{tmp_path / name}/", "")
         kind = (
             "built" if ran.json["built"] else "to be filled in" if "fill in" in why else "not built"
         )
         found[kind].append(name)
-        sys.stderr.write(f"\n  {name:<16} {kind}: {why.partition(chr(10))[0] or 'as it was'}")
+        data = [line for line in ran.json["decide"] if any(sign in line for sign in OF_DATA)]
+        said = "; ".join(data) if kind == "to be filled in" else why
+        functions = ", ".join(f"`{f['name']}`" for f in ran.json["functions"]) or "none"
+        rows.append((name, f"{ran.json['object']}: {functions}", kind, said))
+        sys.stderr.write(f"\n  {name:<16} {kind}: {said or 'as it was'}")
+    last = f"{len(found['built'])} of {len(rows)} build unedited."
+    write_table("ten", ("fix", "replaced", "draft", "why"), rows, last)
     assert sorted(found["built"]) == sorted(BUILT)
     assert found["to be filled in"] == list(DATA)
     assert found["not built"] == ["binfmt-misc"]
+
+
+#: What draft says of data.
+OF_DATA = (
+    "is static data with other contents",
+    "is counted otherwise",
+    "is new: state",
+    "layout of",
+)
