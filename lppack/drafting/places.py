@@ -72,9 +72,11 @@ class Places:
         return "vmlinux", len(facts.copies(name)) > 1
 
     def is_a_tag(self, name: str, home: str) -> bool:
-        """Whether a struct or union has the name of that symbol of a module."""
+        """Whether a struct or union has the name of that variable of a module."""
+        if home == "vmlinux" or all(s.type in "tT" for s in self.facts.module_copies(home, name)):
+            return False
         found = (self.facts.layouts(f"{word} {name}", module=home) for word in ("struct", "union"))
-        return home != "vmlinux" and any(found)
+        return any(found)
 
     def several(self, name: str) -> bool:
         """Whether a position is needed to name it."""

@@ -52,17 +52,6 @@ def c_text(
     return "\n".join([*lines, "", *_with_conditions(iter(body), apart=True)]) + "\n"
 
 
-def renamed_where_it_is_a_tag(text: str, name: str) -> str:
-    """``text`` with lp_NAME for the variable ``name`` of a module, behind the last include.
-
-    lp_marks.h makes a macro of the name of such a variable, and headers have a struct so called.
-    """
-    head, _, rest = text.rpartition("\n#include ")
-    line, _, rest = rest.partition("\n")
-    own = f"extern typeof({name}) lp_{name};\n#define {name} lp_{name}\n"
-    return f"{head}\n#include {line}\n\n{own}{rest}"
-
-
 def _fresh(item: Item, made: Extract) -> str:
     text = item.renamed(made.names)
     if item.kind is Kind.MACRO:

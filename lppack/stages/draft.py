@@ -15,7 +15,7 @@ from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
 from lppack.drafting.manifest import manifest_of, manifest_text, series_of
 from lppack.drafting.places import Cannot, Places, Target, object_of, targets
-from lppack.drafting.text import c_text, renamed_where_it_is_a_tag
+from lppack.drafting.text import c_text
 from lppack.drafting.wired import wired_of
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
@@ -57,23 +57,19 @@ class Draft:
         """The same with more unexported symbols, which the compiler asked for."""
         places = Places(facts, self.object)
         manifest = {**self.manifest, "objects": [dict(o) for o in self.manifest["objects"]]}
-        decide, sources = list(self.decide), self.sources
+        decide, cannot = list(self.decide), list(self.cannot)
         for name in names:
             home, others = places.home(name)
+            if places.is_a_tag(name, home):
+                cannot.append(_tag(name, home))
+                continue
             object_ = home if home == "vmlinux" else self.object
             entry = next((o for o in manifest["objects"] if o["name"] == object_), None)
             if entry is None:
                 entry = {"name": object_}
                 manifest["objects"].append(entry)
-            listed = {"name": name} | ({} if home == object_ else {"module": home})
-            if places.is_a_tag(name, home):
-                listed["as"] = f"lp_{name}"
-                sources = tuple(
-                    (file, renamed_where_it_is_a_tag(text.decode(BYTES), name).encode(BYTES))
-                    for file, text in sources
-                )
-            more = listed if len(listed) > 1 else name
-            entry["symbols"] = [*entry.get("symbols", ()), more]
+            listed = name if home == object_ else {"name": name, "module": home}
+            entry["symbols"] = [*entry.get("symbols", ()), listed]
             if others:
                 decide.append(
                     f"{home} has several symbols {name}: give the sympos of the one meant"
@@ -83,8 +79,17 @@ class Draft:
             manifest=manifest,
             symbols=tuple(sorted({*self.symbols, *names})),
             decide=tuple(decide),
-            sources=sources,
+            cannot=tuple(cannot),
         )
+
+
+def _tag(name: str, home: str) -> Cannot:
+    return Cannot(
+        what=name,
+        why=f"headers have a struct that is called like that variable of {home}, so that no macro "
+        "can stand for the variable in them (lp_marks.h)",
+        way=f"replace a caller that does without it, or take it from a function of {home}",
+    )
 
 
 def draft(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which functions are replaced, and what is written of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
 from lppack.drafting.manifest import manifest_of
 from lppack.drafting.places import Found, Places, object_of, targets
-from lppack.drafting.text import c_text, renamed_where_it_is_a_tag
+from lppack.drafting.text import c_text
 from lppack.drafting.wired import wired_of
 from lppack.kernel.btf import Layout
 from lppack.kernel.exports import Export
@@ -275,12 +276,10 @@ def test_callers_with_copies_of_a_modules_function_are_replaced_too() -> None:
     assert [t.name for t in plain.targets.values()] == ["helper"]
 
 
-def test_a_variable_that_is_called_like_a_struct_has_another_name() -> None:
-    text = renamed_where_it_is_a_tag("/* */\n#include <a.h>\n#include <b.h>\n\nint x;\n", "all")
-    assert text == (
-        "/* */\n#include <a.h>\n#include <b.h>\n\n"
-        "extern typeof(all) lp_all;\n#define all lp_all\n\nint x;\n"
-    )
-    places = Places(Small(*ALL, module="small"), "small")
+def test_a_variable_that_is_called_like_a_struct_is_told_apart() -> None:
+    data = [replace(symbol(name), type="d") for name in ("thing", "other")]
+    places = Places(Small(*data, module="small"), "small")
+    function = Places(Small(symbol("thing"), module="small"), "small")
+    assert not function.is_a_tag("thing", "small")
     assert places.is_a_tag("thing", "small") and not places.is_a_tag("thing", "vmlinux")
     assert not places.is_a_tag("other", "small")
