@@ -108,6 +108,8 @@ def make_draft(
                     break
                 edit = more
             else:
+                told = [no for no in made.cannot if no.what in report.get("undefined", ())]
+                why = f"{told[0].what}: {told[0].why}" if told else why
                 break
     return Drafted(draft=made, folder=place, built=why is None, why=why)
 
