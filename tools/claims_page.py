@@ -2,16 +2,19 @@
 """Makes docs/claims.md of the claims that the tests hold, or compares the two."""
 
 import argparse
+import ast
 import difflib
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from lppack.store import write_atomic
 from tests.unit.simulator.claims import CLAIMS
 from tests.unit.simulator.mutations import FAULTS, SWITCHES
 
-PAGE = Path(__file__).parent.parent / "docs/claims.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/claims.md"
 
 _HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
@@ -23,11 +26,66 @@ of lppack/simulator with all interleavings, and says whether the claim holds. *N
 one, two and three threads, and for any number by the presence abstraction. A claim that would hold
 whatever the rules are would show nothing: each names faults, put in the place of a rule, under
 which it does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy).
-tests/unit/simulator/test_claims.py runs all of it.
+tests/unit/simulator/test_claims.py runs all of it. What a kernel can show of a claim is also
+shown by real engines, below.
 
 | claim | what is held | fails under |
 |---|---|---|
 """
+
+
+_KERNEL = """
+## In a kernel
+
+Tests that boot a guest and show something of a claim on a real engine: the kernel's own or
+lppack's. One run of a kernel shows that a thing can be, or that it was not seen; *never* is shown
+by the exploration alone. What the simulator and the kernel do step by step is the same in the
+stories of tests/guest/test_conformance.py, whatever they show.
+
+| claim | test |
+|---|---|
+"""
+
+_FAULTS = """
+## The faults
+
+| fault | what it is |
+|---|---|
+"""
+
+#: What no kernel shows here, and why.
+NOT_SHOWN = {
+    "C8": "decided before anything is loaded: rule `needs-agree`, and `plan`",
+    "C10": "half of it: under SWITCH_KERNEL, by the loads that show C2",
+    "C13": "refused before anything is loaded: no engine has it",
+    "C14": "what an author's code keeps is not seen by an engine: R13 is a rule for authors",
+    "C15": "as C14",
+    "C16": "the marker is obligatory, so that no patch is without a tag",
+    "C19": "the spinning lasts for an instant that no test stops in",
+    "C30": "arithmetic on figures that are guesses",
+    "C31": "benchmarks and predictions: the mean depends on the load",
+    "C32": "a policy",
+}
+
+
+def shown() -> Iterator[tuple[str, str]]:
+    """(claim, test) of each test that is marked with what it shows."""
+    for file in sorted((ROOT / "tests/guest").glob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for mark in node.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.shows":
+                    for claim in mark.args:
+                        yield ast.literal_eval(claim), f"{file.name}: {node.name}"
+
+
+def _in_a_kernel() -> Iterator[str]:
+    tests: dict[str, list[str]] = {number: [] for number in CLAIMS}
+    for claim, test in shown():
+        tests[claim].append(f"`{test}`")
+    for number, names in tests.items():
+        yield f"| {number} | {'; '.join(names) or 'not shown: ' + NOT_SHOWN[number]} |\n"
 
 
 def page() -> str:
@@ -37,7 +95,8 @@ def page() -> str:
         for claim in CLAIMS.values()
     )
     faults = "".join(f"| {name} | {_fault(name)} |\n" for name in sorted(FAULTS))
-    return f"{_HEAD}{claims}\n## The faults\n\n| fault | what it is |\n|---|---|\n{faults}"
+    kernel = "".join(_in_a_kernel())
+    return f"{_HEAD}{claims}{_KERNEL}{kernel}{_FAULTS}{faults}"
 
 
 def _fault(name: str) -> str:

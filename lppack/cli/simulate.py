@@ -69,6 +69,12 @@ from lppack.stages.simulate import Simulation
     type=click.FloatRange(min=0.1),
     help="--sample: seconds that a transition may take; 60, if not given.",
 )
+@click.option(
+    "--hook",
+    type=click.Choice(["exit", "tick"]),
+    help="--sample: an engine that looks whether a thread may switch at the end of each visit, or "
+    "now and then; as the mode's engine does, if not given.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="--sample: of what is drawn; 0.")
 @FORMAT
 def simulate(
@@ -82,6 +88,7 @@ def simulate(
     visits: tuple[str, ...],
     watched: float | None,
     timeout: float | None,
+    hook: str | None,
     seed: int | None,
     format_: str,
 ) -> None:
@@ -95,7 +102,7 @@ def simulate(
       lppack simulate examples/conn-limit --compare --report conn-limit.html
       lppack simulate my-patch --sample --stacks web.folded --visits conn_wait=conn_wait.txt
     """
-    of_sample = {"stacks": stacks, "visits": visits, "watched": watched}
+    of_sample = {"stacks": stacks, "visits": visits, "watched": watched, "hook": hook}
     asked = [name for name, value in {**of_sample, "timeout": timeout}.items() if value]
     if not sample and (asked or seed is not None):
         raise click.UsageError(f"--{(asked or ['seed'])[0]} goes with --sample")
@@ -119,6 +126,7 @@ def simulate(
             histograms=[_function_file(word) for word in visits],
             limit=timeout or 60.0,
             seed=seed or 0,
+            hook=hook,
         )
 
     compared = pipeline.compare_modes(patch, mode) if report or (compare and not sample) else None

@@ -65,8 +65,10 @@ def sample_patch(
     histograms: Sequence[tuple[str, Path]],
     limit: float,
     seed: int,
+    hook: str | None = None,
 ) -> "tuple[Sampled, ...]":
     """load, validate, sample."""
+    from lppack.simulator.sampler import Hook
     from lppack.stages.sample import sample
 
     return sample(
@@ -77,6 +79,7 @@ def sample_patch(
         histograms=histograms,
         limit=limit,
         seed=seed,
+        hook=Hook(hook) if hook else None,
     )
 
 

@@ -11,6 +11,7 @@ from lppack.errors import Level, ManifestError, Problem
 from lppack.model import Manifest, Visits, Workload
 from lppack.simulator.estimate import read_watch
 from lppack.simulator.predict import Prediction, predict
+from lppack.simulator.sampler import Hook
 
 Sampled = tuple[Mode, Prediction]
 
@@ -24,10 +25,12 @@ def sample(
     histograms: Sequence[tuple[str, Path]] = (),
     limit: float,
     seed: int,
+    hook: Hook | None = None,
 ) -> tuple[Sampled, ...]:
     """Predicts the transition in each of ``modes``; in the one that apply would take, if none is
     given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of
-    what the manifest's workload says. Raises ManifestError if nothing is known of any thread."""
+    what the manifest's workload says. ``hook``: when the engine looks whether a thread may switch,
+    if not as the one of the mode does. Raises ManifestError if nothing is known of any thread."""
     functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
     given = dict(histograms)
     workload = manifest.workload or Workload()
@@ -46,7 +49,7 @@ def sample(
     watch = read_watch(workload, functions)
     chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
     return tuple(
-        (mode, predict(watch, functions, mode, limit=limit, seed=seed))
+        (mode, predict(watch, functions, mode, limit=limit, seed=seed, hook=hook))
         for mode in map(consistency.mode_named, chosen)
     )
 

@@ -232,6 +232,7 @@ def test_what_is_tracked_in_a_target_that_goes_is_dropped(
     assert target.words() == {"web": 0, "mail": 0}
 
 
+@pytest.mark.shows("C24")
 def test_a_strangers_disable_is_the_second_line(control: Control, target: Target) -> None:
     """`echo 0 > enabled` cannot be vetoed: the glue reverses before the kernel unpatches."""
     apply(control, target.bundle, target.ko)

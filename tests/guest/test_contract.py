@@ -86,6 +86,7 @@ def asleep_in(target: Target, function: str, count: int = 1) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.shows("C5", "C25", "C26")
 def test_there_and_back(control: Control, target: Target) -> None:
     target.tell("syn web", "syn web")
     apply(control, target.bundle, target.ko, convert=False)
@@ -112,6 +113,7 @@ def blocking(control: Control, target: Target) -> list[str | None]:
     return [blocker.function for blocker in state.blockers]
 
 
+@pytest.mark.shows("C20")
 def test_convert_is_busy_while_a_thread_is_in_the_patched_set(
     control: Control, target: Target
 ) -> None:
@@ -131,6 +133,7 @@ def test_convert_is_busy_while_a_thread_is_in_the_patched_set(
     control.engine.convert(target.bundle.module, on=True)  # the control: now it is taken
 
 
+@pytest.mark.shows("C27")
 def test_what_times_out_is_reversed_and_says_who_blocked(control: Control, target: Target) -> None:
     target.background("wait web")
     asleep_in(target, "conn_wait")
@@ -161,6 +164,7 @@ def test_threads_asleep_in_new_functions_hold_the_unpatching_open(
     assert set(target.forms().values()) == {"old"}
 
 
+@pytest.mark.shows("C11")
 def test_a_second_transition_is_refused(control: Control, target: Target, make: Make) -> None:
     other, files = make("proc-cmdline", target.bundle.engine, target.bundle.mode)
     target.background("wait web")

@@ -34,6 +34,7 @@ def conn(guest: GuestHost, make: Make) -> Iterator[None]:
     assert guest.run(["rmmod", "conn"], limit=20.0).rc == 0
 
 
+@pytest.mark.shows("C1")
 def test_the_null_model_waits_for_nobody_but_before_it_unloads(
     control: Control, guest: GuestHost, make: Make
 ) -> None:

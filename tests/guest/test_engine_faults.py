@@ -56,6 +56,7 @@ def victim(guest: GuestHost, patches: dict[ModeName, Patch]) -> Iterator[Victim]
         yield victim
 
 
+@pytest.mark.shows("C6", "C7", "C28")
 @pytest.mark.parametrize(
     ("mode", "fault", "load", "seen"),
     [
@@ -123,6 +124,7 @@ COUNTED_LATE = Mutation(
 )
 
 
+@pytest.mark.shows("C7")
 @pytest.mark.parametrize(
     ("mutation", "mixes"), [(COUNTED, False), (COUNTED_LATE, True)], ids=["at once", "late"]
 )
@@ -154,6 +156,7 @@ NOT_TRACKED = Mutation(
 )
 
 
+@pytest.mark.shows("C24")
 def test_what_is_not_tracked_is_met_by_old_code(
     guest: GuestHost, victim: Victim, kernel: Kernel, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def patch(request: pytest.FixtureRequest, kernel: Kernel, folder: Path) -> tuple
     return mode, made(kernel, mode, name, folder / mode)
 
 
+@pytest.mark.shows("C1", "C2", "C3", "C4", "C21")
 @pytest.mark.parametrize(("load", "flips"), [("loop", 4), ("io_uring", 4), ("die", 2)])
 def test_a_mode_keeps_what_it_promises(
     control: Control, victim: Victim, patch: tuple[ModeName, Patch], load: str, flips: int

@@ -27,6 +27,7 @@ def test_example(name: str, pattern: str | None) -> None:
     assert ran.rc == 0, ran.err
     checks = [check for step in ran.json["steps"] for check in step["checks"]]
     assert checks and all(check["ok"] for check in checks)
+    assert ran.json["simulator"]["differences"] == []
 
 
 @pytest.mark.parametrize("mode", ("hybrid", "kpatch", "kgraft", "checkpoint"))

@@ -52,6 +52,7 @@ def ledger(switched: Ledger) -> Iterator[Ledger]:
         yield switched
 
 
+@pytest.mark.shows("C12", "C17", "C18")
 @pytest.mark.parametrize(
     ("mode", "rounds"),
     [(ModeName.KPATCH, ROUNDS), (ModeName.REFCOUNT, 1), (ModeName.CHECKPOINT, 1)],
@@ -183,6 +184,7 @@ def test_instances_that_come_after_prepare_are_prepared_for(
     revert(control, "ledger")
 
 
+@pytest.mark.shows("C12", "C18")
 @pytest.mark.parametrize(
     ("fault", "wrong"), [(Fault.NO_UNDO, Wrong.CHECK), (Fault.NO_REVERSE, Wrong.NOTHING)]
 )

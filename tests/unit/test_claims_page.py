@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 from pathlib import Path
 
+from tests.unit.simulator.claims import CLAIMS
 from tools import claims_page
+
+
+def test_each_claim_is_shown_by_a_kernel_or_says_why_not() -> None:
+    claims = {claim for claim, _ in claims_page.shown()}
+    assert claims.isdisjoint(claims_page.NOT_SHOWN)
+    assert claims | set(claims_page.NOT_SHOWN) == set(CLAIMS)
 
 
 def test_the_page_is_current() -> None:

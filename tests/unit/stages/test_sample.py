@@ -49,6 +49,17 @@ def test_a_verdict_with_times_and_blockers(files: Path) -> None:
     assert other.json["times"] != ran.json["times"]
 
 
+def test_an_engine_that_looks_now_and_then_takes_longer(files: Path) -> None:
+    median = {}
+    for hook in ("exit", "tick"):
+        ran = lppack("simulate", PATCH, *words(files), "--hook", hook, "--format", "json")
+        assert ran.rc == 0, ran.err
+        median[hook] = ran.json["times"]["p50"]["value"]
+    usual = lppack("simulate", PATCH, *words(files), "--format", "json").json
+    assert median["exit"] == usual["times"]["p50"]["value"], "as the engine of hybrid does"
+    assert median["tick"] > median["exit"]
+
+
 def test_what_people_read(files: Path) -> None:
     ran = lppack("simulate", PATCH, *words(files))
     assert ran.out.startswith("mode hybrid (LEAVE_PATCHED_SET SWITCH_THREAD): finishes\n")
@@ -97,6 +108,7 @@ def test_the_manifests_own_workload(files: Path) -> None:
     ("extra", "rc", "said"),
     [
         (["--seed", "1"], 2, "--seed goes with --sample"),
+        (["--hook", "tick"], 2, "--hook goes with --sample"),
         (["--stacks", "x"], 2, "--stacks goes with --sample"),
         (["--timeout", "5"], 2, "--timeout goes with --sample"),
         (["--sample", "--replay", "x"], 2, "goes without --replay"),
