@@ -13,6 +13,7 @@
 #include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/nmi.h>
 
 #include "faults.h"
 #include "world.h"
@@ -29,6 +30,13 @@ struct lpe_walk {
 	unsigned long met;
 	int err;
 };
+
+/* ns. The watchdogs are told that it is meant: interrupts are off on every processor. */
+static u64 lpe_now(void)
+{
+	touch_nmi_watchdog();
+	return ktime_get_mono_fast_ns();
+}
 
 static int lpe_blames(struct lpe_patch *patch, struct lpe_data *data, const char *what, int err)
 {
@@ -57,7 +65,7 @@ static int lpe_meet(struct lpe_visitor *visitor, void *obj)
 	struct lpe_walk *walk = container_of(visitor, struct lpe_walk, visitor);
 	struct lpe_data *data = walk->data;
 
-	if (walk->met++ % LPE_CLOCK == 0 && ktime_get_mono_fast_ns() > walk->end) {
+	if (walk->met++ % LPE_CLOCK == 0 && lpe_now() > walk->end) {
 		walk->err = -ETIME;
 		return walk->err;
 	}
@@ -148,7 +156,7 @@ static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began
 
 	for (i = 0; i < data->count; i++) {
 		if (i % LPE_CLOCK == 0) {
-			now = ktime_get_mono_fast_ns();
+			now = lpe_now();
 			if (now + walk + (now - began) > end)
 				return lpe_blames(patch, data, "max_stop_ms is too short", -ETIME);
 		}
@@ -168,8 +176,11 @@ static void lpe_reverse(struct lpe_data *data)
 {
 	unsigned long count = min(data->count, data->room), i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		if (i % LPE_CLOCK == 0)
+			touch_nmi_watchdog();
 		data->how->reverse(data->found[i]);
+	}
 	data->changed |= count;
 }
 
@@ -205,7 +216,7 @@ static int lpe_all_are(struct lpe_patch *patch, u32 form, const char *otherwise)
 
 static int lpe_to_new(struct lpe_patch *patch)
 {
-	u64 began = ktime_get_mono_fast_ns();
+	u64 began = lpe_now();
 	struct lpe_data *data;
 	int err = 0;
 
@@ -259,6 +270,6 @@ int lpe_world_turn(struct lpe_patch *patch)
 	world->form = patch->target;
 	if (!world->broken)
 		lpe_tell(patch, NULL, NULL, 0);
-	patch->stats.transform = ktime_get_mono_fast_ns() - patch->stop_began;
+	patch->stats.transform = lpe_now() - patch->stop_began;
 	return 0;
 }

@@ -25,6 +25,8 @@ GENERATED = (
     "lp_slots.c",
     "lp_slots.h",
     "lp_test_point.c",
+    "lp_world.c",
+    "lp_world.h",
 )
 
 
@@ -90,7 +92,7 @@ def sources_are_c(document: Document) -> Iterator[Fault]:
         for pointer, text in document.strings(key):
             if not text.endswith(suffix):
                 yield Fault(pointer, f'"{safe(text)}" does not end in {suffix}')
-            elif text in GENERATED or text.startswith(("lppack_", "kernel_headers/")):
+            elif text in GENERATED or text.startswith(("lppack_", "kernel_headers/", "engine/")):
                 yield Fault(pointer, f'"{text}" is the name of a file that lppack makes', "rename")
 
 

@@ -80,16 +80,17 @@ class Shown:
 
 
 def build(
-    kernel: Kernel, folder: Path, mode: ModeName, *, switch: bool = False
+    kernel: Kernel, folder: Path, mode: ModeName, *, switch: bool = False, limit: int = 2000
 ) -> tuple[Bundle, Path]:
-    """The bundle and where it was extracted; ``switch``: with that for Wrong, and a stop of 1 s."""
+    """The bundle and where it was extracted; ``switch``: with that for Wrong, and a stop of
+    ``limit`` ms at most."""
     patch = _EXAMPLE
     if switch:
         patch = Path(shutil.copytree(_EXAMPLE, folder / "patch"))
         for name, place, text in _EDITS:
             _insert(patch / name, place, text)
         manifest = patch / "manifest.yaml"
-        manifest.write_text(manifest.read_text().replace("max_stop_ms: 2000", "max_stop_ms: 1000"))
+        manifest.write_text(manifest.read_text().replace("stop_ms: 2000", f"stop_ms: {limit}"))
     plan = pipeline.make_plan(patch, kernel=str(kernel.root), mode=mode)
     made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
     extract(made.path, folder / "files")

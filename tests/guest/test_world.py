@@ -22,7 +22,7 @@ pytestmark = pytest.mark.guest
 
 ACCOUNTS, ROUNDS = 2000, 3
 #: max_stop_ms of examples/ledger, and of what has a switch.
-LIMIT, SHORT = 2000.0, 1000.0
+LIMIT, SHORT = 2000, 1000
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def control(guest: GuestHost) -> Iterator[Control]:
 
 @pytest.fixture(scope="module")
 def switched(guest: GuestHost, kernel: Kernel, folder: Path) -> Ledger:
-    return Ledger(guest, *build(kernel, folder / "switch", ModeName.KPATCH, switch=True))
+    return Ledger(
+        guest, *build(kernel, folder / "switch", ModeName.KPATCH, switch=True, limit=SHORT)
+    )
 
 
 @pytest.fixture

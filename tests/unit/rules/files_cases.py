@@ -65,7 +65,16 @@ CASES = (
     Case(files.sources_are_c, "headers of others", {"headers": ["target/conn.h"]}),
     *(
         Case(files.sources_are_c, f"source {text}", {"sources": [text]}, [("sources", 0)])
-        for text in ("conn.S", "conn.o", "Kbuild", "lp_glue.c", "lp_convert.c", "lppack_x_1.c")
+        for text in (
+            "conn.S",
+            "conn.o",
+            "Kbuild",
+            "lp_glue.c",
+            "lp_convert.c",
+            "lppack_x_1.c",
+            "engine/a.c",
+            "lp_world.c",
+        )
     ),
     *(
         Case(files.sources_are_c, f"header {text}", {"headers": [text]}, [("headers", 0)])

@@ -10,7 +10,7 @@ import jinja2
 import pytest
 
 from lppack import resources
-from lppack.model import Effective, Fix, SourceTree
+from lppack.model import Effective, Fix, SourceTree, WorldTransform
 from lppack.rules.files import GENERATED
 from lppack.stages.generate import generate, write
 from lppack.stages.load import load
@@ -107,7 +107,32 @@ def test_which_files_there_are() -> None:
     assert names("conn-limit") == plain | {"lp_convert.c"}
     everything = names("conn-limit", test_points=True)
     assert everything == plain | {"lp_convert.c", "lp_test_point.c"}
-    assert everything <= set(GENERATED), "an author's file may have that name"
+    world = names("ledger")
+    assert plain | {"lp_world.c", "lp_world.h"} <= world
+    assert everything | world <= set(GENERATED), "an author's file may have that name"
+
+
+def test_a_transform_of_vmlinux_that_needs_no_more(tmp_path: Path) -> None:
+    world = WorldTransform(
+        name="thing",
+        object=None,
+        type="struct thing",
+        marker="lp_is_new",
+        for_each="lp_each",
+        prepare=None,
+        check=None,
+        forward="lp_up",
+        reverse="lp_down",
+        finish=None,
+        max_stop_ms=7,
+    )
+    made = plan(manifest(tmp_path, world=(world, replace(world, name="other", object="loop"))))
+    text = dict(generate(made).files)["lp_world.c"]
+    tables = text.split("struct lpe_transform lp_world[] = {")[1].split("}")[0:2]
+    assert [re.findall(r"\.(\w+) = ", table) for table in tables] == [
+        ["name", "max_stop_ms", "for_each", "is_new", "forward", "reverse"],
+        ["name", "object", "max_stop_ms", "for_each", "is_new", "forward", "reverse"],
+    ]
 
 
 def test_kbuild_links_what_is_there() -> None:
