@@ -56,12 +56,12 @@ _EDITS = (
     (
         "ledger.c",
         "\treturn a->cents == U32_MAX",
-        "\tif (lp_wrong == 2)\n\t\tmdelay(2);\n\tif (lp_wrong == 1)\n\t\treturn 0;\n",
+        "\tif (lp_wrong == 2)\n\t\tmdelay(3);\n\tif (lp_wrong == 1)\n\t\treturn 0;\n",
     ),
     (
         "ledger.c",
         "\tif (!n)\n\t\treturn -EAGAIN;",
-        "\tif (a->cents == U32_MAX)\n\t\treturn -ERANGE;\n\tif (lp_wrong == 3)\n\t\tmdelay(2);\n"
+        "\tif (a->cents == U32_MAX)\n\t\treturn -ERANGE;\n\tif (lp_wrong == 3)\n\t\tmdelay(3);\n"
         "\tif (lp_wrong == 4)\n\t\treturn 0;\n",
     ),
     ("ledger.c", "\ta->cents = to_new(a)->cents;", "\tif (lp_wrong == 5)\n\t\treturn;\n"),
@@ -80,17 +80,15 @@ class Shown:
 
 
 def build(
-    kernel: Kernel, folder: Path, mode: ModeName, *, switch: bool = False, limit: int = 2000
+    kernel: Kernel, folder: Path, mode: ModeName, *, limit: int, switch: bool = False
 ) -> tuple[Bundle, Path]:
-    """The bundle and where it was extracted; ``switch``: with that for Wrong, and a stop of
-    ``limit`` ms at most."""
-    patch = _EXAMPLE
-    if switch:
-        patch = Path(shutil.copytree(_EXAMPLE, folder / "patch"))
-        for name, place, text in _EDITS:
-            _insert(patch / name, place, text)
-        manifest = patch / "manifest.yaml"
-        manifest.write_text(manifest.read_text().replace("stop_ms: 2000", f"stop_ms: {limit}"))
+    """The bundle and where it was extracted, with stops of ``limit`` ms at most; ``switch``: with
+    that for Wrong."""
+    patch = Path(shutil.copytree(_EXAMPLE, folder / "patch"))
+    for name, place, text in _EDITS if switch else ():
+        _insert(patch / name, place, text)
+    manifest = patch / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("stop_ms: 2000", f"stop_ms: {limit}"))
     plan = pipeline.make_plan(patch, kernel=str(kernel.root), mode=mode)
     made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
     extract(made.path, folder / "files")

@@ -21,8 +21,9 @@ from tests.loads.spoilt import Fault
 pytestmark = pytest.mark.guest
 
 ACCOUNTS, ROUNDS = 2000, 3
-#: max_stop_ms of examples/ledger, and of what has a switch.
-LIMIT, SHORT = 2000, 1000
+#: max_stop_ms: more than a machine that is busy with other things can take away; and for those with
+#: a switch, of which some take 3 ms for an account.
+LIMIT, SHORT = 10_000, 3000
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def ledger(switched: Ledger) -> Iterator[Ledger]:
 def test_there_and_back_under_load(
     control: Control, guest: GuestHost, kernel: Kernel, tmp_path: Path, mode: ModeName, rounds: int
 ) -> None:
-    with Ledger(guest, *build(kernel, tmp_path, mode)).loaded() as example:
+    with Ledger(guest, *build(kernel, tmp_path, mode, limit=LIMIT)).loaded() as example:
         example.grow(ACCOUNTS)
         assert 0 < round_trips(control, example, rounds) <= LIMIT
 
@@ -138,7 +139,7 @@ def test_a_stop_that_would_become_too_long_is_taken_back(control: Control, ledge
         Phase.UNPATCHED,
         "transform account: max_stop_ms is too short: -62",
     )
-    assert 100.0 < (state.longest_stop_ms or 0) <= SHORT
+    assert 1000 < (state.longest_stop_ms or 0) <= SHORT
     assert ledger.shown() == before
 
 

@@ -49,7 +49,7 @@ def ledger_on(pattern: str, mode: ModeName, folder: Path, **how: Any) -> Iterato
     [(ModeName.KPATCH, ROUNDS), (ModeName.REFCOUNT, 5), (ModeName.CHECKPOINT, 5)],
 )
 def test_a_hundred_thousand(pattern: str, mode: ModeName, rounds: int, tmp_path: Path) -> None:
-    with ledger_on(pattern, mode, tmp_path) as (control, ledger):
+    with ledger_on(pattern, mode, tmp_path, limit=LIMIT) as (control, ledger):
         longest = round_trips(control, ledger, rounds)
     print(f"{pattern} {mode}: {longest:.1f} ms", file=sys.stderr)  # noqa: T201
     assert 0 < longest <= LIMIT
@@ -57,7 +57,7 @@ def test_a_hundred_thousand(pattern: str, mode: ModeName, rounds: int, tmp_path:
 
 @KERNELS
 def test_one_of_them_fails_near_the_end(pattern: str, tmp_path: Path) -> None:
-    with ledger_on(pattern, ModeName.KPATCH, tmp_path, switch=True, limit=10_000) as scene:
+    with ledger_on(pattern, ModeName.KPATCH, tmp_path, switch=True, limit=LIMIT) as scene:
         control, ledger = scene
         ledger.wrong(Wrong.CHECK)
         ledger.tell(f"set {ACCOUNTS - 1} {END_OF_SCALE}")

@@ -14,6 +14,7 @@ from lppack.stages.apply import Control
 from tests.guest.ledger import Ledger, build, round_trips
 from tests.guest.test_contract import controlled
 from tests.guest.test_world import (
+    LIMIT,
     ledger,
     switched,
     test_a_target_that_goes_and_comes_while_it_is_patched,
@@ -46,6 +47,6 @@ def control(guest: GuestHost) -> Iterator[Control]:
 def test_there_and_back(
     control: Control, guest: GuestHost, kernel: Kernel, tmp_path: Path, mode: ModeName
 ) -> None:
-    with Ledger(guest, *build(kernel, tmp_path, mode)).loaded() as example:
+    with Ledger(guest, *build(kernel, tmp_path, mode, limit=LIMIT)).loaded() as example:
         example.grow(ACCOUNTS)
         assert round_trips(control, example, ROUNDS) > 0
