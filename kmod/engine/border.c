@@ -22,6 +22,7 @@
 #include <linux/wait.h>
 
 #include "faults.h"
+#include "lppack_trace.h"
 #include "threads.h"
 
 #define LPE_OWN_STACK	32
@@ -74,6 +75,7 @@ static void lpe_at_work(struct callback_head *work)
 			long left = READ_ONCE(lpe_gate_end) - jiffies;
 
 			patch->stats.held++;
+			trace_lppack_held(patch->klp->mod->name, current);
 			if (left > 0)
 				wait_event_idle_timeout(lpe_gate, !READ_ONCE(lpe_gate_closed),
 							left);
@@ -183,6 +185,7 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 			continue;
 		if (how == TWA_SIGNAL && lpe_work_cancel(task, lpe_at_work)) {
 			patch->stats.prodded++;
+			trace_lppack_prodded(patch->klp->mod->name, task);
 			WRITE_ONCE(thread->queued, false);
 			lpe_work_is_gone();
 		}
@@ -205,6 +208,7 @@ void lpe_border_signal(struct lpe_patch *patch)
 		if (!thread || !lpe_needs_work(patch, thread))
 			continue;
 		patch->stats.prodded++;
+		trace_lppack_prodded(patch->klp->mod->name, task);
 		lpe_fake_signal(task);
 	}
 	rcu_read_unlock();

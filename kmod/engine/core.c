@@ -19,6 +19,9 @@
 
 #include "patch.h"
 
+#define CREATE_TRACE_POINTS
+#include "lppack_trace.h"
+
 /* Protects the list, phases and objects of patches. */
 DEFINE_MUTEX(lpe_lock);
 LIST_HEAD(lpe_patches);
@@ -63,6 +66,7 @@ static void lpe_move(struct kthread_work *work)
 	}
 	lpe_no_blockers(patch);
 	lpe_world_finish(patch);
+	trace_lppack_end(patch->klp->mod->name, patch->target == LPE_NEW);
 	if (patch->target == LPE_NEW) {
 		lpe_post_patch(patch);
 		WRITE_ONCE(patch->phase, LPE_PATCHED);
@@ -90,6 +94,7 @@ static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
 	WRITE_ONCE(patch->phase, phase);
 	lpe_moving = patch;
+	trace_lppack_begin(patch->klp->mod->name, phase == LPE_PATCHING);
 	/* The words of kernel/livepatch/transition.c, for those who read logs. */
 	pr_notice("'%s': starting %s transition\n", patch->klp->mod->name,
 		  phase == LPE_PATCHING ? "patching" : "unpatching");

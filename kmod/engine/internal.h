@@ -76,6 +76,7 @@ struct lpe_blocker {
 #define LPE_BLOCKERS	20
 
 struct lpe_statistics {
+	unsigned long tries;	/* to find everybody outside; each begins with a stop */
 	unsigned long stops;
 	u64 longest_stop;	/* ns */
 	unsigned long held;	/* threads, summed over all windows */
@@ -140,6 +141,7 @@ void lpe_unhook(struct lpe_object *obj);
 /* symbols.c */
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
+void lpe_tell_owner(const struct lpe_func *func);
 int lpe_find_symbols(struct lpe_object *obj);
 int lpe_find_body(struct lpe_func *func);
 void lpe_forget_body(struct lpe_func *func);

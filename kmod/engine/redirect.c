@@ -72,8 +72,7 @@ static int lpe_hook_func(struct lpe_object *obj, struct lpe_func *func)
 	}
 	err = register_ftrace_function(&func->ops);
 	if (err == -EBUSY)
-		pr_err("%s is redirected by somebody else: a live patch, kprobe or BPF program\n",
-		       name);
+		lpe_tell_owner(func);
 	else if (err)
 		pr_err("%s cannot be hooked: %d\n", name, err);
 	if (err)

@@ -17,6 +17,7 @@
 
 #include "faults.h"
 #include "internal.h"
+#include "lppack_trace.h"
 
 #define LPE_STACK	256
 /* A call ends within so many bytes of a function's start only in its fentry call. */
@@ -375,20 +376,21 @@ bool lpe_all_outside(struct lpe_patch *patch)
 struct lpe_stopped {
 	int (*body)(void *patch);
 	struct lpe_patch *patch;
+	u64 took;	/* ns */
 };
 
 static int lpe_stop_body(void *data)
 {
 	struct lpe_stopped *stopped = data;
 	struct lpe_statistics *stats = &stopped->patch->stats;
-	u64 start = ktime_get_mono_fast_ns(), took;
+	u64 start = ktime_get_mono_fast_ns();
 	int err;
 
 	stopped->patch->stop_began = start;
 	err = stopped->body(stopped->patch);
-	took = ktime_get_mono_fast_ns() - start;
+	stopped->took = ktime_get_mono_fast_ns() - start;
 	stats->stops++;
-	stats->longest_stop = max(stats->longest_stop, took);
+	stats->longest_stop = max(stats->longest_stop, stopped->took);
 	return err;
 }
 
@@ -396,6 +398,9 @@ static int lpe_stop_body(void *data)
 int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch)
 {
 	struct lpe_stopped stopped = { .body = body, .patch = patch };
+	int err;
 
-	return stop_machine(lpe_stop_body, &stopped, NULL);
+	err = stop_machine(lpe_stop_body, &stopped, NULL);
+	trace_lppack_stop(patch->klp->mod->name, stopped.took, patch->left);
+	return err;
 }

@@ -31,6 +31,7 @@ DEFINE_STATIC_CALL_NULL(lpe_add, task_work_add);
 DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
 DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
 DEFINE_STATIC_CALL_NULL(lpe_fentry, ftrace_location);
+DEFINE_STATIC_CALL_NULL(lpe_kprobe, get_kprobe);
 
 /*
  * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
@@ -97,6 +98,7 @@ int lpe_symbols_init(void)
 	static_call_update(lpe_cancel, lpe_need("task_work_cancel_func"));
 	static_call_update(lpe_wake_state, lpe_need("wake_up_state"));
 	static_call_update(lpe_fentry, lpe_need("ftrace_location"));
+	static_call_update(lpe_kprobe, lpe_need("get_kprobe"));
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
@@ -254,6 +256,25 @@ void lpe_forget_body(struct lpe_func *func)
 {
 	if (func->counted)
 		__static_call_update(func->counted->old, func->counted->old_tramp, NULL);
+}
+
+/* Who redirects a function, where that is not us; for people. */
+void lpe_tell_owner(const struct lpe_func *func)
+{
+	void *fentry = (void *)static_call(lpe_fentry)(func->old);
+	const struct kprobe *kp;
+
+	preempt_disable();	/* as get_kprobe() asks for */
+	kp = static_call(lpe_kprobe)(fentry);
+	if (!kp)	/* with IBT it may have the symbol's own address */
+		kp = static_call(lpe_kprobe)((void *)func->old);
+	if (kp && kp->post_handler)
+		pr_err("%s is redirected by a kprobe with a post handler, %ps\n",
+		       func->klp->old_name, kp->post_handler);
+	else
+		pr_err("%s is redirected by a live patch, or something like it\n",
+		       func->klp->old_name);
+	preempt_enable();
 }
 
 /* The number of entries, or an error where the stack cannot be told for certain. */

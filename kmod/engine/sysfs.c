@@ -167,12 +167,12 @@ static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr
 {
 	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
 
-	return sysfs_emit(buf,
-			  "stops %lu\nlongest_stop_ns %llu\nheld %lu\nprodded %lu\nlost %lu\n"
-			  "transform_ns %llu\n",
-			  READ_ONCE(stats->stops), READ_ONCE(stats->longest_stop),
-			  READ_ONCE(stats->held), READ_ONCE(stats->prodded),
-			  READ_ONCE(stats->lost), READ_ONCE(stats->transform));
+	return sysfs_emit(buf, "tries %lu\nstops %lu\nlongest_stop_ns %llu\n"
+			  "held %lu\nprodded %lu\nlost %lu\ntransform_ns %llu\n",
+			  READ_ONCE(stats->tries), READ_ONCE(stats->stops),
+			  READ_ONCE(stats->longest_stop), READ_ONCE(stats->held),
+			  READ_ONCE(stats->prodded), READ_ONCE(stats->lost),
+			  READ_ONCE(stats->transform));
 }
 
 static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);

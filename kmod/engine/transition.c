@@ -11,6 +11,7 @@
 #include <linux/module.h>
 
 #include "faults.h"
+#include "lppack_trace.h"
 #include "threads.h"
 
 /* ms */
@@ -94,8 +95,10 @@ static int lpe_try_flip(void *data)
 /* -EAGAIN: not now. Any other error will be the same the next time. */
 static int lpe_try(struct lpe_patch *patch)
 {
-	int err = patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
+	int err;
 
+	patch->stats.tries++;
+	err = patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
 	if (err == -EAGAIN)
 		err = lpe_world_provide(patch) ?: -EAGAIN;
 	return err;
@@ -187,6 +190,7 @@ static int lpe_sweep(void *data)
 {
 	struct lpe_patch *patch = data;
 
+	patch->stats.tries++;
 	lpe_no_blockers(patch);
 	if (!lpe_each_task(patch, lpe_sweep_task))
 		return -EAGAIN;
@@ -225,6 +229,7 @@ static void lpe_turn(struct lpe_patch *patch)
 	patch->turn = false;
 	patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
 	mutex_unlock(&lpe_lock);
+	trace_lppack_turned(patch->klp->mod->name, patch->target == LPE_NEW);
 	pr_notice("'%s': reversing transition, now %s\n", patch->klp->mod->name,
 		  patch->target == LPE_NEW ? "patching" : "unpatching");
 }

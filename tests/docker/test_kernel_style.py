@@ -83,11 +83,13 @@ def test_no_warning_of_gcc_or_sparse(name: str, test_points: bool, tmp_path: Pat
     assert [line for line in complaints(plan, tmp_path) if _LOCKED not in line] == []
 
 
-@pytest.mark.parametrize("name", ["conn-limit", "../tests/guest/patches/slots"])
+@pytest.mark.parametrize("name", ["conn-limit", "../tests/guest/patches/edges"])
 def test_what_is_made_for_the_engine_alone(name: str, tmp_path: Path) -> None:
     plan = sources(name, False, tmp_path / "m", mode="refcount")
     assert complaints(plan, tmp_path) == []
-    assert checkpatch(*(tmp_path / "m").glob("lp_*.[ch]")) == []
+    folders = {tmp_path / "m": "lp_*.[ch]", plan.manifest.folder: "**/*.[ch]"}
+    files = [path for folder, wanted in folders.items() for path in folder.glob(wanted)]
+    assert checkpatch(*files) == []
 
 
 def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:

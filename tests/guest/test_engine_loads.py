@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
-from lppack.stages.apply import Control
+from lppack.stages.apply import Control, settle, unload
 from tests.guest.test_contract import controlled
 from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.matrix import build, loaded
@@ -63,6 +64,23 @@ def test_a_mode_keeps_what_it_promises(
     assert list(faults(row, mode_named(mode))) == []
     assert row.visits > 0
     assert (row.mixed > 0) is (mode is ModeName.NULL_MODEL), "what is allowed is seen"
+
+
+def test_a_bpf_program_is_called_whoever_came_first(
+    control: Control, victim: Victim, kernel: Kernel, folder: Path
+) -> None:
+    built = made(kernel, ModeName.KPATCH, "visits", folder / "bpf")
+    row = measure(control, victim, built, ModeName.KPATCH, LOADS["bpf"], flips=2)
+    assert list(faults(row, mode_named(ModeName.KPATCH))) == []
+    module = built.bundle.module
+    control.engine.load(module, built.ko)
+    assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+    with victim.under(LOADS["bpf"]):  # which sees that the program runs
+        assert victim.host.read("/proc/cmdline") == "new\n"
+    control.engine.reverse(module)
+    assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+    victim.tell("old")
+    assert unload(control, module)
 
 
 def test_many_that_never_leave_together_do_not_hold_up_the_gate(
