@@ -17,7 +17,7 @@ enum lpe_fault {
 	LPE_NO_REVERSE,		/* data stays new when the kernel flips back */
 	LPE_NO_GATE_CHECK,	/* once the gate is closed, nobody looks who is still inside */
 	LPE_NO_WORK_CHECK,	/* a task work is taken for the border, wherever it runs */
-	LPE_NO_CALL_CHECK,	/* who is in the ftrace call of an old function is taken for outside */
+	LPE_NO_CALL_CHECK,	/* who is in the ftrace call of an old function counts as outside */
 	LPE_NO_MEMORY,		/* turned round, and who has switched before is forgotten */
 	LPE_NO_END_CHECK,	/* a stack that the kernel takes for reliable is taken for whole */
 	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed all the same */
