@@ -118,16 +118,17 @@ def test_whoever_forgets_those_in_the_call_is_seen(
     that often one of them is there and all others are outside."""
     few = replace(LOADS["loop"], visitors=3, in_flight=1)
     patch = patches[ModeName.KPATCH]
-    seen = {}
-    for fault in (Fault.NONE, Fault.NO_CALL_CHECK):
+
+    def seen(fault: Fault) -> int:
         with spoilt.spoilt(guest, engine, fault=fault, point=Point.IN_CALL, dwell_us=50_000) as (
             control,
             _,
         ):
-            row = measure(control, victim, patch, "kpatch", few, flips=8)
-        seen[fault] = row.mixed + row.together + row.wrong
-    assert seen[Fault.NONE] == 0
-    assert seen[Fault.NO_CALL_CHECK] > 0
+            row = measure(control, victim, patch, "kpatch", few, flips=4)
+        return row.mixed + row.together + row.wrong
+
+    assert seen(Fault.NONE) == 0
+    assert any(seen(Fault.NO_CALL_CHECK) for _ in range(10))
 
 
 @pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.KGRAFT])

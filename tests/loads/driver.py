@@ -20,7 +20,7 @@ from lppack.stages.apply import Control, settle, stop_conversion, unload
 IN_FLIGHT = 20
 
 _VISITORS = 32
-_LONG_VISIT = 10000  # ms: MS_MAX of the victim
+_LONG_VISIT = 600000  # ms: MS_MAX of the victim
 _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
 _OLD = (Phase.UNPATCHED, Phase.ABSENT)
 _OUTPUT = "/tmp/load.out"
@@ -159,7 +159,7 @@ class Victim:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Beside a load: one visit that does not end by itself."""
+        """Beside a load: one visit that does not end, and is not woken."""
         before = self.counts()["in_flight"]
         group = self._background(f"/test/load visitors 1 {_LONG_VISIT}", _OUTPUT)
         try:

@@ -2,7 +2,6 @@
 """A transition that is turned round in the middle, when many threads have switched and one has not:
 what the visits saw."""
 
-from lppack import abi
 from lppack.abi import Phase
 from lppack.stages.apply import Control, settle, unload
 from tests.loads.driver import Load, Patch, Row, Victim
@@ -20,10 +19,9 @@ def turn_round(
         for _ in range(times):
             victim.tell("clear")
             with victim.held():
-                row.in_flight = min(row.in_flight, victim.counts()["in_flight"])
+                now = victim.wait("visits", lambda now: now["in_flight"] >= load.in_flight)
+                row.in_flight = min(row.in_flight, now["in_flight"])
                 control.engine.load(module, patch.ko)
-                # Or the long visit would be woken, and end.
-                control.host.write(abi.engine_attribute(module, "signals"), "0")
                 victim.wait("new visits", lambda now: now["new"] >= load.visitors)
                 assert control.engine.state(module).phase is Phase.PATCHING
                 control.engine.reverse(module)

@@ -25,7 +25,7 @@
 
 #define CELLS		8
 #define KTHREADS	8
-#define MS_MAX		10000
+#define MS_MAX		600000	/* only a fatal signal ends a sleep of that length */
 #define BOTH		(BIT(VICTIM_OLD_CODE) | BIT(VICTIM_NEW_CODE))
 
 static struct victim_cell cells[CELLS];
@@ -67,6 +67,8 @@ static void nap(unsigned int ms)
 {
 	if (!ms)
 		cond_resched();
+	else if (ms == MS_MAX)
+		schedule_timeout_killable(msecs_to_jiffies(ms));
 	else if (schedule_timeout_interruptible(msecs_to_jiffies(ms)) && signal_pending(current))
 		atomic_inc(&interrupted);
 }
