@@ -100,9 +100,8 @@ def _stands(
     if name in taken or not after or _defined([name], old([name]), config):
         return None
     path, item = after[0]
-    uses = item.uses - {name}
-    known = _defined(uses, old(uses), config)
-    lacks = _defined(uses, new(uses), config).keys() - known.keys()
+    # To look for a definition of each would be to read most of the headers.
+    lacks = {n for n in item.uses - {name} if not any(old([n])) and any(new([n]))}
     more = dict(taken)
     missing = (_stands(other, more, old, new, config) for other in sorted(lacks))
     why = f"it came with {path} of the later version"

@@ -6,7 +6,7 @@ import functools
 import re
 import tarfile
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +87,10 @@ def unpack_folders(package: str, folders: Sequence[str], *, source: Source | Non
     _files(package, folders, _SOURCES, source)
 
 
-def headers_with(package: str, words: Collection[str]) -> tuple[tuple[str, bytes], ...]:
+def headers_with(package: str, words: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """(path, text) of each header below include/ that has one of the words."""
     wanted = re.compile(rb"\b(?:" + b"|".join(re.escape(w.encode()) for w in words) + rb")\b")
-    return tuple((path, text) for path, text in _public(package) if wanted.search(text))
+    return ((path, text) for path, text in _public(package) if wanted.search(text))
 
 
 @functools.cache
