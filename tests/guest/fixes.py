@@ -13,9 +13,10 @@ from lppack.engines.livepatch import Livepatch
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.initramfs import modules_in_order
 from lppack.model import Bundle, Kernel
-from lppack.stages.apply import Control, apply, undo
+from lppack.stages.apply import Control, apply
 from lppack.stages.build import build_program
 from lppack.stages.bundle import extract
+from lppack.stages.revert import revert
 from lppack.stages.test import fits
 from tests.command import EXAMPLES
 from tools.cumulative import FIRST
@@ -154,7 +155,7 @@ class Fixes(Reproducers):
         return int(self.host.read(abi.parameter(self.made(name)[0].module, "converted")))
 
     def undo(self, module: str) -> None:
-        undo(self.control, module)
+        revert(self.control, module)
         assert module not in self.modules()
 
     def undo_all(self) -> None:
