@@ -3,7 +3,7 @@
  * lppack_engine: moves a kernel to a live patch and back, in each of the consistency modes.
  *
  * One patch is in transition at a time. Its steps are made by one worker thread, so that whoever
- * asks for one gets an answer at once, and may itself be held at the border.
+ * asks for one does not wait for its end, and may itself be held at the border.
  *
  * Locks, outermost first: lpe_lock; what the callbacks of patches take; the lock of the threads.
  * The worker holds lpe_lock while callbacks run and functions are hooked, never while it waits for
@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 #include <linux/wait.h>
 
 #include "patch.h"
@@ -30,8 +31,22 @@ static struct lpe_patch *lpe_moving;	/* in transition; under lpe_lock */
 static struct kthread_worker *lpe_worker;
 static DECLARE_WAIT_QUEUE_HEAD(lpe_pauses);
 
-static const unsigned int api = LPE_API;
-module_param_named(api, *(unsigned int *)&api, uint, 0444);
+static int lpe_api_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%u\n", LPE_API);
+}
+
+/* parse_args() calls it whatever the mode says. */
+static int lpe_api_set(const char *val, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
+static const struct kernel_param_ops lpe_api_ops = {
+	.set = lpe_api_set,
+	.get = lpe_api_get,
+};
+module_param_cb(api, &lpe_api_ops, NULL, 0444);
 MODULE_PARM_DESC(api, "what patch modules must have been built for");
 
 /* The worker's: until somebody asks to turn round, or for so long. */
@@ -109,7 +124,8 @@ int lpe_set_enabled(struct lpe_patch *patch, bool on)
 {
 	int err = 0;
 
-	mutex_lock(&lpe_lock);
+	if (mutex_lock_killable(&lpe_lock))
+		return -EINTR;
 	switch (patch->phase) {
 	case LPE_PATCHING:
 	case LPE_UNPATCHING:

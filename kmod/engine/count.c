@@ -21,6 +21,7 @@
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 #include "internal.h"
 
@@ -32,6 +33,12 @@ static unsigned long lpe_next_look;	/* jiffies; the worker's */
 static u32 lpe_universe(long word)
 {
 	return word & LPE_IN_NEW ? LPE_NEW : LPE_OLD;
+}
+
+/* How many are counted. Less than 0: one that was given up for dead has ended after all. */
+static long lpe_visits(long word)
+{
+	return (word & ~(LPE_ARMED | LPE_IN_NEW)) / LPE_VISIT;
 }
 
 /* In a stop. */
@@ -57,13 +64,22 @@ static int lpe_look(void *data)
 {
 	struct lpe_patch *patch = data;
 	atomic_long_t *word = &patch->counter->word;
-	unsigned long lost;
+	long lost;
 
 	if (!lpe_all_ready(patch))
 		return 0;
-	lost = atomic_long_read(word) / LPE_VISIT;
+	lost = lpe_visits(atomic_long_read(word));
 	if (!lost)
 		return 0;
+	/*
+	 * A thread that ends is on no list any more for its last steps, and may be inside. Those are
+	 * waited for outside of the stop, before the same number is believed.
+	 */
+	if (lost != patch->unseen) {
+		patch->unseen = lost;
+		return -EAGAIN;
+	}
+	patch->unseen = 0;
 	patch->stats.lost += lost;
 	atomic_long_and(LPE_ARMED | LPE_IN_NEW, word);
 	lpe_switch_if_last(patch->counter, atomic_long_read(word));
@@ -78,7 +94,7 @@ static int lpe_flip_counted(void *data)
 	int err;
 
 	lpe_no_blockers(patch);
-	if (!lpe_each_task(patch, lpe_is_counted) || atomic_long_read(word) / LPE_VISIT)
+	if (!lpe_each_task(patch, lpe_is_counted) || lpe_visits(atomic_long_read(word)))
 		return -EAGAIN;
 	err = lpe_world_turn(patch);
 	if (!err)
@@ -112,7 +128,10 @@ int lpe_count_try(struct lpe_patch *patch)
 	if (time_after(jiffies, lpe_next_look)) {
 		unsigned long lost = patch->stats.lost;
 
-		lpe_stop(lpe_look, patch);
+		if (lpe_stop(lpe_look, patch)) {
+			synchronize_rcu_tasks();	/* exit_tasks_rcu_start() */
+			lpe_stop(lpe_look, patch);
+		}
 		lost = patch->stats.lost - lost;
 		if (lost)
 			pr_warn("'%s': %lu threads have died in replaced functions\n",

@@ -121,6 +121,7 @@ struct lpe_patch {
 	struct lpe_statistics stats;
 	u64 stop_began;		/* ns; in a stop */
 	struct lpe_problem problem;
+	long unseen;		/* visits that are counted, and on no stack; the worker's */
 };
 
 #define lpe_for_each_object(patch, obj) \
@@ -145,7 +146,7 @@ void lpe_tell_owner(const struct lpe_func *func);
 int lpe_find_symbols(struct lpe_object *obj);
 int lpe_find_body(struct lpe_func *func);
 void lpe_forget_body(struct lpe_func *func);
-struct module *lpe_find_module(const char *name);
+int lpe_find_module(const char *name, struct module **found);
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size);
 struct task_struct *lpe_idle_task(int cpu);
 unsigned long lpe_symbol(const char *name, unsigned long *size);

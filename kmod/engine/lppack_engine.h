@@ -65,8 +65,8 @@ struct lpe_visitor {
 
 /*
  * TRANSFORM_WORLD: a type of which all instances change their form in the stop that flips the
- * kernel. In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of for_each, check or
- * forward asks for another try, before which prepare is called again.
+ * kernel. In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of check or forward
+ * asks for another try, before which prepare is called again. for_each meets each instance once.
  */
 struct lpe_transform {
 	const char *name;

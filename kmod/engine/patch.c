@@ -83,14 +83,13 @@ void lpe_end_objects(struct lpe_patch *patch)
 int lpe_begin_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
-	int err;
+	int err = 0;
 
 	lpe_for_each_object(patch, obj) {
 		if (obj->klp->name)
-			obj->klp->mod = lpe_find_module(obj->klp->name);
-		if (!lpe_is_loaded(obj))
-			continue;
-		err = lpe_begin_object(obj);
+			err = lpe_find_module(obj->klp->name, &obj->klp->mod);
+		if (!err && lpe_is_loaded(obj))
+			err = lpe_begin_object(obj);
 		if (err) {
 			lpe_end_objects(patch);
 			return err;

@@ -102,18 +102,28 @@ int lpe_symbols_init(void)
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
-/* With lpe_lock held a module that is found does not go: its notifier would have to wait. */
-struct module *lpe_find_module(const char *name)
+/*
+ * With lpe_lock held a module that is LIVE does not go: its notifier would have to wait. One that is
+ * COMING may fail, and whoever has not seen it come is not told: -EBUSY.
+ */
+int lpe_find_module(const char *name, struct module **found)
 {
 	struct module *mod;
+	int err = 0;
 
 	rcu_read_lock_sched();
 	mod = static_call(lpe_module_named)(name);
 	/* klp_alive: its functions are known to ftrace, and its relocations are done */
 	if (mod && (!mod->klp_alive || mod->state == MODULE_STATE_GOING))
 		mod = NULL;
+	if (mod && mod->state == MODULE_STATE_COMING)
+		err = -EBUSY;
+	else
+		*found = mod;
 	rcu_read_unlock_sched();
-	return mod;
+	if (err)
+		pr_err("%s is being loaded: try again\n", name);
+	return err;
 }
 
 struct lpe_search {

@@ -38,6 +38,14 @@ static u64 lpe_now(void)
 	return ktime_get_mono_fast_ns();
 }
 
+/* What an author's function has returned, as one of ours: -EINTR would be a transition turned round. */
+int lpe_answer(int err)
+{
+	if (err > 0)
+		return -EINVAL;
+	return err == -EINTR ? -EIO : err;
+}
+
 static int lpe_blames(struct lpe_patch *patch, struct lpe_data *data, const char *what, int err)
 {
 	lpe_tell(patch, data->how->name, what, err);
@@ -74,7 +82,7 @@ static int lpe_meet(struct lpe_visitor *visitor, void *obj)
 		return 0;
 	}
 	if (walk->check)
-		walk->err = data->how->check(obj);
+		walk->err = lpe_answer(data->how->check(obj));
 	if (walk->err)
 		return walk->err;
 	if (data->count < data->room)
@@ -100,7 +108,7 @@ static int lpe_find_all(struct lpe_patch *patch, struct lpe_data *data, u32 form
 	data->others = 0;
 	if (err <= 0)
 		return err;
-	err = data->how->for_each(&walk.visitor);
+	err = lpe_answer(data->how->for_each(&walk.visitor));
 	if (!walk.err)
 		return err ? lpe_blames(patch, data, "for_each gave up", err) : 0;
 	if (walk.err == -ETIME)
@@ -163,7 +171,7 @@ static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began
 		if (data->how->is_new(data->found[i]))
 			continue;	/* was met twice */
 		data->changed = true;
-		err = data->how->forward(data->found[i]);
+		err = lpe_answer(data->how->forward(data->found[i]));
 		if (err) {
 			data->wanting = err == -EAGAIN;
 			return lpe_blames(patch, data, "forward refused an instance", err);
@@ -179,6 +187,8 @@ static void lpe_reverse(struct lpe_data *data)
 	for (i = 0; i < count; i++) {
 		if (i % LPE_CLOCK == 0)
 			touch_nmi_watchdog();
+		if (!data->how->is_new(data->found[i]))
+			continue;	/* was met twice */
 		data->how->reverse(data->found[i]);
 	}
 	data->changed |= count;
@@ -195,6 +205,7 @@ static void lpe_undo(struct lpe_patch *patch)
 		if (lpe_find_all(patch, data, LPE_NEW, false, U64_MAX) || data->count > data->room)
 			patch->world->broken = true;
 		lpe_reverse(data);
+		data->how->converted = 0;
 	}
 }
 

@@ -47,7 +47,7 @@ static int lpe_prepare(struct lpe_patch *patch, struct lpe_data *data)
 	/* So that it stays while prepare looks at it. If it goes, the next stop sees that. */
 	if (!try_module_get(mod))
 		return 0;
-	err = data->how->prepare();
+	err = lpe_answer(data->how->prepare());
 	module_put(mod);
 	if (err)
 		lpe_tell(patch, data->how->name, "prepare failed", err);
@@ -141,7 +141,7 @@ static int lpe_make_data(struct lpe_patch *patch, struct lpe_data *data, struct 
 
 /*
  * With lpe_lock held, when the functions are hooked and all calls go to the old ones. After an
- * error there is nothing but lpe_world_end() to do.
+ * error there is nothing but lpe_world_finish() to do.
  */
 int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 {
@@ -184,6 +184,7 @@ void lpe_world_finish(struct lpe_patch *patch)
 		data->prepared = false;
 		data->changed = false;
 	}
+	patch->world->overruns = 0;
 	if (patch->world->broken)
 		pr_err("'%s': data is left in both forms: transform %s: %s\n",
 		       patch->klp->mod->name, patch->problem.transform, patch->problem.what);

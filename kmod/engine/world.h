@@ -35,6 +35,7 @@ struct lpe_world {
 	for (one = (world)->data; one < (world)->data + (world)->count; one++)
 
 /* transform.c */
+int lpe_answer(int err);
 int lpe_is_there(const struct lpe_data *data);
 int lpe_look(struct lpe_patch *patch, struct lpe_data *data);
 

@@ -163,3 +163,17 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
     guest.write(abi.engine_attribute(bundle.module, "signals"), "1")
     assert settle(control, bundle.module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
     revert(control, "proc-cmdline")
+
+
+def test_what_only_tells_cannot_be_set_when_it_is_loaded(guest: GuestHost, make: Make) -> None:
+    """Also where its mode in sysfs is 0444 the kernel would call what is not there."""
+    bundle, files = make("proc-cmdline", "consistency", "kpatch")
+    for name, parameters in (
+        (bundle.module, ("info", "converted", "left_old")),
+        ("lppack_engine", ("api",)),
+    ):
+        guest.put(files / f"{name}.ko", "/tmp/told.ko")
+        for parameter in parameters:
+            done = guest.run(["insmod", "/tmp/told.ko", f"{parameter}=1"], limit=20.0)
+            assert done.rc != 0 and "not permitted" in done.err, done.err
+            assert not guest.run(["grep", "-q", f"^{name} ", "/proc/modules"], limit=20.0).ok

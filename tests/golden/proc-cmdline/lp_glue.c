@@ -59,12 +59,19 @@ static const struct kernel_param_ops lp_convert_ops = {
 module_param_cb(convert, &lp_convert_ops, NULL, 0644);
 MODULE_PARM_DESC(convert, "1: convert what new code touches; 0: stop, and reverse it");
 
+/* parse_args() calls it whatever the mode says. */
+static int lp_read_only(const char *val, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
 static int lp_converted_get(char *buf, const struct kernel_param *kp)
 {
 	return sysfs_emit(buf, "%lu\n", 0UL);
 }
 
 static const struct kernel_param_ops lp_converted_ops = {
+	.set = lp_read_only,
 	.get = lp_converted_get,
 };
 module_param_cb(converted, &lp_converted_ops, NULL, 0444);
@@ -76,6 +83,7 @@ static int lp_left_old_get(char *buf, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops lp_left_old_ops = {
+	.set = lp_read_only,
 	.get = lp_left_old_get,
 };
 module_param_cb(left_old, &lp_left_old_ops, NULL, 0444);
@@ -87,6 +95,7 @@ static int lp_info_get(char *buf, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops lp_info_ops = {
+	.set = lp_read_only,
 	.get = lp_info_get,
 };
 module_param_cb(info, &lp_info_ops, NULL, 0444);
