@@ -60,7 +60,7 @@ def test_the_null_model_waits_for_nobody_but_before_it_unloads(
 def test_the_kernels_own_engine_and_ours_do_not_share_a_function(
     control: Control, guest: GuestHost, make: Make
 ) -> None:
-    ours, our_files = make("proc-cmdline", "consistency", "kpatch")
+    _, our_files = make("proc-cmdline", "consistency", "kpatch")
     theirs, their_files = make("proc-cmdline", "livepatch", "hybrid")
     other = Control(engine=control.engine, host=guest)
     renamed = their_files / "lppack_other_1.ko"
@@ -167,13 +167,14 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
 
 def test_what_only_tells_cannot_be_set_when_it_is_loaded(guest: GuestHost, make: Make) -> None:
     """Also where its mode in sysfs is 0444 the kernel would call what is not there."""
-    bundle, files = make("proc-cmdline", "consistency", "kpatch")
-    for name, parameters in (
-        (bundle.module, ("info", "converted", "left_old")),
-        ("lppack_engine", ("api",)),
+    _, our_files = make("proc-cmdline", "consistency", "kpatch")
+    theirs, their_files = make("proc-cmdline", "livepatch", "hybrid")
+    for ko, parameters in (
+        (their_files / f"{theirs.module}.ko", ("info", "converted", "left_old")),
+        (our_files / "lppack_engine.ko", ("api",)),
     ):
-        guest.put(files / f"{name}.ko", "/tmp/told.ko")
+        guest.put(ko, "/tmp/told.ko")
         for parameter in parameters:
             done = guest.run(["insmod", "/tmp/told.ko", f"{parameter}=1"], limit=20.0)
             assert done.rc != 0 and "not permitted" in done.err, done.err
-            assert not guest.run(["grep", "-q", f"^{name} ", "/proc/modules"], limit=20.0).ok
+            assert f"{ko.stem} " not in guest.read("/proc/modules")
