@@ -72,8 +72,8 @@ static int lpe_look(void *data)
 	if (!lost)
 		return 0;
 	/*
-	 * A thread that ends is on no list any more for its last steps, and may be inside. Those are
-	 * waited for outside of the stop, before the same number is believed.
+	 * A thread that ends is on no list any more for its last steps, and may be inside. These
+	 * are waited for outside of the stop, before the same number is believed.
 	 */
 	if (lost != patch->unseen) {
 		patch->unseen = lost;

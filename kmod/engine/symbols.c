@@ -103,8 +103,8 @@ int lpe_symbols_init(void)
 }
 
 /*
- * With lpe_lock held a module that is LIVE does not go: its notifier would have to wait. One that is
- * COMING may fail, and whoever has not seen it come is not told: -EBUSY.
+ * With lpe_lock held a module that is LIVE does not go: its notifier would have to wait. One that
+ * is COMING may fail, and whoever has not seen it come is not told: -EBUSY.
  */
 int lpe_find_module(const char *name, struct module **found)
 {

@@ -38,7 +38,7 @@ static u64 lpe_now(void)
 	return ktime_get_mono_fast_ns();
 }
 
-/* What an author's function has returned, as one of ours: -EINTR would be a transition turned round. */
+/* What an author's function has returned, as one of ours: -EINTR is a transition turned round. */
 int lpe_answer(int err)
 {
 	if (err > 0)

@@ -116,7 +116,12 @@ def checkpatch(*files: Path) -> list[str]:
     )
     rows = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+: ", line)]
     assert done.returncode in (0, 1), done.stderr
-    return [row for row in rows if not ("LONG_LINE" in row and _is_string(row))]
+    return [row for row in rows if not ("LONG_LINE" in row and _is_string(row) or _is_entry(row))]
+
+
+def _is_entry(row: str) -> bool:
+    """What a system call's result is before there is one (arch/x86/entry/entry_64.S, v6.1)."""
+    return "WARNING:ENOSYS" in row and "victim.c" in row
 
 
 def _is_string(row: str) -> bool:
