@@ -60,7 +60,7 @@ def test_the_null_model_waits_for_nobody_but_before_it_unloads(
 def test_the_kernels_own_engine_and_ours_do_not_share_a_function(
     control: Control, guest: GuestHost, make: Make
 ) -> None:
-    _, our_files = make("proc-cmdline", "consistency", "kpatch")
+    ours, our_files = make("proc-cmdline", "consistency", "kpatch")
     theirs, their_files = make("proc-cmdline", "livepatch", "hybrid")
     other = Control(engine=control.engine, host=guest)
     renamed = their_files / "lppack_other_1.ko"
