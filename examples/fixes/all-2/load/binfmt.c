@@ -37,7 +37,9 @@ static int add(const char *name)
 		perror(TOP);
 		return 1;
 	}
-	fd = open(interpreter, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	/* One that an earlier process of our number has left may be pinned for good. */
+	unlink(interpreter);
+	fd = open(interpreter, O_WRONLY | O_CREAT | O_EXCL, 0755);
 	if (fd < 0 || close(fd)) {
 		perror(interpreter);
 		return 1;
