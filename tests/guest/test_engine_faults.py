@@ -24,6 +24,9 @@ from tests.loads.verdict import faults
 
 pytestmark = pytest.mark.guest
 
+#: Times four flips, until a fault has shown: whether it does is a matter of chance.
+TRIES = 5
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -77,9 +80,12 @@ def test_a_step_that_is_left_out_is_seen(
     load: str,
     seen: str,
 ) -> None:
-    with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
+    def is_seen(control: Control) -> bool:
         row = measure(control, victim, patches[mode], mode, LOADS[load], flips=4)
-    assert [text for text in faults(row, mode_named(mode)) if seen in text]
+        return any(seen in text for text in faults(row, mode_named(mode)))
+
+    with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
+        assert any(is_seen(control) for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KGRAFT])
@@ -141,10 +147,14 @@ def test_a_visit_that_is_counted_after_it_found_its_universe_is_seen(
     )
     patch = Patch(bundle=bundle, ko=files / f"{bundle.module}.ko")
     mode = mode_named(ModeName.REFCOUNT)
-    for control in controlled(guest, EngineName.CONSISTENCY):
+
+    def mixed(control: Control) -> bool:
         row = measure(control, victim, patch, mode.name, LOADS["loop"], flips=4)
-    assert bool(list(faults(row, mode))) is mixes
-    assert bool(row.mixed + row.together) is mixes
+        assert bool(row.mixed + row.together) is bool(list(faults(row, mode)))
+        return row.mixed + row.together > 0
+
+    for control in controlled(guest, EngineName.CONSISTENCY):
+        assert any(mixed(control) for _ in range(TRIES if mixes else 1)) is mixes
 
 
 #: In lp_track() of templates/module/lp_convert.c.j2.
