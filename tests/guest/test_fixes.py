@@ -98,7 +98,7 @@ SPOILT = (
         "secretmem",
         "lp_charge(state->user, &state->pages, -atomic_long_read(&state->pages));",
         "",
-        "reverted",
+        "converted",
     ),
     Spoilt("an entry", "binfmt-misc", "allow_write_access(e->interp_file);", "", "patched"),
     Spoilt("a device", "loop-block-size", "size(lo, mode,", "size(lo, FMODE_EXCL,", "patched"),
