@@ -286,9 +286,9 @@ static void submit_timeout(struct ring *r)
 }
 
 /*
- * One system call that waits, and meanwhile reads the victim twice in its task work: in LEAVE_KERNEL
- * both see one universe. Between them the ring wakes it once more, for what others have queued: what
- * the ring itself has goes before that.
+ * One system call that waits, and meanwhile reads the victim twice in its task work: in
+ * LEAVE_KERNEL both see one universe. Between them the ring wakes it once more, for what others
+ * have queued: what the ring itself has goes before that.
  */
 static void ring_caller(void)
 {
