@@ -27,8 +27,8 @@ def lint(c: Context) -> None:
 
 @task(lint)
 def check(c: Context) -> None:
-    """Lint, types and fast tests: leaves out what needs a Docker engine or boots a guest."""
-    c.run(f"{_PYTHON} -m pytest -q -m 'not docker and not guest'")
+    """Lint, types and fast tests: no Docker engine, no guest, nothing slow."""
+    c.run(f"{_PYTHON} -m pytest -q -m 'not docker and not guest and not slow'")
 
 
 @task(lint)

@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("generated")
 
 
+@pytest.mark.slow
 def test_generated_and_mutated_manifests(folder: Path) -> None:
     try_manifests(folder, EXAMPLES)
 

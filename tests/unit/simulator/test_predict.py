@@ -19,6 +19,8 @@ from lppack.simulator.estimate import Watch, read_watch
 from lppack.simulator.predict import MARGIN, Prediction, predict
 from tests.unit.simulator.world import ENTRY, USER, Draw, Floats, Kind, World
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 60.0
 SEED = int(os.environ.get("LPPACK_SEED", "20141107"))
 APPLIES = 600

@@ -57,6 +57,7 @@ def compared(needs: Needs) -> tuple[Simulation, ...]:
     return compare(needing(needs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needs", LEGAL, ids=str)
 def test_a_mode_is_safe_if_and_only_if_it_covers_the_needs(needs: Needs) -> None:
     """consistency.covers() is arithmetic of flags; here the machine says the same."""
@@ -72,6 +73,7 @@ def test_a_mode_is_safe_if_and_only_if_it_covers_the_needs(needs: Needs) -> None
 CLEAR = [n for n in LEGAL if scenario.forbidden(n) and n.switch is not Switch.SWITCH_FUNCTION]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needs", CLEAR, ids=str)
 def test_the_weakest_safe_mode_is_the_one_that_plan_takes(needs: Needs) -> None:
     assert recommended(needing(needs), compared(needs)) is consistency.weakest(needs).name
