@@ -13,7 +13,7 @@ from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.model import Bundle
-from lppack.simulator.kernel import SimulatedKernel
+from lppack.simulator.kernel import NoData, SimulatedKernel
 from lppack.simulator.live import LivePatch
 
 NAME = "simulated"
@@ -21,7 +21,7 @@ _ERRNO: dict[type[Exception], int] = {
     FileExistsError: errno.EEXIST,
     FileNotFoundError: errno.ENOENT,
     BlockingIOError: errno.EBUSY,
-    NotImplementedError: errno.EOPNOTSUPP,
+    NoData: errno.EOPNOTSUPP,
 }
 
 
@@ -182,7 +182,7 @@ class Simulated:
 def _as_errno(path: str) -> Iterator[None]:
     try:
         yield
-    except (FileExistsError, FileNotFoundError, BlockingIOError, NotImplementedError) as error:
+    except (FileExistsError, FileNotFoundError, BlockingIOError, NoData) as error:
         raise HostError(path, _ERRNO[type(error)]) from None
 
 

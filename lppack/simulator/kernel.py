@@ -21,6 +21,10 @@ _STEPS_A_SECOND = 50
 _COMMANDS = frozenset(("R6", "R11", "T4"))
 
 
+class NoData(Exception):
+    """The patch converts nothing: the kernel answers EOPNOTSUPP, as lp_convert_set() does."""
+
+
 @dataclass(slots=True)
 class SimulatedKernel:
     release: str = ""
@@ -88,12 +92,12 @@ class SimulatedKernel:
         self._begin(patch, OLD if patch.enabled else NEW)
 
     def convert(self, module: str, *, on: bool) -> None:
-        """T3 and T4. Raises BlockingIOError (not complete), NotImplementedError (no data)."""
+        """T3 and T4. Raises BlockingIOError (not complete), NoData."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
         if on and not patch.converts:
-            raise NotImplementedError
+            raise NoData
         m, (k, threads) = self._project(patch)
         if on and not k.conv:
             enabled = next(m.rules.data.enable(m, k, threads), None)
