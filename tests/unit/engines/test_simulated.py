@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`--engine simulated`: a kernel in memory that outlives a command."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from lppack.abi import Phase
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
-from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing
+from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing, HostError
 from lppack.simulator.kernel import SimulatedKernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
@@ -157,6 +158,15 @@ def test_the_world_waits_for_a_sleeper_and_is_not_touched_before() -> None:
     kernel.wake(task)
     state, _ = settle(control, patch.module, Phase.PATCHED, 60.0)
     assert (state.phase, state.converted) == (Phase.PATCHED, 3)
+
+
+def test_what_converts_nothing_answers_as_the_glue_does() -> None:
+    patch = bundle(mode=ModeName.HYBRID, converts=False)
+    control = _control(SimulatedKernel(), patch)
+    apply(control, patch, Path("x.ko"))
+    with pytest.raises(HostError) as refused:
+        control.engine.convert(patch.module, on=True)
+    assert refused.value.errno == errno.EOPNOTSUPP
 
 
 def test_a_kernel_that_was_kept_is_the_same(tmp_path: Path) -> None:
