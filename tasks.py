@@ -54,9 +54,10 @@ def debug_kernel(c: Context) -> None:
 
 
 @task(setup)
-def matrix(c: Context, flips: int = 4, kernel: str = "") -> None:
+def matrix(c: Context, flips: int = 4, kernel: str = "", debug: bool = False) -> None:
     """Print the matrix: each engine in each of its modes against each load."""
-    c.run(f"{_PYTHON} -m tools.matrix --flips {flips}{f' --kernel {kernel}' if kernel else ''}")
+    on = " --debug" if debug else f" --kernel '{kernel}'" if kernel else ""
+    c.run(f"{_PYTHON} -m tools.matrix --flips {flips}{on}")
 
 
 @task

@@ -3,12 +3,14 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 from lppack.errors import LppackError
 from lppack.packages.kernels import resolve
 from tests.loads.driver import LOADS
-from tests.loads.matrix import MODES_BY_NAME, loads_of, run
+from tests.loads.matrix import DEBUG, MODES_BY_NAME, PLAIN, loads_of, run
 from tests.loads.verdict import table
+from tools import debug_kernel
 
 
 def main() -> int:
@@ -18,17 +20,18 @@ def main() -> int:
     parser.add_argument("--load", action="append", choices=list(LOADS), help="all")
     parser.add_argument("--mode", action="append", choices=list(MODES_BY_NAME), help="all")
     parser.add_argument("--boot", default="", help="words for the guest's kernel")
-    parser.add_argument("--memory", type=int, default=512, help="of the guest, in MB")
+    parser.add_argument("--debug", action="store_true", help="on the debug kernel")
     asked = parser.parse_args()
     try:
-        kernel = resolve(asked.kernel, ("6.1.0-*-amd64",))
+        wanted = str(debug_kernel.ensure()) if asked.debug else asked.kernel
+        kernel = resolve(wanted, ("6.1.0-*-amd64",))
+        setup = DEBUG if asked.debug else PLAIN
         rows, found = run(
             kernel,
             flips=asked.flips,
             loads=asked.load or loads_of(kernel),
             modes=asked.mode or list(MODES_BY_NAME),
-            words=asked.boot.split(),
-            memory_mb=asked.memory,
+            setup=replace(setup, words=(*setup.words, *asked.boot.split())),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
     except LppackError as error:

@@ -89,6 +89,7 @@ class Row:
     eintr: int = 0  # system calls that user space saw end early
     woken: int = 0  # sleeps in visits that a signal ended
     blockers: set[str] = field(default_factory=set)  # of those that did not finish
+    broke: str = ""  # what ended the cell before its time
 
     @property
     def finished(self) -> int:

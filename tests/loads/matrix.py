@@ -2,8 +2,11 @@
 """The matrix: each engine in each of its modes, against each load, in one guest."""
 
 import contextlib
+import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lppack import pipeline
@@ -11,6 +14,7 @@ from lppack.consistency import MODES, EngineName, Leave, Mode, Switch, engines_o
 from lppack.engines.consistency import Consistency
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import Engine
+from lppack.errors import LppackError
 from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.protocol import Host
 from lppack.kernel.config import read_config
@@ -18,7 +22,8 @@ from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
-from tests.loads.driver import LOADS, Patch, Row, Victim, measure
+from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
+from tests.loads.driver import LOADS, Load, Patch, Row, Victim, measure
 from tests.loads.verdict import blind, faults, table
 
 VICTIM = Path(__file__).parent / "victim"
@@ -26,6 +31,9 @@ ENGINES: dict[EngineName, Callable[[Host], Engine]] = {
     EngineName.LIVEPATCH: Livepatch,
     EngineName.CONSISTENCY: Consistency,
 }
+#: Seconds for one answer of the guest. With threads that only spin, a write to "enabled" of the
+#: kernel's own livepatch takes more than a minute on Debian 13's 6.12.
+ANSWER = 300.0
 MODES_BY_NAME = {mode.name.value: mode for mode in MODES}
 
 
@@ -81,45 +89,89 @@ def loads_of(kernel: Kernel) -> tuple[str, ...]:
     return tuple(name for name, load in LOADS.items() if btf or not load.fentry)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How the guest is started, and what is asked of it at the end."""
+
+    words: tuple[str, ...] = ()  # for its kernel
+    memory_mb: int = 512
+    limit: float = 120.0  # seconds in which it is up
+    faults: Callable[[GuestHost], tuple[str, ...]] = GuestHost.faults
+
+
+PLAIN = Setup()
+DEBUG = Setup(words=WORDS, memory_mb=MEMORY, limit=BOOT, faults=complaints)
+
+
 def run(
     kernel: Kernel,
     *,
     flips: int,
     loads: Sequence[str],
     modes: Sequence[str],
-    words: Sequence[str] = (),
-    memory_mb: int = 512,
+    setup: Setup = PLAIN,
     say: Callable[[str], None],
 ) -> tuple[list[Row], list[str]]:
-    """Boots a guest and measures: the rows, and what is wrong with them or with the console."""
+    """Boots a guest and measures: the rows, and what is wrong with them or with the console.
+
+    A cell that breaks off is a row that says so, and the next one has a new guest. If anything is
+    wrong, the guests' consoles stay, and ``say`` tells where.
+    """
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="lppack-") as name:
-        folder = Path(name)
-        built = [
-            (engine, mode, build(patch, kernel, engine, mode, folder))
-            for engine, mode in cells()
-            if mode.name in modes
-            for patch in patches_for(mode)
-        ]
-        initramfs = pipeline.initramfs_for(kernel, "docker")
-        with (
-            boot(
-                kernel,
-                work=folder / "g",
-                initramfs=initramfs,
-                cmdline=words,
-                memory_mb=memory_mb,
-            ) as host,
-            loaded(host, built[0][2]) as victim,
-        ):
-            for engine, mode, patch in built:
+    found: list[str] = []
+    guests = Path(tempfile.mkdtemp(prefix="lppack-matrix-"))
+    clean = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="lppack-") as name:
+            built = [
+                (engine, mode, build(patch, kernel, engine, mode, Path(name)))
+                for engine, mode in cells()
+                if mode.name in modes
+                for patch in patches_for(mode)
+            ]
+            initramfs = pipeline.initramfs_for(kernel, "docker")
+            todo = deque((*cell, LOADS[load]) for cell in built for load in loads)
+            while todo:
+                with boot(
+                    kernel,
+                    work=guests / str(len(rows)),
+                    initramfs=initramfs,
+                    cmdline=setup.words,
+                    memory_mb=setup.memory_mb,
+                    limit=setup.limit,
+                ) as host:
+                    host.limit = ANSWER
+                    for row in _measured(host, todo, flips):
+                        rows.append(row)
+                        say(table([row]).splitlines()[-1])
+                    found += setup.faults(host)
+        for row in rows:
+            cell = f"{row.engine} {row.mode} {row.load} {row.patch}"
+            found += [f"{cell}: {fault}" for fault in faults(row, MODES_BY_NAME[row.mode])]
+        found += blind(rows, MODES_BY_NAME)
+        clean = not found
+    finally:
+        if clean:
+            shutil.rmtree(guests)
+        else:
+            say(f"the guests' consoles: {guests}")
+    return rows, found
+
+
+def _measured(
+    host: GuestHost, todo: deque[tuple[EngineName, Mode, Patch, Load]], flips: int
+) -> Iterator[Row]:
+    """Rows of what is taken off ``todo``: of all, or up to one that breaks off."""
+    row = None
+    try:
+        with loaded(host, todo[0][2]) as victim:
+            while todo:
+                engine, mode, patch, load = todo.popleft()
+                row = Row(engine=engine, mode=mode.name, load=load.name, patch=patch.name)
                 control = Control(engine=ENGINES[engine](host), host=host, timeout=60.0)
-                for load in loads:
-                    row = measure(control, victim, patch, mode.name, LOADS[load], flips=flips)
-                    rows.append(row)
-                    say(table([row]).splitlines()[-1])
-            found = list(host.faults())
-    for row in rows:
-        cell = f"{row.engine} {row.mode} {row.load} {row.patch}"
-        found += [f"{cell}: {fault}" for fault in faults(row, MODES_BY_NAME[row.mode])]
-    return rows, [*found, *blind(rows, MODES_BY_NAME)]
+                yield measure(control, victim, patch, mode.name, load, flips=flips)
+    except (AssertionError, LppackError) as error:
+        if row is None:
+            raise  # the victim cannot even be loaded
+        row.broke = str(error)
+        yield row

@@ -18,6 +18,9 @@ MAY_STALL: Mapping[tuple[str, str, str], str] = {
 
 def faults(row: Row, mode: Mode) -> Iterator[str]:
     """What this row shows and its mode forbids."""
+    if row.broke:
+        yield f"broke off: {row.broke}"
+        return
     keeps_visits = mode.leave is not Leave.LEAVE_FUNCTION
     wanted = LOADS[row.load].in_flight
     if row.in_flight < wanted:
@@ -61,12 +64,14 @@ def table(rows: Sequence[Row]) -> str:
         seconds = sorted(row.seconds)
         middle = f"{seconds[len(seconds) // 2]:.2f}" if seconds else "-"
         longest = f"{seconds[-1]:.2f}" if seconds else "-"
+        finished = "broke" if row.broke else f"{row.finished}/{row.flips}"
+        in_flight = "-" if row.broke else str(row.in_flight)
         stop = "-" if row.longest_stop is None else f"{row.longest_stop:.2f}"
         lines.append(
             [
                 *(row.engine, row.mode, row.load, row.patch),
-                *(f"{row.finished}/{row.flips}", f"{middle} ({longest})", stop),
-                *map(str, (row.in_flight, row.visits, row.mixed, row.mixed_calls)),
+                *(finished, f"{middle} ({longest})", stop, in_flight),
+                *map(str, (row.visits, row.mixed, row.mixed_calls)),
                 *map(str, (row.together, row.wrong, row.eintr)),
             ]
         )

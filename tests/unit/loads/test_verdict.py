@@ -59,6 +59,11 @@ def test_too_few_visits_in_flight() -> None:
     assert found("hybrid", in_flight=19) == ["19 visits in flight at the start, 20 wanted"]
 
 
+def test_a_cell_that_broke_off_is_a_fault_whatever_it_counted() -> None:
+    assert found("hybrid", broke="no answer") == ["broke off: no answer"]
+    assert "| broke |" in table([row("hybrid", broke="no answer")])
+
+
 def test_loads_that_see_nothing_where_there_is_something() -> None:
     mixing = row("null-model", "visits", mixed=1, wrong=1)
     assert list(blind([mixing], ALL)) == []
