@@ -9,7 +9,7 @@ from lppack.errors import LppackError
 from lppack.packages.kernels import resolve
 from tests.loads.driver import LOADS
 from tests.loads.matrix import DEBUG, MODES_BY_NAME, PLAIN, loads_of, run
-from tests.loads.verdict import table
+from tests.loads.verdict import by_mode, table
 from tools import debug_kernel
 
 
@@ -36,7 +36,8 @@ def main() -> int:
         )
     except LppackError as error:
         parser.exit(error.exit_code, f"{error.message}\n{error.hint or ''}\n")
-    print(table(rows), end="")
+    print(table(rows))
+    print(by_mode(rows), end="")
     for fault in found:
         print(f"fault: {fault}")
     return 9 if found else 0

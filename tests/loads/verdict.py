@@ -61,18 +61,48 @@ def table(rows: Sequence[Row]) -> str:
     head += ["visits", "mixed", "mixed_calls", "together", "wrong", "eintr"]
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        seconds = sorted(row.seconds)
-        middle = f"{seconds[len(seconds) // 2]:.2f}" if seconds else "-"
-        longest = f"{seconds[-1]:.2f}" if seconds else "-"
         finished = "broke" if row.broke else f"{row.finished}/{row.flips}"
         in_flight = "-" if row.broke else str(row.in_flight)
-        stop = "-" if row.longest_stop is None else f"{row.longest_stop:.2f}"
         lines.append(
             [
                 *(row.engine, row.mode, row.load, row.patch),
-                *(finished, f"{middle} ({longest})", stop, in_flight),
+                *(finished, *_times([row]), in_flight),
                 *map(str, (row.visits, row.mixed, row.mixed_calls)),
                 *map(str, (row.together, row.wrong, row.eintr)),
             ]
         )
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return _lines(lines)
+
+
+def by_mode(rows: Sequence[Row]) -> str:
+    """The same, a line for each engine and mode over its loads and patches."""
+    head = ["engine", "mode", "finished", "seconds", "stop_ms"]
+    head += ["visits", "mixed", "mixed_calls", "together", "wrong", "eintr"]
+    lines = [head, ["---"] * len(head)]
+    for engine, mode in dict.fromkeys((row.engine, row.mode) for row in rows):
+        of = [row for row in rows if (row.engine, row.mode) == (engine, mode)]
+        lines.append(
+            [
+                *(engine, mode),
+                f"{sum(row.finished for row in of)}/{sum(row.flips for row in of)}",
+                *_times(of),
+                *(str(sum(row.visits for row in of)), str(sum(row.mixed for row in of))),
+                *(str(sum(row.mixed_calls for row in of)), str(sum(row.together for row in of))),
+                *(str(sum(row.wrong for row in of)), str(sum(row.eintr for row in of))),
+            ]
+        )
+    return _lines(lines)
+
+
+def _times(rows: Sequence[Row]) -> tuple[str, str]:
+    """Of the flips that finished: the median, the longest, and the longest stop."""
+    seconds = sorted(each for row in rows for each in row.seconds)
+    stops = [row.longest_stop for row in rows if row.longest_stop is not None]
+    return (
+        f"{seconds[len(seconds) // 2]:.2f} ({seconds[-1]:.2f})" if seconds else "- (-)",
+        f"{max(stops):.2f}" if stops else "-",
+    )
+
+
+def _lines(cells: Sequence[Sequence[str]]) -> str:
+    return "".join("| " + " | ".join(line) + " |\n" for line in cells)

@@ -7,7 +7,7 @@ import pytest
 
 from lppack.consistency import ModeName, mode_named
 from tests.loads.driver import Row
-from tests.loads.verdict import blind, faults, table
+from tests.loads.verdict import blind, by_mode, faults, table
 
 ALL = {name.value: mode_named(name) for name in ModeName}
 
@@ -75,3 +75,14 @@ def test_the_table_has_a_column_for_each_value() -> None:
     lines = table([row("hybrid"), row("kpatch", seconds=[], longest_stop=1.5)]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert "| 0/4 | - (-) | 1.50 |" in lines[3]
+
+
+def test_the_short_table_adds_up() -> None:
+    rows = [row("kpatch", seconds=[1.0, 9.0, 3.0], mixed_calls=2, longest_stop=1.5)]
+    rows += [row("kpatch", longest_stop=2.5, eintr=1), row("kgraft", seconds=[])]
+    lines = by_mode(rows).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[2:] == [
+        "| consistency | kpatch | 7/8 | 1.00 (9.00) | 2.50 | 200 | 0 | 2 | 0 | 0 | 1 |",
+        "| consistency | kgraft | 0/4 | - (-) | - | 100 | 0 | 0 | 0 | 0 | 0 |",
+    ]
