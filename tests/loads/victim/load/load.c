@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -244,7 +245,7 @@ static unsigned int reap(struct ring *r)
 
 	for (i = 0; i < count; i++) {
 		result = r->cqes[(*r->done_head + i) & *r->done_mask].res;
-		if (result < 0 && result != -ETIME) {
+		if (result < 0) {
 			errno = -result;
 			tell("what a ring was asked");
 		}
@@ -267,33 +268,50 @@ static void ring_visitor(void)
 	}
 }
 
-/* Done after 20 ms; what is linked to it is done then, in the task work of whoever waits. */
-static void submit_timeout(struct ring *r)
+/* Done when the timer is; what is linked to it is done then, in the task work of whoever waits. */
+static void submit_poll(struct ring *r, int timer, __u8 flags)
 {
-	static const struct __kernel_timespec later = { .tv_nsec = 20000000 };
 	unsigned int tail = *r->tail, slot = tail & *r->mask;
 
 	r->sqes[slot] = (struct io_uring_sqe) {
-		.opcode = IORING_OP_TIMEOUT,
-		.flags = IOSQE_IO_LINK,
-		.fd = -1,
-		.addr = (unsigned long)&later,
-		.len = 1,
-		.timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS,
+		.opcode = IORING_OP_POLL_ADD,
+		.flags = flags,
+		.fd = timer,
+		.poll32_events = POLLIN,
 	};
 	r->array[slot] = slot;
 	__atomic_store_n(r->tail, tail + 1, __ATOMIC_RELEASE);
 }
 
+static int open_timer(void)
+{
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (timer < 0)
+		fail("timerfd_create");
+	return timer;
+}
+
+static void start_timer(int timer, unsigned int after_ms)
+{
+	const struct itimerspec once = {
+		.it_value = { .tv_sec = after_ms / 1000, .tv_nsec = after_ms % 1000 * 1000000 },
+	};
+
+	if (timerfd_settime(timer, 0, &once, NULL))
+		fail("timerfd_settime");
+}
+
 /*
  * One system call that waits, and meanwhile reads the victim twice in its task work: in
  * LEAVE_KERNEL both see one universe. Between them the ring wakes it once more, for what others
- * have queued: what the ring itself has goes before that.
+ * have queued: what the ring itself has goes before that. A timeout of the ring would end the wait.
  */
 static void ring_caller(void)
 {
 	static const char mixed[] = "mixed";
 	struct ring r = open_ring(8);
+	int first = open_timer(), between = open_timer(), second = open_timer();
 	int device, counts, calls;
 	char seen[2];
 
@@ -302,10 +320,14 @@ static void ring_caller(void)
 	if (device < 0 || counts < 0)
 		fail("/dev/victim");
 	for (;;) {
-		submit_timeout(&r);
-		submit_read(&r, device, &seen[0], ms, IOSQE_IO_LINK);
-		submit_timeout(&r);
-		submit_timeout(&r);
+		/* A read takes more than twice ms. */
+		start_timer(first, 20);
+		start_timer(between, 20 + 3 * ms);
+		start_timer(second, 20 + 4 * ms);
+		submit_poll(&r, first, IOSQE_IO_LINK);
+		submit_read(&r, device, &seen[0], ms, 0);
+		submit_poll(&r, between, 0);
+		submit_poll(&r, second, IOSQE_IO_LINK);
 		submit_read(&r, device, &seen[1], ms, 0);
 		if (syscall(SYS_io_uring_enter, r.fd, 5, 0, 0, NULL, 0) != 5)
 			fail("io_uring_enter");
