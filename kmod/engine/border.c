@@ -74,7 +74,7 @@ static void lpe_at_work(struct callback_head *work)
 		if (READ_ONCE(lpe_gate_closed)) {
 			long left = READ_ONCE(lpe_gate_end) - jiffies;
 
-			patch->stats.held++;
+			atomic_long_inc(&patch->stats.held);
 			trace_lppack_held(patch->klp->mod->name, current);
 			if (left > 0)
 				wait_event_idle_timeout(lpe_gate, !READ_ONCE(lpe_gate_closed),

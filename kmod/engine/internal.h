@@ -3,6 +3,7 @@
 #ifndef LPPACK_ENGINE_INTERNAL_H
 #define LPPACK_ENGINE_INTERNAL_H
 
+#include <linux/atomic.h>
 #include <linux/ftrace.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
@@ -79,7 +80,7 @@ struct lpe_statistics {
 	unsigned long tries;	/* to find everybody outside; each begins with a stop */
 	unsigned long stops;
 	u64 longest_stop;	/* ns */
-	unsigned long held;	/* threads, summed over all windows */
+	atomic_long_t held;	/* threads, over all windows; each counts itself */
 	unsigned long prodded;
 	unsigned long lost;	/* counted visits whose threads have died */
 	u64 transform;		/* ns, of the last stop that changed data */
@@ -157,15 +158,22 @@ void lpe_fake_signal(struct task_struct *task);
 
 /* stack.c */
 int lpe_stack_init(void);
+bool lpe_within(unsigned long address, unsigned long start, unsigned long size);
+int lpe_whole_stack(struct task_struct *task, const unsigned long **entries);
+bool lpe_at_border(const unsigned long *entries, unsigned int count);
+unsigned long lpe_innermost(const unsigned long *entries, unsigned int count);
+
+/* leave.c */
 bool lpe_is_user(const struct task_struct *task);
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_all_ready(struct lpe_patch *patch);
 bool lpe_all_clear(struct lpe_patch *patch);
 bool lpe_all_outside(struct lpe_patch *patch);
-bool lpe_at_border(const unsigned long *entries, unsigned int count);
-int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch);
 void lpe_no_blockers(struct lpe_patch *patch);
+
+/* stop.c */
+int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch);
 typedef bool (lpe_visit)(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit);
 

@@ -31,7 +31,7 @@ DEFINE_STATIC_CALL_NULL(lpe_add, task_work_add);
 DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
 DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
 DEFINE_STATIC_CALL_NULL(lpe_fentry, ftrace_location);
-DEFINE_STATIC_CALL_NULL(lpe_kprobe, get_kprobe);
+DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it nobody has one */
 
 /*
  * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
@@ -83,7 +83,7 @@ static void *lpe_need(const char *name)
 
 int lpe_symbols_init(void)
 {
-	unsigned long first = lpe_first_symbol();
+	unsigned long first = lpe_first_symbol(), kprobe;
 
 	if (!first)
 		return -EOPNOTSUPP;
@@ -98,7 +98,9 @@ int lpe_symbols_init(void)
 	static_call_update(lpe_cancel, lpe_need("task_work_cancel_func"));
 	static_call_update(lpe_wake_state, lpe_need("wake_up_state"));
 	static_call_update(lpe_fentry, lpe_need("ftrace_location"));
-	static_call_update(lpe_kprobe, lpe_need("get_kprobe"));
+	kprobe = lpe_symbol("get_kprobe", NULL);
+	if (kprobe)	/* only for what is told of an owner: lpe_tell_owner() */
+		static_call_update(lpe_kprobe, (void *)kprobe);
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 

@@ -170,7 +170,7 @@ static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr
 	return sysfs_emit(buf, "tries %lu\nstops %lu\nlongest_stop_ns %llu\n"
 			  "held %lu\nprodded %lu\nlost %lu\ntransform_ns %llu\n",
 			  READ_ONCE(stats->tries), READ_ONCE(stats->stops),
-			  READ_ONCE(stats->longest_stop), READ_ONCE(stats->held),
+			  READ_ONCE(stats->longest_stop), atomic_long_read(&stats->held),
 			  READ_ONCE(stats->prodded), READ_ONCE(stats->lost),
 			  READ_ONCE(stats->transform));
 }

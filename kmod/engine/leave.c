@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* lppack_engine: which threads have left what a mode asks them to leave, and who has not. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "faults.h"
+#include "internal.h"
+
+/* A call ends within so many bytes of a function's start only in its fentry call. */
+#define LPE_ENTRY	9
+
+#ifndef PF_USER_WORKER	/* since 6.4 */
+#define PF_USER_WORKER	0
+#endif
+
+/* Has a border to user space. Workers of io_uring and vhost never come there. */
+bool lpe_is_user(const struct task_struct *task)
+{
+	return !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER));
+}
+
+void lpe_no_blockers(struct lpe_patch *patch)
+{
+	patch->left = 0;
+}
+
+static void lpe_blame(struct lpe_patch *patch, struct task_struct *task, unsigned long function,
+		      const char *reason)
+{
+	struct lpe_blocker *blocker;
+
+	if (patch->left < LPE_BLOCKERS) {
+		blocker = &patch->blockers[patch->left];
+		blocker->pid = task->tgid;
+		blocker->tid = task->pid;
+		memcpy(blocker->comm, task->comm, sizeof(blocker->comm));
+		blocker->comm[sizeof(blocker->comm) - 1] = '\0';
+		blocker->function = function;
+		blocker->reason = reason;
+	}
+	patch->left++;
+}
+
+/* Also where the next function begins at its end: it does not end in a call. */
+static bool lpe_in_wrapper(const struct lpe_func *func, unsigned long address)
+{
+	return func->wrapper && address - func->wrapper < func->wrapper_size;
+}
+
+static bool lpe_is_in_call(const struct lpe_func *func, unsigned long address)
+{
+	return address - func->old <= LPE_ENTRY;
+}
+
+static bool lpe_forgives_call(const struct lpe_func *func, unsigned long address)
+{
+	return lpe_leaves_out(LPE_NO_CALL_CHECK) && lpe_is_in_call(func, address);
+}
+
+/* The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. */
+static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long address)
+{
+	struct lpe_object *obj;
+	struct lpe_func *func;
+
+	lpe_for_each_object(patch, obj) {
+		if (!obj->hooked)
+			continue;
+		lpe_for_each_func(obj, func)
+			if ((lpe_within(address, func->old, func->old_size) &&
+			     !lpe_forgives_call(func, address)) ||
+			    lpe_within(address, func->cold, func->cold_size) ||
+			    lpe_within(address, func->new, func->new_size) ||
+			    lpe_in_wrapper(func, address))
+				return func;
+	}
+	return NULL;
+}
+
+/*
+ * In a stop, of the count entries of a stack. True if the thread is outside of the patched set. A
+ * frame of either universe counts, and so does one in the fentry call of an old function: there the
+ * thread has its universe already, and may go to either.
+ */
+static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task,
+			     const unsigned long *entries, int count)
+{
+	struct lpe_func *func;
+	int i;
+
+	if (count < 0) {
+		lpe_blame(patch, task, 0, "its stack is not reliable");
+		return false;
+	}
+	for (i = 0; i < count; i++) {
+		func = lpe_patched_at(patch, entries[i]);
+		if (func) {
+			lpe_blame(patch, task, entries[i], "is in");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool lpe_is_clear(struct lpe_patch *patch, struct task_struct *task)
+{
+	const unsigned long *entries = NULL;
+	int count = lpe_whole_stack(task, &entries);
+
+	return lpe_has_left_set(patch, task, entries, count);
+}
+
+/* In a stop. True if the thread has left what its mode asks it to leave. */
+bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
+{
+	const unsigned long *entries = NULL;
+	int count = lpe_whole_stack(task, &entries);
+
+	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
+		return true;
+	if (!lpe_has_left_set(patch, task, entries, count))
+		return false;
+	/* What has become a zombie only waits to vanish. */
+	if (patch->mode->leave_kernel && lpe_is_user(task) && !task->exit_state && count &&
+	    !lpe_at_border(entries, count)) {
+		lpe_blame(patch, task, lpe_innermost(entries, count),
+			  "has not left the kernel, and is in");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * In a stop. True if all visits of the thread to the patched set are counted: a frame of the set
+ * has its wrapper for a caller. One in the fentry call of an old function has not: there the thread
+ * may be on its way past the wrapper.
+ */
+bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
+{
+	const unsigned long *entries = NULL;
+	int count = lpe_whole_stack(task, &entries), i;
+	struct lpe_func *func;
+
+	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
+		return true;
+	if (count < 0) {
+		lpe_blame(patch, task, 0, "its stack is not reliable");
+		return false;
+	}
+	for (i = 0; i < count; i++) {
+		func = lpe_patched_at(patch, entries[i]);
+		if (!func || lpe_in_wrapper(func, entries[i]))
+			continue;
+		if (i + 1 == count || !lpe_in_wrapper(func, entries[i + 1])) {
+			lpe_blame(patch, task, entries[i], "is in");
+			return false;
+		}
+	}
+	return true;
+}
+
+bool lpe_all_ready(struct lpe_patch *patch)
+{
+	lpe_no_blockers(patch);
+	return lpe_each_task(patch, lpe_is_ready);
+}
+
+/* In a stop. True if no thread is in the patched set, wherever else it may be. */
+bool lpe_all_clear(struct lpe_patch *patch)
+{
+	lpe_no_blockers(patch);
+	return lpe_each_task(patch, lpe_is_clear);
+}
+
+static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
+{
+	struct lpe_object *obj;
+	struct lpe_func *func;
+
+	lpe_for_each_object(patch, obj)
+		if (obj->hooked)
+			lpe_for_each_func(obj, func)
+				if (lpe_is_in_call(func, address))
+					return true;
+	return false;
+}
+
+/* Outside the patch's module, and not in a trampoline that may lead there. */
+static bool lpe_is_outside(struct lpe_patch *patch, struct task_struct *task)
+{
+	const unsigned long *entries = NULL;
+	int count = lpe_whole_stack(task, &entries), i;
+
+	if (count < 0) {
+		lpe_blame(patch, task, 0, "its stack is not reliable");
+		return false;
+	}
+	for (i = 0; i < count; i++) {
+		if (within_module(entries[i], patch->klp->mod) ||
+		    lpe_is_in_old_entry(patch, entries[i])) {
+			lpe_blame(patch, task, entries[i], "is in");
+			return false;
+		}
+	}
+	return true;
+}
+
+bool lpe_all_outside(struct lpe_patch *patch)
+{
+	lpe_no_blockers(patch);
+	return lpe_each_task(patch, lpe_is_outside);
+}

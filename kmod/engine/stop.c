@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: stopping the machine, and looking at its threads meanwhile.
+ *
+ * Inside stop_machine() no thread runs but the stoppers, nobody holds tasklist_lock, and no section
+ * with preemption off is under way: all lists can be read, and all stacks stand still.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpumask.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/stop_machine.h>
+
+#include "internal.h"
+#include "lppack_trace.h"
+
+/* In a stop. Every thread and every idle task that does not run this body; stops at a false. */
+bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
+{
+	struct task_struct *group, *task;
+	bool all = true;
+	int cpu;
+
+	for_each_process_thread(group, task)
+		/* What runs now is a stopper: the machine would not be stopped otherwise. */
+		if (!task->on_cpu)
+			all &= visit(patch, task);
+	for_each_online_cpu(cpu)
+		all &= visit(patch, lpe_idle_task(cpu));
+	return all;
+}
+
+struct lpe_stopped {
+	int (*body)(void *patch);
+	struct lpe_patch *patch;
+	u64 took;	/* ns */
+};
+
+static int lpe_stop_body(void *data)
+{
+	struct lpe_stopped *stopped = data;
+	struct lpe_statistics *stats = &stopped->patch->stats;
+	u64 start = ktime_get_mono_fast_ns();
+	int err;
+
+	stopped->patch->stop_began = start;
+	err = stopped->body(stopped->patch);
+	stopped->took = ktime_get_mono_fast_ns() - start;
+	stats->stops++;
+	stats->longest_stop = max(stats->longest_stop, stopped->took);
+	return err;
+}
+
+/* Runs body on one CPU while all others stand still with interrupts off. */
+int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch)
+{
+	struct lpe_stopped stopped = { .body = body, .patch = patch };
+	int err;
+
+	err = stop_machine(lpe_stop_body, &stopped, NULL);
+	trace_lppack_stop(patch->klp->mod->name, stopped.took, patch->left);
+	return err;
+}
