@@ -22,7 +22,7 @@ from tests.command import EXAMPLES
 FIRST = 100  # accounts that the target makes by itself
 #: What an old account must not hold, and check looks for.
 END_OF_SCALE = 2**32 - 1
-ERANGE = 34
+EIO, ENODEV, ERANGE = 5, 19, 34
 
 _EXAMPLE = EXAMPLES / "ledger"
 
@@ -38,6 +38,9 @@ class Wrong(IntEnum):
     LAZY_REVERSE = 5
     MARKER = 6  # says new of every account
     PREPARE = 7  # cannot
+    TWICE = 8  # meets each account of the new form twice
+    INTERRUPTED = 9  # forward says -EINTR
+    INIT = 10  # of the target: takes its time, and then fails
 
 
 #: (file, what stands there, what is put before it).
@@ -54,6 +57,17 @@ _EDITS = (
         "#include <linux/delay.h>\n\nextern int lp_wrong;\n\n",
     ),
     (
+        "target/ledger.c",
+        "\terr = ledger_open_many(LEDGER_FIRST, LEDGER_FIRST);",
+        "\tif (wrong == 10) {\n\t\tmsleep(5000);\n\t\treturn -ENODEV;\n\t}\n",
+    ),
+    ("target/ledger.c", "#include <linux/module.h>", "#include <linux/delay.h>\n"),
+    (
+        "ledger.c",
+        "\t\t\terr = visit(a, data);",
+        "\t\t\tif (lp_wrong == 8 && lp_account_is_new(a))\n\t\t\t\tvisit(a, data);\n",
+    ),
+    (
         "ledger.c",
         "\treturn a->cents == U32_MAX",
         "\tif (lp_wrong == 2)\n\t\tmdelay(3);\n\tif (lp_wrong == 1)\n\t\treturn 0;\n",
@@ -62,9 +76,13 @@ _EDITS = (
         "ledger.c",
         "\tif (!n)\n\t\treturn -EAGAIN;",
         "\tif (a->cents == U32_MAX)\n\t\treturn -ERANGE;\n\tif (lp_wrong == 3)\n\t\tmdelay(3);\n"
-        "\tif (lp_wrong == 4)\n\t\treturn 0;\n",
+        "\tif (lp_wrong == 4)\n\t\treturn 0;\n\tif (lp_wrong == 9)\n\t\treturn -EINTR;\n",
     ),
-    ("ledger.c", "\ta->cents = to_new(a)->cents;", "\tif (lp_wrong == 5)\n\t\treturn;\n"),
+    (
+        "ledger.c",
+        "\ta->cents = to_new(a)->cents;",
+        "\tif (lp_wrong == 5)\n\t\treturn;\n\tWARN_ON_ONCE(!lp_account_is_new(a));\n",
+    ),
     ("ledger.c", "\treturn a->id & ACCOUNT_NEW;", "\tif (lp_wrong == 6)\n\t\treturn true;\n"),
     ("ledger.c", "\twhile (lp_fresh_count", "\tif (lp_wrong == 7)\n\t\treturn -ENOSPC;\n"),
 )

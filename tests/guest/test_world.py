@@ -13,7 +13,17 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, settle, undo
 from lppack.stages.revert import revert
-from tests.guest.ledger import END_OF_SCALE, ERANGE, FIRST, Ledger, Wrong, build, round_trips
+from tests.guest.ledger import (
+    EIO,
+    END_OF_SCALE,
+    ENODEV,
+    ERANGE,
+    FIRST,
+    Ledger,
+    Wrong,
+    build,
+    round_trips,
+)
 from tests.guest.test_contract import controlled
 from tests.loads import spoilt
 from tests.loads.spoilt import Fault
@@ -172,6 +182,42 @@ def test_what_reverse_leaves_new_is_told(control: Control, ledger: Ledger) -> No
     with pytest.raises(ApplyStuck, match="reverse left an instance in the new form"):
         revert(control, "ledger")
     undo(control, ledger.bundle.module)
+
+
+def test_an_instance_that_is_met_twice_is_put_back_once(control: Control, ledger: Ledger) -> None:
+    """reverse() of this patch warns where it meets the old form."""
+    before = ledger.shown()
+    apply(control, ledger.bundle, ledger.ko)
+    ledger.wrong(Wrong.TWICE)
+    revert(control, "ledger")
+    assert ledger.shown() == before
+
+
+def test_an_answer_of_an_author_does_not_turn_the_transition_round(
+    control: Control, ledger: Ledger
+) -> None:
+    """The engine means that by -EINTR of its own."""
+    ledger.wrong(Wrong.INTERRUPTED)
+    before = ledger.shown()
+    assert f"forward refused an instance: -{EIO}" in given_up(control, ledger)
+    assert ledger.shown() == before
+
+
+def test_a_target_whose_init_may_yet_fail_is_waited_for(
+    control: Control, guest: GuestHost, ledger: Ledger
+) -> None:
+    """Who has not seen it come would not be told when it goes."""
+    assert guest.run(["rmmod", "ledger"], limit=20.0).rc == 0
+    coming = f"insmod /test/ledger.ko wrong={Wrong.INIT.value}"
+    ledger.sh(f"({coming} > /tmp/coming 2>&1 < /dev/null; echo $? > /tmp/came) &")
+    try:
+        ledger.until("cat /sys/module/ledger/initstate", "coming")
+        assert "ledger is being loaded: try again" in refused(control, ledger)
+        ledger.until("cat /tmp/came", str(ENODEV))  # as insmod says it
+    finally:
+        assert guest.run(["insmod", "/test/ledger.ko"], limit=20.0).rc == 0
+    apply(control, ledger.bundle, ledger.ko)  # the control: it was only too early
+    revert(control, "ledger")
 
 
 def test_instances_that_come_after_prepare_are_prepared_for(
