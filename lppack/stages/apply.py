@@ -25,7 +25,7 @@ from lppack.stages.status import PatchReport, report
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 _POLL = 0.2
 _FIRST_POLL = 0.02  # a transition may take some ms only
-_UNDO = 60.0  # seconds to put a target back
+_UNDO = 60.0  # seconds to put a target back; more where a transition may take more
 _UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
 
 
@@ -176,13 +176,14 @@ def unload(control: Control, module: str) -> bool:
 
 def undo(control: Control, module: str) -> PatchState:
     """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
+    limit = max(_UNDO, control.timeout)
     state = control.engine.state(module)
     converts = state.phase is Phase.PATCHED and state.info.get("transforms")
-    if converts and not stop_conversion(control, module, _UNDO):
+    if converts and not stop_conversion(control, module, limit):
         return state  # to unpatch now would wait in the kernel, with klp_mutex held
     if state.phase in (Phase.PATCHING, Phase.PATCHED):
         control.engine.reverse(module)
-    state, _ = settle(control, module, Phase.UNPATCHED, _UNDO)
+    state, _ = settle(control, module, Phase.UNPATCHED, limit)
     if state.phase is Phase.UNPATCHED:
         unload(control, module)
     return control.engine.state(module)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -240,6 +241,16 @@ def test_a_reversal_that_does_not_end_needs_a_person(
     assert MODULE in kernel.patches
     assert caught.value.hint == "go on with: lppack revert conn-limit --on fake"
     assert caught.value.report is not None
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(1.0, 60.0), (300.0, 300.0)])
+def test_the_way_back_has_as_long_as_the_way_there(
+    kernel: FakeKernel, host: FakeHost, timeout: float, seconds: float
+) -> None:
+    kernel.blocked = {True: (SLEEPER,), False: (SPINNER,)}
+    with pytest.raises(ApplyStuck):
+        apply(replace(control(host), timeout=timeout), bundle(), KO)
+    assert kernel.clock.now() == pytest.approx(timeout + seconds, abs=1.0)
 
 
 def test_a_module_that_someone_else_unloads(kernel: FakeKernel, host: FakeHost) -> None:
