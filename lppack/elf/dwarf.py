@@ -3,6 +3,7 @@
 stripped: layouts of structs, and the signatures of functions."""
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from lppack.errors import BuildFailed
 _BOOLEAN, _SIGNED = 2, (5, 6)
 _AGGREGATES = {"DW_TAG_structure_type": "struct", "DW_TAG_union_type": "union"}
 _QUALIFIERS = ("DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_restrict_type")
+
+#: elf(5), Elf64_Sym and Elf64_Rela; psABI x86-64, table 4.9: R_X86_64_64 and R_X86_64_32, S + A.
+_SYMBOL, _RELOCATION = struct.Struct("<IBBHQQ"), struct.Struct("<QQq")
+_PLACES = {1: struct.Struct("<Q"), 10: struct.Struct("<I")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -43,15 +48,33 @@ def compiled_types(module: bytes) -> Compiled:
         elf = ELFFile(io.BytesIO(module))
         if not elf.has_dwarf_info():
             raise BuildFailed("the module was compiled without debug information")
-        for unit in elf.get_dwarf_info().iter_CUs():
+        dwarf: Any = elf.get_dwarf_info(relocate_dwarf_sections=False)
+        _relocate(elf, dwarf.debug_info_sec.stream.getbuffer())
+        for unit in dwarf.iter_CUs():
             for entry in unit.iter_DIEs():
                 if entry.tag in _AGGREGATES and _names_a_whole(entry):
                     layouts[_layout(entry)] = None
                 elif entry.tag == "DW_TAG_subprogram" and _is_defined(entry):
                     signatures[_name(entry)] = _signature(entry)
-    except (DWARFError, ELFError, KeyError, ValueError) as error:
+    except (DWARFError, ELFError, LookupError, ValueError, struct.error) as error:
         raise BuildFailed(f"the module's debug information cannot be read: {error}") from None
     return Compiled(layouts=tuple(sorted(layouts)), signatures=tuple(sorted(signatures.items())))
+
+
+def _relocate(elf: Any, entries: memoryview) -> None:
+    """Applies the relocations of .debug_info, the one section that is read whose relocations count;
+    pyelftools would do all sections, entry by entry: a quarter of the time that a build takes."""
+    relocations = elf.get_section_by_name(".rela.debug_info")
+    if relocations is None:
+        return
+    symbols = elf.get_section(relocations["sh_link"]).data()
+    values = [value for *_, value, _ in _SYMBOL.iter_unpack(symbols)]
+    for offset, info, addend in _RELOCATION.iter_unpack(relocations.data()):
+        where = _PLACES.get(info & 0xFFFFFFFF)
+        if where is None:
+            raise ValueError(f"relocation type {info & 0xFFFFFFFF} in .debug_info")
+        value = values[info >> 32] + addend
+        where.pack_into(entries, offset, value & ((1 << 8 * where.size) - 1))
 
 
 # pyelftools has no types: an entry is a DIE.

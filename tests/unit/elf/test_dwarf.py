@@ -16,3 +16,19 @@ def test_a_module_without_debug_information() -> None:
 def test_no_elf_at_all() -> None:
     with pytest.raises(BuildFailed, match="cannot be read"):
         compiled_types(b"not ELF")
+
+
+@pytest.mark.parametrize(
+    ("relocation", "said"),
+    [
+        ((0, "_printk", 2, 0), "relocation type 2 in .debug_info"),
+        ((0, 77, 10, 0), "index out of range"),
+        ((16, "_printk", 10, 0), "pack_into requires"),
+    ],
+    ids=["another type", "no such symbol", "past the end"],
+)
+def test_a_relocation_that_cannot_be_applied(relocation: tiny_elf.Reloc, said: str) -> None:
+    parts = {".debug_info": bytes(16), ".debug_abbrev": b"\0"}
+    module = tiny_elf.module(parts=parts, relocations={".debug_info": [relocation]})
+    with pytest.raises(BuildFailed, match=said):
+        compiled_types(module)
