@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A builder runs a compiler somewhere; the same commands give the same bytes with each."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -95,4 +96,6 @@ def kbuild_argv(site: Site, kernel: Kernel, folder: str = "") -> tuple[str, ...]
         f"CC={site.compiler}",
         f"KCFLAGS={flags}",
         f"KAFLAGS={flags}",
+        f"-j{os.cpu_count() or 1}",
+        "-O",  # what one compiler says stays together
     )
