@@ -205,19 +205,26 @@ class Apt:
         for folder in ("lists/partial", "archives/partial", "sources.list.d"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         for name, text in self.texts.items():
-            store.write_atomic(self.home / "sources.list.d" / name, text.encode())
-        store.write_atomic(self.home / "status", b"")
+            _write(self.home / "sources.list.d" / name, text.encode())
+        _write(self.home / "status", b"")
         # apt.conf(5): APT_CONFIG is read first, then the machine's apt.conf.d, then Dir::Etc::main:
         # so ours comes last, and may clear the hooks. The machine's own main file is included.
         main = f'#include "{self._main}";' if self._main.is_file() else ""
         text = _CONFIGURATION.format(home=self.home, main=main)
-        store.write_atomic(self.home / "apt.conf", text.encode())
+        _write(self.home / "apt.conf", text.encode())
         first = f'Dir::Etc::main "{self.home}/apt.conf";\n'
-        store.write_atomic(self.home / "first.conf", first.encode())
+        _write(self.home / "first.conf", first.encode())
 
     def _run(self, argv: Sequence[str], *, limit: float = 60, cwd: Path | None = None) -> proc.Done:
         env = {"APT_CONFIG": str(self.home / "first.conf"), "TMPDIR": tempfile.gettempdir()}
         return proc.run(argv, limit=limit, cwd=cwd, env=env)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A file that is right already is left alone: apt makes its pkgcache.bin anew, in a second or
+    more, once a file that it was made of is newer."""
+    if not path.is_file() or path.read_bytes() != data:
+        store.write_atomic(path, data)
 
 
 def parse_policy(text: str) -> dict[str, str]:

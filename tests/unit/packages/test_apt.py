@@ -69,6 +69,20 @@ def test_lists_are_fetched_once_a_day_or_when_asked(etc: Path) -> None:
     assert apt.stamp not in (first, second)
 
 
+def test_what_apt_keeps_is_made_of_files_that_stay_as_they_are(etc: Path) -> None:
+    apt = Apt(etc=etc)
+
+    def times() -> dict[Path, int]:
+        files = [apt.home / "status", apt.home / "apt.conf", *apt.source_files()]
+        return {file: file.stat().st_mtime_ns for file in files}
+
+    before = times()
+    assert times() == before
+    (apt.home / "status").write_text("Package: not-ours")
+    assert times() != before
+    assert (apt.home / "status").read_text() == ""
+
+
 def test_old_lists_serve_where_no_new_ones_can_be_had(etc: Path) -> None:
     apt = Apt(etc=etc)
     apt.update()
