@@ -21,8 +21,8 @@ from lppack.errors import ManifestError
 from lppack.ids import Ids
 from lppack.model import Manifest, ObjectPatch, Plan, SourceTree
 from lppack.stages.generate import generate
+from lppack.stages.info import info_json
 from lppack.stages.load import load
-from lppack.stages.plan import info_json
 from lppack.stages.validate import validate
 from tests.unit import samples
 from tests.unit.samples import stubs

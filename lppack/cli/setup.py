@@ -7,9 +7,9 @@ import click
 
 from lppack import doctor as doctor_
 from lppack import pipeline, resources
-from lppack.cli.author import step_lines
 from lppack.cli.options import BUILDER
 from lppack.cli.output import FORMAT, note, progress, result
+from lppack.cli.trial import step_lines
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 
 

@@ -17,7 +17,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
 from lppack.resources import schema
-from lppack.stages.plan import fix_json
+from lppack.stages.info import fix_json
 from lppack.stages.validate import test_spec
 from lppack.store import write_atomic
 

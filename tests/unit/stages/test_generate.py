@@ -13,8 +13,8 @@ from lppack import resources
 from lppack.model import Effective, Fix, SourceTree, WorldTransform
 from lppack.rules.files import GENERATED
 from lppack.stages.generate import generate, write
+from lppack.stages.info import info_json
 from lppack.stages.load import load
-from lppack.stages.plan import info_json
 from tests.unit.c_text import string_after
 from tests.unit.samples import manifest, plan
 from tools import golden

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The verb test: a patch or a bundle goes through every step in a private guest."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, TIMEOUT
+from lppack.cli.output import FORMAT, note, progress, result
+from lppack.errors import AnswerIsNo, LppackError
+from lppack.stages.test import StepResult
+
+
+@click.command()
+@PATCH
+@KERNEL
+@ENGINE
+@MODE
+@BUILDER
+@TIMEOUT
+@FORMAT
+def test(
+    patch: Path,
+    kernel: str | None,
+    engine: str,
+    mode: str | None,
+    builder: str,
+    timeout: float,
+    format_: str,
+) -> None:
+    """Take a patch or a bundle through every step in a private guest.
+
+    The steps are before, patched, converted, reverted and unloaded; at each the checks of the
+    manifest are compared. What the guest did is held against what the simulator says of the patch.
+
+    \b
+    Example:
+      lppack test examples/proc-cmdline
+    """
+    run = pipeline.Trial(
+        patch, kernel=kernel, engine=engine, mode=mode, builder=builder, timeout=timeout
+    )
+    try:
+        with progress(f"testing {patch}") as tell:
+            for step in run.steps(tell):
+                tell("\n".join(step_lines(step)))
+        if not run.ok:
+            raise AnswerIsNo(
+                f"{run.title}: {run.failed_checks} checks failed",
+                hint=f"the guest's console: {run.console}",
+            )
+    except LppackError as error:
+        if run.bundle is not None:
+            error.report = test_json(run)
+        for line in simulator_lines(run) if format_ != "json" else ():
+            note(line)
+        raise
+    if format_ == "json":
+        result(test_json(run))
+    else:
+        click.echo(f"ok: {run.title}, {run.compared} checks")
+        for line in simulator_lines(run):
+            click.echo(line)
+        if not run.compared:
+            note("  hint: it loads and unloads; give `test: checks:`, see docs/authors.md")
+
+
+def step_lines(step: StepResult) -> list[str]:
+    """A step and the checks that failed in it, for people."""
+    if step.skipped:
+        return [f"  {step.step:<10} skipped: {step.skipped}"]
+    converted = f"  {step.converted} converted" if step.converted else ""
+    lines = [f"  {step.step:<10} {'ok' if step.ok else 'FAILED'}  {step.seconds:.1f} s{converted}"]
+    for check in step.checks:
+        if not check.ok:
+            lines.append(f"    $ {check.run.strip()}")
+            lines.append(f"    expected: {check.expect.strip()}")
+            lines.append(f"    got:      {check.got}")
+    return lines
+
+
+def simulator_lines(run: pipeline.Trial) -> list[str]:
+    """The simulator's verdict, and where the guest did otherwise, for people."""
+    if run.foreseen is None:
+        return []
+    said = f"simulator: {run.foreseen.verdict} in mode {run.foreseen.simulation.mode.name}"
+    if not run.differences:
+        return [f"{said}; the guest did as it says, in {len(run.steps_done)} steps"]
+    return [f"{said}; the guest did otherwise:", *(f"  {text}" for text in run.differences)]
+
+
+def test_json(run: pipeline.Trial) -> dict[str, Any]:
+    """What ``lppack test`` reports, also of a run that failed half-way."""
+    bundle = run.bundle
+    return {
+        "ok": run.ok,
+        "kernel": bundle.release if bundle else None,
+        "engine": bundle.engine.value if bundle else None,
+        "mode": bundle.mode.value if bundle else None,
+        "console": str(run.console) if run.console else None,
+        "simulator": run.foreseen
+        and {"verdict": run.foreseen.verdict.value, "differences": list(run.differences)},
+        "steps": [
+            {
+                "step": step.step.value,
+                "ok": step.ok,
+                "skipped": step.skipped,
+                "seconds": round(step.seconds, 2),
+                "converted": step.converted,
+                "checks": [
+                    {"run": c.run, "expect": c.expect, "got": c.got, "ok": c.ok}
+                    for c in step.checks
+                ],
+            }
+            for step in run.steps_done
+        ],
+    }
