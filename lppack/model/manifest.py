@@ -1,28 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The frozen values that pass between the stages."""
+"""What an author writes, once it was found right, and what follows from its names alone."""
 
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from lppack.abi import MODULE_LICENSES
-from lppack.consistency import EngineName, Mode, ModeName, Needs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
-    """One exact kernel on this machine's disk: what a patch is checked, built and run against."""
-
-    release: str  # as uname -r: "6.1.0-56-amd64"
-    version: str  # as uname -v: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
-    suite: str  # Debian suite whose compiler built it: "bookworm"
-    root: Path  # tree that holds boot/, lib/modules/, usr/src/ (root of the machine for "running")
-    image: Path  # vmlinuz
-    config: Path
-    modules: Path  # lib/modules/RELEASE
-    headers: Path  # usr/src/linux-headers-RELEASE; may be missing on disk in a hand-made tree
-    package: str | None = None  # Debian version of the package; None: not from a package
+from lppack.consistency import ModeName, Needs
 
 
 class Step(StrEnum):
@@ -40,13 +24,6 @@ class Effective(StrEnum):
 
     PATCHED = "patched"
     CONVERTED = "converted"
-
-
-class InliningCheck(StrEnum):
-    """Whether the debug package was asked for copies of functions inside others."""
-
-    CHECKED = "checked"
-    UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,173 +266,3 @@ def stable_id(*words: str) -> int:
 
 def module_name(series: str, version: int) -> str:
     return f"lppack_{series.replace('-', '_')}_{version}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """One thing that ``plan`` settled, and why."""
-
-    what: str
-    value: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Every decision; what comes after obeys."""
-
-    manifest: Manifest
-    kernel: Kernel
-    engine: EngineName
-    mode: Mode
-    compiler: str  # program that kbuild calls: "gcc-12"
-    anchor: ObjectPatch  # vmlinux, always there: the kernel runs no callback of an absent object
-    modules: tuple[ObjectPatch, ...]  # the objects that are modules
-    series_state: int  # klp_state id
-    states: tuple[State, ...]  # of the module, that of the series first
-    transform_states: tuple[tuple[str, int], ...]  # (transform, id of its klp_state)
-    shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
-    info: str  # JSON that the module shows as its parameter `info`
-    decisions: tuple[Decision, ...]
-    inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
-    clears_relocations: bool = False  # the kernel does, when a module goes
-    test_points: bool = False  # threads can be held at named places; only for tests
-
-    @property
-    def name(self) -> str:
-        return self.manifest.name
-
-    @property
-    def version(self) -> int:
-        return self.manifest.version
-
-    @property
-    def module(self) -> str:
-        return self.manifest.module
-
-    @property
-    def by_engine(self) -> bool:
-        """Moved by lppack_engine.ko, which the bundle then holds too."""
-        return self.engine is EngineName.CONSISTENCY
-
-    @property
-    def engine_mode(self) -> str:
-        """The mode as enum lpe_mode of kmod/engine/lppack_engine.h has it."""
-        return f"LPE_{self.mode.name.name}"
-
-    @property
-    def counts(self) -> bool:
-        """Calls of replaced functions are counted, by wrappers in the module."""
-        return self.mode.name is ModeName.REFCOUNT
-
-    @property
-    def target_modules(self) -> tuple[str, ...]:
-        """Modules whose data is transformed."""
-        return tuple(dict.fromkeys(t.object for t in self.manifest.transforms if t.object))
-
-    @property
-    def patched(self) -> tuple[ObjectPatch, ...]:
-        """Every object, vmlinux first."""
-        return (self.anchor, *self.modules)
-
-    @property
-    def resolved(self) -> tuple[tuple[str, SymbolUse], ...]:
-        """(object, symbol) of all that the kernel resolves by livepatch relocations."""
-        return tuple(
-            (entry.name or "vmlinux", symbol) for entry in self.patched for symbol in entry.resolved
-        )
-
-    def slots_of(self, entry: ObjectPatch) -> tuple[SymbolUse | FunctionPatch, ...]:
-        """lppack_engine.ko looks the functions up by itself, before it hooks the first."""
-        return entry.symbols if self.by_engine and entry.slots else entry.slots
-
-    @property
-    def with_slots(self) -> tuple[ObjectPatch, ...]:
-        return tuple(entry for entry in self.modules if entry.slots)
-
-    @property
-    def module_license(self) -> str:
-        """As MODULE_LICENSE takes it."""
-        return MODULE_LICENSES[self.manifest.license]
-
-    @property
-    def converts(self) -> bool:
-        """In phase 2: TRANSFORM_ON_ACCESS."""
-        return bool(self.manifest.transforms)
-
-    @property
-    def replace(self) -> bool:
-        """A cumulative patch: the kernel's replace, which removes every other live patch."""
-        return bool(self.manifest.replaces)
-
-    @property
-    def newest_shadows(self) -> tuple[tuple[ShadowVariable, int], ...]:
-        return tuple((var, id_) for var, id_ in self.shadows if var.newest)
-
-    def older_shadows_of(self, transform: str) -> tuple[tuple[ShadowVariable, int], ...]:
-        """What an earlier version has left; it goes when the instance gets our form."""
-        of = (entry for entry in self.shadows if entry[0].transform == transform)
-        return tuple(entry for entry in of if not entry[0].newest)
-
-    @property
-    def objects(self) -> tuple[str, ...]:
-        """What kbuild links: generated files, then the author's, in order."""
-        ours = ["lp_glue.o", "lp_series.o"]
-        ours += ["lp_slots.o"] if self.with_slots else []
-        ours += ["lp_count.o"] if self.counts else []
-        ours += ["lp_convert.o"] if self.converts else []
-        ours += ["lp_world.o"] if self.manifest.world else []
-        ours += ["lp_test_point.o"] if self.test_points else []
-        return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
-
-    def shadow_ids_of(self, transform: str) -> tuple[tuple[str, int], ...]:
-        """(name, id) of the shadow variables that ``transform`` allows to be made."""
-        return tuple((var.name, id_) for var, id_ in self.shadows if var.transform == transform)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTree:
-    """What kbuild will see: text by relative path, and files to be copied."""
-
-    plan: Plan
-    files: tuple[tuple[str, str], ...]  # (relative path, text), sorted
-    copies: tuple[tuple[str, Path], ...]  # (relative path, the author's file), sorted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """Built and stripped; ``work`` keeps the sources, the log and reproduce.sh."""
-
-    plan: Plan
-    ko: Path
-    engine: Path | None  # lppack_engine.ko; None: the kernel's own engine moves it
-    targets: tuple[Path, ...]  # test modules, built from target/
-    programs: tuple[Path, ...]  # static user programs of the tests
-    provenance: tuple[tuple[str, str], ...]
-    seconds: float
-    cached: bool
-    work: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
-    """A bundle on disk that was read and found whole."""
-
-    path: Path
-    series: str
-    version: int
-    module: str
-    release: str
-    kernel_version: str
-    engine: EngineName
-    mode: ModeName
-    converts: bool  # in phase 2
-    world: bool = False  # its data is transformed in the stop that flips
-    module_sha256: str
-    engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed
-    provenance: tuple[tuple[str, str], ...]
-    functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
-    signed: bool = False  # has the mark of a signature at its end
-    replaces: tuple[str, ...] = ()  # series whose live patches it takes the place of
-    fixes: tuple[Fix, ...]
-    test: TestSpec

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The frozen values that pass between the stages."""
+
+from lppack.model.bundle import Bundle, Module
+from lppack.model.kernel import Kernel
+from lppack.model.manifest import (
+    Check,
+    Counts,
+    Effective,
+    Fix,
+    FunctionPatch,
+    Hooks,
+    Manifest,
+    ObjectPatch,
+    ShadowVariable,
+    State,
+    Step,
+    SymbolUse,
+    TestSpec,
+    TransformPatch,
+    Visits,
+    Workload,
+    WorldTransform,
+    module_name,
+    stable_id,
+)
+from lppack.model.plan import Decision, InliningCheck, Plan, SourceTree
+
+__all__ = [
+    "Bundle",
+    "Check",
+    "Counts",
+    "Decision",
+    "Effective",
+    "Fix",
+    "FunctionPatch",
+    "Hooks",
+    "InliningCheck",
+    "Kernel",
+    "Manifest",
+    "Module",
+    "ObjectPatch",
+    "Plan",
+    "ShadowVariable",
+    "SourceTree",
+    "State",
+    "Step",
+    "SymbolUse",
+    "TestSpec",
+    "TransformPatch",
+    "Visits",
+    "Workload",
+    "WorldTransform",
+    "module_name",
+    "stable_id",
+]
