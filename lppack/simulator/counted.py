@@ -10,7 +10,6 @@ they look is noticed: they are asked once for all states that they cannot tell a
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,24 +67,6 @@ class _Answer:
     steps: Sequence[Moved | Turned]
 
 
-class _Answers:
-    """Of one thread, or of the engine, by the set of the others' local states."""
-
-    def __init__(self) -> None:
-        self._by_pattern: dict[int, _Answer] = {}
-        self._given: list[_Answer] = []
-
-    def at(self, pattern: int, ask: Callable[[int], _Answer]) -> _Answer:
-        if pattern not in self._by_pattern:
-            known = (given for given in self._given if pattern & given.looked == given.found)
-            answer = next(known, None)
-            if answer is None:
-                answer = ask(pattern)
-                self._given.append(answer)
-            self._by_pattern[pattern] = answer
-        return self._by_pattern[pattern]
-
-
 class _Cell:
     """All states with one kernel."""
 
@@ -93,7 +74,7 @@ class _Cell:
         self.kernel = kernel
         self.fields: dict[Thread, int] = {}  # local state: where its number stands in a code
         self.todo: list[Codes] = []
-        self.answers: dict[Thread | None, _Answers] = {}  # None: of the engine
+        self.answers: dict[Thread | None, list[_Answer]] = {}  # None: of the engine
         self.alone = 0  # bits of local states that were observed
         self.crowds: set[int] = set()  # sets of profiles that were observed
         #: What can be observed of a thread among others: bits of the local states that have it.
@@ -142,7 +123,9 @@ class _Cell:
 def _distinct(codes: Codes) -> Codes:
     """Sorted, each once; numpy's own unique() hashes, which takes longer here."""
     codes = np.sort(codes)
-    return codes[np.append(True, codes[1:] != codes[:-1])] if len(codes) else codes
+    first = np.ones(len(codes), dtype=bool)
+    np.not_equal(codes[1:], codes[:-1], out=first[1:])
+    return codes[first]
 
 
 class _Search:
@@ -205,14 +188,19 @@ class _Search:
 
     def _each(self, cell: _Cell, codes: Codes, others: Codes, t: Thread | None) -> None:
         """What ``t``, or the engine, may do, and who else is there."""
-        answers = cell.answers.setdefault(t, _Answers())
-        ask = partial(self._ask, cell, t)
-        given = {id(a): a for p in _distinct(others).tolist() for a in [answers.at(p, ask)]}
-        for answer in given.values():
-            if answer.steps:
-                there = codes[others & answer.looked == answer.found] if answer.looked else codes
+        answers = cell.answers.setdefault(t, [])
+        tried = 0
+        while len(codes):
+            if tried == len(answers):
+                answers.append(self._ask(cell, t, int(others[0])))
+            answer = answers[tried]
+            tried += 1
+            fits = others & answer.looked == answer.found
+            there = codes[fits]
+            if len(there):
                 for step in answer.steps:
                     self._step(cell, there, t, step)
+                codes, others = codes[~fits], others[~fits]
 
     def _ask(self, cell: _Cell, t: Thread | None, pattern: int) -> _Answer:
         k, named = cell.kernel, cell.named(pattern)
@@ -261,9 +249,10 @@ class _Search:
             digit = (1 << self._bits) - 1
             moved = [(shift, target.shift(each(t))) for t, shift in list(cell.fields.items())]
             codes = target.fits(codes)
-            made = np.zeros(len(codes), dtype=codes.dtype)
+            made = codes & sum(digit << shift for shift, to in moved if shift == to)
             for shift, to in moved:
-                made += (codes >> shift & digit) << to
+                if shift != to:
+                    made += (codes >> shift & digit) << to
         added = sum(1 << target.shift(t) for t in more)
         target.todo.append(target.fits(made) + added)
 
