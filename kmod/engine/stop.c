@@ -18,7 +18,7 @@
 #include "internal.h"
 #include "lppack_trace.h"
 
-/* In a stop. Every thread and every idle task that does not run this body; stops at a false. */
+/* In a stop. All threads and idle tasks but the stoppers, also after a false: blockers are told. */
 bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
 {
 	struct task_struct *group, *task;
