@@ -3,19 +3,21 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lppack import pipeline
-from lppack.cli import sample as sampled
 from lppack.cli.options import PATCH
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
 from lppack.consistency import ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.simulator.observe import Seen
-from lppack.stages.sample import Sampled
 from lppack.stages.simulate import Simulation
+
+if TYPE_CHECKING:
+    from lppack.stages.sample import Sampled
 
 
 @click.command()
@@ -117,7 +119,7 @@ def simulate(
         return
     every_mode = [name.value for name in ModeName]
 
-    def draw(modes: list[str]) -> tuple[Sampled, ...]:
+    def draw(modes: list[str]) -> "tuple[Sampled, ...]":
         return pipeline.sample_patch(
             patch,
             modes,
@@ -134,6 +136,8 @@ def simulate(
         pipeline.write_report(compared, report, draw(every_mode) if sample else ())
         note(f"written: {report}")
     if sample:
+        from lppack.cli import sample as sampled
+
         drawn = draw(every_mode if compare else [mode] if mode else [])
         sampled.show(patch, drawn, compare=compare, format_=format_)
     elif compared is None:

@@ -4,14 +4,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lppack.builders.protocol import Builder
 from lppack.model import Bundle, Plan, SourceTree
 from lppack.proc import Say
-from lppack.stages.sign import Signer, sign
+
+if TYPE_CHECKING:
+    from lppack.builders.protocol import Builder
+    from lppack.stages.sign import Signer
 
 
-def open_builder(name: str, on_line: Say) -> Builder:
+def open_builder(name: str, on_line: Say) -> "Builder":
     """``docker`` or ``host``."""
     if name == "host":
         from lppack.builders.host import HostBuilder
@@ -53,13 +56,14 @@ def make_bundle(
     builder: str,
     on_line: Say,
     released: Sequence[tuple[str, str]] = (),
-    signer: Signer | None = None,
+    signer: "Signer | None" = None,
 ) -> Built:
     """generate, build, link, sign if there is a signer, bundle."""
     from lppack.stages.build import build
     from lppack.stages.bundle import bundle, read
     from lppack.stages.generate import generate
     from lppack.stages.link import link
+    from lppack.stages.sign import sign
 
     tree = generate(plan)
     module = link(build(tree, open_builder(builder, on_line)))

@@ -2,13 +2,16 @@
 """What is known of a patch before anything is built."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lppack.document import Document
 from lppack.errors import ManifestError, Problem
 from lppack.ids import Ids
 from lppack.model import Plan
 from lppack.proc import Say
-from lppack.stages.inspect import Inspection, inspect
+
+if TYPE_CHECKING:
+    from lppack.stages.inspect import Inspection
 
 
 def problems_of(
@@ -114,8 +117,9 @@ def check_release(plan: Plan, *, inlining_unchecked: bool) -> tuple[tuple[str, s
     return release(plan, inlining_unchecked=inlining_unchecked)
 
 
-def inspect_file(path: Path, kernel: str | None) -> Inspection:
+def inspect_file(path: Path, kernel: str | None) -> "Inspection":
     """inspect; with a kernel also what that says."""
     from lppack.packages.kernels import resolve
+    from lppack.stages.inspect import inspect
 
     return inspect(path, resolve(kernel, ()) if kernel else None)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 from lppack import store
 from lppack.errors import ApplyReversed, ConsoleFault, LostHost
-from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel, Manifest, Step
 from lppack.pipeline.build import make_bundle
 from lppack.pipeline.check import make_plan
 from lppack.pipeline.guests import initramfs_for
 from lppack.proc import Say
-from lppack.stages.apply import Control
-from lppack.stages.test import StepResult
 
 if TYPE_CHECKING:
+    from lppack.hosts.guest import GuestHost
     from lppack.stages.foresee import Foreseen
+    from lppack.stages.test import StepResult
 
 
 class Trial:
@@ -75,7 +74,7 @@ class Trial:
             return ()
         return tuple(self.foreseen.differences(self.steps_done, reversed_=self._reversed))
 
-    def steps(self, say: Say) -> Iterator[StepResult]:
+    def steps(self, say: Say) -> "Iterator[StepResult]":
         """Yields each step when it is done. Raises whatever any stage raises."""
         from lppack.hosts.guest import boot
         from lppack.stages.bundle import extract
@@ -138,8 +137,9 @@ class Trial:
         self.bundle = built.bundle
         return plan.manifest, plan.kernel
 
-    def _run(self, host: GuestHost, files: Path, say: Say) -> Iterator[StepResult]:
+    def _run(self, host: "GuestHost", files: Path, say: Say) -> "Iterator[StepResult]":
         from lppack.engines.kernel import KernelEngines
+        from lppack.stages.apply import Control
         from lppack.stages.test import test
 
         assert self.bundle is not None

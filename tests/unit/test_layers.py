@@ -2,8 +2,12 @@
 """Imports go one way: from the command line down to errors."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import lppack
 
@@ -76,3 +80,23 @@ def test_only_the_command_line_prints_or_exits() -> None:
 def test_kernel_paths_stand_in_abi_alone() -> None:
     holders = [f.name for f in ROOT.rglob("*.py") if "/sys/kernel/livepatch" in f.read_text()]
     assert holders == ["abi.py"]
+
+
+#: A third of a second each, or more; simulate answers within two.
+HEAVY = {"docker", "elftools", "jinja2", "tree_sitter"}
+
+
+def loaded_by(module: str) -> set[str]:
+    """What of HEAVY is loaded with ``module``, in an interpreter of its own."""
+    asked = f"import sys, {module}; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    return HEAVY.intersection(said.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["lppack.pipeline", "lppack.cli.simulate"])
+def test_what_is_heavy_is_imported_where_it_is_used(module: str) -> None:
+    assert loaded_by(module) == set()
+
+
+def test_a_heavy_import_is_seen() -> None:
+    assert "elftools" in loaded_by("lppack.stages.inspect")
