@@ -99,4 +99,4 @@ def test_what_is_heavy_is_imported_where_it_is_used(module: str) -> None:
 
 
 def test_a_heavy_import_is_seen() -> None:
-    assert "elftools" in loaded_by("lppack.stages.inspect")
+    assert "elftools" in loaded_by("lppack.hosts.initramfs")
