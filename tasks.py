@@ -35,7 +35,8 @@ def check(c: Context) -> None:
 def test(c: Context) -> None:
     """What CI runs: every test, containers and guests included; a skip is a failure."""
     c.run(f"{_PYTHON} -m lppack doctor --fix --yes --host-builder")
-    c.run(f"{_PYTHON} -m pytest")
+    # QEMU emulates a guest in one thread: two tests at a time, and each file's in one process.
+    c.run(f"{_PYTHON} -m pytest -n 2 --dist loadfile --no-loadscope-reorder")
 
 
 @task(setup)

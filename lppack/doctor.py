@@ -222,7 +222,9 @@ def _install_command(packages: Iterable[str]) -> str:
 
 
 def _install(packages: Sequence[str], say: Say, machine: Machine) -> None:
+    # Another apt-get, such as that of unattended-upgrades, is waited for.
     command = ["env", "DEBIAN_FRONTEND=noninteractive", *_install_command(packages).split()]
+    command += ["-o", "DPkg::Lock::Timeout=300"]
     say(f"installing {', '.join(packages)}: {_install_command(packages)}")
     # Empty or old package lists are the usual reason for a failure.
     if not (done := machine.run(command, limit=900)).ok:

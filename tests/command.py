@@ -53,9 +53,9 @@ def heed_ctrl_c() -> None:
 
 
 def interrupted(
-    *words: str | Path, when: Callable[[], bool], cwd: Path = ROOT, limit: float = 180.0
+    *words: str | Path, when: Callable[[int], bool], cwd: Path = ROOT, limit: float = 180.0
 ) -> Ran:
-    """Sends SIGINT once ``when`` holds, as Ctrl-C does."""
+    """Sends SIGINT once ``when`` holds of its process, as Ctrl-C does."""
     process = subprocess.Popen(
         [sys.executable, "-m", "lppack", *map(str, words)],
         cwd=cwd,
@@ -67,7 +67,7 @@ def interrupted(
     )
     try:
         end = time.monotonic() + limit
-        while not when():
+        while not when(process.pid):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the moment to interrupt never came"
             time.sleep(0.1)

@@ -152,7 +152,7 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     terminal.type("lppack guest shell held 'echo wait web > /proc/conn &'")
     os.environ["XDG_RUNTIME_DIR"] = env["XDG_RUNTIME_DIR"]
     try:
-        ran = interrupted("apply", bundle, *on, when=lambda: phase() == "patching")
+        ran = interrupted("apply", bundle, *on, when=lambda _pid: phase() == "patching")
     finally:
         del os.environ["XDG_RUNTIME_DIR"]
     assert ran.rc == 130, ran.err
@@ -190,7 +190,7 @@ def test_ctrl_c_while_a_guest_starts_leaves_none(terminal: Terminal) -> None:
     folder = Path(terminal.env["XDG_RUNTIME_DIR"])
     try:
         ran = interrupted(
-            "guest", "start", "brief", when=lambda: bool(list(folder.rglob("console.log")))
+            "guest", "start", "brief", when=lambda _pid: bool(list(folder.rglob("console.log")))
         )
     finally:
         del os.environ["XDG_RUNTIME_DIR"]

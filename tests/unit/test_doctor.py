@@ -76,6 +76,7 @@ class FakeMachine:
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
         command = " ".join(argv).removeprefix("env DEBIAN_FRONTEND=noninteractive ")
+        command = command.removesuffix(" -o DPkg::Lock::Timeout=300")
         self.ran.append(command)
         ok = True
         if command == "apt-get update":
