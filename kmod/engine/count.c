@@ -80,7 +80,8 @@ static int lpe_look(void *data)
 		return -EAGAIN;
 	}
 	patch->unseen = 0;
-	patch->stats.lost += lost;
+	if (lost > 0)
+		patch->stats.lost += lost;
 	atomic_long_and(LPE_ARMED | LPE_IN_NEW, word);
 	lpe_switch_if_last(patch->counter, atomic_long_read(word));
 	return 0;

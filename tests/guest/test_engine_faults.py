@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lppack import abi
 from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
@@ -156,6 +157,42 @@ def test_a_visit_that_is_counted_after_it_found_its_universe_is_seen(
 
     for control in controlled(guest, EngineName.CONSISTENCY):
         assert any(mixed(control) for _ in range(TRIES if mixes else 1)) is mixes
+
+
+#: As if many threads that were given up for dead ended their visits after all: more than there are.
+LEAVES_TOO_OFTEN = Mutation(
+    "lp_count.c",
+    "\tlpe_leave(&lp_counter);\n\treturn result;",
+    "\t{\n\t\tstatic atomic_t once = ATOMIC_INIT(0);\n\n"
+    "\t\tif (!atomic_xchg(&once, 1))\n"
+    "\t\t\tatomic_long_sub(1000 * LPE_VISIT, &lp_counter.word);\n\t}\n"
+    "\tlpe_leave(&lp_counter);\n\treturn result;",
+)
+
+
+def test_a_count_below_zero_is_put_right(
+    guest: GuestHost, victim: Victim, kernel: Kernel, tmp_path: Path
+) -> None:
+    bundle, files = spoilt_patch(
+        VICTIM / "visits.yaml",
+        kernel,
+        tmp_path,
+        LEAVES_TOO_OFTEN,
+        engine="consistency",
+        mode="refcount",
+    )
+    module = bundle.module
+    for control in controlled(guest, EngineName.CONSISTENCY):
+        with victim.under(LOADS["sleep"]):
+            control.engine.load(module, files / f"{module}.ko")
+            settle_in(control, module, Phase.PATCHED)
+            told = guest.read(f"{abi.ENGINE_PATCHES}/{module}/statistics")
+            assert "\nlost 0\n" in told
+            control.engine.reverse(module)
+            settle_in(control, module, Phase.UNPATCHED)
+            assert unload(control, module)
+    assert "have died" not in guest.run(["dmesg"], limit=30.0).out
+    victim.tell("old")
 
 
 #: In lp_track() of templates/module/lp_convert.c.j2.
