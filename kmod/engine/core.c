@@ -18,6 +18,7 @@
 #include <linux/sysfs.h>
 #include <linux/wait.h>
 
+#include "faults.h"
 #include "patch.h"
 
 #define CREATE_TRACE_POINTS
@@ -66,6 +67,7 @@ static void lpe_move(struct kthread_work *work)
 
 	for (;;) {
 		lpe_run(patch);
+		lpe_test_point(LPE_AT_END);
 		pr_debug("'%s': completing %s transition\n", patch->klp->mod->name,
 			 patch->target == LPE_NEW ? "patching" : "unpatching");
 		mutex_lock(&lpe_lock);

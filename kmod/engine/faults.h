@@ -30,6 +30,7 @@ enum lpe_point {
 	LPE_AT_ENTRY,		/* the entry of the thread was found, and was not read yet */
 	LPE_IN_WORK,		/* at the border, and not yet in the other universe */
 	LPE_AT_FLIP,		/* in the stop: all have left, and the word is not written yet */
+	LPE_AT_END,		/* all have switched, and the transition can still turn round */
 };
 
 #ifdef LPE_TEST

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
-from lppack.stages.apply import settle, unload
 from tests.conformance.draw import ends_badly, inside_at_apply
 from tests.conformance.memory import InMemory
-from tests.conformance.real import Agreement, InGuest, both, loaded, play_real
-from tests.conformance.story import Record, Step, Story, play, side_by_side
+from tests.conformance.real import Agreement, both, loaded, play_real
+from tests.conformance.story import Record, Story, play, side_by_side
 from tests.conformance.told import AT_THE_BORDER, BY_KERNEL, BY_THREAD, ON_ACCESS
 from tests.loads.driver import Patch
 from tests.loads.matrix import ENGINES, build_from
@@ -146,22 +144,3 @@ def spoilt(told: list[Agreement], fault: str) -> list[str]:
 
 def _simulated(agreement: Agreement, fault: str) -> Record:
     return play(agreement.story, InMemory(agreement.story.mode, mutated(fault)))
-
-
-@pytest.mark.parametrize("mode", [HYBRID, KPATCH])
-def test_who_turns_round_when_all_have_just_left_is_heard(
-    guest: GuestHost,
-    gates: GuestHost,
-    patches: Patches,
-    mode: ModeName,
-) -> None:
-    world = InGuest(gates, ENGINES[CONSISTENCY](gates), patches[CONSISTENCY, mode])
-    c, module = world.control, world.bundle.module
-    for _ in range(3):
-        world.lead(Step("T3", "call", "f"))
-        c.engine.load(module, world.ko)
-        world.lead(Step("T3", "return"))
-        c.engine.reverse(module)
-        assert settle(c, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
-        assert unload(c, module)
-    world.clean()

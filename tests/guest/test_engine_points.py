@@ -2,6 +2,7 @@
 """Threads are caught at the worst places of lppack's engine, in a guest with full preemption, where
 they can be switched out there."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
+from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
+from lppack.stages.apply import settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
 from tests.command import EXAMPLES
@@ -109,6 +112,28 @@ def test_who_is_there_when_it_is_turned_round_mixes_nothing(
         row = turn_round(control, victim, patches[mode], mode, LOADS["loop"], times=2)
         assert used.dwelt() > 0, "somebody was there"
     assert list(faults(row, mode_named(mode))) == []
+
+
+@pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KPATCH])
+def test_who_turns_it_round_when_all_have_just_left_is_heard(
+    guest: GuestHost,
+    victim: Victim,
+    engine: Path,
+    patches: dict[ModeName, Patch],
+    mode: ModeName,
+) -> None:
+    patch = patches[mode]
+    module = patch.bundle.module
+    point = Point.AT_END
+    with spoilt.spoilt(guest, engine, point=point, dwell_us=5_000_000) as (control, used):
+        control.engine.load(module, patch.ko)
+        until = time.monotonic() + 60
+        while not used.dwelt():
+            assert time.monotonic() < until
+        control.engine.reverse(module)
+        assert control.engine.state(module).phase is Phase.PATCHING, "it was asked in time"
+        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert unload(control, module)
 
 
 def test_whoever_forgets_those_in_the_call_is_seen(

@@ -47,6 +47,7 @@ class Point(IntEnum):
     AT_ENTRY = 3
     IN_WORK = 4
     AT_FLIP = 5
+    AT_END = 6
 
 
 def make(kernel: Kernel, folder: Path) -> Path:
