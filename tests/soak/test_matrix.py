@@ -3,15 +3,16 @@
 bears; by hand: invoke soak matrix. Also with full preemption, where a thread can be switched out
 anywhere. A part of it: pytest tests/soak/test_matrix.py -k "debian12 and voluntary and kgraft"."""
 
+import math
 import sys
 
 import pytest
 
 from lppack.packages.kernels import resolve
 from tests.loads.driver import LOADS
-from tests.loads.matrix import MODES_BY_NAME, PLAIN, Setup, run
+from tests.loads.matrix import MODES_BY_NAME, PLAIN, Setup, patches_for, run
 
-#: Of each mode and patch, over all loads.
+#: Of each engine in each mode, over all loads and patches.
 FLIPS = 200
 
 
@@ -24,9 +25,10 @@ FLIPS = 200
     "pattern", ["6.1.0-*-amd64", "6.12.*+deb13-amd64"], ids=["debian12", "debian13"]
 )
 def test_the_matrix(pattern: str, setup: Setup, mode: str) -> None:
+    cells = len(LOADS) * len(patches_for(MODES_BY_NAME[mode]))
     _, found = run(
         resolve(None, (pattern,)),
-        flips=-(-FLIPS // len(LOADS) // 2) * 2,
+        flips=math.ceil(FLIPS / cells / 2) * 2,  # there and back
         loads=list(LOADS),
         modes=[mode],
         setup=setup,
