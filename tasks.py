@@ -10,6 +10,9 @@ from invoke.tasks import task
 # The interpreter of this virtual environment, also where it was not activated.
 _PYTHON = sys.executable
 
+# Two tests at a time, and each file's in one process: QEMU emulates a guest in one thread.
+_BESIDE = "-n 2 --dist loadfile --no-loadscope-reorder"
+
 
 @task
 def setup(c: Context) -> None:
@@ -28,15 +31,14 @@ def lint(c: Context) -> None:
 @task(lint)
 def check(c: Context) -> None:
     """Lint, types and fast tests: no Docker engine, no guest, nothing slow."""
-    c.run(f"{_PYTHON} -m pytest -q -m 'not docker and not guest and not slow'")
+    c.run(f"{_PYTHON} -m pytest -q {_BESIDE} -m 'not docker and not guest and not slow'")
 
 
 @task(lint)
 def test(c: Context) -> None:
     """What CI runs: every test, containers and guests included; a skip is a failure."""
     c.run(f"{_PYTHON} -m lppack doctor --fix --yes --host-builder")
-    # QEMU emulates a guest in one thread: two tests at a time, and each file's in one process.
-    c.run(f"{_PYTHON} -m pytest -n 2 --dist loadfile --no-loadscope-reorder")
+    c.run(f"{_PYTHON} -m pytest {_BESIDE}")
 
 
 @task(setup)
