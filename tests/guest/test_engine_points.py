@@ -136,11 +136,19 @@ def test_who_turns_it_round_when_all_have_just_left_is_heard(
         assert unload(control, module)
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault.NO_CALL_CHECK, Fault.NO_END_CHECK], ids=lambda one: one.name.lower()
+)
 def test_whoever_forgets_those_in_the_call_is_seen(
-    guest: GuestHost, victim: Victim, engine: Path, patches: dict[ModeName, Patch]
+    guest: GuestHost,
+    victim: Victim,
+    engine: Path,
+    patches: dict[ModeName, Patch],
+    fault: Fault,
 ) -> None:
     """The control: a call that has its universe and is not there yet must count as inside. So few
-    that often one of them is there and all others are outside."""
+    that often one of them is there and all others are outside. A dwelling thread reads the clock,
+    by a branch where 6.1's stacks end when it is preempted there."""
     few = replace(LOADS["loop"], visitors=3, in_flight=1)
     patch = patches[ModeName.KPATCH]
 
@@ -153,7 +161,7 @@ def test_whoever_forgets_those_in_the_call_is_seen(
         return row.mixed + row.together + row.wrong
 
     assert seen(Fault.NONE) == 0
-    assert any(seen(Fault.NO_CALL_CHECK) for _ in range(10))
+    assert any(seen(fault) for _ in range(10))
 
 
 @pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.KGRAFT])

@@ -109,6 +109,7 @@ def run(
     flips: int,
     loads: Sequence[str],
     modes: Sequence[str],
+    engines: Sequence[EngineName] = tuple(ENGINES),
     setup: Setup = PLAIN,
     say: Callable[[str], None],
 ) -> tuple[list[Row], list[str]]:
@@ -126,7 +127,7 @@ def run(
             built = [
                 (engine, mode, build(patch, kernel, engine, mode, Path(name)))
                 for engine, mode in cells()
-                if mode.name in modes
+                if mode.name in modes and engine in engines
                 for patch in patches_for(mode)
             ]
             initramfs = pipeline.initramfs_for(kernel, "docker")

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: MIT
 """tests/guest/test_loads.py at length, in a guest for each mode, with each patch that the mode
 bears; by hand: invoke soak matrix. Also with full preemption, where a thread can be switched out
-anywhere. A part of it: pytest tests/soak/test_matrix.py -k "debian12 and voluntary and kgraft"."""
+anywhere. A part of it: pytest tests/soak/test_matrix.py -k "debian12 and voluntary and consistency-kgraft"."""
 
 import math
 import sys
 
 import pytest
 
+from lppack.consistency import EngineName, Mode
 from lppack.packages.kernels import resolve
 from tests.loads.driver import LOADS
-from tests.loads.matrix import MODES_BY_NAME, PLAIN, Setup, patches_for, run
+from tests.loads.matrix import PLAIN, Setup, cells, patches_for, run
 
 #: Of each engine in each mode, over all loads and patches.
 FLIPS = 200
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("mode", MODES_BY_NAME)
+@pytest.mark.parametrize(
+    ("engine", "mode"), [pytest.param(*cell, id=f"{cell[0]}-{cell[1].name}") for cell in cells()]
+)
 @pytest.mark.parametrize(
     "setup", [PLAIN, Setup(words=("preempt=full",))], ids=["voluntary", "full"]
 )
 @pytest.mark.parametrize(
     "pattern", ["6.1.0-*-amd64", "6.12.*+deb13-amd64"], ids=["debian12", "debian13"]
 )
-def test_the_matrix(pattern: str, setup: Setup, mode: str) -> None:
-    cells = len(LOADS) * len(patches_for(MODES_BY_NAME[mode]))
+def test_the_matrix(pattern: str, setup: Setup, engine: EngineName, mode: Mode) -> None:
+    count = len(LOADS) * len(patches_for(mode))
     _, found = run(
         resolve(None, (pattern,)),
-        flips=math.ceil(FLIPS / cells / 2) * 2,  # there and back
+        flips=math.ceil(FLIPS / count / 2) * 2,  # there and back
         loads=list(LOADS),
-        modes=[mode],
+        modes=[mode.name],
+        engines=[engine],
         setup=setup,
         say=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
     )
