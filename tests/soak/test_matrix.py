@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tests/guest/test_loads.py at length, in a guest for each mode, with each patch that the mode
 bears; by hand: invoke soak matrix. Also with full preemption, where a thread can be switched out
-anywhere. A part of it: pytest tests/soak/test_matrix.py -k "debian12 and voluntary and consistency-kgraft"."""
+anywhere. A part of it: pytest tests/soak/test_matrix.py -k "debian12-voluntary-consistency"."""
 
 import math
 import sys
