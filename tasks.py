@@ -42,10 +42,10 @@ def test(c: Context) -> None:
 
 
 @task(setup)
-def soak(c: Context, name: str = "") -> None:
-    """The same stories with big numbers, by hand; NAME is in tests/soak: rounds, matrix, debug."""
+def soak(c: Context, name: str) -> None:
+    """The same stories with big numbers, by hand; NAME is in tests/soak (matrix, debug), or all."""
     place = Path("tests/soak")
-    if name:
+    if name != "all":
         place /= name if (place / name).is_dir() else f"test_{name}.py"
     c.run(f"{_PYTHON} -m pytest {place}")
 
@@ -64,8 +64,8 @@ def matrix(c: Context, flips: int = 4, kernel: str = "", debug: bool = False) ->
 
 
 @task
-def bench(c: Context, name: str = "facts") -> None:
-    """Measure, and compare with the limits: facts, sample, calls, explore, finish."""
+def bench(c: Context, name: str) -> None:
+    """Measure, and compare with the limits; NAME is facts, sample, calls, explore or finish."""
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

@@ -2,6 +2,8 @@
 """The pipeline files run the tasks of tasks.py, and nothing that is not written down there."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,3 +93,27 @@ def test_only_the_forges_own_actions_are_used() -> None:
 )
 def test_another_line_is_seen(line: str) -> None:
     assert not is_known(line)
+
+
+def told(text: str) -> set[tuple[str, str]]:
+    """The tasks with a name of something that ``text`` says to type."""
+    return set(re.findall(r"invoke (soak|bench) ([a-z]+)", text))
+
+
+def started(*words: str) -> list[str]:
+    """What a line with invoke starts, without the interpreter."""
+    argv = [sys.executable, "-m", "invoke", "--dry", *words]
+    said = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return re.findall(r" -m ([\w.]+(?: [\w./-]+)?)", said)
+
+
+def test_what_the_docs_say_to_type_is_one_task_with_a_name() -> None:
+    texts = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    lines = set().union(*map(told, texts))
+    assert {("soak", "matrix"), ("bench", "finish")} <= lines
+    for task, name in lines:
+        *_, last = started(task, name)
+        module, _, place = last.partition(" ")
+        assert (ROOT / (place or f"{module.replace('.', '/')}.py")).exists(), last
+        assert name in last
+    assert len(started("soak", "matrix", "matrix")) > len(started("soak", "matrix"))
