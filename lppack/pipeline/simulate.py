@@ -98,7 +98,7 @@ def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> No
     from lppack.stages.picture import BEGINS, picture
 
     try:
-        if file.exists() and not file.read_bytes().startswith(BEGINS.encode()):
+        if file.exists() and not (file.is_file() and _begins_with(file, BEGINS.encode())):
             raise EnvironmentMissing(
                 f"{file} is no report of lppack simulate, and is not overwritten",
                 hint="give another name after --report",
@@ -109,3 +109,8 @@ def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> No
         raise EnvironmentMissing(
             f"{file} cannot be written: {error.strerror}", hint="give another name after --report"
         ) from None
+
+
+def _begins_with(file: Path, begin: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(begin)) == begin

@@ -241,6 +241,9 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     assert ran.rc == 4
     assert "is no report of lppack simulate, and is not overwritten" in ran.err
     assert mine.read_text() == "lppack: 1\n"
+    ran = lppack("simulate", patch, "--report", "/dev/zero", limit=60.0)
+    assert ran.rc == 4, "it is not read to its end"
+    assert "/dev/zero is no report" in ran.err
     below = lppack("simulate", patch, "--report", mine / "report.html")
     assert below.rc == 4
     assert "report.html cannot be written: " in below.err
