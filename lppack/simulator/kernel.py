@@ -6,7 +6,7 @@ seed. What it logs, and when, is kernel/livepatch/core.c and transition.c of v6.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -19,6 +19,9 @@ from lppack.simulator.rules import Rules
 _STEPS_A_SECOND = 50
 #: Rules that somebody has to ask for; the others happen by themselves.
 _COMMANDS = frozenset(("R6", "R11", "T4"))
+#: What threads do in the functions of a patch that does not rule; where the border is, and who
+#: switches when, is the affair of the one that does.
+_SETTLED = frozenset(("R3", "R4", "T3"))
 
 
 class NoData(Exception):
@@ -118,6 +121,9 @@ class SimulatedKernel:
         if patch.known or any(by == module for t in self.tasks for _, by in t.stack):
             raise BlockingIOError
         self.patches.remove(patch)
+        left = (*self.patches, *([self.target] if self.target else []))
+        for task in self.tasks:  # a function that no patch replaces is any function
+            task.stack = [call for call in task.stack if any(call[0] in p.names for p in left)]
 
     def hold(self, function: str) -> Task:
         """Puts a task to sleep inside ``function``, in the universe that it would call now."""
@@ -184,21 +190,44 @@ class SimulatedKernel:
         begun = rules.begin(m, k, threads, target, "R6", "")
         self._store(patch, (begun.kernel, tuple(map(begun.each, threads))))
 
-    def steps(self) -> list[Step]:
-        """All that the rules allow now, whoever does it."""
+    def steps(self) -> list[tuple[LivePatch, Step]]:
+        """All that the rules allow now, whoever does it, each with the patch that it is about."""
         patch = self._ruled_by()
-        return list(successors(*self._project(patch), Population.ORDERED)) if patch else []
+        if patch is None:
+            return []
+        m, state = self._project(patch)
+        made = [(patch, step) for step in successors(m, state, Population.ORDERED)]
+        if state[0].stopped or state[0].spin:
+            return made
+        for other in self.patches:
+            if other is not patch:
+                made += [(other, step) for step in self._settled(other)]
+        return made
 
-    def take(self, step: Step) -> None:
+    def take(self, patch: LivePatch, step: Step) -> None:
         """Does one of steps()."""
-        patch = self._ruled_by()
-        assert patch
         self._store(patch, step.state)
         if patch.enabled and step.state[0].target == OLD:
             patch.enabled, patch.problem = False, step.text
             self._say(f"livepatch: '{patch.module}': given up: {step.text}")
         if step.rule == "R9":
             self._complete(patch)
+
+    def _settled(self, patch: LivePatch) -> Iterator[Step]:
+        """What threads do in the functions of a patch that is not the one that rules."""
+        for step in successors(*self._project(patch), Population.ORDERED):
+            if step.place < 0 or step.rule not in (_SETTLED if patch.known else {"R4"}):
+                continue
+            t = step.state[1][step.place] if step.rule == "R3" else step.who
+            if t and self._owner(patch.names[t.stack[-1].fn]) is patch:
+                yield step
+
+    def _owner(self, function: str) -> LivePatch | None:
+        """Whose rules say who calls what, and returns: the patch that rules, or else the last."""
+        known = sorted(reversed(self.patches), key=lambda patch: not patch.known)
+        ruling = self._ruled_by()
+        every = (ruling, *known) if ruling else known
+        return next((patch for patch in every if function in patch.names), None)
 
     def _ruled_by(self) -> LivePatch | None:
         # Also one that is no longer in use: who is still in its code has to leave it.
@@ -208,24 +237,23 @@ class SimulatedKernel:
 
     def _step(self) -> bool:
         """One step of the rules, drawn; False if there is none."""
-        able = [step for step in self.steps() if self._happens(step)]
+        able = [(patch, step) for patch, step in self.steps() if self._happens(patch, step)]
         if not able:
             return False
         self.turns += 1
-        self.take(self._drawn(able))
+        self.take(*self._drawn(able))
         return True
 
-    def _drawn(self, able: list[Step]) -> Step:
+    def _drawn(self, able: list[tuple[LivePatch, Step]]) -> tuple[LivePatch, Step]:
         """Who moves, then by which rule, then how: those with many ways get no more turns."""
         draw = random.Random(self.seed * 1_000_003 + self.turns)
-        who = draw.choice(sorted({step.place for step in able}))
-        rule = draw.choice(sorted({step.rule for step in able if step.place == who}))
-        ways = [step for step in able if (step.place, step.rule) == (who, rule)]
-        return draw.choice(sorted(ways, key=lambda step: step.text))
+        who = draw.choice(sorted({step.place for _, step in able}))
+        rule = draw.choice(sorted({step.rule for _, step in able if step.place == who}))
+        ways = [way for way in able if (way[1].place, way[1].rule) == (who, rule)]
+        return draw.choice(sorted(ways, key=lambda way: way[1].text))
 
-    def _happens(self, step: Step) -> bool:
-        patch = self._ruled_by()
-        if step.rule in ("T1", "T2") and patch and patch.refuses and patch.enabled:
+    def _happens(self, patch: LivePatch, step: Step) -> bool:
+        if step.rule in ("T1", "T2") and patch.refuses and patch.enabled:
             return step.state[0].target == OLD
         if step.place < 0:
             return step.rule not in _COMMANDS and step.text != "conversion is enabled"
@@ -249,11 +277,20 @@ class SimulatedKernel:
         return m, live.state_of(m, patch, self.tasks, words)
 
     def _store(self, patch: LivePatch, state: State) -> None:
-        """What a step of the machine has made."""
-        if words := state[0].sw:
-            self.words[: len(words)] = words
-        below = next((p.module for p in reversed(self.patches) if p is not patch and p.known), "")
-        live.keep(state, patch, self.tasks, below)
+        """What a step of the machine of ``patch`` has made."""
+        k, threads = state
+        if self.moving == patch.module:
+            self.words[: len(k.sw)] = k.sw
+            for task, t in zip(self.tasks, threads, strict=True):
+                task.word = t.u[0] if t.u else task.word
+        live.keep(
+            state, patch, self.tasks, {name: self._below(patch, name) for name in patch.names}
+        )
+
+    def _below(self, patch: LivePatch, function: str) -> str:
+        """What ``function`` is without ``patch``: another patch's, or the kernel's own ("")."""
+        others = (p for p in reversed(self.patches) if p is not patch and p.known)
+        return next((p.module for p in others if function in p.names), "")
 
     def _say(self, line: str) -> None:
         self.log = [*self.log[-500:], line]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tasks and live patches of a kernel in memory, and how the rules see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +96,10 @@ def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
 def state_of(
     m: Machine, patch: LivePatch, tasks: Sequence[Task], words: Sequence[int] | None
 ) -> State:
-    """What the machine of ``patch`` sees; ``words`` of the kernel in its transition, else None."""
+    """What the machine of ``patch`` sees; ``words`` of the kernel in its transition, else None.
+
+    Calls of other patches' functions are outside P: they have to return before what is below them.
+    """
     target = NEW if patch.enabled else OLD
     settled = (target,) * m.words
     pairs = zip(patch.new, patch.tracked, strict=True)
@@ -119,8 +122,9 @@ def state_of(
             u=() if not m.per_thread else settled if words is None else (task.word,),
             stack=tuple(
                 Frame(m.functions.index(fn), NEW if by == patch.module else OLD)
-                for fn, by in task.stack
                 if fn in m.functions
+                else Frame(len(m.functions))
+                for fn, by in task.stack
             ),
         )
         for task in tasks
@@ -128,8 +132,8 @@ def state_of(
     return k, tuple(rules.recount(m, t) for t in threads)
 
 
-def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: str) -> None:
-    """What a step of the machine has made of tasks and data; old calls are those of ``below``."""
+def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: Mapping[str, str]) -> None:
+    """What a step of the machine has made of stacks and data; old calls are those of ``below``."""
     k, threads = state
     names = patch.names
     patch.converting = bool(k.conv)
@@ -139,13 +143,8 @@ def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: str) -> N
         patch.tracked = [o.tracked for o in k.data]
     for task, t in zip(tasks, threads, strict=True):
         task.place = t.place
-        task.word = t.u[0] if t.u else task.word
-        kept = [call for call in task.stack if call[0] in names]
-        others = [call for call in task.stack if call[0] not in names]
-        made = [
-            kept[i]
-            if i < len(kept)
-            else [names[frame.fn], patch.module if frame.univ == NEW else below]
-            for i, frame in enumerate(t.stack)
+        entered = [
+            [names[frame.fn], patch.module if frame.univ == NEW else below[names[frame.fn]]]
+            for frame in t.stack[len(task.stack) :]
         ]
-        task.stack = others + made
+        task.stack = task.stack[: len(t.stack)] + entered

@@ -118,7 +118,7 @@ class _Drawn:
 
     def _one(self, *verbs: str, who: Collection[str] = THREADS) -> bool:
         """One step of some thread; False if there is none that is wanted."""
-        all_ways = [way for way, _ in self.world.ways()]
+        all_ways = [way for way, _, _ in self.world.ways()]
         ways = [way for way in all_ways if way.who in who and (not verbs or way.verb in verbs)]
         if not ways:
             return False

@@ -56,10 +56,10 @@ class InMemory:
         )
         self.used = [0] * CELLS
 
-    def ways(self) -> Iterator[tuple[Step, Turn]]:
+    def ways(self) -> Iterator[tuple[Step, LivePatch, Turn]]:
         """What each thread can be told now, and what comes of it by the rules."""
         cells = [0] * len(THREADS)
-        for turn in self.kernel.steps():
+        for patch, turn in self.kernel.steps():
             verb = _VERBS.get(turn.rule.split()[0])
             if turn.place < 0 or verb is None:
                 continue
@@ -69,15 +69,16 @@ class InMemory:
             elif verb == "use":
                 what = str(cells[turn.place])
                 cells[turn.place] += 1
-            yield Step(who, verb, what), turn
+            yield Step(who, verb, what), patch, turn
 
     def lead(self, step: Step) -> str:
-        turn = next((turn for way, turn in self.ways() if way == step), None)
-        if turn is None:
+        able = next(((patch, turn) for way, patch, turn in self.ways() if way == step), None)
+        if able is None:
             return "cannot"
+        patch, turn = able
         task = self.kernel.tasks[turn.place]
         before = [self._named(*call) for call in task.stack]
-        self.kernel.take(turn)
+        self.kernel.take(patch, turn)
         match step.verb:
             case "call":
                 return f"calls {self._named(*task.stack[-1])}"

@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
 from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing, HostError
 from lppack.simulator.kernel import SimulatedKernel
+from lppack.simulator.machine import Place
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
@@ -179,3 +181,51 @@ def test_a_kernel_that_was_kept_is_the_same(tmp_path: Path) -> None:
 def test_where_it_lives() -> None:
     assert state_file().name == "kernel.json"
     assert os.fspath(state_file().parent).endswith("lppack/simulated")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), zip(ModeName, (*list(ModeName)[1:], ModeName.NULL_MODEL), strict=True)
+)
+def test_two_patches_come_and_go_in_any_order(first: ModeName, second: ModeName) -> None:
+    """Each has functions of its own, and threads are in those of both all the time."""
+    kernel = SimulatedKernel.fresh(7)
+    one = bundle(mode=first)
+    two = bundle(
+        series="other",
+        module="lppack_other_1",
+        mode=second,
+        functions=(("vmlinux", "cmdline_proc_show"), ("vmlinux", "version_proc_show")),
+    )
+    control = replace(_control(kernel, one, two), timeout=60.0)
+    for order in (("conn-limit", "other"), ("other", "conn-limit")):
+        for patch in (one, two):
+            assert apply(control, patch, Path("none")).phase is Phase.PATCHED
+        kernel.pass_time(5.0)
+        inside = {(function, by) for task in kernel.tasks for function, by in task.stack}
+        owners = {"lppack_other_1" if "proc" in function else one.module for function, _ in inside}
+        assert {by for _, by in inside} <= owners | {""}
+        for series in order:
+            assert revert(control, series).phase is Phase.ABSENT
+        kernel.pass_time(5.0)
+        assert not any(by for task in kernel.tasks for _, by in task.stack), "nobody is in new code"
+
+
+def test_threads_are_in_the_functions_of_two_patches_at_once() -> None:
+    """And a call of one patch's function never runs as another's."""
+    kernel = SimulatedKernel.fresh(7)
+    one = bundle()
+    two = bundle(series="other", module="lppack_other_1", functions=(("vmlinux", "other"),))
+    control = _control(kernel, one, two)
+    for patch in (one, two):
+        apply(control, patch, Path("none"))
+    names = {one.module: {name for _, name in one.functions}, two.module: {"other"}}
+    seen = set()
+    for turn in range(200):
+        if turn == 100:
+            kernel.reverse(one.module)
+        kernel.pass_time(0.02)
+        for task in kernel.tasks:
+            assert task.place != Place.USER or not task.stack
+            seen |= {by for _, by in task.stack}
+            assert all(not by or function in names[by] for function, by in task.stack)
+    assert seen >= {one.module, two.module, ""}
