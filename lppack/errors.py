@@ -2,7 +2,7 @@
 """Everything that lppack can refuse or fail with; the exit code says whether the target changed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -68,9 +68,15 @@ class ManifestError(LppackError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.sort_key))
         first = self.problems[0]
+        alone = len(self.problems) == 1
         super().__init__(
-            "\n".join(str(problem) for problem in self.problems), file=first.file, line=first.line
+            "\n".join(str(problem) for problem in self.problems),
+            hint=first.hint if alone else None,
+            file=first.file,
+            line=first.line,
         )
+        if alone:
+            self.message = str(replace(first, hint=None))
 
 
 class EnvironmentMissing(LppackError):

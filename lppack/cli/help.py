@@ -4,10 +4,11 @@
 import difflib
 import inspect
 import textwrap
+from collections.abc import Iterable
 
 import click
 
-from lppack import consistency, errors
+from lppack import abi, consistency, errors
 from lppack.errors import EnvironmentMissing
 from lppack.rules.every import every
 
@@ -30,8 +31,13 @@ def _pages() -> dict[str, str]:
         pages[str(error.exit_code)] = (
             f"exit code {error.exit_code}: {error.kind}\n\n{inspect.getdoc(error)}"
         )
+    for verdict, text in _VERDICTS.items():
+        pages[verdict] = f"{verdict}: a verdict of lppack simulate\n\n{text}"
     pages["0"] = "exit code 0\n\nAs asked."
     pages["2"] = "exit code 2: usage\n\nThe command line is wrong. Nothing was done."
+    pages["141"] = (
+        "exit code 141\n\nWhoever read the output has gone before its end (128 and SIGPIPE)."
+    )
     return pages
 
 
@@ -63,6 +69,27 @@ _FLAGS = {
 }
 
 
+def _listed(names: Iterable[str]) -> str:
+    return textwrap.fill(", ".join(names), 78, initial_indent="  ", subsequent_indent="  ")
+
+
+_VERDICTS = {
+    "safe": "Nothing that the needs forbid can be reached, and the transition ends if every visit\n"
+    "to a replaced function does. What is assumed for that is printed first.",
+    "may-stall": "Nothing forbidden can be reached, but the transition need not end: a thread may\n"
+    "sleep in a replaced function for as long as it likes. Known of the kernel are\n"
+    f"{_listed(abi.SLEPT_IN)}\nOthers are declared: workload: sleeps. A signal gets such a thread "
+    "out, and the\nengines send one. Of --sample: it may go either way within the timeout, or "
+    "too\nlittle is known.",
+    "never-finishes": "A replaced function is never left by some thread:\n"
+    f"{_listed(abi.NEVER_LEFT)}\nReplace what it calls instead. Of --sample: at least 19 of 20 "
+    "transitions do not end\nwithin the timeout. Exit code 9.",
+    "unsafe": "Something that the needs forbid can be reached; the shortest run to it is printed.\n"
+    "Exit code 9.",
+    "finishes": "Of --sample: at least 19 of 20 transitions end within the timeout.",
+}
+
+
 def _flag(flag: consistency.Leave | consistency.Switch | consistency.Transform) -> str:
     return _FLAGS[flag.name]
 
@@ -80,7 +107,7 @@ def _mode(mode: consistency.Mode) -> str:
 @click.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Print one page on a rule, a flag, a mode or an exit code.
+    """Print one page on a rule, a flag, a mode, an exit code or a verdict of simulate.
 
     \b
     Example:
@@ -89,6 +116,12 @@ def explain(name: str) -> None:
     pages = _pages()
     page = pages.get(name)
     if page is None:
+        from lppack.cli.main import commands
+
+        if name in commands.list_commands(click.get_current_context()):
+            raise EnvironmentMissing(
+                f'there is no page "{name}": it is a command', hint=f"lppack {name} --help"
+            )
         close = difflib.get_close_matches(name, pages, n=1)
         raise EnvironmentMissing(
             f'there is no page "{name}"',

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The command line: parses, calls, prints, exits. Nothing else in lppack does the last two."""
 
+import errno
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -80,6 +82,7 @@ def main() -> int:
     )
     try:
         code = commands(standalone_mode=False, prog_name="lppack")
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except LppackError as error:
         show_error(error, as_json=as_json)
@@ -90,6 +93,23 @@ def main() -> int:
     except (KeyboardInterrupt, click.Abort):
         show_error(Interrupted("interrupted: no target was touched"), as_json=as_json)
         return Interrupted.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+    except SystemExit as end:
+        # So click ends on EPIPE: whoever reads has seen enough. As if the signal had come.
+        return 128 + signal.SIGPIPE if end.code == 1 else int(end.code or 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename:
+            raise
+        _drop_output()
+        show_error(
+            LppackError(
+                f"what was to be printed cannot be written: {error.strerror}",
+                hint="it may have been done all the same: see lppack status",
+            ),
+            as_json=False,
+        )
+        return LppackError.exit_code
+
+
+def _drop_output() -> None:
+    """Nothing more can be written to stdout: what is left is not tried at the exit again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

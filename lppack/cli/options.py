@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from lppack.consistency import AVAILABLE_ENGINES, ModeName
 
@@ -48,6 +49,7 @@ PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(pat
 ON = click.option(
     "--on",
     "on",
+    is_eager=True,  # known before --engine is looked at, in whatever order they stand
     metavar="HOST",
     default="local",
     show_default=True,
@@ -58,7 +60,8 @@ ON = click.option(
 def _engine_as_host(context: click.Context, _option: click.Parameter, value: str | None) -> None:
     if value is None:
         return
-    if context.params.get("on") not in (None, "local", value):
+    given = context.get_parameter_source("on") is not ParameterSource.DEFAULT
+    if given and context.params["on"] != value:
         raise click.UsageError("--engine simulated is a kernel of its own: leave --on out")
     context.params["on"] = value
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""The command line as a whole: output that cannot be written, early interrupts, one kernel."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lppack.cli.help import _VERDICTS
+from lppack.stages.simulate import Verdict
+from tests.command import EXAMPLES, lppack
+
+PROC = EXAMPLES / "proc-cmdline"
+
+
+def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LPPACK": f"{sys.executable} -m lppack", **variables}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_reader_that_has_seen_enough_is_no_bug() -> None:
+    ran = shell(f"$LPPACK simulate {PROC} --compare | true")
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_a_full_disk_behind_the_output_is_said() -> None:
+    ran = shell(f"$LPPACK validate {PROC} --format json > /dev/full")
+    assert ran.returncode == 1
+    assert "cannot be written: No space left on device" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("module", ["click", "lppack.errors", "lppack.cli.simulate"])
+def test_ctrl_c_while_it_starts_is_no_traceback(module: str, tmp_path: Path) -> None:
+    """A module that is imported on the way sends the signal, as a hasty person would."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Hasty:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            sys.meta_path.remove(self)\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Hasty())\n"
+    )
+    ran = shell(f"$LPPACK simulate {PROC}", PYTHONPATH=f"{tmp_path}:{Path.cwd()}")
+    assert ran.returncode == 130, ran.stderr
+    assert "interrupted" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--engine", "simulated", "--on", "local"], ["--on", "local", "--engine", "simulated"]],
+)
+def test_the_kernel_in_memory_is_never_taken_for_this_one(words: list[str]) -> None:
+    ran = lppack("status", *words)
+    assert ran.rc == 2
+    assert "leave --on out" in ran.err
+
+
+def test_both_words_for_the_kernel_in_memory(tmp_path: Path) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path)}
+    for words in (["--engine", "simulated"], ["--on", "simulated"]):
+        assert "is on simulated" in lppack("status", *words, env=state).out
+    both = lppack("status", "--engine", "simulated", "--on", "simulated", env=state)
+    assert "is on simulated" in both.out
+
+
+def test_every_verdict_has_a_page() -> None:
+    assert set(_VERDICTS) == {*Verdict, "finishes"}
+    page = lppack("explain", "may-stall").out
+    assert "do_epoll_wait" in page
+    assert "kswapd" in lppack("explain", "never-finishes").out
+
+
+def test_a_command_is_explained_by_its_help() -> None:
+    ran = lppack("explain", "simulate")
+    assert ran.rc == 4
+    assert "hint: lppack simulate --help" in ran.err
