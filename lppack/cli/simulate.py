@@ -19,6 +19,9 @@ from lppack.stages.simulate import Simulation
 if TYPE_CHECKING:
     from lppack.stages.sample import Sampled
 
+_Steps = list[tuple[str, str]]
+_RUNS_MAX = 1 << 24  # bytes
+
 
 @click.command()
 @PATCH
@@ -131,6 +134,8 @@ def simulate(
             hook=hook,
         )
 
+    if report is not None:
+        pipeline.report_place(report)
     compared = pipeline.compare_modes(patch, mode) if report or (compare and not sample) else None
     if report is not None and compared is not None:
         pipeline.write_report(compared, report, draw(every_mode) if sample else ())
@@ -143,7 +148,7 @@ def simulate(
     elif compared is None:
         _one(patch, pipeline.simulate_patch(patch, mode), format_)
     elif compare:
-        _compare(compared, format_)
+        _compare(patch, compared, format_)
     else:
         _one(patch, compared.chosen, format_)
 
@@ -168,17 +173,28 @@ def _function_file(word: str) -> tuple[str, Path]:
     return function, Path(file)
 
 
-def _compare(compared: pipeline.Compared, format_: str) -> None:
+def _compare(patch: Path, compared: pipeline.Compared, format_: str) -> None:
     every, best = compared.every, compared.best
+    usable = any(made.ok for made in compared.covering)
+    told = {
+        "modes": [simulation_json(made) for made in every],
+        "recommended": best.value if best else None,
+    }
     if format_ == "json":
-        result(
-            {
-                "ok": True,
-                "modes": [simulation_json(made) for made in every],
-                "recommended": best.value if best else None,
-            }
+        if usable:
+            result({"ok": True, **told})
+    else:
+        _compared(compared)
+    if not usable:
+        raise AnswerIsNo(
+            f"{patch}: no mode that covers the needs is safe, and finishes",
+            hint=f"see how it goes wrong: lppack simulate {patch}",
+            report=told,
         )
-        return
+
+
+def _compared(compared: pipeline.Compared) -> None:
+    every, best = compared.every, compared.best
     for line in dict.fromkeys(line for made in every for line in made.assumptions):
         click.echo(f"assumed: {line}")
     click.echo()
@@ -188,22 +204,20 @@ def _compare(compared: pipeline.Compared, format_: str) -> None:
             made.mode.name.value,
             f"{made.mode.leave.name} {made.mode.switch.name}",
             made.verdict,
-            _why(made),
+            _why(made) + ("" if made in compared.covering else "; weaker than the needs"),
         )
         for made in every
     ]
     table(rows)
     click.echo()
-    if best:
-        click.echo(f"the weakest mode that is safe for what is declared: {best.value}")
+    if every[0].empty:
+        click.echo(f"no mode is recommended: {every[0].empty}")
+    elif best is None:
+        click.echo("no mode is recommended: none that covers the needs is safe, and ends")
+    elif next(made for made in every if made.mode.name is best).blockers:
+        click.echo(f"no mode that covers the needs always ends; the weakest that is safe: {best}")
     else:
-        click.echo("no mode is recommended: " + _no_mode(every))
-
-
-def _no_mode(every: tuple[Simulation, ...]) -> str:
-    if not every[0].forbidden:
-        return "nothing is declared that must hold"
-    return "none is safe, and ends, for what is declared"
+        click.echo(f"the weakest mode that is safe for what is declared: {best}")
 
 
 def _why(made: Simulation) -> str:
@@ -215,31 +229,50 @@ def _why(made: Simulation) -> str:
 
 
 def _replay(patch: Path, file: Path, format_: str) -> None:
+    mode, wanted = _kept_runs(patch, file)
+    made = [
+        pipeline.replay_run(patch, mode, shows, steps, threads) for shows, steps, threads in wanted
+    ]
+    if format_ == "json":
+        result({"ok": True, "mode": mode.value, "violations": [run_json(run) for run in made]})
+        return
+    for run in made:
+        click.echo("\n".join(run_lines(run)))
+    note("the run is one of this patch in this mode")
+
+
+def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Steps, int]]]:
+    """(what it shows, (who, does) of each step, threads) of the runs in ``file``."""
+    hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > {file}"
     try:
+        if not file.is_file():
+            raise EnvironmentMissing(f"{file} is no ordinary file", hint=hint)
+        if file.stat().st_size > _RUNS_MAX:
+            raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)
         said = json.loads(file.read_text())
-        mode, violations = said["mode"], said["violations"]
+    except OSError as error:
+        raise EnvironmentMissing(f"{file} cannot be read: {error.strerror}", hint=hint) from None
+    except (ValueError, RecursionError):
+        raise EnvironmentMissing(f"{file} is not JSON", hint=hint) from None
+    if isinstance(said, dict) and "modes" in said and "mode" not in said:
+        raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)
+    try:
+        mode, runs = said["mode"], said["violations"]
         wanted = [
-            (v["shows"], [(s["who"], s["does"]) for s in v["steps"]], v["threads"])
-            for v in violations
+            (run["shows"], [(step["who"], step["does"]) for step in run["steps"]], run["threads"])
+            for run in runs
         ]
         known = mode in list(ModeName) and all(
             isinstance(threads, int) and 0 < threads < 10 and shows in Seen.__members__
             for shows, _, threads in wanted
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError):
+        known = False
+    if not known:
+        raise EnvironmentMissing(f"{file} is not what lppack simulate prints", hint=hint)
+    if not wanted:
         raise EnvironmentMissing(
-            f"{file} is not what lppack simulate prints: {type(error).__name__}: {error}",
-            hint=f"lppack simulate {patch} --mode MODE --format json > {file}",
-        ) from None
-    if not known or not wanted:
-        raise EnvironmentMissing(f"{file} holds no run", hint="only a mode that is unsafe has one")
-    made = [
-        pipeline.replay_run(patch, ModeName(mode), shows, steps, threads)
-        for shows, steps, threads in wanted
-    ]
-    if format_ == "json":
-        result({"ok": True, "mode": mode, "violations": [run_json(run) for run in made]})
-        return
-    for run in made:
-        click.echo("\n".join(run_lines(run)))
-    note("the run is one of this patch in this mode")
+            f"{file} holds no run: the mode {mode} is not unsafe there",
+            hint=f"see which modes are: lppack simulate {patch} --compare",
+        )
+    return ModeName(mode), wanted

@@ -5,7 +5,7 @@ from typing import Any
 
 from lppack.simulator.observe import WORDS
 from lppack.simulator.runs import Run
-from lppack.stages.simulate import Simulation
+from lppack.stages.simulate import Simulation, Verdict
 
 
 def simulation_json(made: Simulation) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def simulation_lines(made: Simulation) -> list[str]:
     """What is assumed first, then the verdict and what it stands on, then the runs."""
     mode = made.mode
     lines = [f"assumed: {line}" for line in made.assumptions]
-    lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {made.verdict}"]
+    lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
     reached = {run.flag for run in made.violations}
     for flag in made.forbidden:
         word = "REACHED: " if flag in reached else "not seen:" if reached else "never:   "
@@ -68,10 +68,16 @@ def simulation_lines(made: Simulation) -> list[str]:
     return lines
 
 
+def verdict(made: Simulation) -> str:
+    """In a word, and why it says little, if it does."""
+    safe = made.verdict is Verdict.SAFE
+    return f"{made.verdict}, but {made.empty}" if safe and made.empty else made.verdict.value
+
+
 def ending(made: Simulation) -> str:
     """Whether the transition comes to its end, and what may keep it open."""
     if not made.blockers:
-        return "always, if every thread gets its turn"
+        return "always, if every thread gets its turn, and visits end"
     reasons = "; ".join(blocker.reason for blocker in made.blockers)
     return f"{'never' if made.never_ends else 'perhaps not'}: {reasons}"
 

@@ -215,6 +215,7 @@ class Workload:
 
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()  # function, what it calls
     threads: tuple[tuple[str, ...], ...] = ()  # of each the functions, outermost first
+    sleeps: tuple[str, ...] = ()  # functions in which threads sleep for as long as they like
     stacks: Path | None = None
     counts: Counts = Counts.SAMPLES
     watched: float | None = None  # seconds that stacks and visits were counted; None: not told

@@ -40,6 +40,13 @@ class Compared:
     best: ModeName | None
     chosen: "Simulation"
 
+    @property
+    def covering(self) -> "tuple[Simulation, ...]":
+        """Those in a mode that covers the needs."""
+        from lppack.stages.simulate import covering
+
+        return covering(self.manifest, self.every)
+
 
 def compare_modes(path: Path, mode: str | None = None) -> Compared:
     """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
@@ -92,25 +99,47 @@ def replay_run(
     return replay(_manifest(path), mode, flag, said, threads)
 
 
-def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
-    """picture; ``sampled``: of all modes, or nothing. The file appears whole, and takes the place
-    of nothing but another report. Raises EnvironmentMissing."""
-    from lppack.stages.picture import BEGINS, picture
+def report_place(file: Path) -> Path:
+    """Where a report can be written: a new file, an empty one, or another report; what a link
+    leads to. Raises EnvironmentMissing."""
+    from lppack.stages.picture import BEGINS
 
     try:
-        if file.exists() and not (file.is_file() and _begins_with(file, BEGINS.encode())):
+        place = file.resolve()
+        if not place.parent.is_dir():
+            raise EnvironmentMissing(
+                f"{file} cannot be written: {place.parent} is no folder",
+                hint="make it, or give another name after --report",
+            )
+        if place.exists() and not (place.is_file() and _is_free(place, BEGINS.encode())):
             raise EnvironmentMissing(
                 f"{file} is no report of lppack simulate, and is not overwritten",
                 hint="give another name after --report",
             )
-        page = picture(made.manifest, made.every, made.best, made.chosen, sampled)
-        store.write_atomic(file, page.encode())
+        return place
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise _unwritable(file, error) from None
+
+
+def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
+    """picture; ``sampled``: of all modes, or nothing. The file appears whole, and takes the place
+    of nothing but another report. Raises EnvironmentMissing."""
+    from lppack.stages.picture import picture
+
+    page = picture(made.manifest, made.every, made.best, made.chosen, sampled)
+    try:
+        store.write_atomic(report_place(file), page.encode())
     except OSError as error:
-        raise EnvironmentMissing(
-            f"{file} cannot be written: {error.strerror}", hint="give another name after --report"
-        ) from None
+        raise _unwritable(file, error) from None
 
 
-def _begins_with(file: Path, begin: bytes) -> bool:
+def _unwritable(file: Path, error: Exception) -> EnvironmentMissing:
+    why = error.strerror if isinstance(error, OSError) else "it is a link to itself"
+    return EnvironmentMissing(
+        f"{file} cannot be written: {why}", hint="give another name after --report"
+    )
+
+
+def _is_free(file: Path, begin: bytes) -> bool:
     with file.open("rb") as opened:
-        return opened.read(len(begin)) == begin
+        return opened.read(len(begin)) in (b"", begin)

@@ -1,29 +1,117 @@
 # SPDX-License-Identifier: MIT
 """Rules of what the simulator is to assume of the machine."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 
 from lppack import abi
-from lppack.document import Document
+from lppack.document import Document, Pointer
 from lppack.rules.runner import Fault, Rule, clip
 
 
-def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
-    """Visits are counted of functions that the patch replaces, or of do_syscall_64, which is a
-    whole visit to the kernel: others do not hold a transition up."""
-    patched = {
+def _patched(document: Document) -> set[str]:
+    return {
         entry["old"]
         for pointer, _ in document.mappings("objects")
         for _, entry in document.mappings(*pointer, "functions")
         if isinstance(entry.get("old"), str)
     }
+
+
+def _near(name: str, names: Collection[str]) -> str | None:
+    """A question, if ``name`` looks like one of ``names``."""
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
+    return f"did you mean {clip(close[0])}?" if close else None
+
+
+def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
+    """Visits are counted of functions that the patch replaces, or of do_syscall_64, which is a
+    whole visit to the kernel: others do not hold a transition up. Nor do sleeps elsewhere."""
+    patched = _patched(document)
     for pointer, entry in document.mappings("workload", "visits"):
         name = entry.get("function")
         if isinstance(name, str) and name not in patched and name != abi.SYSCALL:
             yield Fault(
                 (*pointer, "function"),
                 f'"{clip(name)}" is not replaced by this patch',
-                f"name a replaced function, or {abi.SYSCALL}",
+                _near(name, patched) or f"name a replaced function, or {abi.SYSCALL}",
+            )
+    for pointer, name in document.strings("workload", "sleeps"):
+        if name not in patched:
+            yield Fault(
+                pointer,
+                f'"{clip(name)}" is not replaced by this patch',
+                _near(name, patched) or "name a replaced function, or leave it out",
+            )
+
+
+def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault]:
+    """`calls` says which replaced function calls which, directly or through functions that are not
+    replaced. A name that is on no such way says nothing, and is most often misspelt: the simulator
+    would believe that a call does not exist."""
+    patched = _patched(document)
+    calls: dict[str, set[str]] = {}
+    for stack in _stacks(document):
+        for (_, caller), (_, callee) in pairwise(stack):
+            calls.setdefault(caller, set()).add(callee)
+    named: list[tuple[Pointer, str]] = []
+    table = document.at("workload", "calls")
+    for caller in table if isinstance(table, dict) else ():
+        at: Pointer = ("workload", "calls", caller)
+        called = list(document.strings(*at))
+        calls.setdefault(caller, set()).update(name for _, name in called)
+        named += [(at, caller), *called]
+    callers: dict[str, set[str]] = {}
+    for caller, several in calls.items():
+        for callee in several:
+            callers.setdefault(callee, set()).add(caller)
+    between = _reached(patched, calls) & _reached(patched, callers)
+    for pointer, name in named:
+        if name not in patched and name not in between:
+            yield Fault(
+                pointer,
+                f'"{clip(name)}" is not replaced by this patch, and on no way from one replaced '
+                "function to another",
+                _near(name, patched) or "leave it out, or say what it calls, and who calls it",
+            )
+
+
+def _reached(names: Collection[str], edges: Mapping[str, set[str]]) -> set[str]:
+    """What can be reached from ``names`` in one step or more."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        new = edges.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
+
+
+def _stacks(document: Document) -> Iterator[list[tuple[Pointer, str]]]:
+    stacks = document.at("workload", "threads")
+    for number in range(len(stacks) if isinstance(stacks, list) else 0):
+        yield list(document.strings("workload", "threads", number))
+
+
+def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
+    """A stack of `threads` says something if a replaced function is in it. Others may stand around
+    it; one that looks like a replaced function is most often a misspelt one."""
+    patched = _patched(document)
+    for number, stack in enumerate(_stacks(document)):
+        near = {pointer: _near(name, patched) for pointer, name in stack if name not in patched}
+        for pointer, name in stack:
+            if question := near.get(pointer):
+                yield Fault(
+                    pointer,
+                    f'"{clip(name)}" is not replaced by this patch',
+                    f"{question} If it is another one, leave it out: only replaced ones count",
+                )
+        if len(near) == len(stack) and not any(near.values()):
+            yield Fault(
+                ("workload", "threads", number),
+                "names no function that this patch replaces",
+                "leave it out",
             )
 
 
@@ -49,4 +137,9 @@ def visits_say_how_long(document: Document) -> Iterator[Fault]:
             )
 
 
-RULES: tuple[Rule, ...] = (workload_is_of_the_patch, visits_say_how_long)
+RULES: tuple[Rule, ...] = (
+    workload_is_of_the_patch,
+    calls_lead_from_the_patch_to_the_patch,
+    stacks_name_replaced_functions,
+    visits_say_how_long,
+)

@@ -5,7 +5,7 @@ Values are integers and tuples, so that a state can be hashed, compared and sort
 """
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -171,7 +171,6 @@ class Machine:
     upgrades: tuple[int, ...] = (NEW,)  # targets of successive patches
     watch_p: bool = True  # an observer notes which universes a visit to P has seen
     watch_kernel: bool = True
-    interdependent: tuple[frozenset[int], ...] = field(default=())
 
     @cached_property
     def per_function(self) -> bool:

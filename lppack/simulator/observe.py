@@ -30,8 +30,7 @@ class Seen(IntFlag):
     CONVERTED_TWICE = 1 << 19
     MOVED_IN_STOP = 1 << 20
     CONVERTING_EARLY = 1 << 21  # the flag is set and the transition is not complete
-    INTERDEPENDENT_MIX = 1 << 22
-    FLIPPED_INSIDE = 1 << 23  # a unit switched while an activation of its area was on a stack
+    FLIPPED_INSIDE = 1 << 22  # a unit switched while an activation of its area was on a stack
 
 
 #: Words for a person, and which statement of docs/semantics.md forbids it.
@@ -47,7 +46,6 @@ WORDS: dict[Seen, tuple[str, str]] = {
     Seen.FORM_CHANGED: ("T4", "the form of an object changes under somebody's lock"),
     Seen.WRONG_COUNT: ("I7", "a counter is not what is on the stack"),
     Seen.OLD_DATA_LEFT: ("I9", "data in the old form is left after the stop"),
-    Seen.INTERDEPENDENT_MIX: ("I2", "functions that depend on each other mix in one visit"),
 }
 
 MATRIX = (

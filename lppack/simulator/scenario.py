@@ -14,6 +14,9 @@ from lppack.simulator.rules import Rules
 _DEPTH_MAX = 3  # functions in a chain of calls
 _KINDS_MAX = 5
 
+#: Who touches data that changes, where a patch has many functions: it is not declared which.
+SOME_FUNCTION = "patched_function"
+
 #: How the engines run each mode: what is counted or looked at, and where units flip. Modes of the
 #: whole kernel shut a gate at the border, so that visits that overlap cannot go on for ever.
 SETTINGS: dict[ModeName, dict[str, Any]] = {
@@ -32,7 +35,8 @@ class Patch:
 
     functions: tuple[str, ...]
     needs: Needs
-    calls: Mapping[str, tuple[str, ...]] | None = None  # None: nothing is declared
+    calls: Mapping[str, tuple[str, ...]] | None = None  # also of others; None: not declared
+    sleeps: tuple[str, ...] = ()  # declared to be slept in for as long as threads like
     interdependent: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -41,7 +45,23 @@ class Patch:
 
     @property
     def slept_in(self) -> tuple[str, ...]:
-        return tuple(name for name in self.functions if name in abi.SLEPT_IN)
+        known = (*abi.SLEPT_IN, *self.sleeps)
+        return tuple(name for name in self.functions if name in known)
+
+    def called_by(self, function: str) -> tuple[str, ...]:
+        """Functions of the patch that ``function`` calls, directly or through others."""
+        calls = self.calls or {}
+        found: list[str] = []
+        met = {function}
+        todo = list(calls.get(function, ()))
+        while todo:
+            name = todo.pop(0)
+            if name in self.functions:
+                found.append(name)
+            elif name not in met:
+                met.add(name)
+                todo += calls.get(name, ())
+        return tuple(dict.fromkeys(found))
 
 
 def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
@@ -51,30 +71,48 @@ def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...
     declared each may call each, and one that calls another stands for all there is at depth 2;
     otherwise one stands for each way to call, unless these are too many to explore.
     """
-    first = [name for group in patch.interdependent for name in group]
-    order = list(dict.fromkeys([*first, *patch.functions]))
-    any_calls_any = (tuple(order[:2]), ((1,), ())) if len(order) > 1 else (tuple(order), ((0,),))
+    order = _order(patch)
     if not order:  # hooks alone
         return (), ()
-    if patch.calls is None:
-        return any_calls_any
-    calls = {name: frozenset(patch.calls.get(name, ())) & set(order) for name in order}
-    kind = dict.fromkeys(order, 0)
-    while True:  # split until all of one kind call the same kinds
-        keys = {name: (kind[name], frozenset(kind[c] for c in calls[name])) for name in order}
-        numbers = {key: i for i, key in enumerate(dict.fromkeys(keys.values()))}
-        finer = {name: numbers[keys[name]] for name in order}
-        if len(numbers) > _KINDS_MAX:
-            return any_calls_any
-        if len(numbers) == len(set(kind.values())):
-            break
-        kind = finer
+    kind = _kinds(patch)
+    if kind is None:
+        return (tuple(order[:2]), ((1,), ())) if len(order) > 1 else (tuple(order), ((0,),))
     chosen = [next(name for name in order if kind[name] == number) for number in set(kind.values())]
     chosen.sort(key=order.index)
     of_kind = {kind[name]: i for i, name in enumerate(chosen)}
     return tuple(chosen), tuple(
-        tuple(sorted({of_kind[kind[called]] for called in calls[name]})) for name in chosen
+        tuple(sorted({of_kind[kind[called]] for called in patch.called_by(name)}))
+        for name in chosen
     )
+
+
+def too_many_kinds(patch: Patch) -> bool:
+    """What is declared of calls is more than can be explored: each function may call each."""
+    return patch.calls is not None and bool(patch.functions) and _kinds(patch) is None
+
+
+def _order(patch: Patch) -> list[str]:
+    first = [name for group in patch.interdependent for name in group]
+    return list(dict.fromkeys([*first, *patch.functions]))
+
+
+def _kinds(patch: Patch) -> dict[str, int] | None:
+    """Each function's kind: those of one kind call the same kinds; None: not declared, or too many
+    to explore."""
+    if patch.calls is None:
+        return None
+    order = _order(patch)
+    calls = {name: patch.called_by(name) for name in order}
+    kind = dict.fromkeys(order, 0)
+    while True:
+        keys = {name: (kind[name], frozenset(kind[c] for c in calls[name])) for name in order}
+        numbers = {key: i for i, key in enumerate(dict.fromkeys(keys.values()))}
+        finer = {name: numbers[keys[name]] for name in order}
+        if len(numbers) > _KINDS_MAX:
+            return None
+        if len(numbers) == len(set(kind.values())):
+            return kind
+        kind = finer
 
 
 def _depth(calls: Sequence[Sequence[int]]) -> int:
@@ -87,6 +125,11 @@ def _depth(calls: Sequence[Sequence[int]]) -> int:
     return longest if longest <= _DEPTH_MAX else 2
 
 
+def _roots(patch: Patch) -> tuple[int, ...]:
+    """Where each may call each, the first of two stands for all there is at depth 1."""
+    return (0,) if patch.functions and _kinds(patch) is None else ()
+
+
 def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) -> Machine:
     """Who runs which function in which universe; the data is another machine, as no rule of
     switching asks for it."""
@@ -96,7 +139,7 @@ def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) ->
         rules,
         functions=functions,
         calls=calls,
-        roots=(0,) if functions and patch.calls is None else (),
+        roots=_roots(patch),
         depth=_depth(calls),
         revert=revert,
         watch_kernel=bool(forbidden(patch.needs) & Seen.MIX_IN_KERNEL),
@@ -113,7 +156,7 @@ def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
     return _machine(
         mode,
         rules,
-        functions=representatives(patch)[0][:1],
+        functions=patch.functions if len(patch.functions) < 2 else (SOME_FUNCTION,),
         transform=transform,
         objects=1,
         atomic=not on_access,
@@ -133,7 +176,7 @@ def showing(patch: Patch, mode: Mode, rules: Rules) -> Machine:
         rules,
         functions=functions,
         calls=calls,
-        roots=(0,) if functions and patch.calls is None else (),
+        roots=_roots(patch),
         depth=_depth(calls),
         transform=patch.needs.transform,
         objects=int(patch.needs.transform is not Transform.NONE),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lppack import abi, consistency
-from lppack.consistency import Leave, Mode, ModeName, Switch, Transform
+from lppack.consistency import Leave, Mode, ModeName, Transform
 from lppack.errors import AnswerIsNo
 from lppack.model import Manifest
 from lppack.simulator import observe, runs, scenario
@@ -21,6 +21,7 @@ from lppack.simulator.scenario import Patch
 _THREADS = (1, 2, 4, 8)
 _ENOUGH = 3_000  # states; after so many no more threads are tried
 _LIMIT = 60_000  # states of one exploration
+_PAIRS = 6  # calls that are told
 
 
 class Verdict(StrEnum):
@@ -63,6 +64,7 @@ class Simulation:
     never_ends: bool  # else blockers may go away
     explored: tuple[Explored, ...]
     assumptions: tuple[str, ...]
+    replaces: bool  # a function, at least
 
     @property
     def states(self) -> int:
@@ -71,6 +73,13 @@ class Simulation:
     @property
     def events(self) -> int:
         return sum(entry.events for entry in self.explored)
+
+    @property
+    def empty(self) -> str | None:
+        """Why "safe" says nothing here; None: it says something."""
+        if not self.replaces:
+            return "no function is replaced"
+        return None if self.forbidden else "nothing is declared that must hold"
 
     @property
     def ok(self) -> bool:
@@ -84,6 +93,7 @@ def patch_of(manifest: Manifest) -> Patch:
         functions=functions,
         needs=manifest.needs,
         calls=_calls(manifest),
+        sleeps=manifest.workload.sleeps if manifest.workload else (),
         interdependent=manifest.interdependent,
     )
 
@@ -119,14 +129,20 @@ def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation,
     return tuple(_simulate(patch, mode, rules or Rules()) for mode in consistency.MODES)
 
 
+def covering(manifest: Manifest, simulations: tuple[Simulation, ...]) -> tuple[Simulation, ...]:
+    """Those in a mode that gives at least what is needed: no other one is ever applied."""
+    return tuple(made for made in simulations if made.mode.covers(manifest.needs))
+
+
 def recommended(manifest: Manifest, simulations: tuple[Simulation, ...]) -> ModeName | None:
-    """The weakest mode that is safe for what is declared; None: nothing is declared, or none is."""
+    """The weakest mode that covers the needs and is safe; where none is, one that may stall; None:
+    nothing is declared, or no mode will do."""
     if not scenario.forbidden(manifest.needs):
         return None
-    verdicts = {s.mode.name: s.verdict for s in simulations}
+    verdicts = {made.mode.name: made.verdict for made in covering(manifest, simulations)}
     for wanted in (Verdict.SAFE, Verdict.MAY_STALL):
         for name in consistency.AUTO_ORDER:
-            if verdicts[name] is wanted:
+            if verdicts.get(name) is wanted:
                 return name
     return None
 
@@ -148,7 +164,7 @@ def replay(
             wrong = str(error)
     raise AnswerIsNo(
         f"the run does not fit this patch in mode {mode}: {wrong}",
-        hint="find it anew: lppack simulate PATCH --mode MODE",
+        hint=f"find it anew: lppack simulate {manifest.folder} --mode {mode}",
     )
 
 
@@ -180,6 +196,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
         never_ends=never,
         explored=tuple(explored),
         assumptions=tuple(_assumptions(patch, mode)),
+        replaces=bool(patch.functions),
     )
 
 
@@ -244,7 +261,8 @@ def _ends(
     slept = tuple(
         Blocked(
             function=name,
-            reason=f"threads sleep in {name}() as long as they like ({abi.SLEPT_IN[name]})",
+            reason=f"threads sleep in {name}() as long as they like "
+            f"({abi.SLEPT_IN.get(name, 'workload: sleeps')})",
         )
         for name in patch.slept_in
     )
@@ -254,17 +272,47 @@ def _ends(
 
 
 def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
-    if not patch.functions:
-        yield "no function is replaced: the hooks act, and what they do is not simulated"
-    elif patch.calls is None:
-        one = f"{patch.functions[0]}() may call itself"
-        may = one if len(patch.functions) == 1 else "any function of the patch may call any other"
-        yield f"nothing is declared of who calls whom (workload: calls), so {may}, two deep"
+    yield from _of_calls(patch)
     if not scenario.forbidden(patch.needs):
         yield "the needs forbid nothing, so every mode is safe for them: declare what must hold"
+    if patch.needs.transform is not Transform.NONE and len(patch.functions) > 1:
+        yield (
+            "nothing is declared of which functions touch the data: in the runs about it "
+            f"{scenario.SOME_FUNCTION}() is any of them"
+        )
     if patch.needs.transform is Transform.TRANSFORM_WORLD:
         yield "every function that may hold a pointer to a converted object is in the patch (R13)"
     if mode.leave is Leave.LEAVE_KERNEL:
         yield f"kernel threads never leave the kernel: for them this is {mode.kthread.name}"
-    if mode.switch is not Switch.SWITCH_FUNCTION:
         yield "system calls end"
+    if mode.leave is not Leave.LEAVE_FUNCTION and patch.functions and not patch.slept_in:
+        yield (
+            "no thread sleeps in a replaced function for as long as it likes: where one may, say "
+            "so (workload: sleeps); --sample tells how long"
+        )
+
+
+def _of_calls(patch: Patch) -> Iterator[str]:
+    """Who may call whom, and who stands for whom in the runs."""
+    if not patch.functions:
+        yield "no function is replaced: the hooks act, and what they do is not simulated"
+        return
+    number = len(patch.functions)
+    any_any = "any function of the patch may call any other, two deep"
+    if scenario.too_many_kinds(patch):
+        yield f"what workload says of calls is too much to be explored, so {any_any}"
+    elif patch.calls is None:
+        may = f"{patch.functions[0]}() may call itself, two deep" if number == 1 else any_any
+        yield f"nothing is declared of who calls whom (workload: calls), so {may}"
+    else:
+        pairs = [
+            f"{f}() calls {called}()" for f in patch.functions for called in patch.called_by(f)
+        ]
+        more = f", and {len(pairs) - _PAIRS} more calls" if len(pairs) > _PAIRS else ""
+        said = ", ".join(pairs[:_PAIRS]) + more if pairs else "none calls another"
+        yield f"of the replaced functions {said}, and nothing else (workload: calls, threads)"
+    shown = scenario.representatives(patch)[0]
+    if len(shown) < number:
+        names = " and ".join(f"{name}()" for name in shown)
+        stands = "stands" if len(shown) == 1 else "stand"
+        yield f"in the runs {names} {stands} for all {number}: functions that call alike are alike"

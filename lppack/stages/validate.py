@@ -185,6 +185,7 @@ def _workload(folder: Path, entry: dict[str, Any]) -> Workload:
     return Workload(
         calls=tuple((name, tuple(called)) for name, called in entry.get("calls", {}).items()),
         threads=tuple(tuple(functions) for functions in entry.get("threads", ())),
+        sleeps=tuple(entry.get("sleeps", ())),
         stacks=path(entry, "stacks"),
         counts=Counts(entry.get("counts", Counts.SAMPLES)),
         watched=entry.get("watched"),

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -183,9 +184,7 @@ def test_where_it_lives() -> None:
     assert os.fspath(state_file().parent).endswith("lppack/simulated")
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), zip(ModeName, (*list(ModeName)[1:], ModeName.NULL_MODEL), strict=True)
-)
+@pytest.mark.parametrize(("first", "second"), list(pairwise([*ModeName, ModeName.NULL_MODEL])))
 def test_two_patches_come_and_go_in_any_order(first: ModeName, second: ModeName) -> None:
     """Each has functions of its own, and threads are in those of both all the time."""
     kernel = SimulatedKernel.fresh(7)

@@ -12,7 +12,73 @@ def _visits(entry: dict[str, Any], **others: object) -> dict[str, Any]:
     return {"workload": {"visits": [{"function": "conn_open", **entry}], **others}}
 
 
+def _calls(calls: dict[str, list[str]], *threads: list[str]) -> dict[str, Any]:
+    return {"workload": {"calls": calls, "threads": list(threads)}}
+
+
 CASES = (
+    Case(workload.calls_lead_from_the_patch_to_the_patch, "no workload", {}),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "of the patch",
+        _calls({"conn_open": ["s_show"], "s_show": []}),
+    ),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "through others",
+        _calls({"conn_open": ["one"], "one": ["two"], "two": ["one", "s_show"]}),
+    ),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "through a stack",
+        _calls({"conn_open": ["one"]}, ["one", "two", "s_show"]),
+    ),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "a callee that is misspelt",
+        _calls({"conn_open": ["s_shwo"]}),
+        [("workload", "calls", "conn_open", 0)],
+    ),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "a caller that is misspelt",
+        _calls({"con_open": ["s_show"]}),
+        [("workload", "calls", "con_open")],
+    ),
+    Case(
+        workload.calls_lead_from_the_patch_to_the_patch,
+        "a way that ends",
+        _calls({"conn_open": ["one"], "one": ["two"], "s_show": []}),
+        [
+            ("workload", "calls", "conn_open", 0),
+            ("workload", "calls", "one"),
+            ("workload", "calls", "one", 0),
+        ],
+    ),
+    Case(workload.stacks_name_replaced_functions, "no workload", {}),
+    Case(
+        workload.stacks_name_replaced_functions,
+        "others around it",
+        _calls({}, ["do_syscall_64", "conn_open", "helper", "s_show", "schedule"]),
+    ),
+    Case(
+        workload.stacks_name_replaced_functions,
+        "misspelt",
+        _calls({}, ["conn_open", "s_shwo"]),
+        [("workload", "threads", 0, 1)],
+    ),
+    Case(
+        workload.stacks_name_replaced_functions,
+        "only others",
+        _calls({}, ["conn_open"], ["vfs_read", "schedule"]),
+        [("workload", "threads", 1)],
+    ),
+    Case(
+        workload.workload_is_of_the_patch,
+        "a sleep elsewhere",
+        {"workload": {"sleeps": ["conn_open", "ep_poll"]}},
+        [("workload", "sleeps", 1)],
+    ),
     Case(workload.workload_is_of_the_patch, "no workload", {}),
     Case(workload.workload_is_of_the_patch, "of the patch", _visits({})),
     Case(

@@ -3,12 +3,14 @@
 
 import functools
 import json
+import shutil
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lppack import consistency
 from lppack.consistency import Leave, ModeName, Needs, Switch, Transform
@@ -147,7 +149,153 @@ def test_what_is_declared_of_calls_is_used() -> None:
     chain = Workload(threads=(("f", "g"),))
     made = simulate(manifest("proc-cmdline", "f", "g", workload=chain), ModeName.NULL_MODEL)
     assert made.verdict is Verdict.UNSAFE
-    assert not any("workload" in line for line in made.assumptions)
+    assert made.assumptions[0].startswith("of the replaced functions f() calls g(), and nothing")
+
+
+def test_a_call_through_functions_that_are_not_replaced_is_a_call() -> None:
+    for through in (
+        Workload(calls=(("f", ("one",)), ("one", ("one", "two")), ("two", ("g",)))),
+        Workload(threads=(("entry", "f", "one", "g", "leaf"),)),
+        Workload(calls=(("one", ("g",)),), threads=(("f", "one"),)),
+    ):
+        made = simulate(manifest("proc-cmdline", "f", "g", workload=through), ModeName.NULL_MODEL)
+        assert made.verdict is Verdict.UNSAFE
+        assert "f() calls g()" in made.assumptions[0]
+    back = Workload(calls=(("f", ("one",)), ("one", ("f",))))
+    made = simulate(manifest("proc-cmdline", "f", workload=back), ModeName.NULL_MODEL)
+    assert made.verdict is Verdict.UNSAFE, "f() is entered again"
+
+
+def test_what_is_assumed_of_calls_is_said() -> None:
+    def first(workload: Workload | None, *names: str) -> tuple[str, ...]:
+        return simulate(manifest("proc-cmdline", *names, workload=workload)).assumptions
+
+    assert "f() may call itself, two deep" in first(None, "f")[0]
+    assert "any function of the patch may call any other" in first(None, "f", "g")[0]
+    assert "f() and g() stand for all 3" in first(None, "f", "g", "h")[1]
+    assert (
+        "of the replaced functions none calls another"
+        in first(Workload(calls=(("f", ()),)), "f", "g")[0]
+    )
+    names = [f"f{i}" for i in range(20)]
+    chain = Workload(calls=tuple((a, (b,)) for a, b in pairwise(names)))
+    assert "too much to be explored" in first(chain, *names)[0]
+    one = Workload(calls=tuple((name, ("f1",)) for name in names[2:]))
+    assert "and 12 more calls" in first(one, *names)[0]
+
+
+def test_a_function_that_is_declared_to_be_slept_in_may_stall() -> None:
+    for sleeps, verdict in (((), Verdict.SAFE), (("f",), Verdict.MAY_STALL)):
+        made = simulate(manifest("proc-cmdline", "f", "g", workload=Workload(sleeps=sleeps)))
+        assert made.verdict is verdict
+        assumed = any("workload: sleeps" in line for line in made.assumptions)
+        assert assumed is (verdict is Verdict.SAFE)
+
+
+def test_the_weakest_is_one_that_covers_the_needs() -> None:
+    """null-model is safe for functions that never call each other, and is not what was asked."""
+    apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
+    every = compare(apart)
+    assert every[0].verdict is Verdict.SAFE
+    assert recommended(apart, every) is ModeName.HYBRID
+    asleep = replace(apart, workload=Workload(sleeps=("f", "g")))
+    every = compare(asleep)
+    assert {made.verdict for made in every[1:]} == {Verdict.MAY_STALL}
+    assert recommended(asleep, every) is ModeName.HYBRID
+    never = manifest("proc-cmdline", "kswapd")
+    assert recommended(never, compare(never)) is None
+
+
+def written(folder: Path, functions: list[str], **workload: Any) -> Path:
+    """A patch folder that differs from proc-cmdline in what it replaces."""
+    shutil.copytree(EXAMPLES / "proc-cmdline", folder)
+    path = folder / "manifest.yaml"
+    text = yaml.safe_load(path.read_text())
+    text["objects"] = [
+        {"name": "vmlinux", "functions": [{"old": f, "new": f"lp_{f}"} for f in functions]}
+    ]
+    path.write_text(json.dumps({**text, "workload": workload}))
+    (folder / text["sources"][0]).write_text(
+        "\n".join(f"void lp_{f}(void) {{ }}" for f in functions)
+    )
+    return folder
+
+
+def test_where_no_mode_will_do_the_answer_is_no(tmp_path: Path) -> None:
+    never = written(tmp_path / "never", ["kswapd"])
+    ran = lppack("simulate", never, "--compare", "--format", "json")
+    assert ran.rc == 9, ran.err
+    check_shape("simulate-compare", ran.json)
+    assert (ran.json["ok"], ran.json["recommended"]) == (False, None)
+    assert lppack("simulate", never, "--compare").rc == 9
+    asleep = written(tmp_path / "asleep", ["f", "g"], sleeps=["f"])
+    ran = lppack("simulate", asleep, "--compare")
+    assert ran.rc == 0
+    assert ran.out.endswith("always ends; the weakest that is safe: hybrid\n")
+    apart = written(tmp_path / "apart", ["f", "g"], calls={"f": []})
+    ran = lppack("simulate", apart, "--compare")
+    null = next(line for line in ran.out.splitlines() if line.startswith("null-model"))
+    assert "safe" in null
+    assert null.endswith("; weaker than the needs")
+    assert ran.out.endswith("safe for what is declared: hybrid\n")
+
+
+def test_a_name_that_is_misspelt_is_no_call_that_does_not_exist(tmp_path: Path) -> None:
+    ran = lppack(
+        "simulate", written(tmp_path / "p", ["conn_f", "conn_g"], calls={"conn_f": ["con_g"]})
+    )
+    assert ran.rc == 3
+    assert "did you mean conn_g?" in ran.err
+
+
+def test_safe_says_little_where_nothing_is_asked(tmp_path: Path) -> None:
+    ran = lppack("simulate", EXAMPLES / "fixes/tcp-reordering")
+    assert "safe, but no function is replaced\n" in ran.out
+    free = written(tmp_path / "free", ["f"])
+    text = (free / "manifest.yaml").read_text()
+    for flag in ("LEAVE_PATCHED_SET", "SWITCH_THREAD"):
+        text = text.replace(flag, f"{flag.split('_')[0]}_FUNCTION")
+    (free / "manifest.yaml").write_text(text)
+    ran = lppack("simulate", free, "--mode", "null-model")
+    assert "safe, but nothing is declared that must hold\n" in ran.out
+    compared = lppack("simulate", free, "--compare").out
+    assert compared.endswith("no mode is recommended: nothing is declared that must hold\n")
+
+
+def test_who_touches_the_data_is_not_made_up() -> None:
+    many = simulate(manifest("conn-limit"), ModeName.NULL_MODEL)
+    run = next(run for run in many.violations if run.flag is Seen.OLD_NEW)
+    does = " ".join(step.does for step in run.steps)
+    assert "patched_function() uses an object" in does
+    assert "conn_" not in does
+    assert any("patched_function() is any of them" in line for line in many.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 200_000, "is not JSON"),
+        ("{", "is not JSON"),
+        ("[]", "is not what lppack simulate prints"),
+        ('{"mode": "foo", "violations": []}', "is not what lppack simulate prints"),
+        ('{"mode": "hybrid", "violations": []}', "the mode hybrid is not unsafe there"),
+        ('{"modes": []}', "is about every mode"),
+    ],
+)
+def test_what_is_no_kept_run_is_said(text: str, said: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    kept.write_text(text)
+    ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--replay", kept)
+    assert ran.rc == 4
+    assert said in ran.err
+    assert "lppack simulate" in ran.err, "a way out"
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "gone.json"])
+def test_a_kept_run_is_an_ordinary_file(file: str) -> None:
+    ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--replay", file)
+    assert ran.rc == 4
+    assert f"{file} is no ordinary file" in ran.err
 
 
 def test_representatives() -> None:
