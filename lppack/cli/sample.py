@@ -8,24 +8,21 @@ from typing import Any
 import click
 
 from lppack.cli.output import result, table
-from lppack.consistency import Mode
+from lppack.consistency import Mode, ModeName
 from lppack.errors import AnswerIsNo
 from lppack.simulator.predict import Interval, Prediction
 from lppack.simulator.words import part, seconds, share, who
-from lppack.stages.sample import Sampled
+from lppack.stages.sample import Sampled, recommended
 
 _BLOCKERS = 8  # shown to people; JSON has all
 
 
 def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str) -> None:
-    """Raises AnswerIsNo if the one mode that was asked for never finishes."""
+    """Raises AnswerIsNo if what was asked for never finishes."""
     if compare:
-        if format_ == "json":
-            result({"ok": True, "modes": [sample_json(*made) for made in every]})
-        else:
-            _table(every)
+        _compare(patch, every, format_)
         return
-    mode, made = every[0]
+    mode, made, _ = every[0]
     ok = made.verdict != "never-finishes"
     if format_ == "json" and ok:
         result({"ok": True, **sample_json(mode, made)})
@@ -39,14 +36,32 @@ def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str
         )
 
 
-def _table(every: tuple[Sampled, ...]) -> None:
+def _compare(patch: Path, every: tuple[Sampled, ...], format_: str) -> None:
+    best = recommended(every)
+    told = {
+        "modes": [sample_json(made.mode, made.prediction) for made in every],
+        "recommended": best.value if best else None,
+    }
+    if format_ != "json":
+        _table(every, best)
+    elif best:
+        result({"ok": True, **told})
+    if best is None:
+        raise AnswerIsNo(
+            f"{patch}: no mode that covers the needs finishes",
+            hint=f"who holds it up, in one mode: lppack simulate {patch} --sample",
+            report=told,
+        )
+
+
+def _table(every: tuple[Sampled, ...], best: ModeName | None) -> None:
     rows: list[tuple[str, ...]] = [("mode", "verdict", "no end", "median", "9 of 10", "held up by")]
-    for mode, made in every:
+    for mode, made, covers in every:
         times = dict(made.times)
         rows.append(
             (
                 mode.name.value,
-                made.verdict,
+                made.verdict + ("" if covers else "*"),
                 share(made.stall),
                 seconds(times.get("p50")),
                 seconds(times.get("p90")),
@@ -54,9 +69,17 @@ def _table(every: tuple[Sampled, ...]) -> None:
             )
         )
     table(rows)
+    if not all(made.covers for made in every):
+        click.echo("* weaker than the needs: it is never applied")
     click.echo()
-    for line in dict.fromkeys(line for _, made in every for line in made.unknown):
+    for line in dict.fromkeys(line for made in every for line in made.prediction.unknown):
         click.echo(f"not known: {line}")
+    click.echo()
+    verdict = next((made.prediction.verdict for made in every if made.mode.name is best), None)
+    if verdict == "finishes":
+        click.echo(f"the weakest mode that covers the needs and finishes: {best}")
+    elif verdict:
+        click.echo(f"no mode that covers the needs surely finishes; the weakest that may: {best}")
 
 
 def _lines(mode: Mode, made: Prediction) -> list[str]:

@@ -2,7 +2,7 @@
 """From what was watched of a machine to groups of threads that do the same."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +72,7 @@ def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> t
     """The groups of threads, and their visits to ``functions``; with ``kernel``, those of tasks to
     the kernel instead. Raises ManifestError if the files do not say enough."""
     if watch.stacks is None:
-        return _declared(watch, functions, kernel)
+        return _declared(watch, lambda visits: visits.function in _area(visits, functions, kernel))
     gathered: dict[tuple[str, bool], list[Seen]] = {}
     for seen in watch.stacks.threads:
         gathered.setdefault((seen.kind_of_thread, seen.kthread), []).append(seen)
@@ -83,11 +83,32 @@ def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> t
     return tuple(made)
 
 
-def _declared(watch: Watch, functions: Sequence[str], kernel: bool) -> tuple[Group, ...]:
+def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
+    """Tasks of which no visits to ``functions`` are declared, but some to the kernel; with
+    ``kernel``, the other way round. With stacks, none: these tell both."""
+    if watch.stacks is not None:
+        return ()
+
+    def is_inside(visits: Visits) -> bool:
+        return visits.function in _area(visits, functions, kernel)
+
+    known = {visits.comm for visits, _ in watch.histograms if is_inside(visits)}
+    if None in known:
+        return ()
+    return _declared(
+        watch,
+        lambda visits: not (is_inside(visits) or visits.kthread or visits.comm in known),
+    )
+
+
+def _area(visits: Visits, functions: Sequence[str], kernel: bool) -> Sequence[str]:
+    return [SYSCALL] if kernel and not visits.kthread else functions
+
+
+def _declared(watch: Watch, wanted: Callable[[Visits], bool]) -> tuple[Group, ...]:
     by_comm: dict[tuple[str, bool, int], list[Part]] = {}
     for visits, histogram in watch.histograms:
-        area = [SYSCALL] if kernel and not visits.kthread else functions
-        if visits.function not in area or visits.threads is None:
+        if visits.threads is None or not wanted(visits):
             continue
         lengths = _lengths(visits, histogram, watch.workload.watched)
         seen = histogram.visits if histogram else None

@@ -9,7 +9,7 @@ import numpy as np
 
 from lppack.abi import TRANSITION_TICK
 from lppack.consistency import Leave, Mode, Switch
-from lppack.simulator.estimate import Watch, groups
+from lppack.simulator.estimate import Watch, elsewhere, groups
 from lppack.simulator.group import Group
 from lppack.simulator.lengths import Floats
 from lppack.simulator.sampler import Hook, Load, each_thread, waits, whole_kernel
@@ -92,24 +92,33 @@ def predict(
     """
     dice = np.random.default_rng(seed)
     kernel = mode.leave is Leave.LEAVE_KERNEL
-    found = groups(watch, functions, kernel=kernel)
+    found, bound = (
+        groups(watch, functions, kernel=kernel),
+        elsewhere(watch, functions, kernel=kernel),
+    )
     blind = kernel and watch.stacks is not None and not watch.stacks.borders
     if mode.leave is Leave.LEAVE_FUNCTION:
-        found = ()
-    hooks = {group: _hook(group, mode, hook) for group in found}
-    drawn = _Transition(mode, limit, tick)
+        found = bound = ()
+    hooks = {group: _hook(group, mode, hook) for group in (*found, *bound)}
     slow = [group for group in found if group.timeless]
     if sum(group.threads * group.inside for group in slow) < _NEGLIGIBLE:
         found, slow = tuple(group for group in found if group not in slow), []
+    drawn = _Transition(mode, limit, tick)
+    times: tuple[tuple[str, Interval], ...] = ()
+    curve: tuple[Interval, ...] = ()
     if slow or blind:
         at_once, stall = _without_times(found, hooks, mode, limit, tick, dice)
-        if blind:
-            at_once = replace(at_once, value=math.nan, low=0.0)
-            stall = replace(stall, value=math.nan, high=1.0)
-        times: tuple[tuple[str, Interval], ...] = ()
-        curve: tuple[Interval, ...] = ()
     else:
-        at_once, stall, times, curve = drawn.all_of(found, hooks, dice)
+        at_once, stall, times, curve = drawn.all_of((*found, *bound), hooks, dice)
+    if blind:
+        at_once, stall = _not_known(at_once, low=0.0), _not_known(stall, high=1.0)
+    brief = [group for group in found if group.stuck and not (group.watched or 0) >= limit]
+    if brief and not _certain(drawn, [g for g in found if g not in brief], hooks, dice):
+        low = stall.low if all(group.watched for group in brief) else 0.0
+        stall, times, curve = _not_known(stall, low=low, high=1.0), (), ()
+    if bound:
+        at_once, stall = _bounded(at_once, stall, from_below=kernel)
+        times, curve = (), ()
     return Prediction(
         limit=limit,
         seed=seed,
@@ -117,8 +126,41 @@ def predict(
         stall=stall,
         times=times,
         curve=curve,
-        blockers=_blockers(found, hooks, mode, limit, tick, dice),
-        unknown=tuple(unknown(watch, found, functions, mode, slow, blind=blind)),
+        blockers=_blockers((*found, *(bound if kernel else ())), hooks, mode, limit, tick, dice),
+        unknown=tuple(
+            unknown(watch, found, functions, mode, slow, blind=blind, bound=bound, limit=limit)
+        ),
+    )
+
+
+def _not_known(of: Interval, *, low: float | None = None, high: float | None = None) -> Interval:
+    """Nothing but its bounds, of which these are new."""
+    return Interval(
+        value=math.nan,
+        low=of.low if low is None else low,
+        high=of.high if high is None else high,
+    )
+
+
+def _bounded(at_once: Interval, stall: Interval, *, from_below: bool) -> tuple[Interval, Interval]:
+    """What it means that threads stay in the area for at least, or at most, as long as taken."""
+    if from_below:
+        sure = stall.value >= 1 - MARGIN
+        return _not_known(at_once, low=0.0), replace(stall if sure else _not_known(stall), high=1.0)
+    sure = stall.high <= MARGIN
+    return _not_known(at_once, high=1.0), replace(stall if sure else _not_known(stall), low=0.0)
+
+
+def _certain(
+    drawn: "_Transition",
+    found: Sequence[Group],
+    hooks: dict[Group, Hook],
+    dice: np.random.Generator,
+) -> bool:
+    """The transition never finishes, by these groups alone."""
+    known = [group for group in found if not group.timeless]
+    return any(group.stuck for group in known) or (
+        drawn.all_of(known, hooks, dice)[1].value >= 1 - MARGIN
     )
 
 

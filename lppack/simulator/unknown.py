@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from lppack.abi import SYSCALL
 from lppack.consistency import Leave, Mode
 from lppack.simulator.estimate import Watch
 from lppack.simulator.group import Group
@@ -26,14 +27,24 @@ def unknown(
     slow: Sequence[Group],
     *,
     blind: bool,
+    bound: Sequence[Group],
+    limit: float,
 ) -> Iterator[str]:
     """A line for each. ``slow``: groups of which nothing says how long they stay; ``blind``: kernel
-    time cannot be told."""
+    time cannot be told; ``bound``: groups of which only visits to another area are declared;
+    ``limit``: seconds that a transition may take."""
     if blind:
         yield (
             "no stack shows where the kernel begins: sample with kernel frames down to the entry, "
             "or LEAVE_KERNEL cannot be predicted"
         )
+    if bound:
+        yield _of_another_area(bound, mode)
+    if watch.stacks is None and mode.leave is Leave.LEAVE_PATCHED_SET:
+        declared = {visits.function for visits, _ in watch.histograms}
+        silent = [name for name in functions if name not in declared]
+        if silent and declared & set(functions):
+            yield f"{', '.join(silent)}: no visits are declared, so it is taken as never entered"
     for group in slow:
         names = ", ".join(part.function for part in group.parts if part.inside > 0)
         yield (
@@ -46,6 +57,7 @@ def unknown(
             yield (
                 f"whether {group.comm} ever leaves {group.parts[0].function}: it was inside for "
                 f"all of {for_} that was watched"
+                + ("" if (group.watched or 0) >= limit else f"; watch for {limit:g} s at least")
             )
     if watch.stacks is not None:
         yield from _of_the_stacks(watch, functions)
@@ -61,6 +73,20 @@ def unknown(
         yield f"{', '.join(few)}: fewer than 100 visits were seen; watch for longer"
     if mode.leave is not Leave.LEAVE_FUNCTION:
         yield from ALWAYS_UNKNOWN
+
+
+def _of_another_area(bound: Sequence[Group], mode: Mode) -> str:
+    comms = ", ".join(sorted({group.comm for group in bound}))
+    if mode.leave is Leave.LEAVE_KERNEL:
+        names = ", ".join(sorted({part.function for group in bound for part in group.parts}))
+        return (
+            f"how long {comms} stays in the kernel: visits to {names} are declared, whole visits "
+            f"take longer; declare those to {SYSCALL}"
+        )
+    return (
+        f"for how much of a visit to the kernel {comms} is in a replaced function: only visits to "
+        f"{SYSCALL} are declared"
+    )
 
 
 def _of_the_stacks(watch: Watch, functions: Sequence[str]) -> Iterator[str]:

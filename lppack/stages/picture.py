@@ -31,6 +31,11 @@ _SAYS = {
     Verdict.NEVER_FINISHES: "The transition never ends.",
     Verdict.UNSAFE: "Something that the needs forbid can be reached: see how, step by step.",
 }
+_SAMPLED = {
+    "finishes": Verdict.SAFE,
+    "may-stall": Verdict.MAY_STALL,
+    "never-finishes": Verdict.NEVER_FINISHES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,7 @@ class Report:
 
     manifest: Manifest
     made: Simulation
+    verdict: str  # of exploring and of sampling the worse
     says: str
     columns: tuple[Column, ...]
     forbidden: tuple[tuple[observe.Seen, str, str], ...]  # flag, which statement, words
@@ -104,13 +110,15 @@ def picture(
     """HTML about ``made`` beside ``every`` mode; ``best``: the weakest safe one, if there is one.
     ``sampled``: predictions of all modes, or none."""
     name = made.mode.name
-    predictions = {of.name: prediction for of, prediction in sampled}
+    predictions = {of.mode.name: of.prediction for of in sampled}
     on = axis(list(predictions.values())) if predictions else None
     about = predictions.get(name)
+    verdict, says = _headline(made, about)
     report = Report(
         manifest=manifest,
         made=made,
-        says=_SAYS[made.verdict],
+        verdict=verdict,
+        says=says,
         columns=tuple(
             _column(each, name, best, predictions.get(each.mode.name), on) for each in every
         ),
@@ -124,6 +132,22 @@ def picture(
         script=_file("report.js"),
     )
     return BEGINS + resources.render("report/report.html.j2", report=report)
+
+
+def _headline(made: Simulation, prediction: Prediction | None) -> tuple[str, str]:
+    """(verdict, in a sentence). What is possible, and what is to be expected of the machine that
+    was sampled: the worse of them counts."""
+    if made.verdict is Verdict.SAFE and made.empty:
+        return "safe", f"That says little: {made.empty}."
+    sampled = Verdict.SAFE if prediction is None else _SAMPLED[prediction.verdict]
+    order = list(Verdict)
+    if prediction is None or order.index(made.verdict) <= order.index(sampled):
+        return made.verdict, _SAYS[made.verdict]
+    will = "may take" if sampled is Verdict.MAY_STALL else "takes"
+    return sampled, (
+        "Nothing that the needs forbid can be reached. On the machine that was sampled the "
+        f"transition {will} longer than {prediction.limit:g} s."
+    )
 
 
 def _column(
@@ -152,8 +176,12 @@ def _players(
     goes = _player(
         "run",
         f"A transition in mode {made.mode.name}, there and back",
-        "One run of many: three threads, two of them inside the patched functions when the patch "
-        "is applied.",
+        "One run of many: three threads"
+        + (
+            ", two of them inside the patched functions when the patch is applied."
+            if made.replaces
+            else "; no function is replaced, so that they only switch."
+        ),
         first,
         steps,
         bad=False,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """sample: when will a transition finish on a real machine, and who holds it up?"""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lppack import abi, consistency
 from lppack.consistency import Mode, ModeName
@@ -13,7 +15,24 @@ from lppack.simulator.estimate import read_watch
 from lppack.simulator.predict import Prediction, predict
 from lppack.simulator.sampler import Hook
 
-Sampled = tuple[Mode, Prediction]
+
+class Sampled(NamedTuple):
+    """What is predicted of one mode."""
+
+    mode: Mode
+    prediction: Prediction
+    covers: bool  # the needs; no other mode is ever applied
+
+
+def recommended(every: Sequence[Sampled]) -> ModeName | None:
+    """The weakest mode that covers the needs and finishes; where none does, one that may; None: no
+    mode will do."""
+    verdicts = {made.mode.name: made.prediction.verdict for made in every if made.covers}
+    for wanted in ("finishes", "may-stall"):
+        for name in consistency.AUTO_ORDER:
+            if verdicts.get(name) == wanted:
+                return name
+    return None
 
 
 def sample(
@@ -43,28 +62,39 @@ def sample(
         visits=(*kept, *new),
     )
     for name in sorted(set(given) - {*functions, abi.SYSCALL}):
-        raise _nothing(manifest, f"{name} is not replaced by this patch: its visits say nothing")
+        close = difflib.get_close_matches(name, [*functions, abi.SYSCALL], n=1)
+        raise ManifestError(
+            [
+                _problem(
+                    str(given[name]),
+                    "workload-is-of-the-patch",
+                    f'"{name}" is not replaced by this patch: its visits say nothing',
+                    f"did you mean --visits {close[0]}={given[name]}?"
+                    if close
+                    else f"name a replaced function, or {abi.SYSCALL}",
+                )
+            ]
+        )
     if workload.stacks is None and not any(visits.threads for visits in workload.visits):
         raise _nothing(manifest, "says nothing of the threads of the machine")
     watch = read_watch(workload, functions)
     chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
     return tuple(
-        (mode, predict(watch, functions, mode, limit=limit, seed=seed, hook=hook))
+        Sampled(
+            mode,
+            predict(watch, functions, mode, limit=limit, seed=seed, hook=hook),
+            mode.covers(manifest.needs),
+        )
         for mode in map(consistency.mode_named, chosen)
     )
 
 
 def _nothing(manifest: Manifest, message: str) -> ManifestError:
-    return ManifestError(
-        [
-            Problem(
-                file=str(manifest.path),
-                line=1,
-                column=1,
-                level=Level.ERROR,
-                rule="workload",
-                message=message,
-                hint="give folded stacks of it: --stacks FILE, or workload.stacks",
-            )
-        ]
+    hint = "give folded stacks of it: --stacks FILE, or workload.stacks"
+    return ManifestError([_problem(str(manifest.path), "workload", message, hint)])
+
+
+def _problem(file: str, rule: str, message: str, hint: str) -> Problem:
+    return Problem(
+        file=file, line=1, column=1, level=Level.ERROR, rule=rule, message=message, hint=hint
     )

@@ -347,6 +347,94 @@ def test_a_thread_that_was_inside_for_all_the_time(tmp_path: Path) -> None:
     assert any("ever leaves ep_poll" in words for words in made.unknown)
 
 
+@pytest.mark.parametrize("watched", [None, 10.0, 59.0])
+def test_what_was_watched_for_less_than_the_limit_never_ends_is_not_said(
+    tmp_path: Path, watched: float | None
+) -> None:
+    """Ten seconds inside tell nothing of the next sixty, and samples without a time still less."""
+    stacks = SLEEPER.replace("ep_poll", "poll") + f"db-99;{ENTRY};ep_poll 1000\n"
+    made = predicted(watch(tmp_path, stacks, watched=watched))
+    assert made.verdict == "may-stall"
+    assert math.isnan(made.stall.value)
+    assert (made.stall.low < 0.2, made.stall.high) == (True, 1.0)
+    assert made.times == ()
+    assert any("watch for 60 s at least" in words for words in made.unknown)
+    assert predicted(watch(tmp_path, stacks, watched=watched), limit=9.0).verdict == (
+        "never-finishes" if watched else "may-stall"
+    )
+
+
+def test_somebody_else_who_never_leaves_is_enough(tmp_path: Path) -> None:
+    """A stall that is certain stays so beside threads of which too little is known."""
+    busy = Visits(function="conn_send", comm="kworker", threads=30, seconds=500.0)
+    stacks = "".join(
+        f"kworker-{n};{ENTRY};conn_send 990\nkworker-{n};{USER} 10\n" for n in range(30)
+    )
+    made = predicted(watch(tmp_path, stacks + f"db-99;{ENTRY};ep_poll 1000\n", busy, watched=None))
+    assert made.verdict == "never-finishes"
+
+
+# -- visits that are declared of another area than the mode waits for
+
+
+def declared(mode: ModeName, *visits: Visits) -> Prediction:
+    return predicted(read_watch(Workload(visits=visits), ("conn_send", "ep_poll")), mode)
+
+
+def asleep(function: str, comm: str | None = "web", **more: float) -> Visits:
+    return Visits(
+        function=function,
+        comm=comm,
+        threads=4,
+        **{"seconds": 2.0, "per_second": 1.0, **more},  # type: ignore[arg-type]
+    )
+
+
+BORDER = (ModeName.KGRAFT, ModeName.CHECKPOINT)
+SET = (ModeName.HYBRID, ModeName.KPATCH, ModeName.REFCOUNT)
+
+
+@pytest.mark.parametrize("mode", BORDER)
+def test_visits_to_a_function_are_the_least_of_those_to_the_kernel(mode: ModeName) -> None:
+    """L8: whoever is in the function is in the kernel."""
+    made = declared(mode, asleep("ep_poll"))
+    assert made.verdict == "may-stall"
+    assert math.isnan(made.stall.value)
+    assert made.stall.high == 1.0
+    assert (made.at_once.low, made.at_once.high < 0.2) == (0.0, True)
+    assert [b.function for b in made.blockers] == ["ep_poll"]
+    assert any("declare those to do_syscall_64" in words for words in made.unknown)
+    sure = declared(mode, asleep("ep_poll", seconds=3000.0, per_second=0.00132))
+    assert sure.verdict == "never-finishes"
+    both = declared(mode, asleep("ep_poll"), asleep("do_syscall_64"))
+    assert both.verdict == "finishes"
+    assert not any("do_syscall_64" in words for words in both.unknown)
+
+
+@pytest.mark.parametrize("mode", SET)
+def test_visits_to_the_kernel_are_the_most_of_those_to_a_function(mode: ModeName) -> None:
+    made = declared(mode, asleep("do_syscall_64", seconds=20.0, per_second=0.15))
+    assert made.verdict == "may-stall"
+    assert math.isnan(made.stall.value)
+    assert (made.stall.low, made.at_once.high) == (0.0, 1.0)
+    assert made.blockers == ()
+    assert any("only visits to do_syscall_64 are declared" in words for words in made.unknown)
+    short = declared(mode, asleep("do_syscall_64", seconds=0.01))
+    assert short.verdict == "finishes", "what ends sooner than that ends"
+    both = declared(
+        mode,
+        asleep("ep_poll", seconds=0.01),
+        asleep("do_syscall_64", seconds=20.0, per_second=0.15),
+    )
+    assert both.verdict == "finishes"
+    assert any("conn_send: no visits are declared" in words for words in both.unknown)
+
+
+def test_visits_of_all_threads_are_those_of_each() -> None:
+    made = declared(ModeName.KGRAFT, asleep("ep_poll"), asleep("do_syscall_64", None))
+    assert made.verdict == "finishes"
+
+
 def test_a_patch_of_nothing_that_is_seen(tmp_path: Path) -> None:
     made = predicted(watch(tmp_path, SLEEPER.replace("ep_poll", "poll")))
     assert made.verdict == "finishes"

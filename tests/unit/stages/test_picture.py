@@ -19,6 +19,7 @@ from lppack.model import Manifest
 from lppack.simulator.predict import Holder, Interval, Prediction
 from lppack.stages.load import load
 from lppack.stages.picture import BEGINS, picture
+from lppack.stages.sample import Sampled
 from lppack.stages.simulate import Simulation, compare, mode_of, recommended
 from lppack.stages.validate import validate
 from tests.command import EXAMPLES, lppack
@@ -118,7 +119,7 @@ def explored() -> tuple[Simulation, ...]:
 
 def made(patch: Manifest, mode: ModeName | None = None, sampled: Prediction | None = None) -> str:
     every = explored() if patch.name == "conn-limit" else compare(patch)
-    drawn = [(of, sampled) for of in consistency.MODES] if sampled else []
+    drawn = [Sampled(of, sampled, True) for of in consistency.MODES] if sampled else []
     about = next(one for one in every if one.mode.name is mode_of(patch, mode))
     return picture(patch, every, recommended(patch, every), about, drawn)
 
@@ -195,8 +196,8 @@ def test_what_is_sampled_is_drawn() -> None:
 
 def test_what_has_no_end_is_drawn_as_far_as_it_goes() -> None:
     page = Page(made(manifest(), sampled=prediction(never=True)))
-    lines = [a["points"] for tag, a in page.attributes if tag == "polyline"]
-    assert lines == [""] * 6
+    assert not [a for tag, a in page.attributes if tag == "polyline"]
+    assert page.words.count("not within 60 s") == 6
     assert "no end" in page.words
 
 
@@ -247,4 +248,25 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     below = lppack("simulate", patch, "--report", mine / "report.html")
     assert below.rc == 4
     assert "report.html cannot be written: " in below.err
+    nowhere = lppack("simulate", patch, "--report", tmp_path / "new" / "report.html")
+    assert nowhere.rc == 4
+    assert "is no folder" in nowhere.err
+    assert not (tmp_path / "new").exists()
+    assert nowhere.out == "", "said before anything is explored"
     assert lppack("simulate", patch, "--report", "x", "--replay", "y").rc == 2
+
+
+def test_a_report_is_written_where_a_link_leads_to_and_into_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page, link = tmp_path / "pages" / "one.html", tmp_path / "link.html"
+    page.touch()
+    link.symlink_to(page)
+    for _ in range(2):
+        assert lppack("simulate", EXAMPLES / "proc-cmdline", "--report", link).rc == 0
+        assert link.is_symlink()
+        assert page.read_text().startswith("<!doctype html>")
+    link.unlink()
+    link.symlink_to(link)
+    ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--report", link)
+    assert ran.rc == 4
+    assert "link.html cannot be written" in ran.err

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """simulate --sample on the command line: files in, a verdict and who holds it up."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -116,10 +117,59 @@ def test_the_manifests_own_workload(files: Path) -> None:
         (["--sample"], 3, "says nothing of the threads"),
         (["--sample", "--stacks", "/dev/zero"], 3, "/dev/zero:1:1: error[stacks]: is not an"),
         (["--sample", "--stacks", "gone"], 3, "gone:1:1: error[stacks]: cannot be read"),
-        (["--sample", "--visits", "vfs_read=x"], 3, "vfs_read is not replaced by this patch"),
+        (["--sample", "--visits", "vfs_read=x"], 3, '"vfs_read" is not replaced by this patch'),
+        (["--sample", "--visits", "con_wait=x"], 3, "did you mean --visits conn_wait=x?"),
     ],
 )
 def test_what_is_refused(extra: list[str], rc: int, said: str) -> None:
     ran = lppack("simulate", PATCH, *extra)
     assert ran.rc == rc
     assert said in ran.err
+
+
+def test_the_weakest_mode_that_finishes(files: Path) -> None:
+    """null-model finishes at once, and is weaker than the needs."""
+    ran = lppack("simulate", PATCH, *words(files), "--compare")
+    rows = {line.split()[0]: line.split()[1] for line in ran.out.splitlines()[1:7]}
+    assert (rows["null-model"], rows["hybrid"]) == ("finishes*", "finishes")
+    assert ran.out.endswith("the weakest mode that covers the needs and finishes: hybrid\n")
+    said = lppack("simulate", PATCH, *words(files), "--compare", "--format", "json").json
+    assert said["recommended"] == "hybrid"
+
+
+def test_where_no_mode_finishes_the_answer_is_no(files: Path) -> None:
+    (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
+    ran = lppack("simulate", PATCH, *words(files), "--compare", "--format", "json")
+    assert ran.rc == 9
+    check_shape("simulate-sample-compare", ran.json)
+    assert ran.json["modes"][0]["verdict"] == "finishes"
+    assert ran.json["recommended"] is None
+    assert "no mode that covers the needs finishes" in ran.json["error"]["message"]
+
+
+def declared(folder: Path, *visits: dict[str, object]) -> Path:
+    """conn-limit with declared visits."""
+    patch = folder / "patch"
+    shutil.copytree(PATCH, patch)
+    path = patch / "manifest.yaml"
+    path.write_text(path.read_text() + f"workload: {json.dumps({'visits': visits})}\n")
+    return patch
+
+
+def test_a_manifest_is_told_where_a_misspelt_visit_stands(tmp_path: Path) -> None:
+    entry = {"function": "conn_wiat", "threads": 4, "seconds": 1, "per_second": 1}
+    ran = lppack("simulate", declared(tmp_path, entry), "--sample", "--format", "json")
+    assert ran.rc == 3
+    assert ran.json["error"]["hint"] == "did you mean conn_wait?"
+    assert "hint" not in ran.json["error"]["message"]
+
+
+def test_a_report_does_not_say_safe_of_what_never_finishes(files: Path) -> None:
+    """Exploring says what can be, sampling what is to be expected: the worse is the verdict."""
+    (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
+    page = files / "report.html"
+    assert lppack("simulate", PATCH, *words(files), "--report", page).rc == 9
+    text = page.read_text()
+    assert "hybrid is never-finishes</title>" in text
+    assert "takes longer than 60 s" in text
+    assert "not within 60 s</text>" in text, "and no empty picture"
