@@ -246,6 +246,7 @@ WORDS = st.from_regex(r"[a-z_]\w{0,8}", fullmatch=True).filter(str.isascii)
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=4)), min_size=1, max_size=20))
+@pytest.mark.slow
 def test_what_is_encoded_is_decoded(functions: list[tuple[str, list[str]]]) -> None:
     writer = Writer()
     number = writer.integer("int", 4)

@@ -222,6 +222,7 @@ def test_a_patch_of_hooks_alone() -> None:
     assert "no function is replaced: the hooks act, and what they do is not simulated" in page.words
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     patch = EXAMPLES / "conn-limit"
@@ -256,6 +257,7 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     assert lppack("simulate", patch, "--report", "x", "--replay", "y").rc == 2
 
 
+@pytest.mark.slow
 def test_a_report_is_written_where_a_link_leads_to_and_into_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     page, link = tmp_path / "pages" / "one.html", tmp_path / "link.html"

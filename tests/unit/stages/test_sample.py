@@ -70,6 +70,7 @@ def test_what_people_read(files: Path) -> None:
     assert "not known: threads are taken to come and go independently" in ran.out
 
 
+@pytest.mark.slow
 def test_every_mode(files: Path) -> None:
     ran = lppack("simulate", PATCH, *words(files), "--compare", "--format", "json")
     check_shape("simulate-sample-compare", ran.json)
@@ -127,6 +128,7 @@ def test_what_is_refused(extra: list[str], rc: int, said: str) -> None:
     assert said in ran.err
 
 
+@pytest.mark.slow
 def test_the_weakest_mode_that_finishes(files: Path) -> None:
     """null-model finishes at once, and is weaker than the needs."""
     ran = lppack("simulate", PATCH, *words(files), "--compare")
@@ -137,6 +139,7 @@ def test_the_weakest_mode_that_finishes(files: Path) -> None:
     assert said["recommended"] == "hybrid"
 
 
+@pytest.mark.slow
 def test_where_no_mode_finishes_the_answer_is_no(files: Path) -> None:
     (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
     ran = lppack("simulate", PATCH, *words(files), "--compare", "--format", "json")
@@ -164,6 +167,7 @@ def test_a_manifest_is_told_where_a_misspelt_visit_stands(tmp_path: Path) -> Non
     assert "hint" not in ran.json["error"]["message"]
 
 
+@pytest.mark.slow
 def test_a_report_does_not_say_safe_of_what_never_finishes(files: Path) -> None:
     """Exploring says what can be, sampling what is to be expected: the worse is the verdict."""
     (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")

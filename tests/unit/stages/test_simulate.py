@@ -166,6 +166,7 @@ def test_a_call_through_functions_that_are_not_replaced_is_a_call() -> None:
     assert made.verdict is Verdict.UNSAFE, "f() is entered again"
 
 
+@pytest.mark.slow
 def test_what_is_assumed_of_calls_is_said() -> None:
     def first(workload: Workload | None, *names: str) -> tuple[str, ...]:
         return simulate(manifest("proc-cmdline", *names, workload=workload)).assumptions
@@ -192,6 +193,7 @@ def test_a_function_that_is_declared_to_be_slept_in_may_stall() -> None:
         assert assumed is (verdict is Verdict.SAFE)
 
 
+@pytest.mark.slow
 def test_the_weakest_is_one_that_covers_the_needs() -> None:
     """null-model is safe for functions that never call each other, and is not what was asked."""
     apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
@@ -221,6 +223,7 @@ def written(folder: Path, functions: list[str], **workload: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_where_no_mode_will_do_the_answer_is_no(tmp_path: Path) -> None:
     never = written(tmp_path / "never", ["kswapd"])
     ran = lppack("simulate", never, "--compare", "--format", "json")
@@ -248,6 +251,7 @@ def test_a_name_that_is_misspelt_is_no_call_that_does_not_exist(tmp_path: Path) 
     assert "did you mean conn_g?" in ran.err
 
 
+@pytest.mark.slow
 def test_safe_says_little_where_nothing_is_asked(tmp_path: Path) -> None:
     ran = lppack("simulate", EXAMPLES / "fixes/tcp-reordering")
     assert "safe, but no function is replaced\n" in ran.out
