@@ -73,12 +73,15 @@ class Group:
         gap = _gap(dice)
         return sum(_drawn_share(self, part, part.lengths, gap, dice) for part in self.parts)
 
+    def leaving(self, dice: np.random.Generator) -> float:
+        """Visits that end in a second, of threads of which none did in ``watched`` seconds: drawn
+        from what that leaves open (Jeffreys' prior); infinite, if nobody knows how long it was."""
+        return dice.gamma(0.5) / self.watched if self.watched else math.inf
+
     def _stuck(self, hook: Hook, dice: np.random.Generator | None) -> Load:
-        """No visit ended in ``watched`` seconds: the rate at which they do is below some bound."""
         visits = None
         if dice is not None and self.watched:
-            rate = max(dice.gamma(0.5) / self.watched, 1e-12)
-            visits = exponential(1 / rate)
+            visits = exponential(1 / max(self.leaving(dice), 1e-12))
         return Load(threads=self.threads, inside=1.0, visits=visits, gaps=None, hook=hook)
 
 

@@ -22,6 +22,9 @@ SAMPLES_OF_A_GUESS = 120
 _STAGES, _STAGES_OF_A_GUESS = 1 << 21, 1 << 15
 #: A stall is certain, or out of the question, but for that.
 MARGIN = 0.05
+#: So many times the limit a thread has to be watched inside, so that an even chance that it leaves
+#: within the limit is out of the question: 2.51 / ln 2; 2.51 is the quantile of Group.leaving().
+WATCHED_ENOUGH = 4.0
 #: Threads of no known speed that are inside so seldom, all together, are passed over.
 _NEGLIGIBLE = 0.005
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
@@ -66,12 +69,13 @@ class Prediction:
 
     @property
     def verdict(self) -> str:
-        """never-finishes, may-stall or finishes."""
-        if math.isnan(self.stall.value):
-            return "may-stall"
-        if self.stall.value >= 1 - MARGIN:
+        """never-finishes, may-stall or finishes: of the best guess, unless an even chance of the
+        contrary lies in the interval too."""
+        if self.stall.value >= 1 - MARGIN and self.stall.low >= 0.5:
             return "never-finishes"
-        return "finishes" if self.stall.value <= MARGIN else "may-stall"
+        if self.stall.value <= MARGIN and self.stall.high <= 0.5:
+            return "finishes"
+        return "may-stall"
 
 
 def predict(
@@ -112,10 +116,9 @@ def predict(
         at_once, stall, times, curve = drawn.all_of((*found, *bound), hooks, dice)
     if blind:
         at_once, stall = _not_known(at_once, low=0.0), _not_known(stall, high=1.0)
-    brief = [group for group in found if group.stuck and not (group.watched or 0) >= limit]
-    if brief and not _certain(drawn, [g for g in found if g not in brief], hooks, dice):
-        low = stall.low if all(group.watched for group in brief) else 0.0
-        stall, times, curve = _not_known(stall, low=low, high=1.0), (), ()
+    unwatched = [group for group in found if group.stuck and not group.watched]
+    if unwatched and not _certain(drawn, [g for g in found if g not in unwatched], hooks, dice):
+        stall, times, curve = _not_known(stall, low=0.0, high=1.0), (), ()
     if bound:
         at_once, stall = _bounded(at_once, stall, from_below=kernel)
         times, curve = (), ()
@@ -128,7 +131,16 @@ def predict(
         curve=curve,
         blockers=_blockers((*found, *(bound if kernel else ())), hooks, mode, limit, tick, dice),
         unknown=tuple(
-            unknown(watch, found, functions, mode, slow, blind=blind, bound=bound, limit=limit)
+            unknown(
+                watch,
+                found,
+                functions,
+                mode,
+                slow,
+                blind=blind,
+                bound=bound,
+                enough=WATCHED_ENOUGH * limit,
+            )
         ),
     )
 
@@ -159,9 +171,7 @@ def _certain(
 ) -> bool:
     """The transition never finishes, by these groups alone."""
     known = [group for group in found if not group.timeless]
-    return any(group.stuck for group in known) or (
-        drawn.all_of(known, hooks, dice)[1].value >= 1 - MARGIN
-    )
+    return drawn.all_of(known, hooks, dice)[1].low >= 0.5
 
 
 def _hook(group: Group, mode: Mode, asked: Hook | None) -> Hook:
@@ -250,36 +260,35 @@ def _without_times(
     looks = int(limit / tick) + 1
 
     def outcome(dice: np.random.Generator | None) -> tuple[float, float]:
-        log_clear, tries_fail, certain = 0.0, 0.0, False
+        log_clear, tries_fail, log_leaves, certain = 0.0, 0.0, 0.0, False
         for group in found:
-            inside = min(_share(group, dice), 1.0)
+            if group.stuck:
+                stays = 1.0 if dice is None else math.exp(-limit * group.leaving(dice))
+                log_leaves += group.threads * math.log1p(-min(stays, 1 - 1e-12))
+                continue
+            inside = min(group.drawn_inside(dice) if dice else group.inside, 1.0)
             certain |= inside >= 1
             log_clear += group.threads * math.log1p(-min(inside, 1 - 1e-12))
             if hooks[group] is Hook.TICK:
                 again = inside**looks
                 tries_fail += group.threads * math.log1p(-min(again, 1 - 1e-12))
-        clear = 0.0 if certain else math.exp(log_clear)
+        clear = 0.0 if certain or any(g.stuck for g in found) else math.exp(log_clear)
         if mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL:
             ticking = any(hooks[group] is Hook.TICK for group in found)
-            short = (1 - clear) ** looks if ticking else float(certain)
+            short = (1 - math.exp(log_clear)) ** looks if ticking else float(certain)
         else:
             short = 1.0 if certain else 1 - math.exp(tries_fail)
-        return clear, short
+        return clear, 1 - (1 - short) * math.exp(log_leaves)
 
     best = outcome(None)
     low_clear, high_clear = _middle([outcome(dice)[0] for _ in range(GUESSES)])
     low_short, _ = _middle([outcome(dice)[1] for _ in range(GUESSES)])
     low, high = min(low_short, best[1]), max(1 - low_clear, 1 - best[0])
+    known = high - low <= MARGIN or best[1] >= 1 - MARGIN
     return (
         Interval(value=best[0], low=min(low_clear, best[0]), high=max(high_clear, best[0])),
-        Interval(value=high if high - low <= MARGIN else math.nan, low=low, high=high),
+        Interval(value=high if known else math.nan, low=low, high=high),
     )
-
-
-def _share(group: Group, dice: np.random.Generator | None) -> float:
-    if dice is None or group.stuck:
-        return group.inside
-    return group.drawn_inside(dice)
 
 
 def _blockers(

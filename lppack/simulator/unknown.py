@@ -28,11 +28,11 @@ def unknown(
     *,
     blind: bool,
     bound: Sequence[Group],
-    limit: float,
+    enough: float,
 ) -> Iterator[str]:
     """A line for each. ``slow``: groups of which nothing says how long they stay; ``blind``: kernel
     time cannot be told; ``bound``: groups of which only visits to another area are declared;
-    ``limit``: seconds that a transition may take."""
+    ``enough``: seconds that tell whether a thread ever leaves."""
     if blind:
         yield (
             "no stack shows where the kernel begins: sample with kernel frames down to the entry, "
@@ -57,7 +57,7 @@ def unknown(
             yield (
                 f"whether {group.comm} ever leaves {group.parts[0].function}: it was inside for "
                 f"all of {for_} that was watched"
-                + ("" if (group.watched or 0) >= limit else f"; watch for {limit:g} s at least")
+                + ("" if (group.watched or 0) >= enough else f"; watch for {enough:g} s at least")
             )
     if watch.stacks is not None:
         yield from _of_the_stacks(watch, functions)

@@ -137,7 +137,7 @@ def covering(manifest: Manifest, simulations: tuple[Simulation, ...]) -> tuple[S
 def recommended(manifest: Manifest, simulations: tuple[Simulation, ...]) -> ModeName | None:
     """The weakest mode that covers the needs and is safe; where none is, one that may stall; None:
     nothing is declared, or no mode will do."""
-    if not scenario.forbidden(manifest.needs):
+    if any(made.empty for made in simulations):
         return None
     verdicts = {made.mode.name: made.verdict for made in covering(manifest, simulations)}
     for wanted in (Verdict.SAFE, Verdict.MAY_STALL):

@@ -255,6 +255,8 @@ def test_a_name_that_is_misspelt_is_no_call_that_does_not_exist(tmp_path: Path) 
 def test_safe_says_little_where_nothing_is_asked(tmp_path: Path) -> None:
     ran = lppack("simulate", EXAMPLES / "fixes/tcp-reordering")
     assert "safe, but no function is replaced\n" in ran.out
+    hooks = manifest("fixes/tcp-reordering")
+    assert recommended(hooks, compare(hooks)) is None
     free = written(tmp_path / "free", ["f"])
     text = (free / "manifest.yaml").read_text()
     for flag in ("LEAVE_PATCHED_SET", "SWITCH_THREAD"):
