@@ -76,13 +76,36 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
 def main() -> int:
     """Runs the command line; the exit code says whether a target changed."""
     signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = _run()
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        if error.filename or error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        if error.errno == errno.EPIPE:  # whoever reads has seen enough; as if the signal had come
+            return 128 + signal.SIGPIPE
+        show_error(
+            LppackError(
+                f"what was to be printed cannot be written: {error.strerror}",
+                hint="it may have been done all the same: see lppack status",
+            ),
+            as_json=False,
+        )
+        return LppackError.exit_code
+
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def _run() -> int:
     as_json = any(
         word == "--format=json" or (word == "json" and before == "--format")
         for before, word in zip(["", *sys.argv], sys.argv, strict=False)
     )
     try:
         code = commands(standalone_mode=False, prog_name="lppack")
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except LppackError as error:
         show_error(error, as_json=as_json)
@@ -94,20 +117,8 @@ def main() -> int:
         show_error(Interrupted("interrupted: no target was touched"), as_json=as_json)
         return Interrupted.exit_code
     except SystemExit as end:
-        # So click ends on EPIPE: whoever reads has seen enough. As if the signal had come.
+        # So click ends on EPIPE, after it has made stdout one that swallows it.
         return 128 + signal.SIGPIPE if end.code == 1 else int(end.code or 0)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename:
-            raise
-        _drop_output()
-        show_error(
-            LppackError(
-                f"what was to be printed cannot be written: {error.strerror}",
-                hint="it may have been done all the same: see lppack status",
-            ),
-            as_json=False,
-        )
-        return LppackError.exit_code
 
 
 def _drop_output() -> None:

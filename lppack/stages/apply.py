@@ -193,7 +193,7 @@ def _timed_out(
     control: Control, bundle: Bundle, state: PatchState, seconds: float
 ) -> ApplyReversed | ApplyStuck:
     how = "given up" if gave_up(state) else "not patched everywhere"
-    why = f"{bundle.module} was {how} after {seconds:.0f} s: {describe_blockers(state)}"
+    why = f"{bundle.module} was {how} after {round(seconds, 1):g} s: {describe_blockers(state)}"
     if state.phase is Phase.ABSENT:
         return ApplyReversed(f"{bundle.module} is gone: someone else unloaded it", hint=None)
     blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from lppack.consistency import EngineName
+from lppack.consistency import MODES, EngineName
 from lppack.model import Decision, Plan, SymbolUse
 from lppack.packages.linux_source import package_of
 
@@ -15,7 +15,9 @@ def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
     if asked or manifest.mode:
         why = f"asked for {'with --mode' if asked else 'in the manifest'}; it covers {needs}"
     else:
-        why = f"the weakest mode that covers {needs}: {made.mode.summary}"
+        weaker = any(m.covers(manifest.needs) for m in MODES[: MODES.index(made.mode)])
+        taken = "of those that are taken unasked the weakest" if weaker else "the weakest mode"
+        why = f"{taken} that covers {needs}: {made.mode.summary}"
     yield Decision(what="mode", value=made.mode.name, why=why)
     own = made.engine is EngineName.LIVEPATCH
     yield Decision(

@@ -81,7 +81,7 @@ def unpatch(control: Control, state: PatchState) -> None:
         if not stop_conversion(control, module, control.timeout):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
-                f"{control.timeout:.0f} s; conversion is off, the patch is still in place",
+                f"{control.timeout:g} s; conversion is off, the patch is still in place",
                 hint=f"go on with: {go_on}",
             )
         control.say("reversed: no data is in the new form")
@@ -103,9 +103,8 @@ def unpatch(control: Control, state: PatchState) -> None:
             f"{module} was not unpatched: {reached.problem}\ngiven up: it is patched as before",
             hint=f"try again later: {go_on}",
         )
-    why = (
-        f"{module} was not unpatched everywhere after {seconds:.0f} s: {describe_blockers(reached)}"
-    )
+    took = f"{round(seconds, 1):g} s"
+    why = f"{module} was not unpatched everywhere after {took}: {describe_blockers(reached)}"
     control.say(f"turning back: {why}")
     try:
         control.engine.reverse(module)

@@ -28,13 +28,19 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_reader_that_has_seen_enough_is_no_bug() -> None:
-    ran = shell(f"$LPPACK simulate {PROC} --compare | true")
+#: Words whose answer is printed, one that is an error, which JSON prints on stdout too.
+ANSWERS = (f"simulate {PROC} --compare", "simulate nowhere --format json")
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+def test_a_reader_that_has_seen_enough_is_no_bug(words: str) -> None:
+    ran = shell(f"$LPPACK {words} | true")
     assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
 
 
-def test_a_full_disk_behind_the_output_is_said() -> None:
-    ran = shell(f"$LPPACK validate {PROC} --format json > /dev/full")
+@pytest.mark.parametrize("words", ANSWERS)
+def test_a_full_disk_behind_the_output_is_said(words: str) -> None:
+    ran = shell(f"$LPPACK {words} > /dev/full")
     assert ran.returncode == 1
     assert "cannot be written: No space left on device" in ran.stderr
     assert "Traceback" not in ran.stderr
