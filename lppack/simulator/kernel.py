@@ -40,7 +40,7 @@ class SimulatedKernel:
     moving: str | None = None  # module; klp_transition_patch
     words: list[int] = field(default_factory=list)  # of the kernel, while something moves
     log: list[str] = field(default_factory=list)
-    depth: int = 1  # so many patched functions one stack holds at most
+    depth: int = 1  # so many functions of one patch a stack holds at most
     #: What tasks call while nothing is loaded; None: nothing.
     target: LivePatch | None = None
     rules: Rules = field(default_factory=Rules, repr=False, compare=False)  # not kept
@@ -216,7 +216,7 @@ class SimulatedKernel:
     def _settled(self, patch: LivePatch) -> Iterator[Step]:
         """What threads do in the functions of a patch that is not the one that rules."""
         for step in successors(*self._project(patch), Population.ORDERED):
-            if step.place < 0 or step.rule not in (_SETTLED if patch.known else {"R4"}):
+            if step.place < 0 or step.rule not in _SETTLED:
                 continue
             t = step.state[1][step.place] if step.rule == "R3" else step.who
             if t and self._owner(patch.names[t.stack[-1].fn]) is patch:
