@@ -77,8 +77,8 @@ _RUNS_MAX = 1 << 24  # bytes
 @click.option(
     "--hook",
     type=click.Choice(["exit", "tick"]),
-    help="--sample: an engine that looks whether a thread may switch at the end of each visit, or "
-    "now and then; as the mode's engine does, if not given.",
+    help="--sample: an engine without a gate, that looks whether a thread may switch at the end of "
+    "each visit, or now and then; lppack's own, if not given.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="--sample: of what is drawn; 0.")
 @FORMAT
@@ -175,7 +175,7 @@ def _function_file(word: str) -> tuple[str, Path]:
 
 def _compare(patch: Path, compared: pipeline.Compared, format_: str) -> None:
     every, best = compared.every, compared.best
-    usable = any(made.ok for made in compared.covering)
+    usable = any(made.ok and made.covers for made in every)
     told = {
         "modes": [simulation_json(made) for made in every],
         "recommended": best.value if best else None,
@@ -204,7 +204,7 @@ def _compared(compared: pipeline.Compared) -> None:
             made.mode.name.value,
             f"{made.mode.leave.name} {made.mode.switch.name}",
             made.verdict,
-            _why(made) + ("" if made in compared.covering else "; weaker than the needs"),
+            _why(made) + ("" if made.covers else "; weaker than the needs"),
         )
         for made in every
     ]
@@ -225,7 +225,8 @@ def _why(made: Simulation) -> str:
         return made.violations[0].says
     if made.blockers:
         return made.blockers[0].reason
-    return "nothing forbidden is reached, and it ends"
+    never = "is reached" if made.whole else "was seen, as far as was explored"
+    return f"nothing forbidden {never}, and it ends"
 
 
 def _replay(patch: Path, file: Path, format_: str) -> None:
@@ -243,9 +244,9 @@ def _replay(patch: Path, file: Path, format_: str) -> None:
 
 def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Steps, int]]]:
     """(what it shows, (who, does) of each step, threads) of the runs in ``file``."""
-    hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > {file}"
+    hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
     try:
-        if not file.is_file():
+        if file.exists() and not file.is_file():
             raise EnvironmentMissing(f"{file} is no ordinary file", hint=hint)
         if file.stat().st_size > _RUNS_MAX:
             raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)

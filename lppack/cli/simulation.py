@@ -59,7 +59,8 @@ def simulation_lines(made: Simulation) -> list[str]:
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
     reached = {run.flag for run in made.violations}
     for flag in made.forbidden:
-        word = "REACHED: " if flag in reached else "not seen:" if reached else "never:   "
+        never = made.whole and not reached
+        word = "REACHED: " if flag in reached else "never:   " if never else "not seen:"
         lines.append(f"  {word} {WORDS[flag][1]} ({WORDS[flag][0]})")
     lines.append(f"  ends:     {ending(made)}")
     lines.append(f"  explored: {_explored(made)}")
@@ -70,8 +71,10 @@ def simulation_lines(made: Simulation) -> list[str]:
 
 def verdict(made: Simulation) -> str:
     """In a word, and why it says little, if it does."""
-    safe = made.verdict is Verdict.SAFE
-    return f"{made.verdict}, but {made.empty}" if safe and made.empty else made.verdict.value
+    but = [] if made.covers else ["weaker than the needs: it is never applied"]
+    if made.empty and made.verdict is Verdict.SAFE:
+        but.insert(0, made.empty)
+    return f"{made.verdict}, but {'; '.join(but)}" if but else made.verdict.value
 
 
 def ending(made: Simulation) -> str:
@@ -91,7 +94,7 @@ def _explored(made: Simulation) -> str:
     abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
         return f"{text}, and by abstraction with any number of them"
-    return f"{text}; that is enough" if made.violations else text
+    return f"{text}; {'that is enough' if made.violations else 'the rest is too much'}"
 
 
 def run_lines(run: Run) -> list[str]:

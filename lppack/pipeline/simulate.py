@@ -40,13 +40,6 @@ class Compared:
     best: ModeName | None
     chosen: "Simulation"
 
-    @property
-    def covering(self) -> "tuple[Simulation, ...]":
-        """Those in a mode that covers the needs."""
-        from lppack.stages.simulate import covering
-
-        return covering(self.manifest, self.every)
-
 
 def compare_modes(path: Path, mode: str | None = None) -> Compared:
     """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
@@ -58,7 +51,7 @@ def compare_modes(path: Path, mode: str | None = None) -> Compared:
     return Compared(
         manifest=manifest,
         every=every,
-        best=recommended(manifest, every),
+        best=recommended(every),
         chosen=next(made for made in every if made.mode.name is name),
     )
 

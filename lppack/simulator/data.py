@@ -160,7 +160,8 @@ def locks_something(t: Thread) -> bool:
 def free(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
     """1.8: an object is forgotten where it is unlinked."""
     o = k.data[number]._replace(live=0, form=OLD, tracked=0)
-    yield Moved("T3", "forgets and frees an object", put(k, number, o), (t,))
+    text = "forgets and frees" if k.data[number].tracked else "frees"
+    yield Moved("T3", f"{text} an object", put(k, number, o), (t,))
 
 
 def allocate(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:

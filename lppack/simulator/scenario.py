@@ -11,8 +11,7 @@ from lppack.simulator.machine import OLD, Frame, Hook, Kind, Machine, Method, Pl
 from lppack.simulator.observe import Seen
 from lppack.simulator.rules import Rules
 
-_DEPTH_MAX = 3  # functions in a chain of calls
-_KINDS_MAX = 5
+_KINDS_MAX = 2  # with three, tens of thousands of states stand for any number of threads
 
 #: Who touches data that changes, where a patch has many functions: it is not declared which.
 SOME_FUNCTION = "patched_function"
@@ -116,13 +115,8 @@ def _kinds(patch: Patch) -> dict[str, int] | None:
 
 
 def _depth(calls: Sequence[Sequence[int]]) -> int:
-    """The longest chain of calls; where it has no end, 2."""
-
-    def below(fn: int, left: int) -> int:
-        return 1 + max((below(called, left - 1) for called in calls[fn]), default=0) if left else 9
-
-    longest = max((below(fn, _DEPTH_MAX) for fn in range(len(calls))), default=0)
-    return longest if longest <= _DEPTH_MAX else 2
+    """Of two kinds of function: one that calls another, or itself, whatever comes below."""
+    return 2 if any(calls) else 1
 
 
 def _roots(patch: Patch) -> tuple[int, ...]:
@@ -217,7 +211,7 @@ def _machine(mode: Mode, rules: Rules, **more: Any) -> Machine:
 
 
 def forbidden(needs: Needs) -> Seen:
-    """What must not be reached: I2 to I4 by what is declared, I9 and I10 by the transform."""
+    """What must not be reached: I2 to I4 and I6 by what is declared, I9 and I10 by the data."""
     seen = Seen(0)
     by_thread = needs.switch.value >= Switch.SWITCH_THREAD.value
     if needs.leave is not Leave.LEAVE_FUNCTION and by_thread:
@@ -226,6 +220,8 @@ def forbidden(needs: Needs) -> Seen:
             seen |= Seen.MIX_IN_KERNEL
         if needs.switch is Switch.SWITCH_KERNEL:
             seen |= Seen.BOTH_AT_ONCE
+    elif needs.leave is not Leave.LEAVE_FUNCTION:
+        seen |= Seen.OLD_AFTER_DONE
     if needs.transform is not Transform.NONE:
         seen |= Seen.OLD_NEW | Seen.FREED_TOUCHED | Seen.FORM_CHANGED
     if needs.transform is Transform.TRANSFORM_WORLD:

@@ -65,6 +65,12 @@ class Simulation:
     explored: tuple[Explored, ...]
     assumptions: tuple[str, ...]
     replaces: bool  # a function, at least
+    covers: bool  # the needs; no other mode is ever applied
+
+    @property
+    def whole(self) -> bool:
+        """All was explored that was meant to be."""
+        return all(entry.whole for entry in self.explored)
 
     @property
     def states(self) -> int:
@@ -99,9 +105,10 @@ def patch_of(manifest: Manifest) -> Patch:
 
 
 def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
-    """Who calls whom, as declared: by name, and one after the other in the stacks of threads."""
+    """Who calls whom, as declared: by name, and one after the other in the stacks of threads.
+    Stacks alone do not say what there is besides."""
     workload = manifest.workload
-    if workload is None or not (workload.calls or workload.threads):
+    if workload is None or not workload.calls:
         return None
     calls = {name: list(called) for name, called in workload.calls}
     for stack in workload.threads:
@@ -129,17 +136,12 @@ def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation,
     return tuple(_simulate(patch, mode, rules or Rules()) for mode in consistency.MODES)
 
 
-def covering(manifest: Manifest, simulations: tuple[Simulation, ...]) -> tuple[Simulation, ...]:
-    """Those in a mode that gives at least what is needed: no other one is ever applied."""
-    return tuple(made for made in simulations if made.mode.covers(manifest.needs))
-
-
-def recommended(manifest: Manifest, simulations: tuple[Simulation, ...]) -> ModeName | None:
+def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
     """The weakest mode that covers the needs and is safe; where none is, one that may stall; None:
     nothing is declared, or no mode will do."""
     if any(made.empty for made in simulations):
         return None
-    verdicts = {made.mode.name: made.verdict for made in covering(manifest, simulations)}
+    verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}
     for wanted in (Verdict.SAFE, Verdict.MAY_STALL):
         for name in consistency.AUTO_ORDER:
             if verdicts.get(name) is wanted:
@@ -197,6 +199,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
         explored=tuple(explored),
         assumptions=tuple(_assumptions(patch, mode)),
         replaces=bool(patch.functions),
+        covers=mode.covers(patch.needs),
     )
 
 
@@ -309,8 +312,9 @@ def _of_calls(patch: Patch) -> Iterator[str]:
             f"{f}() calls {called}()" for f in patch.functions for called in patch.called_by(f)
         ]
         more = f", and {len(pairs) - _PAIRS} more calls" if len(pairs) > _PAIRS else ""
-        said = ", ".join(pairs[:_PAIRS]) + more if pairs else "none calls another"
-        yield f"of the replaced functions {said}, and nothing else (workload: calls, threads)"
+        said = ", ".join(pairs[:_PAIRS]) + more + ", and nothing else"
+        what = said if pairs else "none calls another, or itself"
+        yield f"of the replaced functions {what} (workload: calls)"
     shown = scenario.representatives(patch)[0]
     if len(shown) < number:
         names = " and ".join(f"{name}()" for name in shown)

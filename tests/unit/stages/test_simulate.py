@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from lppack import consistency
+from lppack.cli.simulation import simulation_lines
 from lppack.consistency import Leave, ModeName, Needs, Switch, Transform
 from lppack.errors import AnswerIsNo
 from lppack.model import FunctionPatch, Manifest, ObjectPatch, Workload
@@ -78,13 +79,13 @@ CLEAR = [n for n in LEGAL if scenario.forbidden(n) and n.switch is not Switch.SW
 @pytest.mark.slow
 @pytest.mark.parametrize("needs", CLEAR, ids=str)
 def test_the_weakest_safe_mode_is_the_one_that_plan_takes(needs: Needs) -> None:
-    assert recommended(needing(needs), compared(needs)) is consistency.weakest(needs).name
+    assert recommended(compared(needs)) is consistency.weakest(needs).name
 
 
 def test_nothing_declared_is_said_and_nothing_recommended() -> None:
     free = needing(Needs(leave=Leave.LEAVE_FUNCTION, switch=Switch.SWITCH_FUNCTION))
     every = compare(free)
-    assert recommended(free, every) is None
+    assert recommended(every) is None
     assert any("declare what must hold" in line for line in every[0].assumptions)
 
 
@@ -149,13 +150,13 @@ def test_what_is_declared_of_calls_is_used() -> None:
     chain = Workload(threads=(("f", "g"),))
     made = simulate(manifest("proc-cmdline", "f", "g", workload=chain), ModeName.NULL_MODEL)
     assert made.verdict is Verdict.UNSAFE
-    assert made.assumptions[0].startswith("of the replaced functions f() calls g(), and nothing")
+    assert any("any function of the patch may call any other" in line for line in made.assumptions)
 
 
 def test_a_call_through_functions_that_are_not_replaced_is_a_call() -> None:
     for through in (
         Workload(calls=(("f", ("one",)), ("one", ("one", "two")), ("two", ("g",)))),
-        Workload(threads=(("entry", "f", "one", "g", "leaf"),)),
+        Workload(calls=(("f", ()),), threads=(("entry", "f", "one", "g", "leaf"),)),
         Workload(calls=(("one", ("g",)),), threads=(("f", "one"),)),
     ):
         made = simulate(manifest("proc-cmdline", "f", "g", workload=through), ModeName.NULL_MODEL)
@@ -199,13 +200,13 @@ def test_the_weakest_is_one_that_covers_the_needs() -> None:
     apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
     every = compare(apart)
     assert every[0].verdict is Verdict.SAFE
-    assert recommended(apart, every) is ModeName.HYBRID
+    assert recommended(every) is ModeName.HYBRID
     asleep = replace(apart, workload=Workload(sleeps=("f", "g")))
     every = compare(asleep)
     assert {made.verdict for made in every[1:]} == {Verdict.MAY_STALL}
-    assert recommended(asleep, every) is ModeName.HYBRID
+    assert recommended(every) is ModeName.HYBRID
     never = manifest("proc-cmdline", "kswapd")
-    assert recommended(never, compare(never)) is None
+    assert recommended(compare(never)) is None
 
 
 def written(folder: Path, functions: list[str], **workload: Any) -> Path:
@@ -256,7 +257,7 @@ def test_safe_says_little_where_nothing_is_asked(tmp_path: Path) -> None:
     ran = lppack("simulate", EXAMPLES / "fixes/tcp-reordering")
     assert "safe, but no function is replaced\n" in ran.out
     hooks = manifest("fixes/tcp-reordering")
-    assert recommended(hooks, compare(hooks)) is None
+    assert recommended(compare(hooks)) is None
     free = written(tmp_path / "free", ["f"])
     text = (free / "manifest.yaml").read_text()
     for flag in ("LEAVE_PATCHED_SET", "SWITCH_THREAD"):
@@ -301,7 +302,9 @@ def test_what_is_no_kept_run_is_said(text: str, said: str, tmp_path: Path) -> No
 def test_a_kept_run_is_an_ordinary_file(file: str) -> None:
     ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--replay", file)
     assert ran.rc == 4
-    assert f"{file} is no ordinary file" in ran.err
+    assert (
+        f"{file} is no ordinary file" in ran.err or "gone.json cannot be read: No such" in ran.err
+    )
 
 
 def test_representatives() -> None:
@@ -373,3 +376,51 @@ def test_what_people_read() -> None:
     assert "conn_free(old) > conn_syn(new)" in ran.out
     compared = lppack("simulate", patch, "--compare").out
     assert compared.endswith("the weakest mode that is safe for what is declared: hybrid\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "calls",
+    [
+        (("f", ("g",)),),
+        (("f", ("g",)), ("g", ("h",))),
+        (("f", ("g", "h")), ("g", ("h",)), ("h", ("f",))),
+    ],
+)
+def test_what_a_verdict_stands_on_was_explored_to_its_end(calls: Any) -> None:
+    """More that is declared is never less that is shown: what is too much is taken as any calls."""
+    patch = manifest("proc-cmdline", "f", "g", "h", workload=Workload(calls=calls))
+    for made in compare(patch):
+        assert made.whole
+        if made.verdict is Verdict.SAFE:
+            assert {e.threads for e in made.explored if e.what == "switching"} >= {1, 2, 4, None}
+
+
+def test_what_was_not_explored_to_its_end_is_not_said_to_be_never() -> None:
+    made = simulate(manifest("proc-cmdline", "f", "g"))
+    some = replace(made, explored=tuple(replace(e, whole=False) for e in made.explored))
+    assert "  never:    one visit" in "\n".join(simulation_lines(made))
+    text = "\n".join(simulation_lines(some))
+    assert "  not seen: one visit" in text
+    assert "the rest is too much" in text
+    assert "any number" not in text
+
+
+def test_stacks_alone_do_not_say_that_there_are_no_other_calls() -> None:
+    alone = Workload(threads=(("entry", "f", "leaf"),))
+    made = simulate(manifest("proc-cmdline", "f", "g", workload=alone), ModeName.NULL_MODEL)
+    assert made.verdict is Verdict.UNSAFE
+
+
+def test_by_function_an_old_one_after_the_end_is_forbidden() -> None:
+    """I6 holds for all but null; 1.3: what LEAVE_PATCHED_SET with SWITCH_FUNCTION never shows."""
+    by_function = Needs(leave=Leave.LEAVE_PATCHED_SET, switch=Switch.SWITCH_FUNCTION)
+    null, *others = compare(needing(by_function))
+    assert [run.flag for run in null.violations] == [Seen.OLD_AFTER_DONE]
+    assert {made.verdict for made in others} == {Verdict.SAFE}
+
+
+def test_a_mode_that_does_not_cover_the_needs_is_said_to_be_weaker() -> None:
+    apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
+    text = simulation_lines(simulate(apart, ModeName.NULL_MODEL))
+    assert any("safe, but weaker than the needs: it is never applied" in line for line in text)
