@@ -158,11 +158,14 @@ def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> Phase:
     return Phase.PATCHED if enabled else Phase.UNPATCHED
 
 
-# arch/x86/entry/entry_64.S, entry.S and arch/x86/include/asm/idtentry.h (v6.1): where the kernel's
-# part of a stack begins.
-KERNEL_ENTRIES = ("entry_SYSCALL", "entry_SYSENTER", "entry_INT80", "asm_", "ret_from_fork")
 # arch/x86/entry/common.c: do_syscall_64(), a whole visit of a task to the kernel (v6.1).
 SYSCALL = "do_syscall_64"
+# arch/x86/entry/entry_64.S, entry.S, common.c and arch/x86/include/asm/idtentry.h (v6.1): where the
+# kernel's part of a stack begins; tools may leave the outermost frame out.
+KERNEL_ENTRIES = (
+    *("entry_SYSCALL", "entry_SYSENTER", "entry_INT80", "asm_", "ret_from_fork"),
+    *(SYSCALL, "do_fast_syscall_32", "do_int80_syscall_32"),
+)
 # arch/x86/entry/entry_64.S: ret_from_fork calls kthread() (kernel/kthread.c), io_wqe_worker() ...;
 # ret_from_fork_asm since 6.5. A task comes back through it once, and has no kernel frame below.
 KTHREAD_ENTRIES = ("ret_from_fork", "ret_from_fork_asm")

@@ -80,13 +80,15 @@ _VERDICTS = {
     "sleep in a replaced function for as long as it likes. Known of the kernel are\n"
     f"{_listed(abi.SLEPT_IN)}\nOthers are declared: workload: sleeps. A signal gets such a thread "
     "out, and the\nengines send one. Of --sample: it may go either way within the timeout, or "
-    "too\nlittle is known.",
+    "too\nlittle was watched to tell.",
     "never-finishes": "A replaced function is never left by some thread:\n"
     f"{_listed(abi.NEVER_LEFT)}\nReplace what it calls instead. Of --sample: at least 19 of 20 "
-    "transitions do not end\nwithin the timeout. Exit code 9.",
+    "transitions do not end\nwithin the timeout, and an even chance that they do is outside the "
+    "interval.\nExit code 9.",
     "unsafe": "Something that the needs forbid can be reached; the shortest run to it is printed.\n"
     "Exit code 9.",
-    "finishes": "Of --sample: at least 19 of 20 transitions end within the timeout.",
+    "finishes": "Of --sample: at least 19 of 20 transitions end within the timeout, and an\n"
+    "even chance that they do not is outside the interval.",
 }
 
 

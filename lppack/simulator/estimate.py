@@ -2,18 +2,18 @@
 """From what was watched of a machine to groups of threads that do the same."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from lppack.abi import SYSCALL
-from lppack.errors import Level, ManifestError, Problem
-from lppack.model import Counts, Visits, Workload
+from lppack.model import Counts, Visits
+from lppack.simulator.declared import declared
 from lppack.simulator.group import Group, Part
-from lppack.simulator.histogram import Histogram, read_histograms
-from lppack.simulator.lengths import Lengths, exponential, of_buckets
-from lppack.simulator.stacks import Seen, Stacks, kind_of, read_stacks
+from lppack.simulator.histogram import Histogram
+from lppack.simulator.lengths import exponential
+from lppack.simulator.stacks import Seen, Stacks, kind_of
+from lppack.simulator.watch import WORKLOAD, Watch, lengths_of, refused, seen_mean
 
 #: From that many threads on, how they differ tells more than a formula.
 _MANY_THREADS = 5
@@ -23,56 +23,11 @@ _FEW_HITS = 100
 _NO_CHANCE = 1e-3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """What is known of a workload, read."""
-
-    workload: Workload
-    stacks: Stacks | None
-    histograms: tuple[tuple[Visits, Histogram | None], ...]
-
-
-def read_watch(workload: Workload, patched: Sequence[str]) -> Watch:
-    """Reads the files of ``workload``. Raises ManifestError."""
-    histograms = tuple((visits, _histogram(visits)) for visits in workload.visits)
-    stacks = read_stacks(workload.stacks, patched) if workload.stacks else None
-    return Watch(workload=workload, stacks=stacks, histograms=histograms)
-
-
-def _histogram(visits: Visits) -> Histogram | None:
-    if visits.histogram is None:
-        return None
-    found = read_histograms(visits.histogram)
-    named = [one for one in found if one.function == visits.function]
-    if not named and len(found) == 1 and found[0].function is None:
-        named = [found[0]]
-    if not named:
-        names = ", ".join(sorted({str(one.function) for one in found}))
-        raise _refused(visits.histogram, "histogram", f"is not of {visits.function}: {names}")
-    return named[0]
-
-
-def _refused(path: object, rule: str, message: str, hint: str | None = None) -> ManifestError:
-    return ManifestError(
-        [
-            Problem(
-                file=str(path),
-                line=1,
-                column=1,
-                level=Level.ERROR,
-                rule=rule,
-                message=message,
-                hint=hint,
-            )
-        ]
-    )
-
-
 def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> tuple[Group, ...]:
     """The groups of threads, and their visits to ``functions``; with ``kernel``, those of tasks to
     the kernel instead. Raises ManifestError if the files do not say enough."""
     if watch.stacks is None:
-        return _declared(watch, lambda visits: visits.function in _area(visits, functions, kernel))
+        return declared(watch, functions, kernel=kernel)
     gathered: dict[tuple[str, bool], list[Seen]] = {}
     for seen in watch.stacks.threads:
         gathered.setdefault((seen.kind_of_thread, seen.kthread), []).append(seen)
@@ -81,84 +36,6 @@ def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> t
         names = [SYSCALL] if kernel and not kthread else list(functions)
         made += _Gathering(watch, comm, kthread, threads, gathered).groups(names)
     return tuple(made)
-
-
-def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
-    """Tasks of which no visits to ``functions`` are declared, but some to the kernel; with
-    ``kernel``, the other way round. With stacks, none: these tell both."""
-    if watch.stacks is not None:
-        return ()
-
-    def is_inside(visits: Visits) -> bool:
-        return visits.function in _area(visits, functions, kernel)
-
-    known = {visits.comm for visits, _ in watch.histograms if is_inside(visits)}
-    if None in known:
-        return ()
-    return _declared(
-        watch,
-        lambda visits: not (is_inside(visits) or visits.kthread or visits.comm in known),
-    )
-
-
-def _area(visits: Visits, functions: Sequence[str], kernel: bool) -> Sequence[str]:
-    return [SYSCALL] if kernel and not visits.kthread else functions
-
-
-def _declared(watch: Watch, wanted: Callable[[Visits], bool]) -> tuple[Group, ...]:
-    by_comm: dict[tuple[str, bool, int], list[Part]] = {}
-    for visits, histogram in watch.histograms:
-        if visits.threads is None or not wanted(visits):
-            continue
-        lengths = _lengths(visits, histogram, watch.workload.watched)
-        seen = histogram.visits if histogram else None
-        rate = visits.per_second
-        if rate is None and seen and watch.workload.watched:
-            rate = seen / watch.workload.watched
-        if rate is None or lengths is None:
-            continue  # the rule visits-say-how-long has let it through for another function
-        inside = rate * lengths.mean / visits.threads
-        if inside >= 1:
-            raise _refused(
-                visits.histogram or "workload",
-                "workload",
-                f"{visits.threads} threads cannot be in {visits.function} for "
-                f"{rate * lengths.mean:.3g} s in each second",
-                "the calls of more threads were counted, or threads call it while they are in it",
-            )
-        part = Part(
-            function=visits.function,
-            inside=inside,
-            samples=math.inf,
-            visits=float(seen) if seen else None,
-            lengths=lengths,
-            histogram=histogram is not None,
-        )
-        key = (visits.comm or "(all)", visits.kthread, visits.threads)
-        by_comm.setdefault(key, []).append(part)
-    return tuple(
-        Group(
-            comm=comm,
-            kthread=kthread,
-            threads=threads,
-            watched=watch.workload.watched,
-            parts=tuple(parts),
-            # What an author declares is taken as it is said; only the shape is open.
-            spread=0.0,
-        )
-        for (comm, kthread, threads), parts in by_comm.items()
-    )
-
-
-def _lengths(visits: Visits, histogram: Histogram | None, watched: float | None) -> Lengths | None:
-    if histogram:
-        made = of_buckets(histogram.buckets, histogram.mean)
-        if watched:
-            # Of visits of length L, only those that began in the first W - L seconds were seen.
-            middle = (made.low + made.high) / 2
-            made = Lengths(made.low, made.high, made.weight / np.clip(1 - middle / watched, 0.1, 1))
-        return made
-    return exponential(visits.seconds) if visits.seconds else None
 
 
 class _Gathering:
@@ -192,7 +69,7 @@ class _Gathering:
         if self._sampled:
             return float(seen.total)
         if self._watched is None:
-            raise _refused(
+            raise refused(
                 self._stacks.path,
                 "stacks",
                 "counts microseconds, and nobody knows of how many",
@@ -213,13 +90,20 @@ class _Gathering:
                 return visits.threads
         if not seen.inside:
             return 1
-        raise _refused(
+        raise refused(
             self._stacks.path,
             "stacks",
             f'how many threads are called "{seen.comm}" is not known: its lines name none',
             "sample with thread ids (stackcollapse-perf.pl --tid), or give workload.visits a "
             f"`comm: {seen.comm}` and its `threads`",
         )
+
+    def _lived(self, seen: Seen) -> float | None:
+        """Seconds for which this thread was watched: it may have come later, or gone before."""
+        if self._watched is None or not self._ids:
+            return self._watched
+        most = max(self._total(other) for others in self._everybody.values() for other in others)
+        return self._watched * self._total(seen) / most
 
     def _is_stuck(self, seen: Seen, functions: Sequence[str]) -> bool:
         hits = sum(self._hits(seen, function) for function in functions)
@@ -255,7 +139,7 @@ class _Gathering:
         if not (known[1] and self._watched and self._ids):
             return False
         spent = sum(self._hits(other, function) / self._total(other) for other in others)
-        visits = known[1].visits * _seen_mean(known[1]) / self._watched
+        visits = known[1].visits * seen_mean(known[1]) / self._watched
         return visits - spent > 0.5
 
     def _stuck(self, seen: Seen, functions: Sequence[str]) -> Group:
@@ -275,7 +159,7 @@ class _Gathering:
             comm=seen.comm,
             kthread=self._kthread,
             threads=self._number(seen),
-            watched=self._watched,
+            watched=self._lived(seen),
             parts=parts,
             stuck=True,
         )
@@ -303,16 +187,24 @@ class _Gathering:
         inside = hits / total if total else 0.0
         samples = total if self._sampled else math.inf
         known = self._known(function)
-        lengths = _lengths(*known, self._watched) if known else None
+        lengths = lengths_of(*known, self._watched) if known else None
         counted = self._counted(function)
         if known and known[1] and counted and self._watched and lengths:
-            told = counted * _seen_mean(known[1]) / (self._watched * number)
+            told = counted * seen_mean(known[1]) / (self._watched * number)
             doubt = 4 * math.sqrt(max(inside, told) / max(total, 1.0)) if self._sampled else 0.0
             if hits < _FEW_HITS and abs(told - inside) <= doubt and told < 1:
                 inside, samples = told, math.inf
-        if lengths is None and known and known[0].per_second and hits:
+        if known and known[0].per_second and hits:
             rate = known[0].per_second * self._portion(function)
-            lengths = exponential(inside * number / rate)
+            if lengths and rate * lengths.mean > number:
+                raise refused(
+                    known[0].histogram or WORKLOAD,
+                    "workload",
+                    f"{number} threads cannot be in {function} for {rate * lengths.mean:.3g} s in "
+                    "each second",
+                    "the calls of more threads were counted, or another machine's",
+                )
+            lengths = lengths or exponential(inside * number / rate)
         return Part(
             function=function,
             inside=inside,
@@ -353,7 +245,3 @@ class _Gathering:
             if key != (self._comm, self._kthread) and self._hits(seen, function) < seen.total
         )
         return mine / everyone if everyone else 0.0
-
-
-def _seen_mean(histogram: Histogram) -> float:
-    return histogram.mean or of_buckets(histogram.buckets).mean

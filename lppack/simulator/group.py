@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lppack.simulator.lengths import Lengths, exponential, fixed, lognormal
+from lppack.simulator.lengths import Floats, Lengths, exponential, fixed, lognormal
 from lppack.simulator.sampler import Hook, Load
 
 
@@ -96,13 +96,22 @@ def _drawn(group: Group, part: Part, gap: Lengths, dice: np.random.Generator) ->
         # Gamma(n) for n visits in a bucket: the Bayesian bootstrap.
         counts = lengths.weight * part.visits
         pieces = max(1, round(len(counts) / 8))
-        weight = np.concatenate([c * _noise(c.sum(), dice) for c in np.array_split(counts, pieces)])
+        # Where in its bucket a visit lies was not watched: more likely near one end or the other.
+        weight = np.concatenate(
+            [_tilted(c, dice) * _noise(c.sum(), dice) for c in np.array_split(counts, pieces)]
+        )
         lengths = Lengths(lengths.low, lengths.high, weight)
     elif lengths:
         mean = lengths.mean
         choices = (fixed(mean), exponential(mean), lognormal(mean, 1.0), lognormal(mean, 1.7))
         lengths = choices[dice.integers(len(choices))]
     return replace(part, lengths=lengths, inside=_drawn_share(group, part, lengths, gap, dice))
+
+
+def _tilted(counts: Floats, dice: np.random.Generator) -> Floats:
+    """The same number of visits in a bucket, otherwise spread."""
+    tilt = counts * np.exp(dice.normal() * np.linspace(-1, 1, len(counts)))
+    return tilt * (counts.sum() / tilt.sum()) if counts.any() else counts
 
 
 def _noise(count: float, dice: np.random.Generator) -> float:

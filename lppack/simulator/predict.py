@@ -9,11 +9,14 @@ import numpy as np
 
 from lppack.abi import TRANSITION_TICK
 from lppack.consistency import Leave, Mode, Switch
-from lppack.simulator.estimate import Watch, elsewhere, groups
+from lppack.simulator.declared import assumed, elsewhere
+from lppack.simulator.estimate import groups
+from lppack.simulator.gate import gated
 from lppack.simulator.group import Group
 from lppack.simulator.lengths import Floats
 from lppack.simulator.sampler import Hook, Load, each_thread, waits, whole_kernel
 from lppack.simulator.unknown import unknown
+from lppack.simulator.watch import Watch
 
 SAMPLES = 2000
 GUESSES = 100
@@ -23,8 +26,9 @@ _STAGES, _STAGES_OF_A_GUESS = 1 << 21, 1 << 15
 #: A stall is certain, or out of the question, but for that.
 MARGIN = 0.05
 #: So many times the limit a thread has to be watched inside, so that an even chance that it leaves
-#: within the limit is out of the question: 2.51 / ln 2; 2.51 is the quantile of Group.leaving().
-WATCHED_ENOUGH = 4.0
+#: within the limit is out of the question: 2.51 / ln 2, the quantile of Group.leaving(), and twice
+#: that, as the interval is of GUESSES.
+WATCHED_ENOUGH = 8.0
 #: Threads of no known speed that are inside so seldom, all together, are passed over.
 _NEGLIGIBLE = 0.005
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
@@ -91,15 +95,14 @@ def predict(
     """The transition of a patch of ``functions`` in ``mode``, the same for the same seed.
 
     ``limit``: seconds until it would be given up. ``tick``: seconds between two looks of an engine
-    that looks now and then. ``hook``: when it looks, if not as ``mode`` does. Raises ManifestError
-    if the files of the workload contradict themselves or do not say enough.
+    that looks now and then. ``hook``: another engine, that looks then and shuts no gate. Raises
+    ManifestError if the files of the workload contradict themselves or do not say enough.
     """
     dice = np.random.default_rng(seed)
     kernel = mode.leave is Leave.LEAVE_KERNEL
-    found, bound = (
-        groups(watch, functions, kernel=kernel),
-        elsewhere(watch, functions, kernel=kernel),
-    )
+    found = groups(watch, functions, kernel=kernel)
+    bound = elsewhere(watch, functions, kernel=kernel)
+    found = (*found, *assumed(watch, found, kernel=kernel))
     blind = kernel and watch.stacks is not None and not watch.stacks.borders
     if mode.leave is Leave.LEAVE_FUNCTION:
         found = bound = ()
@@ -107,11 +110,11 @@ def predict(
     slow = [group for group in found if group.timeless]
     if sum(group.threads * group.inside for group in slow) < _NEGLIGIBLE:
         found, slow = tuple(group for group in found if group not in slow), []
-    drawn = _Transition(mode, limit, tick)
+    drawn = _Transition(mode, limit, tick, gate=hook is None)
     times: tuple[tuple[str, Interval], ...] = ()
     curve: tuple[Interval, ...] = ()
     if slow or blind:
-        at_once, stall = _without_times(found, hooks, mode, limit, tick, dice)
+        at_once, stall = _without_times(found, hooks, drawn, dice)
     else:
         at_once, stall, times, curve = drawn.all_of((*found, *bound), hooks, dice)
     if blind:
@@ -129,7 +132,7 @@ def predict(
         stall=stall,
         times=times,
         curve=curve,
-        blockers=_blockers((*found, *(bound if kernel else ())), hooks, mode, limit, tick, dice),
+        blockers=_blockers((*found, *(bound if kernel else ())), hooks, drawn, dice),
         unknown=tuple(
             unknown(
                 watch,
@@ -187,19 +190,25 @@ def _hook(group: Group, mode: Mode, asked: Hook | None) -> Hook:
 class _Transition:
     """Draws times to finish in one mode."""
 
-    def __init__(self, mode: Mode, limit: float, tick: float) -> None:
-        # In checkpoint, who comes to the border is held there: it is the last one that counts.
-        self._whole = mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL
-        self._limit, self._tick = limit, tick
+    def __init__(self, mode: Mode, limit: float, tick: float, *, gate: bool) -> None:
+        self.gate = gate and mode.switch is Switch.SWITCH_KERNEL
+        #: All have to be outside at once. In checkpoint, who comes to the border is held there: it
+        #: is the last one that counts.
+        self.whole = (
+            mode.switch is Switch.SWITCH_KERNEL
+            and mode.leave is not Leave.LEAVE_KERNEL
+            and not self.gate
+        )
+        self.limit, self.tick = limit, tick
 
     def all_of(
         self, found: Sequence[Group], hooks: dict[Group, Hook], dice: np.random.Generator
     ) -> tuple[Interval, Interval, tuple[tuple[str, Interval], ...], tuple[Interval, ...]]:
-        best = np.sort(self._times([g.load(hooks[g]) for g in found], SAMPLES, _STAGES, dice))
+        best = np.sort(self._times({g: g.load(hooks[g]) for g in found}, SAMPLES, _STAGES, dice))
         guesses = [
             np.sort(
                 self._times(
-                    [group.load(hooks[group], dice) for group in found],
+                    {group: group.load(hooks[group], dice) for group in found},
                     SAMPLES_OF_A_GUESS,
                     _STAGES_OF_A_GUESS,
                     dice,
@@ -218,26 +227,29 @@ class _Transition:
 
         return (
             interval(lambda times: float((times <= 0).mean())),
-            interval(lambda times: float((times > self._limit).mean())),
+            interval(lambda times: float((times > self.limit).mean())),
             tuple((name, until(at)) for name, at in _QUANTILES),
             tuple(until(at) for at in CURVE),
         )
 
     def _times(
-        self, loads: Sequence[Load], samples: int, stages: int, dice: np.random.Generator
+        self, groups: dict[Group, Load], samples: int, stages: int, dice: np.random.Generator
     ) -> Floats:
-        if not self._whole:
-            return each_thread(
-                loads, samples=samples, limit=self._limit, tick=self._tick, dice=dice
-            )
+        loads, limit = list(groups.values()), self.limit
+        if self.gate:
+            free = [load for group, load in groups.items() if group.kthread]
+            held = [load for group, load in groups.items() if not group.kthread]
+            return gated(held, free, samples=samples, limit=limit, dice=dice)
+        if not self.whole:
+            return each_thread(loads, samples=samples, limit=limit, tick=self.tick, dice=dice)
         return whole_kernel(
-            loads, samples=samples, limit=self._limit, tick=self._tick, dice=dice, stages=stages
+            loads, samples=samples, limit=limit, tick=self.tick, dice=dice, stages=stages
         )
 
     def _quantile(self, times: Floats, at: float) -> float:
         """Of sorted times."""
         value = float(times[min(int(at * len(times)), len(times) - 1)])
-        return value if value <= self._limit else math.inf
+        return value if value <= self.limit else math.inf
 
 
 def _middle(values: Sequence[float]) -> tuple[float, float]:
@@ -250,14 +262,12 @@ def _middle(values: Sequence[float]) -> tuple[float, float]:
 def _without_times(
     found: Sequence[Group],
     hooks: dict[Group, Hook],
-    mode: Mode,
-    limit: float,
-    tick: float,
+    drawn: _Transition,
     dice: np.random.Generator,
 ) -> tuple[Interval, Interval]:
     """(at once, stall) from shares alone. A stall lies between visits so short that each look is a
     new try, and visits so long that no look sees anything else than the first one."""
-    looks = int(limit / tick) + 1
+    limit, looks = drawn.limit, int(drawn.limit / drawn.tick) + 1
 
     def outcome(dice: np.random.Generator | None) -> tuple[float, float]:
         log_clear, tries_fail, log_leaves, certain = 0.0, 0.0, 0.0, False
@@ -273,7 +283,7 @@ def _without_times(
                 again = inside**looks
                 tries_fail += group.threads * math.log1p(-min(again, 1 - 1e-12))
         clear = 0.0 if certain or any(g.stuck for g in found) else math.exp(log_clear)
-        if mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL:
+        if drawn.whole:
             ticking = any(hooks[group] is Hook.TICK for group in found)
             short = (1 - math.exp(log_clear)) ** looks if ticking else float(certain)
         else:
@@ -294,23 +304,22 @@ def _without_times(
 def _blockers(
     found: Sequence[Group],
     hooks: dict[Group, Hook],
-    mode: Mode,
-    limit: float,
-    tick: float,
+    drawn: _Transition,
     dice: np.random.Generator,
 ) -> tuple[Holder, ...]:
-    """Ranked by the thread-seconds for which they hold up: those that switch alone hold up until
-    they have; where all switch at once, anyone who is inside holds up."""
-    whole = mode.switch is Switch.SWITCH_KERNEL and mode.leave is not Leave.LEAVE_KERNEL
+    """Ranked by the thread-seconds for which they hold up: those that switch alone, or are held
+    once they are outside, hold up until they have left; where all have to be outside at once,
+    anyone who is inside holds up."""
+    limit = drawn.limit
     rows: list[tuple[float, Group, str, float]] = []
     for group in found:
         for part in group.parts:
             if part.inside <= 0:
                 continue
             seconds = limit
-            if not (whole or group.stuck or group.timeless):
-                load = replace(group, parts=(part,)).load(hooks[group])
-                wait = waits(load, 4000, limit=limit, tick=tick, dice=dice)
+            if not (drawn.whole or group.stuck or group.timeless):
+                load = replace(group, parts=(part,)).load(Hook.EXIT if drawn.gate else hooks[group])
+                wait = waits(load, 4000, limit=limit, tick=drawn.tick, dice=dice)
                 seconds = float(np.minimum(wait, limit).mean())
             rows.append((group.threads * part.inside * seconds, group, part.function, part.inside))
     total = sum(row[0] for row in rows)

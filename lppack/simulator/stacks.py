@@ -23,6 +23,7 @@ THREADS_MAX = 100_000
 _LINE = re.compile(r"(.*\S) +([0-9]+)")
 _THREAD = re.compile(r"(.+)-(?:(?:[0-9]+|\?)/)?([0-9]+)")
 _MARK = re.compile(r"_\[[ki]\]$")  # stackcollapse-perf.pl --kernel, --inline; offcputime -a
+_OFFSET = re.compile(r"\+0x[0-9a-f]+(/0x[0-9a-f]+)?$")  # perf script -F +symoff
 _COLD = re.compile(r"\.cold(\.[0-9]+)?$")  # gcc's cold part belongs to its function
 
 
@@ -51,11 +52,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stacks:
-    """Of one file. ``ids``: each line names a thread. ``borders``: kernel time can be told."""
+    """Of one file. ``ids``: each line names a thread. ``borders``: kernel time can be told.
+    ``named``: patched functions that are in any stack, the outermost one or not."""
 
     path: Path
     ids: bool
     borders: bool
+    named: frozenset[str]
     threads: tuple[Seen, ...]
 
 
@@ -102,8 +105,8 @@ _HINT = "a line is COMM-TID;FRAME;...;FRAME COUNT, the outermost frame first"
 def _divided(
     path: Path, seen: dict[str, list[tuple[tuple[str, ...], int]]], patched: frozenset[str]
 ) -> Stacks:
-    named = {head: _THREAD.fullmatch(head) for head in seen}
-    ids = all(named.values())
+    matches = {head: _THREAD.fullmatch(head) for head in seen}
+    ids = all(matches.values())
     threads: dict[str | int, Seen] = {}
     most: Counter[tuple[int, str]] = Counter()  # a thread may change its name
     marked = any(
@@ -113,8 +116,9 @@ def _divided(
         for frame in frames
     )
     borders = marked
+    named: set[str] = set()
     for head, stacks in seen.items():
-        match = named[head]
+        match = matches[head]
         if ids and match:
             tid: int | None = int(match[2])
             key: str | int = int(match[2])
@@ -123,13 +127,15 @@ def _divided(
             tid, key, comm = None, head, head
         thread = threads.setdefault(key, Seen(comm=comm, tid=tid))
         for frames, count in stacks:
-            names = [_MARK.sub("", frame.strip()) for frame in frames]
+            names = [_OFFSET.sub("", _MARK.sub("", frame.strip())) for frame in frames]
             thread.total += count
             if tid is not None:
                 most[tid, comm] += count
             entered = any(name.startswith(abi.KERNEL_ENTRIES) for name in names)
             borders |= entered
-            held = next((f for name in names if (f := _COLD.sub("", name)) in patched), None)
+            inside = [f for name in names if (f := _COLD.sub("", name)) in patched]
+            named.update(inside)
+            held = inside[0] if inside else None
             kernel = any(frame.endswith("_[k]") for frame in frames) if marked else entered
             thread.in_kernel += count if kernel or held is not None else 0
             thread.of_kthread += count if names[0] in abi.KTHREAD_ENTRIES else 0
@@ -138,4 +144,10 @@ def _divided(
     for (tid, comm), count in most.items():
         if count > most[tid, threads[tid].comm]:
             threads[tid].comm = comm
-    return Stacks(path=path, ids=ids, borders=borders, threads=tuple(threads.values()))
+    return Stacks(
+        path=path,
+        ids=ids,
+        borders=borders,
+        named=frozenset(named),
+        threads=tuple(threads.values()),
+    )

@@ -4,9 +4,10 @@
 from collections.abc import Iterator, Sequence
 
 from lppack.abi import SYSCALL
-from lppack.consistency import Leave, Mode
-from lppack.simulator.estimate import Watch
+from lppack.consistency import Leave, Mode, Switch
+from lppack.simulator.declared import SOMEBODY
 from lppack.simulator.group import Group
+from lppack.simulator.watch import Watch
 
 #: What neither stacks nor histograms tell, whatever they hold.
 ALWAYS_UNKNOWN = (
@@ -42,9 +43,15 @@ def unknown(
         yield _of_another_area(bound, mode)
     if watch.stacks is None and mode.leave is Leave.LEAVE_PATCHED_SET:
         declared = {visits.function for visits, _ in watch.histograms}
-        silent = [name for name in functions if name not in declared]
+        known = {part.function for group in found for part in group.parts} | declared
+        silent = [name for name in functions if name not in known]
         if silent and declared & set(functions):
             yield f"{', '.join(silent)}: no visits are declared, so it is taken as never entered"
+    if watch.stacks is None:
+        for group in found:
+            if len(group.parts) > 1:
+                names = ", ".join(part.function for part in group.parts)
+                yield f"whether visits of {group.comm} to {names} nest: taken one after the other"
     for group in slow:
         names = ", ".join(part.function for part in group.parts if part.inside > 0)
         yield (
@@ -52,7 +59,10 @@ def unknown(
             f"`funclatency {names.split(', ')[0]}` prints"
         )
     for group in found:
-        if group.stuck:
+        if group.comm == SOMEBODY:
+            does = "never leaves it" if group.watched else "may sleep there for as long as it likes"
+            yield f"{group.parts[0].function}: not watched, and it is known that a thread {does}"
+        elif group.stuck:
             for_ = f"{group.watched:g} s" if group.watched else "the time"
             yield (
                 f"whether {group.comm} ever leaves {group.parts[0].function}: it was inside for "
@@ -71,6 +81,11 @@ def unknown(
     )
     if few:
         yield f"{', '.join(few)}: fewer than 100 visits were seen; watch for longer"
+    if mode.switch is Switch.SWITCH_KERNEL and mode.leave is Leave.LEAVE_PATCHED_SET:
+        yield (
+            "a visit to the kernel is taken to be in replaced functions once: who was not there "
+            "yet when the gate shut is taken not to come any more"
+        )
     if mode.leave is not Leave.LEAVE_FUNCTION:
         yield from ALWAYS_UNKNOWN
 
@@ -92,11 +107,18 @@ def _of_another_area(bound: Sequence[Group], mode: Mode) -> str:
 def _of_the_stacks(watch: Watch, functions: Sequence[str]) -> Iterator[str]:
     assert watch.stacks is not None
     samples = sum(seen.total for seen in watch.stacks.threads)
-    unseen = [f for f in functions if not any(s.inside[f] for s in watch.stacks.threads)]
+    unseen = [f for f in functions if f not in watch.stacks.named]
     if unseen:
         yield (
             f"{', '.join(unseen)}: in none of the stacks ({samples}); a thread is inside for less "
-            f"than {3 / samples:.1g} of the time"
+            f"than {min(3 / samples, 1):.1g} of the time"
+        )
+    outermost = {f for seen in watch.stacks.threads for f in seen.inside}
+    below = [f for f in functions if f in watch.stacks.named and f not in outermost]
+    if below:
+        yield (
+            f"{', '.join(below)}: only seen below other replaced functions; it is their visits "
+            "that count, the outermost ones"
         )
     totals = sorted(seen.total for seen in watch.stacks.threads if not seen.kthread)
     if watch.stacks.ids and len(totals) > 1 and totals[-1] > 10 * max(totals[0], 1):

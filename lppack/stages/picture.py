@@ -137,15 +137,14 @@ def picture(
 def _headline(made: Simulation, prediction: Prediction | None) -> tuple[str, str]:
     """(verdict, in a sentence). What is possible, and what is to be expected of the machine that
     was sampled: the worse of them counts."""
-    if made.verdict is Verdict.SAFE and made.empty:
-        return "safe", f"That says little: {made.empty}."
     sampled = Verdict.SAFE if prediction is None else _SAMPLED[prediction.verdict]
     order = list(Verdict)
     if prediction is None or order.index(made.verdict) <= order.index(sampled):
-        return made.verdict, _SAYS[made.verdict]
+        little = made.verdict is Verdict.SAFE and made.empty
+        return made.verdict, f"That says little: {made.empty}." if little else _SAYS[made.verdict]
     will = "may take" if sampled is Verdict.MAY_STALL else "takes"
     return sampled, (
-        "Nothing that the needs forbid can be reached. On the machine that was sampled the "
+        f"{_SAYS[Verdict.MAY_STALL].partition(',')[0]}. On the machine that was sampled the "
         f"transition {will} longer than {prediction.limit:g} s."
     )
 

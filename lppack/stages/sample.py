@@ -2,7 +2,7 @@
 """sample: when will a transition finish on a real machine, and who holds it up?"""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +11,10 @@ from lppack import abi, consistency
 from lppack.consistency import Mode, ModeName
 from lppack.errors import Level, ManifestError, Problem
 from lppack.model import Manifest, Visits, Workload
-from lppack.simulator.estimate import read_watch
 from lppack.simulator.predict import Prediction, predict
 from lppack.simulator.sampler import Hook
+from lppack.simulator.watch import WORKLOAD, read_watch
+from lppack.stages.simulate import patch_of
 
 
 class Sampled(NamedTuple):
@@ -50,16 +51,15 @@ def sample(
     given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of
     what the manifest's workload says. ``hook``: when the engine looks whether a thread may switch,
     if not as the one of the mode does. Raises ManifestError if nothing is known of any thread."""
-    functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
+    patch = patch_of(manifest)
+    functions = patch.functions
     given = dict(histograms)
     workload = manifest.workload or Workload()
-    kept = [visits for visits in workload.visits if visits.function not in given]
-    new = [Visits(function=name, histogram=path) for name, path in histograms]
     workload = replace(
         workload,
         stacks=stacks or workload.stacks,
         watched=watched or workload.watched,
-        visits=(*kept, *new),
+        visits=_visits(workload, given),
     )
     for name in sorted(set(given) - {*functions, abi.SYSCALL}):
         close = difflib.get_close_matches(name, [*functions, abi.SYSCALL], n=1)
@@ -75,18 +75,39 @@ def sample(
                 )
             ]
         )
-    if workload.stacks is None and not any(visits.threads for visits in workload.visits):
-        raise _nothing(manifest, "says nothing of the threads of the machine")
-    watch = read_watch(workload, functions)
+    if workload.stacks is None:
+        if not any(visits.threads for visits in workload.visits):
+            raise _nothing(manifest, "says nothing of the threads of the machine")
+        for visits in workload.visits:
+            if visits.threads is None:
+                raise _nothing(manifest, f"nobody knows how many threads call {visits.function}")
     chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
-    return tuple(
-        Sampled(
-            mode,
-            predict(watch, functions, mode, limit=limit, seed=seed, hook=hook),
-            mode.covers(manifest.needs),
+    try:
+        watch = read_watch(workload, functions, stays=patch.never_left, sleeps=patch.slept_in)
+        return tuple(
+            Sampled(
+                mode,
+                predict(watch, functions, mode, limit=limit, seed=seed, hook=hook),
+                mode.covers(manifest.needs),
+            )
+            for mode in map(consistency.mode_named, chosen)
         )
-        for mode in map(consistency.mode_named, chosen)
-    )
+    except ManifestError as error:
+        raise ManifestError(
+            replace(problem, file=str(manifest.path)) if problem.file == WORKLOAD else problem
+            for problem in error.problems
+        ) from None
+
+
+def _visits(workload: Workload, given: Mapping[str, Path]) -> tuple[Visits, ...]:
+    """Histograms that were given take the place of what is declared of how long visits are; whose
+    they are stays, where one entry says it."""
+    made = [visits for visits in workload.visits if visits.function not in given]
+    for name, path in given.items():
+        entries = [visits for visits in workload.visits if visits.function == name]
+        entry = entries[0] if len(entries) == 1 else Visits(function=name)
+        made.append(replace(entry, histogram=path, seconds=None))
+    return tuple(made)
 
 
 def _nothing(manifest: Manifest, message: str) -> ManifestError:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Prediction on ten made machines of other families than the predictor assumes, from files alone:
-what was predicted is held against what really happens on them."""
+"""Prediction on made machines of other families than the predictor assumes, from files alone: what
+was predicted is held against what really happens on them."""
 
 import math
 import os
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ import pytest
 from lppack.consistency import Leave, ModeName, Switch, mode_named
 from lppack.errors import ManifestError
 from lppack.model import Counts, Visits, Workload
-from lppack.simulator.estimate import Watch, read_watch
 from lppack.simulator.predict import MARGIN, Prediction, predict
+from lppack.simulator.sampler import Hook
+from lppack.simulator.watch import Watch, read_watch
 from tests.unit.simulator.world import ENTRY, USER, Draw, Floats, Kind, World
 
 pytestmark = pytest.mark.slow
@@ -72,9 +73,12 @@ class Case:
     watched: float = 60.0
     rates: tuple[str, ...] = ()  # comms for which only funccount has run
     patched: tuple[str, ...] = field(default=("conn_send", "ep_poll", "wait_commit", "kswapd"))
+    hook: Hook | None = None  # an engine without a gate
 
 
 WEB = Kind("web", 20, "conn_send", gamma(0.004, 3.0), lognormal(0.2, 0.8))
+BURSTS = Kind("web", 30, "conn_send", gamma(0.04, 2.0), bursts(0.2, 6.0, 12))
+POLLERS = Kind("poller", 25, "ep_poll", lognormal(0.9, 1.0), uniform(0.05, 0.15))
 CASES = (
     Case(
         "lognormal sleepers",
@@ -93,16 +97,17 @@ CASES = (
     Case(
         "bursts, counted",
         ModeName.REFCOUNT,
-        (Kind("web", 30, "conn_send", gamma(0.04, 2.0), bursts(0.2, 6.0, 12)),),
+        (BURSTS,),
         ("web",),
         watched=120.0,
+        hook=Hook.EXIT,
     ),
     Case(
         "one never leaves",
         ModeName.KPATCH,
         (WEB, Kind("waiter", 1, "wait_commit", None, fixed(1.0))),
         ("web",),
-        watched=300.0,
+        watched=600.0,
     ),
     Case(
         "a kernel thread never leaves",
@@ -112,7 +117,7 @@ CASES = (
             Kind("kswapd0", 1, "kswapd", None, fixed(1.0), kthread=True),
         ),
         ("web",),
-        watched=300.0,
+        watched=600.0,
     ),
     Case(
         "a kernel thread that is looked at now and then",
@@ -127,12 +132,14 @@ CASES = (
         (WEB, Kind("poller", 3, "ep_poll", lognormal(0.15, 1.0), gamma(0.35, 0.6))),
         ("web", "poller"),
         watched=600.0,
+        hook=Hook.TICK,
     ),
     Case(
         "stops that never find it clear",
         ModeName.KPATCH,
-        (WEB, Kind("poller", 25, "ep_poll", lognormal(0.9, 1.0), uniform(0.05, 0.15))),
+        (WEB, POLLERS),
         ("web", "poller"),
+        hook=Hook.TICK,
     ),
     Case(
         "the border of the kernel",
@@ -151,6 +158,35 @@ CASES = (
         ("web",),
         rates=("job",),
         watched=300.0,
+    ),
+    Case("a gate, and bursts", ModeName.REFCOUNT, (BURSTS,), ("web",), watched=120.0),
+    Case(
+        "a gate, and a kernel thread",
+        ModeName.KPATCH,
+        (
+            WEB,
+            Kind("poller", 30, "ep_poll", lognormal(0.15, 1.0), gamma(0.35, 0.6)),
+            Kind("flusher", 1, "wait_commit", uniform(0.02, 0.4), lognormal(0.3, 0.6), True),
+        ),
+        ("web", "poller", "flusher"),
+        watched=600.0,
+    ),
+    Case(
+        "a gate for too short a time",
+        ModeName.KPATCH,
+        (WEB, POLLERS),
+        ("web", "poller"),
+        watched=600.0,
+    ),
+    Case(
+        "a gate at the border of the kernel",
+        ModeName.CHECKPOINT,
+        (
+            Kind("web", 30, "conn_send", gamma(0.01, 0.5), bursts(0.05, 1.0, 5), around=3.0),
+            Kind("reader", 5, "ep_poll", lognormal(0.4, 0.8), fixed(0.3), around=2.0),
+        ),
+        ("web", "reader"),
+        watched=600.0,
     ),
 )
 
@@ -209,22 +245,37 @@ def outcome(case: Case, folder: Path, seed: int) -> Outcome:
     workload = Workload(stacks=world.write(folder), watched=case.watched, visits=tuple(visits))
     mode = mode_named(case.mode)
     predicted = predict(
-        read_watch(workload, case.patched), case.patched, mode, limit=LIMIT, seed=seed
+        read_watch(workload, case.patched),
+        case.patched,
+        mode,
+        limit=LIMIT,
+        seed=seed,
+        hook=case.hook,
     )
     moments = world.applies(APPLIES, LIMIT)
-    if mode.switch is Switch.SWITCH_KERNEL and not kernel:
-        times = world.whole_kernel(moments, limit=LIMIT, tick=mode.method == "stack")
+    if mode.switch is Switch.SWITCH_KERNEL and case.hook is None:
+        times = world.gated(moments, limit=LIMIT, kernel=kernel)
+        rows = world.each_thread(moments, limit=LIMIT, tick=lambda _: False, kernel=kernel)
+        held = _held(world, rows, kernel)
+    elif mode.switch is Switch.SWITCH_KERNEL:
+        times = world.whole_kernel(moments, limit=LIMIT, tick=case.hook is Hook.TICK)
         held = world.held(moments[:100], times[:100], limit=LIMIT)
     else:
         rows = world.each_thread(
             moments, limit=LIMIT, tick=lambda kind: kind.kthread, kernel=kernel
         )
         times = rows.max(axis=0)
-        held = defaultdict(float)
-        for (kind, _, _), row in zip(world.paths, np.minimum(rows, LIMIT), strict=True):
-            name = "do_syscall_64" if kernel and not kind.kthread else kind.function
-            held[kind.comm, name] += float(row.sum())
+        held = _held(world, rows, kernel)
     return Outcome(case, predicted, times, held, fewest)
+
+
+def _held(world: World, rows: Floats, kernel: bool) -> dict[tuple[str, str], float]:
+    """Thread-seconds until each thread is outside for the first time."""
+    held: dict[tuple[str, str], float] = defaultdict(float)
+    for (kind, _, _), row in zip(world.paths, np.minimum(rows, LIMIT), strict=True):
+        name = "do_syscall_64" if kernel and not kind.kthread else kind.function
+        held[kind.comm, name] += float(row.sum())
+    return held
 
 
 @pytest.fixture(scope="module")
@@ -264,10 +315,10 @@ def test_blockers_are_ranked_right_in_all(outcomes: list[Outcome]) -> None:
 
 
 def test_intervals_cover_the_truth_in_nine_of_ten(outcomes: list[Outcome]) -> None:
-    assert sum(one.covered for one in outcomes) >= 9, told(outcomes)
+    assert sum(one.covered for one in outcomes) >= 0.9 * len(outcomes), told(outcomes)
     # And they say something: not "anything may happen".
     narrow = [one for one in outcomes if one.predicted.stall.high - one.predicted.stall.low < 0.5]
-    assert len(narrow) >= 8, told(outcomes)
+    assert len(narrow) >= 0.8 * len(outcomes), told(outcomes)
 
 
 def test_medians_are_within_a_quarter_where_enough_visits_were_seen(
@@ -342,10 +393,10 @@ def test_few_visits_make_a_wide_interval_however_many_samples(tmp_path: Path) ->
 
 def test_a_thread_that_was_inside_for_all_the_time(tmp_path: Path) -> None:
     stacks = SLEEPER.replace("ep_poll", "poll") + f"db-99;{ENTRY};ep_poll 1000\n"
-    made = predicted(watch(tmp_path, stacks, watched=300.0))
+    made = predicted(watch(tmp_path, stacks, watched=600.0))
     assert made.verdict == "never-finishes"
     assert (made.blockers[0].comm, made.blockers[0].never) == ("db", True)
-    assert made.stall.low < 0.8 < made.stall.high, "300 s do not tell all of the next 60"
+    assert made.stall.low < 0.9 < made.stall.high, "600 s do not tell all of the next 60"
     assert any("ever leaves ep_poll" in words for words in made.unknown)
 
 
@@ -359,7 +410,7 @@ def test_what_was_not_watched_for_long_is_not_said_to_never_end(
     made = predicted(watch(tmp_path, stacks, watched=watched))
     assert made.verdict == "may-stall"
     assert (made.stall.low < 0.2, made.stall.high) == (True, 1.0)
-    assert any("watch for 240 s at least" in words for words in made.unknown)
+    assert any("watch for 480 s at least" in words for words in made.unknown)
     if watched is None:
         assert math.isnan(made.stall.value)
         assert made.times == ()
@@ -451,6 +502,149 @@ def test_visits_to_the_kernel_are_the_most_of_those_to_a_function(mode: ModeName
 def test_visits_of_all_threads_are_those_of_each() -> None:
     made = declared(ModeName.KGRAFT, asleep("ep_poll"), asleep("do_syscall_64", None))
     assert made.verdict == "finishes"
+
+
+#: 40 threads that are inside 20 s in each 25.
+LONG = Visits(function="ep_poll", comm="web", threads=40, seconds=500.0, per_second=0.064)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Visits(function="conn_send", kthread=True, threads=2, seconds=1e-4, per_second=1.0),
+        Visits(function="do_syscall_64", comm="db", threads=1, seconds=1e-3, per_second=1.0),
+        Visits(function="do_syscall_64", comm="web", threads=1, seconds=1e-3, per_second=1.0),
+    ],
+    ids=["of a kernel thread", "of others", "of one of them"],
+)
+def test_a_bound_holds_whatever_else_is_declared(other: Visits) -> None:
+    for mode in BORDER:
+        assert declared(mode, LONG).verdict == "never-finishes"
+        assert declared(mode, LONG, other).verdict == "never-finishes"
+
+
+def test_visits_that_may_nest_are_no_sum() -> None:
+    """Each for 55% of the time is not always in the kernel: the one may call the other."""
+    names = ("ep_poll", "conn_send")
+    both = tuple(
+        Visits(function=name, comm="web", threads=1, seconds=0.55, per_second=1.0) for name in names
+    )
+    seen, mode = read_watch(Workload(visits=both), names), mode_named(ModeName.KGRAFT)
+    made = predict(seen, names, mode, limit=LIMIT, seed=1, hook=Hook.TICK)
+    assert made.verdict == "may-stall", "of the sum it would be never-finishes"
+    fewer = tuple(replace(visits, per_second=0.5) for visits in both)
+    inside = declared(ModeName.HYBRID, *fewer)
+    assert any("nest" in words for words in inside.unknown)
+
+
+def test_kernel_threads_are_in_no_bound() -> None:
+    """They have no border: what is declared of them is all there is."""
+    made = declared(
+        ModeName.KGRAFT,
+        Visits(function="ep_poll", kthread=True, threads=2, seconds=1e-4, per_second=1.0),
+    )
+    assert made.verdict == "finishes"
+    assert not any("do_syscall_64" in words for words in made.unknown)
+
+
+def test_a_bound_decides_only_where_all_of_it_does() -> None:
+    """Visits to the kernel of 6 s: that they end in time is likely, and not sure."""
+    made = declared(ModeName.HYBRID, asleep("do_syscall_64", seconds=6.0, per_second=0.3))
+    assert made.stall.high > 0.05
+    assert made.verdict == "may-stall"
+
+
+def test_less_in_the_kernel_than_in_a_function_is_refused() -> None:
+    with pytest.raises(
+        ManifestError, match="web is in ep_poll for 0.5 of the time, and in do_sysc"
+    ):
+        declared(ModeName.KGRAFT, asleep("ep_poll"), asleep("do_syscall_64", seconds=0.001))
+
+
+def test_stacks_and_visits_that_cannot_both_be_true_are_refused(tmp_path: Path) -> None:
+    many = Visits(function="ep_poll", seconds=100.0, per_second=100.0)
+    with pytest.raises(ManifestError, match="9 threads cannot be in ep_poll for 1e\\+04 s"):
+        predicted(watch(tmp_path, SLEEPER, many))
+
+
+def test_a_comm_that_no_thread_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match='no thread in .* is called "wbe"') as refused:
+        watch(tmp_path, SLEEPER, Visits(function="ep_poll", comm="wbe", seconds=0.1))
+    assert refused.value.hint == "did you mean web?"
+
+
+def test_a_thread_that_came_late_was_not_watched_for_all_the_time(tmp_path: Path) -> None:
+    stacks = f"web-1;{USER} 6000\nweb-9;{ENTRY};ep_poll 12\n"
+    assert predicted(watch(tmp_path, stacks, watched=600.0)).verdict == "may-stall"
+    whole = stacks.replace(" 12", " 6000")
+    assert predicted(watch(tmp_path, whole, watched=600.0)).verdict == "never-finishes"
+
+
+def test_a_function_below_another_is_in_the_stacks(tmp_path: Path) -> None:
+    made = predicted(watch(tmp_path, f"web-1;{ENTRY};ep_poll;conn_send 500\nweb-1;{USER} 500\n"))
+    assert not any("none of the stacks" in words for words in made.unknown)
+    assert any("conn_send: only seen below" in words for words in made.unknown)
+
+
+# -- what is known of any machine
+
+
+@pytest.mark.parametrize("mode", [*SET, *BORDER])
+def test_what_some_thread_never_leaves_never_finishes(mode: ModeName, tmp_path: Path) -> None:
+    """Whatever was watched of others, with stacks or without."""
+    calm = asleep("ep_poll", seconds=0.01)
+    kernel = asleep("do_syscall_64", seconds=0.02)
+    file = tmp_path / "s.folded"
+    file.write_text(SLEEPER)
+    for workload in (
+        Workload(visits=(calm, kernel)),
+        Workload(stacks=file, watched=600.0, visits=(Visits(function="ep_poll", per_second=9.0),)),
+    ):
+        names = ("ep_poll", "kswapd")
+        seen = read_watch(workload, names, stays=("kswapd",))
+        made = predict(seen, names, mode_named(mode), limit=LIMIT, seed=1)
+        assert made.verdict == "never-finishes"
+        assert (made.blockers[0].function, made.blockers[0].never) == ("kswapd", True)
+        assert any("a thread never leaves it" in words for words in made.unknown)
+
+
+def test_where_threads_may_sleep_and_nobody_watched_it_may_stall(tmp_path: Path) -> None:
+    names = ("conn_send", "ep_poll")
+    calm = asleep("conn_send", seconds=0.01)
+
+    def made(workload: Workload, mode: ModeName) -> Prediction:
+        seen = read_watch(workload, names, sleeps=("ep_poll",))
+        return predict(seen, names, mode_named(mode), limit=LIMIT, seed=1)
+
+    alone = made(Workload(visits=(calm,)), ModeName.HYBRID)
+    assert alone.verdict == "may-stall"
+    assert any("ep_poll: not watched" in words for words in alone.unknown)
+    told = (calm, asleep("ep_poll", seconds=0.01))
+    assert made(Workload(visits=told), ModeName.HYBRID).verdict == "finishes"
+    border = (calm, asleep("do_syscall_64", seconds=0.02))
+    assert made(Workload(visits=border), ModeName.KGRAFT).verdict == "finishes"
+    file = tmp_path / "s.folded"
+    file.write_text(f"web-1;{ENTRY};read 500\nweb-1;{USER} 500\n")
+    assert made(Workload(stacks=file), ModeName.HYBRID).verdict == "finishes", "it was watched"
+
+
+# -- the gate
+
+
+@pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.REFCOUNT])
+def test_the_gate_ends_what_overlaps_for_ever(mode: ModeName) -> None:
+    """L3, and what an engine does about it: visits of 10 and 20 ms end while it is shut."""
+    busy = (
+        Visits(function="ep_poll", comm="a", threads=40, seconds=0.01, per_second=2000.0),
+        Visits(function="conn_send", comm="b", threads=20, seconds=0.02, per_second=500.0),
+    )
+    made = declared(mode, *busy)
+    assert made.verdict == "finishes"
+    assert dict(made.times)["p50"].value < 0.2
+    seen = read_watch(Workload(visits=busy), ("conn_send", "ep_poll"))
+    names = ("conn_send", "ep_poll")
+    other = predict(seen, names, mode_named(mode), limit=LIMIT, seed=1, hook=Hook.EXIT)
+    assert other.verdict == "never-finishes", "the control: an engine without one"
 
 
 def test_a_patch_of_nothing_that_is_seen(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_each_thread_is_told_apart(tmp_path: Path) -> None:
     assert not first.kthread
 
 
+def test_frames_with_offsets_are_functions_and_the_border_may_be_cut_off(tmp_path: Path) -> None:
+    """perf script -F +symoff; and tools that leave the entry's own frame out."""
+    text = "web-1;do_syscall_64+0x5d;conn_open+0x12/0x40;conn_get+0x1 5\nweb-1;main 5\n"
+    found = read(tmp_path, text, ("conn_get", "conn_open"))
+    assert found.borders
+    assert (thread(found, 1).in_kernel, thread(found, 1).inside) == (5, {"conn_open": 5})
+    assert found.named == {"conn_get", "conn_open"}, "conn_get too, though it is not the outermost"
+
+
 def test_lines_without_ids_are_of_all_threads_of_that_name(tmp_path: Path) -> None:
     found = read(tmp_path, "web;[unknown];conn_get 7\nweb;idle 3\njava main;conn_get 1\n")
     assert not found.ids

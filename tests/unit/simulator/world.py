@@ -174,6 +174,44 @@ class World:
         wait[wait > limit] = math.inf
         return wait
 
+    def gated(self, moments: Floats, *, limit: float, kernel: bool = False) -> Floats:
+        """Seconds until all are outside, where threads are held at the border now and then: shut
+        for 0.1 s, open for half of that, and so on with the double, up to 1.6 s."""
+        return np.array([self._gated(moment, limit, kernel) for moment in moments])
+
+    def _gated(self, moment: float, limit: float, kernel: bool) -> float:
+        late = [0.0] * len(self.paths)  # for how long each was held
+        shut, begin = 0.1, moment
+        while begin < moment + limit:
+            end = min(begin + shut, moment + limit)
+            last = begin
+            for row, (kind, begins, ends) in enumerate(self.paths):
+                if kind.visit is None:
+                    return math.inf
+                if kind.kthread:
+                    continue
+                at = int(begins.searchsorted(begin - late[row], side="right")) - 1
+                leaves = ends[at] + late[row] if at >= 0 else begin
+                spare = (ends[at] - begins[at]) * (1 - 1 / kind.around) / 2 if at >= 0 else 0.0
+                if leaves - (0.0 if kernel else spare) > begin:
+                    last = max(last, leaves - (0.0 if kernel else spare))
+                late[row] += max(0.0, end - max(begin, leaves))
+            last = self._kthreads_outside(last)
+            if last <= end:
+                return last - moment
+            begin, shut = end + shut / 2, min(2 * shut, 1.6)
+        return math.inf
+
+    def _kthreads_outside(self, moment: float) -> float:
+        """The first moment from this one on at which no kernel thread is inside."""
+        while True:
+            before = moment
+            for kind, begins, ends in self.paths:
+                at = int(begins.searchsorted(moment, side="right")) - 1 if kind.kthread else -1
+                moment = max(moment, float(ends[at])) if at >= 0 else moment
+            if moment == before:
+                return moment
+
     def held(self, moments: Floats, times: Floats, *, limit: float) -> dict[tuple[str, str], float]:
         """Thread-seconds that each (comm, function) is inside, from apply to the end."""
         held: dict[tuple[str, str], float] = defaultdict(float)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lppack import consistency, resources
-from lppack.consistency import ModeName
+from lppack.consistency import Leave, ModeName, Needs, Switch
 from lppack.model import Manifest
 from lppack.simulator.predict import Holder, Interval, Prediction
 from lppack.stages.load import load
@@ -121,7 +121,7 @@ def made(patch: Manifest, mode: ModeName | None = None, sampled: Prediction | No
     every = explored() if patch.name == "conn-limit" else compare(patch)
     drawn = [Sampled(of, sampled, True) for of in consistency.MODES] if sampled else []
     about = next(one for one in every if one.mode.name is mode_of(patch, mode))
-    return picture(patch, every, recommended(patch, every), about, drawn)
+    return picture(patch, every, recommended(every), about, drawn)
 
 
 @pytest.fixture(scope="module")
@@ -272,3 +272,13 @@ def test_a_report_is_written_where_a_link_leads_to_and_into_an_empty_file(tmp_pa
     ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--report", link)
     assert ran.rc == 4
     assert "link.html cannot be written" in ran.err
+
+
+def test_nothing_declared_does_not_hide_what_never_finishes() -> None:
+    free = Needs(leave=Leave.LEAVE_FUNCTION, switch=Switch.SWITCH_FUNCTION)
+    patch = manifest("proc-cmdline", needs=free)
+    page = Page(made(patch, sampled=prediction(never=True)))
+    assert page.text["title"][0].endswith("is never-finishes")
+    calm = Page(made(patch))
+    assert calm.text["title"][0].endswith("is safe")
+    assert "That says little: nothing is declared that must hold." in calm.words

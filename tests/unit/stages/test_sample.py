@@ -83,7 +83,7 @@ def test_every_mode(files: Path) -> None:
 
 def test_what_never_finishes_is_exit_code_9(files: Path) -> None:
     (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
-    ran = lppack("simulate", PATCH, *words(files, 300), "--format", "json")
+    ran = lppack("simulate", PATCH, *words(files, 600), "--format", "json")
     assert ran.rc == 9
     check_shape("simulate-sample", ran.json)
     assert ran.json["blockers"][0]["comm"] == "db"
@@ -142,7 +142,7 @@ def test_the_weakest_mode_that_finishes(files: Path) -> None:
 @pytest.mark.slow
 def test_where_no_mode_finishes_the_answer_is_no(files: Path) -> None:
     (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
-    ran = lppack("simulate", PATCH, *words(files, 300), "--compare", "--format", "json")
+    ran = lppack("simulate", PATCH, *words(files, 600), "--compare", "--format", "json")
     assert ran.rc == 9
     check_shape("simulate-sample-compare", ran.json)
     assert ran.json["modes"][0]["verdict"] == "finishes"
@@ -172,7 +172,7 @@ def test_a_report_does_not_say_safe_of_what_never_finishes(files: Path) -> None:
     """Exploring says what can be, sampling what is to be expected: the worse is the verdict."""
     (files / "web.folded").write_text(STACKS + f"db-9;{_ENTRY};conn_wait;schedule 1000\n")
     page = files / "report.html"
-    assert lppack("simulate", PATCH, *words(files, 300), "--report", page).rc == 9
+    assert lppack("simulate", PATCH, *words(files, 600), "--report", page).rc == 9
     text = page.read_text()
     assert "hybrid is never-finishes</title>" in text
     assert "takes longer than 60 s" in text
