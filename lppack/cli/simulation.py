@@ -71,10 +71,13 @@ def simulation_lines(made: Simulation) -> list[str]:
 
 def verdict(made: Simulation) -> str:
     """In a word, and why it says little, if it does."""
-    but = [] if made.covers else ["weaker than the needs: it is never applied"]
-    if made.empty and made.verdict is Verdict.SAFE:
-        but.insert(0, made.empty)
-    return f"{made.verdict}, but {'; '.join(but)}" if but else made.verdict.value
+    safe = made.verdict is Verdict.SAFE
+    but = [made.empty] if safe and made.empty else []
+    if not made.covers:
+        but.append("weaker than the needs: it is never applied")
+    return (", but " if safe else "; ").join(
+        [made.verdict, "; ".join(but)] if but else [made.verdict]
+    )
 
 
 def ending(made: Simulation) -> str:
@@ -89,8 +92,8 @@ def _explored(made: Simulation) -> str:
     every = [entry for entry in made.explored if entry.what != "progress"]
     numbers = sorted({entry.threads for entry in every if entry.threads is not None})
     *most, last = map(str, numbers)
-    threads = f"{', '.join(most)} and {last}" if most else last
-    text = f"{made.states} states, {made.events} steps, with {threads} threads"
+    threads = f"{', '.join(most)} and {last} threads" if most else f"{last} thread"
+    text = f"{made.states} states, {made.events} steps, with {threads}"
     abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
         return f"{text}, and by abstraction with any number of them"

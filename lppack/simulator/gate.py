@@ -8,16 +8,17 @@ threads come to no border; they are met when they happen to be outside.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lppack.simulator.lengths import Floats, as_floats
-from lppack.simulator.sampler import Hook, Load, whole_kernel
+from lppack.simulator.sampler import STAGES_MAX, Hook, Load, whole_kernel
 
 #: Seconds for which it is shut: LPE_FIRST_GATE, doubled up to LPE_LAST_GATE. Then it is open for
 #: half as long.
 FIRST, LAST = 0.1, 1.6
-_CELLS = 1 << 19  # threads of all samples that are followed one by one
+_GRID = 257  # points of a window at which it is computed how likely a pool has left
 
 
 def windows(limit: float) -> Iterator[tuple[float, float, float]]:
@@ -36,36 +37,33 @@ def gated(
     samples: int,
     limit: float,
     dice: np.random.Generator,
+    stages: int = STAGES_MAX,
 ) -> Floats:
     """Seconds until nobody is inside, of each of ``samples``; infinity: not within ``limit``.
-    ``kthreads``: loads that no gate holds."""
+
+    ``kthreads``: loads that no gate holds. ``stages``: so many threads of all samples are followed
+    one by one, the smallest loads first; the others are a pool that remembers nothing from one
+    window to the next.
+    """
     times = as_floats(np.full(samples, math.inf))
-    if any(load.visits is None and load.inside > 0 for load in (*loads, *kthreads)):
+    loads = [load for load in loads if load.inside > 0]
+    if any(load.visits is None for load in (*loads, *(k for k in kthreads if k.inside > 0))):
         return times
-    most = max(1, _CELLS // max(1, sum(load.threads for load in loads)))
-    for first in range(0, samples, most):
-        part = times[first : first + most]
-        part[:] = _gated(loads, kthreads, len(part), limit, dice)
-    return times
-
-
-def _gated(
-    loads: Sequence[Load],
-    kthreads: Sequence[Load],
-    samples: int,
-    limit: float,
-    dice: np.random.Generator,
-) -> Floats:
-    times = as_floats(np.full(samples, math.inf))
+    crowds, pool = [], []
+    for load in sorted(loads, key=lambda load: (load.gaps is not None, load.threads)):
+        stages -= load.threads * samples
+        if stages >= 0 or load.gaps is None:  # who leaves for good has to be remembered
+            crowds.append(_Crowd(load, samples, dice))
+        else:
+            pool.append(load)
     going = np.arange(samples)
-    crowds = [_Crowd(load, samples, dice) for load in loads if load.inside > 0]
     for begin, shut, opened in windows(limit):
-        done = as_floats(np.full(len(going), begin))
+        done = begin + _pool_leaves(pool, shut, len(going), dice)
         for crowd in crowds:
             np.maximum(done, crowd.last(), out=done)
         if kthreads:
             # The engine tries again and again while the gate is shut.
-            looked = [_watched_closely(load) for load in kthreads]
+            looked = [replace(load, hook=Hook.EXIT) for load in kthreads]
             done += whole_kernel(looked, samples=len(going), limit=limit, tick=1.0, dice=dice)
         out = done <= begin + shut
         times[going[out]] = done[out]
@@ -78,13 +76,21 @@ def _gated(
     return times
 
 
-def _watched_closely(load: Load) -> Load:
-    return Load(
-        threads=load.threads,
-        inside=load.inside,
-        visits=load.visits,
-        gaps=load.gaps,
-        hook=Hook.EXIT,
+def _pool_leaves(
+    loads: Sequence[Load], shut: float, samples: int, dice: np.random.Generator
+) -> Floats:
+    """Seconds until the last thread of ``loads`` has left, of those that are inside at a random
+    moment; infinity: not within ``shut``."""
+    moments = np.linspace(0.0, shut, _GRID)
+    left = np.zeros(_GRID)
+    for load in loads:
+        assert load.visits
+        inside = load.inside * np.minimum(load.visits.rest_beyond(moments), 1.0)
+        left += load.threads * np.log1p(-np.minimum(inside, 1 - 1e-12))
+    likely = np.exp(left)
+    chance = dice.random(samples)
+    return as_floats(
+        np.where(chance > likely[-1], math.inf, np.interp(chance, likely, moments, left=0.0))
     )
 
 

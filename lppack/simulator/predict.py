@@ -239,7 +239,7 @@ class _Transition:
         if self.gate:
             free = [load for group, load in groups.items() if group.kthread]
             held = [load for group, load in groups.items() if not group.kthread]
-            return gated(held, free, samples=samples, limit=limit, dice=dice)
+            return gated(held, free, samples=samples, limit=limit, dice=dice, stages=4 * stages)
         if not self.whole:
             return each_thread(loads, samples=samples, limit=limit, tick=self.tick, dice=dice)
         return whole_kernel(

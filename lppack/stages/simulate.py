@@ -277,7 +277,10 @@ def _ends(
 def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
     yield from _of_calls(patch)
     if not scenario.forbidden(patch.needs):
-        yield "the needs forbid nothing, so every mode is safe for them: declare what must hold"
+        yield (
+            "LEAVE_FUNCTION lets a thread switch wherever it is, so the needs forbid nothing, and "
+            "every mode is safe for them: declare what must hold"
+        )
     if patch.needs.transform is not Transform.NONE and len(patch.functions) > 1:
         yield (
             "nothing is declared of which functions touch the data: in the runs about it "

@@ -2,13 +2,15 @@
 """The gate at the border, as it is drawn: held against what can be computed."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lppack.simulator.gate import _Crowd, gated, windows
+from lppack.simulator.gate import FIRST, LAST, _Crowd, gated, windows
 from lppack.simulator.lengths import Floats, Lengths, exponential, fixed
-from lppack.simulator.sampler import Hook, Load
+from lppack.simulator.sampler import STAGES_MAX, Hook, Load
 
 
 def load(threads: int, inside: float, visits: Lengths | None) -> Load:
@@ -16,9 +18,14 @@ def load(threads: int, inside: float, visits: Lengths | None) -> Load:
     return Load(threads=threads, inside=inside, visits=visits, gaps=gaps, hook=Hook.TICK)
 
 
-def times(loads: list[Load], kthreads: list[Load] | None = None, limit: float = 60.0) -> Floats:
+def times(
+    loads: list[Load],
+    kthreads: list[Load] | None = None,
+    limit: float = 60.0,
+    stages: int = STAGES_MAX,
+) -> Floats:
     dice = np.random.default_rng(5)
-    return gated(loads, kthreads or [], samples=4000, limit=limit, dice=dice)
+    return gated(loads, kthreads or [], samples=4000, limit=limit, dice=dice, stages=stages)
 
 
 def test_it_is_shut_for_longer_and_longer_up_to_a_limit() -> None:
@@ -86,3 +93,26 @@ def test_a_gap_passes_while_it_is_open_and_a_visit_all_the_time() -> None:
     fast = crowd(0.01, 0.01)
     fast.open(1.0, 0.055)
     assert (fast._gap[0, 0], fast.last()[0]) == pytest.approx((0.01, 1.06)), "three in a row"
+
+
+def test_it_is_shut_for_as_long_as_the_engine_shuts_it() -> None:
+    source = (Path(__file__).parents[3] / "kmod/engine/transition.c").read_text()
+    kept = {name: int(ms) for name, ms in re.findall(r"#define LPE_(\w+)_GATE\s+(\d+)", source)}
+    assert kept == {"FIRST": round(FIRST * 1000), "LAST": round(LAST * 1000)}
+    assert "lpe_pause(ms / 2)" in source
+
+
+@pytest.mark.parametrize("visits", [0.004, 0.03, 0.05])
+def test_a_pool_takes_as_long_as_threads_one_by_one(visits: float) -> None:
+    """The control of the short cut, for visits that are short beside the windows."""
+    both = [load(40, 0.3, exponential(visits)), load(3, 0.5, fixed(visits))]
+    alone, pool = (np.sort(times(both, stages=stages)) for stages in (STAGES_MAX, 0))
+    for at in (400, 2000, 3600):
+        assert pool[at] == pytest.approx(alone[at], rel=0.12, abs=1e-3)
+
+
+def test_who_leaves_for_good_is_never_in_a_pool() -> None:
+    once = Load(threads=1, inside=1.0, visits=fixed(30.0), gaps=None, hook=Hook.EXIT)
+    made = times([once], stages=0)
+    assert (made < 60).all()
+    assert made.mean() == pytest.approx(15.4, abs=0.5)

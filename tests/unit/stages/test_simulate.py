@@ -423,4 +423,10 @@ def test_by_function_an_old_one_after_the_end_is_forbidden() -> None:
 def test_a_mode_that_does_not_cover_the_needs_is_said_to_be_weaker() -> None:
     apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
     text = simulation_lines(simulate(apart, ModeName.NULL_MODEL))
-    assert any("safe, but weaker than the needs: it is never applied" in line for line in text)
+    assert any(
+        line.endswith("safe, but weaker than the needs: it is never applied") for line in text
+    )
+    unsafe = simulation_lines(simulate(manifest("conn-limit"), ModeName.NULL_MODEL))
+    assert any(
+        line.endswith("unsafe; weaker than the needs: it is never applied") for line in unsafe
+    )
