@@ -94,6 +94,7 @@ def test_vmlinux_comes_out_whole_and_nothing_stays(tmp_path: Path, cache: Path) 
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_stands_behind_it_is_not_read(tmp_path: Path) -> None:
     whole = package(*START, ("data.tar.xz", data_tar(behind=4 << 20)))
     assert read(tmp_path, whole[: -(2 << 20)]) == CONTENT, "its end is missing, and not missed"

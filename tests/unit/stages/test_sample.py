@@ -50,6 +50,7 @@ def test_a_verdict_with_times_and_blockers(files: Path) -> None:
     assert other.json["times"] != ran.json["times"]
 
 
+@pytest.mark.slow
 def test_an_engine_that_looks_now_and_then_takes_longer(files: Path) -> None:
     median = {}
     for hook in ("exit", "tick"):
@@ -90,6 +91,7 @@ def test_what_never_finishes_is_exit_code_9(files: Path) -> None:
     assert ran.json["times"]["p50"]["value"] is None
 
 
+@pytest.mark.slow
 def test_the_manifests_own_workload(files: Path) -> None:
     folder = files / "patch"
     shutil.copytree(PATCH, folder)

@@ -82,6 +82,7 @@ def test_the_weakest_safe_mode_is_the_one_that_plan_takes(needs: Needs) -> None:
     assert recommended(compared(needs)) is consistency.weakest(needs).name
 
 
+@pytest.mark.slow
 def test_nothing_declared_is_said_and_nothing_recommended() -> None:
     free = needing(Needs(leave=Leave.LEAVE_FUNCTION, switch=Switch.SWITCH_FUNCTION))
     every = compare(free)
@@ -325,6 +326,7 @@ PATCHES = sorted(path.parent for path in EXAMPLES.rglob("manifest.yaml"))
 
 
 @pytest.mark.parametrize("folder", PATCHES, ids=lambda folder: folder.name)
+@pytest.mark.slow
 def test_every_example_is_safe_in_its_mode(folder: Path) -> None:
     made: Simulation = simulate(validate(load(folder)))
     assert made.verdict is Verdict.SAFE
@@ -338,6 +340,7 @@ def test_every_example_is_safe_in_its_mode(folder: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path: Path) -> None:
     patch = EXAMPLES / "conn-limit"
     ran = lppack("simulate", patch, "--format", "json")
@@ -367,6 +370,7 @@ def test_hooks_alone_switch_nothing_and_that_is_said() -> None:
     assert compare(manifest("fixes/tcp-reordering"))[0].verdict is Verdict.SAFE
 
 
+@pytest.mark.slow
 def test_what_people_read() -> None:
     patch = EXAMPLES / "conn-limit"
     ran = lppack("simulate", patch, "--mode", "null-model")
