@@ -144,7 +144,7 @@ def _headline(made: Simulation, prediction: Prediction | None) -> tuple[str, str
         return made.verdict, f"That says little: {made.empty}." if little else _SAYS[made.verdict]
     will = "may take" if sampled is Verdict.MAY_STALL else "takes"
     return sampled, (
-        f"{_SAYS[Verdict.MAY_STALL].partition(',')[0]}. On the machine that was sampled the "
+        "Nothing that the needs forbid can be reached. On the machine that was sampled the "
         f"transition {will} longer than {prediction.limit:g} s."
     )
 
