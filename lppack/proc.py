@@ -100,6 +100,23 @@ def run(
     )
 
 
+def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
+    """Run ``argv`` for its output, which is no text; None: it failed, and printed nothing."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout or None
+
+
 def _rest(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
     """What was said until now; a child that left the group may hold the pipes open for ever."""
     try:

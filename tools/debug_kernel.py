@@ -139,7 +139,7 @@ def _install(source: Path, out: Path, tree: Path) -> None:
 
 
 def _run(work: Path, compiler: str, argv: Sequence[str]) -> None:
-    done = HostSite(str(work), "", compiler, None).run(argv, limit=_LIMIT)
+    done = HostSite(str(work), "", compiler, "", None).run(argv, limit=_LIMIT)
     if not done.ok:
         raise BuildFailed(done.summary(tail=30))
 

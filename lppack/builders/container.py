@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from docker.types import Mount
 
 WORK = "/build"
+SOURCES = "/usr/src/linux-source"
 MEMORY = "2g"
 PIDS = 512
 _BUILDER_ID = 1000  # where the work directory belongs to root
@@ -38,10 +39,15 @@ class ContainerBuilder:
         self._base_url = base_url
 
     @contextlib.contextmanager
-    def open(self, work: Path, kernel: Kernel | None) -> Iterator["ContainerSite"]:
+    def open(
+        self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
+    ) -> Iterator["ContainerSite"]:
         """A site in ``work``, which the commands see as /build; each runs in its own container."""
         compiler = compiler_of(kernel)
         parts = headers.find(kernel).parts if kernel else ()
+        own = parts[0].installed if parts else ""
+        if sources is not None:
+            parts += (headers.Part(path=sources.resolve(), installed=SOURCES),)
         with engine.connect(self._base_url) as client:
             engine.sweep(client)
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
@@ -51,7 +57,8 @@ class ContainerBuilder:
                     image=made.id,
                     source=work.resolve(),
                     parts=parts,
-                    kernel=parts[0].installed if parts else "",
+                    kernel=own,
+                    sources=SOURCES if sources is not None else "",
                     compiler=compiler,
                     user=user,
                     on_line=self._on_line,
@@ -85,6 +92,7 @@ class ContainerSite:
     parts: tuple[headers.Part, ...] = ()
     work: str = WORK
     kernel: str = ""
+    sources: str = ""
     compiler: str
     user: tuple[int, int] = (_BUILDER_ID, _BUILDER_ID)
     on_line: OnLine | None = None

@@ -30,7 +30,9 @@ class HostBuilder:
         self._on_line = on_line
 
     @contextlib.contextmanager
-    def open(self, work: Path, kernel: Kernel | None) -> Iterator["HostSite"]:
+    def open(
+        self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
+    ) -> Iterator["HostSite"]:
         """A site in ``work`` itself; the kernel's headers are seen through a shadow directory."""
         compiler = _need_compiler(kernel)
         work = work.resolve()
@@ -43,7 +45,9 @@ class HostBuilder:
                 shadow = str(made)
                 for path in (str(work), shadow, str(kernel.root.resolve())):
                     _check_path(path)
-            yield HostSite(str(work), shadow, compiler, self._on_line)
+            tree = str(sources.resolve()) if sources is not None else ""
+            _check_path(tree)
+            yield HostSite(str(work), shadow, compiler, tree, self._on_line)
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         compiler = _need_compiler(kernel)
@@ -56,6 +60,7 @@ class HostSite:
     work: str
     kernel: str
     compiler: str
+    sources: str
     on_line: OnLine | None
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:

@@ -44,6 +44,10 @@ class Site(Protocol):
     @property
     def compiler(self) -> str: ...
 
+    @property
+    def sources(self) -> str:
+        """The kernel's sources, read-only; "" where open() was given none."""
+
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
         """Runs in ``work``; ``out`` holds stdout and stderr, and each line was streamed.
 
@@ -56,8 +60,11 @@ class Builder(Protocol):
     def name(self) -> str:
         """As --builder takes it: "docker", "host"."""
 
-    def open(self, work: Path, kernel: Kernel | None) -> AbstractContextManager[Site]:
-        """A site in ``work``; ``kernel`` None is for static user programs."""
+    def open(
+        self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
+    ) -> AbstractContextManager[Site]:
+        """A site in ``work``; ``kernel`` None is for static user programs, ``sources`` is a tree of
+        the kernel's sources that the commands may read."""
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         """Where a bundle's bytes come from: the compiler's version, the image."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Verbs of those who write patches: validate, plan, generate, build, inspect."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lppack.cli.options import (
 from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table
 from lppack.cli.sarif import sarif
 from lppack.errors import AnswerIsNo, Level, ManifestError
-from lppack.model import Plan
+from lppack.model import Completeness, Plan
 from lppack.stages.sign import Signer
 
 
@@ -36,6 +37,13 @@ from lppack.stages.sign import Signer
 )
 @DEEP
 @click.option(
+    "--prove",
+    is_flag=True,
+    help="With --kernel: compare object code, and tell what of the change that it follows the "
+    "patch does not carry (exit code 9).",
+)
+@BUILDER
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json", "sarif"]),
@@ -43,7 +51,13 @@ from lppack.stages.sign import Signer
     help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
 )
 def validate(
-    patches: tuple[Path, ...], kernel: str | None, old: Path | None, deep: bool, format_: str
+    patches: tuple[Path, ...],
+    kernel: str | None,
+    old: Path | None,
+    deep: bool,
+    prove: bool,
+    builder: str,
+    format_: str,
 ) -> int:
     """Tell all problems of manifests at once; with --kernel also what that kernel says.
 
@@ -55,14 +69,29 @@ def validate(
         raise click.UsageError("--from goes with one patch")
     if deep and kernel is None:
         raise click.UsageError("--deep goes with --kernel")
+    if prove and kernel is None:
+        raise click.UsageError("--prove goes with --kernel")
     problems = [
         problem
         for path in patches
         for problem in pipeline.problems_of(path, kernel, old=old, deep=note if deep else None)
     ]
     failed = any(problem.level is Level.ERROR for problem in problems)
+    proofs = {
+        path: pipeline.prove_patch(path, kernel=kernel or "running", builder=builder, say=note)
+        for path in (patches if prove and not failed else ())
+    }
+    if any(proof.complete is Completeness.INCOMPLETE for proof in proofs.values()):
+        raise AnswerIsNo(
+            "\n".join(
+                f"{path}: {reason}" for path, proof in proofs.items() for reason in proof.reasons
+            ),
+            hint="replace what differs, or take it out of the change that the patch follows",
+            report={"problems": [problem_json(p) for p in problems], "proofs": _proofs(proofs)},
+        )
     if format_ == "json":
-        result({"ok": not failed, "problems": [problem_json(problem) for problem in problems]})
+        report = {"ok": not failed, "problems": [problem_json(problem) for problem in problems]}
+        result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
     elif format_ == "sarif":
         result(sarif(problems))
     else:
@@ -70,7 +99,18 @@ def validate(
             click.echo(str(problem))
         if not problems:
             note(f"ok: {len(patches)} manifest{'s' if len(patches) != 1 else ''}, no problems")
+        for path, proof in proofs.items():
+            click.echo(f"{path}: complete: {proof.complete}")
+            for reason in proof.reasons:
+                click.echo(f"  {reason}")
     return ManifestError.exit_code if failed else 0
+
+
+def _proofs(proofs: Mapping[Path, pipeline.Proof]) -> list[dict[str, Any]]:
+    return [
+        {"path": str(path), "complete": proof.complete.value, "reasons": list(proof.reasons)}
+        for path, proof in proofs.items()
+    ]
 
 
 @click.command()
@@ -162,7 +202,22 @@ def generate(patch: Path, kernel: str | None, output: Path) -> None:
 @ENGINE
 @MODE
 @DEEP
-@click.option("--release", is_flag=True, help="Refuse to build unless every check was made.")
+@click.option(
+    "--prove",
+    is_flag=True,
+    help="Compare object code: does the patch carry all of the change that it follows? The bundle "
+    "says what was found.",
+)
+@click.option(
+    "--release",
+    is_flag=True,
+    help="Refuse to build what is not proved to be complete. Implies --prove.",
+)
+@click.option(
+    "--unproved",
+    is_flag=True,
+    help="With --release: build although it is not proved to be complete; the bundle says so.",
+)
 @click.option(
     "--inlining-unchecked",
     is_flag=True,
@@ -190,7 +245,9 @@ def build(
     engine: str,
     mode: str | None,
     deep: bool,
+    prove: bool,
     release: bool,
+    unproved: bool,
     inlining_unchecked: bool,
     sign_key: Path | None,
     sign_cert: Path | None,
@@ -202,20 +259,29 @@ def build(
     Example:
       lppack build examples/proc-cmdline
     """
-    if inlining_unchecked and not release:
-        raise click.UsageError("--inlining-unchecked goes with --release")
+    if (inlining_unchecked or unproved) and not release:
+        name = "--unproved" if unproved else "--inlining-unchecked"
+        raise click.UsageError(f"{name} goes with --release")
     if (sign_key is None) is not (sign_cert is None):
         raise click.UsageError("--sign-key and --sign-cert go together")
     signer = Signer(key=sign_key, certificate=sign_cert) if sign_key and sign_cert else None
     plans = [
         pipeline.make_plan(
-            patch, kernel=kernel, engine=engine, mode=mode, deep=note if deep else None
+            patch,
+            kernel=kernel,
+            engine=engine,
+            mode=mode,
+            deep=note if deep else None,
+            prove=note if prove or release else None,
+            builder=builder,
         )
         for patch in patches
         for kernel in (kernels or (None,))
     ]
     released = [
-        pipeline.check_release(made, inlining_unchecked=inlining_unchecked) if release else ()
+        pipeline.check_release(made, unproved=unproved, inlining_unchecked=inlining_unchecked)
+        if release
+        else ()
         for made in plans
     ]
     bundles = []
@@ -228,6 +294,9 @@ def build(
         if format_ != "json":
             how = "from the cache" if built.cached else f"{built.seconds:.1f} s"
             note(f"built {made.name} {made.version} for {made.kernel.release}: {how}")
+            note(f"complete: {made.complete}")
+            for doubt in made.doubts:
+                note(f"  {doubt}")
             click.echo(str(built.path))
     if format_ == "json":
         result(
@@ -240,10 +309,12 @@ def build(
                         "version": built.bundle.version,
                         "kernel": built.bundle.release,
                         "module_sha256": built.bundle.module_sha256,
+                        "complete": made.complete.value,
+                        "not_proved": list(made.doubts),
                         "cached": built.cached,
                         "seconds": round(built.seconds, 2),
                     }
-                    for built in bundles
+                    for made, built in zip(plans, bundles, strict=True)
                 ],
             }
         )

@@ -10,6 +10,9 @@ import click
 from lppack import pipeline
 from lppack.cli.options import BUILDER
 from lppack.cli.output import FORMAT, note, progress, result
+from lppack.drafting.account import Fate
+from lppack.errors import AnswerIsNo
+from lppack.model import Completeness
 
 
 @click.command()
@@ -52,11 +55,12 @@ def draft(
     builder: str,
     format_: str,
 ) -> None:
-    """Write a patch folder from a unified diff, and say what a person must still decide.
+    """Write a patch folder from a unified diff, and prove that it carries all of it.
 
-    It finds the functions to replace, takes them and what they need from the sources of the very
-    kernel, and tries to build it. Exit code 9: this diff is not a live patch; why, and what else
-    could be done.
+    It compiles what the diff can affect as the kernel's own build did, before and after, and
+    compares the object code: what differs is replaced, with what that needs from the sources of
+    the very kernel. Then it tries to build the patch. Exit code 0: the whole diff is carried and
+    built. Exit code 9: it is not; what is left out, why, and what else could be done.
 
     \b
     Example:
@@ -82,12 +86,15 @@ def draft(
             say=tell,
             on_line=lambda _line: None,
         )
+    report = draft_json(made)
+    if format_ != "json":
+        for line in draft_lines(made):
+            click.echo(line)
+        note(f"written: {made.folder}")
+    if made.complete is Completeness.INCOMPLETE:
+        raise AnswerIsNo(_why(made), hint=_way(made), report=report)
     if format_ == "json":
-        result(draft_json(made))
-        return
-    for line in draft_lines(made):
-        click.echo(line)
-    note(f"written: {made.folder}")
+        result(report)
 
 
 def draft_json(made: pipeline.Drafted) -> dict[str, Any]:
@@ -97,40 +104,75 @@ def draft_json(made: pipeline.Drafted) -> dict[str, Any]:
         "folder": str(made.folder),
         "kernel": draft.release,
         "package": draft.package,
-        "object": draft.object,
+        "complete": made.complete.value,
         "changed": list(draft.changed),
-        "functions": [
-            {"name": t.name, "path": t.path, "sympos": t.sympos, "carries": list(t.carries)}
-            for t in draft.targets
+        "objects": [
+            {
+                "name": object_,
+                "functions": [
+                    {"name": t.name, "file": t.path, "sympos": t.sympos, "covers": list(t.covers)}
+                    for t in draft.targets
+                    if t.object == object_
+                ],
+            }
+            for object_ in draft.objects
         ],
+        "left_out": _lines(made, Fate.LEFT_OUT),
+        "no_effect": _lines(made, Fate.NO_EFFECT),
+        "not_checked": list(draft.mismatches),
         "symbols": list(draft.symbols),
         "copied": list(draft.copies),
         "decide": list(draft.decide),
-        "cannot": [{"what": c.what, "why": c.why, "way": c.way} for c in draft.cannot],
         "built": made.built,
         "why": made.why,
     }
 
 
+def _lines(made: pipeline.Drafted, fate: Fate) -> list[dict[str, Any]]:
+    return [
+        {"path": line.path, "line": line.line, "what": line.what, "why": line.why}
+        for line in made.draft.lines
+        if line.fate is fate
+    ]
+
+
+def _why(made: pipeline.Drafted) -> str:
+    said = [f"  {one.path}:{one.line}: {one.what}: {one.why}" for one in made.draft.left_out]
+    if made.why is not None:
+        said.append(f"  it was not built: {made.why.splitlines()[0] if made.why else ''}")
+    return "\n".join([f"{made.folder} is incomplete:", *said])
+
+
+def _way(made: pipeline.Drafted) -> str:
+    if made.draft.left_out:
+        return "write by hand what is left out, if it is needed; or install the fixed kernel"
+    return f"finish what {made.folder} lacks: its README.md says what"
+
+
 def draft_lines(made: pipeline.Drafted) -> Iterator[str]:
     """The same for people."""
     draft = made.draft
-    yield f"{draft.name}: {draft.object} of {draft.release}, from {draft.package}"
+    yield f"{draft.name}: {', '.join(draft.objects)} of {draft.release}, from {draft.package}"
     for target in draft.targets:
-        others = [name for name in target.carries if name != target.name]
+        others = [name for name in target.covers if name != target.name]
         also = f", with the code of {', '.join(others)}" if others else ""
-        yield f"  replaced  {target.name} ({target.path}){also}"
+        yield f"  replaced  {target.name} of {target.object} ({target.path}){also}"
     if draft.copies:
         yield f"  copied    {', '.join(draft.copies)}"
     if draft.symbols:
         yield f"  symbols   {', '.join(draft.symbols)}"
     for line in draft.decide:
         yield f"  decide    {line}"
-    for one in draft.cannot:
-        yield f"  cannot    {one.what}: {one.why}; instead: {one.way}"
+    for one in draft.lines:
+        if one.fate is not Fate.CARRIED:
+            word = "left out" if one.fate is Fate.LEFT_OUT else "no effect"
+            yield f"  {word:<9} {one.path}:{one.line}: {one.what}: {one.why}"
+    for line in draft.mismatches:
+        yield f"  not checked: {line}"
     if made.why is None:
         yield "  built     yes"
     else:
         first, *rest = made.why.splitlines() or [""]
         yield f"  built     no: {first}"
         yield from (f"            {line}" for line in rest[:6])
+    yield f"  complete  {made.complete}"

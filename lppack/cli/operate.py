@@ -123,11 +123,14 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append("  a transition was forced here: which code threads run is not known")
     if patch.inlining == "unchecked":
         lines.append("  inlining unchecked: callers may hold copies of the old code")
+    if patch.complete == "not checked":
+        lines.append("  not proved to be complete: see lppack build --prove")
     if patch.waiting:
         lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
-        lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")
+        state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
+        lines.append(f"  {what}: {state}")
     lines += [
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
         for blocker in patch.blockers

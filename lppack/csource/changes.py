@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What a unified diff makes of a file, and which items that changes."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
 from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.lines import lines_of
 from lppack.errors import AnswerIsNo
 
 
@@ -55,7 +56,7 @@ def path_of(file: PatchedFile) -> str:
 
 def patched(text: str, file: PatchedFile) -> str:
     """``text`` with the hunks of ``file``; each may have moved, but must fit exactly."""
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text, ends=True)
     moved = 0
     for hunk in file:
         old = [str(line.value) for line in hunk if line.is_context or line.is_removed]
@@ -92,43 +93,6 @@ def compare(before: Unit, after: Unit) -> Changes:
         added=tuple(item for key, item in new.items() if key not in old),
         removed=tuple(item for key, item in old.items() if key not in new),
     )
-
-
-def only(changes: Changes, functions: Iterable[str]) -> Changes:
-    """As if nothing else had changed: the new form of ``functions`` in the old file, with what
-    they use of what is new in it."""
-    wanted = set(functions)
-    before, after = changes.before, changes.after
-    missing = sorted(wanted - set(after.functions))
-    if missing:
-        raise AnswerIsNo(f"{after.path} has no function {', '.join(missing)}")
-    added = {name: item for item in changes.added for name in item.names}
-    todo = list(wanted)
-    taken: set[str] = set()
-    while todo:
-        for name in after.functions[n].uses if (n := todo.pop()) in after.functions else ():
-            if name in added and name not in taken:
-                taken.add(name)
-                todo.append(name)
-    items: list[Item] = []
-    fresh = [item for item in changes.added if taken & set(item.names)]
-    for item in before.items:
-        own = item.kind is Kind.FUNCTION and item.name in wanted
-        if own:
-            items += [replace(one, line=item.line) for one in fresh if one.kind is Kind.FUNCTION]
-        items.append(after.functions[item.name] if own else item)
-    first = next((i for i, item in enumerate(items) if item.kind is Kind.FUNCTION), len(items))
-    items[first:first] = [item for item in fresh if item.kind is not Kind.FUNCTION]
-    last = max((i for i, item in enumerate(items) if item.kind is Kind.INCLUDE), default=-1) + 1
-    known = {item.text for item in before.items if item.kind is Kind.INCLUDE}
-    items[last:last] = [
-        item for item in after.items if item.kind is Kind.INCLUDE and item.text not in known
-    ]
-    found = compare(before, Unit(after.path, tuple(items), after.text))
-    same = sorted(wanted - {item.name for item in (*found.changed, *found.added)})
-    if same:
-        raise AnswerIsNo(f"{', '.join(same)} is the same in both versions of {after.path}")
-    return found
 
 
 def _defined(unit: Unit) -> dict[tuple[str, str, tuple[str, ...]], Item]:

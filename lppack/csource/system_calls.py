@@ -8,10 +8,20 @@ from lppack.csource.words import by_commas
 _SYSCALL = re.compile(r"^(?P<compat>COMPAT_)?SYSCALL_DEFINE\d\((?P<words>[^()]*)\)", re.MULTILINE)
 
 
-def with_system_calls(text: str) -> str:
-    """``text`` with plain functions in their stead, and their entries at its end."""
+def with_system_calls(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """``text`` with plain functions in their stead, and their entries at its end; and (offset in
+    it, lines that it has less from there on)."""
     calls = list(_SYSCALL.finditer(text))
-    return _SYSCALL.sub(_system_call, text) + "".join(map(_entries, calls))
+    out: list[str] = []
+    shifts: list[tuple[int, int]] = []
+    last = length = 0
+    for call in calls:
+        head = _system_call(call)
+        out += [text[last : call.start()], head]
+        length += call.start() - last + len(head)
+        shifts.append((length, call[0].count("\n")))
+        last = call.end()
+    return "".join([*out, text[last:], *map(_entries, calls)]), shifts
 
 
 def _system_call(match: re.Match[str]) -> str:
@@ -49,4 +59,6 @@ def _entries(match: re.Match[str]) -> str:
         "bx cx dx si di bp",
         "(unsigned long)(u32)",
     )
-    return narrow if match["compat"] else entry("__x64_sys_", "di si dx r10 r8 r9", "") + narrow
+    # __x64_compat_sys_ is that of x32, whose arguments come in the registers of x86-64.
+    wide = "__x64_compat_sys_" if match["compat"] else "__x64_sys_"
+    return entry(wide, "di si dx r10 r8 r9", "") + narrow

@@ -56,7 +56,6 @@ DEFINER = re.compile(
     rf"(?:static\s+)?(?P<macro>{'|'.join(_DEFINERS)})\s*\((?P<words>[^()]*(?:\([^()]*\)[^()]*)*)\)"
 )
 TAG = re.compile(r"\b(?:struct|union|enum)\s+[A-Za-z_]\w*")
-TO_THE_END = re.compile(r"[^;{}#]*;")
 
 
 def declared(item: Item) -> str:

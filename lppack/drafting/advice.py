@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack.csource.changes import Changes
@@ -21,6 +21,8 @@ _COUNTER = re.compile(
     r"|(?P<first>\+\+|--)\s*\w+(?:->|\.)(?P<before>\w+)"
     r"|\batomic\w*_(?P<word>inc|dec|add|sub)\w*\s*\([^;]*?(?:->|\.)(?P<atomic>\w+)\s*\)"
 )
+# A struct that has no tag is known by its typedef.
+_TYPEDEF = re.compile(r"typedef\s+(?:struct|union)\s*\{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class Layout:
 
     @property
     def name(self) -> str:
-        return self.type.partition(" ")[2]
+        """Without "struct"; a typedef has no more than its name."""
+        return self.type.rpartition(" ")[2]
 
     @property
     def in_place(self) -> bool:
@@ -59,8 +62,8 @@ class Advice:
         return bool(self.layouts or self.data or self.counters)
 
 
-def advise(every: Sequence[Changes], places: Places) -> Advice:
-    """What stands in the changed items of all files."""
+def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
+    """What stands in the changed items of all files; ``places`` gives what has the code of one."""
     locks: list[str] = []
     counters: Counter[str] = Counter()
     for changes in every:
@@ -76,7 +79,7 @@ def advise(every: Sequence[Changes], places: Places) -> Advice:
             counters.subtract(_counted(item))
     data = [i.name for c in every for i in c.changed if i.kind is Kind.VARIABLE]
     return Advice(
-        layouts=tuple(layout for c in every for layout in _layouts(c, places)),
+        layouts=tuple(layout for c in every for layout in _layouts(c, places(c.before.path))),
         data=tuple(dict.fromkeys(data)),
         counters=tuple(sorted({what[:-1] for what, count in counters.items() if count})),
         locks=tuple(dict.fromkeys(name for name in locks if _was_there(name, every))),
@@ -162,7 +165,9 @@ def _layouts(changes: Changes, places: Places) -> Iterator[Layout]:
     source = changes.before.path.endswith(".c")
     for item in changes.changed:
         for name in item.names:
-            if item.kind is Kind.TYPE and name.startswith(("struct ", "union ")):
+            if item.kind is Kind.TYPE and (
+                name.startswith(("struct ", "union ")) or _TYPEDEF.match(item.text)
+            ):
                 old = next(i for i in before[name] if i.kind is Kind.TYPE)
                 known = places.facts.layouts(name, module=places.module)
                 had, has = members(old), members(item)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A change of the kernel's sources: a unified diff, or what a later version has."""
 
+import difflib
+import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.changes import Changes, compare, only, patched, path_of, read_diff
+from lppack.csource.changes import Changes, compare, patched, path_of, read_diff
 from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.only import only
 from lppack.csource.parse import parse
 from lppack.drafting.places import Cannot, Files
 from lppack.errors import AnswerIsNo
@@ -23,6 +26,9 @@ _HASH = re.compile(
 )
 _SUBJECT = re.compile(r"^Subject: (?:\[[^\]]*\] *)?(.+(?:\n[ \t].+)*)", re.MULTILINE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
+_INCLUDED = re.compile(
+    r'^[ \t]*#[ \t]*include[ \t]+[<"](?P<name>[^>"\n]+\.[ch])[>"][ \t]*$', re.MULTILINE
+)
 # The kernel's files are in no one encoding: this one keeps each byte.
 BYTES = "latin-1"
 
@@ -31,35 +37,48 @@ BYTES = "latin-1"
 class Edit:
     """A change: its files before and after, and what is said of it."""
 
-    changes: tuple[Changes, ...]
+    changes: tuple[Changes, ...]  # of its C files and headers
     subject: str
+    files: Mapping[str, tuple[bytes | None, bytes | None]]  # all of them; None: there is none
+    text: bytes  # as a unified diff
     commit: str | None = None  # None: it names none
     cve: str | None = None
     borrowed: tuple[tuple[str, Item], ...] = ()  # (path, what only a later version's header has)
+    hidden: tuple[tuple[str, Item], ...] = ()  # (path, what a header keeps from modules)
+    inlined: tuple[Item, ...] = ()  # functions of headers, whose symbols need other names
 
 
 def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     """The change that a unified diff makes of the kernel's own sources. Raises AnswerIsNo."""
-    found = []
+    found: dict[str, tuple[bytes | None, bytes | None]] = {}
     for file in read_diff(text):
         path = path_of(file)
-        if not path.endswith((".c", ".h")):
-            continue
+        if not path:
+            raise AnswerIsNo(
+                f'the path "{file.source_file}" of the diff has no folder',
+                hint="make the diff in the top folder of the sources, as git diff does: paths are "
+                "taken without their first part (a/, b/), as with patch -p1",
+            )
         before = b"" if file.is_added_file else read(path)
         if before is None:
             raise AnswerIsNo(
                 f"the sources of this kernel have no {path}",
                 hint="paths are taken without their first part (a/, b/), as with patch -p1",
             )
-        old = before.decode(BYTES)
-        found.append(_compared(path, old, patched(old, file), config))
-    if not found:
-        raise AnswerIsNo("the diff changes no C", hint="what is not C cannot be live patched")
+        after = patched(before.decode(BYTES), file).encode(BYTES)
+        found[path] = (
+            None if file.is_added_file else before,
+            None if file.is_removed_file else after,
+        )
     subject = _SUBJECT.search(text)
     commit, cve = _HASH.findall(text), _CVE.search(text)
-    return Edit(
-        changes=tuple(found),
-        subject=" ".join(subject[1].split()) if subject else f"change {found[0].before.path}",
+    first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
+    return _edit(
+        found,
+        read,
+        config,
+        subject=" ".join(subject[1].split()) if subject else f"change {first}",
+        text=text.encode(BYTES, errors="replace"),
         commit=commit[-1] if commit else None,
         cve=cve[0] if cve else None,
     )
@@ -72,24 +91,79 @@ def between(
     before, after = old(path), new(path)
     if before is None or after is None:
         raise AnswerIsNo(f"one of the two versions has no {path}")
-    changes = _compared(path, before.decode(BYTES), after.decode(BYTES), config)
     if functions:
-        changes = only(changes, functions)
+        after = only(path, before.decode(BYTES), after.decode(BYTES), functions).encode(BYTES)
     names = ", ".join(functions) or "change"
-    return Edit(changes=(changes,), subject=f"{path}: {names} as in a later version")
+    subject = f"{path}: {names} as in a later version"
+    lines = difflib.unified_diff(
+        before.decode(BYTES).splitlines(keepends=True),
+        after.decode(BYTES).splitlines(keepends=True),
+        f"a/{path}",
+        f"b/{path}",
+    )
+    diff = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    text = f"Subject: {subject}\n\n{diff}".encode(BYTES)
+    return _edit({path: (before, after)}, old, config, subject=subject, text=text)
+
+
+def _edit(
+    files: Mapping[str, tuple[bytes | None, bytes | None]],
+    read: Read,
+    config: KernelConfig,
+    *,
+    subject: str,
+    text: bytes,
+    commit: str | None = None,
+    cve: str | None = None,
+) -> Edit:
+    changes = tuple(
+        _compared(path, (was or b"").decode(BYTES), (now or b"").decode(BYTES), config)
+        for path, (was, now) in files.items()
+        if path.endswith((".c", ".h"))
+    )
+    return Edit(
+        changes=changes, files=dict(files), subject=subject, text=text, commit=commit, cve=cve
+    )
 
 
 def borrow(
-    edit: Edit, names: Collection[str], old: Headers, new: Headers, config: KernelConfig
+    edit: Edit,
+    names: Collection[str],
+    old: Headers,
+    new: Headers | None,
+    config: KernelConfig,
 ) -> tuple[Edit, tuple[Cannot, ...]]:
-    """``edit`` with what ``new`` has of ``names`` in a header, and ``old`` has in none.
+    """``edit`` with what the compiler does not find of ``names``.
 
-    Only macros and inline functions, and such as stand on what the old headers have: what came with
-    new types or new helpers may mean something else in this kernel.
+    First what this kernel's own headers keep from modules (#ifndef MODULE): the patch stands for
+    code that is built in. Then, with ``new``, what a later version has in a header and this one in
+    none: only macros and inline functions, and such as stand on what the old headers have. What
+    came with new types or new helpers may mean something else in this kernel.
     """
+    hidden = {
+        name: (path, replace(item, conditions=()))
+        for name, items in _defined(names, old(names), config).items()
+        for path, item in items
+        if any(re.search(r"!\s*(?:defined\()?MODULE\b", c) for c in item.conditions)
+    }
+    edit = replace(edit, hidden=(*edit.hidden, *hidden.values()))
+    if new is None:
+        return edit, ()
     found: dict[str, tuple[str, Item]] = {}
-    cannot = [no for name in sorted(names) if (no := _stands(name, found, old, new, config))]
+    left = sorted(set(names) - hidden.keys())
+    cannot = [no for name in left if (no := _stands(name, found, old, new, config))]
     return replace(edit, borrowed=(*edit.borrowed, *found.values())), tuple(cannot)
+
+
+def inline_users(names: Collection[str], headers: Iterable[Changes | None]) -> tuple[Item, ...]:
+    """Inline functions of headers that use one of ``names``."""
+    return tuple(
+        changes.after.unguarded(item)
+        for changes in headers
+        if changes is not None
+        for item in changes.after.functions.values()
+        if item.uses & set(names)
+    )
 
 
 def _stands(
@@ -128,14 +202,36 @@ def _defined(
     return found
 
 
-def files_of(every: Sequence[Changes], read: Read, config: KernelConfig) -> Files:
-    known: dict[str, Changes | None] = {changes.before.path: changes for changes in every}
+def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
+    """Each file before and after. What no header of this kernel is stands where it is included:
+    other C files, and headers that are new."""
+    known: dict[str, Changes | None] = {}
+
+    def one(path: str, which: int) -> bytes | None:
+        if path in edit.files:
+            return edit.files[path][which]
+        return read(path)
+
+    def whole(path: str, which: int, seen: tuple[str, ...] = ()) -> str | None:
+        data = one(path, which)
+        if data is None or path in seen:
+            return None
+
+        def included(match: re.Match[str]) -> str:
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), match["name"]))
+            for own in (beside, f"include/{match['name']}"):
+                if own.endswith(".c") or edit.files.get(own, (b"", b""))[0] is None:
+                    return whole(own, which, (*seen, path)) or match[0]
+            return match[0]
+
+        return _INCLUDED.sub(included, data.decode(BYTES))
 
     def file(path: str) -> Changes | None:
         if path not in known:
-            text = read(path) if path.endswith((".c", ".h")) else None
-            same = text.decode(BYTES) if text is not None else None
-            known[path] = _compared(path, same, same, config) if same is not None else None
+            here = path.endswith((".c", ".h"))
+            old, new = (whole(path, which) if here else None for which in (0, 1))
+            gone = old is None and new is None
+            known[path] = None if gone else _compared(path, old or "", new or "", config)
         return known[path]
 
     return file

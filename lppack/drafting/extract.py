@@ -2,14 +2,18 @@
 """What must stand in the C of a live patch: the new functions, and what they need of their file."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.words import declared, is_static_key
 from lppack.drafting.places import Places
 from lppack.kernel.facts import Verdict
+
+_PLAIN = re.compile(r"#\s*define\s+\w+[ \t]+([A-Za-z_]\w*)\s*$")
 
 
 class Form(Enum):
@@ -27,23 +31,34 @@ class Extract:
     unit: Unit
     forms: dict[int, Form] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # what is called otherwise in ours
+    aliases: dict[str, str] = field(default_factory=dict)  # those of them that the manifest says
     symbols: dict[str, int | None] = field(default_factory=dict)  # unexported, with their position
     fresh: list[Item] = field(default_factory=list)  # from headers, in their new form
     notes: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)  # functions that are ours alone
+    called: list[str] = field(default_factory=list)  # functions of other files of the patch
 
 
 def extract(
-    changes: Changes, replaced: Iterable[str], places: Places, headers: Mapping[str, Item]
+    changes: Changes,
+    replaced: Mapping[str, str],
+    places: Places,
+    headers: Mapping[str, Item],
+    *,
+    given: Collection[str] = (),
+    elsewhere: Mapping[str, Item] | None = None,
+    apart: Mapping[str, str] | None = None,
 ) -> Extract:
-    """The closure of ``replaced`` in the changed file.
+    """The closure of ``replaced`` in the changed file, each with the name of its replacement.
 
-    ``headers`` has what the diff changes or adds in headers, by name.
+    ``headers`` has what the diff changes or adds in headers, by name; ``given`` are functions of
+    this file that other files of the patch call, and ``elsewhere`` are those of other files.
+    ``apart`` gives symbols another name, where several objects have one of that name.
     """
-    made = _Closure(changes, frozenset(replaced), places, headers)
-    for name in made.replaced:
-        made.extract.names[name] = f"lp_{name}"
-    for name in made.replaced:
+    made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
+    made.extract.names |= made.replaced
+    made.extract.names |= {name: f"lp_{name}" for name in given}
+    for name in (*made.replaced, *given):
         made.take(changes.after.functions[name], Form.NEW)
     made.run()
     return made.extract
@@ -53,17 +68,30 @@ class _Closure:
     def __init__(
         self,
         changes: Changes,
-        replaced: frozenset[str],
+        replaced: dict[str, str],
         places: Places,
         headers: Mapping[str, Item],
+        elsewhere: Mapping[str, Item],
+        apart: Mapping[str, str],
     ) -> None:
         self.replaced = replaced
+        self._elsewhere = elsewhere
+        self._apart = apart
+        # The preprocessor's names for the file's own: #define elf_format compat_elf_format.
+        self._renamed = {
+            item.name: found[1]
+            for item in changes.after.items
+            if item.kind is Kind.MACRO
+            if (found := _PLAIN.match(item.text)) and len(changes.after.by_name[item.name]) > 1
+        }
         self.extract = Extract(changes.after)
         self._unit = changes.after
         self._places = places
         self._headers = headers
         self._index = {id(item): at for at, item in enumerate(changes.after.items)}
         self._new = {*changes.functions(), *(n for item in changes.added for n in item.names)}
+        # Macros and constants too: what differs by them is not what the kernel has.
+        self._new |= {n for n in changes.after.functions if n not in changes.before.functions}
         self._changed_data = {i.name for i in changes.changed if i.kind is Kind.VARIABLE}
         self._todo: list[str] = []
         self._seen: set[str] = set()
@@ -96,7 +124,18 @@ class _Closure:
         if not items and name in self._headers:
             self._header(self._headers[name])
             return
+        if not items and name in self._apart:
+            alias = self._apart[name]
+            self._call_it(name, alias)
+            text = f"extern typeof({name}) {alias};"
+            self.extract.fresh.append(Item(kind=Kind.PROTOTYPE, names=(alias,), text=text, line=0))
+            return
         defined = [item for item in items if item.kind is not Kind.PROTOTYPE]
+        if not defined and name in self._elsewhere:
+            self.extract.names[name] = f"lp_{name}"
+            self.extract.called.append(name)
+            self._declare(self._elsewhere[name])
+            return
         if not defined:
             for item in items:
                 self.take(item, Form.COPY)
@@ -116,6 +155,21 @@ class _Closure:
             if item.kind is Kind.PROTOTYPE and name not in self.extract.symbols:
                 self.take(item, Form.COPY)
 
+    def _declare(self, item: Item) -> None:
+        """A function of another file of the patch, which has no declaration that could be used."""
+        text = declared(item)
+        at = text.find(item.name)
+        prototype = Item(
+            kind=Kind.PROTOTYPE,
+            names=(item.name,),
+            text=text,
+            line=0,
+            conditions=(),
+            spots=((at, item.name),) if at >= 0 else (),
+        )
+        if prototype not in self.extract.fresh:
+            self.extract.fresh.append(prototype)
+
     def _header(self, item: Item) -> None:
         """What the diff changes or adds in a header: the kernel's headers have the old form."""
         if item.kind is Kind.FUNCTION:
@@ -127,7 +181,7 @@ class _Closure:
     def _function(self, item: Item) -> None:
         if item.name in self.replaced:
             return
-        state, symbol = self._places.symbol(item.name, self._unit.path)
+        state, symbol = self._places.symbol(self._own_name(item))
         gone = state in (Verdict.MISSING, Verdict.CLONE_ONLY, Verdict.INLINED, Verdict.AMBIGUOUS)
         if item.name in self._new or item.inline or gone:
             if state is Verdict.AMBIGUOUS:
@@ -151,7 +205,7 @@ class _Closure:
                     "initial value each time that the patch is loaded"
                 )
             return
-        state, symbol = self._places.symbol(item.name, self._unit.path)
+        state, symbol = self._places.symbol(self._own_name(item))
         if symbol is not None and self._is_value(item):
             self.take(item, Form.COPY)
             return
@@ -172,6 +226,10 @@ class _Closure:
             )
         self.take(item, Form.COPY)
 
+    def _own_name(self, item: Item) -> str:
+        """What the compiler calls it."""
+        return self._renamed.get(item.name, item.name)
+
     def _is_value(self, item: Item) -> bool:
         """A constant whose address nobody takes: the compiler folds it, so a copy is the same."""
         address = re.compile(rf"&\s*{re.escape(item.name)}\b")
@@ -181,19 +239,29 @@ class _Closure:
 
     def _kernels_own(self, item: Item, sympos: int | None) -> None:
         """Declared; and named in the manifest, unless it is there for every module."""
-        export = self._places.facts.exported(item.name)
+        own = self._own_name(item)
+        export = self._places.facts.exported(own)
         if export is None or export.module is not None:
-            several = self._places.several(item.name)
-            self.extract.symbols[item.name] = sympos if several else None
+            several = self._places.several(own)
+            self.extract.symbols[own] = sympos if several else None
         elif not item.static:
             return  # a header declares it
+        if item.name in self._apart:
+            self._call_it(item.name, self._apart[item.name])
+        elif self._places.module and item.kind is Kind.VARIABLE and not is_static_key(item):
+            # The name of a module's variable becomes a macro: it must not be that of a member, a
+            # tag or a local variable, here or in a header.
+            self._call_it(item.name, f"lp_var_{item.name}")
         # Where it is declared first, others of the file may use it before it is defined.
-        declared = (i for i in self._unit.by_name[item.name] if i.kind is Kind.PROTOTYPE)
-        self.take(next(declared, item), Form.EXTERN)
+        earlier = (i for i in self._unit.by_name[item.name] if i.kind is Kind.PROTOTYPE)
+        self.take(next(earlier, item), Form.EXTERN)
+
+    def _call_it(self, name: str, alias: str) -> None:
+        self.extract.aliases[name] = self.extract.names[name] = alias
 
 
 def includes(unit: Unit) -> Iterator[tuple[int, Item]]:
-    """Every include, and the macros that stand before the last of them at the top of the file."""
+    """Includes, and the macros that stand before the last of them at the top of the file."""
     first_code = next(
         (at for at, i in enumerate(unit.items) if i.kind in (Kind.FUNCTION, Kind.VARIABLE)),
         len(unit.items),
@@ -201,6 +269,14 @@ def includes(unit: Unit) -> Iterator[tuple[int, Item]]:
     last = max(
         (at for at, i in enumerate(unit.items[:first_code]) if i.kind is Kind.INCLUDE), default=-1
     )
+    texts = Counter(item.text for item in unit.items if item.kind is Kind.INCLUDE)
     for at, item in enumerate(unit.items):
-        if item.kind is Kind.INCLUDE or (item.kind is Kind.MACRO and at < last):
+        if item.kind is Kind.INCLUDE:
+            # A header that is read for macros of the file's own makes data of each of its lines.
+            listed = at > first_code and (
+                texts[item.text] > 1 or unit.items[at - 1].kind is Kind.MACRO
+            )
+            if not listed:
+                yield at, item
+        elif item.kind is Kind.MACRO and at < last:
             yield at, item

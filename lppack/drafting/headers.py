@@ -3,7 +3,7 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from lppack.csource.items import Item, Kind, Unit
 from lppack.drafting.extract import Extract
@@ -11,20 +11,31 @@ from lppack.drafting.extract import Extract
 #: The kernel's header of that path; None: its sources have none.
 Header = Callable[[str], Unit | None]
 
-_QUOTED = re.compile(r'#\s*include\s+"([^"]+)"')
+_NAMED = re.compile(r'#\s*include\s+(?P<sign>["<])(?P<name>[^">]+)')
+_PUBLIC = ("include/", "arch/x86/include/", "../")
 
 
 class Private:
     """Those of them that say what something means that is written, or that such a header needs."""
 
-    def __init__(self, made: Extract, header: Header) -> None:
+    def __init__(
+        self,
+        made: Extract,
+        header: Header,
+        folders: Sequence[str] = (),
+        *,
+        every: bool = False,
+    ) -> None:
+        """``folders`` are those in which the file's Makefile lets the compiler look (-I). With
+        ``every`` all are taken: one may need what another says, and not include it."""
         self._header = header
+        self._folders = [folder for folder in folders if not f"{folder}/".startswith(_PUBLIC)]
         self._path = made.unit.path
         items = [made.unit.items[at] for at in made.forms] + made.fresh
         used = {name for item in items for name in item.uses}
         direct = [own for own in self._inside(made.unit) if own]
-        self._taken: list[str] = []
-        grown = True
+        self._taken: list[str] = direct if every else []
+        grown = not every
         while grown:
             grown = False
             for path in direct:
@@ -35,16 +46,22 @@ class Private:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where they are, with what they include."""
+        """Where they are, with what they include; and where the compiler looks for some."""
         every = {inner for path in self._taken for inner in self._with_inner(path)}
-        return tuple(sorted({posixpath.dirname(path) for path in every}))
+        found = {posixpath.dirname(path) for path in every}
+        found |= {f for f in self._folders if any(path.startswith(f"{f}/") for path in every)}
+        return tuple(sorted(folder for folder in found if self._has_headers(folder, every)))
+
+    def _has_headers(self, folder: str, every: set[str]) -> bool:
+        return any(posixpath.dirname(path) == folder for path in every)
 
     def include(self, item: Item) -> str | None:
         """The line as it must read outside of the kernel's tree; None: nothing of it is used."""
         own = self._own(item.text, self._path)
         if own is None:
             return item.text
-        return f'#include "{own}"' if own in self._taken else None
+        # Below include/ there may be one of the same path, which the compiler finds first.
+        return f'#include "kernel_headers/{own}"' if own in self._taken else None
 
     def _gives(self, path: str, used: set[str], seen: set[str]) -> bool:
         """Whether it, or one that it includes, says what one of the names means; a public one that
@@ -78,9 +95,14 @@ class Private:
     def _own(self, text: str, path: str) -> str | None:
         """The path in the tree of a header that is not below include/; None: it is, or is not
         there."""
-        match = _QUOTED.match(text)
+        match = _NAMED.match(text)
         if match is None:
             return None
-        own = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1]))
-        public = own.startswith(("include/", "../"))
-        return own if not public and own.endswith(".h") and self._header(own) else None
+        beside = [posixpath.dirname(path)] if match["sign"] == '"' else []
+        for folder in (*beside, *self._folders):
+            own = posixpath.normpath(posixpath.join(folder, match["name"]))
+            if own.startswith(_PUBLIC):
+                return None
+            if own.endswith(".h") and self._header(own):
+                return own
+        return None

@@ -2,7 +2,7 @@
 """The manifest of a draft."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -11,6 +11,8 @@ from lppack.drafting.advice import Advice, Layout
 from lppack.drafting.edit import Edit
 from lppack.drafting.places import Target
 
+#: The file with the change that a draft follows.
+CHANGE = "change.diff"
 _TO_FILL_IN = "struct to_fill_in"
 
 
@@ -18,29 +20,25 @@ def manifest_of(
     edit: Edit,
     release: str,
     name: str,
-    object_: str,
-    found: Iterable[Target],
-    symbols: Mapping[str, Mapping[str, Any]],
+    found: Sequence[Target],
+    symbols: Mapping[str, Mapping[str, Mapping[str, Any]]],
     advice: Advice,
     sources: Sequence[str],
     headers: Sequence[str],
     changed: Sequence[str],
+    main: str,
 ) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": object_}
-    functions = []
-    for target in found:
-        one: dict[str, Any] = {"old": target.name, "new": f"lp_{target.name}"}
-        if target.sympos:
-            one["sympos"] = target.sympos
-        functions.append(one)
-    if functions:
-        entry["functions"] = functions
-    if symbols:
-        entry["symbols"] = [
-            {"name": name, **how} if how else name for name, how in sorted(symbols.items())
-        ]
+    """The manifest, with one entry for each object.
+
+    ``symbols``: object -> name -> how it is found; ``main`` has the data that changes.
+    """
+    names = [target.object for target in found] or [main]
+    names += [object_ for object_, own in symbols.items() if own]
+    entries = [
+        _object(object_, found, symbols.get(object_, {})) for object_ in dict.fromkeys(names)
+    ]
     if advice.data or advice.counters:
-        entry["hooks"] = {"pre_patch": "lp_pre_patch", "post_unpatch": "lp_post_unpatch"}
+        entries[0]["hooks"] = {"pre_patch": "lp_pre_patch", "post_unpatch": "lp_post_unpatch"}
     fix: dict[str, Any] = {}
     if edit.cve:
         fix["cve"] = edit.cve
@@ -55,15 +53,37 @@ def manifest_of(
         "license": "GPL-2.0-only",
         "author": "The author of this patch",
         "fixes": [fix],
+        "follows": CHANGE,
         "kernels": [release],
         "needs": _needs(advice),
         "sources": list(sources),
     }
     if headers:
         made["kernel_headers"] = list(headers)
-    made["objects"] = [entry]
-    made |= _data(advice, object_)
+    made["objects"] = entries
+    made |= _data(advice, main)
     return made
+
+
+def _object(
+    object_: str, found: Sequence[Target], symbols: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": object_}
+    functions = []
+    for target in found:
+        if target.object != object_:
+            continue
+        one: dict[str, Any] = {"old": target.name, "new": target.replacement}
+        if target.sympos:
+            one["sympos"] = target.sympos
+        functions.append(one)
+    if functions:
+        entry["functions"] = functions
+    if symbols:
+        entry["symbols"] = [
+            {"name": name, **how} if how else name for name, how in sorted(symbols.items())
+        ]
+    return entry
 
 
 def _needs(advice: Advice) -> list[str]:

@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lppack.csource.items import Item, Kind
 from lppack.csource.words import declared
@@ -14,6 +15,7 @@ _STORAGE = re.compile(
     r"\b(?:static|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
 )
+_PUBLIC = re.compile(r"^(?:arch/x86/)?include/(?:uapi/)?")
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
 
@@ -26,12 +28,17 @@ def c_text(
     *,
     defines: Sequence[str] = (),
     stubs: Sequence[str] = (),
+    hidden: Sequence[tuple[str, Item]] = (),
 ) -> str:
     """The whole file, after the comment ``head``; ``defines`` are what the file's Makefile gives
-    the compiler, ``stubs`` are errors for a person to replace."""
+    the compiler, ``stubs`` are errors for a person to replace, ``hidden`` is what headers keep from
+    modules, with their paths."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
     lines += [f"#define {text}" for text in defines]
+    for path in dict.fromkeys(path for path, _ in hidden):
+        lines.append(f"#include <{_PUBLIC.sub('', path)}>")
+        lines += [item.text for of, item in hidden if of == path]
     lines += _with_conditions(
         (item, text)
         for item in at_top.values()
@@ -43,13 +50,54 @@ def c_text(
     lines += ["", *(f'#error "{stub}"' for stub in stubs)] if stubs else []
     if made.fresh:
         lines.append("")
-        lines += _with_conditions((item, wired.rewired(_fresh(item, made))) for item in made.fresh)
-    body = [
-        (made.unit.items[at], wired.rewired(_form(made.unit.items[at], form, made)))
-        for at, form in sorted(made.forms.items())
-        if at not in at_top
-    ]
+        lines += _with_conditions(
+            (item, wired.rewired(_fresh(item, made))) for item in _in_order(made.fresh)
+        )
+    body = []
+    for at, form in sorted(made.forms.items()):
+        if at not in at_top:
+            item = made.unit.items[at]
+            body += [(other, _head(other, made)) for other in _needed_before(at, made)]
+            body.append((item, wired.rewired(_form(item, form, made))))
     return "\n".join([*lines, "", *_with_conditions(iter(body), apart=True)]) + "\n"
+
+
+def _in_order(fresh: Sequence[Item]) -> list[Item]:
+    """Declarations first, and each after what it uses."""
+    by_name = {name: item for item in fresh for name in item.names}
+    found: list[Item] = []
+
+    def take(item: Item, above: tuple[Item, ...] = ()) -> None:
+        for name in sorted(item.uses):
+            other = by_name.get(name)
+            if other is not None and other not in (*found, *above, item):
+                take(other, (*above, item))
+        if item not in found:
+            found.append(item)
+
+    for item in sorted(fresh, key=lambda one: one.kind is not Kind.PROTOTYPE):
+        take(item)
+    return found
+
+
+def _needed_before(at: int, made: Extract) -> Iterator[Item]:
+    """Functions that come later in the file, and are first used by the item there: a header or the
+    file declares them under the kernel's name alone."""
+    written = sorted(made.forms)
+    for later in written[written.index(at) + 1 :]:
+        item = made.unit.items[later]
+        if item.kind is not Kind.FUNCTION or made.forms[later] is Form.EXTERN:
+            continue
+        users = [n for n in written if n < later and item.name in made.unit.items[n].uses]
+        if item.name in made.names and users[:1] == [at]:
+            yield replace(item, kind=Kind.PROTOTYPE)
+
+
+def _head(item: Item, made: Extract) -> str:
+    """The declaration of a function of ours."""
+    signature = item.renamed(made.names, item.text[: item.body])
+    plain = _STORAGE.sub("", signature).strip()
+    return f"{plain};" if _is_new(made, item.name) else f"static {plain};"
 
 
 def _fresh(item: Item, made: Extract) -> str:
@@ -61,11 +109,13 @@ def _fresh(item: Item, made: Extract) -> str:
 
 def _form(item: Item, form: Form, made: Extract) -> str:
     if form is Form.EXTERN:
-        return declared(item)
+        text = declared(item)
+        alias = made.aliases.get(item.name)
+        return _renamed_last(text, item.name, alias) if alias else text
     if item.kind is not Kind.FUNCTION:
         text = item.renamed(made.names)
         if item.kind is Kind.PROTOTYPE and made.names.keys() & set(item.names):
-            new = any(made.names.get(n) == f"lp_{n}" for n in item.names if _is_new(made, n))
+            new = any(_is_new(made, n) for n in item.names)
             text = _STORAGE.sub("", text)
             return text if new else f"static {text.removeprefix('extern ')}"
         return text
@@ -78,6 +128,12 @@ def _form(item: Item, form: Form, made: Extract) -> str:
     if not item.static:
         return _aligned(head, f"static {signature}") + body
     return _aligned(head, signature) + body
+
+
+def _renamed_last(text: str, name: str, alias: str) -> str:
+    """A declaration with another name for what it declares; a tag of the same name stays."""
+    *_, last = re.finditer(rf"\b{re.escape(name)}\b", text)
+    return text[: last.start()] + alias + text[last.end() :]
 
 
 def _is_new(made: Extract, name: str) -> bool:

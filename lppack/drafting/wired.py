@@ -7,12 +7,15 @@ Tracepoints and static keys of a module, and what THIS_MODULE is: see lppack.h.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lppack.csource.words import is_static_key
 from lppack.drafting.extract import Extract, Form
 from lppack.drafting.places import Places
 
 _TRACE = re.compile(r"trace_(?P<name>\w+?)(?P<asks>_enabled)?")
+_CALL = re.compile(r"\bstatic_call(?P<cond>_cond)?\((?P<name>\w+)\)")
+_KEY = re.compile(r"\bstatic_branch_(?:un)?likely\(&(\w+)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +27,14 @@ class Wired:
     tracepoints: Mapping[str, str]  # trace_x -> x
     asked: Mapping[str, str]  # trace_x_enabled -> x
     keys: tuple[str, ...]
-    symbols: Mapping[str, Mapping[str, str]]  # as entries of the manifest, without their names
+    calls: tuple[str, ...]  # static calls of the module
+    symbols: Mapping[str, Mapping[str, Any]]  # as entries of the manifest, without their names
 
     @property
     def needs_lppack_h(self) -> bool:
         """Whether something of lppack.h is used."""
         own = self.this_module and self.module is not None
-        return bool(own or self.tracepoints or self.asked or self.keys)
+        return bool(own or self.tracepoints or self.asked or self.keys or self.calls)
 
     def rewired(self, text: str) -> str:
         """``text``, of the kernel, as code of another module has to say it."""
@@ -42,6 +46,10 @@ class Wired:
         for key in self.keys:
             ask = rf"\bstatic_branch_(?:un)?likely\(&{key}\)"
             text = re.sub(ask, f"lp_key_enabled({key})", text)
+        for name in self.calls:
+            text = re.sub(
+                rf"\bstatic_call((?:_cond)?)\({name}\)", rf"lp_static_call\1({name})", text
+            )
         if self.this_module:
             own = f"lp_module_{self.module}()" if self.module else "NULL"
             text = re.sub(r"\bTHIS_MODULE\b", own, text)
@@ -55,7 +63,7 @@ def wired_of(made: Extract, places: Places) -> Wired:
     externs = [made.unit.items[at] for at, form in made.forms.items() if form is Form.EXTERN]
     tracepoints: dict[str, str] = {}
     asked: dict[str, str] = {}
-    symbols: dict[str, Mapping[str, str]] = {}
+    symbols: dict[str, Mapping[str, Any]] = {}
     for match in filter(None, map(_TRACE.fullmatch, sorted(names))):
         name, point = match[0], match["name"]
         home, _ = places.home(f"__tracepoint_{point}")
@@ -66,11 +74,26 @@ def wired_of(made: Extract, places: Places) -> Wired:
         symbols[f"__tracepoint_{point}"] = how
         if not match["asks"]:
             symbols[f"__traceiter_{point}"] = how
+    keys = {i.name for i in externs if places.module and is_static_key(i)}
+    for item in items if places.module else ():
+        for name in _KEY.findall(item.text):
+            if name not in keys and (copies := places.copies(name)):
+                keys.add(name)  # another file of the module defines it
+                symbols[name] = {} if len(copies) == 1 else {"sympos": copies[0].sympos}
+    calls = set()
+    for item in items if places.module else ():
+        for match in _CALL.finditer(item.text):
+            if copies := places.copies(f"__SCK__{match['name']}"):
+                calls.add(match["name"])
+                symbols[f"__SCK__{match['name']}"] = (
+                    {} if len(copies) == 1 else {"sympos": copies[0].sympos}
+                )
     return Wired(
+        calls=tuple(sorted(calls)),
         module=places.module,
         this_module="THIS_MODULE" in names,
         tracepoints=tracepoints,
         asked=asked,
-        keys=tuple(i.name for i in externs if places.module and is_static_key(i)),
+        keys=tuple(sorted(keys)),
         symbols=symbols,
     )

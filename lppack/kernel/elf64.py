@@ -140,10 +140,14 @@ class Elf:
         """(offset, symbol index, type, addend) of each relocation of ``section``."""
         for table in self.sections:
             if table.type == SHT_RELA and table.info == section.index:
-                if table.size % _RELA.size:
-                    raise FactsError(f"{self.what}: {table.name} is damaged")
-                for offset, info, addend in _RELA.iter_unpack(self.content(table)):
-                    yield offset, info >> 32, info & 0xFFFFFFFF, addend
+                yield from self.relocations_in(table)
+
+    def relocations_in(self, table: Section) -> Iterator[tuple[int, int, int, int]]:
+        """The same of one table, a section of type SHT_RELA."""
+        if table.size % _RELA.size or table.info >= len(self.sections):
+            raise FactsError(f"{self.what}: {table.name} is damaged")
+        for offset, info, addend in _RELA.iter_unpack(self.content(table)):
+            yield offset, info >> 32, info & 0xFFFFFFFF, addend
 
 
 def _string(table: bytes, offset: int) -> str:

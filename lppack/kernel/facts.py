@@ -190,6 +190,10 @@ class Facts:
         parts = path.relative_to(self.kernel.modules).parts[:-1] if path else ()
         return "/".join(parts[1:]) if parts[:1] == ("kernel",) else None
 
+    def module_path(self, module: str | Path) -> Path:
+        """The file of the module. Raises FactsError: there is none."""
+        return self._module(module).path
+
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
         """Every symbol of the module with that name, in the order of sympos."""
         return self._module(module).copies(name)

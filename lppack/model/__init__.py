@@ -24,11 +24,12 @@ from lppack.model.manifest import (
     module_name,
     stable_id,
 )
-from lppack.model.plan import Decision, InliningCheck, Plan, SourceTree
+from lppack.model.plan import Completeness, Decision, InliningCheck, Plan, SourceTree
 
 __all__ = [
     "Bundle",
     "Check",
+    "Completeness",
     "Counts",
     "Decision",
     "Effective",

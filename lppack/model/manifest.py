@@ -243,6 +243,7 @@ class Manifest:
     shadow_variables: tuple[ShadowVariable, ...]
     world: tuple[WorldTransform, ...] = ()  # TRANSFORM_WORLD
     kernel_headers: tuple[str, ...] = ()  # folders of the kernel's tree
+    follows: str | None = None  # a unified diff of the kernel's sources; None: it names none
     replaces: tuple[str, ...] = ()  # series; () is not a cumulative patch
     states: tuple[State, ...] = ()  # the author's own
     workload: Workload | None = None  # None: nothing is known of it

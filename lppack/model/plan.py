@@ -25,6 +25,14 @@ class InliningCheck(StrEnum):
     UNCHECKED = "unchecked"
 
 
+class Completeness(StrEnum):
+    """Whether a patch carries all of a change, as far as its object code was compared."""
+
+    PROVED = "proved"
+    NOT_CHECKED = "not checked"
+    INCOMPLETE = "incomplete"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One thing that ``plan`` settled, and why."""
@@ -51,6 +59,8 @@ class Plan:
     shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
+    complete: Completeness = Completeness.NOT_CHECKED  # does it carry all that it follows?
+    doubts: tuple[str, ...] = ()  # why that is not proved
     inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
     clears_relocations: bool = False  # the kernel does, when a module goes
     test_points: bool = False  # threads can be held at named places; only for tests

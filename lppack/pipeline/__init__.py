@@ -8,6 +8,7 @@ from lppack.pipeline.check import (
     inspect_file,
     make_plan,
     problems_of,
+    prove_patch,
     reserve_id,
 )
 from lppack.pipeline.draft import Between, Drafted, make_draft
@@ -19,6 +20,7 @@ from lppack.pipeline.operate import (
     revert_series,
     status_of,
 )
+from lppack.pipeline.prove import Proof
 from lppack.pipeline.simulate import (
     Compared,
     compare_modes,
@@ -35,6 +37,7 @@ __all__ = [
     "Built",
     "Compared",
     "Drafted",
+    "Proof",
     "Trial",
     "apply_bundle",
     "check_release",
@@ -50,6 +53,7 @@ __all__ = [
     "open_builder",
     "open_host",
     "problems_of",
+    "prove_patch",
     "replay_run",
     "report_place",
     "reserve_id",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from lppack.document import Document
 from lppack.errors import ManifestError, Problem
 from lppack.ids import Ids
-from lppack.model import Plan
+from lppack.model import Completeness, Plan
 from lppack.proc import Say
 
 if TYPE_CHECKING:
+    from lppack.pipeline.prove import Proof
     from lppack.stages.inspect import Inspection
 
 
@@ -83,8 +84,13 @@ def make_plan(
     mode: str | None = None,
     test_points: bool = False,
     deep: Say | None = None,
+    prove: Say | None = None,
+    builder: str = "docker",
 ) -> Plan:
-    """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of."""
+    """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of.
+
+    With ``prove``, which is given the progress, the patch is compared with what it follows.
+    """
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
@@ -97,24 +103,48 @@ def make_plan(
     manifest = validate(document)
     reserved = ids(document.folder)
     chosen = resolve(kernel, manifest.kernels)
+    facts = open_facts(chosen, deep=deep)
+    proof = None
+    if prove is not None:
+        from lppack.pipeline.prove import prove as compare
+
+        proof = compare(manifest, chosen, facts, builder=builder, say=prove)
     return plan(
         document,
         manifest,
         chosen,
-        open_facts(chosen, deep=deep),
+        facts,
         read_config(chosen.config),
         engine=engine,
         mode=mode,
         test_points=test_points,
         ids=reserved,
+        complete=proof.complete if proof else Completeness.NOT_CHECKED,
+        doubts=proof.reasons if proof else (),
     )
 
 
-def check_release(plan: Plan, *, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
+def prove_patch(path: Path, *, kernel: str, builder: str, say: Say) -> "Proof":
+    """load, validate; then compare the patch with the change that it follows."""
+    from lppack.kernel.facts import open_facts
+    from lppack.packages.kernels import resolve
+    from lppack.pipeline.prove import prove
+    from lppack.stages.load import load
+    from lppack.stages.validate import validate
+
+    manifest = validate(load(path))
+    chosen = resolve(kernel, manifest.kernels)
+    with open_facts(chosen) as facts:
+        return prove(manifest, chosen, facts, builder=builder, say=say)
+
+
+def check_release(
+    plan: Plan, *, unproved: bool, inlining_unchecked: bool
+) -> tuple[tuple[str, str], ...]:
     """release."""
     from lppack.stages.release import release
 
-    return release(plan, inlining_unchecked=inlining_unchecked)
+    return release(plan, unproved=unproved, inlining_unchecked=inlining_unchecked)
 
 
 def inspect_file(path: Path, kernel: str | None) -> "Inspection":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From a change of the kernel to the folder of a patch."""
+"""From a change of the kernel to the folder of a patch, and the proof that it is complete."""
 
 import functools
 import tempfile
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lppack import store
 from lppack.errors import BuildFailed, EnvironmentMissing, ManifestError
-from lppack.pipeline.build import make_bundle
+from lppack.model import Completeness
+from lppack.pipeline.build import make_bundle, open_builder
 from lppack.pipeline.check import make_plan
 from lppack.proc import Say
 
@@ -26,6 +27,13 @@ class Drafted:
     folder: Path
     built: bool
     why: str | None  # it was not built; None: it was
+
+    @property
+    def complete(self) -> Completeness:
+        """What may be said of the patch as it was written."""
+        if self.draft.left_out or self.draft.unfinished or not self.built:
+            return Completeness.INCOMPLETE
+        return Completeness.NOT_CHECKED if self.draft.mismatches else Completeness.PROVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +56,20 @@ def make_draft(
     on_line: Say,
 ) -> Drafted:
     """draft; then the compiler is asked what other symbols it needs, and whether it builds."""
-    from lppack.drafting.edit import between, borrow, of_diff
+    from lppack.drafting.carry import Wanted
+    from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
     from lppack.packages.linux_source import headers_with, package_at, package_of, source_file
+    from lppack.proof.prover import Prover
     from lppack.stages.draft import draft
 
     chosen = resolve(kernel, ())
     package, config = package_of(chosen), read_config(chosen.config)
 
     def reader(of: str) -> Callable[[str], bytes | None]:
-        return functools.cache(lambda path: _source(of, path))
-
-    def _source(of: str, path: str) -> bytes | None:
-        say(f"reading {path} of {of}")
-        return source_file(of, path)
+        return functools.cache(partial(source_file, of))
 
     read, later = reader(package), None
     if isinstance(change, Between):
@@ -71,52 +77,104 @@ def make_draft(
         edit = between(change.path, change.functions, reader(old), reader(later), config)
     else:
         edit = of_diff(_text_of(change), read, config)
-    with open_facts(chosen, deep=say) as facts:
+    with open_facts(chosen) as facts:
+        prover = Prover(chosen, facts, open_builder(builder, on_line), say)
+        files = files_of(edit, read, config)
+        comparison = prover.compare(edit.changes, edit.files, files)
 
-        def drafted(edit: "Edit") -> "Draft":
+        def drafted(edit: "Edit", wanted: Wanted) -> "Draft":
             return draft(
                 edit,
+                comparison,
+                prover,
                 facts,
                 config,
                 read,
                 package=package,
                 name=_series(folder) if folder else None,
                 folder=str(folder) if folder else None,
+                wanted=wanted,
             )
 
-        made, sought = drafted(edit), set[str]()
-        place = folder or Path(made.name)
+        here = partial(headers_with, package)
+        there = partial(headers_with, later) if later is not None else None
+        wanted, sought = Wanted(), set[str]()
+        cannot: dict[str, str] = {}
+        why: str | None
         while True:
+            made = drafted(edit, wanted)
+            place = folder or Path(made.name)
             for name, data in made.files:
                 store.write_atomic(place / name, data)
             if made.unfinished:
-                why: str | None = "it has lines that a person must fill in"
+                why = "it has lines that a person must fill in"
                 break
             report, why = _missing(place, chosen.release, builder, on_line)
-            undefined = set(report.get("undefined", ())) - set(made.symbols)
+            asked = frozenset(report.get("undefined", ()))
+            undefined = asked - wanted.symbols
             undeclared = set(report.get("undeclared", ())) - sought
             if undefined:
-                made = made.with_symbols(sorted(undefined), facts)
-            elif undeclared and later is not None:
-                say(f"looking for {', '.join(sorted(undeclared))} in {later}")
+                say(f"looking for {', '.join(sorted(undefined))}")
+                wanted = replace(wanted, symbols=wanted.symbols | undefined)
+                continue
+            if undeclared:
+                say(f"looking for {', '.join(sorted(undeclared))}")
                 sought |= undeclared
-                here, there = partial(headers_with, package), partial(headers_with, later)
-                more, cannot = borrow(edit, undeclared, here, there, config)
-                made = replace(drafted(more), cannot=(*made.cannot, *cannot))
-                if more == edit:
-                    store.write_atomic(place / "README.md", dict(made.files)["README.md"])
-                    break
-                edit = more
-            else:
-                told = [no for no in made.cannot if no.what in report.get("undefined", ())]
-                why = f"{told[0].what}: {told[0].why}" if told else why
-                break
+                more, no = borrow(edit, undeclared, here, there, config)
+                cannot |= {one.what: one.why for one in no}
+                if more != edit:
+                    edit = more
+                    continue
+            if asked:  # and given already: a header's own code uses it by its old name
+                folders = made.manifest.get("kernel_headers", ())
+                headers = (
+                    str(file.relative_to(prover.tree))
+                    for folder in folders
+                    for file in (prover.tree / folder).glob("*.h")
+                )
+                users = inline_users(asked, map(files, sorted(headers)))
+                fresh = tuple(item for item in users if item not in edit.inlined)
+                if fresh:
+                    edit = replace(edit, inlined=(*edit.inlined, *fresh))
+                    continue
+            if why is not None and not wanted.every_header and report.get("compiler"):
+                wanted = replace(wanted, every_header=True)
+                continue
+            culprit = _culprit(made, why, report.get("file"))
+            if why is not None and culprit is not None and len(made.written) > 1:
+                path, object_ = culprit
+                say(f"left out: what {object_} has of {path}: {why.splitlines()[0]}")
+                one = (path, object_, _plain(why, place))
+                wanted = replace(wanted, given_up=(*wanted.given_up, one))
+                continue
+            break
+    if why is not None and cannot:
+        why = "; ".join([why, *(f"{name}: {text}" for name, text in cannot.items())])
     return Drafted(draft=made, folder=place, built=why is None, why=why)
+
+
+def _culprit(made: "Draft", why: str | None, file: str | None) -> tuple[str, str] | None:
+    """The file and object whose code is at fault; None: that is not known."""
+    import re
+
+    for name, path, object_ in made.written:
+        if file is not None and Path(file).name == name:
+            return path, object_
+    named = set(re.findall(r"\b(lp_\w+)\(\)", why or ""))
+    for target in made.targets:
+        if target.replacement in named:
+            return target.path, target.object
+    return None
+
+
+def _plain(why: str, folder: Path) -> str:
+    """The first line of an error, without the name of the folder."""
+    return why.splitlines()[0].replace(f"{folder}/", "")
 
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(errors="surrogateescape")
+        return path.read_text(encoding="latin-1")
     except OSError as error:
         raise EnvironmentMissing(f"cannot read {path}: {error.strerror}") from error
 
@@ -137,5 +195,5 @@ def _missing(
         with tempfile.TemporaryDirectory(prefix="lppack-") as out:
             make_bundle(plan, Path(out), builder=builder, on_line=on_line)
     except (BuildFailed, EnvironmentMissing, ManifestError) as error:
-        return error.report or {}, error.message
+        return {**(error.report or {}), "file": error.file}, error.message
     return {}, None

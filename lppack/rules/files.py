@@ -38,6 +38,9 @@ def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
             yield from _file(document, pointer, text)
     for pointer, text in document.strings("test", "programs"):
         yield from _file(document, pointer, text)
+    follows = document.text("follows")
+    if follows is not None:
+        yield from _file(document, ("follows",), follows)
     stacks = document.text("workload", "stacks")
     if stacks is not None:
         yield from _file(document, ("workload", "stacks"), stacks)

@@ -209,7 +209,10 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
             file=file,
             line=int(found["line"]),
             hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
-            report={"undeclared": sorted({"".join(names) for names in _UNDECLARED.findall(out)})},
+            report={
+                "compiler": True,
+                "undeclared": sorted({"".join(names) for names in _UNDECLARED.findall(out)}),
+            },
         )
     undefined = re.findall(r'modpost: "(\w+)" \[\S+\] undefined!', out)
     if undefined:

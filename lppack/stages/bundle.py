@@ -47,7 +47,10 @@ def bundle(
     ``released``: what `release` found; provenance has it.
     """
     plan = module.plan
-    checks = {"inlining": plan.inlining.value, **dict(released)}
+    checks = {"inlining": plan.inlining.value, "complete": plan.complete.value}
+    if plan.doubts:
+        checks["not proved"] = "; ".join(plan.doubts)
+    checks |= dict(released)
     files: dict[str, bytes] = {
         f"{plan.module}.ko": module.ko.read_bytes(),
         "manifest.yaml": plan.manifest.path.read_bytes(),
@@ -58,6 +61,9 @@ def bundle(
         files[module.engine.name] = module.engine.read_bytes()
     files |= {f"sources/{name}": text.encode() for name, text in tree.files}
     files |= {f"sources/{name}": path.read_bytes() for name, path in tree.copies}
+    if plan.manifest.follows:
+        followed = plan.manifest.folder / plan.manifest.follows
+        files[f"sources/{plan.manifest.follows}"] = followed.read_bytes()
     files |= {f"test/targets/{ko.name}": ko.read_bytes() for ko in module.targets}
     files |= {f"test/programs/{file.name}": file.read_bytes() for file in module.programs}
     sums = "".join(f"{_sha(data)}  {name}\n" for name, data in sorted(files.items()))

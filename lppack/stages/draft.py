@@ -2,25 +2,28 @@
 """draft: a change of the kernel's sources becomes a patch folder for one exact kernel."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lppack.csource.changes import Changes
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item
 from lppack.csource.makefile import defines
-from lppack.drafting.advice import advise, refused, stubs, words
+from lppack.drafting.account import Fate, Line, account, left_out_of_objects
+from lppack.drafting.advice import Advice, advise, refused, stubs, words
+from lppack.drafting.carry import Carried, Wanted, carry, nothing
 from lppack.drafting.edit import BYTES, Edit, Read, files_of
-from lppack.drafting.extract import extract
-from lppack.drafting.headers import Private
-from lppack.drafting.manifest import manifest_of, manifest_text, series_of
-from lppack.drafting.places import Cannot, Places, Target, object_of, targets
+from lppack.drafting.manifest import CHANGE, manifest_of, manifest_text, series_of
+from lppack.drafting.places import Cannot, Files, Places, Target
+from lppack.drafting.select import select
 from lppack.drafting.text import c_text
-from lppack.drafting.wired import wired_of
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
+from lppack.proof.match import Matched
+from lppack.proof.prover import Comparison, Prover
 from lppack.resources import render
+
+NOTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,66 +37,112 @@ class Draft:
     cve: str | None
     release: str
     package: str
-    object: str
     changed: tuple[str, ...]  # functions that the diff changes
     targets: tuple[Target, ...]
     symbols: tuple[str, ...]
     copies: tuple[str, ...]
     decide: tuple[str, ...]
-    cannot: tuple[Cannot, ...]
+    lines: tuple[Line, ...]
+    mismatches: tuple[str, ...]  # where the sources are not what the kernel was built from
     unfinished: bool  # it does not build until a person has filled something in
     manifest: Mapping[str, Any]
     sources: tuple[tuple[str, bytes], ...]
+    change: bytes  # the unified diff that the patch follows
+    written: tuple[tuple[str, str, str], ...]  # (file of the patch, path, object)
 
     @property
     def files(self) -> tuple[tuple[str, bytes], ...]:
         return (
             ("manifest.yaml", manifest_text(self.manifest).encode()),
             *self.sources,
+            (CHANGE, self.change),
             ("README.md", render("draft/README.md.j2", draft=self).encode()),
         )
 
-    def with_symbols(self, names: Sequence[str], facts: Facts) -> "Draft":
-        """The same with more unexported symbols, which the compiler asked for."""
-        places = Places(facts, self.object)
-        manifest = {**self.manifest, "objects": [dict(o) for o in self.manifest["objects"]]}
-        decide, cannot = list(self.decide), list(self.cannot)
-        for name in names:
-            home, others = places.home(name)
-            if places.is_a_tag(name, home):
-                cannot.append(_tag(name, home))
-                continue
-            object_ = home if home == "vmlinux" else self.object
-            entry = next((o for o in manifest["objects"] if o["name"] == object_), None)
-            if entry is None:
-                entry = {"name": object_}
-                manifest["objects"].append(entry)
-            listed = name if home == object_ else {"name": name, "module": home}
-            entry["symbols"] = [*entry.get("symbols", ()), listed]
-            if others:
-                decide.append(
-                    f"{home} has several symbols {name}: give the sympos of the one meant"
-                )
-        return replace(
-            self,
-            manifest=manifest,
-            symbols=tuple(sorted({*self.symbols, *names})),
-            decide=tuple(decide),
-            cannot=tuple(cannot),
-        )
+    @property
+    def left_out(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.fate is Fate.LEFT_OUT)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the objects in which something is replaced."""
+        return tuple(dict.fromkeys(target.object for target in self.targets))
 
 
-def _tag(name: str, home: str) -> Cannot:
-    return Cannot(
-        what=name,
-        why=f"headers have a struct that is called like that variable of {home}, so that no macro "
-        "can stand for the variable in them (lp_marks.h)",
-        way=f"replace a caller that does without it, or take it from a function of {home}",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What a change does to the object code of a kernel, and what a patch of it has to replace."""
+
+    targets: tuple[Target, ...]
+    cannot: tuple[Cannot, ...]
+    notes: tuple[str, ...]
+    advice: Advice
+    lines: tuple[Line, ...]
+    mismatches: tuple[str, ...]
+    places: Mapping[tuple[str, str], Places]  # (path, object) -> what the object has of it
+
+    @property
+    def left_out(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.fate is Fate.LEFT_OUT)
+
+    @property
+    def first(self) -> Places | None:
+        """Any of them: the object that has what no function of the patch belongs to."""
+        return next(iter(self.places.values()), None)
+
+
+def assess(
+    edit: Edit, comparison: Comparison, prover: Prover, facts: Facts, files: Files
+) -> Assessment:
+    """What has to be replaced, and what becomes of each changed line."""
+    touched = _touched(edit)
+    matched = _matched(comparison, prover)
+    places = {
+        (unit.unit.path, object_): Places(facts, object_, unit.before, matched[number, object_])
+        for number, unit in enumerate(comparison.units)
+        for object_ in unit.unit.objects
+        if unit.before is not None
+    }
+    moved = _moved(comparison)
+    targets: list[Target] = []
+    cannot: list[Cannot] = []
+    notes: list[str] = []
+    for unit in comparison.units:
+        if unit.identical or unit.before is None or unit.after is None:
+            continue
+        changes = files(unit.unit.path)
+        assert changes is not None
+        for object_ in unit.unit.objects:
+            found = select(unit, places[unit.unit.path, object_], changes, touched, moved)
+            targets += found.targets.values()
+            cannot += found.cannot
+            notes += found.notes
+    targets += _from_their_new_place(comparison, moved, places)
+    targets = _named_apart(targets)
+    first = next(iter(places.values()), None)
+    by_path = {path: one for (path, _), one in places.items()}
+    advice = _NO_ADVICE
+    if first is not None:
+        advice = advise(edit.changes, lambda path: by_path.get(path, first))
+    advice = _that_differs(advice, comparison)
+    lines = account(edit, comparison, files, targets, cannot, _unfinished(advice))
+    lines += tuple(left_out_of_objects(comparison, lines, advice.data))
+    lines += _not_covered(cannot, lines)
+    return Assessment(
+        targets=tuple(targets),
+        cannot=(*cannot, *refused(advice)),
+        notes=tuple(notes),
+        advice=advice,
+        lines=lines,
+        mismatches=_mismatches(comparison, matched),
+        places=places,
     )
 
 
 def draft(
     edit: Edit,
+    comparison: Comparison,
+    prover: Prover,
     facts: Facts,
     config: KernelConfig,
     read: Read,
@@ -101,72 +150,59 @@ def draft(
     package: str,
     name: str | None,
     folder: str | None,
+    wanted: Wanted = NOTHING,
 ) -> Draft:
     """The patch folder for that change. Raises AnswerIsNo: it is not a live patch of this kernel,
     or nothing of it can be placed; with every reason and a way out."""
     name = name or series_of(edit.subject)
-    files = files_of(edit.changes, read, config)
-    main = next((c for c in edit.changes if c.before.path.endswith(".c")), edit.changes[0])
-    object_ = object_of(facts, main)
-    if object_ is None:
-        raise AnswerIsNo(
-            f"{facts.release} has no code of {main.before.path}, in vmlinux or in any module",
-            hint="its configuration leaves the file out: there is nothing to patch",
-        )
-    places = Places(facts, object_)
-    advice = advise(edit.changes, places)
-    changed = [(n, c.before.path) for c in edit.changes for n in c.functions()]
-    found = targets(places, changed, files)
-    cannot = [*found.cannot, *refused(advice), *_headers_cannot(edit.changes, places)]
-    by_file: dict[str, list[str]] = {}
-    for target in found.targets.values():
-        by_file.setdefault(target.path, []).append(target.name)
-    if refused(advice) or not (by_file or advice.data):
-        raise _no(edit, cannot, changed)
-    fresh = _of_headers(edit.changes) | {i.name: i for _, i in edit.borrowed}
+    files = files_of(edit, read, config)
+    found = assess(edit, comparison, prover, facts, files)
+    found = _without(found, wanted)
+    advice, targets, first = found.advice, found.targets, found.first
+    if refused(advice) or not (targets or advice.data):
+        raise _no(edit, found.cannot, found.lines)
+    carried = carry(edit, files, targets, found.places, facts, _fresh(edit), comparison, wanted)
     decide = [*words(advice), *found.notes]
     decide += [f"{i.name} is that of {path} of the later version" for path, i in edit.borrowed]
+    decide += [
+        f"{i.name} is copied from {path}, which keeps it from modules" for path, i in edit.hidden
+    ]
     sources: list[tuple[str, bytes]] = []
-    symbols: dict[str, Mapping[str, Any]] = {}
-    copies: list[str] = []
-    headers: set[str] = set()
+    symbols: dict[str, dict[str, Mapping[str, Any]]] = {}
     left = list(stubs(advice))
-
-    def header(path: str) -> Unit | None:
-        found = files(path)
-        return found.before if found else None
-
-    for path in by_file or {main.before.path: []}:
-        changes = files(path)
-        assert changes is not None
-        made = extract(changes, by_file.get(path, ()), places, fresh)
-        own = stubs(advice) if left else ()
-        left = []  # once is enough
-        words_ = f"From {path} of {package}, with: {edit.subject}. Made by lppack draft."
+    for one in carried or (_empty(edit, files, first),):
+        words_ = f"From {one.path} of {package}, with: {edit.subject}. Made by lppack draft."
         head = "\n".join(
             ["/*", *textwrap.wrap(words_, 90, initial_indent=" * ", subsequent_indent=" * "), " */"]
         )
-        private, wired = Private(made, header), wired_of(made, places)
-        text = c_text(made, head, private, wired, defines=_defines(path, read, config), stubs=own)
-        sources.append((_file_name(path, sources), text.encode(BYTES)))
-        symbols |= {name: {"sympos": at} if at else {} for name, at in made.symbols.items()}
-        symbols |= wired.symbols
-        copies += made.copies
-        decide += made.notes
-        headers |= set(private.folders)
+        text = c_text(
+            one.extract,
+            head,
+            one.private,
+            one.wired,
+            defines=_defines(one.path, read, config),
+            stubs=left,
+            hidden=edit.hidden,
+        )
+        left = []  # once is enough
+        sources.append((_file_name(one.path, sources), text.encode(BYTES)))
+        for object_, found_symbols in one.symbols.items():
+            symbols.setdefault(object_, {}).update(found_symbols)
+        decide += one.extract.notes
     decide.append("whether a thread on the old function may run beside one on the new: `needs`")
     decide.append("what shows that the defect is gone: `test`")
+    touched = _touched(edit)
     manifest = manifest_of(
         edit,
         facts.release,
         name,
-        object_,
-        found.targets.values(),
+        targets,
         symbols,
         advice,
         tuple(file for file, _ in sources),
-        tuple(sorted(headers)),
-        tuple(n for n, _ in changed),
+        tuple(sorted({f for one in carried for f in one.private.folders})),
+        tuple(dict.fromkeys(target.name for target in targets)),
+        first.object if first else "vmlinux",
     )
     return Draft(
         name=name,
@@ -176,17 +212,172 @@ def draft(
         cve=edit.cve,
         release=facts.release,
         package=package,
-        object=object_,
-        changed=tuple(n for n, _ in changed),
-        targets=tuple(found.targets.values()),
-        symbols=tuple(sorted(symbols)),
-        copies=tuple(dict.fromkeys(copies)),
+        changed=tuple(touched),
+        targets=targets,
+        symbols=tuple(sorted({name for found in symbols.values() for name in found})),
+        copies=tuple(dict.fromkeys(c for one in carried for c in one.extract.copies)),
         decide=tuple(dict.fromkeys(decide)),
-        cannot=tuple(cannot),
+        lines=found.lines,
+        mismatches=found.mismatches,
         unfinished=bool(stubs(advice)),
         manifest=manifest,
         sources=tuple(sources),
+        change=edit.text,
+        written=tuple(
+            (file, one.path, one.places.object)
+            for (file, _), one in zip(sources, carried, strict=False)
+        ),
     )
+
+
+def _without(found: Assessment, wanted: Wanted) -> Assessment:
+    """Without the functions of files that could not be written, which are left out then."""
+    whys = {(path, object_): why for path, object_, why in wanted.given_up}
+    gone = [target for target in found.targets if (target.path, target.object) in whys]
+    lines = tuple(
+        Line(
+            path=target.path,
+            line=0,
+            what=f"{target.name} of {target.object}",
+            fate=Fate.LEFT_OUT,
+            why=f"its replacement does not build: {whys[target.path, target.object]}",
+        )
+        for target in gone
+    )
+    kept = tuple(target for target in found.targets if target not in gone)
+    return replace(found, targets=kept, lines=(*found.lines, *lines))
+
+
+_NO_ADVICE = Advice(layouts=(), data=(), counters=(), locks=())
+
+
+def _touched(edit: Edit) -> dict[str, Item]:
+    """Functions that the diff changes or adds, in any file, as they are now."""
+    found: dict[str, Item] = {}
+    for changes in edit.changes:
+        names = {*changes.functions(), *(n for item in changes.added for n in item.names)}
+        for name, item in changes.after.functions.items():
+            if name in names:
+                found[name] = item
+    return found
+
+
+def _matched(comparison: Comparison, prover: Prover) -> dict[tuple[int, str], dict[str, Matched]]:
+    """Source against kernel, for each file that the change has an effect on."""
+    return {
+        (number, object_): prover.match(object_, unit.before) if unit.before else {}
+        for number, unit in enumerate(comparison.units)
+        for object_ in unit.unit.objects
+    }
+
+
+def _mismatches(
+    comparison: Comparison, matched: Mapping[tuple[int, str], Mapping[str, Matched]]
+) -> tuple[str, ...]:
+    """Where object code of the unchanged sources is not what the kernel has."""
+    found = []
+    for (number, object_), functions in matched.items():
+        unit = comparison.units[number]
+        bad = [one for one in functions.values() if one.symbol is None and not one.expected]
+        if bad and not unit.identical:
+            names = ", ".join(one.name for one in bad[:3])
+            found.append(
+                f"{len(bad)} of {len(functions)} functions of {unit.unit.path} are not as in "
+                f"{object_}: {names}: {bad[0].why}"
+            )
+    return tuple(found)
+
+
+def _moved(comparison: Comparison) -> dict[str, str]:
+    """Functions that are gone from one file and are in another now -> the file."""
+    gone = {name for unit in comparison.units for name in unit.removed}
+    return {
+        name: unit.unit.path for unit in comparison.units for name in unit.added if name in gone
+    }
+
+
+def _from_their_new_place(
+    comparison: Comparison, moved: Mapping[str, str], places: Mapping[tuple[str, str], Places]
+) -> list[Target]:
+    """Functions that moved to another file and are not what they were."""
+    found = []
+    for name, path in moved.items():
+        [new] = [unit for unit in comparison.units if unit.unit.path == path][:1]
+        for unit in comparison.units:
+            if name not in unit.removed or unit.before is None or new.after is None:
+                continue
+            if unit.before.functions[name].key == new.after.functions[name].key:
+                continue
+            for object_ in unit.unit.objects:
+                _, symbol = places[unit.unit.path, object_].symbol(name)
+                several = symbol and places[unit.unit.path, object_].several(name)
+                if symbol is not None and symbol.traceable:
+                    found.append(
+                        Target(
+                            name=name,
+                            path=path,
+                            object=object_,
+                            sympos=symbol.sympos if several else None,
+                            covers=(name,),
+                        )
+                    )
+    return found
+
+
+def _named_apart(targets: Sequence[Target]) -> list[Target]:
+    """Replacements of functions that share a name get names of their own."""
+    names = [target.name for target in targets]
+    found = []
+    for target in targets:
+        if names.count(target.name) > 1:
+            stem = target.path.rpartition("/")[2].removesuffix(".c").replace("-", "_")
+            objects = {t.object for t in targets if t.path == target.path}
+            of = f"{target.object}_{stem}" if len(objects) > 1 else stem
+            target = replace(target, new=f"lp_{of}_{target.name}")
+        found.append(target)
+    return found
+
+
+def _that_differs(advice: Advice, comparison: Comparison) -> Advice:
+    """Without variables whose contents are the same after all."""
+    compiled = [unit for unit in comparison.units if unit.before and unit.after]
+    names = {name for unit in compiled for name in (*unit.data, *unit.removed_data)}
+    return replace(advice, data=tuple(name for name in advice.data if name in names))
+
+
+def _unfinished(advice: Advice) -> set[str]:
+    return {*advice.data, *(layout.name for layout in advice.layouts)}
+
+
+def _not_covered(cannot: Sequence[Cannot], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Code that differs and is not replaced, where no changed line has said it."""
+    said = {(line.path, line.why) for line in lines if line.fate is Fate.LEFT_OUT}
+    return tuple(
+        Line(path=one.path, line=one.line, what=one.what, fate=Fate.LEFT_OUT, why=one.why)
+        for one in cannot
+        if (one.path, one.why) not in said
+    )
+
+
+def _fresh(edit: Edit) -> dict[str, Item]:
+    """What the diff changes or adds in headers, and what was borrowed, by name."""
+    found = {
+        name: changes.after.unguarded(item)
+        for changes in edit.changes
+        if changes.before.path.endswith(".h")
+        for item in (*changes.changed, *changes.added)
+        for name in item.names
+    }
+    found |= {item.name: item for item in edit.inlined if item.name not in found}
+    return found | {item.name: item for _, item in edit.borrowed}
+
+
+def _empty(edit: Edit, files: Files, first: Places | None) -> Carried:
+    """A file with nothing but what a person has to write."""
+    path = next((c.before.path for c in edit.changes if c.before.path.endswith(".c")), "")
+    changes = files(path or edit.changes[0].before.path)
+    assert changes is not None and first is not None
+    return nothing(changes, first)
 
 
 def _defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
@@ -195,49 +386,42 @@ def _defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
     return defines(makefile.decode(BYTES), name.removesuffix(".c"), config) if makefile else ()
 
 
-def _of_headers(every: Sequence[Changes]) -> dict[str, Item]:
-    """What the diff changes or adds in headers, by name."""
-    return {
-        name: changes.after.unguarded(item)
-        for changes in every
-        if changes.before.path.endswith(".h")
-        for item in (*changes.changed, *changes.added)
-        for name in item.names
+def _no(edit: Edit, cannot: Sequence[Cannot], lines: Sequence[Line]) -> AnswerIsNo:
+    report: dict[str, Any] = {
+        "complete": "incomplete",
+        "objects": [],
+        "left_out": lines_json(lines, Fate.LEFT_OUT),
+        "no_effect": lines_json(lines, Fate.NO_EFFECT),
+        "cannot": [{"what": c.what, "why": c.why, "way": c.way} for c in cannot],
     }
-
-
-def _headers_cannot(every: Sequence[Changes], places: Places) -> list[Cannot]:
-    """Macros of headers that change: who uses them is not known."""
-    return [
-        Cannot(
-            what=item.name,
-            why=f"it is a macro in {changes.before.path}: which functions were compiled with it is "
-            "not known",
-            way="draft from the functions of .c files that use it",
+    if lines and all(line.fate is Fate.NO_EFFECT for line in lines):
+        said = [f"  {line.path}:{line.line}: {line.what}: {line.why}" for line in lines]
+        return AnswerIsNo(
+            "there is nothing to patch: the change has no effect on this kernel's code\n"
+            + "\n".join(said),
+            hint="is it for this kernel, and for this configuration?",
+            report=report,
         )
-        for changes in every
-        if changes.before.path.endswith(".h")
-        for item in changes.changed
-        if item.kind is Kind.MACRO
+    said = [f"  {one.what}: {one.why}" for one in cannot]
+    said += [
+        f"  {line.path}:{line.line}: {line.what}: {line.why}"
+        for line in lines
+        if line.fate is Fate.LEFT_OUT and not any(line.why == one.why for one in cannot)
     ]
-
-
-def _no(edit: Edit, cannot: Sequence[Cannot], changed: Sequence[tuple[str, str]]) -> AnswerIsNo:
-    if not cannot:
-        cannot = (
-            Cannot(
-                what=edit.subject,
-                why="it changes no function that this kernel has"
-                if not changed
-                else "no function could be placed",
-                way="is it for this kernel's configuration? lppack facts tells what the kernel has",
-            ),
-        )
+    ways = [one.way for one in cannot] or ["install the fixed kernel"]
     return AnswerIsNo(
-        "this cannot be drafted\n" + "\n".join(f"  {c.what}: {c.why}" for c in cannot),
-        hint="; ".join(dict.fromkeys(c.way for c in cannot)),
-        report={"cannot": [{"what": c.what, "why": c.why, "way": c.way} for c in cannot]},
+        "this cannot be drafted\n" + "\n".join(said or [f"  {edit.subject}"]),
+        hint="; ".join(dict.fromkeys(ways)),
+        report=report,
     )
+
+
+def lines_json(lines: Collection[Line], fate: Fate) -> list[dict[str, Any]]:
+    return [
+        {"path": line.path, "line": line.line, "what": line.what, "why": line.why}
+        for line in lines
+        if line.fate is fate
+    ]
 
 
 def _file_name(path: str, taken: Sequence[tuple[str, bytes]]) -> str:

@@ -20,6 +20,7 @@ def info_json(made: Plan) -> str:
             "fixes": [fix_json(fix) for fix in made.manifest.fixes],
             "irreversible": False,
             "inlining": made.inlining,
+            "complete": made.complete,
             "release": made.kernel.release,
             "kernel": made.kernel.version,
         },

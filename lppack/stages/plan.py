@@ -13,6 +13,7 @@ from lppack.ids import Ids, states_of
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import (
+    Completeness,
     Decision,
     FunctionPatch,
     InliningCheck,
@@ -48,6 +49,8 @@ def plan(
     mode: str | None = None,
     test_points: bool = False,
     ids: Ids | None = None,
+    complete: Completeness = Completeness.NOT_CHECKED,
+    doubts: Sequence[str] = (),
 ) -> Plan:
     """Every decision for one patch and one kernel; ``ids`` None: no id is reserved.
 
@@ -94,6 +97,8 @@ def plan(
         ),
         info="",
         decisions=(),
+        complete=complete,
+        doubts=tuple(doubts),
         inlining=InliningCheck(inlining.value),
         clears_relocations=moved_by is EngineName.LIVEPATCH
         and bool(facts.copies(CLEARS_RELOCATIONS)),

@@ -1,27 +1,48 @@
 # SPDX-License-Identifier: MIT
-"""release: a bundle that goes out was held against everything that can be checked, or says not."""
+"""Refuse to release a bundle that is not proved complete, unless the author takes it upon them."""
 
 from lppack.errors import AnswerIsNo
-from lppack.model import InliningCheck, Plan
+from lppack.model import Completeness, InliningCheck, Plan
 
 
 class NotReleased(AnswerIsNo):
-    """A check that a release needs was not made. Nothing was built."""
+    """A check that a release needs was not made, or failed. Nothing was built."""
 
     kind = "not-released"
 
 
-def release(plan: Plan, *, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
-    """What provenance.json says of the checks. Raises NotReleased.
+def release(plan: Plan, *, unproved: bool, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
+    """What provenance.json says of the checks.
 
-    ``inlining_unchecked``: the author's word that the missing check is known and accepted.
+    ``unproved`` and ``inlining_unchecked``: the author's word that the missing check is known and
+    accepted. Nothing makes up for a proof that failed. Raises NotReleased.
     """
-    if plan.inlining is InliningCheck.CHECKED:
+    if plan.complete is Completeness.PROVED:
         return (("release", "every check was made"),)
+    why = "; ".join(plan.doubts) or "it was not compared with a change of the kernel's sources"
+    if plan.complete is Completeness.INCOMPLETE:
+        raise NotReleased(
+            f"{plan.name} is incomplete: {why}",
+            hint="carry what is left out, or take it out of the change that the patch follows",
+        )
+    if not unproved:
+        raise NotReleased(
+            f"{plan.name} is not proved to be complete: {why}",
+            hint="name the change in the manifest (follows: change.diff); or say that you know it: "
+            "--unproved",
+        )
+    if plan.inlining is InliningCheck.CHECKED:
+        return (("release", "not proved, as --unproved allows; inlining was checked"),)
     why = next(item.why for item in plan.decisions if item.what == "inlining")
     if not inlining_unchecked:
         hint = "say that you know it: --inlining-unchecked"
         if not plan.modules:
             hint = f"add --deep; or {hint}"
         raise NotReleased(f"{plan.name}: inlining was not checked: {why}", hint=hint)
-    return (("release", "inlining was not checked, as --inlining-unchecked allows"),)
+    return (
+        (
+            "release",
+            "not proved, and inlining was not checked, as --unproved and --inlining-unchecked "
+            "allow",
+        ),
+    )

@@ -32,5 +32,6 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         ],
         "forced": patch.forced,
         "inlining": patch.inlining,
+        "complete": patch.complete,
         "fixes": list(patch.fixes),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
-from lppack.model import InliningCheck
+from lppack.model import Completeness, InliningCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class PatchReport:
     fixes: tuple[dict[str, Any], ...]
     waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
+    complete: str | None = None  # whether the patch carries all of its fixes; None: not known
     forced: bool = False  # a transition was forced on this host: consistency is not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
@@ -64,6 +65,7 @@ def report(
         fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
+        complete=_complete(info),
         longest_stop_ms=state.longest_stop_ms,
         seconds=seconds,
     )
@@ -74,9 +76,20 @@ def _inlining(info: dict[str, Any]) -> str | None:
     return said if said in list(InliningCheck) else None
 
 
+def _complete(info: dict[str, Any]) -> str | None:
+    said = info.get("complete")
+    return said if said in list(Completeness) else None
+
+
 def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:
     functions = fix.get("functions", [])
     waits = state.waiting.intersection(functions) if functions else state.waiting
     effective = fix.get("effective") == "patched" or conversion in ("on", "done")
     live = state.phase is Phase.PATCHED and effective and not waits
-    return {"cve": fix.get("cve"), "functions": functions, "live": live}
+    whole = state.info.get("complete") != Completeness.INCOMPLETE
+    return {
+        "cve": fix.get("cve"),
+        "functions": functions,
+        "live": live and whole,
+        "in_part": live and not whole,
+    }

@@ -80,6 +80,7 @@ def _to_manifest(document: Document) -> Manifest:
         world=tuple(_world(entry) for entry in transforms) if world else (),
         shadow_variables=_shadows(data.get("shadow_variables", ())),
         kernel_headers=tuple(data.get("kernel_headers", ())),
+        follows=data.get("follows"),
         replaces=tuple(data.get("replaces", ())),
         states=tuple(
             State(id=entry["id"], version=entry["version"], what="the author's")

@@ -158,12 +158,15 @@ def test_a_release_says_what_was_checked(tmp_path: Path) -> None:
             found: dict[str, str] = json.loads(bundle.read("provenance.json"))
             return found
 
-    checked = provenance("proc-cmdline", "--deep")
-    assert (checked["inlining"], checked["release"]) == ("checked", "every check was made")
+    checked = provenance("proc-cmdline", "--deep", "--unproved")
+    assert (checked["inlining"], checked["complete"]) == ("checked", "not checked")
     refused = lppack("build", EXAMPLES / "conn-limit", "--release", "-o", tmp_path)
+    assert refused.rc == 9
+    assert "is not proved to be complete: the manifest names no change" in refused.err
+    refused = lppack("build", EXAMPLES / "conn-limit", "--release", "--unproved", "-o", tmp_path)
     assert refused.rc == 9
     assert "inlining was not checked: the debug files of modules are not read" in refused.err
     assert not list(tmp_path.glob("conn-limit*"))
-    unchecked = provenance("conn-limit", "--inlining-unchecked")
+    unchecked = provenance("conn-limit", "--unproved", "--inlining-unchecked")
     assert unchecked["inlining"] == "unchecked"
     assert "--inlining-unchecked" in unchecked["release"]

@@ -1,107 +1,70 @@
 # SPDX-License-Identifier: MIT
-"""Fixes of one function between two versions of Debian's kernel, drawn by a seed."""
+"""Fixes between two versions of Debian's kernel, drawn by a seed, and the functions that differ
+between the two packages' own vmlinux and modules."""
 
-import gzip
-import lzma
 import random
 import re
-import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from zlib import crc32
 
-from lppack.csource.changes import Changes
-from lppack.drafting.edit import between
-from lppack.drafting.places import object_of
-from lppack.kernel.config import read_config
-from lppack.kernel.facts import Facts
+from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
-from lppack.packages.linux_source import archive
+from lppack.packages.linux_source import package_at, source_tree
+from lppack.pipeline.build import open_builder
+from lppack.proof.prover import Prover
 
 SEED = 20141107
 OLD, NEW = "6.1.170-3", "6.1.192-2"
-_ELSEWHERE = ("arch/", "tools/", "samples/", "scripts/", "Documentation/", "drivers/staging/")
+_AT_ONCE = 200  # files that are compiled in one go
+_ELSEWHERE = ("tools/", "samples/", "scripts/", "Documentation/", "usr/", "rust/", "LICENSES/")
 
 
-@dataclass(frozen=True, slots=True)
-class Seeded:
-    path: str
-    function: str
-    object: str
-    subject: str  # in Debian's changelog
+def draw(kernel: Kernel, count: int, *, seed: int = SEED) -> list[str]:
+    """``count`` C files that differ between the two versions, in the order of the seed.
 
-
-def draw(kernel: Kernel, newest: Kernel, facts: Facts, count: int) -> list[Seeded]:
-    """``count`` files of this kernel in which one function changed and nothing else, and of whose
-    fix the changelog tells; in the order in which the seed gives them."""
-    config = read_config(kernel.config)
-    old, new = changed_files()
-    subjects = changelog(newest)
-    paths = sorted(new)
-    random.Random(SEED).shuffle(paths)
-    found: list[Seeded] = []
-    for path in paths:
-        edit = between(path, (), old.get, new.get, config)
-        [changes] = edit.changes
-        one = one_function(changes)
-        subject = one and subject_of(path, one, subjects)
-        object_ = object_of(facts, changes) if subject else None
-        if one and subject and object_:
-            found.append(Seeded(path, one, object_, subject))
-            if len(found) == count:
+    The compiler says which count: this kernel is built with the file, it compiles with the later
+    text alone, and the object code is not what it was.
+    """
+    paths = sorted(changed_files())
+    random.Random(seed).shuffle(paths)
+    old, new = (source_tree(package_at(version)) for version in (OLD, NEW))
+    found: list[str] = []
+    with open_facts(kernel) as facts:
+        prover = Prover(kernel, facts, open_builder("docker", lambda _line: None), print)
+        for first in range(0, len(paths), _AT_ONCE):
+            some = paths[first : first + _AT_ONCE]
+            changes = {
+                path: ((old / path).read_bytes(), (new / path).read_bytes()) for path in some
+            }
+            found += prover.differing(changes)
+            if len(found) >= count:
                 break
-    return found
+    return found[:count]
 
 
-def one_function(changes: Changes) -> str | None:
-    """The one function that changed; None: there are others, or something else did."""
-    names = changes.functions()
-    alone = len(names) == 1 and not changes.added and not changes.removed
-    return names[0] if alone and len(changes.changed) == 1 else None
+def changed_files() -> Iterator[str]:
+    """Paths of the C files that are in both versions and differ."""
+    old, new = (source_tree(package_at(version)) for version in (OLD, NEW))
+    for file in sorted(new.rglob("*.c")):
+        path = str(file.relative_to(new))
+        other = old / path
+        if path.startswith(_ELSEWHERE) or not other.is_file():
+            continue
+        if other.read_bytes() != file.read_bytes():
+            yield path
 
 
-def changelog(kernel: Kernel) -> list[str]:
-    """Subjects of what came after ``OLD``, as the package of a later kernel has them."""
-    file = kernel.root / f"usr/share/doc/linux-image-{kernel.release}/changelog.gz"
-    text = gzip.decompress(file.read_bytes()).decode(errors="replace")
-    later = text[: text.index(f"\nlinux ({OLD})")]
-    entries = re.findall(r"^    - (.+(?:\n      .+)*)", later, re.MULTILINE)
-    return [" ".join(entry.split()) for entry in entries]
+def diff_of(path: str, folder: Path) -> Path:
+    """The change of one file as a unified diff."""
+    import difflib
 
-
-def subject_of(path: str, function: str, subjects: list[str]) -> str | None:
-    """The first subject that names the function, or whose prefix names the file."""
-    for subject in subjects:
-        if re.search(rf"\b{function}\b", subject):
-            return subject
-    stem = path.rpartition("/")[2].removesuffix(".c").lower()
-    if "_" not in stem and "-" not in stem:
-        return None  # a word that many files have
-    for subject in subjects:
-        words = re.split(r"[:/, ]+", subject.rpartition(": ")[0].lower())
-        if stem in words or stem.replace("_", "-") in words:
-            return subject
-    return None
-
-
-def changed_files() -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Every C file that differs, before and after."""
-    sums = {path: crc32(read()) for path, read in _members(OLD)}
-    new = {
-        path: data
-        for path, read in _members(NEW)
-        if path in sums and crc32(data := read()) != sums[path]
-    }
-    return {path: read() for path, read in _members(OLD) if path in new}, new
-
-
-def _members(version: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    kept: Path = archive(f"linux-source-6.1 {version}")
-    with lzma.open(kept) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-        for member in tar:
-            path = member.name.partition("/")[2]
-            if member.isfile() and path.endswith(".c") and not path.startswith(_ELSEWHERE):
-                data = tar.extractfile(member)
-                assert data is not None
-                yield path, data.read
+    old, new = (source_tree(package_at(version)) / path for version in (OLD, NEW))
+    lines = difflib.unified_diff(
+        old.read_text(encoding="latin-1").splitlines(keepends=True),
+        new.read_text(encoding="latin-1").splitlines(keepends=True),
+        f"a/{path}",
+        f"b/{path}",
+    )
+    file = folder / f"{re.sub(r'[^a-z0-9]+', '-', path.lower())}.diff"
+    file.write_text("".join(lines), encoding="latin-1")
+    return file

@@ -15,7 +15,7 @@
 static struct klp_patch lp_patch;
 
 static const char lp_info[] =
-	"{\"series\":\"conn-limit\",\"version\":2,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"replaces\":[\"conn-limit\"],\"transforms\":[\"conn\"],\"world\":[],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"inlining\":\"unchecked\",\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
+	"{\"series\":\"conn-limit\",\"version\":2,\"engine\":\"livepatch\",\"mode\":\"hybrid\",\"replaces\":[\"conn-limit\"],\"transforms\":[\"conn\"],\"world\":[],\"fixes\":[{\"cve\":null,\"commit\":null,\"functions\":[\"conn_syn\"],\"effective\":\"converted\"}],\"irreversible\":false,\"inlining\":\"unchecked\",\"complete\":\"not checked\",\"release\":\"6.1.0-56-amd64\",\"kernel\":\"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\"}";
 
 /*
  * Serialises start and stop of conversion with the callbacks and the end of this module. Taken by

@@ -28,6 +28,7 @@ struct module *lp_module_ledger(void);
  * lp_trace(NAME, ...): trace_NAME(...). `symbols` has __tracepoint_NAME and __traceiter_NAME.
  * lp_key_enabled(KEY): static_branch_likely(&KEY), or unlikely. `symbols` has KEY.
  * lp_static_call(NAME)(...): static_call(NAME)(...). `symbols` has __SCK__NAME.
+ * lp_static_call_cond(NAME)(...): static_call_cond(NAME)(...), which does nothing while it is NULL.
  */
 #define lp_trace(name, ...)						\
 do {									\
@@ -39,6 +40,11 @@ do {									\
 } while (0)
 #define lp_key_enabled(key)	static_key_enabled(&(key))
 #define lp_static_call(name)	((typeof(__SCT__##name) *)READ_ONCE(__SCK__##name.func))
+#define lp_static_call_cond(name)					\
+({									\
+	void *lp_func = READ_ONCE(__SCK__##name.func);			\
+	(typeof(__SCT__##name) *)(lp_func ?: (void *)&__static_call_return0); \
+})
 
 /*
  * Transform account: all instances change in the stop that flips the kernel.

@@ -16,6 +16,7 @@ class FakeSite:
     work: str
     kernel: str
     compiler: str = "gcc-12"
+    sources: str = ""
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
         return proc.Done(argv=tuple(argv), rc=0, out="", err="", seconds=0.0)

@@ -5,7 +5,7 @@ import difflib
 
 import pytest
 
-from lppack.csource.changes import Changes, compare, only, patched, path_of, read_diff
+from lppack.csource.changes import Changes, compare, patched, path_of, read_diff
 from lppack.csource.parse import parse
 from lppack.errors import AnswerIsNo
 from tests.unit.csource.sample import FILE, known
@@ -59,26 +59,3 @@ def test_functions_that_use_a_changed_macro_are_changed() -> None:
     assert direct.functions() == ("helper",)
     old = FILE.replace("return twice", "return LIMIT + twice")
     assert changes(old.replace("(BASE + 1)", "(BASE + 2)"), old).functions() == ("helper",)
-
-
-def test_only_one_function_and_what_is_new_for_it() -> None:
-    new = (
-        FILE.replace("2 * x", "2 * (x)")
-        .replace("twice(t->count)", "twice(t->count) + extra()")
-        .replace(
-            "static int helper(struct thing *t)\n{",
-            "static int extra(void)\n{\n\treturn "
-            "MORE;\n}\n\nstatic int stray(void)\n{\n\treturn 1;\n}\n\nstatic int "
-            "helper(struct thing *t)\n{",
-        )
-        .replace("#define BASE 3\n", "#define BASE 3\n#define MORE 7\n")
-        .replace('#include "small.h"\n', '#include "small.h"\n#include <linux/more.h>\n')
-    )
-    whole = changes(new)
-    assert set(whole.functions()) == {"twice", "helper"}
-    found = only(whole, ["helper"])
-    assert found.functions() == ("helper",)
-    assert {item.name for item in found.added} == {"extra", "MORE"}
-    assert "#include <linux/more.h>" in [item.text for item in found.after.items]
-    with pytest.raises(AnswerIsNo, match="has no function nothing"):
-        only(whole, ["nothing"])

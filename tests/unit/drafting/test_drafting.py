@@ -4,8 +4,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.advice import advise, refused, stubs, words
@@ -13,7 +11,7 @@ from lppack.drafting.edit import Edit
 from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
 from lppack.drafting.manifest import manifest_of
-from lppack.drafting.places import Found, Places, object_of, targets
+from lppack.drafting.places import Places
 from lppack.drafting.text import c_text
 from lppack.drafting.wired import wired_of
 from lppack.kernel.btf import Layout
@@ -21,6 +19,7 @@ from lppack.kernel.exports import Export
 from lppack.kernel.symbols import Symbol
 from lppack.stages.validate import problems_of
 from tests.unit.csource.sample import FILE, known
+from tests.unit.drafting.code import file_of, function, variable
 from tests.unit.fake_facts import FakeFacts, symbol
 from tests.unit.samples import RELEASE, document, full
 
@@ -50,74 +49,37 @@ class Small(FakeFacts):
         return (Layout(name=name, size=16, members=()),) if name == "struct thing" else ()
 
 
-ALL = [symbol(name) for name in ("helper", "show", "lock", "used", "table", "__do_sys_small")]
-
-
 def changes(new: str, old: str = FILE) -> Changes:
     return compare(parse("fs/small.c", old, known), parse("fs/small.c", new, known))
-
-
-def found(facts: Small, edit: Changes, object_: str = "vmlinux") -> Found:
-    every = [(name, "fs/small.c") for name in edit.functions()]
-    return targets(
-        Places(facts, object_), every, lambda path: edit if path == "fs/small.c" else None
-    )
 
 
 TWICE = changes(FILE.replace("2 * x", "2 * (x)"))
 
 
-def test_what_is_inlined_is_reached_through_its_callers() -> None:
-    answer = found(Small(*ALL), TWICE)
-    assert [(t.name, t.carries) for t in answer.targets.values()] == [("helper", ("twice",))]
-    assert answer.notes == ["twice: nothing is left of it in vmlinux; replaced instead: helper"]
-    assert not answer.cannot
+def places_of(*names: str, module: str | None = None, data: tuple[str, ...] = ()) -> Places:
+    """A kernel in which the file compiled to functions ``names`` and variables ``data``."""
+    symbols = [symbol(name) for name in (*names, *data)]
+    code = file_of(*map(function, names), *map(variable, data))
+    return Places(Small(*symbols, module=module), module or "vmlinux", code)
 
 
-def test_callers_of_what_the_compiler_changed() -> None:
-    clone = [s for s in ALL if s.name != "helper"] + [symbol("helper.isra.0")]
-    answer = found(Small(*clone), TWICE)
-    assert [t.name for t in answer.targets.values()] == ["show"]
+FUNCTIONS, DATA = ("helper", "show", "__do_sys_small"), ("lock", "used", "table")
+WHOLE = places_of(*FUNCTIONS, data=DATA)
 
 
-@pytest.mark.parametrize(
-    ("symbols", "said"),
-    [
-        ([], "has no symbol of it, and nothing in fs/small.c calls it"),
-        ([symbol("helper", traceable=False)], "fs is built without -pg"),
-        ([symbol("helper", traceable=False), symbol("small_init")], "nothing that can be traced"),
-        ([symbol("helper", 1), symbol("helper", 2)], "several functions of that name"),
-        ([symbol("helper", init=True)], "it is __init"),
-    ],
-)
-def test_what_cannot_be_placed_is_said(symbols: list[Symbol], said: str) -> None:
-    old = FILE.replace("helper(t) +", "").replace("table, 0", "table, helper(table)")
-    old = old.replace("show(table, helper(table))", "0")
-    edit = changes(old.replace("return twice", "return 1 + twice"), old)
-    answer = found(Small(*symbols), edit)
-    assert not answer.targets
-    assert len(answer.cannot) == 1
-    assert said in answer.cannot[0].why
-    assert answer.cannot[0].way
-
-
-def test_the_object_is_where_most_of_its_functions_are() -> None:
-    assert object_of(Small(*ALL), TWICE) == "vmlinux"
-    assert object_of(Small(*ALL, module="tiny"), TWICE) == "tiny"
-    assert object_of(Small(*ALL, module="far"), TWICE) is None
-    assert object_of(Small(), TWICE) is None
+def here(_path: str) -> Places:
+    return WHOLE
 
 
 def text_of(edit: Changes, replaced: list[str], *stub: str) -> str:
-    places = Places(Small(*ALL), "vmlinux")
-    made = extract(edit, replaced, places, {})
+    made = extract(edit, {name: f"lp_{name}" for name in replaced}, WHOLE, {})
     private = Private(made, {"fs/small.h": HEADER}.get)
-    return c_text(made, "/* head */", private, wired_of(made, places), stubs=stub)
+    return c_text(made, "/* head */", private, wired_of(made, WHOLE), stubs=stub)
 
 
 def test_what_a_function_needs_and_nothing_else() -> None:
     edit = changes(FILE.replace("helper(t) + most", "twice(most)"))
-    made = extract(edit, ["show"], Places(Small(*ALL), "vmlinux"), {})
+    made = extract(edit, {"show": "lp_show"}, WHOLE, {})
     assert made.symbols == {"lock": None, "used": None}
     assert made.copies == ["twice"]
     assert made.notes[0].startswith("show has static data of its own (calls)")
@@ -137,22 +99,22 @@ def test_what_a_function_needs_and_nothing_else() -> None:
 
 def test_a_private_header_is_taken_where_it_is_used() -> None:
     edit = changes(FILE.replace("twice(t->count)", "twice(sizeof(struct other))"))
-    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
     assert Private(made, {"fs/small.h": HEADER}.get).folders == ("fs",)
-    assert '#include "fs/small.h"' in text_of(edit, ["helper"])
+    assert '#include "kernel_headers/fs/small.h"' in text_of(edit, ["helper"])
 
 
 def test_a_constant_without_an_address_is_copied() -> None:
-    places = Places(Small(*ALL, symbol("most")), "vmlinux")
+    places = places_of(*FUNCTIONS, data=(*DATA, "most"))
     for use, symbols in (("most", {}), ("*&most", {"most": None})):
         edit = changes(FILE.replace("twice(t->count)", use))
-        made = extract(edit, ["helper"], places, {})
+        made = extract(edit, {"helper": "lp_helper"}, places, {})
         assert made.symbols == symbols
 
 
 def test_a_private_header_with_others_in_it_is_kept() -> None:
     edit = changes(FILE.replace("twice(t->count)", "1"))
-    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
     others = {"fs/small.h": parse("fs/small.h", "#include <linux/more.h>\n")}
     assert Private(made, others.get).folders == ("fs",)
     alone = {"fs/small.h": parse("fs/small.h", "int x;\n")}
@@ -167,59 +129,57 @@ def test_calls_among_replacements_go_to_replacements() -> None:
 
 
 def test_data_is_recognised() -> None:
-    places = Places(Small(*ALL), "vmlinux")
-    layout = advise([changes(FILE.replace("int count;", "int count;\n\tint more;"))], places)
+    layout = advise([changes(FILE.replace("int count;", "int count;\n\tint more;"))], here)
     [thing] = layout.layouts
     assert (thing.type, thing.size, thing.gained) == ("struct thing", 16, ("more",))
     assert "of 16 bytes" in next(words(layout))
     new = advise(
-        [changes(FILE.replace("enum state", "struct fresh { int x; };\nenum state"))], places
+        [changes(FILE.replace("enum state", "struct fresh { int x; };\nenum state"))], here
     )
     assert [(x.type, x.size) for x in new.layouts] == [("struct fresh", None)]
-    data = advise([changes(FILE.replace(".count = OFF", ".count = ON"))], places)
+    data = advise([changes(FILE.replace(".count = OFF", ".count = ON"))], here)
     assert data.data == ("table",)
-    counted = advise([changes(FILE.replace("return twice", "t->count++;\n\treturn twice"))], places)
+    counted = advise([changes(FILE.replace("return twice", "t->count++;\n\treturn twice"))], here)
     assert counted.counters == ("count",)
     for advice in (layout, new, data, counted):
         assert advice.changes_data and stubs(advice) and not refused(advice)
     assert text_of(TWICE, ["helper"], *stubs(data)).count("#error") == 1
-    plain = advise([TWICE], places)
+    plain = advise([TWICE], here)
     assert not plain.changes_data and not stubs(plain) and not list(words(plain))
 
 
 def test_a_count_that_only_moves_is_the_same() -> None:
     old = FILE.replace("return twice", "t->count++;\n\treturn twice")
     new = FILE.replace("mutex_lock(&lock);", "t->count++;\n\tmutex_lock(&lock);")
-    assert advise([changes(new, old)], Places(Small(*ALL), "vmlinux")).counters == ()
+    assert advise([changes(new, old)], here).counters == ()
 
 
 def test_locking_and_layout_together_are_refused() -> None:
     both = FILE.replace("int count;", "int count;\n\trefcount_t refs;")
     both = both.replace("mutex_unlock(&lock);", "mutex_unlock(&other);")
-    advice = advise([changes(both)], Places(Small(*ALL), "vmlinux"))
+    advice = advise([changes(both)], here)
     [no] = refused(advice)
     assert no.what == "show"
     assert "struct thing (16 bytes; +refs)" in no.why
     assert no.way
     only_locks = advise(
         [changes(FILE.replace("mutex_unlock(&lock);", "mutex_unlock(&o);"))],
-        Places(Small(*ALL), "vmlinux"),
+        here,
     )
     assert not refused(only_locks)
     assert "the locking in show changes" in next(words(only_locks))
 
 
 def test_what_goes_or_gets_another_type_is_converted_in_a_stop() -> None:
-    places = Places(Small(*ALL), "vmlinux")
     made = {
-        text: advise([changes(FILE.replace("int count;", text))], places)
+        text: advise([changes(FILE.replace("int count;", text))], here)
         for text in ("int count, more;", "long count;", "int number;", "")
     }
     assert [advice.world for advice in made.values()] == [False, True, True, True]
     for advice in made.values():
         wanted = "TRANSFORM_WORLD" if advice.world else "TRANSFORM_ON_ACCESS"
         manifest = manifest_of(
-            edit_of(), RELEASE, "x", "vmlinux", (), {}, advice, ("x.c",), (), ("show",)
+            edit_of(), RELEASE, "x", (), {}, advice, ("x.c",), (), ("show",), "vmlinux"
         )
         assert wanted in manifest["needs"]
         [transform] = manifest["transforms"]
@@ -233,20 +193,20 @@ def test_what_goes_or_gets_another_type_is_converted_in_a_stop() -> None:
 
 
 def edit_of() -> Edit:
-    return Edit(changes=(), subject="a fix")
+    return Edit(changes=(), files={}, subject="a fix", text=b"")
 
 
 def test_a_private_header_that_another_needs_is_taken_too() -> None:
     old = FILE.replace('#include "small.h"', '#include "limits.h"\n#include "small.h"')
     edit = changes(old.replace("twice(t->count)", "twice(sizeof(struct other))"), old)
-    made = extract(edit, ["helper"], Places(Small(*ALL), "vmlinux"), {})
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
     headers = {
         "fs/limits.h": parse("fs/limits.h", "#define MOST 4\n"),
         "fs/small.h": parse("fs/small.h", "struct other {\n\tint x[MOST];\n};\n"),
     }
     private = Private(made, headers.get)
-    text = c_text(made, "/* */", private, wired_of(made, Places(Small(*ALL), "vmlinux")))
-    assert '#include "fs/limits.h"\n#include "fs/small.h"' in text
+    text = c_text(made, "/* */", private, wired_of(made, WHOLE))
+    assert '#include "kernel_headers/fs/limits.h"\n#include "kernel_headers/fs/small.h"' in text
 
 
 def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
@@ -254,32 +214,17 @@ def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
     old = FILE.replace("static int used", f"{late};\nstatic int used")
     old = old.replace("static int __init", f"{late}\n{{\n\treturn x;\n}}\n\nstatic int __init")
     edit = changes(old.replace("twice(t->count)", "late(t->count)"), old)
-    made = extract(edit, ["helper"], Places(Small(*ALL, symbol("late")), "vmlinux"), {})
-    places = Places(Small(), "vmlinux")
+    made = extract(edit, {"helper": "lp_helper"}, places_of(*FUNCTIONS, "late", data=DATA), {})
+    places = places_of()
     text = c_text(made, "/* */", Private(made, lambda _path: None), wired_of(made, places))
     assert text.index("extern int late(int x);") < text.index("int lp_helper(")
     assert text.count("late(int x)") == 1
 
 
-def test_callers_with_copies_of_a_modules_function_are_replaced_too() -> None:
-    class Half(Small):
-        """`show` has a copy of `helper`; `small_init` and the rest call it."""
-
-        def module_names(self, module: str | Path, function: str, target: Symbol) -> bool | None:
-            return function != "show"
-
-    edit = changes(FILE.replace("return twice", "return 1 + twice"))
-    answer = found(Half(*ALL, module="small"), edit, "small")
-    assert [t.name for t in answer.targets.values()] == ["helper", "show"]
-    assert answer.notes == ["helper: its code is also in show"]
-    plain = found(Small(*ALL, module="small"), edit, "small")
-    assert [t.name for t in plain.targets.values()] == ["helper"]
-
-
 def test_a_variable_that_is_called_like_a_struct_is_told_apart() -> None:
     data = [replace(symbol(name), type="d") for name in ("thing", "other")]
-    places = Places(Small(*data, module="small"), "small")
-    function = Places(Small(symbol("thing"), module="small"), "small")
-    assert not function.is_a_tag("thing", "small")
+    places = Places(Small(*data, module="small"), "small", file_of())
+    code = Places(Small(symbol("thing"), module="small"), "small", file_of())
+    assert not code.is_a_tag("thing", "small")
     assert places.is_a_tag("thing", "small") and not places.is_a_tag("thing", "vmlinux")
     assert not places.is_a_tag("other", "small")

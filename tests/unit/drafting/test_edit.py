@@ -35,7 +35,7 @@ def searched(headers: Mapping[str, str]) -> Headers:
 
 
 def borrowed(*names: str) -> tuple[list[str], list[str]]:
-    edit = Edit(changes=(), subject="")
+    edit = Edit(changes=(), files={}, subject="", text=b"")
     made, cannot = borrow(edit, names, searched(OLD), searched(NEW), CONFIG)
     assert all(item.conditions == () for _, item in made.borrowed)
     return [item.name for _, item in made.borrowed], [no.why for no in cannot]

@@ -11,6 +11,7 @@ from lppack.drafting.places import Places
 from lppack.drafting.text import c_text
 from lppack.drafting.wired import Wired, wired_of
 from lppack.kernel.exports import Export
+from tests.unit.drafting.code import file_of, function, variable
 from tests.unit.fake_facts import FakeFacts, symbol
 
 FILE = """\
@@ -49,8 +50,8 @@ def drafted(object_: str) -> tuple[Wired, str]:
     changes = compare(
         parse("tiny.c", FILE), parse("tiny.c", FILE.replace("return x", "return x + 1"))
     )
-    places = Places(Traced(object_), object_)
-    made = extract(changes, ["show"], places, {})
+    places = Places(Traced(object_), object_, file_of(function("show"), variable("loud")))
+    made = extract(changes, {"show": "lp_show"}, places, {})
     wired = wired_of(made, places)
     return wired, c_text(made, "/* */", Private(made, lambda _path: None), wired)
 

@@ -14,7 +14,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing, ManifestError, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.kernel.facts import Facts
-from lppack.model import FunctionPatch, Plan, SymbolUse, stable_id
+from lppack.model import Completeness, FunctionPatch, Plan, SymbolUse, stable_id
 from lppack.rules.target import matches
 from lppack.stages.load import load
 from lppack.stages.plan import plan
@@ -355,19 +355,33 @@ def test_a_fix_that_leaves_a_copy_is_refused(tmp_path: Path) -> None:
     assert problem.message == '"tcp_check" is also inlined into tcp_rcv, and that is not replaced'
 
 
-def test_a_release_wants_inlining_checked(tmp_path: Path) -> None:
+def test_a_release_wants_the_proof(tmp_path: Path) -> None:
+    made = planned(tmp_path, one("cmdline_proc_show"), facts=DEEP)
+    proved = replace(made, complete=Completeness.PROVED)
+    said = release(proved, unproved=False, inlining_unchecked=False)
+    assert said == (("release", "every check was made"),)
+    with pytest.raises(AnswerIsNo, match="is not proved to be complete") as caught:
+        release(made, unproved=False, inlining_unchecked=True)
+    assert "--unproved" in str(caught.value.hint)
+    incomplete = replace(made, complete=Completeness.INCOMPLETE, doubts=("x differs",))
+    with pytest.raises(AnswerIsNo, match="is incomplete: x differs"):
+        release(incomplete, unproved=True, inlining_unchecked=True)
+
+
+def test_a_release_without_the_proof_wants_inlining_checked(tmp_path: Path) -> None:
     text = one("cmdline_proc_show")
     checked, unchecked = planned(tmp_path, text, facts=DEEP), planned(tmp_path, text)
-    assert release(checked, inlining_unchecked=False) == (("release", "every check was made"),)
+    [(_, allowed)] = release(checked, unproved=True, inlining_unchecked=False)
+    assert allowed == "not proved, as --unproved allows; inlining was checked"
     with pytest.raises(AnswerIsNo, match="inlining was not checked") as caught:
-        release(unchecked, inlining_unchecked=False)
+        release(unchecked, unproved=True, inlining_unchecked=False)
     assert caught.value.hint == "add --deep; or say that you know it: --inlining-unchecked"
-    [(key, said)] = release(unchecked, inlining_unchecked=True)
+    [(key, said)] = release(unchecked, unproved=True, inlining_unchecked=True)
     assert key == "release"
     assert "inlining was not checked" in said
     of_module = planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP)
     with pytest.raises(AnswerIsNo) as caught:
-        release(of_module, inlining_unchecked=False)
+        release(of_module, unproved=True, inlining_unchecked=False)
     assert "--deep" not in str(caught.value.hint), "it would not help"
 
 
@@ -396,6 +410,7 @@ def test_what_the_module_tells_of_itself(tmp_path: Path) -> None:
         ],
         "irreversible": False,
         "inlining": "unchecked",
+        "complete": "not checked",
         "release": RELEASE,
         "kernel": VERSION,
     }

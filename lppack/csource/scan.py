@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""Splits the text of a kernel's C file into what stands at its top level, without a grammar.
+
+The kernel's macros look like no C, so that a grammar loses its way in them, and with it all that
+follows. Brackets and semicolons are right in every file that compiles: they are all that is used.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"""
+      (?P<comment>/\*.*?\*/|//(?:\\\n|[^\n])*)
+    | (?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
+    | (?P<directive>(?:(?<=\n)|\A)[ \t]*\#(?:\\\n|"(?:\\.|[^"\\\n])*"|/\*.*?\*/|[^\n])*)
+    | (?P<word>[A-Za-z_]\w*)
+    | (?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)
+    | (?P<blank>\s+)
+    | (?P<sign>.)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_DIRECTIVE = re.compile(r"\s*#\s*(?P<word>\w+)\s*(?P<rest>.*)", re.DOTALL)
+_TAGS = ("struct", "union", "enum")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One thing at the top level of a file."""
+
+    kind: str  # "include", "define", "function", "declaration", "invocation"
+    start: int  # offsets in the text
+    end: int
+    body: int = 0  # offset of the "{" of a function, in the text
+    conditions: tuple[str, ...] = ()
+
+
+@dataclass
+class _Branch:
+    """One #if with its branches, and how deep in brackets it began."""
+
+    text: str  # the condition that holds now, as one expression
+    before: list[str]  # those of the branches before
+    at: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class _Open:
+    """The piece that is being read."""
+
+    start: int
+    words: list[str] = field(default_factory=list)  # tokens outside of brackets
+    body: int = 0
+    invoked: bool = False  # it is WORD(...) and nothing else until now
+
+
+def tokens(text: str) -> Iterator[tuple[str, int, str]]:
+    """(kind, offset, token) of all of ``text``."""
+    for found in _TOKEN.finditer(text):
+        assert found.lastgroup is not None
+        yield found.lastgroup, found.start(), found[0]
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """What stands at the top level, in the order of the file."""
+    branches: list[_Branch] = []
+    braces = brackets = 0
+    now: _Open | None = None
+    last = 0  # where the last token that is no blank ended
+    for kind, at, token in tokens(text):
+        if kind in ("comment", "blank"):
+            continue
+        outside = now is None
+        if kind == "directive":
+            word, rest = _directive(token)
+            if word in ("if", "ifdef", "ifndef", "elif", "else", "endif"):
+                braces, brackets = _condition(branches, word, rest, (braces, brackets))
+            if now is not None and now.invoked and not (braces or brackets):
+                yield _piece("invocation", now, last, branches)
+                now, outside = None, True
+            if outside and word in ("include", "define", "undef"):
+                end = at + len(token.rstrip())
+                start = at + len(token) - len(token.lstrip())
+                yield Piece(
+                    kind=word, start=start, end=end, conditions=tuple(b.text for b in branches)
+                )
+            last = at + len(token.rstrip())
+            continue
+        if now is not None and now.invoked and not (braces or brackets):
+            # A macro's invocation ends without a semicolon where something else begins.
+            more = token in ("{", ";", "=", ",", "(", "[") or kind == "string"
+            if not more and kind == "word" and "\n" in text[last:at]:
+                yield _piece("invocation", now, last, branches)
+                now = None
+            elif not more:
+                now.invoked = False
+        if now is None:
+            if token == ";":
+                last = at + 1
+                continue
+            now = _Open(start=at)
+        last = at + len(token)
+        if not braces and not brackets:
+            now.words.append(token)
+        match token:
+            case "(" | "[":
+                brackets += 1
+            case ")" | "]":
+                brackets = max(0, brackets - 1)
+                if not brackets and not braces:
+                    now.words.append(token)
+                    alone = len(now.words) == 3 and now.words[1] == "("
+                    now.invoked = token == ")" and alone and now.words[0].isidentifier()
+            case "{":
+                if not brackets:
+                    if not braces and not now.body and _is_body(now.words):
+                        now.body = at
+                    braces += 1
+            case "}":
+                if not brackets:
+                    braces = max(0, braces - 1)
+                    if not braces and now.body:
+                        yield _piece("function", now, last, branches)
+                        now = None
+            case ";" if not braces and not brackets:
+                yield _piece("declaration", now, last, branches)
+                now = None
+    if now is not None and now.invoked:
+        yield _piece("invocation", now, last, branches)
+
+
+def _piece(kind: str, now: _Open, end: int, branches: list[_Branch]) -> Piece:
+    conditions = tuple(branch.text for branch in branches)
+    return Piece(kind=kind, start=now.start, end=end, body=now.body, conditions=conditions)
+
+
+def _is_body(words: list[str]) -> bool:
+    """Whether a "{" behind these words, which end with it, begins the body of a function."""
+    before = words[:-1]
+    if "=" in before or ")" not in before:
+        return False
+    # struct x { ... } and struct __attribute__((packed)) { ... }; a function may return one.
+    tag = max((n for n, word in enumerate(before) if word in _TAGS), default=None)
+    if tag is None:
+        return True
+    behind = [w for w in before[tag + 1 :] if w.isidentifier() and not w.startswith("__")]
+    return before[-1] == ")" and len(behind) > 1 and "typedef" not in before
+
+
+def _directive(token: str) -> tuple[str, str]:
+    found = _DIRECTIVE.match(token)
+    if found is None:
+        return "", ""
+    rest = re.sub(r"/\*.*?\*/|//[^\n]*|\\\n", " ", found["rest"], flags=re.DOTALL)
+    return found["word"], " ".join(rest.split())
+
+
+def _condition(
+    branches: list[_Branch], word: str, rest: str, deep: tuple[int, int]
+) -> tuple[int, int]:
+    """The branches after that directive, and how deep in brackets what follows is.
+
+    Each branch begins as deep as the first; what follows all of them as deep as the first ended.
+    """
+    own = (
+        f"defined({rest})" if word == "ifdef" else f"!defined({rest})" if word == "ifndef" else rest
+    )
+    match word:
+        case "if" | "ifdef" | "ifndef":
+            branches.append(_Branch(text=f"#if {own}", before=[own], at=deep))
+        case "elif" | "else" if branches:
+            branch = branches[-1]
+            terms = [f"!({term})" for term in branch.before] + ([own] if word == "elif" else [])
+            branch.text = f"#if {' && '.join(terms)}"
+            branch.before += [own] if word == "elif" else []
+            return branch.at
+        case "endif" if branches:
+            branches.pop()
+    return deep
+
+
+def safe_lines(text: str) -> frozenset[int]:
+    """Numbers of the lines before which a #line may stand: outside of brackets, comments, strings
+    and directives."""
+    safe = {1}
+    brackets, number, spliced = 0, 1, False
+    for kind, _, token in tokens(text):
+        lines = token.count("\n")
+        if kind == "sign":
+            brackets += token in "(["
+            brackets -= token in ")]"
+        if lines:
+            if kind == "blank" and brackets <= 0:
+                safe.update(range(number + (2 if spliced else 1), number + lines + 1))
+            number += lines
+        spliced = token == "\\"
+    return frozenset(safe)

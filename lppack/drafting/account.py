@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of each changed line: carried by the patch, without effect on code, or left out."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lppack.csource.hunks import Hunk, hunks
+from lppack.csource.items import Item, Kind
+from lppack.drafting.edit import BYTES, Edit
+from lppack.drafting.places import Cannot, Files, Target
+from lppack.proof.compare import UnitDifference
+from lppack.proof.prover import Comparison
+
+
+class Fate(StrEnum):
+    CARRIED = "carried"
+    NO_EFFECT = "no effect on code"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Some changed lines of the diff, and what becomes of them."""
+
+    path: str
+    line: int  # from 1
+    what: str
+    fate: Fate
+    why: str
+
+
+# Documentation of the kernel, and what no kernel is compiled from.
+_NO_CODE = re.compile(
+    r"^(?:Documentation|LICENSES|samples|scripts|tools)/|(?:^|/)(?:MAINTAINERS|CREDITS|README|"
+    r"COPYING|\.gitignore)$|\.(?:rst|txt|yaml|md)$"
+)
+_OTHER_FILES = (
+    (r"(?:^|/)(?:Makefile|Kbuild)$", "it is for kbuild: how the kernel was built is past changing"),
+    (r"(?:^|/)Kconfig[\w.-]*$", "it is for the configuration, which this kernel has already"),
+    (r"\.[sS]$", "it is assembler, which no live patch replaces"),
+)
+_SECTIONS = (
+    ("__ksymtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
+    ("__kstrtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
+    ("__kcrctab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
+    (
+        "__kflagstab",
+        "an export",
+        "modules that are loaded look for it in the kernel, not in a patch",
+    ),
+    (".init.setup", "a boot parameter", "it was read when the kernel started"),
+    (".initcall", "an initcall", "it runs when the kernel or the module starts"),
+    ("__param", "a module parameter", "it was registered when the module was loaded"),
+    ("_ftrace_events", "a trace event", "it was registered when the kernel or module was loaded"),
+    ("__tracepoints", "a tracepoint", "the kernel registers those of what it was built with"),
+)
+_INVOKED = (
+    (r"EXPORT_", "an export"),
+    (r"\w*module_param", "a module parameter"),
+    (r"(?:__setup|early_param)", "a boot parameter"),
+    (r"\w+_init(?:call(?:_sync)?)?\s*\(", "an initcall"),
+    (r"(?:TRACE|DEFINE|DECLARE)_EVENT", "a trace event"),
+    (r"MODULE_", "a note"),
+)
+
+
+def account(
+    edit: Edit,
+    comparison: Comparison,
+    files: Files,
+    targets: Sequence[Target],
+    cannot: Sequence[Cannot],
+    unfinished: Collection[str],
+) -> tuple[Line, ...]:
+    """Each run of changed lines, in the order of the diff.
+
+    ``unfinished`` names what a person must still write: data that changes.
+    """
+    teller = _Account(edit, comparison, files, targets, cannot, unfinished)
+    return tuple(line for path in edit.files for line in teller.file(path))
+
+
+class _Account:
+    def __init__(
+        self,
+        edit: Edit,
+        comparison: Comparison,
+        files: Files,
+        targets: Sequence[Target],
+        cannot: Sequence[Cannot],
+        unfinished: Collection[str],
+    ) -> None:
+        self._edit = edit
+        self._files = files
+        self._comparison = comparison
+        self._carried = {name for target in targets for name in (*target.covers, target.name)}
+        self._targets = targets
+        self._cannot = cannot
+        self._unfinished = unfinished
+        self._differs = [unit for unit in comparison.units if not unit.identical]
+        self._changes = {changes.before.path: changes for changes in edit.changes}
+
+    def file(self, path: str) -> Iterator[Line]:
+        was, now = self._edit.files[path]
+        if not path.endswith((".c", ".h")):
+            yield self._other(path, was, now)
+            return
+        changes = self._changes[path]
+        before, after = ((data or b"").decode(BYTES) for data in (was, now))
+        for hunk in hunks(before, after, changes.before, changes.after):
+            fate, why = self._fate(path, hunk)
+            yield Line(path=path, line=hunk.line, what=_what(hunk.item), fate=fate, why=why)
+
+    def _other(self, path: str, was: bytes | None, now: bytes | None) -> Line:
+        before, after = ((data or b"").decode(BYTES) for data in (was, now))
+        line = next((hunk.line for hunk in hunks(before, after, None, None)), 1)
+        what = path.rpartition("/")[2]
+        if _NO_CODE.search(path):
+            fate, why = Fate.NO_EFFECT, "no code of the kernel is compiled from it"
+        else:
+            fate = Fate.LEFT_OUT
+            reasons = (text for pattern, text in _OTHER_FILES if re.search(pattern, path))
+            why = next(reasons, "it is no C: what it changes was not looked at")
+        return Line(path=path, line=line, what=what, fate=fate, why=why)
+
+    def _fate(self, path: str, hunk: Hunk) -> tuple[Fate, str]:
+        item = hunk.item
+        units = self._units(path)
+        if not units:
+            if path in self._comparison.not_built and not self._is_used(path):
+                return Fate.NO_EFFECT, "this kernel is built without the file"
+            if path.endswith(".h") and not self._comparison.too_many:
+                return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
+        broken = [unit for unit in units if unit.before is None or unit.after is None]
+        if broken:
+            return Fate.LEFT_OUT, f"{broken[0].unit.path} does not compile: {broken[0].error}"
+        differing = [unit for unit in units if not unit.identical]
+        if units and not differing and not self._comparison.too_many:
+            return Fate.NO_EFFECT, "the object code is identical"
+        if item is None or item.kind in (Kind.INCLUDE, Kind.PROTOTYPE):
+            return Fate.CARRIED, "it is no code by itself"
+        if item.kind is Kind.FUNCTION:
+            return self._function(item, differing)
+        if item.kind is Kind.VARIABLE:
+            return self._variable(item, differing)
+        if item.kind is Kind.OTHER:
+            return self._invocation(item, differing)
+        if any(name.rpartition(" ")[2] in self._unfinished for name in item.names):
+            return Fate.LEFT_OUT, "a person must write how the data that lives already is converted"
+        if self._targets:
+            return Fate.CARRIED, "by the functions that are compiled with it"
+        return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
+
+    def _function(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
+        name = item.name
+        no = next((one for one in self._cannot if _base(one.what) == name), None)
+        if no is not None:
+            return Fate.LEFT_OUT, no.why
+        by = [target.name for target in self._targets if name in (*target.covers, target.name)]
+        if by:
+            return Fate.CARRIED, f"by {', '.join(dict.fromkeys(by))}"
+        if item.init:
+            return Fate.LEFT_OUT, "it is __init: it has run, and its memory is given back"
+        mentioned = any(name in (*unit.changed, *unit.removed, *unit.added) for unit in differing)
+        if not mentioned or self._targets:
+            return Fate.CARRIED, "what is compiled with it is replaced, or does not differ"
+        return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
+
+    def _variable(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
+        if item.name in self._unfinished:
+            return Fate.LEFT_OUT, "it is data that lives already: a person must write a hook for it"
+        if any(item.name in (*unit.data, *unit.removed_data) for unit in differing):
+            return Fate.LEFT_OUT, "it is data with other contents, and the kernel's own stays"
+        return Fate.CARRIED, "with the functions that use it"
+
+    def _invocation(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
+        kinds = (kind for pattern, kind in _INVOKED if re.match(pattern, item.text))
+        kind = next(kinds, "")
+        if kind == "a note":
+            return Fate.NO_EFFECT, "it is a note in the module's file"
+        names = {name for unit in differing for name in (*unit.data, *unit.others)}
+        for what, why in filter(None, map(section_of, sorted(names))):
+            if what == kind:
+                return Fate.LEFT_OUT, f"it is {what}: {why}"
+        return Fate.CARRIED, "it is no code by itself"
+
+    def _units(self, path: str) -> list[UnitDifference]:
+        """The compiled files that the file is part of."""
+        found = [unit for unit in self._comparison.units if unit.unit.path == path]
+        if path.endswith(".h") or not found:
+            found += [unit for unit in self._comparison.units if unit not in found]
+        elif len(self._comparison.units) > len(found):
+            included = [u for u in self._comparison.units if u.unit.path not in self._edit.files]
+            found += [unit for unit in included if unit not in found]
+        return found
+
+    def _is_used(self, path: str) -> bool:
+        return any(target.path == path for target in self._targets)
+
+
+def section_of(name: str) -> tuple[str, str] | None:
+    """What a section or variable of kbuild's own is, and why no patch brings it."""
+    plain = name.lstrip("_")
+    for start, what, why in _SECTIONS:
+        if plain.startswith(start.lstrip("_")) or name.startswith(start):
+            return what, why
+    return None
+
+
+def left_out_of_objects(
+    comparison: Comparison, lines: Sequence[Line], said: Collection[str]
+) -> Iterator[Line]:
+    """What differs in the objects and is the fault of no one line: data, exports, parameters."""
+    taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
+    for unit in comparison.units:
+        for name in (*unit.data, *unit.others):
+            found = section_of(name)
+            if name.startswith((".modinfo", "__UNIQUE_ID", "__ksymtab_strings")):
+                continue  # for tools on disk
+            if name in said or name in taken:
+                continue
+            if found is not None:
+                if any(line.why.startswith(f"it is {found[0]}") for line in lines):
+                    continue
+                what, why = f"{found[0]}", f"it is {found[0]}: {found[1]}"
+            elif name.startswith((".", "__")):
+                what, why = f"section {name}", "it differs, and no live patch brings it"
+            else:
+                what, why = name, "it is data with other contents, and the kernel's own stays"
+            yield Line(
+                path=unit.unit.path,
+                line=0,
+                what=f"{what} of {', '.join(unit.unit.objects)}",
+                fate=Fate.LEFT_OUT,
+                why=why,
+            )
+
+
+def _what(item: Item | None) -> str:
+    if item is None:
+        return "lines between items"
+    if item.name:
+        return item.name
+    return " ".join(item.text.split())[:60]
+
+
+def _base(what: str) -> str:
+    return what.partition(" ")[0].partition(".")[0]

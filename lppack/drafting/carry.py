@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""The C of a patch, one file for each file of the kernel and each object that it is part of."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lppack.csource.changes import Changes
+from lppack.csource.items import Item, Unit
+from lppack.drafting.edit import Edit
+from lppack.drafting.extract import Extract, extract
+from lppack.drafting.headers import Private
+from lppack.drafting.places import Files, Places, Target
+from lppack.drafting.wired import Wired, wired_of
+from lppack.kernel.facts import Facts
+from lppack.proof.objects import ObjectFile
+from lppack.proof.prover import Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What is written of one file for one object."""
+
+    path: str
+    places: Places
+    extract: Extract
+    private: Private
+    wired: Wired
+    symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name -> how it is found
+
+    @property
+    def listed(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
+        """(object, name, how it is found) of each symbol."""
+        return tuple(
+            (object_, name, how)
+            for object_, found in self.symbols.items()
+            for name, how in found.items()
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the compiler has asked for, after the first try."""
+
+    symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
+    every_header: bool = False  # all private headers of a file, in their order
+    given_up: tuple[tuple[str, str, str], ...] = ()  # (path, object, why) of what does not build
+
+
+def carry(
+    edit: Edit,
+    files: Files,
+    targets: Sequence[Target],
+    places: Mapping[tuple[str, str], Places],
+    facts: Facts,
+    headers: Mapping[str, Item],
+    comparison: Comparison,
+    wanted: Wanted,
+) -> tuple[Carried, ...]:
+    """The replacements, and the new functions of other files of the change that they call."""
+    writer = _Writer(edit, files, targets, places, facts, headers, comparison, wanted)
+    made = writer.write({})
+    # Several symbols may have one name: each file then calls its own by another.
+    homes: dict[str, set[str]] = {}
+    for one in made:
+        for object_, name, how in one.listed:
+            homes.setdefault(name, set()).add(repr((object_, how)))
+    shared = {name for name, found in homes.items() if len(found) > 1}
+    if shared:
+        made = writer.write(
+            {
+                (one.path, one.places.object): shared & {name for _, name, _ in one.listed}
+                for one in made
+            }
+        )
+    return made
+
+
+def nothing(changes: Changes, places: Places) -> Carried:
+    """No function at all."""
+    made = extract(changes, {}, places, {})
+    return Carried(
+        path=changes.before.path,
+        places=places,
+        extract=made,
+        private=Private(made, lambda _path: None),
+        wired=wired_of(made, places),
+        symbols={},
+    )
+
+
+class _Writer:
+    def __init__(
+        self,
+        edit: Edit,
+        files: Files,
+        targets: Sequence[Target],
+        places: Mapping[tuple[str, str], Places],
+        facts: Facts,
+        headers: Mapping[str, Item],
+        comparison: Comparison,
+        wanted: Wanted,
+    ) -> None:
+        self._files, self._places, self._facts = files, places, facts
+        self._headers, self._wanted = headers, wanted
+        self._new = _new_functions(edit, targets)
+        self._folders = {u.unit.path: _folders(u.unit.flags) for u in comparison.units}
+        self._replaced: dict[tuple[str, str], dict[str, str]] = {}
+        for target in targets:
+            group = self._replaced.setdefault((target.path, target.object), {})
+            group[target.name] = target.replacement
+
+    def write(self, shared: Mapping[tuple[str, str], Collection[str]]) -> tuple[Carried, ...]:
+        """All files; ``shared`` are names of each that mean something else in another one."""
+        given: dict[tuple[str, str], set[str]] = {key: set() for key in self._replaced}
+        while True:
+            made = [self._one(key, names, shared.get(key, ())) for key, names in given.items()]
+            self._rest(made)
+            grown = False
+            for one in made:
+                for name in one.extract.called:
+                    names = given.setdefault((self._new[name][0], one.places.object), set())
+                    grown |= name not in names
+                    names.add(name)
+            if not grown:
+                return tuple(made)
+
+    def _one(self, key: tuple[str, str], given: set[str], shared: Collection[str]) -> Carried:
+        path, object_ = key
+        changes = self._files(path)
+        assert changes is not None
+        # A file that is new, or is part of another object, has no symbol of its own there.
+        here = self._places.get(key) or Places(self._facts, object_, ObjectFile())
+        stem = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
+        made = extract(
+            changes,
+            self._replaced.get(key, {}),
+            here,
+            self._headers,
+            given=sorted(given),
+            elsewhere={name: item for name, (of, item) in self._new.items() if of != path},
+            apart={name: f"lp_{object_}_{stem}_{name}" for name in shared},
+        )
+        wired = wired_of(made, here)
+        symbols: dict[str, dict[str, Mapping[str, Any]]] = {object_: {}}
+        for name, at in made.symbols.items():
+            self._found(symbols, here, made, name, at)
+        symbols[object_] |= wired.symbols
+        items = [made.unit.items[at] for at in made.forms] + made.fresh
+        used = {name for item in items for name in item.uses}
+        for name in sorted(self._wanted.symbols & used - made.symbols.keys()):
+            self._found(symbols, here, made, name, None)
+
+        def header(of: str) -> Unit | None:
+            found = self._files(of)
+            return found.after if found else None
+
+        folders = self._folders.get(path, ())
+        return Carried(
+            path=path,
+            places=here,
+            extract=made,
+            private=Private(made, header, folders, every=self._wanted.every_header),
+            wired=wired,
+            symbols=symbols,
+        )
+
+    def _rest(self, made: Sequence[Carried]) -> None:
+        """Symbols that only headers use: of the first file whose object has them."""
+        said = {name for one in made for _, name, _ in one.listed}
+        for name in sorted(self._wanted.symbols - said):
+            users = [one for one in made if one.places.home(name)[0] != "vmlinux"]
+            for one in [*users, *made][:1]:
+                symbols = {object_: dict(found) for object_, found in one.symbols.items()}
+                self._found(symbols, one.places, one.extract, name, None)
+                for object_, found in symbols.items():
+                    one.symbols.setdefault(object_, {}).update(found)
+
+    def _found(
+        self,
+        symbols: dict[str, dict[str, Mapping[str, Any]]],
+        here: Places,
+        made: Extract,
+        name: str,
+        at: int | None,
+    ) -> None:
+        """Enter a symbol where its home is."""
+        own = name in here.code.functions or name in here.code.data
+        home, sympos = (here.object, at) if own else here.home(name)
+        if sympos == 0:
+            made.notes.append(
+                f"{home} has several symbols {name}: give the sympos of the one meant"
+            )
+        if here.is_a_tag(name, home) and name not in made.aliases:
+            made.notes.append(f"{name} of {home} has the name of a struct: give it another by `as`")
+        how: dict[str, Any] = {"sympos": sympos} if sympos else {}
+        object_ = home if home == "vmlinux" else here.object
+        if home not in ("vmlinux", here.object):
+            how["module"] = home
+        if name in made.aliases:
+            how["as"] = made.aliases[name]
+        symbols.setdefault(object_, {})[name] = how
+
+
+def _new_functions(edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:
+    """Functions that the change adds and that are not static -> their file, and what they are."""
+    taken = {target.name for target in targets}
+    return {
+        item.name: (changes.after.path, item)
+        for changes in edit.changes
+        if changes.after.path.endswith(".c")
+        for item in changes.after.functions.values()
+        if not item.static and item.name not in changes.before.functions and item.name not in taken
+    }
+
+
+def _folders(flags: Sequence[str]) -> tuple[str, ...]:
+    """Where the file's Makefile lets the compiler look for headers of the tree."""
+    found, last = [], ""
+    for flag in flags:
+        word = flag[2:] if flag.startswith("-I") and flag != "-I" else flag if last == "-I" else ""
+        if word.startswith("{sources}/"):
+            found.append(word.removeprefix("{sources}/").rstrip("/"))
+        last = flag
+    return tuple(dict.fromkeys(found))

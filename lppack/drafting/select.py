@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Which functions to replace, so that no code of an object stays as it was where it differs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lppack.csource.changes import Changes
+from lppack.csource.items import Item
+from lppack.drafting.places import Cannot, Places, Target
+from lppack.kernel.facts import Verdict
+from lppack.proof.compare import UnitDifference
+from lppack.proof.objects import Function
+
+_MOST = 64  # functions in one patch
+
+
+@dataclass
+class Selected:
+    """The functions of one C file in one object."""
+
+    path: str
+    object: str
+    targets: dict[str, Target] = field(default_factory=dict)
+    cannot: list[Cannot] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def select(
+    difference: UnitDifference,
+    places: Places,
+    unit: Changes,
+    touched: Mapping[str, Item],
+    moved: Mapping[str, str],
+) -> Selected:
+    """The functions to replace for one unit.
+
+    ``unit`` is its text before and after; ``touched`` the functions that the diff changes, in any
+    file, as they are now; ``moved`` names functions that another file of the change has now.
+    """
+    assert difference.before is not None and difference.after is not None
+    chosen = _Selection(difference, places, unit, touched, moved)
+    chosen.run()
+    return chosen.selected
+
+
+class _Selection:
+    def __init__(
+        self,
+        difference: UnitDifference,
+        places: Places,
+        unit: Changes,
+        touched: Mapping[str, Item],
+        moved: Mapping[str, str],
+    ) -> None:
+        assert difference.before is not None and difference.after is not None
+        self.before, self.after = difference.before, difference.after
+        self.places, self.unit = places, unit
+        self.touched, self.moved = touched, moved
+        self.selected = Selected(difference.unit.path, places.object)
+        self._todo = [*difference.changed, *difference.removed]
+        self._seen: set[str] = set()
+
+    def run(self) -> None:
+        while self._todo:
+            name = self._todo.pop(0)
+            if name not in self._seen:
+                self._seen.add(name)
+                self._one(name)
+            if len(self.selected.targets) > _MOST:
+                self._cannot(
+                    name,
+                    f"more than {_MOST} functions of {self.selected.path} differ",
+                    "a change of what is used everywhere is better made by a new kernel",
+                )
+                break
+
+    def _one(self, name: str) -> None:
+        function = self.before.functions[name]
+        if name.endswith(".cold"):
+            self._todo.append(name.removesuffix(".cold"))
+        elif function.init:
+            self._cannot(
+                name,
+                "it is __init: it has run, and its memory is given back",
+                "what it has set up can be put right by a hook: pre_patch, and post_unpatch for "
+                "the revert",
+            )
+        elif "." in name:
+            self._through_users(function, "it is a copy that the compiler changed")
+        elif name in self.moved:
+            self.selected.notes.append(f"{name} is in {self.moved[name]} now")
+        elif name not in self.after.functions or self._has_another_head(name):
+            self._through_users(function, "it is gone, or has other parameters")
+        elif name not in self.unit.after.functions:
+            self._through_users(function, "no function of the sources has its name")
+        elif not function.traceable:
+            self._through_users(function, "it has no fentry call (notrace)")
+        else:
+            self._take(name)
+
+    def _take(self, name: str) -> None:
+        state, symbol = self.places.symbol(name)
+        if symbol is None or state is not Verdict.PATCHABLE:
+            self._cannot(
+                name,
+                f"{self.places.object} has {len(self.places.copies(name))} functions of that name, "
+                "and none of them is what its sources compile to",
+                "is this kernel Debian's own? lppack facts lists them",
+            )
+            return
+        self.selected.targets[name] = Target(
+            name=name,
+            path=self.selected.path,
+            object=self.places.object,
+            sympos=symbol.sympos if self.places.several(name) else None,
+            covers=tuple(self._covered(name)) or (name,),
+        )
+
+    def _through_users(self, function: Function, why: str) -> None:
+        """In its stead all that refers to it, whose new code has or calls a copy of the patch."""
+        users = self.before.users.get(function.name, frozenset())
+        data = sorted(user for user in users if user not in self.before.functions)
+        way = (
+            "replace by hand what calls it by that pointer, or install the fixed kernel"
+            if data
+            else "replace by hand what calls it, or install the fixed kernel"
+        )
+        if data:
+            self._cannot(function.name, f"{why}, and its address is in {', '.join(data)}", way)
+        elif not users:
+            nothing = f"{why}, and nothing in {self.selected.path} calls it"
+            still_there = function.name in self.after.functions
+            if function.static and not still_there:
+                return  # it was there for nobody
+            self._cannot(function.name, nothing, way)
+        elif not function.static and not self._only_here(function):
+            self._cannot(function.name, f"{why}, and other files may call it", way)
+        else:
+            self.selected.notes.append(
+                f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"
+            )
+            self._todo += sorted(users)
+
+    def _only_here(self, function: Function) -> bool:
+        """Whether no other file can call a function that is not static: a changed copy is local,
+        and what has other parameters now would not compile elsewhere."""
+        return "." in function.name or self._has_another_head(function.name)
+
+    def _has_another_head(self, name: str) -> bool:
+        old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
+        return bool(old and new) and _head(old) != _head(new)
+
+    def _covered(self, name: str) -> Iterator[str]:
+        """Functions that the diff changes, whose code is in that of ``name``."""
+        seen, todo = {name}, [name]
+        while todo:
+            here = todo.pop(0)
+            if here in self.touched:
+                yield here
+            item = self.unit.after.functions.get(here) or self.touched.get(here)
+            for used in sorted(item.uses) if item else ():
+                own = used in self.before.functions
+                known = used in self.unit.after.functions or used in self.touched
+                if known and not own and used not in seen:
+                    seen.add(used)
+                    todo.append(used)
+
+    def _cannot(self, name: str, why: str, way: str) -> None:
+        base = name.partition(".")[0]
+        item = self.unit.before.functions.get(base)
+        self.selected.cannot.append(
+            Cannot(
+                what=f"{name} of {self.places.object}",
+                why=why,
+                way=way,
+                path=self.selected.path,
+                line=item.line if item else 0,
+            )
+        )
+
+
+def _head(item: Item | None) -> str:
+    """What a caller sees of a function."""
+    return " ".join(item.text[: item.body].split()) if item else ""

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Whether a patch carries all of the change that it says it follows."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lppack.errors import AnswerIsNo
+from lppack.model import Completeness, Kernel, Manifest
+from lppack.proc import Say
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was found, and the reasons where it is not proved."""
+
+    complete: Completeness
+    reasons: tuple[str, ...] = ()
+
+
+def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, say: Say) -> Proof:
+    """Compare the object code of the kernel's sources, before and after what the patch follows,
+    with what it replaces; and its C with that of the change.
+
+    Raises EnvironmentMissing, BuildFailed.
+    """
+    from lppack.drafting.authored import differences
+    from lppack.drafting.edit import files_of, of_diff
+    from lppack.kernel.config import read_config
+    from lppack.packages.linux_source import package_of, source_file
+    from lppack.pipeline.build import open_builder
+    from lppack.proof.prover import Prover
+    from lppack.stages.draft import assess
+
+    if manifest.follows is None:
+        why = "the manifest names no change that the patch follows (`follows`)"
+        return Proof(complete=Completeness.NOT_CHECKED, reasons=(why,))
+    text = (manifest.folder / manifest.follows).read_text(encoding="latin-1")
+    read = functools.cache(functools.partial(source_file, package_of(kernel)))
+    config = read_config(kernel.config)
+    try:
+        edit = of_diff(text, read, config)
+    except AnswerIsNo as error:
+        return Proof(complete=Completeness.INCOMPLETE, reasons=(error.message,))
+    prover = Prover(kernel, facts, open_builder(builder, lambda _line: None), say)
+    files = files_of(edit, read, config)
+    found = assess(edit, prover.compare(edit.changes, edit.files, files), prover, facts, files)
+    replaced = {
+        (entry.name or "vmlinux", function.old, function.sympos): function.new
+        for entry in manifest.objects
+        for function in entry.functions
+    }
+    missing = [
+        f"{target.name} of {target.object} ({target.path}) differs, and is not replaced"
+        for target in found.targets
+        if not any(
+            (target.object, target.name, position) in replaced
+            for position in {target.sympos, None if target.sympos in (None, 1) else target.sympos}
+        )
+    ]
+    by_hand = {*found.advice.data, *(layout.name for layout in found.advice.layouts)}
+    written = bool(manifest.transforms or manifest.world) or any(
+        entry.hooks.of_the_kernel for entry in manifest.objects
+    )
+    left = [
+        f"{line.path}:{line.line}: {line.what} is left out: {line.why}"
+        for line in found.left_out
+        if not (written and line.what in by_hand)
+    ]
+    if missing or left:
+        return Proof(complete=Completeness.INCOMPLETE, reasons=(*missing, *left))
+    names: Mapping[tuple[str, str], str] = {
+        (target.path, target.name): new
+        for target in found.targets
+        for (object_, old, _), new in replaced.items()
+        if (object_, old) == (target.object, target.name)
+    }
+    sources = {
+        name: (manifest.folder / name).read_text(errors="replace") for name in manifest.sources
+    }
+    doubts = [*found.mismatches, *dict.fromkeys(differences(sources, names, files))]
+    if written and by_hand:
+        doubts.append(f"how {', '.join(sorted(by_hand))} is converted is the author's word")
+    complete = Completeness.NOT_CHECKED if doubts else Completeness.PROVED
+    return Proof(complete=complete, reasons=tuple(doubts))

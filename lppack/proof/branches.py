@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Calls and jumps in x86-64 code."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import capstone
+
+
+def branches(code: bytes, address: int) -> Iterator[tuple[int, int, int]]:
+    """(offset of the distance, its width in bytes, address that it leads to) of each of them."""
+    for instruction in _decoder().disasm(code, address):
+        # jcc and jmp with one byte of distance; call and jmp with four; jcc with four.
+        if not instruction.id:
+            continue  # a byte of no instruction
+        raw = instruction.bytes
+        at = instruction.address - address
+        first = next((n for n, byte in enumerate(raw) if byte not in _PREFIXES), 0)
+        opcode = raw[first]
+        if 0x70 <= opcode <= 0x7F or opcode == 0xEB or 0xE0 <= opcode <= 0xE3:
+            width = 1
+        elif opcode in (0xE8, 0xE9) or (
+            opcode == 0x0F and bytes(raw[first + 1 : first + 2]) in _NEAR
+        ):
+            width = 4
+        else:
+            continue
+        distance = int.from_bytes(raw[-width:], "little", signed=True)
+        end = at + len(raw)
+        yield end - width, width, address + end + distance
+
+
+def ends(code: bytes) -> list[int]:
+    """Where each instruction ends: offsets in ``code``, in their order."""
+    return [one.address + one.size for one in _decoder().disasm(code, 0)]
+
+
+_NEAR = frozenset(bytes([opcode]) for opcode in range(0x80, 0x90))  # jcc, behind 0x0F
+_PREFIXES = frozenset((0x2E, 0x3E, 0x64, 0x65, 0x66, 0xF2, 0xF3))
+
+
+@cache
+def _decoder() -> "capstone.Cs":
+    import capstone
+
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.skipdata = True
+    return decoder

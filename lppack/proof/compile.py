@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Compiles C files of a kernel as that kernel's build did, before a change and after it."""
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack import store
+from lppack.builders.protocol import Site
+from lppack.errors import BuildFailed
+from lppack.proof.kbuild import Unit
+
+_LIMIT = 3600.0  # seconds for all of them
+#: Each function and variable in a section of its own, so that each reference is a relocation.
+_APART = ("-ffunction-sections", "-fdata-sections")
+_AFTER = "after"  # folder in the work directory: the tree with the change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """One unit: its object file, or what the compiler said."""
+
+    unit: Unit
+    object: bytes | None  # None: it does not compile
+    log: str
+    files: tuple[str, ...]  # of the kernel's tree that it is made from, headers included
+
+
+class Compiler:
+    """Compiles units in ``site``, whose work directory is ``work`` on this machine."""
+
+    def __init__(self, site: Site, work: Path, tree: Path, cache: Path) -> None:
+        self._site = site
+        self._work = work
+        self._tree = tree
+        self._cache = cache
+
+    def before(self, units: Sequence[Unit]) -> dict[Unit, Compiled]:
+        """As the sources are; from the cache what was compiled for this kernel before."""
+        kept = {unit: one for unit in units if (one := self._recall(unit)) is not None}
+        made = self._compile([unit for unit in units if unit not in kept], "before")
+        for unit, one in made.items():
+            self._keep(unit, one)
+        return {**kept, **made}
+
+    def after(
+        self, units: Sequence[Unit], files: Mapping[str, bytes | None], near: Iterable[str]
+    ) -> dict[Unit, Compiled]:
+        """With ``files`` in place of those of the tree (None: gone).
+
+        ``near`` are the files that the units are made from now.
+        """
+        self._change(files, near)
+        return self._compile(units, _AFTER)
+
+    def _compile(self, units: Sequence[Unit], which: str) -> dict[Unit, Compiled]:
+        if not units:
+            return {}
+        out = self._work / f"{which}-objects"
+        out.mkdir(exist_ok=True)
+        site = self._site
+        sources = site.sources if which != _AFTER else f"{site.work}/{_AFTER}"
+        rules = [f"all: {' '.join(map(str, range(len(units))))}", ".PHONY: all"]
+        for number, unit in enumerate(units):
+            stem = f"{site.work}/{out.name}/{number}"
+            flags = [flag.replace("{sources}", sources) for flag in unit.flags]
+            words = [site.compiler, *flags, *_APART, f"-Wp,-MD,{stem}.d", "-c", "-o", f"{stem}.o"]
+            words.append(f"{sources}/{unit.path}")
+            command = " ".join(map(shlex.quote, words)).replace("$", "$$")
+            rules += [f".PHONY: {number}", f"{number}:", f"\t@{command} >{stem}.log 2>&1 || :"]
+        makefile = self._work / f"{which}.mk"
+        makefile.write_text("\n".join(rules) + "\n")
+        _open_for_all(out)
+        jobs = os.cpu_count() or 1
+        argv = ["make", "-s", f"-j{jobs}", "-C", site.kernel, "-f", f"{site.work}/{makefile.name}"]
+        done = site.run(argv, limit=_LIMIT)
+        if not done.ok:
+            raise BuildFailed(f"the files cannot be compiled\n{done.summary()}")
+        return {unit: self._found(unit, out / str(at), sources) for at, unit in enumerate(units)}
+
+    def _found(self, unit: Unit, stem: Path, sources: str) -> Compiled:
+        made, log, said = (stem.with_suffix(f".{end}") for end in ("o", "log", "d"))
+        names = said.read_text(errors="replace").replace("\\\n", " ") if said.is_file() else ""
+        prefix = f"{sources}/"
+        found = (posixpath.normpath(n) for n in names.partition(":")[2].split())
+        return Compiled(
+            unit=unit,
+            object=made.read_bytes() if made.is_file() else None,
+            log=log.read_text(errors="replace") if log.is_file() else "",
+            files=tuple(sorted({n.removeprefix(prefix) for n in found if n.startswith(prefix)})),
+        )
+
+    def _place(self, unit: Unit) -> Path:
+        parts = [self._site.compiler, *_APART, unit.path, *unit.flags]
+        key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+        return self._cache / key[:2] / key
+
+    def _recall(self, unit: Unit) -> Compiled | None:
+        """The sources and headers of a package version never change: the folder is named by it."""
+        try:
+            said = json.loads(self._place(unit).with_suffix(".json").read_text())
+            data = self._place(unit).with_suffix(".o").read_bytes()
+        except (OSError, ValueError):
+            return None
+        if hashlib.sha256(data).hexdigest() != said["object"]:
+            return None
+        return Compiled(unit=unit, object=data, log=said["log"], files=tuple(said["files"]))
+
+    def _keep(self, unit: Unit, made: Compiled) -> None:
+        if made.object is None:
+            return
+        said = {
+            "object": hashlib.sha256(made.object).hexdigest(),
+            "log": made.log[:4000],
+            "files": made.files,
+        }
+        store.write_atomic(self._place(unit).with_suffix(".o"), made.object)
+        text = json.dumps(said).encode()
+        store.write_atomic(self._place(unit).with_suffix(".json"), text)
+
+    def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
+        """The tree with ``files``: links to the other one, and folders of its own where a file
+        differs, or where one says "../" and must come out in this tree."""
+        top = self._work / _AFTER
+        real = {posixpath.dirname(path) for path in files}
+        real |= {posixpath.dirname(path) for path in near if self._climbs(path)}
+        every = {above for folder in real for above in _folders(folder)}
+        for folder in sorted({"", *every}):
+            (top / folder).mkdir(parents=True, exist_ok=True)
+            base = self._tree / folder
+            for entry in base.iterdir() if base.is_dir() else ():
+                path = f"{folder}/{entry.name}".lstrip("/")
+                if path not in files and path not in every:
+                    (top / path).symlink_to(f"{self._site.sources}/{path}")
+        for path, data in files.items():
+            if data is not None:
+                (top / path).write_bytes(data)
+
+    def _climbs(self, path: str) -> bool:
+        try:
+            return b"../" in (self._tree / path).read_bytes()
+        except OSError:
+            return False
+
+
+def _folders(folder: str) -> list[str]:
+    parts = folder.split("/") if folder else []
+    return ["/".join(parts[: at + 1]) for at in range(len(parts))]
+
+
+def _open_for_all(folder: Path) -> None:
+    """The container's user is not this process's."""
+    folder.chmod(0o777)
+
+
+def failure(made: Compiled) -> str:
+    """The first error of the compiler, in one line; "" if it gave none."""
+    found = re.search(r"^(\S+?:\d+(?::\d+)?: (?:fatal )?error: .*)$", made.log, re.MULTILINE)
+    text = found[1] if found else made.log.strip().partition("\n")[0]
+    return text.replace("/usr/src/linux-source/", "")
+
+
+def sources_of(made: Iterable[Compiled]) -> Collection[str]:
+    """All files of the kernel's tree that they are made from."""
+    return {path for one in made for path in one.files}

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""How kbuild compiles each C file of one exact kernel: into which objects, and with which flags.
+
+Makefile.build of the kernel's own sources is run over the folders that are asked for, with the
+environment that the top Makefile of the headers package exports; nothing of kbuild is imitated.
+"""
+
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lppack.builders.protocol import Site, kbuild_argv
+from lppack.errors import BuildFailed
+from lppack.model import Kernel
+
+_LIMIT = 600.0  # seconds for one run of make
+
+# scripts/Makefile.build and Makefile.lib (v6.1): c_flags and part-of-module follow from $@ and $*,
+# whatever the target's ending is.
+_QUERY = """\
+include $(srctree)/scripts/Makefile.build
+lppack-units := $(filter %.o,$(real-obj-y) $(real-obj-m) $(lib-y) $(extra-y))
+lppack-below := $(filter $(LPPACK_FOLDERS),$(patsubst %/,%,$(subdir-ym)))
+$(obj)/%.lppack:
+\t@printf '%s\\0' unit '$(patsubst %.lppack,%.o,$@)' '$(modname)' $(c_flags) '' >> $(LPPACK_OUT)
+lppack-folder: $(patsubst %.o,%.lppack,$(lppack-units))
+\t@printf '%s\\0' folder '$(obj)' '' >> $(LPPACK_OUT)
+lppack-into/%: lppack-folder
+\t@$(MAKE) -s -f $(LPPACK_MK) obj=$* lppack
+lppack: lppack-folder $(addprefix lppack-into/,$(lppack-below))
+.PHONY: lppack lppack-folder
+"""
+_EXPORT = """\
+always-y := environment
+$(obj)/environment: FORCE
+\t@env -0 > $@
+"""
+# Of the module that was built to see the environment, or of make's own run.
+_NOT_PASSED_ON = {
+    *("KBUILD_EXTMOD", "extmod_prefix", "M", "obj", "MODORDER", "MODULES_NSDEPS", "VPATH"),
+    *("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKE_TERMERR", "MAKE_TERMOUT"),
+    *("PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "HOSTNAME", "_"),
+    *("KBUILD_BUILTIN", "KBUILD_MODULES"),
+}
+# Makefile and arch/x86/Makefile (v6.1): what the top Makefile descends into besides folders of the
+# first level.
+_TOPS = re.compile(r"^(?:core|drivers|libs|head)-\S*\s*[+:]?=\s*(arch/x86/[\w/-]*?)/?\s*$", re.M)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One C file as this kernel compiles it."""
+
+    path: str  # "fs/eventpoll.c"
+    objects: tuple[str, ...]  # "vmlinux", or modules as the kernel names them
+    flags: tuple[str, ...]  # with {sources} for the tree of the sources
+
+    @property
+    def in_module(self) -> bool:
+        return self.objects != ("vmlinux",)
+
+
+class Kbuild:
+    """The units of one kernel; what was found is kept in ``cache``, a folder for this kernel."""
+
+    def __init__(self, kernel: Kernel, tree: Path, cache: Path) -> None:
+        self._kernel = kernel
+        self._tree = tree
+        self._cache = cache
+        self._known: dict[str, tuple[Unit, ...] | None] = {}
+
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Folders that have to be read before units() can answer for ``paths``."""
+        folders = {folder for path in paths for folder in self._near(path)}
+        return tuple(sorted(f for f in folders if not self._place(f).is_file()))
+
+    def units(self, path: str) -> tuple[Unit, ...]:
+        """How ``path`` is compiled: once for most; () if this kernel is built without it."""
+        found = []
+        for folder in self._near(path):
+            found += [unit for unit in self._folder(folder) or () if unit.path == path]
+        return tuple(found)
+
+    def _near(self, path: str) -> list[str]:
+        """Folders whose Makefiles may name it: those above it, and neighbours that say "../"."""
+        found = above = _above(path)
+        for folder in above[2:]:
+            for makefile in sorted((self._tree / folder).parent.glob("*/Makefile")):
+                if b"/.." in (text := makefile.read_bytes()) or b"../" in text:
+                    found = [*found, str(makefile.parent.relative_to(self._tree))]
+        return list(dict.fromkeys(found))
+
+    def folder_units(self, folder: str) -> tuple[Unit, ...]:
+        """The units that the Makefile right in ``folder`` names."""
+        return self._folder(folder) or ()
+
+    def _folder(self, folder: str) -> tuple[Unit, ...] | None:
+        if folder not in self._known:
+            said = json.loads(self._place(folder).read_text())
+            self._known[folder] = said and tuple(
+                Unit(path=path, objects=tuple(objects), flags=tuple(flags))
+                for path, objects, flags in said["units"]
+            )
+        return self._known[folder]
+
+    def _place(self, folder: str) -> Path:
+        return self._cache / f"{folder.replace('/', ',')}.json"
+
+    def read(self, site: Site, work: Path, folders: Sequence[str]) -> None:
+        """Ask kbuild about ``folders``, all of whose parents are among them or known.
+
+        ``site`` has the tree of the sources. Raises BuildFailed.
+        """
+        from lppack import store
+
+        environment = self._environment(site, work)
+        wanted = {above for folder in folders for above in (*_above(f"{folder}/"), folder)}
+        tops = [*self._tops(wanted)]
+        (work / "query.mk").write_text(_QUERY)
+        out = work / "units"
+        out.unlink(missing_ok=True)
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+        lines += [
+            f"export KBUILD_BUILTIN=1 KBUILD_MODULES=1 VPATH={shlex.quote(site.sources)}",
+            f"export LPPACK_MK={site.work}/query.mk LPPACK_OUT={site.work}/units",
+            f"export LPPACK_FOLDERS={shlex.quote(' '.join(sorted(wanted)))}",
+            f"cd {shlex.quote(site.kernel)}",
+            "set -e",
+        ]
+        # cc-option compiles in TMPOUT, and the folder of the headers is read-only.
+        lines += [
+            f"make -s -rR -I{site.sources} -f $LPPACK_MK obj={top} need-builtin=1 need-modorder=1 "
+            "'TMPOUT=/tmp/.tmp_$$$$' lppack"
+            for top in tops
+        ]
+        (work / "query.sh").write_text("\n".join(lines) + "\n")
+        done = site.run(["sh", f"{site.work}/query.sh"], limit=_LIMIT)
+        if not done.ok:
+            raise BuildFailed(f"kbuild cannot say how {', '.join(tops)} is compiled\n{done.out}")
+        found = _parse(out.read_bytes(), site.sources, self._tree) if out.is_file() else {}
+        for folder in wanted:
+            units = found.get(folder)
+            text = json.dumps(units and {"units": units})
+            store.write_atomic(self._place(folder), text.encode())
+            self._known.pop(folder, None)
+
+    def _tops(self, wanted: set[str]) -> Iterable[str]:
+        text = (self._tree / "arch/x86/Makefile").read_text()
+        every = {found.group(1) for found in _TOPS.finditer(text)}
+        every |= {folder for folder in wanted if "/" not in folder and folder != "arch"}
+        every.add("arch/x86")  # Makefile (v6.1): core-y += arch/$(SRCARCH)/
+        return sorted(top for top in every if top in wanted)
+
+    def _environment(self, site: Site, work: Path) -> Mapping[str, str]:
+        """What the kernel's top Makefile exports to the makes below it."""
+        from lppack import store
+
+        kept = self._cache / "environment.json"
+        if not kept.is_file():
+            probe = work / "probe"
+            probe.mkdir(exist_ok=True)
+            (probe / "Kbuild").write_text(_EXPORT)
+            probe.chmod(0o777)
+            done = site.run([*kbuild_argv(site, self._kernel, "probe"), "modules"], limit=_LIMIT)
+            if not done.ok:
+                raise BuildFailed(done.summary())
+            pairs = (probe / "environment").read_bytes().decode().split("\0")
+            said = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+            common = said["srctree"]
+            said = {
+                name: value.replace(common, "{sources}")
+                for name, value in said.items()
+                if name not in _NOT_PASSED_ON and re.fullmatch(r"\w+", name)
+            }
+            # kbuild_argv() maps folders of this build alone.
+            said.pop("KCFLAGS", None)
+            said.pop("KAFLAGS", None)
+            for flags in ("KBUILD_CFLAGS", "KBUILD_AFLAGS"):
+                words = said.get(flags, "").split()
+                mapped = ("-ffile-prefix-map=", "-fdebug-prefix-map=")
+                said[flags] = " ".join(word for word in words if not word.startswith(mapped))
+            store.write_atomic(kept, json.dumps(said, sort_keys=True).encode())
+        said = json.loads(kept.read_text())
+        return {name: value.replace("{sources}", site.sources) for name, value in said.items()}
+
+
+def _parse(
+    data: bytes, sources: str, tree: Path
+) -> dict[str, list[tuple[str, list[str], list[str]]]]:
+    """Folder -> its units, from what the query printed."""
+    found: dict[str, list[tuple[str, list[str], list[str]]]] = {}
+    units: list[tuple[str, list[str], list[str]]] = []
+    for record in data.decode().split("\0\0"):
+        words = record.strip("\0").split("\0")
+        if words[0] == "folder":
+            found[words[1]], units = units, []
+        elif words[0] == "unit":
+            path = posixpath.normpath(words[1]).removesuffix(".o") + ".c"
+            if not (tree / path).is_file():
+                continue  # assembler, or made by a program of the build
+            flags = [
+                word.replace(sources, "{sources}")
+                for word in words[3:]
+                if not word.startswith("-Wp,-MMD") and not re.fullmatch(r"-g\S*", word)
+            ]
+            module = "-DMODULE" in flags
+            names = [name.replace("-", "_") for name in words[2].split(":")]
+            units.append((path, names if module else ["vmlinux"], flags))
+    return found
+
+
+def _above(path: str) -> list[str]:
+    """The folders above a file, outermost first: "fs", "fs/ext4"."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: at + 1]) for at in range(len(parts))]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Compiles what a change can affect, before and after, and compares it."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lppack import store
+from lppack.builders.protocol import Builder
+from lppack.csource.changes import Changes
+from lppack.csource.lines import with_old_numbers
+from lppack.kernel.elf64 import Elf
+from lppack.kernel.facts import Facts
+from lppack.model import Kernel
+from lppack.packages.linux_source import package_of, source_tree
+from lppack.proc import Say
+from lppack.proof.affected import Affected, affected
+from lppack.proof.compare import UnitDifference
+from lppack.proof.compile import Compiled, Compiler, failure, sources_of
+from lppack.proof.includes import Includes
+from lppack.proof.kbuild import Kbuild, Unit
+from lppack.proof.match import KernelCode, Matched, ModuleCode, VmlinuxCode
+from lppack.proof.objects import ObjectFile, read_object
+
+_BYTES = "latin-1"
+_MOST_UNITS = 400  # C files that are compiled for one change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All that a change makes of the object code of one kernel."""
+
+    affected: Affected
+    units: tuple[UnitDifference, ...]
+    not_built: tuple[str, ...]  # C files that this kernel is built without
+    too_many: bool  # more files are affected than were compiled
+
+
+class Prover:
+    """Compares object code for one kernel; ``builder`` compiles, ``say`` gets the progress."""
+
+    def __init__(self, kernel: Kernel, facts: Facts, builder: Builder, say: Say) -> None:
+        self.kernel = kernel
+        self.facts = facts
+        self._builder = builder
+        self._say = say
+        self._codes: dict[str, KernelCode] = {}
+
+    @cached_property
+    def tree(self) -> Path:
+        return source_tree(package_of(self.kernel))
+
+    @cached_property
+    def includes(self) -> Includes:
+        return Includes(self.tree, self.tree.parent)
+
+    @cached_property
+    def kbuild(self) -> Kbuild:
+        return Kbuild(self.kernel, self.tree, self._cache / "units")
+
+    @cached_property
+    def _cache(self) -> Path:
+        """For this exact kernel and compiler."""
+        identity = sorted(self._builder.identity(self.kernel).items())
+        parts = repr((self.kernel.release, self.kernel.version, package_of(self.kernel), identity))
+        return store.cache_dir() / "objects" / hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+    def compare(
+        self,
+        every: Collection[Changes],
+        files: Mapping[str, tuple[bytes | None, bytes | None]],
+        read: Callable[[str], Changes | None],
+    ) -> Comparison:
+        """``every``: what the change makes of each C file and header; ``files``: each file that
+        differs, before and after (None: there is none). Raises BuildFailed, EnvironmentMissing."""
+        found = affected(every, self.tree, self.includes, read)
+        with self._compiler(found.paths) as compiler:
+            units = {path: self.kbuild.units(path) for path in found.paths}
+            wanted = [unit for ones in units.values() for unit in ones]
+            too_many = found.too_many or len(wanted) > _MOST_UNITS
+            wanted = wanted[:_MOST_UNITS]
+            self._say(f"compiling {len(wanted)} files, before and after")
+            before = compiler.before(wanted)
+            after = compiler.after(
+                [unit for unit in wanted if before[unit].object is not None],
+                {path: _numbered(was, now) for path, (was, now) in files.items()},
+                sources_of(before.values()),
+            )
+        return Comparison(
+            affected=found,
+            units=tuple(_difference(unit, before[unit], after.get(unit)) for unit in wanted),
+            not_built=tuple(path for path, ones in units.items() if not ones),
+            too_many=too_many,
+        )
+
+    def differing(self, files: Mapping[str, tuple[bytes | None, bytes | None]]) -> list[str]:
+        """Those of many C files, each changed by itself, that compile to other object code."""
+        with self._compiler(files) as compiler:
+            units = [unit for path in files for unit in self.kbuild.units(path)]
+            before = compiler.before(units)
+            texts = {path: _numbered(was, now) for path, (was, now) in files.items()}
+            after = compiler.after(units, texts, sources_of(before.values()))
+        every = [_difference(unit, before[unit], after[unit]) for unit in units]
+        differ = {one.unit.path for one in every if one.before and one.after and not one.identical}
+        return [path for path in files if path in differ]
+
+    def objects(self, paths: Collection[str]) -> dict[Unit, ObjectFile | None]:
+        """The object code of unchanged C files; None: a file does not compile."""
+        with self._compiler(paths) as compiler:
+            units = [unit for path in paths for unit in self.kbuild.units(path)]
+            made = compiler.before(units)
+        return {
+            unit: read_object(one.object, unit.path) if one.object else None
+            for unit, one in made.items()
+        }
+
+    @contextlib.contextmanager
+    def _compiler(self, paths: Collection[str]) -> Iterator[Compiler]:
+        with (
+            store.temporary("proof-") as work,
+            self._builder.open(work, self.kernel, sources=self.tree) as site,
+        ):
+            work.chmod(0o777)
+            missing = self.kbuild.missing(paths)
+            if missing:
+                self._say(f"asking kbuild about {len(missing)} folders")
+                self.kbuild.read(site, work, missing)
+            yield Compiler(site, work, self.tree, self._cache / "before")
+
+    def match(self, object_: str, code: ObjectFile) -> dict[str, Matched]:
+        """Which of the kernel's functions those of an unchanged file are, in one object."""
+        if object_ not in self._codes:
+            if object_ == "vmlinux":
+                self._codes[object_] = VmlinuxCode(self.facts, self._vmlinux)
+            else:
+                self._codes[object_] = ModuleCode(self.facts, object_)
+        return self._codes[object_].match(code.functions.values())
+
+    @cached_property
+    def _vmlinux(self) -> Elf:
+        from lppack.kernel.image import read_image
+
+        return read_image(self.kernel.image).vmlinux()
+
+
+def _numbered(was: bytes | None, now: bytes | None) -> bytes | None:
+    if was is None or now is None:
+        return now
+    return with_old_numbers(was.decode(_BYTES), now.decode(_BYTES)).encode(_BYTES)
+
+
+def _difference(unit: Unit, before: Compiled, after: Compiled | None) -> UnitDifference:
+    broken = next((one for one in (before, after) if one and one.object is None), None)
+    return UnitDifference(
+        unit=unit,
+        before=read_object(before.object, unit.path) if before.object else None,
+        after=read_object(after.object, unit.path) if after and after.object else None,
+        error=failure(broken) if broken else "",
+    )

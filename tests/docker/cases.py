@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""What draft makes of each diff in tests/cases: small changes made up for one purpose each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+KERNEL = "6.1.0-47-amd64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The right answer for one diff."""
+
+    what: str
+    replaced: Mapping[str, Sequence[str]] = field(default_factory=dict)  # object -> functions
+    complete: str = "proved"
+    left_out: Sequence[str] = ()  # paths
+    slow: bool = False  # takes minutes
+
+    @property
+    def rc(self) -> int:
+        return 0 if self.complete == "proved" else 9
+
+
+def _vmlinux(*names: str) -> dict[str, Sequence[str]]:
+    return {"vmlinux": names}
+
+
+_RELEASE = _vmlinux("ep_eventpoll_release")
+CASES: dict[str, Case] = {
+    "asm1": Case(
+        what="assembler beside a function",
+        replaced=_RELEASE,
+        complete="incomplete",
+        left_out=["arch/x86/lib/putuser.S"],
+    ),
+    "b1-two-objects": Case(
+        what="a fix of vmlinux and of a module",
+        replaced={**_RELEASE, "vsock": ["vsock_update_buffer_size"]},
+    ),
+    "c1-elf-map": Case(
+        what="the compat copy of a function is a changed copy, in a file that includes the first",
+        replaced=_vmlinux("elf_load", "elf_map", "load_elf_binary"),
+    ),
+    "compat-syscall": Case(
+        what="a compat system call: two entries",
+        replaced=_vmlinux("__ia32_compat_sys_rt_sigqueueinfo", "__x64_compat_sys_rt_sigqueueinfo"),
+    ),
+    "dw2-dax": Case(
+        what="a helper whose copies have left no trace in the debug information",
+        replaced=_vmlinux(
+            "dax_disassociate_entry",
+            "dax_insert_entry",
+            "dax_layout_busy_page_range",
+            "dax_lock_mapping_entry",
+            "dax_writeback_mapping_range",
+            "grab_mapping_entry",
+        ),
+    ),
+    "e1b-enum-in-c": Case(
+        what="an enum constant and a function",
+        replaced=_vmlinux("idle_worker_timeout", "pool_mayday_timeout", "worker_enter_idle"),
+    ),
+    "e2-enum-alone": Case(
+        what="an enum constant alone",
+        replaced=_vmlinux("idle_worker_timeout", "worker_enter_idle"),
+    ),
+    "exec-tlb-header": Case(
+        what="a file that includes a header of which modules see one half",
+        replaced=_vmlinux("set_dumpable"),
+    ),
+    "g1-guard": Case(
+        what="a function goes under another #if",
+        replaced=_vmlinux(
+            "clocksource_change_rating",
+            "clocksource_start_suspend_timing",
+            "clocksource_stop_suspend_timing",
+            "clocksource_unbind",
+        ),
+    ),
+    "h2-inline-header-and-c": Case(
+        what="an inline function of a header used in vmlinux and in thirteen modules",
+        complete="incomplete",
+        slow=True,
+    ),
+    "helper-gains-parameter": Case(
+        what="a static helper gets a parameter", replaced=_vmlinux("prctl_set_mm")
+    ),
+    "i1-module-param": Case(
+        what="the mode of a module parameter beside a function",
+        replaced={"loop": ["lo_ioctl"]},
+        complete="incomplete",
+        left_out=["drivers/block/loop.c"],
+    ),
+    "k2-module-key": Case(
+        what="a static key that another file of the module defines",
+        replaced={"nf_tables": ["nft_do_chain"]},
+    ),
+    "kc1-makefile": Case(
+        what="Makefile and Kconfig beside a function",
+        replaced=_RELEASE,
+        complete="incomplete",
+        left_out=["fs/Kconfig", "fs/Makefile"],
+    ),
+    "kvm-svm-include-path": Case(
+        what="data alone, in a file whose headers the Makefile finds",
+        complete="incomplete",
+        left_out=["arch/x86/kvm/svm/svm.c"],
+    ),
+    "kvm-x86-ops-tag": Case(
+        what="a variable with the name of its struct",
+        replaced={"kvm": ["kvm_arch_vm_ioctl"]},
+        slow=True,
+    ),
+    "m1-nested-macro": Case(
+        what="a macro that another macro uses",
+        replaced=_vmlinux("do_epoll_ctl", "ep_eventpoll_release", "ep_poll_callback"),
+    ),
+    "md-header-alone": Case(
+        what="an inline function of a header alone, used by two modules",
+        replaced={
+            "raid1": ["raid1_sync_request", "raid1d"],
+            "raid10": ["raid10_sync_request", "raid10d"],
+        },
+        slow=True,
+    ),
+    "mlx5-include-path": Case(
+        what="headers that the Makefile finds", replaced={"mlx5_core": ["slow_pci_heuristic"]}
+    ),
+    "mv1-moved": Case(
+        what="a function moves to another file and changes",
+        replaced=_vmlinux("unix_getname", "unix_peer_get"),
+    ),
+    "n1-new-file": Case(what="a new file, and a caller of what is in it", replaced=_RELEASE),
+    "new-file-caller-first": Case(
+        what="a new file and a new header", replaced=_vmlinux("cmdline_proc_show")
+    ),
+    "p1-igmp-and-mcast": Case(
+        what="two files; the object code is what it was", complete="incomplete"
+    ),
+    "raid10-included-c": Case(
+        what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
+    ),
+    "t1-typedef-ptr": Case(
+        what="members added to a struct that only has a typedef",
+        replaced={"binfmt_misc": ["bm_register_write", "put_binfmt_handler"]},
+        complete="incomplete",
+        left_out=["fs/binfmt_misc.c"],
+    ),
+    "vhost-two-modules": Case(
+        what="a new function that one module exports and another calls",
+        replaced={"vhost_net": ["handle_rx"]},
+        complete="incomplete",
+        left_out=["drivers/vhost/vhost.c"],
+    ),
+    "w2-pagewalk": Case(
+        what="the kernel's only symbol of the name is another file's",
+        replaced=_vmlinux("walk_pgd_range"),
+    ),
+    "w3-rw-warn": Case(
+        what="another file has a function of that name",
+        replaced=_vmlinux("__kernel_read", "__kernel_write_iter"),
+    ),
+}

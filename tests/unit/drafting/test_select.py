@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Which functions are replaced, by what differs in the object code."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from lppack.csource.changes import Changes, compare
+from lppack.csource.parse import parse
+from lppack.drafting.places import Places
+from lppack.drafting.select import Selected, select
+from lppack.proof.match import Matched
+from lppack.proof.objects import Data, Function
+from tests.unit.drafting.code import difference, file_of, function, variable
+from tests.unit.fake_facts import FakeFacts, symbol
+
+FILE = """\
+static inline int twice(int x) { return 2 * x; }
+static int helper(int x) { return twice(x); }
+int show(int x) { return helper(x); }
+"""
+NEW = b"\x90\x90"
+
+
+def changes(new: str, old: str = FILE) -> Changes:
+    return compare(parse("fs/small.c", old), parse("fs/small.c", new))
+
+
+def chosen(
+    before: Sequence[Function | Data],
+    after: Sequence[Function | Data],
+    edit: Changes,
+    *,
+    copies: int = 1,
+) -> Selected:
+    names = [one.name for one in before]
+    symbols = [symbol(name, at + 1) for name in names for at in range(copies)]
+    facts = FakeFacts({"vmlinux": symbols})
+    code = file_of(*before)
+    own = {
+        name: Matched(name=name, symbol=facts.copies(name)[-1])
+        for name in names
+        if facts.copies(name)
+    }
+    places = Places(facts, "vmlinux", code, own)
+    names_of = {*edit.functions(), *(i.name for i in edit.added)}
+    touched = {n: i for n, i in edit.after.functions.items() if n in names_of}
+    return select(difference(before, after), places, edit, touched, {})
+
+
+TWICE = changes(FILE.replace("2 * x", "3 * x"))
+
+
+def test_what_differs_is_replaced_and_nothing_else() -> None:
+    before = [function("helper"), function("show", "helper", static=False)]
+    after = [function("helper", code=NEW), function("show", "helper", static=False)]
+    found = chosen(before, after, TWICE)
+    assert {n: t.covers for n, t in found.targets.items()} == {"helper": ("twice",)}
+    assert not found.cannot
+
+
+def test_the_symbol_is_the_one_that_the_sources_compile_to() -> None:
+    """Another file has a function of that name: its position is not taken."""
+    before, after = [function("helper")], [function("helper", code=NEW)]
+    found = chosen(before, after, TWICE, copies=2)
+    assert found.targets["helper"].sympos == 2
+
+
+def test_a_changed_copy_is_reached_through_its_users() -> None:
+    before = [function("helper.isra.0"), function("show", "helper.isra.0", static=False)]
+    after = [function("helper.isra.0", code=NEW), *before[1:]]
+    found = chosen(before, after, TWICE)
+    assert list(found.targets) == ["show"]
+    assert "replaced instead: show" in found.notes[0]
+
+
+def test_cold_parts_are_of_their_function() -> None:
+    before = [function("helper"), function("helper.cold", traceable=False)]
+    after = [before[0], function("helper.cold", traceable=False, code=NEW)]
+    assert list(chosen(before, after, TWICE).targets) == ["helper"]
+
+
+def test_a_function_with_other_parameters_is_not_replaced_but_its_callers_are() -> None:
+    new = FILE.replace("helper(int x)", "helper(int x, int y)").replace("helper(x)", "helper(x, 1)")
+    before = [function("helper"), function("show", "helper", static=False)]
+    after = [function("helper", code=NEW), function("show", "helper", static=False, code=NEW)]
+    found = chosen(before, after, changes(new))
+    assert list(found.targets) == ["show"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([function("helper", init=True)], [function("helper", init=True, code=NEW)], "__init"),
+        (
+            [function("helper", traceable=False), variable("table", "helper")],
+            [function("helper", traceable=False, code=NEW), variable("table", "helper")],
+            "its address is in table",
+        ),
+        (
+            [function("show", traceable=False, static=False), function("helper", "show")],
+            [function("show", traceable=False, static=False, code=NEW), function("helper", "show")],
+            "other files may call it",
+        ),
+        (
+            [function("helper", traceable=False)],
+            [function("helper", traceable=False, code=NEW)],
+            "nothing in fs/small.c calls it",
+        ),
+    ],
+)
+def test_what_cannot_be_replaced_is_said(
+    before: list[Function | Data], after: list[Function | Data], said: str
+) -> None:
+    found = chosen(before, after, TWICE)
+    assert not found.targets
+    [no] = found.cannot
+    assert said in no.why and no.way and no.path == "fs/small.c"
+
+
+def test_a_function_that_the_kernel_has_otherwise_is_not_taken() -> None:
+    facts = FakeFacts({"vmlinux": [symbol("helper", 1), symbol("helper", 2)]})
+    before = [function("helper")]
+    places = Places(facts, "vmlinux", file_of(*before), {})
+    after = [function("helper", code=NEW)]
+    found = select(difference(before, after), places, TWICE, {}, {})
+    assert not found.targets
+    assert "none of them is what its sources compile to" in found.cannot[0].why

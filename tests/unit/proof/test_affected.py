@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""The C files that a change can affect are found through what they use of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lppack.csource.changes import Changes, compare
+from lppack.csource.parse import parse
+from lppack.proof.affected import Affected, affected
+from lppack.proof.includes import Includes
+
+A_H = """\
+#ifndef A_H
+#define A_H
+#define LIMIT 3
+#define LAST (LIMIT - 1)
+#define UNUSED 4
+enum state { OFF, ON = 1 };
+struct thing { int count; };
+static inline int twice(int x)
+{
+	return 2 * x;
+}
+int far(int x);
+#endif
+"""
+B_H = """\
+#include "a.h"
+#define ROOM (LIMIT + 1)
+#define PLAIN 7
+static inline int four(int x)
+{
+	return twice(twice(x));
+}
+struct pair { struct thing one, two; };
+"""
+FILES = {
+    "fs/a.h": A_H,
+    "fs/b.h": B_H,
+    "fs/c.h": '#include "b.h"\n#define ROOMS (2 * ROOM)\n#define eight(x) (2 * four(x))\n',
+    "fs/direct.c": '#include "a.h"\nint x = LIMIT;\n',
+    "fs/last.c": '#include "a.h"\nint x = LAST;\n',
+    "fs/macro.c": '#include "c.h"\nint x[ROOMS];\n',
+    "fs/inline.c": '#include "b.h"\nint f(int x)\n{\n\treturn four(x);\n}\n',
+    "fs/both.c": '#include "c.h"\nint f(int x)\n{\n\treturn eight(x);\n}\n',
+    "fs/state.c": '#include "b.h"\nint f(void)\n{\n\treturn ON;\n}\n',
+    "fs/pair.c": '#include "b.h"\nint f(struct pair *p)\n{\n\treturn p->two.count;\n}\n',
+    "fs/plain.c": '#include "b.h"\nint x = PLAIN; /* NO_LIMIT, LIMITS */\n',
+    "fs/other.c": "#define LIMIT 8\nint x = LIMIT + ON; int twice(int x);\n",
+    "fs/whole.c": '#include "part.c"\n#include "direct.c"\n',
+    "fs/part.c": "int part(void)\n{\n\treturn 1;\n}\n",
+}
+
+
+def changed(
+    tree: Path, edits: Mapping[str, tuple[str, str]], files: Mapping[str, str] = FILES
+) -> Affected:
+    """What is affected when in each file the one text becomes the other."""
+    for name, text in files.items():
+        (tree / "linux" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "linux" / name).write_text(text)
+
+    def changes(path: str, old: str = "", new: str = "") -> Changes:
+        before = files[path]
+        assert old in before
+        after = before.replace(old, new) if old else before
+        return compare(parse(path, before), parse(path, after))
+
+    every = [changes(path, old, new) for path, (old, new) in edits.items()]
+    includes = Includes(tree / "linux", tree)
+    return affected(every, tree / "linux", includes, changes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "paths", "names"),
+    [
+        # whole.c includes direct.c.
+        ("LIMIT 3", "LIMIT 4", "direct last macro whole", "LAST LIMIT ROOM ROOMS"),
+        ("2 * x", "3 * x", "both inline", "eight four twice"),
+        ("ON = 1", "ON = 2", "state", "OFF ON state"),
+        ("int count", "long count", "pair", "pair thing"),
+        ("#define UNUSED 4", "#define UNUSED 5", "", "UNUSED"),
+        ("#define LIMIT 3\n", "", "direct last macro whole", "LAST LIMIT ROOM ROOMS"),
+        ("int far(int x);", "int far(int y);", "", ""),
+        ("LIMIT 3", "LIMIT 3 /* three */", "", ""),
+    ],
+)
+def test_users_of_what_changed_in_a_header(
+    tmp_path: Path, old: str, new: str, paths: str, names: str
+) -> None:
+    found = changed(tmp_path, {"fs/a.h": (old, new)})
+    assert list(found.paths) == [f"fs/{name}.c" for name in paths.split()]
+    assert list(found.names) == names.split()
+    assert not found.too_many
+
+
+def test_what_is_new_in_a_header(tmp_path: Path) -> None:
+    found = changed(
+        tmp_path, {"fs/b.h": ("#define PLAIN 7", "#define PLAIN 7\n#define NO_LIMIT 1")}
+    )
+    assert found.paths == ("fs/plain.c",)
+    assert found.names == ("NO_LIMIT",)
+
+
+def test_a_changed_c_file_is_alone(tmp_path: Path) -> None:
+    found = changed(tmp_path, {"fs/macro.c": ("ROOMS", "ROOMS + 1")})
+    assert (found.paths, found.names) == (("fs/macro.c",), ())
+
+
+def test_a_c_file_that_another_includes(tmp_path: Path) -> None:
+    found = changed(tmp_path, {"fs/part.c": ("1", "2")})
+    assert found.paths == ("fs/part.c", "fs/whole.c")
+
+
+def test_a_header_and_a_c_file(tmp_path: Path) -> None:
+    edits = {"fs/c.h": ("2 * ROOM", "3 * ROOM"), "fs/plain.c": ("PLAIN", "PLAIN + 1")}
+    found = changed(tmp_path, edits)
+    assert found.paths == ("fs/macro.c", "fs/plain.c")
+    assert found.names == ("ROOMS",)
+
+
+@pytest.mark.parametrize(("count", "too_many"), [(300, False), (401, True)])
+def test_too_many_names_are_not_followed(tmp_path: Path, count: int, too_many: bool) -> None:
+    lines = "".join(f"#define N{n} LIMIT\n" for n in range(count))
+    files = {"fs/a.h": A_H, "fs/many.h": f'#include "a.h"\n{lines}'}
+    assert changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files).too_many == too_many

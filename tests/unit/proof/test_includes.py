@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""The files that include another are found, by way of others too."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lppack.errors import EnvironmentMissing
+from lppack.proof.includes import Includes
+
+FILES = {
+    "include/linux/list.h": "",
+    "include/net/list.h": "",
+    "include/linux/sched.h": "#include <linux/list.h>\n",
+    "kernel/fork.c": '#include "sched.h"\n\t# include  <linux/sched.h>  /* tasks */\n',
+    "kernel/sched/sched.h": '#include "../smp.h"\n',
+    "kernel/sched/core.c": 'int a;\n#include "sched.h"\n',
+    "kernel/smp.h": "",
+    "kernel/time.c": '#include "sched/../smp.h"\n',
+    "lib/list.c": "/* #include <linux/list.h> */\nint list;\n",
+    "net/core.c": "#include <net/list.h>\n",
+    "net/ring.h": '#include "loop.h"\n',
+    "net/loop.h": '#include "ring.h"\n',
+    "net/asm.S": '#include "loop.h"\n',
+    "README": "#include <linux/list.h>\n",
+}
+
+
+def write(tree: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    return tree
+
+
+@pytest.fixture
+def includes(tmp_path: Path) -> Includes:
+    return Includes(write(tmp_path / "linux", FILES), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("include/linux/list.h", {"include/linux/sched.h"}),
+        ("include/net/list.h", {"net/core.c"}),
+        # "sched.h" beside the file may be meant, or one of that name in an -I folder.
+        ("include/linux/sched.h", {"kernel/fork.c", "kernel/sched/core.c"}),
+        ("kernel/smp.h", {"kernel/sched/sched.h", "kernel/time.c"}),
+        ("net/ring.h", {"net/loop.h"}),
+        ("net/core.c", set()),
+        ("nothing.h", set()),
+    ],
+)
+def test_direct(includes: Includes, path: str, found: set[str]) -> None:
+    assert set(includes.direct(path)) == found
+
+
+def test_users_are_found_through_others(includes: Includes) -> None:
+    sched = {"kernel/fork.c", "kernel/sched/core.c"}
+    assert includes.users("include/linux/list.h") == {"include/linux/sched.h", *sched}
+    smp = {"kernel/sched/sched.h", "kernel/time.c", *sched}
+    assert includes.users("kernel/smp.h") == smp
+
+
+def test_headers_that_include_each_other(includes: Includes) -> None:
+    assert includes.users("net/ring.h") == {"net/loop.h", "net/asm.S"}
+
+
+def test_the_tree_is_read_once(includes: Includes, tmp_path: Path) -> None:
+    found = includes.users("include/linux/list.h")
+    shutil.rmtree(tmp_path / "linux")
+    assert Includes(tmp_path / "linux", tmp_path).users("include/linux/list.h") == found
+
+
+def test_a_damaged_index_is_read_anew(includes: Includes, tmp_path: Path) -> None:
+    found = includes.users("include/linux/list.h")
+    [index] = tmp_path.glob("*.json")
+    index.write_text(index.read_text()[:-10])
+    assert Includes(tmp_path / "linux", tmp_path).users("include/linux/list.h") == found
+
+
+def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentMissing, match="cannot be read"):
+        Includes(tmp_path / "nothing", tmp_path).users("a.h")
