@@ -147,12 +147,22 @@ class HostError(LppackError):
     exit_code = 8
     kind = "host"
 
-    def __init__(self, path: str, errno: int, message: str | None = None) -> None:
+    def __init__(
+        self, path: str, errno: int, message: str | None = None, *, hint: str | None = None
+    ) -> None:
         import os
 
         self.path = path
         self.errno = errno
-        super().__init__(message or f"{path}: {os.strerror(errno)}")
+        super().__init__(message or f"{path}: {os.strerror(errno)}", hint=hint)
+
+    @property
+    def absent(self) -> bool:
+        """True if there is no such file or folder. Any other error says nothing about that."""
+        import errno
+
+        # ENODEV: sysfs and kernfs, for a file that is being removed.
+        return self.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 
 
 class LostHost(LppackError):

@@ -121,6 +121,10 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
+    if patch.forced is None:
+        lines.append(
+            "  the kernel's log cannot be read: whether a transition was forced is unknown"
+        )
     if patch.inlining == "unchecked":
         lines.append("  inlining unchecked: callers may hold copies of the old code")
     if patch.waiting:

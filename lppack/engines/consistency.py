@@ -109,8 +109,10 @@ class Consistency:
             return ()
         try:
             said = self.host.read(abi.engine_attribute(module, "blockers"))
-        except HostError:
-            return ()  # it ends at this moment
+        except HostError as error:
+            if error.absent:
+                return ()  # the transition ends at this moment
+            raise
         rows = (line.split("\t", 4) for line in said.splitlines())
         return tuple(_blocker(*row) for row in rows if len(row) == 5)
 

@@ -40,7 +40,7 @@ class KernelEngines:
         found = (*self.livepatch.patches(), *self.consistency.patches())
         return tuple(sorted(found, key=lambda state: state.module))
 
-    def forced(self) -> bool:
+    def forced(self) -> bool | None:
         return self.livepatch.forced()
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:

@@ -113,8 +113,8 @@ class Livepatch:
             if modules.text(self.host, f"{base}/{object_}/patched") == "0"
         )
 
-    def forced(self) -> bool:
-        return abi.FORCED in self.host.run(["dmesg"], limit=modules.LIMIT).out
+    def forced(self) -> bool | None:
+        return modules.was_forced(self.host)
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         # kernel/livepatch/core.c: klp_init_func(): "function,sympos" below each object (v6.1).

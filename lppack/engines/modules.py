@@ -62,21 +62,34 @@ def is_loaded(host: Host, module: str) -> bool:
 
 
 def text(host: Host, path: str) -> str | None:
-    """The text of a file; None if there is no such file (ENODEV: it goes away at this moment)."""
+    """Return the text of a file; None if there is no such file."""
     try:
         return host.read(path).strip()
     except HostError as error:
-        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR):
+        if error.absent:
             return None
         raise
 
 
 def names(host: Host, path: str) -> tuple[str, ...]:
-    """What is in a folder; nothing if there is none."""
+    """Return the names in a folder; none if there is no such folder. Raise any other HostError."""
     try:
         return host.list(path)
-    except HostError:
-        return ()
+    except HostError as error:
+        if error.absent:
+            return ()
+        raise
+
+
+def was_forced(host: Host) -> bool | None:
+    """Search the kernel's log for a forced transition; None if the log cannot be read."""
+    try:
+        log = host.run(["dmesg"], limit=LIMIT)
+    except HostError as error:
+        if error.absent:
+            return None
+        raise
+    return abi.FORCED in log.out if log.rc == 0 else None
 
 
 def ours(host: Host) -> tuple[str, ...]:

@@ -55,8 +55,11 @@ class Engine(Protocol):
 
     def patches(self) -> tuple[PatchState, ...]: ...
 
-    def forced(self) -> bool:
-        """True if the kernel's log, as far as it goes back, tells that a transition was forced."""
+    def forced(self) -> bool | None:
+        """Return True if the kernel's log, as far back as it goes, has a forced transition.
+
+        None: the log cannot be read.
+        """
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""

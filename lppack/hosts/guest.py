@@ -20,6 +20,7 @@ from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
+from lppack.store import lock_holder
 
 _MAGIC = 0x3141504C  # "LPA1"
 _REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc go before
@@ -264,10 +265,18 @@ class GuestHost:
                 return
             except BlockingIOError:
                 if deadline.expired:
-                    raise HostError(
-                        self.name, errno.EBUSY, f"{self.name}: another command is talking to it"
-                    ) from None
+                    raise self._busy() from None
             deadline.pause(0.01)
+
+    def _busy(self) -> HostError:
+        pid = lock_holder(self._lock) if self._lock else None
+        holder = f"another command (pid {pid})" if pid else "another command"
+        return HostError(
+            self.name,
+            errno.EBUSY,
+            f"{self.name} was not asked: {holder} has been talking to it for {_TURN:.0f} s",
+            hint=f"look at it, and wait for it or end it: ps -p {pid}" if pid else None,
+        )
 
     def _lost(self, problem: OSError, deadline: Deadline) -> LostHost:
         if isinstance(problem, TimeoutError):

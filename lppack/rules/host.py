@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rules of the host at the moment of apply: asked before anything is loaded."""
 
+import errno
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,11 +31,16 @@ class View:
     states: tuple[PatchState, ...]
 
     def read(self, path: str) -> str | None:
-        """The text of a file; None if it cannot be read."""
+        """Return the text of a file; None if there is no such file.
+
+        Raise any other HostError: a rule that could not look must not pass.
+        """
         try:
             return self.host.read(path).strip()
-        except HostError:
-            return None
+        except HostError as error:
+            if error.absent:
+                return None
+            raise
 
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""
@@ -78,7 +84,14 @@ def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
     outside, and force sets no taint; the log is the only witness, while it goes back that far.
     """
-    if view.engine.forced():
+    forced = view.engine.forced()
+    if forced is None:
+        yield Refusal(
+            f"the kernel's log on {view.host.name} cannot be read: whether a transition was forced "
+            "is not known",
+            "make `dmesg` work there, then apply again",
+        )
+    if forced:
         yield Refusal(
             f"a transition was forced on {view.host.name}: which code its threads run is not known",
             "plan a reboot; until then load nothing more",
@@ -197,10 +210,22 @@ def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
     kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.
     enabled_functions shows no address: the function may be another one of that name.
     """
+    try:
+        text = view.read(abi.ENABLED_FUNCTIONS) or ""
+    except HostError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES):
+            raise
+        # fs/tracefs/inode.c: tracefs_create_file() under lockdown (v6.1).
+        yield Refusal(
+            f"{error.message}: whether a kprobe or a BPF program redirects a function of "
+            f"{bundle.series} is not known",
+            "the kernel refuses the patch if one does",
+        )
+        return
     live = {function for s in view.states for _, function in view.engine.replaced(s.module)}
     held = {
         found[1]
-        for line in (view.read(abi.ENABLED_FUNCTIONS) or "").splitlines()
+        for line in text.splitlines()
         if (found := re.match(r"(\S+) (?:\[\S+\] )?\(\d+\)(?: R|  ) I", line))
     }
     for object_, function in bundle.functions:

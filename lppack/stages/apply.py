@@ -53,7 +53,17 @@ class Control:
 
 
 def refuse_early(control: Control, bundle: Bundle) -> None:
-    """Raises ApplyRefused for all that can be known before anything is loaded; tells the rest."""
+    """Check everything that can be known before the bundle is loaded; print the warnings.
+
+    Raise ApplyRefused if a rule is broken, or if the host cannot be asked.
+    """
+    try:
+        _check_rules(control, bundle)
+    except HostError as error:
+        raise ApplyRefused(f"{error.message}; nothing was loaded", hint=error.hint) from None
+
+
+def _check_rules(control: Control, bundle: Bundle) -> None:
     view = View(host=control.host, engine=control.engine, states=control.engine.patches())
     for rule in RULES:
         for fault in rule(view, bundle):

@@ -26,7 +26,7 @@ class PatchReport:
     fixes: tuple[dict[str, Any], ...]
     waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
-    forced: bool = False  # a transition was forced on this host: consistency is not known
+    forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
 
@@ -34,7 +34,7 @@ class PatchReport:
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     """Every live patch of the host, strangers' too."""
     states = engine.patches()
-    forced = bool(states) and engine.forced()
+    forced = engine.forced() if states else False
     return tuple(
         replace(report(state, engine=engine.name, host=host), forced=forced) for state in states
     )

@@ -2,6 +2,8 @@
 """What can be known of guests without QEMU: names, records, and the talk with the agent."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +20,7 @@ from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
 from lppack.hosts import guests, qemu
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
+from lppack.store import lock_holder
 
 KERNEL = Kernel(
     release="6.1.0-0-test",
@@ -267,3 +270,23 @@ def test_faults_are_those_of_the_console(folder: Path) -> None:
     with host.console.open("a") as log:
         log.write("[    2.0] kernel BUG at mm/slub.c:1!\n")
     assert len(host.faults()) == 1
+
+
+def test_a_guest_in_use_names_the_process_that_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lppack.hosts.guest._TURN", 0.05)
+    lock = tmp_path / "lock"
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(HostError) as caught:
+            GuestHost("guest:held", tmp_path, lock=lock).read("/proc/version")
+    assert (caught.value.errno, caught.value.exit_code) == (errno.EBUSY, 8)
+    assert f"another command (pid {os.getpid()})" in caught.value.message
+    assert caught.value.hint == f"look at it, and wait for it or end it: ps -p {os.getpid()}"
+
+
+def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    assert lock_holder(tmp_path / "lock") is None
+    assert lock_holder(tmp_path / "absent") is None
