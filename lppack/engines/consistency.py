@@ -53,9 +53,8 @@ class Consistency:
     def convert(self, module: str, *, on: bool) -> None:
         self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
 
-    def reverse(self, module: str) -> None:
-        path = abi.engine_attribute(module, "enabled")
-        self.host.write(path, "0" if self.host.read(path).strip() == "1" else "1")
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        modules.enable(self.host, abi.engine_attribute(module, "enabled"), to)
 
     def unload(self, module: str) -> None:
         modules.remove(self.host, module)

@@ -30,8 +30,8 @@ class KernelEngines:
     def convert(self, module: str, *, on: bool) -> None:
         self._of(module).convert(module, on=on)
 
-    def reverse(self, module: str) -> None:
-        self._of(module).reverse(module)
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        self._of(module).reverse(module, to=to)
 
     def unload(self, module: str) -> None:
         self._of(module).unload(module)

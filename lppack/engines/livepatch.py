@@ -56,11 +56,10 @@ class Livepatch:
     def convert(self, module: str, *, on: bool) -> None:
         self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
 
-    def reverse(self, module: str) -> None:
-        path = abi.patch_attribute(module, "enabled")
-        # core.c: enabled_store() refuses the value that it has; reversing writes the other one.
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        # core.c: enabled_store() answers EINVAL to the value that it has (v6.1).
         try:
-            self.host.write(path, "0" if self.host.read(path).strip() == "1" else "1")
+            modules.enable(self.host, abi.patch_attribute(module, "enabled"), to)
         except HostError as error:
             # The kernel goes on with a write that was given up; on Debian 13's 6.12, with threads
             # that only spin, it takes more than a minute. The state tells what becomes of it.

@@ -97,6 +97,13 @@ def ours(host: Host) -> tuple[str, ...]:
     return tuple(name for name in names(host, abi.MODULES) if name.startswith("lppack_"))
 
 
+def enable(host: Host, path: str, to: bool | None) -> None:
+    """Write ``to`` to an attribute `enabled`; None: the value that it does not have."""
+    if to is None:
+        to = host.read(path).strip() != "1"
+    host.write(path, "1" if to else "0")
+
+
 def parameter(host: Host, module: str, name: str) -> str | None:
     return text(host, abi.parameter(module, name))
 

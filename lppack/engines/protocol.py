@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An engine is a mechanism: it does one step at a time and waits for nothing."""
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,11 @@ class PatchState:
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
 
 
+#: errno of reverse() towards where the patch goes already: enabled_store() of
+#: kernel/livepatch/core.c (v6.1); lpe_set_enabled() of kmod/engine/core.c.
+ALREADY = (errno.EINVAL, errno.EALREADY, errno.EINPROGRESS)
+
+
 class Engine(Protocol):
     """Raises HostError with the kernel's errno, and LostHost."""
 
@@ -47,8 +53,12 @@ class Engine(Protocol):
     def convert(self, module: str, *, on: bool) -> None:
         """EBUSY before the transition is complete, EAGAIN while conversions are under way."""
 
-    def reverse(self, module: str) -> None:
-        """Begins to unpatch; in the middle of a transition, turns it round."""
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        """Begin to unpatch; in the middle of a transition, reverse it.
+
+        ``to``: True towards patched, False towards unpatched; an error of ALREADY if it goes there
+        already, so that two callers cannot undo each other. None: away from where it goes now.
+        """
 
     def unload(self, module: str) -> None:
         """Raises HostError EBUSY while the kernel still holds the module."""

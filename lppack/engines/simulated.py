@@ -157,8 +157,11 @@ class Simulated:
         with _as_errno(abi.parameter(module, "convert")):
             self.kernel.convert(module, on=on)
 
-    def reverse(self, module: str) -> None:
-        with _as_errno(abi.patch_attribute(module, "enabled")):
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        path, patch = abi.patch_attribute(module, "enabled"), self.kernel.patch(module)
+        if to is not None and patch is not None and patch.known and patch.enabled is to:
+            raise HostError(path, errno.EINVAL)
+        with _as_errno(path):
             self.kernel.reverse(module)
 
     def unload(self, module: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lppack.abi import Phase
 from lppack.clock import Clock, Deadline, SystemClock
-from lppack.engines.protocol import Engine, PatchState
+from lppack.engines.protocol import ALREADY, Engine, PatchState
 from lppack.errors import (
     ApplyRefused,
     ApplyReversed,
@@ -184,6 +184,18 @@ def unload(control: Control, module: str) -> bool:
     return True
 
 
+def steer(control: Control, module: str, *, to: bool) -> None:
+    """Begin to unpatch, or reverse a transition, towards patched (``to``) or unpatched.
+
+    That another command has sent it there, or has unloaded it, is no error.
+    """
+    try:
+        control.engine.reverse(module, to=to)
+    except HostError as error:
+        if error.errno not in ALREADY and not error.absent:
+            raise
+
+
 def undo(control: Control, module: str) -> PatchState:
     """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
     limit = max(_UNDO, control.timeout)
@@ -192,7 +204,7 @@ def undo(control: Control, module: str) -> PatchState:
     if converts and not stop_conversion(control, module, limit):
         return state  # to unpatch now would wait in the kernel, with klp_mutex held
     if state.phase in (Phase.PATCHING, Phase.PATCHED):
-        control.engine.reverse(module)
+        steer(control, module, to=False)
     state, _ = settle(control, module, Phase.UNPATCHED, limit)
     if state.phase is Phase.UNPATCHED:
         unload(control, module)

@@ -13,6 +13,7 @@ from lppack.stages.apply import (
     gave_up,
     longest_stop,
     settle,
+    steer,
     stop_conversion,
     unload,
 )
@@ -71,13 +72,15 @@ def revert(control: Control, series: str) -> PatchReport:
 
 
 def unpatch(control: Control, state: PatchState) -> None:
-    """Until every thread runs the old code again; the module stays loaded.
+    """Wait until every thread runs the old code again; the module stays loaded.
 
-    Raises ApplyReversed (gave up, patched as before) and ApplyStuck.
+    ``state`` is where this command found the patch. If that was `patched`, a transition that does
+    not end is reversed, and conversion goes on; what was on its way out already stays on it.
+    Raise ApplyReversed (patched as before), ApplyStuck.
     """
-    module, series = state.module, str(state.info.get("series"))
-    go_on = control.command("revert", series)
-    if state.phase is Phase.PATCHED and state.info.get("transforms"):
+    module, found = state.module, state.phase
+    go_on = control.command("revert", str(state.info.get("series")))
+    if found is Phase.PATCHED and state.info.get("transforms"):
         if not stop_conversion(control, module, control.timeout):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
@@ -85,12 +88,12 @@ def unpatch(control: Control, state: PatchState) -> None:
                 hint=f"go on with: {go_on}",
             )
         control.say("reversed: no data is in the new form")
-    if state.phase in (Phase.PATCHING, Phase.PATCHED):
-        control.engine.reverse(module)
+    if found in (Phase.PATCHING, Phase.PATCHED):
+        steer(control, module, to=False)
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
         control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
-        if state.info.get("world") and state.phase is Phase.PATCHED:
+        if state.info.get("world") and found is Phase.PATCHED:
             if reached.problem:
                 raise ApplyStuck(
                     f"{module} is unpatched, and data is left in the new form: {reached.problem}",
@@ -98,26 +101,40 @@ def unpatch(control: Control, state: PatchState) -> None:
                 )
             control.say(f"transformed back: {longest_stop(reached)}")
         return
-    if gave_up(reached):
-        raise ApplyReversed(
-            f"{module} was not unpatched: {reached.problem}\ngiven up: it is patched as before",
-            hint=f"try again later: {go_on}",
-        )
     took = f"{round(seconds, 1):g} s"
     why = f"{module} was not unpatched everywhere after {took}: {describe_blockers(reached)}"
-    control.say(f"turning back: {why}")
-    try:
-        control.engine.reverse(module)
-    except HostError:
-        if control.engine.state(module).phase not in (Phase.UNPATCHED, Phase.ABSENT):
-            raise
-        control.say("reverted: the last thread left at that moment")
+    if gave_up(reached):
+        why = f"{module} was not unpatched: {reached.problem}"
+    if found is not Phase.PATCHED:
+        raise ApplyStuck(
+            f"{why}\nit was {found} before this command and is {reached.phase} now; it is not sent "
+            "back to patched",
+            hint=f"see what blocks it, and go on with: {go_on}",
+        )
+    if not gave_up(reached) and not _patch_again(control, module, why, go_on):
         return
-    reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
-    if reached.phase is not Phase.PATCHED:
-        raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
     if state.convert:
         control.engine.convert(module, on=True)
     raise ApplyReversed(
         f"{why}\ngiven up: {module} is patched as before", hint=f"try again later: {go_on}"
     )
+
+
+def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:
+    """Reverse an unpatch transition; False if it was complete at that moment. Raise ApplyStuck."""
+    control.say(f"turning back: {why}")
+    gone = (Phase.UNPATCHED, Phase.ABSENT)
+    try:
+        steer(control, module, to=True)
+    except HostError:
+        if control.engine.state(module).phase not in gone:
+            raise
+    reached = control.engine.state(module)
+    if reached.phase not in gone:
+        reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
+    if reached.phase in gone:
+        control.say("reverted: the last thread left at that moment")
+        return False
+    if reached.phase is not Phase.PATCHED:
+        raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
+    return True
