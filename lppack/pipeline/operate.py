@@ -11,7 +11,7 @@ from lppack.errors import EnvironmentMissing
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import Say
-from lppack.stages.apply import Control
+from lppack.stages.drive import Control
 from lppack.stages.status import PatchReport
 
 
@@ -107,7 +107,6 @@ def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
 
     with _control(on, timeout=60.0, say=lambda _line: None) as control:
         if series is not None:
-            module = find(control, series).module
-            every = status(control.engine, control.host.name)
-            return tuple(patch for patch in every if patch.module == module)
-        return status(control.engine, control.host.name)
+            find(control, series)  # refuses what is not there
+        every = status(control.engine, control.host.name)
+        return tuple(p for p in every if series in (None, p.series, p.module))

@@ -3,14 +3,15 @@
 
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
-from lppack.stages.apply import Control, enable_conversion
-from lppack.stages.revert import find
+from lppack.stages.drive import Control, enable_conversion
+from lppack.stages.leftovers import clear
+from lppack.stages.revert import find_with_leftovers
 from lppack.stages.status import PatchReport
 
 
 def convert(control: Control, series: str) -> PatchReport:
-    """Enables conversion of ``series``. Raises ApplyRefused, NotConverted."""
-    state = find(control, series)
+    """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
+    state, dead = find_with_leftovers(control, series)
     if state.info.get("world"):
         raise ApplyRefused(f"{series} has converted all data in the stop that patched")
     if not state.info.get("transforms"):
@@ -18,11 +19,14 @@ def convert(control: Control, series: str) -> PatchReport:
     if state.phase is not Phase.PATCHED:
         raise ApplyRefused(
             f"{state.module} is {state.phase}: data is converted once every thread has switched",
-            hint=f"wait, and see: {control.command('status', series)}",
+            hint=f"wait, and see: {control.command('status', series)}"
+            if state.phase is Phase.PATCHING
+            else f"complete that, then apply it again: {control.command('revert', series)}",
         )
     try:
         if not state.convert:
             enable_conversion(control, state.module, series)
+        clear(control, dead)
         return control.report(state.module)
     except KeyboardInterrupt:
         now = control.report(state.module)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
-from lppack.stages.apply import (
+from lppack.stages.drive import (
     Control,
     describe_blockers,
     gave_up,
@@ -17,11 +17,22 @@ from lppack.stages.apply import (
     stop_conversion,
     unload,
 )
+from lppack.stages.leftovers import clear, family, leftovers
 from lppack.stages.status import PatchReport, report
 
 
 def find(control: Control, series: str) -> PatchState:
-    """The live patch of ``series`` (or a module's name). Raises ApplyRefused if there is none."""
+    """Return the patch of ``series`` (or the module of that name). Raise ApplyRefused."""
+    return find_with_leftovers(control, series)[0]
+
+
+def find_with_leftovers(control: Control, series: str) -> tuple[PatchState, tuple[PatchState, ...]]:
+    """Return the newest live patch of ``series``, or the module of that name, and its leftovers.
+
+    Where all of the series is unpatched, it is the newest of that. Leftovers are other modules of
+    the series, or of what the patch replaces, that are unpatched and still loaded. Raise
+    ApplyRefused if there is no such patch, or if lppack did not make it.
+    """
     states = control.engine.patches()
     found = [s for s in states if series in (s.info.get("series"), s.module)]
     if not found:
@@ -33,21 +44,45 @@ def find(control: Control, series: str) -> PatchState:
             if close
             else f"there is: {', '.join(names) or 'none at all'}",
         )
-    newest = max(found, key=lambda state: int(state.info.get("version", 0)))
+    newest = max(found, key=_live_and_new)
     if not newest.info:
         raise ApplyRefused(
             f"{newest.module} was not made by lppack",
             hint="whoever loaded it knows how to take it back",
         )
-    return newest
+    dead = leftovers(states, family(newest))
+    return newest, tuple(state for state in dead if state.module != newest.module)
+
+
+def _live_and_new(state: PatchState) -> tuple[bool, int]:
+    return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
+
+
+def _to_revert(control: Control, series: str) -> tuple[PatchState, tuple[PatchState, ...]]:
+    """As find_with_leftovers(), but a live version and a leftover are not told apart by a series.
+
+    To unload a leftover, and to take the live fix back, are both asked for by this name.
+    """
+    state, dead = find_with_leftovers(control, series)
+    own = [other for other in dead if other.info.get("series") == series]
+    if own and series != state.module and state.phase is not Phase.UNPATCHED:
+        all_of_it = ", ".join(f"{each.module} is {each.phase}" for each in (*own, state))
+        raise ApplyRefused(
+            f"{series} is on {control.host.name} more than once: {all_of_it}",
+            hint=f"unload what is not in use: {control.command('revert', own[0].module)}; "
+            f"take the live patch back: {control.command('revert', state.module)}",
+        )
+    return state, dead
 
 
 def revert(control: Control, series: str) -> PatchReport:
-    """Takes the newest version of ``series`` back.
+    """Take the newest version of ``series`` back, or the module of that name.
 
-    Raises ApplyRefused (there is none), ApplyReversed (gave up, patched as before), ApplyStuck.
+    Raise ApplyRefused (there is none, or it is not clear which), ApplyReversed (gave up, patched
+    as before), ApplyStuck.
     """
-    state = find(control, series)
+    state, dead = _to_revert(control, series)
+    was_live = state.phase is not Phase.UNPATCHED
     try:
         unpatch(control, state)
         if not unload(control, state.module):
@@ -61,7 +96,9 @@ def revert(control: Control, series: str) -> PatchReport:
             f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
         ) from None
     control.say(f"unloaded: {state.module} is gone")
-    if state.info.get("replaces"):
+    if was_live or series != state.module:
+        clear(control, dead)
+    if was_live and state.info.get("replaces"):
         lost = [str(fix.get("cve") or fix.get("commit")) for fix in state.info.get("fixes", ())]
         control.say(
             "the original kernel runs, also without what this patch had replaced; no longer live: "
@@ -92,7 +129,8 @@ def unpatch(control: Control, state: PatchState) -> None:
         steer(control, module, to=False)
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
-        control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
+        if found is not Phase.UNPATCHED:
+            control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
         if state.info.get("world") and found is Phase.PATCHED:
             if reached.problem:
                 raise ApplyStuck(

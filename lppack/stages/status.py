@@ -47,7 +47,8 @@ def report(
     info = state.info
     conversion = "none"
     if info.get("transforms"):
-        conversion = "on" if state.convert else "off"
+        # The parameter of a module that was replaced stays as it was.
+        conversion = "on" if state.convert and state.phase is not Phase.UNPATCHED else "off"
     elif info.get("world"):
         conversion = "done" if state.phase is Phase.PATCHED else "off"
     return PatchReport(

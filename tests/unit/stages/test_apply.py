@@ -97,10 +97,6 @@ REFUSALS: dict[str, tuple[Callable[[FakeKernel], None], str]] = {
     "another build of the release": (lambda k: setattr(k, "version", "#1 other"), "#1 other"),
     "ftrace is off": (lambda k: setattr(k, "ftrace", "0"), "ftrace_enabled is 0"),
     "already there": (lambda k: k.patches.update({MODULE: patched()}), "already: patched"),
-    "already there, unpatched": (
-        lambda k: k.patches.update({MODULE: Patch(info=info(), known=False, enabled=False)}),
-        "already: unpatched",
-    ),
     "in transition itself": (
         lambda k: _transition(k, MODULE, Patch(info=info())),
         f"{MODULE} is patching",
