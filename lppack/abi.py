@@ -7,6 +7,9 @@ from enum import StrEnum
 LIVEPATCH = "/sys/kernel/livepatch"
 # include/linux/moduleparam.h: parameters of a loaded module (v6.1).
 MODULES = "/sys/module"
+# kernel/module/procfs.c: the list of modules; add_unformed_module() (kernel/module/main.c) puts the
+# newest first (v6.1).
+MODULE_LIST = "/proc/modules"
 # kernel/sysctl.c: ftrace_enabled (v6.1); klp needs it on: livepatch.rst section 7.
 FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
 OSRELEASE = "/proc/sys/kernel/osrelease"

@@ -129,6 +129,10 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append("  inlining unchecked: callers may hold copies of the old code")
     if patch.waiting:
         lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
+    lines += [
+        f"  {function} of {object_} runs in {module}, which was loaded later"
+        for object_, function, module in patch.overridden
+    ]
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
         lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")

@@ -74,6 +74,9 @@ class Consistency:
         """Nothing can be forced here; what was forced upstream, that engine tells."""
         return False
 
+    def load_order(self) -> tuple[str, ...]:
+        return modules.load_order(self.host)
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return frozenset((object_, function) for object_, function, _ in self._functions(module))
 

@@ -46,5 +46,8 @@ class KernelEngines:
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return self._of(module).replaced(module)
 
+    def load_order(self) -> tuple[str, ...]:
+        return self.livepatch.load_order()
+
     def _of(self, module: str) -> Engine:
         return self.consistency if self.consistency.owns(module) else self.livepatch

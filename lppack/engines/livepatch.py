@@ -115,6 +115,9 @@ class Livepatch:
     def forced(self) -> bool | None:
         return modules.was_forced(self.host)
 
+    def load_order(self) -> tuple[str, ...]:
+        return modules.load_order(self.host)
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         # kernel/livepatch/core.c: klp_init_func(): "function,sympos" below each object (v6.1).
         base = f"{abi.LIVEPATCH}/{module}"

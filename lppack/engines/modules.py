@@ -92,6 +92,12 @@ def was_forced(host: Host) -> bool | None:
     return abi.FORCED in log.out if log.rc == 0 else None
 
 
+def load_order(host: Host) -> tuple[str, ...]:
+    """Return the loaded modules, the oldest first."""
+    lines = (text(host, abi.MODULE_LIST) or "").splitlines()
+    return tuple(line.split(" ")[0] for line in reversed(lines))
+
+
 def ours(host: Host) -> tuple[str, ...]:
     """Modules that may be patches made by lppack."""
     return tuple(name for name in names(host, abi.MODULES) if name.startswith("lppack_"))

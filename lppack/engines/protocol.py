@@ -73,3 +73,6 @@ class Engine(Protocol):
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""
+
+    def load_order(self) -> tuple[str, ...]:
+        """Return all loaded modules, the oldest first. Live patches begin when they are loaded."""

@@ -180,6 +180,9 @@ class Simulated:
             return frozenset()
         return frozenset((object_, function) for object_, function in patch.functions)
 
+    def load_order(self) -> tuple[str, ...]:
+        return tuple(patch.module for patch in self.kernel.patches)
+
 
 @contextlib.contextmanager
 def _as_errno(path: str) -> Iterator[None]:

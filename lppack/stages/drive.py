@@ -10,6 +10,7 @@ from lppack.engines.protocol import ALREADY, Engine, PatchState
 from lppack.errors import HostError, NotConverted
 from lppack.hosts.protocol import Host
 from lppack.proc import Say
+from lppack.stages.owners import overridden
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report
 
@@ -35,8 +36,10 @@ class Control:
     say: Say = silent
 
     def report(self, module: str) -> PatchReport:
+        """Report one patch, compared with all others of the host."""
         state = self.engine.state(module)
-        return report(state, engine=self.engine.name, host=self.host.name)
+        taken = overridden(self.engine, self.engine.patches()).get(module, {})
+        return report(state, engine=self.engine.name, host=self.host.name, taken=taken)
 
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""

@@ -33,4 +33,8 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "forced": patch.forced,
         "inlining": patch.inlining,
         "fixes": list(patch.fixes),
+        "overridden": [
+            {"object": object_, "function": function, "by": module}
+            for object_, function, module in patch.overridden
+        ],
     }

@@ -18,6 +18,7 @@ from lppack.stages.drive import (
     unload,
 )
 from lppack.stages.leftovers import clear, family, leftovers
+from lppack.stages.owners import sharing
 from lppack.stages.status import PatchReport, report
 
 
@@ -83,6 +84,7 @@ def revert(control: Control, series: str) -> PatchReport:
     """
     state, dead = _to_revert(control, series)
     was_live = state.phase is not Phase.UNPATCHED
+    shared = sharing(control.engine, control.engine.patches(), state.module) if was_live else {}
     try:
         unpatch(control, state)
         if not unload(control, state.module):
@@ -98,6 +100,8 @@ def revert(control: Control, series: str) -> PatchReport:
     control.say(f"unloaded: {state.module} is gone")
     if was_live or series != state.module:
         clear(control, dead)
+    for (object_, function), module in shared.items():
+        control.say(f"not the original: {function} of {object_} still runs in {module}")
     if was_live and state.info.get("replaces"):
         lost = [str(fix.get("cve") or fix.get("commit")) for fix in state.info.get("fixes", ())]
         control.say(

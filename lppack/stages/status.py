@@ -2,11 +2,13 @@
 """status: where things stand on a host, told by its kernel alone."""
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
 from lppack.model import InliningCheck
+from lppack.stages.owners import Overridden, overridden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +31,35 @@ class PatchReport:
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
+    overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
 
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     """Every live patch of the host, strangers' too."""
     states = engine.patches()
     forced = engine.forced() if states else False
+    taken = overridden(engine, states)
     return tuple(
-        replace(report(state, engine=engine.name, host=host), forced=forced) for state in states
+        replace(
+            report(state, engine=engine.name, host=host, taken=taken.get(state.module, {})),
+            forced=forced,
+        )
+        for state in states
     )
 
 
 def report(
-    state: PatchState, *, engine: str, host: str, seconds: float | None = None
+    state: PatchState,
+    *,
+    engine: str,
+    host: str,
+    seconds: float | None = None,
+    taken: Overridden = MappingProxyType({}),
 ) -> PatchReport:
-    """What the kernel showed, in the words of the interface."""
+    """Return what the kernel shows, in the terms of the interface.
+
+    ``taken``: the functions of this patch that threads run in another one.
+    """
     info = state.info
     conversion = "none"
     if info.get("transforms"):
@@ -62,11 +78,12 @@ def report(
         conversion=conversion,
         converted=state.converted,
         blockers=state.blockers,
-        fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
+        fixes=tuple(_fix(fix, state, conversion, taken) for fix in info.get("fixes", ())),
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
         longest_stop_ms=state.longest_stop_ms,
         seconds=seconds,
+        overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )
 
 
@@ -75,9 +92,25 @@ def _inlining(info: dict[str, Any]) -> str | None:
     return said if said in list(InliningCheck) else None
 
 
-def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:
+def _fix(
+    fix: dict[str, Any], state: PatchState, conversion: str, taken: Overridden
+) -> dict[str, Any]:
     functions = fix.get("functions", [])
     waits = state.waiting.intersection(functions) if functions else state.waiting
     effective = fix.get("effective") == "patched" or conversion in ("on", "done")
-    live = state.phase is Phase.PATCHED and effective and not waits
+    lost = any(
+        not _has(above, fix)
+        for (_, name), above in taken.items()
+        if name in functions or not functions
+    )
+    live = state.phase is Phase.PATCHED and effective and not waits and not lost
     return {"cve": fix.get("cve"), "functions": functions, "live": live}
+
+
+def _has(above: PatchState, fix: dict[str, Any]) -> bool:
+    """True if a version that takes over holds the same fix, in whichever of both a thread runs."""
+    return fix.get("effective") == "patched" and any(
+        fix.get(key) is not None and fix.get(key) == other.get(key)
+        for other in above.info.get("fixes", ())
+        for key in ("cve", "commit")
+    )

@@ -259,6 +259,8 @@ class FakeHost:
             abi.FTRACE_ENABLED: f"{k.ftrace}\n",
         }
         found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
+        loaded = (*k.patches, *k.other_modules)  # the newest patch is the last of the dict
+        found[abi.MODULE_LIST] = "".join(f"{m} 1 0 - Live 0x0\n" for m in reversed(loaded))
         if k.engine_api is not None:
             found[f"{abi.MODULES}/{abi.ENGINE}/initstate"] = "live\n"
             found[abi.parameter(abi.ENGINE, "api")] = f"{k.engine_api}\n"

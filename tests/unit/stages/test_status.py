@@ -152,6 +152,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "fixes",
         "forced",
         "inlining",
+        "overridden",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
