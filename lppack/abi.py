@@ -103,6 +103,8 @@ R_X86_64_64 = 1
 CLEARS_RELOCATIONS = "clear_relocate_add"
 # kernel/module/main.c: what load_module() takes for itself, and makes no section of the module of.
 MODULE_STRUCT = ".gnu.linkonce.this_module"
+# include/linux/module.h: struct module begins with state (4 bytes, aligned) and list, then name.
+MODULE_STRUCT_NAME = 24
 # include/linux/module.h: struct modversion_info, 8 bytes and MODULE_NAME_LEN (v6.1).
 MODVERSION_SIZE = 64
 # include/linux/module_signature.h: MODULE_SIG_STRING (v6.1).

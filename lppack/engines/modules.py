@@ -3,6 +3,7 @@
 
 import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -14,25 +15,38 @@ LIMIT = 30.0  # seconds for one command on the host
 # The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
 _INSERT = 600.0
 _DROP = "/run/lppack/load"
+_EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
 
 
 def insert(host: Host, module: str, ko: Path) -> None:
-    """insmod. Raises ApplyRefused with what the kernel said, unless the module is there after all;
-    ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun."""
+    """Load a module. Raise ApplyRefused with what the kernel said, unless the module is there after
+    all; ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun, or if it
+    succeeded and there is no module of that name."""
     path = f"{_DROP}/{module}.ko"
     host.put(ko, path, mode=0o600)
     try:
         done = host.run(["insmod", path], limit=_INSERT)
     finally:
         host.run(["rm", "-f", path], limit=LIMIT)
-    if done.rc == 0 or is_loaded(host, module):
+    said = (done.err or done.out).strip().splitlines()
+    if done.rc != 0 and _EXISTS in "".join(said[-1:]):
+        raise ApplyRefused(
+            f"{module} was loaded on {host.name} by another command at this moment",
+            hint=f"see what becomes of it: lppack status --on {host.name}",
+        )
+    if is_loaded(host, module):
         return
+    if done.rc == 0:
+        raise ApplyStuck(
+            f"insmod of {module} succeeded, and {host.name} has no module of that name: the file "
+            "holds another module, or another command has unloaded it",
+            hint=f"see what is live: lppack status --on {host.name}",
+        )
     if done.rc == TIMED_OUT:
         raise ApplyStuck(
             f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
-            hint="see what becomes of it: lppack status",
+            hint=f"see what becomes of it: lppack status --on {host.name}",
         )
-    said = (done.err or done.out).strip().splitlines()
     log = _log(host, module)
     raise ApplyRefused(
         f"the kernel refused {module}: {said[-1] if said else f'insmod ended with {done.rc}'}",

@@ -71,11 +71,14 @@ def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Co
 def apply_bundle(
     path: Path, on: str, *, convert: bool, timeout: float, dry_run: bool, say: Say
 ) -> PatchReport | None:
-    """apply; None for a dry run, after all that can be refused early was looked at."""
+    """Apply a bundle; None for a dry run, after everything that can be refused was checked."""
+    from lppack.stages import bundle as bundles
+    from lppack.stages.agreement import verify
     from lppack.stages.apply import apply, refuse_early
-    from lppack.stages.bundle import extract, read
 
-    bundle = read(path)
+    files = bundles.contents(path)  # once: what was checked is what is loaded
+    bundle = bundles.parse(path, files)
+    verify(bundle, files)
     with (
         tempfile.TemporaryDirectory(prefix="lppack-") as folder,
         _control(on, bundle, timeout=timeout, say=say) as control,
@@ -83,7 +86,7 @@ def apply_bundle(
         if dry_run:
             refuse_early(control, bundle)
             return None
-        extract(path, Path(folder))
+        bundles.write_files(files, Path(folder))
         return apply(control, bundle, Path(folder) / f"{bundle.module}.ko", convert=convert)
 
 

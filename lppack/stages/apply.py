@@ -100,7 +100,7 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         control.engine.load(bundle.module, ko)
         state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
         if state.phase is not Phase.PATCHED:
-            raise _timed_out(control, bundle, state, seconds)
+            raise _timed_out(control, bundle, state, seconds, replaced)
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
         if bundle.world:
             control.say(f"transformed: {state.converted} instances, {longest_stop(state)}")
@@ -126,12 +126,16 @@ def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, 
 
 
 def _timed_out(
-    control: Control, bundle: Bundle, state: PatchState, seconds: float
+    control: Control,
+    bundle: Bundle,
+    state: PatchState,
+    seconds: float,
+    replaced: tuple[str, ...],
 ) -> ApplyReversed | ApplyStuck:
     how = "given up" if gave_up(state) else "not patched everywhere"
     why = f"{bundle.module} was {how} after {round(seconds, 1):g} s: {describe_blockers(state)}"
     if state.phase is Phase.ABSENT:
-        return ApplyReversed(f"{bundle.module} is gone: someone else unloaded it", hint=None)
+        return _unloaded_by_another(control, bundle, replaced)
     blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)
     control.say(f"reversing: {why}")
     if undo(control, bundle.module).phase is Phase.ABSENT:
@@ -146,6 +150,23 @@ def _timed_out(
         f"{why}\nthe reversal did not end either: {bundle.module} is on {control.host.name}",
         hint=f"go on with: {control.command('revert', bundle.series)}",
         report=as_json(blocked),
+    )
+
+
+def _unloaded_by_another(
+    control: Control, bundle: Bundle, replaced: tuple[str, ...]
+) -> ApplyReversed | ApplyStuck:
+    """The module was there, and is gone, and this command did not unload it."""
+    lost = [m for m in replaced if control.engine.state(m).phase is not Phase.PATCHED]
+    why = f"{bundle.module} is gone: another command has reverted and unloaded it"
+    if lost:
+        return ApplyStuck(
+            f"{why}; {', '.join(lost)}, which it had replaced, is not live any more either",
+            hint=f"see what is live: lppack status --on {control.host.name}",
+        )
+    return ApplyReversed(
+        f"{why}; nothing of it is left on {control.host.name}",
+        hint=f"see what is live: lppack status --on {control.host.name}",
     )
 
 

@@ -8,7 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -203,10 +203,14 @@ def _schema() -> dict[str, Any]:
 
 
 def read(path: Path) -> Bundle:
-    """The bundle at ``path``. Raises BadBundle."""
+    """Read the bundle at ``path``. Raise BadBundle."""
+    return parse(path, contents(path))
+
+
+def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
+    """Read a bundle from what contents() returned for ``path``. Raise BadBundle."""
     from jsonschema import Draft202012Validator
 
-    files = contents(path)
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance: dict[str, str] = json.loads(files["provenance.json"])
@@ -250,7 +254,7 @@ def read(path: Path) -> Bundle:
         raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
 
 
-def _engine(files: dict[str, bytes], engine: str) -> str | None:
+def _engine(files: Mapping[str, bytes], engine: str) -> str | None:
     """The sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
     if engine != EngineName.CONSISTENCY:
         return None
@@ -258,8 +262,13 @@ def _engine(files: dict[str, bytes], engine: str) -> str | None:
 
 
 def extract(path: Path, folder: Path) -> None:
-    """Writes the files of the bundle below ``folder``."""
-    for name, data in contents(path).items():
+    """Write the files of the bundle below ``folder``."""
+    write_files(contents(path), folder)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write what contents() returned below ``folder``."""
+    for name, data in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Commands as they are typed: every --help, the README, and Ctrl-C on the way."""
 
+import hashlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,20 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     def phase() -> str | None:
         patches = lppack("status", *on, "--format", "json", env=env).json["patches"]
         return patches[0]["phase"] if patches else None
+
+    # The sums are right, the module is another one: apply asks, as inspect does.
+    forged = tmp_path / "forged.lpp"
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["lppack_conn_limit_1.ko"] = files["test/targets/conn.ko"]
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {n}\n" for n, data in files.items()]
+    files["SHA256SUMS"] = "".join(line for line in lines if "SHA256SUMS" not in line).encode()
+    with zipfile.ZipFile(forged, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    refused = run("apply", forged, code=9)["error"]["message"]
+    assert "the module calls itself conn, the plan lppack_conn_limit_1" in refused
+    assert phase() is None
 
     assert run("apply", bundle, "--dry-run")["patches"] == []
     assert phase() is None, "a dry run loads nothing"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,6 +14,7 @@ from lppack.errors import (
     LppackError,
     NotConverted,
 )
+from lppack.hosts.protocol import Ran
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
@@ -158,6 +159,45 @@ def test_the_kernel_refuses_the_module(kernel: FakeKernel, host: FakeHost) -> No
 def test_insmod_that_was_cut_off_after_loading(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.insmod_says = 124
     assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+
+
+class Swapped(FakeHost):
+    """The file holds another module than the one whose name it has."""
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        if argv[0] == "insmod":
+            self.kernel.insmod("lppack_slabinfo_1", Patch(info=info("slabinfo", 1)))
+            return Ran(rc=0, out="", err="")
+        return super().run(argv, limit=limit)
+
+
+def test_a_module_that_never_came_is_not_called_put_back(kernel: FakeKernel) -> None:
+    host = Swapped(kernel)
+    with pytest.raises(ApplyStuck, match="the file holds another module") as caught:
+        apply(control(host), bundle(), KO)
+    assert caught.value.exit_code == 8
+    assert caught.value.hint == "see what is live: lppack status --on fake"
+    assert set(kernel.patches) == {"lppack_slabinfo_1"}
+
+
+def test_the_module_that_another_command_loaded_is_not_taken_for_ones_own(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    def say(line: str) -> None:
+        if line.startswith("patch: loading"):
+            kernel.insmod(MODULE, Patch(info=info()))
+
+    with pytest.raises(ApplyRefused, match="by another command at this moment"):
+        apply(control(host, say), bundle(), KO)
+    assert kernel.log == [f"insmod {MODULE}", f"insmod {MODULE}"]
+    assert kernel.patches[MODULE].enabled, "nor is it reversed"
+
+
+def test_a_module_that_another_command_reverts_is_told(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.blocked[True] = (SLEEPER,)
+    kernel.clock.on_sleep = lambda: kernel.patches.clear()
+    with pytest.raises(ApplyReversed, match="another command has reverted and unloaded it"):
+        apply(control(host), bundle(), KO)
 
 
 # -- timed out

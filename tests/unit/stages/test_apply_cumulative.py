@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused, ApplyReversed, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.stages.apply import apply
 from lppack.stages.revert import revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
@@ -65,6 +65,15 @@ def test_ctrl_c_before_leaves_version_1(kernel: FakeKernel, host: FakeHost) -> N
     with pytest.raises(Interrupted, match="as it was before"):
         apply(control(host), CUMULATIVE, KO)
     assert kernel.patches[BEFORE].known
+
+
+def test_another_command_that_took_all_of_it_away_is_not_called_put_back(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.blocked = {True: (Thread(1, 1, "busy"),)}
+    kernel.clock.on_sleep = lambda: kernel.patches.clear()
+    with pytest.raises(ApplyStuck, match=f"{BEFORE}, which it had replaced, is not live"):
+        apply(control(host), CUMULATIVE, KO)
 
 
 def test_revert_says_what_is_lost(kernel: FakeKernel, host: FakeHost) -> None:
