@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Verbs of those who run kernels: apply, convert, revert, status."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ from lppack import pipeline
 from lppack.cli.options import ON, SIMULATED, TIMEOUT
 from lppack.cli.output import FORMAT, progress, result
 from lppack.consistency import ModeName, mode_named
+from lppack.errors import Interrupted
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
@@ -36,11 +39,12 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
     Example:
       lppack apply proc-cmdline-1_*.lpp --on guest:demo
     """
-    with progress(f"applying {bundle}") as tell:
-        report = pipeline.apply_bundle(
-            bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=tell
-        )
-    _show((report,) if report else (), format_, empty=f"{bundle} would be applied to {on}")
+    with _acting(on):
+        with progress(f"applying {bundle}") as tell:
+            report = pipeline.apply_bundle(
+                bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=tell
+            )
+        _show((report,) if report else (), format_, empty=f"{bundle} would be applied to {on}")
 
 
 @click.command()
@@ -55,9 +59,10 @@ def convert(series: str, on: str, format_: str) -> None:
     Example:
       lppack convert conn-limit --on guest:demo
     """
-    with progress(f"converting {series}") as tell:
-        report = pipeline.convert_series(series, on, say=tell)
-    _show((report,), format_, empty="")
+    with _acting(on):
+        with progress(f"converting {series}") as tell:
+            report = pipeline.convert_series(series, on, say=tell)
+        _show((report,), format_, empty="")
 
 
 @click.command()
@@ -73,9 +78,10 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
     Example:
       lppack revert conn-limit --on guest:demo
     """
-    with progress(f"reverting {series}") as tell:
-        report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
-    _show((report,), format_, empty="")
+    with _acting(on):
+        with progress(f"reverting {series}") as tell:
+            report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
+        _show((report,), format_, empty="")
 
 
 @click.command()
@@ -91,6 +97,18 @@ def status(series: str | None, on: str, format_: str) -> None:
       lppack status --on guest:demo
     """
     _show(pipeline.status_of(series, on), format_, empty=f"no live patch is on {on}")
+
+
+@contextlib.contextmanager
+def _acting(on: str) -> Iterator[None]:
+    """Name the way to the truth where an interrupt comes before or after the work on the host."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted: where the host stands was not asked any more; "
+            f"see: lppack status --on {on}"
+        ) from None
 
 
 def _show(patches: tuple[PatchReport, ...], format_: str, *, empty: str) -> None:

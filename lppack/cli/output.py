@@ -2,10 +2,13 @@
 """How commands speak: results on stdout, progress and errors on stderr."""
 
 import contextlib
+import io
 import json
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
@@ -25,9 +28,66 @@ def result(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+#: Seconds for which a line of progress waits for a reader that is stopped (Ctrl-S, a full pipe).
+_PATIENCE = 1.0
+
+
+class _Lossy(io.TextIOBase):
+    """stderr, for lines that nothing may depend on: what cannot be written is dropped.
+
+    A reader that has gone (`2>&1 | head -1`), a terminal that was closed, a full disk: they must
+    not end a command between two steps on a kernel. One that is stopped must not stop it for long.
+    """
+
+    def __init__(self, patience: float | None = None) -> None:
+        self._patience = patience  # None: as long as it takes
+
+    def write(self, text: str) -> int:
+        with _silent_if_gone():
+            if self._patience is None or _writable(self._patience):
+                sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _silent_if_gone():
+            if self._patience is None or _writable(self._patience):
+                sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stderr.encoding if sys.stderr is not None else "utf-8"
+
+
+@contextlib.contextmanager
+def _silent_if_gone() -> Iterator[None]:
+    """Drop what cannot be written to stderr, and from then on everything."""
+    try:
+        yield
+    except (OSError, ValueError, AttributeError):  # gone; closed; never there (2>&-)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            gone = sys.stderr.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), gone)
+
+
+def _writable(patience: float) -> bool:
+    waits = select.poll()
+    waits.register(sys.stderr.fileno(), select.POLLOUT)
+    return bool(waits.poll(patience * 1000))
+
+
+def _lossy(patience: float | None = None) -> IO[str]:
+    return cast("IO[str]", _Lossy(patience))
+
+
 def note(line: str) -> None:
-    """A line of progress."""
-    click.echo(line, err=True)
+    """Print a line on stderr; dropped if nobody can read it."""
+    click.echo(line, file=_lossy())
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -65,22 +125,26 @@ def show_error(error: LppackError, *, as_json: bool) -> None:
         return
     if isinstance(error, ManifestError):
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            note(str(problem))
         return
-    click.echo(f"lppack: {error.message}", err=True)
+    note(f"lppack: {error.message}")
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        note(f"  hint: {error.hint}")
 
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function that tells a step: a moving line on a terminal, plain lines otherwise."""
-    if not sys.stderr.isatty():
-        yield note
+    """Yield a function that prints a step: a moving line on a terminal, plain lines otherwise.
+
+    Printing never fails, and takes a second at most.
+    """
+    stream = _lossy(_PATIENCE)
+    if not stream.isatty():
+        yield lambda line: click.echo(line, file=stream)
         return
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=stream, highlight=False)
     with console.status(title) as status:
 
         def tell(line: str) -> None:
@@ -93,13 +157,13 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 @contextlib.contextmanager
 def build_log(title: str) -> Iterator[Callable[[str], None]]:
     """Gives a function for the lines of a build: the newest one on a terminal, all otherwise."""
-    if not sys.stderr.isatty():
+    if not _lossy().isatty():
         yield lambda line: note(f"  | {line}")
         return
     from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True, highlight=False).status(title) as status:
+    with Console(file=_lossy(), highlight=False).status(title) as status:
         yield lambda line: status.update(f"{escape(title)} {escape(line[:100])}")
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What both engines of a kernel do alike: put modules in, take them out, read what they tell."""
 
+import contextlib
 import errno
 import json
 import os
@@ -9,12 +10,13 @@ from pathlib import Path
 
 from lppack import abi
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
-from lppack.hosts.protocol import TIMED_OUT, Host
+from lppack.hosts.protocol import TIMED_OUT, Host, Ran
 
 LIMIT = 30.0  # seconds for one command on the host
 # The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
 _INSERT = 600.0
 _DROP = "/run/lppack/load"
+_NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as a shell has it
 _EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
 
 
@@ -23,11 +25,18 @@ def insert(host: Host, module: str, ko: Path) -> None:
     all; ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun, or if it
     succeeded and there is no module of that name."""
     path = f"{_DROP}/{module}.ko"
-    host.put(ko, path, mode=0o600)
     try:
-        done = host.run(["insmod", path], limit=_INSERT)
+        host.put(ko, path, mode=0o600)
+    except HostError as error:
+        raise ApplyRefused(
+            f"{host.name} cannot take the module file, and nothing was loaded: {error.message}",
+            hint=f"look at the file system of {_DROP} there: df {_DROP}; mount",
+        ) from None
+    try:
+        done = _insmod(host, path)
     finally:
-        host.run(["rm", "-f", path], limit=LIMIT)
+        with contextlib.suppress(HostError):  # what is left there is overwritten the next time
+            host.run(["rm", "-f", path], limit=LIMIT)
     said = (done.err or done.out).strip().splitlines()
     if done.rc != 0 and _EXISTS in "".join(said[-1:]):
         raise ApplyRefused(
@@ -54,6 +63,22 @@ def insert(host: Host, module: str, ko: Path) -> None:
         if log
         else "see the kernel's log: dmesg",
     )
+
+
+def _insmod(host: Host, path: str) -> Ran:
+    """Raise ApplyRefused if there is no insmod on the host: nothing was loaded then."""
+    try:
+        done = host.run(["insmod", path], limit=_INSERT)
+    except HostError as error:
+        if not error.absent and error.errno != errno.EACCES:
+            raise
+        done = Ran(rc=_NO_PROGRAM, out="", err=error.message)
+    if done.rc in (_NO_PROGRAM, _NOT_EXECUTABLE):
+        raise ApplyRefused(
+            f"insmod cannot be run on {host.name}, and nothing was loaded: {done.err.strip()}",
+            hint="install kmod there",
+        )
+    return done
 
 
 def _log(host: Host, module: str) -> list[str]:

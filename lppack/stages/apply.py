@@ -92,8 +92,11 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
     Raise ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
     ApplyStuck (could not be put back in time), NotConverted, Interrupted.
     """
-    states = refuse_early(control, bundle)
-    _clear(control, bundle, states)
+    try:
+        states = refuse_early(control, bundle)
+        _clear(control, bundle, states)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: nothing was loaded on {control.host.name}") from None
     replaced = _to_be_replaced(states, bundle)
     try:
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
@@ -114,6 +117,8 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         return control.report(bundle.module)
     except KeyboardInterrupt:
         raise _interrupted(control, bundle, replaced) from None
+    except HostError as error:
+        raise _broken_off(control, bundle, error) from error
 
 
 def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, ...]:
@@ -167,6 +172,31 @@ def _unloaded_by_another(
     return ApplyReversed(
         f"{why}; nothing of it is left on {control.host.name}",
         hint=f"see what is live: lppack status --on {control.host.name}",
+    )
+
+
+def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReversed | ApplyStuck:
+    """The host did not do, or did not answer, what must be done: an open transition is reversed."""
+    go_on = control.command("revert", bundle.module)
+    try:
+        state = control.engine.state(bundle.module)
+        if state.phase is not Phase.PATCHED:
+            control.say(f"reversing: {error.message}")
+            state = undo(control, bundle.module)
+    except HostError as second:
+        return ApplyStuck(
+            f"{error.message}\nthe reversal failed as well: {second.message}",
+            hint=f"see: lppack status --on {control.host.name}; go on with: {go_on}",
+        )
+    if state.phase is Phase.ABSENT:
+        return ApplyReversed(
+            f"{error.message}\nreversed: {control.host.name} is as it was before", hint=error.hint
+        )
+    return ApplyStuck(
+        f"{error.message}\n{bundle.module} is {state.phase} on {control.host.name}",
+        hint=f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
+        if state.phase is Phase.PATCHED
+        else f"go on with: {go_on}",
     )
 
 

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Output that nobody reads any more, and a terminal that is closed: no command stops half-way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import heed_ctrl_c
+from tests.unit.cli.test_main import shell
+from tests.unit.stages.test_bundle import made
+
+ON = "--engine simulated"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return made(tmp_path / "in", tmp_path)
+
+
+def status() -> str:
+    return shell(f"$LPPACK status {ON}").stdout.splitlines()[0]
+
+
+#: What becomes of stderr, and then the exit code of apply.
+LOST = {
+    "a reader of both that has gone": ("2>&1 | true", 141),
+    "a reader of stderr alone": ("2> >(true)", 0),
+    "a full disk": ("2> /dev/full", 0),
+    "no stderr at all": ("2>&-", 0),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_apply_and_revert_go_on_to_their_end(bundle: Path, case: str) -> None:
+    where, code = LOST[case]
+    # So that the reader has gone when the first line comes.
+    ran = shell(f"(sleep 0.5; exec $LPPACK apply {bundle} {ON}) {where}")
+    assert ran.returncode == code, ran.stderr
+    assert status() == "conn-limit 2 on simulated: patched"
+    ran = shell(f"(sleep 0.5; exec $LPPACK revert conn-limit {ON}) {where}")
+    assert ran.returncode == code, ran.stderr
+    assert status() == "no live patch is on simulated"
+
+
+@pytest.mark.parametrize("where", ["2> /dev/full", "2>&-"])
+def test_the_exit_code_of_an_error_that_cannot_be_printed_is_its_own(
+    bundle: Path, where: str
+) -> None:
+    assert shell(f"$LPPACK revert conn-limit {ON} {where}").returncode == 6
+
+
+def test_a_reader_that_is_stopped_holds_nothing_up(bundle: Path) -> None:
+    """The pipe is full from the start, and nobody takes anything out of it."""
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(into, bytes(4096))
+    os.set_blocking(into, True)
+    words = [sys.executable, "-m", "lppack", "apply", str(bundle), *ON.split()]
+    ran = subprocess.run(words, stdout=subprocess.PIPE, stderr=into, timeout=30, check=False)
+    os.close(out)
+    os.close(into)
+    assert ran.returncode == 0
+    assert status() == "conn-limit 2 on simulated: patched"
+
+
+#: apply in the middle, in a kernel that takes a second to be put back.
+HALF_WAY = """
+import signal, sys, time
+from pathlib import Path
+from lppack import pipeline
+from lppack.cli.main import main
+from lppack.errors import Interrupted
+
+def apply_bundle(path, on, *, convert, timeout, dry_run, say):
+    say("patch: loading")
+    try:
+        Path(sys.argv[2] + ".begun").touch()
+        time.sleep(3.0)
+    except KeyboardInterrupt:
+        say("interrupted: reversing")
+        time.sleep(1.0)
+        Path(sys.argv[2] + ".reversed").touch()
+        raise Interrupted("interrupted: reversed") from None
+    Path(sys.argv[2] + ".done").touch()
+
+pipeline.apply_bundle = apply_bundle
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def half_way(bundle: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[str]"]:
+    prepare = getattr(request, "param", heed_ctrl_c)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HALF_WAY, "apply", str(bundle)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=prepare,
+    )
+    end = time.monotonic() + 20
+    while not Path(f"{bundle}.begun").exists():
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.02)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [signal.SIGHUP],
+        [signal.SIGHUP, signal.SIGHUP],
+        [signal.SIGHUP, signal.SIGTERM],
+        [signal.SIGTERM, signal.SIGHUP],
+    ],
+)
+def test_a_terminal_that_is_closed_reverses_and_does_not_stop_that(
+    half_way: "subprocess.Popen[str]", bundle: Path, numbers: list[signal.Signals]
+) -> None:
+    for number in numbers:
+        half_way.send_signal(number)
+        time.sleep(0.3)
+    _, err = half_way.communicate(timeout=20)
+    assert half_way.returncode == 130, err
+    assert Path(f"{bundle}.reversed").exists()
+
+
+def test_a_second_ctrl_c_does(half_way: "subprocess.Popen[str]", bundle: Path) -> None:
+    for _ in range(2):
+        half_way.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    _, err = half_way.communicate(timeout=20)
+    assert half_way.returncode == 130
+    assert "see: lppack status --on local" in err
+    assert not Path(f"{bundle}.reversed").exists()
+
+
+def _nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("half_way", [_nohup], indirect=True)
+def test_nohup_is_heeded(half_way: "subprocess.Popen[str]", bundle: Path) -> None:
+    half_way.send_signal(signal.SIGHUP)
+    _, err = half_way.communicate(timeout=20)
+    assert half_way.returncode == 0, err
+    assert Path(f"{bundle}.done").exists()
