@@ -84,17 +84,22 @@ def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
     outside, and force sets no taint; the log is the only witness, while it goes back that far.
     """
-    forced = view.engine.forced()
+    yield from forced_transition(view.engine, view.host)
+
+
+def forced_transition(engine: Engine, host: Host) -> Iterator[Refusal]:
+    """Refuse to load or to convert where old code may run for ever, or where nobody can tell."""
+    forced = engine.forced()
     if forced is None:
         yield Refusal(
-            f"the kernel's log on {view.host.name} cannot be read: whether a transition was forced "
-            "is not known",
-            "make `dmesg` work there, then apply again",
+            f"the kernel's log on {host.name} cannot be read: whether a transition was forced is "
+            "not known",
+            "make `dmesg` work there, then try again",
         )
     if forced:
         yield Refusal(
-            f"a transition was forced on {view.host.name}: which code its threads run is not known",
-            "plan a reboot; until then load nothing more",
+            f"a transition was forced on {host.name}: which code its threads run is not known",
+            "plan a reboot; until then load nothing more, and convert nothing",
         )
 
 
@@ -222,12 +227,16 @@ def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
             "the kernel refuses the patch if one does",
         )
         return
-    live = {function for s in view.states for _, function in view.engine.replaced(s.module)}
     held = {
         found[1]
         for line in text.splitlines()
         if (found := re.match(r"(\S+) (?:\[\S+\] )?\(\d+\)(?: R|  ) I", line))
     }
+    if not any(function in held for _, function in bundle.functions):
+        return
+    # Read anew: another command may have loaded a live patch since the states were read.
+    states = view.engine.patches()
+    live = {function for s in states for _, function in view.engine.replaced(s.module)}
     for object_, function in bundle.functions:
         if function in held - live:
             yield Refusal(

@@ -6,9 +6,16 @@ from pathlib import Path
 
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
+from lppack.errors import (
+    ApplyRefused,
+    ApplyReversed,
+    ApplyStuck,
+    HostError,
+    Interrupted,
+    NotConverted,
+)
 from lppack.model import Bundle
-from lppack.rules.host import RULES, WARNINGS, View
+from lppack.rules.host import RULES, WARNINGS, View, forced_transition
 from lppack.stages.drive import (
     TIMEOUT,
     Control,
@@ -100,7 +107,7 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
     replaced = _to_be_replaced(states, bundle)
     try:
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
-        control.engine.load(bundle.module, ko)
+        _load(control, bundle, ko)
         state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
         if state.phase is not Phase.PATCHED:
             raise _timed_out(control, bundle, state, seconds, replaced)
@@ -113,12 +120,38 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
                 f"replaced: {module} is {'gone' if gone else 'unpatched, and still loaded'}"
             )
         if convert and bundle.converts:
+            _not_after_force(control, bundle)
             enable_conversion(control, bundle.module, bundle.series)
         return control.report(bundle.module)
     except KeyboardInterrupt:
         raise _interrupted(control, bundle, replaced) from None
     except HostError as error:
         raise _broken_off(control, bundle, error) from error
+
+
+def _not_after_force(control: Control, bundle: Bundle) -> None:
+    """Raise NotConverted where somebody has forced this very transition while it was waited for."""
+    for fault in forced_transition(control.engine, control.host):
+        raise NotConverted(
+            f"{bundle.module} is patched, and not converted: {fault.message}",
+            hint=fault.hint,
+            report=as_json(control.report(bundle.module)),
+        )
+
+
+def _load(control: Control, bundle: Bundle, ko: Path) -> None:
+    """Load the module. Raise ApplyRefused, and name a transition that another command has begun."""
+    try:
+        control.engine.load(bundle.module, ko)
+    except ApplyRefused as error:
+        moving = (Phase.PATCHING, Phase.UNPATCHING)
+        for state in control.engine.patches():
+            if state.phase in moving and state.module != bundle.module:
+                error.hint = (
+                    f"{state.module} is {state.phase}, and the kernel moves one live patch at a "
+                    f"time: wait for it (lppack status --on {control.host.name}), then apply again"
+                )
+        raise
 
 
 def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
+from lppack.rules.host import forced_transition
 from lppack.stages.drive import Control, enable_conversion
 from lppack.stages.leftovers import clear
 from lppack.stages.revert import find_with_leftovers
@@ -23,6 +24,9 @@ def convert(control: Control, series: str) -> PatchReport:
             if state.phase is Phase.PATCHING
             else f"complete that, then apply it again: {control.command('revert', series)}",
         )
+    if not state.convert:
+        for fault in forced_transition(control.engine, control.host):
+            raise ApplyRefused(f"{fault.message}: old code may meet new data", hint=fault.hint)
     try:
         if not state.convert:
             enable_conversion(control, state.module, series)

@@ -254,3 +254,5 @@ def test_a_forced_transition_is_found_and_stops_the_next_patch(terminal: Termina
     assert patch["forced"]
     assert "forced" in terminal.type("lppack status --on guest:forced")
     terminal.type("lppack apply proc-cmdline-1_*.lpp --on guest:forced", code=6)
+    assert patch["conversion"] == "off", "nor was the forced one converted by the apply of before"
+    terminal.type("lppack convert conn-limit --on guest:forced", code=6)
