@@ -12,6 +12,8 @@ MODULES = "/sys/module"
 MODULE_LIST = "/proc/modules"
 # kernel/sysctl.c: ftrace_enabled (v6.1); klp needs it on: livepatch.rst section 7.
 FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
+# kernel/module/main.c: modules_disabled, which nothing but a reboot clears (v6.1).
+MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 # init/version.c: uts_namespace; what uname -v prints (v6.1).
 VERSION = "/proc/sys/kernel/version"

@@ -187,6 +187,19 @@ def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
             )
 
 
+def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53: kernel.modules_disabled is 0.
+
+    may_init_module(), kernel/module/main.c, answers EPERM once it is 1, and it stays so until the
+    machine starts anew; nor is a module unloaded then.
+    """
+    if view.read(abi.MODULES_DISABLED) == "1":
+        yield Refusal(
+            f"{abi.MODULES_DISABLED} is 1 on {view.host.name}: its kernel loads no module any more",
+            "reboot it without what sets that (sysctl.d), apply, and set it then",
+        )
+
+
 def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Rule 53: where only signed modules are taken, the bundle's module is signed.
 
@@ -267,6 +280,7 @@ RULES: tuple[HostRule, ...] = (
     nothing_unnamed_is_replaced,
     function_is_not_replaced,
     module_is_not_loaded,
+    modules_can_be_loaded,
     unsigned_module_is_taken,
 )
 WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced)

@@ -109,6 +109,13 @@ CASES = (
     ),
     HostCase(host.module_is_not_loaded, "it is", _has(MODULE, patched()), "already: patched"),
     HostCase(
+        host.modules_can_be_loaded,
+        "not any more",
+        says="loads no module any more",
+        files={abi.MODULES_DISABLED: "1\n"},
+    ),
+    HostCase(host.modules_can_be_loaded, "still", files={abi.MODULES_DISABLED: "0\n"}),
+    HostCase(
         host.unsigned_module_is_taken,
         "signatures are asked for",
         says="takes signed modules only",
