@@ -137,6 +137,8 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
     if patch.mode is not None and patch.mode in set(ModeName):
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
+    if patch.srcversion is not None:
+        lines.append(f"  srcversion {patch.srcversion}")
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
     if patch.forced is None:

@@ -74,6 +74,9 @@ class Consistency:
         """Nothing can be forced here; what was forced upstream, that engine tells."""
         return False
 
+    def srcversion(self, module: str) -> str | None:
+        return modules.srcversion(self.host, module)
+
     def load_order(self) -> tuple[str, ...]:
         return modules.load_order(self.host)
 

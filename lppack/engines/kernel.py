@@ -46,6 +46,9 @@ class KernelEngines:
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return self._of(module).replaced(module)
 
+    def srcversion(self, module: str) -> str | None:
+        return self.livepatch.srcversion(module)
+
     def load_order(self) -> tuple[str, ...]:
         return self.livepatch.load_order()
 

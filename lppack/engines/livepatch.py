@@ -115,6 +115,9 @@ class Livepatch:
     def forced(self) -> bool | None:
         return modules.was_forced(self.host)
 
+    def srcversion(self, module: str) -> str | None:
+        return modules.srcversion(self.host, module)
+
     def load_order(self) -> tuple[str, ...]:
         return modules.load_order(self.host)
 

@@ -131,6 +131,11 @@ def was_forced(host: Host) -> bool | None:
     return abi.FORCED in log.out if log.rc == 0 else None
 
 
+def srcversion(host: Host, module: str) -> str | None:
+    # kernel/module/main.c: MODINFO_ATTR(srcversion); scripts/mod/sumversion.c (v6.1).
+    return text(host, f"{abi.MODULES}/{module}/srcversion") or None
+
+
 def load_order(host: Host) -> tuple[str, ...]:
     """Return the loaded modules, the oldest first."""
     lines = (text(host, abi.MODULE_LIST) or "").splitlines()

@@ -74,5 +74,8 @@ class Engine(Protocol):
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""
 
+    def srcversion(self, module: str) -> str | None:
+        """Return what tells two builds of one version apart; None: not loaded, or without it."""
+
     def load_order(self) -> tuple[str, ...]:
         """Return all loaded modules, the oldest first. Live patches begin when they are loaded."""

@@ -180,6 +180,9 @@ class Simulated:
             return frozenset()
         return frozenset((object_, function) for object_, function in patch.functions)
 
+    def srcversion(self, module: str) -> str | None:
+        return None  # no bytes of the module are read
+
     def load_order(self) -> tuple[str, ...]:
         return tuple(patch.module for patch in self.kernel.patches)
 

@@ -110,7 +110,9 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
         if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
             yield Refusal(
                 f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
-                "wait for it, or see: lppack status",
+                f"complete that first, then apply: {view.command('revert', bundle.series)}"
+                if state.module == bundle.module and state.phase is Phase.UNPATCHING
+                else f"wait for it, and see who holds it up: lppack status --on {view.host.name}",
             )
 
 
@@ -180,11 +182,25 @@ def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A module of that name is not loaded: a patch that was disabled cannot be enabled again."""
     for state in view.states:
         if state.module == bundle.module:
-            verb = "revert" if state.phase is Phase.UNPATCHED else "status"
-            yield Refusal(
-                f"{bundle.module} is on {view.host.name} already: {state.phase}",
-                f"see: {view.command(verb, bundle.series)}",
+            live = view.engine.srcversion(state.module)
+            another = None not in (live, bundle.srcversion) and live != bundle.srcversion
+            which = (
+                f", another build: its srcversion is {live}, that of the bundle {bundle.srcversion}"
+                if another
+                else ""
             )
+            yield Refusal(
+                f"{bundle.module} is on {view.host.name} already: {state.phase}{which}",
+                _way_on(view, bundle, state, another=another),
+            )
+
+
+def _way_on(view: View, bundle: Bundle, state: PatchState, *, another: bool) -> str:
+    if another or state.phase is not Phase.PATCHED:
+        return f"take it back, then apply this one: {view.command('revert', bundle.module)}"
+    if bundle.converts and not state.convert:
+        return f"go on with: {view.command('convert', bundle.series)}"
+    return f"nothing is to be done; see: {view.command('status', bundle.series)}"
 
 
 def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:

@@ -235,6 +235,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
             world=plan.get("world", False),
             replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
+            srcversion=_srcversion(files[f"{module}.ko"]),
             engine_sha256=_engine(files, plan["engine"]),
             signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
@@ -252,6 +253,12 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
+
+
+def _srcversion(ko: bytes) -> str | None:
+    # An entry of .modinfo; scripts/mod/modpost.c: add_srcversion() (v6.1).
+    found = re.search(rb"\0srcversion=([0-9A-F]{1,32})\0", ko)
+    return found[1].decode() if found else None
 
 
 def _engine(files: Mapping[str, bytes], engine: str) -> str | None:

@@ -2,7 +2,7 @@
 """Steps that apply, convert and revert share: all waiting and undoing is here, once."""
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lppack.abi import Phase
 from lppack.clock import Clock, Deadline, SystemClock
@@ -39,7 +39,8 @@ class Control:
         """Report one patch, compared with all others of the host."""
         state = self.engine.state(module)
         taken = overridden(self.engine, self.engine.patches()).get(module, {})
-        return report(state, engine=self.engine.name, host=self.host.name, taken=taken)
+        found = report(state, engine=self.engine.name, host=self.host.name, taken=taken)
+        return replace(found, srcversion=self.engine.srcversion(module))
 
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""

@@ -69,7 +69,7 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
 
 
 def _module_facts(module: ModuleFile) -> tuple[tuple[str, str], ...]:
-    keys = ("name", "description", "license", "vermagic", "depends", "livepatch")
+    keys = ("name", "description", "license", "vermagic", "depends", "livepatch", "srcversion")
     said = tuple((key, module.info(key) or "-") for key in keys)
     tables = [table for table in module.relocations if table.livepatch]
     return (

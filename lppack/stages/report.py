@@ -12,6 +12,7 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "series": patch.series,
         "version": patch.version,
         "module": patch.module,
+        "srcversion": patch.srcversion,
         "engine": patch.engine,
         "mode": patch.mode,
         "host": patch.host,

@@ -30,6 +30,7 @@ class PatchReport:
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
+    srcversion: str | None = None  # tells two builds of one version apart; None: not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
 
@@ -43,6 +44,7 @@ def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
         replace(
             report(state, engine=engine.name, host=host, taken=taken.get(state.module, {})),
             forced=forced,
+            srcversion=engine.srcversion(state.module),
         )
         for state in states
     )

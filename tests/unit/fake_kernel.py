@@ -63,6 +63,7 @@ class Patch:
     convert: bool = False
     converted: int = 0
     problem: str = ""  # what the engine says after its last transition
+    srcversion: str = ""  # of its sources; none: it has no such file
 
     @property
     def by_engine(self) -> bool:
@@ -266,6 +267,8 @@ class FakeHost:
             found[abi.parameter(abi.ENGINE, "api")] = f"{k.engine_api}\n"
         for name, patch in k.patches.items():
             found[f"{abi.MODULES}/{name}/initstate"] = "live\n"
+            if patch.srcversion:
+                found[f"{abi.MODULES}/{name}/srcversion"] = f"{patch.srcversion}\n"
             if patch.info is not None:
                 found[abi.parameter(name, "info")] = f"{patch.info}\n"
                 found[abi.parameter(name, "convert")] = f"{patch.convert:d}\n"

@@ -109,6 +109,13 @@ CASES = (
     ),
     HostCase(host.module_is_not_loaded, "it is", _has(MODULE, patched()), "already: patched"),
     HostCase(
+        host.module_is_not_loaded,
+        "in another build",
+        _has(MODULE, Patch(info=info(), complete=True, srcversion="AA")),
+        "already: patched, another build: its srcversion is AA, that of the bundle BB",
+        bundle={"srcversion": "BB"},
+    ),
+    HostCase(
         host.modules_can_be_loaded,
         "not any more",
         says="loads no module any more",

@@ -38,7 +38,12 @@ OF: dict[str, Any] = {
     "fixes": FIXES,
     "test": SPEC,
 }
-KO = tiny_elf.patch(info_json(plan(manifest(**OF))), {"vmlinux": ["cmdline_proc_show"]})
+SRCVERSION = "D02E08A0401C393FB9E9ECF"
+KO = tiny_elf.patch(
+    info_json(plan(manifest(**OF))),
+    {"vmlinux": ["cmdline_proc_show"]},
+    modinfo=(*tiny_elf.MODINFO, f"srcversion={SRCVERSION}"),
+)
 MANIFEST = b"""\
 lppack: 1
 name: conn-limit
@@ -143,6 +148,7 @@ def test_it_is_read_back_equal(path: Path) -> None:
     assert (found.engine, found.mode) == (EngineName.LIVEPATCH, ModeName.HYBRID)
     assert found.converts is False
     assert found.module_sha256 == hashlib.sha256(KO).hexdigest()
+    assert found.srcversion == SRCVERSION
     said = dict(found.provenance)
     assert (said["compiler"], said["inlining"], said["release"]) == ("gcc-12", "unchecked", "yes")
     assert found.fixes == FIXES

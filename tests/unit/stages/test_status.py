@@ -141,6 +141,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "series",
         "version",
         "module",
+        "srcversion",
         "engine",
         "mode",
         "host",
@@ -158,3 +159,10 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
     assert {"cve", "live"} <= set(made["fixes"][0])
     assert made["phase"] == "patching"
+
+
+def test_two_builds_of_one_version_are_told_apart(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches |= {MODULE: Patch(info=info(), srcversion="D02E08"), "kpatch_1": stranger()}
+    found = told(host)
+    assert (found[MODULE].srcversion, found["kpatch_1"].srcversion) == ("D02E08", None)
+    assert patch_json(found[MODULE])["srcversion"] == "D02E08"
