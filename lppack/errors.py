@@ -50,12 +50,14 @@ class LppackError(Exception):
         file: str | None = None,
         line: int | None = None,
         report: Mapping[str, Any] | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.file = file
         self.line = line
+        self.reason = reason or self.kind  # for scripts: a word that stays as it is
         self.report = report  # what the command would have printed as JSON, if it got that far
 
 

@@ -11,7 +11,8 @@ from lppack import pipeline
 from lppack.cli.options import ON, SIMULATED, TIMEOUT
 from lppack.cli.output import FORMAT, progress, result
 from lppack.consistency import ModeName, mode_named
-from lppack.errors import Interrupted
+from lppack.errors import Interrupted, LppackError
+from lppack.stages.drive import WARNING
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
@@ -40,11 +41,23 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
       lppack apply proc-cmdline-1_*.lpp --on guest:demo
     """
     with _acting(on):
+        warnings: list[str] = []
         with progress(f"applying {bundle}") as tell:
-            report = pipeline.apply_bundle(
-                bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=tell
-            )
-        _show((report,) if report else (), format_, empty=f"{bundle} would be applied to {on}")
+
+            def say(line: str) -> None:
+                if line.startswith(WARNING):
+                    warnings.append(line.removeprefix(WARNING))
+                tell(line)
+
+            try:
+                report = pipeline.apply_bundle(
+                    bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=say
+                )
+            except LppackError as error:
+                error.report = {**(error.report or {}), "warnings": warnings}
+                raise
+        patches = (report,) if report else ()
+        _show(patches, format_, empty=f"{bundle} would be applied to {on}", warnings=warnings)
 
 
 @click.command()
@@ -111,9 +124,16 @@ def _acting(on: str) -> Iterator[None]:
         ) from None
 
 
-def _show(patches: tuple[PatchReport, ...], format_: str, *, empty: str) -> None:
+def _show(
+    patches: tuple[PatchReport, ...],
+    format_: str,
+    *,
+    empty: str,
+    warnings: list[str] | None = None,
+) -> None:
     if format_ == "json":
-        result({"ok": True, "patches": [patch_json(patch) for patch in patches]})
+        more = {} if warnings is None else {"warnings": warnings}
+        result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
         return
     if not patches:
         click.echo(empty)

@@ -110,6 +110,7 @@ def error_json(error: LppackError) -> dict[str, Any]:
         "error": {
             "code": error.exit_code,
             "kind": error.kind,
+            "reason": error.reason,
             "message": error.message,
             "hint": error.hint,
             "file": error.file,

@@ -28,6 +28,7 @@ class Consistency:
                 f"the {abi.ENGINE} on {self.host.name} has API {api}, and this lppack speaks "
                 f"{abi.ENGINE_API}",
                 hint=f"revert what it holds, then: rmmod {abi.ENGINE}",
+                reason="other-engine",
             )
         try:
             modules.insert(self.host, module, ko)

@@ -31,6 +31,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
         raise ApplyRefused(
             f"{host.name} cannot take the module file, and nothing was loaded: {error.message}",
             hint=f"look at the file system of {_DROP} there: df {_DROP}; mount",
+            reason="file-not-taken",
         ) from None
     try:
         done = _insmod(host, path)
@@ -42,6 +43,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
         raise ApplyRefused(
             f"{module} was loaded on {host.name} by another command at this moment",
             hint=f"see what becomes of it: lppack status --on {host.name}",
+            reason="loaded-meanwhile",
         )
     if is_loaded(host, module):
         return
@@ -62,6 +64,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
         hint="\n  ".join(["the kernel's log says:", *log])
         if log
         else "see the kernel's log: dmesg",
+        reason="kernel-refused",
     )
 
 
@@ -77,6 +80,7 @@ def _insmod(host: Host, path: str) -> Ran:
         raise ApplyRefused(
             f"insmod cannot be run on {host.name}, and nothing was loaded: {done.err.strip()}",
             hint="install kmod there",
+            reason="no-insmod",
         )
     return done
 

@@ -20,6 +20,7 @@ class Refusal:
 
     message: str
     hint: str
+    reason: str | None = None  # for scripts; None: the id of the rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +193,7 @@ def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
             yield Refusal(
                 f"{bundle.module} is on {view.host.name} already: {state.phase}{which}",
                 _way_on(view, bundle, state, another=another),
+                None if another or state.phase is not Phase.PATCHED else "already-applied",
             )
 
 

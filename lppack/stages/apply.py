@@ -18,6 +18,7 @@ from lppack.model import Bundle
 from lppack.rules.host import RULES, WARNINGS, View, forced_transition
 from lppack.stages.drive import (
     TIMEOUT,
+    WARNING,
     Control,
     as_json,
     describe_blockers,
@@ -62,7 +63,9 @@ def refuse_early(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
     try:
         return _check_rules(control, bundle)
     except HostError as error:
-        raise ApplyRefused(f"{error.message}; nothing was loaded", hint=error.hint) from None
+        raise ApplyRefused(
+            f"{error.message}; nothing was loaded", hint=error.hint, reason="unanswered"
+        ) from None
 
 
 def _check_rules(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
@@ -72,10 +75,14 @@ def _check_rules(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
     view = View(host=control.host, engine=control.engine, states=others)
     for rule in RULES:
         for fault in rule(view, bundle):
-            raise ApplyRefused(fault.message, hint=fault.hint)
+            raise ApplyRefused(
+                fault.message,
+                hint=fault.hint,
+                reason=fault.reason or rule.__name__.replace("_", "-"),
+            )
     for rule in WARNINGS:
         for fault in rule(view, bundle):
-            control.say(f"warning: {fault.message}; {fault.hint}")
+            control.say(f"{WARNING}{fault.message}; {fault.hint}")
     return states
 
 
@@ -151,6 +158,7 @@ def _load(control: Control, bundle: Bundle, ko: Path) -> None:
                     f"{state.module} is {state.phase}, and the kernel moves one live patch at a "
                     f"time: wait for it (lppack status --on {control.host.name}), then apply again"
                 )
+                error.reason = "no-other-transition"
         raise
 
 

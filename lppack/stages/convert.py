@@ -14,19 +14,29 @@ def convert(control: Control, series: str) -> PatchReport:
     """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
     state, dead = find_with_leftovers(control, series)
     if state.info.get("world"):
-        raise ApplyRefused(f"{series} has converted all data in the stop that patched")
+        raise ApplyRefused(
+            f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"
+        )
     if not state.info.get("transforms"):
-        raise ApplyRefused(f"{series} has no data to convert: it is live since it was patched")
+        raise ApplyRefused(
+            f"{series} has no data to convert: it is live since it was patched",
+            reason="nothing-to-convert",
+        )
     if state.phase is not Phase.PATCHED:
         raise ApplyRefused(
             f"{state.module} is {state.phase}: data is converted once every thread has switched",
             hint=f"wait, and see: {control.command('status', series)}"
             if state.phase is Phase.PATCHING
             else f"complete that, then apply it again: {control.command('revert', series)}",
+            reason="not-patched",
         )
     if not state.convert:
         for fault in forced_transition(control.engine, control.host):
-            raise ApplyRefused(f"{fault.message}: old code may meet new data", hint=fault.hint)
+            raise ApplyRefused(
+                f"{fault.message}: old code may meet new data",
+                hint=fault.hint,
+                reason="no-transition-was-forced",
+            )
     try:
         if not state.convert:
             enable_conversion(control, state.module, series)

@@ -14,6 +14,8 @@ from lppack.stages.owners import overridden
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report
 
+#: A line of progress that begins so is for the report as well.
+WARNING = "warning: "
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 _POLL = 0.2
 _FIRST_POLL = 0.02  # a transition may take some ms only

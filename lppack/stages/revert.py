@@ -44,12 +44,14 @@ def find_with_leftovers(control: Control, series: str) -> tuple[PatchState, tupl
             hint=f'did you mean "{close[0]}"?'
             if close
             else f"there is: {', '.join(names) or 'none at all'}",
+            reason="no-such-series",
         )
     newest = max(found, key=_live_and_new)
     if not newest.info:
         raise ApplyRefused(
             f"{newest.module} was not made by lppack",
-            hint="whoever loaded it knows how to take it back",
+            hint="take it back with the tool that loaded it",
+            reason="not-lppacks",
         )
     dead = leftovers(states, family(newest))
     return newest, tuple(state for state in dead if state.module != newest.module)
@@ -72,6 +74,7 @@ def _to_revert(control: Control, series: str) -> tuple[PatchState, tuple[PatchSt
             f"{series} is on {control.host.name} more than once: {all_of_it}",
             hint=f"unload what is not in use: {control.command('revert', own[0].module)}; "
             f"take the live patch back: {control.command('revert', state.module)}",
+            reason="more-than-once",
         )
     return state, dead
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Output that nobody reads any more, and a terminal that is closed: no command stops half-way."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from tests.command import heed_ctrl_c
+from lppack.cli.main import commands
+from lppack.errors import ApplyRefused
+from lppack.model import Bundle
+from lppack.rules.host import Refusal, View
+from tests.command import check_shape, heed_ctrl_c
 from tests.unit.cli.test_main import shell
 from tests.unit.stages.test_bundle import made
 
@@ -47,6 +53,25 @@ def test_apply_and_revert_go_on_to_their_end(bundle: Path, case: str) -> None:
     ran = shell(f"(sleep 0.5; exec $LPPACK revert conn-limit {ON}) {where}")
     assert ran.returncode == code, ran.stderr
     assert status() == "no live patch is on simulated"
+
+
+def test_scripts_are_told_what_apply_warned_of(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the object on stdout, not only on stderr; of an error as well."""
+    words = ["apply", str(bundle), *ON.split(), "--format", "json"]
+
+    def warn(view: View, _bundle: Bundle) -> Iterator[Refusal]:
+        yield Refusal("something looks odd", "look at it")
+
+    monkeypatch.setattr("lppack.stages.apply.WARNINGS", (warn,))
+    applied = CliRunner().invoke(commands, words)
+    check_shape("patches", json.loads(applied.stdout))
+    assert json.loads(applied.stdout)["warnings"] == ["something looks odd; look at it"]
+    again = CliRunner().invoke(commands, words)
+    assert isinstance(again.exception, ApplyRefused)
+    assert again.exception.reason == "already-applied"
+    assert again.exception.report == {"warnings": []}, "a rule refused before anything was warned"
 
 
 @pytest.mark.parametrize("where", ["2> /dev/full", "2>&-"])
