@@ -27,13 +27,14 @@ from lppack.stages.drive import (
     longest_stop,
     settle,
     silent,
+    standing,
     steer,
     stop_conversion,
     undo,
     unload,
 )
 from lppack.stages.leftovers import clear, leftovers
-from lppack.stages.status import PatchReport, report
+from lppack.stages.status import PatchReport
 
 #: Also what others take from here.
 __all__ = [
@@ -181,8 +182,7 @@ def _timed_out(
     how = "given up" if gave_up(state) else "not patched everywhere"
     why = f"{bundle.module} was {how} after {round(seconds, 1):g} s: {describe_blockers(state)}"
     if state.phase is Phase.ABSENT:
-        return _unloaded_by_another(control, bundle, replaced)
-    blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)
+        return _unloaded_by_another(control, bundle, state, replaced)
     control.say(f"reversing: {why}")
     if undo(control, bundle.module).phase is Phase.ABSENT:
         return ApplyReversed(
@@ -190,17 +190,17 @@ def _timed_out(
             hint=None
             if gave_up(state)
             else "wait until those threads have moved on, or give --timeout more seconds",
-            report=as_json(blocked),
+            report=standing(control, state, held_up_by=state, seconds=seconds),
         )
     return ApplyStuck(
         f"{why}\nthe reversal did not end either: {bundle.module} is on {control.host.name}",
         hint=f"go on with: {control.command('revert', bundle.series)}",
-        report=as_json(blocked),
+        report=standing(control, state),
     )
 
 
 def _unloaded_by_another(
-    control: Control, bundle: Bundle, replaced: tuple[str, ...]
+    control: Control, bundle: Bundle, state: PatchState, replaced: tuple[str, ...]
 ) -> ApplyReversed | ApplyStuck:
     """The module was there, and is gone, and this command did not unload it."""
     lost = [m for m in replaced if control.engine.state(m).phase is not Phase.PATCHED]
@@ -209,10 +209,12 @@ def _unloaded_by_another(
         return ApplyStuck(
             f"{why}; {', '.join(lost)}, which it had replaced, is not live any more either",
             hint=f"see what is live: lppack status --on {control.host.name}",
+            report=standing(control, state),
         )
     return ApplyReversed(
         f"{why}; nothing of it is left on {control.host.name}",
         hint=f"see what is live: lppack status --on {control.host.name}",
+        report=standing(control, state),
     )
 
 
@@ -220,7 +222,7 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
     """The host did not do, or did not answer, what must be done: an open transition is reversed."""
     go_on = control.command("revert", bundle.module)
     try:
-        state = control.engine.state(bundle.module)
+        before = state = control.engine.state(bundle.module)
         if state.phase is not Phase.PATCHED:
             control.say(f"reversing: {error.message}")
             state = undo(control, bundle.module)
@@ -231,13 +233,16 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
         )
     if state.phase is Phase.ABSENT:
         return ApplyReversed(
-            f"{error.message}\nreversed: {control.host.name} is as it was before", hint=error.hint
+            f"{error.message}\nreversed: {control.host.name} is as it was before",
+            hint=error.hint,
+            report=standing(control, before),
         )
     return ApplyStuck(
         f"{error.message}\n{bundle.module} is {state.phase} on {control.host.name}",
         hint=f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
         if state.phase is Phase.PATCHED
         else f"go on with: {go_on}",
+        report=standing(control, state),
     )
 
 

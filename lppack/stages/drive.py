@@ -154,3 +154,28 @@ def undo(control: Control, module: str) -> PatchState:
 
 def as_json(blocked: PatchReport) -> dict[str, object]:
     return {"patches": [patch_json(blocked)]}
+
+
+def standing(
+    control: Control,
+    state: PatchState,
+    *,
+    held_up_by: PatchState | None = None,
+    seconds: float | None = None,
+) -> dict[str, object] | None:
+    """Return what an error reports: where the patch of ``state`` stands now.
+
+    Its blockers are those of now, or those of ``held_up_by``, that was waited for ``seconds``. None
+    if the host does not answer any more.
+    """
+    try:
+        if control.engine.state(state.module).phase is Phase.ABSENT:
+            gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
+            found = report(gone, engine=control.engine.name, host=control.host.name)
+        else:
+            found = control.report(state.module)
+    except HostError:
+        return None
+    if held_up_by is not None:
+        found = replace(found, blockers=held_up_by.blockers, seconds=seconds)
+    return as_json(found)

@@ -13,6 +13,7 @@ from lppack.stages.drive import (
     gave_up,
     longest_stop,
     settle,
+    standing,
     steer,
     stop_conversion,
     unload,
@@ -95,6 +96,9 @@ def revert(control: Control, series: str) -> PatchReport:
                 f"{state.module} is unpatched, and the kernel does not let the module go",
                 hint=f"try again: {control.command('revert', series)}",
             )
+    except (ApplyReversed, ApplyStuck) as error:
+        error.report = error.report or standing(control, state)
+        raise
     except KeyboardInterrupt:
         now = control.engine.state(state.module).phase
         raise Interrupted(
@@ -161,7 +165,9 @@ def unpatch(control: Control, state: PatchState) -> None:
     if state.convert:
         control.engine.convert(module, on=True)
     raise ApplyReversed(
-        f"{why}\ngiven up: {module} is patched as before", hint=f"try again later: {go_on}"
+        f"{why}\ngiven up: {module} is patched as before",
+        hint=f"try again later: {go_on}",
+        report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
 
 
