@@ -11,7 +11,7 @@ from lppack.abi import Phase
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle
+from lppack.model import Bundle, fix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +289,24 @@ def modules_were_not_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
             yield Refusal(f"a module was {what} by force on {view.host.name}", "plan a reboot")
 
 
+def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """A cumulative patch holds every live fix of what it replaces (warning).
+
+    One fix is another's if both name the same CVE, the same commit, or the same functions.
+    """
+    held = {name for fix in bundle.fixes for name in fix.names}
+    for state in view.states:
+        if state.phase is Phase.UNPATCHED or state.info.get("series") not in bundle.replaces:
+            continue
+        for fix in map(fix_of, state.info.get("fixes", ())):
+            if held.isdisjoint(fix.names):
+                yield Refusal(
+                    f"{fix.name} is fixed by {state.module} now, and {bundle.series} "
+                    f"{bundle.version}, which takes its place, does not hold that fix",
+                    "it will not be live any more",
+                )
+
+
 RULES: tuple[HostRule, ...] = (
     kernel_is_the_one,
     ftrace_is_on,
@@ -301,4 +319,4 @@ RULES: tuple[HostRule, ...] = (
     modules_can_be_loaded,
     unsigned_module_is_taken,
 )
-WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced)
+WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced, every_fix_stays)

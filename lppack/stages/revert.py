@@ -7,6 +7,7 @@ from dataclasses import replace
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
+from lppack.model import fix_of
 from lppack.stages.drive import (
     Control,
     describe_blockers,
@@ -88,6 +89,7 @@ def revert(control: Control, series: str) -> PatchReport:
     """
     state, dead = _to_revert(control, series)
     was_live = state.phase is not Phase.UNPATCHED
+    live = _live_fixes(control, state)
     shared = sharing(control.engine, control.engine.patches(), state.module) if was_live else {}
     try:
         unpatch(control, state)
@@ -110,13 +112,19 @@ def revert(control: Control, series: str) -> PatchReport:
     for (object_, function), module in shared.items():
         control.say(f"not the original: {function} of {object_} still runs in {module}")
     if was_live and state.info.get("replaces"):
-        lost = [str(fix.get("cve") or fix.get("commit")) for fix in state.info.get("fixes", ())]
         control.say(
             "the original kernel runs, also without what this patch had replaced; no longer live: "
-            + (", ".join(lost) or "fixes that it does not name")
+            + (", ".join(live) or "no fix, none was")
         )
     gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
     return report(gone, engine=control.engine.name, host=control.host.name)
+
+
+def _live_fixes(control: Control, state: PatchState) -> list[str]:
+    """Return the names of the fixes that are live now."""
+    shown = control.report(state.module).fixes
+    fixes = map(fix_of, state.info.get("fixes", ()))
+    return [fix.name for fix, as_shown in zip(fixes, shown, strict=False) if as_shown["live"]]
 
 
 def unpatch(control: Control, state: PatchState) -> None:
