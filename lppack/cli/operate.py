@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from lppack import pipeline
+from lppack.abi import Phase
 from lppack.cli.options import ON, SIMULATED, TIMEOUT
 from lppack.cli.output import FORMAT, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
 from lppack.stages.drive import WARNING
+from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
@@ -180,4 +182,10 @@ def _lines(patch: PatchReport) -> list[str]:
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
         for blocker in patch.blockers
     ]
+    if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):
+        lines.append("  no thread is seen to block it at this moment")
+    if patch.problem:
+        lines.append(f"  the last transition was given up: {patch.problem}")
+    if (step := next_step(patch)) is not None:
+        lines.append(f"  next: {step}")
     return lines

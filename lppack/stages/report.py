@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from lppack.stages.next_step import next_step
 from lppack.stages.status import PatchReport
 
 
@@ -34,6 +35,8 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "forced": patch.forced,
         "inlining": patch.inlining,
         "fixes": list(patch.fixes),
+        "problem": patch.problem,
+        "next": next_step(patch),
         "overridden": [
             {"object": object_, "function": function, "by": module}
             for object_, function, module in patch.overridden

@@ -30,6 +30,7 @@ class PatchReport:
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
+    problem: str | None = None  # why lppack's engine gave the last transition up
     srcversion: str | None = None  # tells two builds of one version apart; None: not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
@@ -84,6 +85,7 @@ def report(
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
         longest_stop_ms=state.longest_stop_ms,
+        problem=state.problem,
         seconds=seconds,
         overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )

@@ -153,7 +153,9 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "fixes",
         "forced",
         "inlining",
+        "next",
         "overridden",
+        "problem",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
