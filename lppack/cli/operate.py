@@ -10,10 +10,11 @@ import click
 from lppack import pipeline
 from lppack.abi import Phase
 from lppack.cli.options import ON, SIMULATED, TIMEOUT
-from lppack.cli.output import FORMAT, progress, result
+from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
 from lppack.stages.drive import WARNING
+from lppack.stages.health import require_live
 from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
@@ -74,6 +75,7 @@ def convert(series: str, on: str, format_: str) -> None:
     Example:
       lppack convert conn-limit --on guest:demo
     """
+    outlive_the_terminal()
     with _acting(on):
         with progress(f"converting {series}") as tell:
             report = pipeline.convert_series(series, on, say=tell)
@@ -93,6 +95,7 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
     Example:
       lppack revert conn-limit --on guest:demo
     """
+    outlive_the_terminal()
     with _acting(on):
         with progress(f"reverting {series}") as tell:
             report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
@@ -103,15 +106,21 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
 @click.argument("series", required=False)
 @ON
 @SIMULATED
+@click.option(
+    "--check", is_flag=True, help="Exit code 9 unless every patch made by lppack is in effect."
+)
 @FORMAT
-def status(series: str | None, on: str, format_: str) -> None:
+def status(series: str | None, on: str, check: bool, format_: str) -> None:
     """Say where things stand: phases, who blocks, which fixes are live.
 
     \b
     Example:
       lppack status --on guest:demo
     """
-    _show(pipeline.status_of(series, on), format_, empty=f"no live patch is on {on}")
+    patches = pipeline.status_of(series, on)
+    if check:
+        require_live(patches)
+    _show(patches, format_, empty=f"no live patch is on {on}")
 
 
 @contextlib.contextmanager

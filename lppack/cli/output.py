@@ -6,6 +6,7 @@ import io
 import json
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, cast
@@ -88,6 +89,11 @@ def _lossy(patience: float | None = None) -> IO[str]:
 def note(line: str) -> None:
     """Print a line on stderr; dropped if nobody can read it."""
     click.echo(line, file=_lossy())
+
+
+def outlive_the_terminal() -> None:
+    """Go on to the end when the terminal is closed: for a command that could only stop half-way."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

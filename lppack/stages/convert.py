@@ -6,13 +6,13 @@ from lppack.errors import ApplyRefused, Interrupted
 from lppack.rules.host import forced_transition
 from lppack.stages.drive import Control, enable_conversion
 from lppack.stages.leftovers import clear
-from lppack.stages.revert import find_with_leftovers
+from lppack.stages.revert import answered, find_with_leftovers
 from lppack.stages.status import PatchReport
 
 
 def convert(control: Control, series: str) -> PatchReport:
     """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
-    state, dead = find_with_leftovers(control, series)
+    state, dead = answered(control, lambda: find_with_leftovers(control, series))
     if state.info.get("world"):
         raise ApplyRefused(
             f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"

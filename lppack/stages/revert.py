@@ -2,7 +2,9 @@
 """revert: stop converting, reverse what was converted, unpatch, unload."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
@@ -22,6 +24,8 @@ from lppack.stages.drive import (
 from lppack.stages.leftovers import clear, family, leftovers
 from lppack.stages.owners import sharing
 from lppack.stages.status import PatchReport, report
+
+_T = TypeVar("_T")
 
 
 def find(control: Control, series: str) -> PatchState:
@@ -59,6 +63,18 @@ def find_with_leftovers(control: Control, series: str) -> tuple[PatchState, tupl
     return newest, tuple(state for state in dead if state.module != newest.module)
 
 
+def answered(control: Control, ask: Callable[[], _T]) -> _T:
+    """Return what ``ask`` finds. Raise ApplyRefused if the host does not answer."""
+    try:
+        return ask()
+    except HostError as error:
+        raise ApplyRefused(
+            f"{error.message}; nothing was changed on {control.host.name}",
+            hint=error.hint,
+            reason="unanswered",
+        ) from None
+
+
 def _live_and_new(state: PatchState) -> tuple[bool, int]:
     return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
 
@@ -87,7 +103,7 @@ def revert(control: Control, series: str) -> PatchReport:
     Raise ApplyRefused (there is none, or it is not clear which), ApplyReversed (gave up, patched
     as before), ApplyStuck.
     """
-    state, dead = _to_revert(control, series)
+    state, dead = answered(control, lambda: _to_revert(control, series))
     was_live = state.phase is not Phase.UNPATCHED
     live = _live_fixes(control, state)
     shared = sharing(control.engine, control.engine.patches(), state.module) if was_live else {}

@@ -117,16 +117,21 @@ def apply_bundle(path, on, *, convert, timeout, dry_run, say):
         raise Interrupted("interrupted: reversed") from None
     Path(sys.argv[2] + ".done").touch()
 
+def revert_series(series, on, *, timeout, say):
+    apply_bundle(series, on, convert=True, timeout=1.0, dry_run=False, say=say)
+    raise Interrupted("done")  # in place of a report
+
 pipeline.apply_bundle = apply_bundle
+pipeline.revert_series = revert_series
 sys.exit(main())
 """
 
 
 @pytest.fixture
 def half_way(bundle: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[str]"]:
-    prepare = getattr(request, "param", heed_ctrl_c)
+    verb, prepare = getattr(request, "param", ("apply", heed_ctrl_c))
     process = subprocess.Popen(
-        [sys.executable, "-c", HALF_WAY, "apply", str(bundle)],
+        [sys.executable, "-c", HALF_WAY, verb, str(bundle)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,9 +180,20 @@ def _nohup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("half_way", [_nohup], indirect=True)
+@pytest.mark.parametrize("half_way", [("apply", _nohup)], indirect=True)
 def test_nohup_is_heeded(half_way: "subprocess.Popen[str]", bundle: Path) -> None:
     half_way.send_signal(signal.SIGHUP)
     _, err = half_way.communicate(timeout=20)
     assert half_way.returncode == 0, err
+    assert Path(f"{bundle}.done").exists()
+
+
+@pytest.mark.parametrize("half_way", [("revert", heed_ctrl_c)], indirect=True)
+def test_revert_goes_on_without_its_terminal(
+    half_way: "subprocess.Popen[str]", bundle: Path
+) -> None:
+    """To stop would leave the kernel half-way: it goes on in any case."""
+    half_way.send_signal(signal.SIGHUP)
+    _, err = half_way.communicate(timeout=20)
+    assert "lppack: done" in err
     assert Path(f"{bundle}.done").exists()

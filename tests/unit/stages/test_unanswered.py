@@ -2,7 +2,7 @@
 """A host that does not answer a request: no command takes that for the absence of what it asked."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +12,8 @@ from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused, HostError
 from lppack.hosts.protocol import Ran
 from lppack.stages.apply import Control, refuse_early
+from lppack.stages.convert import convert
+from lppack.stages.revert import revert
 from lppack.stages.status import status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.unit.samples import bundle
@@ -95,6 +97,16 @@ def test_a_kernel_that_hides_who_redirects_functions_is_no_reason_to_refuse(erro
     refuse_early(Control(engine=KernelEngines(host), host=host, say=said.append), bundle())
     assert len(said) == 1
     assert "redirects a function of conn-limit is not known" in said[0]
+
+
+@pytest.mark.parametrize("act", [convert, revert])
+def test_what_cannot_be_found_is_not_acted_on(act: Callable[[Control, str], object]) -> None:
+    kernel = FakeKernel(patches={MODULE: patched(convert=False)})
+    host = Unanswered(kernel, fails=0)
+    with pytest.raises(ApplyRefused, match="nothing was changed on fake") as caught:
+        act(Control(engine=KernelEngines(host), host=host), "conn-limit")
+    assert caught.value.reason == "unanswered"
+    assert kernel.log == []
 
 
 class Mute(FakeHost):
