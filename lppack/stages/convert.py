@@ -6,13 +6,14 @@ from lppack.errors import ApplyRefused, Interrupted
 from lppack.rules.host import forced_transition
 from lppack.stages.drive import Control, enable_conversion
 from lppack.stages.leftovers import clear
-from lppack.stages.revert import answered, find_with_leftovers
+from lppack.stages.revert import answered, find_all
 from lppack.stages.status import PatchReport
 
 
 def convert(control: Control, series: str) -> PatchReport:
     """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
-    state, dead = answered(control, lambda: find_with_leftovers(control, series))
+    found = answered(control, lambda: find_all(control, series))
+    state = found.state
     if state.info.get("world"):
         raise ApplyRefused(
             f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"
@@ -40,7 +41,7 @@ def convert(control: Control, series: str) -> PatchReport:
     try:
         if not state.convert:
             enable_conversion(control, state.module, series)
-        clear(control, dead)
+        clear(control, found.dead)
         return control.report(state.module)
     except KeyboardInterrupt:
         now = control.report(state.module)

@@ -37,12 +37,12 @@ def overridden(engine: Engine, states: Sequence[PatchState]) -> dict[str, Overri
     return dict(found)
 
 
-def sharing(engine: Engine, states: Sequence[PatchState], module: str) -> dict[Function, str]:
-    """Return the functions of ``module`` that another live patch replaces too, and its module."""
-    own = engine.replaced(module)
+def sharing(engine: Engine, states: Sequence[PatchState], state: PatchState) -> dict[Function, str]:
+    """Return the functions of a patch that another live one replaces too, and its module."""
+    others = [each for each in states if each.module != state.module and each.phase in _IN_USE]
+    own = engine.replaced(state.module) if others else frozenset()
     return {
-        function: state.module
-        for state in states
-        if state.module != module and state.phase in _IN_USE
-        for function in sorted(own & engine.replaced(state.module))
+        function: other.module
+        for other in others
+        for function in sorted(own & engine.replaced(other.module))
     }

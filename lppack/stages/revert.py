@@ -3,7 +3,7 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lppack.abi import Phase
@@ -22,7 +22,7 @@ from lppack.stages.drive import (
     unload,
 )
 from lppack.stages.leftovers import clear, family, leftovers
-from lppack.stages.owners import sharing
+from lppack.stages.owners import overridden, sharing
 from lppack.stages.status import PatchReport, report
 
 _T = TypeVar("_T")
@@ -30,15 +30,23 @@ _T = TypeVar("_T")
 
 def find(control: Control, series: str) -> PatchState:
     """Return the patch of ``series`` (or the module of that name). Raise ApplyRefused."""
-    return find_with_leftovers(control, series)[0]
+    return find_all(control, series).state
 
 
-def find_with_leftovers(control: Control, series: str) -> tuple[PatchState, tuple[PatchState, ...]]:
-    """Return the newest live patch of ``series``, or the module of that name, and its leftovers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a series or a module's name stands for, and all live patches of the host."""
 
-    Where all of the series is unpatched, it is the newest of that. Leftovers are other modules of
-    the series, or of what the patch replaces, that are unpatched and still loaded. Raise
-    ApplyRefused if there is no such patch, or if lppack did not make it.
+    state: PatchState
+    dead: tuple[PatchState, ...]  # other modules of the series, or of what it replaces: leftovers
+    states: tuple[PatchState, ...]
+
+
+def find_all(control: Control, series: str) -> Found:
+    """Find the newest live patch of ``series``, or the module of that name, and its leftovers.
+
+    Where all of the series is unpatched, it is the newest of that. Raise ApplyRefused if there is
+    no such patch, or if lppack did not make it.
     """
     states = control.engine.patches()
     found = [s for s in states if series in (s.info.get("series"), s.module)]
@@ -60,7 +68,8 @@ def find_with_leftovers(control: Control, series: str) -> tuple[PatchState, tupl
             reason="not-lppacks",
         )
     dead = leftovers(states, family(newest))
-    return newest, tuple(state for state in dead if state.module != newest.module)
+    others = tuple(state for state in dead if state.module != newest.module)
+    return Found(state=newest, dead=others, states=states)
 
 
 def answered(control: Control, ask: Callable[[], _T]) -> _T:
@@ -79,13 +88,14 @@ def _live_and_new(state: PatchState) -> tuple[bool, int]:
     return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
 
 
-def _to_revert(control: Control, series: str) -> tuple[PatchState, tuple[PatchState, ...]]:
-    """As find_with_leftovers(), but a live version and a leftover are not told apart by a series.
+def _to_revert(control: Control, series: str) -> Found:
+    """As find_all(), but refuse a series of which one version is live and another a leftover.
 
-    To unload a leftover, and to take the live fix back, are both asked for by this name.
+    Its name alone may mean either: to unload what is not in use, or to take the fix back.
     """
-    state, dead = find_with_leftovers(control, series)
-    own = [other for other in dead if other.info.get("series") == series]
+    found = find_all(control, series)
+    state = found.state
+    own = [other for other in found.dead if other.info.get("series") == series]
     if own and series != state.module and state.phase is not Phase.UNPATCHED:
         all_of_it = ", ".join(f"{each.module} is {each.phase}" for each in (*own, state))
         raise ApplyRefused(
@@ -94,7 +104,7 @@ def _to_revert(control: Control, series: str) -> tuple[PatchState, tuple[PatchSt
             f"take the live patch back: {control.command('revert', state.module)}",
             reason="more-than-once",
         )
-    return state, dead
+    return found
 
 
 def revert(control: Control, series: str) -> PatchReport:
@@ -103,10 +113,11 @@ def revert(control: Control, series: str) -> PatchReport:
     Raise ApplyRefused (there is none, or it is not clear which), ApplyReversed (gave up, patched
     as before), ApplyStuck.
     """
-    state, dead = answered(control, lambda: _to_revert(control, series))
+    found = answered(control, lambda: _to_revert(control, series))
+    state, states = found.state, found.states
     was_live = state.phase is not Phase.UNPATCHED
-    live = _live_fixes(control, state)
-    shared = sharing(control.engine, control.engine.patches(), state.module) if was_live else {}
+    live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
+    shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
     try:
         unpatch(control, state)
         if not unload(control, state.module):
@@ -117,6 +128,12 @@ def revert(control: Control, series: str) -> PatchReport:
     except (ApplyReversed, ApplyStuck) as error:
         error.report = error.report or standing(control, state)
         raise
+    except HostError as error:
+        raise ApplyStuck(
+            f"{error.message}\n{state.module} was {state.phase} before this command",
+            hint=f"go on with: {control.command('revert', series)}",
+            report=standing(control, state),
+        ) from error
     except KeyboardInterrupt:
         now = control.engine.state(state.module).phase
         raise Interrupted(
@@ -124,7 +141,7 @@ def revert(control: Control, series: str) -> PatchReport:
         ) from None
     control.say(f"unloaded: {state.module} is gone")
     if was_live or series != state.module:
-        clear(control, dead)
+        clear(control, found.dead)
     for (object_, function), module in shared.items():
         control.say(f"not the original: {function} of {object_} still runs in {module}")
     if was_live and state.info.get("replaces"):
@@ -136,9 +153,10 @@ def revert(control: Control, series: str) -> PatchReport:
     return report(gone, engine=control.engine.name, host=control.host.name)
 
 
-def _live_fixes(control: Control, state: PatchState) -> list[str]:
+def _live_fixes(control: Control, state: PatchState, states: tuple[PatchState, ...]) -> list[str]:
     """Return the names of the fixes that are live now."""
-    shown = control.report(state.module).fixes
+    taken = overridden(control.engine, states).get(state.module, {})
+    shown = report(state, engine=control.engine.name, host=control.host.name, taken=taken).fixes
     fixes = map(fix_of, state.info.get("fixes", ()))
     return [fix.name for fix, as_shown in zip(fixes, shown, strict=False) if as_shown["live"]]
 

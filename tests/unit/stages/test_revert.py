@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -6,7 +7,7 @@ import pytest
 
 from lppack.abi import Phase
 from lppack.engines.kernel import KernelEngines
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
 from lppack.stages.apply import Control
 from lppack.stages.revert import find, revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
@@ -298,3 +299,24 @@ def test_find_gives_the_state(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     state = find(control(host), "conn-limit")
     assert (state.module, state.phase, state.convert) == (MODULE, Phase.PATCHED, True)
+
+
+def test_a_host_that_fails_in_the_middle_names_the_way_on(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.patches[MODULE] = patched()
+    failed: list[str] = []
+    real = host.read
+
+    def read(path: str) -> str:
+        if kernel.moving is not None and path.endswith("transition") and not failed:
+            failed.append(path)
+            raise HostError(path, errno.EBUSY)
+        return real(path)
+
+    host.read = read  # type: ignore[method-assign]
+    with pytest.raises(ApplyStuck, match="Device or resource busy") as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.hint == f"go on with: {GO_ON}"
+    assert caught.value.report is not None
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
