@@ -178,15 +178,19 @@ def _lines(patch: PatchReport) -> list[str]:
         )
     if patch.inlining == "unchecked":
         lines.append("  inlining unchecked: callers may hold copies of the old code")
-    if patch.waiting:
-        lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
+    for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
+        names = [function for home, function in patch.waiting if home == object_]
+        lines.append(f"  waits for module {object_}, which is not loaded: {', '.join(names)}")
+    away = {function for _, function in patch.waiting}
     lines += [
         f"  {function} of {object_} runs in {module}, which was loaded later"
         for object_, function, module in patch.overridden
     ]
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
-        lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}")
+        waits = not fix["live"] and away.intersection(fix["functions"] or away)
+        why = ": its module is not loaded, and is patched when it comes" if waits else ""
+        lines.append(f"  {what}: {'live' if fix['live'] else 'not live'}{why}")
     lines += [
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
         for blocker in patch.blockers

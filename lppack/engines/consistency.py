@@ -100,8 +100,10 @@ class Consistency:
         rows = (line.split() for line in said.splitlines())
         return tuple((row[0], row[1], row[2]) for row in rows if len(row) == 3)
 
-    def _waiting(self, module: str) -> frozenset[str]:
-        return frozenset(name for _, name, hooked in self._functions(module) if hooked == "0")
+    def _waiting(self, module: str) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            (object_, name) for object_, name, hooked in self._functions(module) if hooked == "0"
+        )
 
     def _longest_stop(self, module: str) -> float | None:
         said = modules.text(self.host, abi.engine_attribute(module, "statistics"))

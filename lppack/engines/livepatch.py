@@ -103,11 +103,11 @@ class Livepatch:
             if len(row) == 4
         )
 
-    def _waiting(self, module: str) -> frozenset[str]:
+    def _waiting(self, module: str) -> frozenset[tuple[str, str]]:
         # Documentation/ABI/testing/sysfs-kernel-livepatch: OBJECT/patched (since v6.1).
         base = f"{abi.LIVEPATCH}/{module}"
         return frozenset(
-            function
+            (object_, function)
             for object_, function in self.replaced(module)
             if modules.text(self.host, f"{base}/{object_}/patched") == "0"
         )

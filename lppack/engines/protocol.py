@@ -30,7 +30,7 @@ class PatchState:
     converted: int
     info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
     blockers: tuple[Blocker, ...] = ()
-    waiting: frozenset[str] = frozenset()  # functions of objects that are not loaded
+    waiting: frozenset[tuple[str, str]] = frozenset()  # (object, function): it is not loaded
     problem: str | None = None  # why the engine gave the last transition up; None: it did not
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
 

@@ -35,6 +35,9 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "forced": patch.forced,
         "inlining": patch.inlining,
         "fixes": list(patch.fixes),
+        "waiting": [
+            {"object": object_, "function": function} for object_, function in patch.waiting
+        ],
         "problem": patch.problem,
         "next": next_step(patch),
         "overridden": [

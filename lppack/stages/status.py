@@ -26,7 +26,7 @@ class PatchReport:
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
-    waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
+    waiting: tuple[tuple[str, str], ...] = ()  # (object, function) of modules not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
@@ -100,7 +100,7 @@ def _fix(
     fix: dict[str, Any], state: PatchState, conversion: str, taken: Overridden
 ) -> dict[str, Any]:
     functions = fix.get("functions", [])
-    waits = state.waiting.intersection(functions) if functions else state.waiting
+    waits = [name for _, name in state.waiting if name in functions or not functions]
     effective = fix.get("effective") == "patched" or conversion in ("on", "done")
     lost = any(
         not _has(above, fix)

@@ -111,7 +111,7 @@ def test_functions() -> None:
     assert Consistency(host).replaced(MODULE) == {("conn", "conn_open")}
     assert Consistency(host).state(MODULE).waiting == frozenset()
     host.kernel.patches[MODULE].hooked = False
-    assert Consistency(host).state(MODULE).waiting == {"conn_open"}
+    assert Consistency(host).state(MODULE).waiting == {("conn", "conn_open")}
 
 
 def test_both_engines_as_one() -> None:

@@ -2,6 +2,8 @@
 import pytest
 
 from lppack.abi import Phase
+from lppack.cli.operate import _lines
+from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
 from lppack.stages.report import patch_json
@@ -156,6 +158,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "next",
         "overridden",
         "problem",
+        "waiting",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
@@ -168,3 +171,15 @@ def test_two_builds_of_one_version_are_told_apart(kernel: FakeKernel, host: Fake
     found = told(host)
     assert (found[MODULE].srcversion, found["kpatch_1"].srcversion) == ("D02E08", None)
     assert patch_json(found[MODULE])["srcversion"] == "D02E08"
+
+
+def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost) -> None:
+    made = Patch(info=info(engine="consistency", mode="kgraft"), complete=True, hooked=False)
+    made.functions = ("conn/a,1",)
+    kernel.patches[MODULE] = made
+    (found,) = status(KernelEngines(host), host.name)
+    assert patch_json(found)["waiting"] == [{"object": "conn", "function": "a"}]
+    lines = _lines(found)
+    assert "  waits for module conn, which is not loaded: a" in lines
+    assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
+    assert "  CVE-2: not live" in lines, "that one is not in a"
