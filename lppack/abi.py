@@ -14,6 +14,8 @@ MODULE_LIST = "/proc/modules"
 FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
 # kernel/module/main.c: modules_disabled, which nothing but a reboot clears (v6.1).
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
+# fs/proc/uptime.c: seconds since boot, the clock of the kernel's log as far as it counts (v6.1).
+UPTIME = "/proc/uptime"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 # init/version.c: uts_namespace; what uname -v prints (v6.1).
 VERSION = "/proc/sys/kernel/version"

@@ -33,6 +33,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
             hint=f"look at the file system of {_DROP} there: df {_DROP}; mount",
             reason="file-not-taken",
         ) from None
+    began = _uptime(host)
     try:
         done = _insmod(host, path)
     finally:
@@ -58,7 +59,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
             f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
             hint=f"see what becomes of it: lppack status --on {host.name}",
         )
-    log = _log(host, module)
+    log = _log(host, module, began)
     raise ApplyRefused(
         f"the kernel refused {module}: {said[-1] if said else f'insmod ended with {done.rc}'}",
         hint="\n  ".join(["the kernel's log says:", *log])
@@ -85,11 +86,30 @@ def _insmod(host: Host, path: str) -> Ran:
     return done
 
 
-def _log(host: Host, module: str) -> list[str]:
+def _uptime(host: Host) -> float:
+    found = (text(host, abi.UPTIME) or "").split(" ")[0]
+    try:
+        return float(found)
+    except ValueError:
+        return 0.0
+
+
+#: The clock of the log is not corrected as that of /proc/uptime is: seconds, and a share of them.
+_SKEW, _DRIFT = 2.0, 1e-4
+
+
+def _log(host: Host, module: str, since: float) -> list[str]:
+    """Return the last lines about ``module`` and live patches, none from long before ``since``."""
     done = host.run(["dmesg"], limit=LIMIT)
     # "Loading of": kernel/module/signing.c, module_sig_check() (v6.1).
     wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod|Loading of ")
-    return [line for line in done.out.splitlines() if wanted.search(line)][-4:]
+    oldest = since - _SKEW - _DRIFT * since
+    stamp = re.compile(r"\[ *(\d+\.\d+)\]")
+    return [
+        line
+        for line in done.out.splitlines()
+        if wanted.search(line) and not ((found := stamp.match(line)) and float(found[1]) < oldest)
+    ][-4:]
 
 
 def remove(host: Host, module: str) -> None:

@@ -278,6 +278,13 @@ class GuestHost:
             hint=f"look at it, and wait for it or end it: ps -p {pid}" if pid else None,
         )
 
+    def _begin_anew(self) -> str | None:
+        """The way out of a guest that is lost; None for one that lives only for this command."""
+        if not self._lock:
+            return None
+        name = self.name.removeprefix("guest:")
+        return f"stop what is left, and start another: lppack guest stop {name}"
+
     def _lost(self, problem: OSError, deadline: Deadline) -> LostHost:
         if isinstance(problem, TimeoutError):
             why = f"no answer in {deadline.limit:.0f} s"
@@ -293,6 +300,7 @@ class GuestHost:
             + (f"{console.tail(found[-1])}\n  ...\n" if found else "")
             + f"{console.tail(words + self._said(), lines=8)}\n"
             + f"  console: {self.console}",
+            hint=self._begin_anew(),
             file=str(self.console),
         )
 

@@ -75,7 +75,7 @@ def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
     if view.read(abi.FTRACE_ENABLED) == "0":
         yield Refusal(
             f"{abi.FTRACE_ENABLED} is 0 on {view.host.name}: no function can be redirected",
-            f"echo 1 > {abi.FTRACE_ENABLED}",
+            f"on {view.host.name}: echo 1 > {abi.FTRACE_ENABLED}",
         )
 
 

@@ -122,6 +122,7 @@ class FakeKernel:
     release: str = RELEASE
     version: str = VERSION
     ftrace: str = "1"
+    uptime: float = 1.0
     patches: dict[str, Patch] = field(default_factory=dict)
     other_modules: tuple[str, ...] = ("conn",)
     engine_api: int | None = abi.ENGINE_API  # of lppack_engine; None: it is not loaded
@@ -182,7 +183,7 @@ class FakeKernel:
         if module in self.patches:
             return os.strerror(errno.EEXIST)
         if self.refuses:
-            self.dmesg.append(f"[ 1.0] {module}: {self.refuses}")
+            self.dmesg.append(f"[ {self.uptime:.1f}] {module}: {self.refuses}")
             return self.refuses
         if self.moving is not None:
             return os.strerror(errno.EBUSY)
@@ -258,6 +259,7 @@ class FakeHost:
             abi.OSRELEASE: f"{k.release}\n",
             abi.VERSION: f"{k.version}\n",
             abi.FTRACE_ENABLED: f"{k.ftrace}\n",
+            abi.UPTIME: f"{k.uptime:.2f} 0.00\n",
         }
         found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
         loaded = (*k.patches, *k.other_modules)  # the newest patch is the last of the dict

@@ -286,6 +286,13 @@ def test_a_guest_in_use_names_the_process_that_uses_it(
     assert caught.value.hint == f"look at it, and wait for it or end it: ps -p {os.getpid()}"
 
 
+def test_a_lost_guest_of_a_name_has_a_way_out(tmp_path: Path) -> None:
+    lost = GuestHost("guest:ops", tmp_path, lock=tmp_path / "lock", gone=lambda: True)
+    with pytest.raises(LostHost) as caught:
+        lost.read("/proc/version")
+    assert str(caught.value.hint).endswith("lppack guest stop ops")
+
+
 def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     assert lock_holder(tmp_path / "lock") is None

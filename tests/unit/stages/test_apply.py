@@ -169,12 +169,15 @@ def test_what_is_on_its_way_out_is_completed_first(kernel: FakeKernel, host: Fak
 def test_the_kernel_refuses_the_module(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.refuses = "disagrees about version of symbol module_layout"
     kernel.dmesg.append("[ 0.5] usb 1-1: a line of no interest")
+    kernel.dmesg.append("[ 5.0] livepatch: 'kpatch_1': patching complete")
+    kernel.uptime = 60.0
     before = snapshot(host)
     with pytest.raises(ApplyRefused) as caught:
         apply(control(host), bundle(), KO)
     assert kernel.refuses in caught.value.message
     assert kernel.refuses in str(caught.value.hint)
     assert "no interest" not in str(caught.value.hint)
+    assert "kpatch_1" not in str(caught.value.hint), "that was long before"
     assert caught.value.exit_code == 6
     assert snapshot(host) == before
 
