@@ -26,6 +26,7 @@ _SUMS = "SHA256SUMS"
 _FORMAT = 1  # of plan.json
 _SIZE_MAX = 256 << 20
 _ENTRIES_MAX = 2000
+_ANEW = "fetch it again; if it is so at its source, its author builds it again"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
@@ -144,7 +145,7 @@ def contents(path: Path) -> dict[str, bytes]:
         RuntimeError,
         EOFError,
     ) as error:
-        raise BadBundle(f"{path} cannot be read: {error}", hint="build it again") from None
+        raise BadBundle(f"{path} cannot be read: {error}", hint=_ANEW) from None
     sums = dict(
         (line[66:], line[:64])
         for line in files.pop(_SUMS, b"").decode("ascii", "replace").splitlines()
@@ -154,7 +155,7 @@ def contents(path: Path) -> dict[str, bytes]:
     if wrong or not files:
         raise BadBundle(
             f"{path}: {wrong[0] if wrong else _SUMS} is missing or not what {_SUMS} says",
-            hint="it was damaged or changed: build it again",
+            hint=f"it was damaged or changed: {_ANEW}",
         )
     folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     if folders & files.keys():
@@ -217,7 +218,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
         if isinstance(plan, dict) and plan.get("format") != _FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
-                hint="build it again",
+                hint="take a bundle that this lppack has built, or the lppack of that one",
             )
         for wrong in Draft202012Validator(_schema()).iter_errors(plan):
             raise BadBundle(f"{path}: its plan is not one: {ascii(wrong.message)[:200]}")
@@ -251,8 +252,11 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
             ),
             test=test_spec(plan["test"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
+    except KeyError as error:
+        raise BadBundle(f"{path} lacks {error.args[0]}", hint=_ANEW) from None
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        why = ascii(str(error))[:200]
+        raise BadBundle(f"{path}: its plan cannot be read: {why}", hint=_ANEW) from None
 
 
 def _srcversion(ko: bytes) -> str | None:

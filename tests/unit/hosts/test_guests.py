@@ -59,6 +59,15 @@ def test_bad_name_is_refused(run_dir: Path, name: str) -> None:
         guests.connect(name)
 
 
+def test_the_folder_of_module_files_is_no_guest(run_dir: Path) -> None:
+    """modules.insert() drops them in load, below the folder of guests."""
+    (run_dir / "load").mkdir(parents=True)
+    for act in (guests.connect, guests.stop):
+        with pytest.raises(EnvironmentMissing, match="holds module files"):
+            act("load")
+    assert (run_dir / "load").is_dir()
+
+
 @pytest.mark.parametrize("name", ["a", "7", "guest-2", "a" * 31])
 def test_good_name_is_looked_up(run_dir: Path, name: str) -> None:
     with pytest.raises(EnvironmentMissing, match="there is no guest"):
