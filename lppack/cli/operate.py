@@ -2,8 +2,10 @@
 """Verbs of those who run kernels: apply, convert, revert, status."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -60,7 +62,12 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
                 error.report = {**(error.report or {}), "warnings": warnings}
                 raise
         patches = (report,) if report else ()
-        _show(patches, format_, empty=f"{bundle} would be applied to {on}", warnings=warnings)
+        _show(
+            patches,
+            format_,
+            empty=f"{bundle} would be applied to {on}",
+            more={"warnings": warnings},
+        )
 
 
 @click.command()
@@ -117,10 +124,16 @@ def status(series: str | None, on: str, check: bool, format_: str) -> None:
     Example:
       lppack status --on guest:demo
     """
-    patches = pipeline.status_of(series, on)
+    found = pipeline.status_of(series, on)
     if check:
-        require_live(patches)
-    _show(patches, format_, empty=f"no live patch is on {on}")
+        require_live(found.patches)
+    lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
+    _show(
+        found.patches,
+        format_,
+        empty=f"no live patch is on {on}{lacks}",
+        more={"kernel": found.kernel, "can_patch": found.can_patch},
+    )
 
 
 @contextlib.contextmanager
@@ -140,10 +153,9 @@ def _show(
     format_: str,
     *,
     empty: str,
-    warnings: list[str] | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     if format_ == "json":
-        more = {} if warnings is None else {"warnings": warnings}
         result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
         return
     if not patches:

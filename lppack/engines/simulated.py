@@ -76,6 +76,8 @@ class SimulatedHost:
         raise HostError(path, errno.ENOENT)
 
     def list(self, path: str) -> tuple[str, ...]:
+        if path == abi.LIVEPATCH:
+            return tuple(patch.module for patch in self.kernel.patches if patch.known)
         raise HostError(path, errno.ENOENT)
 
     def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:

@@ -4,6 +4,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lppack.consistency import EngineName
@@ -12,6 +13,7 @@ from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import Say
 from lppack.stages.drive import Control
+from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
 
 
@@ -104,12 +106,14 @@ def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchRep
         return revert(control, series)
 
 
-def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
+def status_of(series: str | None, on: str) -> HostStatus:
+    """status of all live patches, or of those of ``series``. Raise ApplyRefused without any."""
+    from lppack.stages.host_status import host_status
     from lppack.stages.revert import find
-    from lppack.stages.status import status
 
     with _control(on, timeout=60.0, say=lambda _line: None) as control:
         if series is not None:
             find(control, series)  # refuses what is not there
-        every = status(control.engine, control.host.name)
-        return tuple(p for p in every if series in (None, p.series, p.module))
+        found = host_status(control.engine, control.host)
+        wanted = tuple(p for p in found.patches if series in (None, p.series, p.module))
+        return replace(found, patches=wanted)

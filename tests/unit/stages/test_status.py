@@ -6,9 +6,11 @@ from lppack.cli.operate import _lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
+from lppack.stages.host_status import host_status
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.unit.samples import RELEASE
 from tests.unit.stages.control import MODULE, patched, stranger
 
 
@@ -183,3 +185,13 @@ def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost
     assert "  waits for module conn, which is not loaded: a" in lines
     assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
     assert "  CVE-2: not live" in lines, "that one is not in a"
+
+
+def test_a_kernel_without_live_patching_is_no_healthy_one(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    found = host_status(Livepatch(host), host)
+    assert (found.kernel, found.can_patch, found.patches) == (RELEASE, False, ())
+    kernel.patches[MODULE] = patched()
+    found = host_status(Livepatch(host), host)
+    assert (found.can_patch, len(found.patches)) == (True, 1)

@@ -13,6 +13,7 @@ from lppack.errors import ApplyRefused, HostError
 from lppack.hosts.protocol import Ran
 from lppack.stages.apply import Control, refuse_early
 from lppack.stages.convert import convert
+from lppack.stages.host_status import host_status
 from lppack.stages.revert import revert
 from lppack.stages.status import status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
@@ -59,7 +60,7 @@ def _kernel() -> FakeKernel:
 
 def _count(kernel: FakeKernel) -> int:
     host = Unanswered(kernel)
-    status(KernelEngines(host), host.name)
+    host_status(KernelEngines(host), host)
     return len(host.requests)
 
 
@@ -69,7 +70,7 @@ def test_status_of_a_host_that_does_not_answer_is_never_a_shorter_list(error: in
     for number in range(_count(kernel)):
         host = Unanswered(kernel, fails=number, error=error)
         with pytest.raises(HostError) as caught:
-            status(KernelEngines(host), host.name)
+            host_status(KernelEngines(host), host)
         assert (caught.value.errno, caught.value.exit_code) == (error, 8), host.requests[number]
 
 
