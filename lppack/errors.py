@@ -57,7 +57,7 @@ class LppackError(Exception):
         self.hint = hint
         self.file = file
         self.line = line
-        self.reason = reason or self.kind  # for scripts: a word that stays as it is
+        self.reason = reason or self.kind  # for scripts: a stable identifier
         self.report = report  # what the command would have printed as JSON, if it got that far
 
 

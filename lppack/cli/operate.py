@@ -138,13 +138,12 @@ def status(series: str | None, on: str, check: bool, format_: str) -> None:
 
 @contextlib.contextmanager
 def _acting(on: str) -> Iterator[None]:
-    """Name the way to the truth where an interrupt comes before or after the work on the host."""
+    """Name the command that shows the state, where an interrupt comes before or after the work."""
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(
-            "interrupted: where the host stands was not asked any more; "
-            f"see: lppack status --on {on}"
+            f"interrupted: the state of {on} was not read again; see: lppack status --on {on}"
         ) from None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a patch module made by lppack says that it is, from its bytes: nothing is loaded or run."""
+"""How a patch module made by lppack describes itself, read from its bytes."""
 
 import json
 import struct
@@ -16,7 +16,7 @@ _POINTER = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    name: str  # under which the kernel will list it; not what modinfo says
+    name: str  # under which the kernel will list it; modinfo may have another
     info: dict[str, Any]  # what the parameter `info` will show; empty: lppack did not make it
     functions: frozenset[tuple[str, str]]  # (object, function) that it replaces
 

@@ -75,7 +75,7 @@ class Engine(Protocol):
         """(object, function) of all that ``module`` replaces."""
 
     def srcversion(self, module: str) -> str | None:
-        """Return what tells two builds of one version apart; None: not loaded, or without it."""
+        """Return the hash of the module's sources; None: not loaded, or built without it."""
 
     def load_order(self) -> tuple[str, ...]:
         """Return all loaded modules, the oldest first. Live patches begin when they are loaded."""

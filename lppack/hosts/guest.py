@@ -274,7 +274,7 @@ class GuestHost:
         return HostError(
             self.name,
             errno.EBUSY,
-            f"{self.name} was not asked: {holder} has been talking to it for {_TURN:.0f} s",
+            f"{self.name} is in use: {holder} has held it for {_TURN:.0f} s; no request was sent",
             hint=f"look at it, and wait for it or end it: ps -p {pid}" if pid else None,
         )
 

@@ -89,7 +89,7 @@ def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
 
 
 def forced_transition(engine: Engine, host: Host) -> Iterator[Refusal]:
-    """Refuse to load or to convert where old code may run for ever, or where nobody can tell."""
+    """Refuse to load or to convert where old code may run for ever, or where that is not known."""
     forced = engine.forced()
     if forced is None:
         yield Refusal(
@@ -113,7 +113,7 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
                 f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
                 f"complete that first, then apply: {view.command('revert', bundle.series)}"
                 if state.module == bundle.module and state.phase is Phase.UNPATCHING
-                else f"wait for it, and see who holds it up: lppack status --on {view.host.name}",
+                else f"wait for it, and see what blocks it: lppack status --on {view.host.name}",
             )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the parts of a bundle agree: its plan and manifest with what the module says of itself.
+"""Compare the parts of a bundle: its plan and manifest with the module's own description.
 
 The sums only show that the bundle is as it was packed. That the packer was honest, only a signature
 can show; but what is printed of a bundle, and checked before it is loaded, is what will be loaded.

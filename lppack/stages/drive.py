@@ -24,12 +24,12 @@ _UNLOAD = 15.0  # seconds that the kernel may hold the module after its transiti
 
 
 def silent(_line: str) -> None:
-    """Says nothing."""
+    """Print nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """How to drive an engine: where, how long, and whom to tell."""
+    """How to drive an engine: where, how long, and where progress goes."""
 
     engine: Engine
     host: Host
@@ -57,13 +57,13 @@ def longest_stop(state: PatchState) -> str:
 def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
     """Waits until ``module`` is in phase ``wanted``: the last state seen, and the seconds."""
     deadline = Deadline(limit, control.clock)
-    told = 5.0
+    report_at = 5.0
     while True:
         state = control.engine.state(module)
         if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
             return state, deadline.elapsed
-        if deadline.elapsed >= told:
-            told += 5.0
+        if deadline.elapsed >= report_at:
+            report_at += 5.0
             control.say(f"{state.phase}: {describe_blockers(state)}")
         deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
 
@@ -74,7 +74,7 @@ def gave_up(state: PatchState) -> bool:
 
 
 def describe_blockers(state: PatchState) -> str:
-    """Who keeps the transition open, in one line."""
+    """Name the threads that keep the transition open, in one line."""
     if not state.blockers:
         return state.problem or "no thread is seen to block"
     first = "; ".join(f"{b.comm} (pid {b.pid}) {b.reason}" for b in state.blockers[:4])
@@ -106,7 +106,9 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
             if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
                 raise
             if control.engine.state(module).phase is not Phase.PATCHED:
-                return True  # someone else unpatches: the glue has reversed, or is at it
+                return (
+                    True  # another command unpatches: the generated code has reversed, or is at it
+                )
         if deadline.expired:
             return False
         deadline.pause(_POLL)

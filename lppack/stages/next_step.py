@@ -8,7 +8,7 @@ from lppack.stages.status import PatchReport
 def next_step(patch: PatchReport) -> str | None:
     """Return what to do next; None if nothing is to be done, or if lppack did not make the patch.
 
-    Whether a command is at work on it is not known: a kernel does not tell.
+    Whether a command is at work on it just now is not known: the kernel does not record that.
     """
     if patch.series is None:
         return None

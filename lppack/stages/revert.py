@@ -72,10 +72,10 @@ def find_all(control: Control, series: str) -> Found:
     return Found(state=newest, dead=others, states=states)
 
 
-def answered(control: Control, ask: Callable[[], _T]) -> _T:
-    """Return what ``ask`` finds. Raise ApplyRefused if the host does not answer."""
+def answered(control: Control, query: Callable[[], _T]) -> _T:
+    """Return what ``query`` finds. Raise ApplyRefused if the host does not answer."""
     try:
-        return ask()
+        return query()
     except HostError as error:
         raise ApplyRefused(
             f"{error.message}; nothing was changed on {control.host.name}",

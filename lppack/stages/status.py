@@ -31,7 +31,7 @@ class PatchReport:
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     problem: str | None = None  # why lppack's engine gave the last transition up
-    srcversion: str | None = None  # tells two builds of one version apart; None: not known
+    srcversion: str | None = None  # hash of the sources; None: not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
 
