@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, cast
+from typing import IO, Any, TextIO, cast
 
 import click
 
@@ -41,45 +41,44 @@ class _Lossy(io.TextIOBase):
     """
 
     def __init__(self, patience: float | None = None) -> None:
+        # As it is now: rich puts a stream of its own in its place, which writes to this one.
+        self._stream: TextIO | None = sys.stderr  # None: closed before the start (2>&-)
         self._patience = patience  # None: as long as it takes
 
     def write(self, text: str) -> int:
-        with _silent_if_gone():
-            if self._patience is None or _writable(self._patience):
-                sys.stderr.write(text)
+        with self._silent_if_gone():
+            if self._stream is not None and self._is_writable(self._stream):
+                self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with _silent_if_gone():
-            if self._patience is None or _writable(self._patience):
-                sys.stderr.flush()
+        with self._silent_if_gone():
+            if self._stream is not None and self._is_writable(self._stream):
+                self._stream.flush()
 
     def isatty(self) -> bool:
-        return sys.stderr is not None and sys.stderr.isatty()
-
-    def fileno(self) -> int:
-        return sys.stderr.fileno()
+        return self._stream is not None and self._stream.isatty()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return sys.stderr.encoding if sys.stderr is not None else "utf-8"
+        return self._stream.encoding if self._stream is not None else "utf-8"
 
+    def _is_writable(self, stream: TextIO) -> bool:
+        if self._patience is None:
+            return True
+        waits = select.poll()
+        waits.register(stream.fileno(), select.POLLOUT)
+        return bool(waits.poll(self._patience * 1000))
 
-@contextlib.contextmanager
-def _silent_if_gone() -> Iterator[None]:
-    """Drop what cannot be written to stderr, and from then on everything."""
-    try:
-        yield
-    except (OSError, ValueError, AttributeError):  # gone; closed; never there (2>&-)
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            gone = sys.stderr.fileno()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), gone)
-
-
-def _writable(patience: float) -> bool:
-    waits = select.poll()
-    waits.register(sys.stderr.fileno(), select.POLLOUT)
-    return bool(waits.poll(patience * 1000))
+    @contextlib.contextmanager
+    def _silent_if_gone(self) -> Iterator[None]:
+        """Drop what cannot be written, and from then on everything."""
+        try:
+            yield
+        except (OSError, ValueError):  # gone; closed
+            with contextlib.suppress(OSError, ValueError):
+                gone = self._stream.fileno() if self._stream is not None else -1
+                os.dup2(os.open(os.devnull, os.O_WRONLY), gone)
 
 
 def _lossy(patience: float | None = None) -> IO[str]:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Output that nobody reads any more, and a terminal that is closed: no command stops half-way."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,6 +97,50 @@ def test_a_reader_that_is_stopped_holds_nothing_up(bundle: Path) -> None:
     os.close(out)
     os.close(into)
     assert ran.returncode == 0
+    assert status() == "conn-limit 2 on simulated: patched"
+
+
+def on_a_terminal(words: Sequence[str], *, closes_after: float | None = None) -> tuple[int, str]:
+    """Run lppack with a terminal of its own: the exit code, and what it printed."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lppack", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(terminal)
+    watchdog = threading.Timer(20.0, process.kill)
+    watchdog.start()
+    printed = b""
+    try:
+        if closes_after is None:
+            with contextlib.suppress(OSError):  # EIO: the other side was closed
+                while data := os.read(master, 4096):
+                    printed += data
+        else:
+            time.sleep(closes_after)
+            os.close(master)
+        return process.wait(timeout=30), printed.decode()
+    finally:
+        watchdog.cancel()
+        process.kill()
+
+
+def test_progress_on_a_terminal(bundle: Path) -> None:
+    code, printed = on_a_terminal(["apply", str(bundle), *ON.split()])
+    assert code == 0
+    assert "patch: loading lppack_conn_limit_2 on simulated" in printed
+    assert "patched: every thread is in the new universe" in printed
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3])
+def test_a_terminal_that_goes_without_a_signal(bundle: Path, after: float) -> None:
+    """It is not the controlling terminal: there is no SIGHUP, only errors from then on."""
+    code, _ = on_a_terminal(["apply", str(bundle), *ON.split()], closes_after=after)
+    assert code == 0
     assert status() == "conn-limit 2 on simulated: patched"
 
 
