@@ -21,7 +21,11 @@ class Consistency:
 
     def load(self, module: str, ko: Path) -> None:
         if not modules.is_loaded(self.host, abi.ENGINE):
-            modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
+            try:
+                modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
+            except ApplyRefused as error:
+                if error.reason != modules.LOADED_MEANWHILE:
+                    raise  # else it is there: another command has loaded it
         api = modules.parameter(self.host, abi.ENGINE, "api")
         if api != str(abi.ENGINE_API):
             raise ApplyRefused(

@@ -12,12 +12,15 @@ from lppack import abi
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import TIMED_OUT, Host, Ran
 
+#: Reason of a refusal: the module is there, and this command did not load it.
+LOADED_MEANWHILE = "loaded-meanwhile"
 LIMIT = 30.0  # seconds for one command on the host
 # The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
 _INSERT = 600.0
 _DROP = "/run/lppack/load"
 _NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as a shell has it
 _EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
+_KILLED = 128  # and above: by a signal, as a shell has it
 
 
 def insert(host: Host, module: str, ko: Path) -> None:
@@ -40,13 +43,16 @@ def insert(host: Host, module: str, ko: Path) -> None:
         with contextlib.suppress(HostError):  # what is left there is overwritten the next time
             host.run(["rm", "-f", path], limit=LIMIT)
     said = (done.err or done.out).strip().splitlines()
-    if done.rc != 0 and _EXISTS in "".join(said[-1:]):
+    loaded = is_loaded(host, module)
+    # Cut off, insmod may have loaded it; refused, it has not, and another command has.
+    refused = 0 < done.rc < _KILLED and done.rc != TIMED_OUT
+    if refused and (loaded or _EXISTS in "".join(said[-1:])):
         raise ApplyRefused(
             f"{module} was loaded on {host.name} by another command at this moment",
             hint=f"see what becomes of it: lppack status --on {host.name}",
-            reason="loaded-meanwhile",
+            reason=LOADED_MEANWHILE,
         )
-    if is_loaded(host, module):
+    if loaded:
         return
     if done.rc == 0:
         raise ApplyStuck(

@@ -100,6 +100,21 @@ def test_a_transition_that_is_forced_under_apply_is_not_converted(
     assert kernel.log == [f"insmod {MODULE}"]
 
 
+def test_a_module_that_is_there_though_insmod_was_refused_is_anothers(kernel: FakeKernel) -> None:
+    """Since 6.4 the kernel may say EBUSY: module_patient_check_exists(), kernel/module/main.c."""
+
+    class Late(FakeHost):
+        def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+            if argv[0] == "insmod":
+                self.kernel.insmod(MODULE, Patch(info=info()))
+                return Ran(rc=1, out="", err="insmod: can't insert: Device or resource busy")
+            return super().run(argv, limit=limit)
+
+    with pytest.raises(ApplyRefused, match="by another command at this moment"):
+        apply(control(Late(kernel)), bundle(), KO)
+    assert kernel.patches[MODULE].enabled
+
+
 def test_a_module_that_another_command_reverts_is_told(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.blocked[True] = (SLEEPER,)
     kernel.clock.on_sleep = lambda: kernel.patches.clear()
