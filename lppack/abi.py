@@ -7,8 +7,15 @@ from enum import StrEnum
 LIVEPATCH = "/sys/kernel/livepatch"
 # include/linux/moduleparam.h: parameters of a loaded module (v6.1).
 MODULES = "/sys/module"
+# kernel/module/procfs.c: the list of modules; add_unformed_module() (kernel/module/main.c) puts the
+# newest first (v6.1).
+MODULE_LIST = "/proc/modules"
 # kernel/sysctl.c: ftrace_enabled (v6.1); klp needs it on: livepatch.rst section 7.
 FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
+# kernel/module/main.c: modules_disabled, which nothing but a reboot clears (v6.1).
+MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
+# fs/proc/uptime.c: seconds since boot, the clock of the kernel's log as far as it counts (v6.1).
+UPTIME = "/proc/uptime"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 # init/version.c: uts_namespace; what uname -v prints (v6.1).
 VERSION = "/proc/sys/kernel/version"
@@ -100,6 +107,8 @@ R_X86_64_64 = 1
 CLEARS_RELOCATIONS = "clear_relocate_add"
 # kernel/module/main.c: what load_module() takes for itself, and makes no section of the module of.
 MODULE_STRUCT = ".gnu.linkonce.this_module"
+# include/linux/module.h: struct module begins with state (4 bytes, aligned) and list, then name.
+MODULE_STRUCT_NAME = 24
 # include/linux/module.h: struct modversion_info, 8 bytes and MODULE_NAME_LEN (v6.1).
 MODVERSION_SIZE = 64
 # include/linux/module_signature.h: MODULE_SIG_STRING (v6.1).

@@ -50,12 +50,14 @@ class LppackError(Exception):
         file: str | None = None,
         line: int | None = None,
         report: Mapping[str, Any] | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.file = file
         self.line = line
+        self.reason = reason or self.kind  # for scripts: a stable identifier
         self.report = report  # what the command would have printed as JSON, if it got that far
 
 
@@ -147,12 +149,22 @@ class HostError(LppackError):
     exit_code = 8
     kind = "host"
 
-    def __init__(self, path: str, errno: int, message: str | None = None) -> None:
+    def __init__(
+        self, path: str, errno: int, message: str | None = None, *, hint: str | None = None
+    ) -> None:
         import os
 
         self.path = path
         self.errno = errno
-        super().__init__(message or f"{path}: {os.strerror(errno)}")
+        super().__init__(message or f"{path}: {os.strerror(errno)}", hint=hint)
+
+    @property
+    def absent(self) -> bool:
+        """True if there is no such file or folder. Any other error says nothing about that."""
+        import errno
+
+        # ENODEV: sysfs and kernfs, for a file that is being removed.
+        return self.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 
 
 class LostHost(LppackError):

@@ -86,6 +86,19 @@ def temporary(prefix: str) -> Iterator[Path]:
         yield Path(folder)
 
 
+def lock_holder(path: Path) -> int | None:
+    """Return the process that holds a flock on ``path``; None if there is none, or it is hidden."""
+    try:
+        status = path.stat()
+        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return None
+    # proc(5), /proc/locks: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END".
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    found = (row[4] for row in rows if row[1] == "FLOCK" and device in row)
+    return next((int(pid) for pid in found if int(pid) > 0), None)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds an exclusive lock on ``path``: one process at a time does what is inside."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,13 @@ def heed_ctrl_c() -> None:
 
 
 def interrupted(
-    *words: str | Path, when: Callable[[int], bool], cwd: Path = ROOT, limit: float = 180.0
+    *words: str | Path,
+    when: Callable[[int], bool],
+    cwd: Path = ROOT,
+    limit: float = 180.0,
+    by: Sequence[signal.Signals] = (signal.SIGINT,),
 ) -> Ran:
-    """Sends SIGINT once ``when`` holds of its process, as Ctrl-C does."""
+    """Sends SIGINT once ``when`` holds of its process, as Ctrl-C does; or other signals."""
     process = subprocess.Popen(
         [sys.executable, "-m", "lppack", *map(str, words)],
         cwd=cwd,
@@ -71,7 +75,8 @@ def interrupted(
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the moment to interrupt never came"
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        for number in by:
+            process.send_signal(number)
         out, err = process.communicate(timeout=limit)
     finally:
         process.kill()

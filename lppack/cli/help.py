@@ -36,7 +36,8 @@ def _pages() -> dict[str, str]:
     pages["0"] = "exit code 0\n\nAs asked."
     pages["2"] = "exit code 2: usage\n\nThe command line is wrong. Nothing was done."
     pages["141"] = (
-        "exit code 141\n\nWhoever read the output has gone before its end (128 and SIGPIPE)."
+        "exit code 141\n\nThe reader of the result has gone before its end (128 and SIGPIPE). "
+        "apply, convert and revert had come to their end."
     )
     return pages
 

@@ -70,12 +70,21 @@ def commands() -> None:
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
+    """Act as on Ctrl-C, once: a closed terminal sends SIGHUP twice, from kernel and shell, and only
+    a second Ctrl-C is meant to stop the reversal that the first signal began."""
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
 def main() -> int:
-    """Runs the command line; the exit code says whether a target changed."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """Run the command line; the exit code says whether a target changed."""
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _terminated)
     try:
         code = _run()
         sys.stdout.flush()

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Verbs of those who run kernels: apply, convert, revert, status."""
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import click
 
 from lppack import pipeline
+from lppack.abi import Phase
 from lppack.cli.options import ON, SIMULATED, TIMEOUT
-from lppack.cli.output import FORMAT, progress, result
+from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
+from lppack.errors import Interrupted, LppackError
+from lppack.stages.drive import WARNING
+from lppack.stages.health import require_live
+from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
@@ -36,11 +45,29 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
     Example:
       lppack apply proc-cmdline-1_*.lpp --on guest:demo
     """
-    with progress(f"applying {bundle}") as tell:
-        report = pipeline.apply_bundle(
-            bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=tell
+    with _acting(on):
+        warnings: list[str] = []
+        with progress(f"applying {bundle}") as tell:
+
+            def say(line: str) -> None:
+                if line.startswith(WARNING):
+                    warnings.append(line.removeprefix(WARNING))
+                tell(line)
+
+            try:
+                report = pipeline.apply_bundle(
+                    bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=say
+                )
+            except LppackError as error:
+                error.report = {**(error.report or {}), "warnings": warnings}
+                raise
+        patches = (report,) if report else ()
+        _show(
+            patches,
+            format_,
+            empty=f"{bundle} would be applied to {on}",
+            more={"warnings": warnings},
         )
-    _show((report,) if report else (), format_, empty=f"{bundle} would be applied to {on}")
 
 
 @click.command()
@@ -55,9 +82,11 @@ def convert(series: str, on: str, format_: str) -> None:
     Example:
       lppack convert conn-limit --on guest:demo
     """
-    with progress(f"converting {series}") as tell:
-        report = pipeline.convert_series(series, on, say=tell)
-    _show((report,), format_, empty="")
+    outlive_the_terminal()
+    with _acting(on):
+        with progress(f"converting {series}") as tell:
+            report = pipeline.convert_series(series, on, say=tell)
+        _show((report,), format_, empty="")
 
 
 @click.command()
@@ -73,29 +102,60 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
     Example:
       lppack revert conn-limit --on guest:demo
     """
-    with progress(f"reverting {series}") as tell:
-        report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
-    _show((report,), format_, empty="")
+    outlive_the_terminal()
+    with _acting(on):
+        with progress(f"reverting {series}") as tell:
+            report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
+        _show((report,), format_, empty="")
 
 
 @click.command()
 @click.argument("series", required=False)
 @ON
 @SIMULATED
+@click.option(
+    "--check", is_flag=True, help="Exit code 9 unless every patch made by lppack is in effect."
+)
 @FORMAT
-def status(series: str | None, on: str, format_: str) -> None:
+def status(series: str | None, on: str, check: bool, format_: str) -> None:
     """Say where things stand: phases, who blocks, which fixes are live.
 
     \b
     Example:
       lppack status --on guest:demo
     """
-    _show(pipeline.status_of(series, on), format_, empty=f"no live patch is on {on}")
+    found = pipeline.status_of(series, on)
+    if check:
+        require_live(found.patches)
+    lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
+    _show(
+        found.patches,
+        format_,
+        empty=f"no live patch is on {on}{lacks}",
+        more={"kernel": found.kernel, "can_patch": found.can_patch},
+    )
 
 
-def _show(patches: tuple[PatchReport, ...], format_: str, *, empty: str) -> None:
+@contextlib.contextmanager
+def _acting(on: str) -> Iterator[None]:
+    """Name the command that shows the state, where an interrupt comes before or after the work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: the state of {on} was not read again; see: lppack status --on {on}"
+        ) from None
+
+
+def _show(
+    patches: tuple[PatchReport, ...],
+    format_: str,
+    *,
+    empty: str,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     if format_ == "json":
-        result({"ok": True, "patches": [patch_json(patch) for patch in patches]})
+        result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
         return
     if not patches:
         click.echo(empty)
@@ -119,20 +179,40 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
     if patch.mode is not None and patch.mode in set(ModeName):
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
+    if patch.srcversion is not None:
+        lines.append(f"  srcversion {patch.srcversion}")
     if patch.forced:
         lines.append("  a transition was forced here: which code threads run is not known")
+    if patch.forced is None:
+        lines.append(
+            "  the kernel's log cannot be read: whether a transition was forced is unknown"
+        )
     if patch.inlining == "unchecked":
         lines.append("  inlining unchecked: callers may hold copies of the old code")
     if patch.complete == "not checked":
         lines.append("  not proved to be complete: see lppack build --prove")
-    if patch.waiting:
-        lines.append(f"  waits for a module to be loaded: {', '.join(patch.waiting)}")
+    for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
+        names = [function for home, function in patch.waiting if home == object_]
+        lines.append(f"  waits for module {object_}, which is not loaded: {', '.join(names)}")
+    away = {function for _, function in patch.waiting}
+    lines += [
+        f"  {function} of {object_} runs in {module}, which was loaded later"
+        for object_, function, module in patch.overridden
+    ]
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
+        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
+        why = ": its module is not loaded, and is patched when it comes" if waits else ""
         state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
-        lines.append(f"  {what}: {state}")
+        lines.append(f"  {what}: {state}{why}")
     lines += [
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
         for blocker in patch.blockers
     ]
+    if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):
+        lines.append("  no thread is seen to block it at this moment")
+    if patch.problem:
+        lines.append(f"  the last transition was given up: {patch.problem}")
+    if (step := next_step(patch)) is not None:
+        lines.append(f"  next: {step}")
     return lines

@@ -46,14 +46,24 @@ BUILDER = click.option(
 )
 PATCH = click.argument("patch", type=click.Path(path_type=Path))
 PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+def _one_host(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> str:
+    """The last of several would win in silence, and the others be taken for done."""
+    if len(values) > 1:
+        raise click.UsageError(f"--on was given {len(values)} times: name one host")
+    return values[0]
+
+
 ON = click.option(
     "--on",
     "on",
     is_eager=True,  # known before --engine is looked at, in whatever order they stand
+    multiple=True,
+    callback=_one_host,
     metavar="HOST",
-    default="local",
-    show_default=True,
-    help="local, guest:NAME, or simulated: a kernel in memory.",
+    default=["local"],
+    help="local, guest:NAME, or simulated: a kernel in memory.  [default: local]",
 )
 
 

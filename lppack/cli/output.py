@@ -2,10 +2,14 @@
 """How commands speak: results on stdout, progress and errors on stderr."""
 
 import contextlib
+import io
 import json
+import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any, TextIO, cast
 
 import click
 
@@ -25,9 +29,70 @@ def result(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+#: Seconds for which a line of progress waits for a reader that is stopped (Ctrl-S, a full pipe).
+_PATIENCE = 1.0
+
+
+class _Lossy(io.TextIOBase):
+    """stderr, for lines that nothing may depend on: what cannot be written is dropped.
+
+    A reader that has gone (`2>&1 | head -1`), a terminal that was closed, a full disk: they must
+    not end a command between two steps on a kernel. One that is stopped must not stop it for long.
+    """
+
+    def __init__(self, patience: float | None = None) -> None:
+        # As it is now: rich puts a stream of its own in its place, which writes to this one.
+        self._stream: TextIO | None = sys.stderr  # None: closed before the start (2>&-)
+        self._patience = patience  # None: as long as it takes
+
+    def write(self, text: str) -> int:
+        with self._silent_if_gone():
+            if self._stream is not None and self._is_writable(self._stream):
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._silent_if_gone():
+            if self._stream is not None and self._is_writable(self._stream):
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding if self._stream is not None else "utf-8"
+
+    def _is_writable(self, stream: TextIO) -> bool:
+        if self._patience is None:
+            return True
+        waits = select.poll()
+        waits.register(stream.fileno(), select.POLLOUT)
+        return bool(waits.poll(self._patience * 1000))
+
+    @contextlib.contextmanager
+    def _silent_if_gone(self) -> Iterator[None]:
+        """Drop what cannot be written, and from then on everything."""
+        try:
+            yield
+        except (OSError, ValueError):  # gone; closed
+            with contextlib.suppress(OSError, ValueError):
+                gone = self._stream.fileno() if self._stream is not None else -1
+                os.dup2(os.open(os.devnull, os.O_WRONLY), gone)
+
+
+def _lossy(patience: float | None = None) -> IO[str]:
+    return cast("IO[str]", _Lossy(patience))
+
+
 def note(line: str) -> None:
-    """A line of progress."""
-    click.echo(line, err=True)
+    """Print a line on stderr; dropped if nobody can read it."""
+    click.echo(line, file=_lossy())
+
+
+def outlive_the_terminal() -> None:
+    """Go on to the end when the terminal is closed: for a command that could only stop half-way."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -50,6 +115,7 @@ def error_json(error: LppackError) -> dict[str, Any]:
         "error": {
             "code": error.exit_code,
             "kind": error.kind,
+            "reason": error.reason,
             "message": error.message,
             "hint": error.hint,
             "file": error.file,
@@ -65,22 +131,26 @@ def show_error(error: LppackError, *, as_json: bool) -> None:
         return
     if isinstance(error, ManifestError):
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            note(str(problem))
         return
-    click.echo(f"lppack: {error.message}", err=True)
+    note(f"lppack: {error.message}")
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        note(f"  hint: {error.hint}")
 
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function that tells a step: a moving line on a terminal, plain lines otherwise."""
-    if not sys.stderr.isatty():
-        yield note
+    """Yield a function that prints a step: a moving line on a terminal, plain lines otherwise.
+
+    Printing never fails, and takes a second at most.
+    """
+    stream = _lossy(_PATIENCE)
+    if not stream.isatty():
+        yield lambda line: click.echo(line, file=stream)
         return
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=stream, highlight=False)
     with console.status(title) as status:
 
         def tell(line: str) -> None:
@@ -93,13 +163,13 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 @contextlib.contextmanager
 def build_log(title: str) -> Iterator[Callable[[str], None]]:
     """Gives a function for the lines of a build: the newest one on a terminal, all otherwise."""
-    if not sys.stderr.isatty():
+    if not _lossy().isatty():
         yield lambda line: note(f"  | {line}")
         return
     from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True, highlight=False).status(title) as status:
+    with Console(file=_lossy(), highlight=False).status(title) as status:
         yield lambda line: status.update(f"{escape(title)} {escape(line[:100])}")
 
 

@@ -21,13 +21,18 @@ class Consistency:
 
     def load(self, module: str, ko: Path) -> None:
         if not modules.is_loaded(self.host, abi.ENGINE):
-            modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
+            try:
+                modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
+            except ApplyRefused as error:
+                if error.reason != modules.LOADED_MEANWHILE:
+                    raise  # else it is there: another command has loaded it
         api = modules.parameter(self.host, abi.ENGINE, "api")
         if api != str(abi.ENGINE_API):
             raise ApplyRefused(
                 f"the {abi.ENGINE} on {self.host.name} has API {api}, and this lppack speaks "
                 f"{abi.ENGINE_API}",
                 hint=f"revert what it holds, then: rmmod {abi.ENGINE}",
+                reason="other-engine",
             )
         try:
             modules.insert(self.host, module, ko)
@@ -53,9 +58,8 @@ class Consistency:
     def convert(self, module: str, *, on: bool) -> None:
         self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
 
-    def reverse(self, module: str) -> None:
-        path = abi.engine_attribute(module, "enabled")
-        self.host.write(path, "0" if self.host.read(path).strip() == "1" else "1")
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        modules.enable(self.host, abi.engine_attribute(module, "enabled"), to)
 
     def unload(self, module: str) -> None:
         modules.remove(self.host, module)
@@ -74,6 +78,12 @@ class Consistency:
     def forced(self) -> bool:
         """Nothing can be forced here; what was forced upstream, that engine tells."""
         return False
+
+    def srcversion(self, module: str) -> str | None:
+        return modules.srcversion(self.host, module)
+
+    def load_order(self) -> tuple[str, ...]:
+        return modules.load_order(self.host)
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return frozenset((object_, function) for object_, function, _ in self._functions(module))
@@ -94,8 +104,10 @@ class Consistency:
         rows = (line.split() for line in said.splitlines())
         return tuple((row[0], row[1], row[2]) for row in rows if len(row) == 3)
 
-    def _waiting(self, module: str) -> frozenset[str]:
-        return frozenset(name for _, name, hooked in self._functions(module) if hooked == "0")
+    def _waiting(self, module: str) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            (object_, name) for object_, name, hooked in self._functions(module) if hooked == "0"
+        )
 
     def _longest_stop(self, module: str) -> float | None:
         said = modules.text(self.host, abi.engine_attribute(module, "statistics"))
@@ -109,8 +121,10 @@ class Consistency:
             return ()
         try:
             said = self.host.read(abi.engine_attribute(module, "blockers"))
-        except HostError:
-            return ()  # it ends at this moment
+        except HostError as error:
+            if error.absent:
+                return ()  # the transition ends at this moment
+            raise
         rows = (line.split("\t", 4) for line in said.splitlines())
         return tuple(_blocker(*row) for row in rows if len(row) == 5)
 

@@ -30,8 +30,8 @@ class KernelEngines:
     def convert(self, module: str, *, on: bool) -> None:
         self._of(module).convert(module, on=on)
 
-    def reverse(self, module: str) -> None:
-        self._of(module).reverse(module)
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        self._of(module).reverse(module, to=to)
 
     def unload(self, module: str) -> None:
         self._of(module).unload(module)
@@ -40,11 +40,17 @@ class KernelEngines:
         found = (*self.livepatch.patches(), *self.consistency.patches())
         return tuple(sorted(found, key=lambda state: state.module))
 
-    def forced(self) -> bool:
+    def forced(self) -> bool | None:
         return self.livepatch.forced()
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return self._of(module).replaced(module)
+
+    def srcversion(self, module: str) -> str | None:
+        return self.livepatch.srcversion(module)
+
+    def load_order(self) -> tuple[str, ...]:
+        return self.livepatch.load_order()
 
     def _of(self, module: str) -> Engine:
         return self.consistency if self.consistency.owns(module) else self.livepatch

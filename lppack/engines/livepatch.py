@@ -56,11 +56,10 @@ class Livepatch:
     def convert(self, module: str, *, on: bool) -> None:
         self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
 
-    def reverse(self, module: str) -> None:
-        path = abi.patch_attribute(module, "enabled")
-        # core.c: enabled_store() refuses the value that it has; reversing writes the other one.
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        # core.c: enabled_store() answers EINVAL to the value that it has (v6.1).
         try:
-            self.host.write(path, "0" if self.host.read(path).strip() == "1" else "1")
+            modules.enable(self.host, abi.patch_attribute(module, "enabled"), to)
         except HostError as error:
             # The kernel goes on with a write that was given up; on Debian 13's 6.12, with threads
             # that only spin, it takes more than a minute. The state tells what becomes of it.
@@ -104,17 +103,23 @@ class Livepatch:
             if len(row) == 4
         )
 
-    def _waiting(self, module: str) -> frozenset[str]:
+    def _waiting(self, module: str) -> frozenset[tuple[str, str]]:
         # Documentation/ABI/testing/sysfs-kernel-livepatch: OBJECT/patched (since v6.1).
         base = f"{abi.LIVEPATCH}/{module}"
         return frozenset(
-            function
+            (object_, function)
             for object_, function in self.replaced(module)
             if modules.text(self.host, f"{base}/{object_}/patched") == "0"
         )
 
-    def forced(self) -> bool:
-        return abi.FORCED in self.host.run(["dmesg"], limit=modules.LIMIT).out
+    def forced(self) -> bool | None:
+        return modules.was_forced(self.host)
+
+    def srcversion(self, module: str) -> str | None:
+        return modules.srcversion(self.host, module)
+
+    def load_order(self) -> tuple[str, ...]:
+        return modules.load_order(self.host)
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         # kernel/livepatch/core.c: klp_init_func(): "function,sympos" below each object (v6.1).

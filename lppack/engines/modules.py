@@ -1,52 +1,121 @@
 # SPDX-License-Identifier: MIT
 """What both engines of a kernel do alike: put modules in, take them out, read what they tell."""
 
+import contextlib
 import errno
 import json
+import os
 import re
 from pathlib import Path
 
 from lppack import abi
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
-from lppack.hosts.protocol import TIMED_OUT, Host
+from lppack.hosts.protocol import TIMED_OUT, Host, Ran
 
+#: Reason of a refusal: the module is there, and this command did not load it.
+LOADED_MEANWHILE = "loaded-meanwhile"
 LIMIT = 30.0  # seconds for one command on the host
 # The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
 _INSERT = 600.0
 _DROP = "/run/lppack/load"
+_NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as a shell has it
+_EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
+_KILLED = 128  # and above: by a signal, as a shell has it
 
 
 def insert(host: Host, module: str, ko: Path) -> None:
-    """insmod. Raises ApplyRefused with what the kernel said, unless the module is there after all;
-    ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun."""
+    """Load a module. Raise ApplyRefused with what the kernel said, unless the module is there after
+    all; ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun, or if it
+    succeeded and there is no module of that name."""
     path = f"{_DROP}/{module}.ko"
-    host.put(ko, path, mode=0o600)
     try:
-        done = host.run(["insmod", path], limit=_INSERT)
+        host.put(ko, path, mode=0o600)
+    except HostError as error:
+        raise ApplyRefused(
+            f"{host.name} cannot take the module file, and nothing was loaded: {error.message}",
+            hint=f"look at the file system of {_DROP} there: df {_DROP}; mount",
+            reason="file-not-taken",
+        ) from None
+    began = _uptime(host)
+    try:
+        done = _insmod(host, path)
     finally:
-        host.run(["rm", "-f", path], limit=LIMIT)
-    if done.rc == 0 or is_loaded(host, module):
+        with contextlib.suppress(HostError):  # what is left there is overwritten the next time
+            host.run(["rm", "-f", path], limit=LIMIT)
+    said = (done.err or done.out).strip().splitlines()
+    loaded = is_loaded(host, module)
+    # Cut off, insmod may have loaded it; refused, it has not, and another command has.
+    refused = 0 < done.rc < _KILLED and done.rc != TIMED_OUT
+    if refused and (loaded or _EXISTS in "".join(said[-1:])):
+        raise ApplyRefused(
+            f"{module} was loaded on {host.name} by another command at this moment",
+            hint=f"see what becomes of it: lppack status --on {host.name}",
+            reason=LOADED_MEANWHILE,
+        )
+    if loaded:
         return
+    if done.rc == 0:
+        raise ApplyStuck(
+            f"insmod of {module} succeeded, and {host.name} has no module of that name: the file "
+            "holds another module, or another command has unloaded it",
+            hint=f"see what is live: lppack status --on {host.name}",
+        )
     if done.rc == TIMED_OUT:
         raise ApplyStuck(
             f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
-            hint="see what becomes of it: lppack status",
+            hint=f"see what becomes of it: lppack status --on {host.name}",
         )
-    said = (done.err or done.out).strip().splitlines()
-    log = _log(host, module)
+    log = _log(host, module, began)
     raise ApplyRefused(
         f"the kernel refused {module}: {said[-1] if said else f'insmod ended with {done.rc}'}",
         hint="\n  ".join(["the kernel's log says:", *log])
         if log
         else "see the kernel's log: dmesg",
+        reason="kernel-refused",
     )
 
 
-def _log(host: Host, module: str) -> list[str]:
+def _insmod(host: Host, path: str) -> Ran:
+    """Raise ApplyRefused if there is no insmod on the host: nothing was loaded then."""
+    try:
+        done = host.run(["insmod", path], limit=_INSERT)
+    except HostError as error:
+        if not error.absent and error.errno != errno.EACCES:
+            raise
+        done = Ran(rc=_NO_PROGRAM, out="", err=error.message)
+    if done.rc in (_NO_PROGRAM, _NOT_EXECUTABLE):
+        raise ApplyRefused(
+            f"insmod cannot be run on {host.name}, and nothing was loaded: {done.err.strip()}",
+            hint="install kmod there",
+            reason="no-insmod",
+        )
+    return done
+
+
+def _uptime(host: Host) -> float:
+    found = (text(host, abi.UPTIME) or "").split(" ")[0]
+    try:
+        return float(found)
+    except ValueError:
+        return 0.0
+
+
+#: The clock of the log is not corrected as that of /proc/uptime is: seconds, and a share of them.
+_SKEW, _DRIFT = 2.0, 1e-4
+
+
+def _log(host: Host, module: str, since: float) -> list[str]:
+    """Return the last lines about ``module`` and live patches, none from long before ``since``."""
     done = host.run(["dmesg"], limit=LIMIT)
     # "Loading of": kernel/module/signing.c, module_sig_check() (v6.1).
     wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod|Loading of ")
-    return [line for line in done.out.splitlines() if wanted.search(line)][-4:]
+    oldest = since - _SKEW - _DRIFT * since
+    stamp = re.compile(r"\[ *(\d+\.\d+)\]")
+    return [
+        line
+        for line in done.out.splitlines()
+        if wanted.search(line) and not ((found := stamp.match(line)) and float(found[1]) < oldest)
+    ][-4:]
 
 
 def remove(host: Host, module: str) -> None:
@@ -62,26 +131,57 @@ def is_loaded(host: Host, module: str) -> bool:
 
 
 def text(host: Host, path: str) -> str | None:
-    """The text of a file; None if there is no such file (ENODEV: it goes away at this moment)."""
+    """Return the text of a file; None if there is no such file."""
     try:
         return host.read(path).strip()
     except HostError as error:
-        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR):
+        if error.absent:
             return None
         raise
 
 
 def names(host: Host, path: str) -> tuple[str, ...]:
-    """What is in a folder; nothing if there is none."""
+    """Return the names in a folder; none if there is no such folder. Raise any other HostError."""
     try:
         return host.list(path)
-    except HostError:
-        return ()
+    except HostError as error:
+        if error.absent:
+            return ()
+        raise
+
+
+def was_forced(host: Host) -> bool | None:
+    """Search the kernel's log for a forced transition; None if the log cannot be read."""
+    try:
+        log = host.run(["dmesg"], limit=LIMIT)
+    except HostError as error:
+        if error.absent:
+            return None
+        raise
+    return abi.FORCED in log.out if log.rc == 0 else None
+
+
+def srcversion(host: Host, module: str) -> str | None:
+    # kernel/module/main.c: MODINFO_ATTR(srcversion); scripts/mod/sumversion.c (v6.1).
+    return text(host, f"{abi.MODULES}/{module}/srcversion") or None
+
+
+def load_order(host: Host) -> tuple[str, ...]:
+    """Return the loaded modules, the oldest first."""
+    lines = (text(host, abi.MODULE_LIST) or "").splitlines()
+    return tuple(line.split(" ")[0] for line in reversed(lines))
 
 
 def ours(host: Host) -> tuple[str, ...]:
     """Modules that may be patches made by lppack."""
     return tuple(name for name in names(host, abi.MODULES) if name.startswith("lppack_"))
+
+
+def enable(host: Host, path: str, to: bool | None) -> None:
+    """Write ``to`` to an attribute `enabled`; None: the value that it does not have."""
+    if to is None:
+        to = host.read(path).strip() != "1"
+    host.write(path, "1" if to else "0")
 
 
 def parameter(host: Host, module: str, name: str) -> str | None:

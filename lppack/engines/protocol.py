@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An engine is a mechanism: it does one step at a time and waits for nothing."""
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,9 +30,14 @@ class PatchState:
     converted: int
     info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
     blockers: tuple[Blocker, ...] = ()
-    waiting: frozenset[str] = frozenset()  # functions of objects that are not loaded
+    waiting: frozenset[tuple[str, str]] = frozenset()  # (object, function): it is not loaded
     problem: str | None = None  # why the engine gave the last transition up; None: it did not
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
+
+
+#: errno of reverse() towards where the patch goes already: enabled_store() of
+#: kernel/livepatch/core.c (v6.1); lpe_set_enabled() of kmod/engine/core.c.
+ALREADY = (errno.EINVAL, errno.EALREADY, errno.EINPROGRESS)
 
 
 class Engine(Protocol):
@@ -47,16 +53,29 @@ class Engine(Protocol):
     def convert(self, module: str, *, on: bool) -> None:
         """EBUSY before the transition is complete, EAGAIN while conversions are under way."""
 
-    def reverse(self, module: str) -> None:
-        """Begins to unpatch; in the middle of a transition, turns it round."""
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        """Begin to unpatch; in the middle of a transition, reverse it.
+
+        ``to``: True towards patched, False towards unpatched; an error of ALREADY if it goes there
+        already, so that two callers cannot undo each other. None: away from where it goes now.
+        """
 
     def unload(self, module: str) -> None:
         """Raises HostError EBUSY while the kernel still holds the module."""
 
     def patches(self) -> tuple[PatchState, ...]: ...
 
-    def forced(self) -> bool:
-        """True if the kernel's log, as far as it goes back, tells that a transition was forced."""
+    def forced(self) -> bool | None:
+        """Return True if the kernel's log, as far back as it goes, has a forced transition.
+
+        None: the log cannot be read.
+        """
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""
+
+    def srcversion(self, module: str) -> str | None:
+        """Return the hash of the module's sources; None: not loaded, or built without it."""
+
+    def load_order(self) -> tuple[str, ...]:
+        """Return all loaded modules, the oldest first. Live patches begin when they are loaded."""

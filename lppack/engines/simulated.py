@@ -76,6 +76,8 @@ class SimulatedHost:
         raise HostError(path, errno.ENOENT)
 
     def list(self, path: str) -> tuple[str, ...]:
+        if path == abi.LIVEPATCH:
+            return tuple(patch.module for patch in self.kernel.patches if patch.known)
         raise HostError(path, errno.ENOENT)
 
     def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
@@ -157,8 +159,11 @@ class Simulated:
         with _as_errno(abi.parameter(module, "convert")):
             self.kernel.convert(module, on=on)
 
-    def reverse(self, module: str) -> None:
-        with _as_errno(abi.patch_attribute(module, "enabled")):
+    def reverse(self, module: str, *, to: bool | None = None) -> None:
+        path, patch = abi.patch_attribute(module, "enabled"), self.kernel.patch(module)
+        if to is not None and patch is not None and patch.known and patch.enabled is to:
+            raise HostError(path, errno.EINVAL)
+        with _as_errno(path):
             self.kernel.reverse(module)
 
     def unload(self, module: str) -> None:
@@ -176,6 +181,12 @@ class Simulated:
         if patch is None or not patch.known:
             return frozenset()
         return frozenset((object_, function) for object_, function in patch.functions)
+
+    def srcversion(self, module: str) -> str | None:
+        return None  # no bytes of the module are read
+
+    def load_order(self) -> tuple[str, ...]:
+        return tuple(patch.module for patch in self.kernel.patches)
 
 
 @contextlib.contextmanager

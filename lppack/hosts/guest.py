@@ -20,6 +20,7 @@ from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
+from lppack.store import lock_holder
 
 _MAGIC = 0x3141504C  # "LPA1"
 _REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc go before
@@ -264,10 +265,25 @@ class GuestHost:
                 return
             except BlockingIOError:
                 if deadline.expired:
-                    raise HostError(
-                        self.name, errno.EBUSY, f"{self.name}: another command is talking to it"
-                    ) from None
+                    raise self._busy() from None
             deadline.pause(0.01)
+
+    def _busy(self) -> HostError:
+        pid = lock_holder(self._lock) if self._lock else None
+        holder = f"another command (pid {pid})" if pid else "another command"
+        return HostError(
+            self.name,
+            errno.EBUSY,
+            f"{self.name} is in use: {holder} has held it for {_TURN:.0f} s; no request was sent",
+            hint=f"look at it, and wait for it or end it: ps -p {pid}" if pid else None,
+        )
+
+    def _begin_anew(self) -> str | None:
+        """The way out of a guest that is lost; None for one that lives only for this command."""
+        if not self._lock:
+            return None
+        name = self.name.removeprefix("guest:")
+        return f"stop what is left, and start another: lppack guest stop {name}"
 
     def _lost(self, problem: OSError, deadline: Deadline) -> LostHost:
         if isinstance(problem, TimeoutError):
@@ -284,6 +300,7 @@ class GuestHost:
             + (f"{console.tail(found[-1])}\n  ...\n" if found else "")
             + f"{console.tail(words + self._said(), lines=8)}\n"
             + f"  console: {self.console}",
+            hint=self._begin_anew(),
             file=str(self.console),
         )
 

@@ -19,6 +19,8 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+#: Folders below store.run_dir() that are not guests: modules.insert() drops its files in `load`.
+_RESERVED = frozenset({"load"})
 _RECORD = "guest.json"
 _LOCK = "lock"
 
@@ -114,6 +116,11 @@ def _folder(name: str) -> Path:
         raise EnvironmentMissing(
             f"{name!r} is not a name for a guest",
             hint="small letters, digits and dashes, 31 at most, not a dash first",
+        )
+    if name in _RESERVED:
+        raise EnvironmentMissing(
+            f"{name!r} is not a name for a guest: its folder holds module files",
+            hint="give the guest another name",
         )
     return store.run_dir() / name
 

@@ -21,6 +21,7 @@ from lppack.model.manifest import (
     Visits,
     Workload,
     WorldTransform,
+    fix_of,
     module_name,
     stable_id,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Visits",
     "Workload",
     "WorldTransform",
+    "fix_of",
     "module_name",
     "stable_id",
 ]

@@ -39,6 +39,7 @@ class Bundle:
     converts: bool  # in phase 2
     world: bool = False  # its data is transformed in the stop that flips
     module_sha256: str
+    srcversion: str | None = None  # of the module: a hash of all of its sources
     engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed
     provenance: tuple[tuple[str, str], ...]
     functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces

@@ -2,9 +2,11 @@
 """What an author writes, once it was found right, and what follows from its names alone."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from lppack.consistency import ModeName, Needs
 
@@ -32,6 +34,26 @@ class Fix:
     commit: str | None
     functions: tuple[str, ...]  # what upstream's diff changes
     effective: Effective
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.cve or self.commit or ", ".join(self.functions) or "a fix without a name"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What one fix has in common with the same fix in another patch."""
+        return frozenset(filter(None, (self.cve, self.commit))) or frozenset({self.name})
+
+
+def fix_of(entry: Mapping[str, Any]) -> Fix:
+    """Read a fix of what a live patch says of itself."""
+    return Fix(
+        cve=entry.get("cve"),
+        commit=entry.get("commit"),
+        functions=tuple(entry.get("functions", ())),
+        effective=Effective(entry.get("effective", Effective.PATCHED)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

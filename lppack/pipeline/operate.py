@@ -4,6 +4,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lppack.consistency import EngineName
@@ -11,7 +12,8 @@ from lppack.errors import EnvironmentMissing
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import Say
-from lppack.stages.apply import Control
+from lppack.stages.drive import Control
+from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
 
 
@@ -71,11 +73,14 @@ def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Co
 def apply_bundle(
     path: Path, on: str, *, convert: bool, timeout: float, dry_run: bool, say: Say
 ) -> PatchReport | None:
-    """apply; None for a dry run, after all that can be refused early was looked at."""
+    """Apply a bundle; None for a dry run, after everything that can be refused was checked."""
+    from lppack.stages import bundle as bundles
+    from lppack.stages.agreement import verify
     from lppack.stages.apply import apply, refuse_early
-    from lppack.stages.bundle import extract, read
 
-    bundle = read(path)
+    files = bundles.contents(path)  # once: what was checked is what is loaded
+    bundle = bundles.parse(path, files)
+    verify(bundle, files)
     with (
         tempfile.TemporaryDirectory(prefix="lppack-") as folder,
         _control(on, bundle, timeout=timeout, say=say) as control,
@@ -83,7 +88,7 @@ def apply_bundle(
         if dry_run:
             refuse_early(control, bundle)
             return None
-        extract(path, Path(folder))
+        bundles.write_files(files, Path(folder))
         return apply(control, bundle, Path(folder) / f"{bundle.module}.ko", convert=convert)
 
 
@@ -101,13 +106,14 @@ def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchRep
         return revert(control, series)
 
 
-def status_of(series: str | None, on: str) -> tuple[PatchReport, ...]:
+def status_of(series: str | None, on: str) -> HostStatus:
+    """status of all live patches, or of those of ``series``. Raise ApplyRefused without any."""
+    from lppack.stages.host_status import host_status
     from lppack.stages.revert import find
-    from lppack.stages.status import status
 
     with _control(on, timeout=60.0, say=lambda _line: None) as control:
         if series is not None:
-            module = find(control, series).module
-            every = status(control.engine, control.host.name)
-            return tuple(patch for patch in every if patch.module == module)
-        return status(control.engine, control.host.name)
+            find(control, series)  # refuses what is not there
+        found = host_status(control.engine, control.host)
+        wanted = tuple(p for p in found.patches if series in (None, p.series, p.module))
+        return replace(found, patches=wanted)

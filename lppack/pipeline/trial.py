@@ -118,10 +118,13 @@ class Trial:
     def _bundle(self, work: Path, say: Say) -> tuple[Manifest | None, Kernel]:
         """The manifest is None where only a bundle has it."""
         from lppack.packages.kernels import resolve
-        from lppack.stages.bundle import SUFFIX, read
+        from lppack.stages import bundle as bundles
+        from lppack.stages.agreement import verify
 
-        if self.path.suffix == SUFFIX:
-            self.bundle = read(self.path)
+        if self.path.suffix == bundles.SUFFIX:
+            files = bundles.contents(self.path)
+            self.bundle = bundles.parse(self.path, files)
+            verify(self.bundle, files)
             return None, resolve(self.kernel or self.bundle.release, ())
         plan = make_plan(
             self.path,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rules of the host at the moment of apply: asked before anything is loaded."""
 
+import errno
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from lppack.abi import Phase
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle
+from lppack.model import Bundle, fix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Refusal:
 
     message: str
     hint: str
+    reason: str | None = None  # for scripts; None: the id of the rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +32,16 @@ class View:
     states: tuple[PatchState, ...]
 
     def read(self, path: str) -> str | None:
-        """The text of a file; None if it cannot be read."""
+        """Return the text of a file; None if there is no such file.
+
+        Raise any other HostError: a rule that could not look must not pass.
+        """
         try:
             return self.host.read(path).strip()
-        except HostError:
-            return None
+        except HostError as error:
+            if error.absent:
+                return None
+            raise
 
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""
@@ -68,7 +75,7 @@ def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
     if view.read(abi.FTRACE_ENABLED) == "0":
         yield Refusal(
             f"{abi.FTRACE_ENABLED} is 0 on {view.host.name}: no function can be redirected",
-            f"echo 1 > {abi.FTRACE_ENABLED}",
+            f"on {view.host.name}: echo 1 > {abi.FTRACE_ENABLED}",
         )
 
 
@@ -78,10 +85,22 @@ def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
     outside, and force sets no taint; the log is the only witness, while it goes back that far.
     """
-    if view.engine.forced():
+    yield from forced_transition(view.engine, view.host)
+
+
+def forced_transition(engine: Engine, host: Host) -> Iterator[Refusal]:
+    """Refuse to load or to convert where old code may run for ever, or where that is not known."""
+    forced = engine.forced()
+    if forced is None:
         yield Refusal(
-            f"a transition was forced on {view.host.name}: which code its threads run is not known",
-            "plan a reboot; until then load nothing more",
+            f"the kernel's log on {host.name} cannot be read: whether a transition was forced is "
+            "not known",
+            "make `dmesg` work there, then try again",
+        )
+    if forced:
+        yield Refusal(
+            f"a transition was forced on {host.name}: which code its threads run is not known",
+            "plan a reboot; until then load nothing more, and convert nothing",
         )
 
 
@@ -92,7 +111,9 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
         if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
             yield Refusal(
                 f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
-                "wait for it, or see: lppack status",
+                f"complete that first, then apply: {view.command('revert', bundle.series)}"
+                if state.module == bundle.module and state.phase is Phase.UNPATCHING
+                else f"wait for it, and see what blocks it: lppack status --on {view.host.name}",
             )
 
 
@@ -162,11 +183,39 @@ def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A module of that name is not loaded: a patch that was disabled cannot be enabled again."""
     for state in view.states:
         if state.module == bundle.module:
-            verb = "revert" if state.phase is Phase.UNPATCHED else "status"
-            yield Refusal(
-                f"{bundle.module} is on {view.host.name} already: {state.phase}",
-                f"see: {view.command(verb, bundle.series)}",
+            live = view.engine.srcversion(state.module)
+            another = None not in (live, bundle.srcversion) and live != bundle.srcversion
+            which = (
+                f", another build: its srcversion is {live}, that of the bundle {bundle.srcversion}"
+                if another
+                else ""
             )
+            yield Refusal(
+                f"{bundle.module} is on {view.host.name} already: {state.phase}{which}",
+                _way_on(view, bundle, state, another=another),
+                None if another or state.phase is not Phase.PATCHED else "already-applied",
+            )
+
+
+def _way_on(view: View, bundle: Bundle, state: PatchState, *, another: bool) -> str:
+    if another or state.phase is not Phase.PATCHED:
+        return f"take it back, then apply this one: {view.command('revert', bundle.module)}"
+    if bundle.converts and not state.convert:
+        return f"go on with: {view.command('convert', bundle.series)}"
+    return f"nothing is to be done; see: {view.command('status', bundle.series)}"
+
+
+def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """Rule 53: kernel.modules_disabled is 0.
+
+    may_init_module(), kernel/module/main.c, answers EPERM once it is 1, and it stays so until the
+    machine starts anew; nor is a module unloaded then.
+    """
+    if view.read(abi.MODULES_DISABLED) == "1":
+        yield Refusal(
+            f"{abi.MODULES_DISABLED} is 1 on {view.host.name}: its kernel loads no module any more",
+            "reboot it without what sets that (sysctl.d), apply, and set it then",
+        )
 
 
 def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
@@ -197,12 +246,28 @@ def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
     kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.
     enabled_functions shows no address: the function may be another one of that name.
     """
-    live = {function for s in view.states for _, function in view.engine.replaced(s.module)}
+    try:
+        text = view.read(abi.ENABLED_FUNCTIONS) or ""
+    except HostError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES):
+            raise
+        # fs/tracefs/inode.c: tracefs_create_file() under lockdown (v6.1).
+        yield Refusal(
+            f"{error.message}: whether a kprobe or a BPF program redirects a function of "
+            f"{bundle.series} is not known",
+            "the kernel refuses the patch if one does",
+        )
+        return
     held = {
         found[1]
-        for line in (view.read(abi.ENABLED_FUNCTIONS) or "").splitlines()
+        for line in text.splitlines()
         if (found := re.match(r"(\S+) (?:\[\S+\] )?\(\d+\)(?: R|  ) I", line))
     }
+    if not any(function in held for _, function in bundle.functions):
+        return
+    # Read anew: another command may have loaded a live patch since the states were read.
+    states = view.engine.patches()
+    live = {function for s in states for _, function in view.engine.replaced(s.module)}
     for object_, function in bundle.functions:
         if function in held - live:
             yield Refusal(
@@ -224,6 +289,24 @@ def modules_were_not_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
             yield Refusal(f"a module was {what} by force on {view.host.name}", "plan a reboot")
 
 
+def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """A cumulative patch holds every live fix of what it replaces (warning).
+
+    One fix is another's if both name the same CVE, the same commit, or the same functions.
+    """
+    held = {name for fix in bundle.fixes for name in fix.names}
+    for state in view.states:
+        if state.phase is Phase.UNPATCHED or state.info.get("series") not in bundle.replaces:
+            continue
+        for fix in map(fix_of, state.info.get("fixes", ())):
+            if held.isdisjoint(fix.names):
+                yield Refusal(
+                    f"{fix.name} is fixed by {state.module} now, and {bundle.series} "
+                    f"{bundle.version}, which takes its place, does not hold that fix",
+                    "it will not be live any more",
+                )
+
+
 RULES: tuple[HostRule, ...] = (
     kernel_is_the_one,
     ftrace_is_on,
@@ -233,6 +316,7 @@ RULES: tuple[HostRule, ...] = (
     nothing_unnamed_is_replaced,
     function_is_not_replaced,
     module_is_not_loaded,
+    modules_can_be_loaded,
     unsigned_module_is_taken,
 )
-WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced)
+WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced, every_fix_stays)

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""apply: phase 1 and, unless told otherwise, phase 2. All waiting and undoing is here, once."""
+"""apply: phase 1 and, unless `--phase patch` was given, phase 2."""
 
-import errno
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from lppack.abi import Phase
-from lppack.clock import Clock, Deadline, SystemClock
-from lppack.engines.protocol import Engine, PatchState
+from lppack.engines.protocol import PatchState
 from lppack.errors import (
     ApplyRefused,
     ApplyReversed,
@@ -16,67 +14,111 @@ from lppack.errors import (
     Interrupted,
     NotConverted,
 )
-from lppack.hosts.protocol import Host
 from lppack.model import Bundle
-from lppack.proc import Say
-from lppack.rules.host import RULES, WARNINGS, View
-from lppack.stages.status import PatchReport, report
+from lppack.rules.host import RULES, WARNINGS, View, forced_transition
+from lppack.stages.drive import (
+    TIMEOUT,
+    WARNING,
+    Control,
+    as_json,
+    describe_blockers,
+    enable_conversion,
+    gave_up,
+    longest_stop,
+    settle,
+    silent,
+    standing,
+    steer,
+    stop_conversion,
+    undo,
+    unload,
+)
+from lppack.stages.leftovers import clear, leftovers
+from lppack.stages.status import PatchReport
 
-TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
-_POLL = 0.2
-_FIRST_POLL = 0.02  # a transition may take some ms only
-_UNDO = 60.0  # seconds to put a target back; more where a transition may take more
-_UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
+#: Also what others take from here.
+__all__ = [
+    "TIMEOUT",
+    "Control",
+    "apply",
+    "describe_blockers",
+    "enable_conversion",
+    "gave_up",
+    "longest_stop",
+    "refuse_early",
+    "settle",
+    "silent",
+    "steer",
+    "stop_conversion",
+    "undo",
+    "unload",
+]
 
 
-def silent(_line: str) -> None:
-    """Says nothing."""
+def refuse_early(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
+    """Check everything that can be known before the bundle is loaded; print the warnings.
+
+    Return the live patches of the host. Raise ApplyRefused if a rule is broken, or if the host
+    does not answer.
+    """
+    try:
+        return _check_rules(control, bundle)
+    except HostError as error:
+        raise ApplyRefused(
+            f"{error.message}; nothing was loaded", hint=error.hint, reason="unanswered"
+        ) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """How to drive an engine: where, how long, and whom to tell."""
-
-    engine: Engine
-    host: Host
-    timeout: float = TIMEOUT
-    clock: Clock = field(default_factory=SystemClock)
-    say: Say = silent
-
-    def report(self, module: str) -> PatchReport:
-        state = self.engine.state(module)
-        return report(state, engine=self.engine.name, host=self.host.name)
-
-    def command(self, verb: str, series: str) -> str:
-        """The command line with which a person goes on."""
-        return f"lppack {verb} {series} --on {self.host.name}"
-
-
-def refuse_early(control: Control, bundle: Bundle) -> None:
-    """Raises ApplyRefused for all that can be known before anything is loaded; tells the rest."""
-    view = View(host=control.host, engine=control.engine, states=control.engine.patches())
+def _check_rules(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
+    states = control.engine.patches()
+    dead = _leftovers(states, bundle)  # apply unloads them: they are in nobody's way
+    others = tuple(state for state in states if state not in dead)
+    view = View(host=control.host, engine=control.engine, states=others)
     for rule in RULES:
         for fault in rule(view, bundle):
-            raise ApplyRefused(fault.message, hint=fault.hint)
+            raise ApplyRefused(
+                fault.message,
+                hint=fault.hint,
+                reason=fault.reason or rule.__name__.replace("_", "-"),
+            )
     for rule in WARNINGS:
         for fault in rule(view, bundle):
-            control.say(f"warning: {fault.message}; {fault.hint}")
+            control.say(f"{WARNING}{fault.message}; {fault.hint}")
+    return states
+
+
+def _leftovers(states: Sequence[PatchState], bundle: Bundle) -> tuple[PatchState, ...]:
+    return leftovers(states, {bundle.series, *bundle.replaces})
+
+
+def _clear(control: Control, bundle: Bundle, states: Sequence[PatchState]) -> None:
+    """Unload what earlier versions left. Raise ApplyRefused if the module cannot be loaded anew."""
+    if bundle.module in clear(control, _leftovers(states, bundle)):
+        raise ApplyRefused(
+            f"{bundle.module} is on {control.host.name} already: unpatched, and the kernel does "
+            "not let the module go",
+            hint=f"see what uses it (lsmod), then: {control.command('revert', bundle.module)}",
+        )
 
 
 def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -> PatchReport:
-    """Patches, waits for the transition, and converts.
+    """Patch, wait for the transition, and convert; unload what is not in use any more.
 
-    Raises ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
+    Raise ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
     ApplyStuck (could not be put back in time), NotConverted, Interrupted.
     """
-    refuse_early(control, bundle)
-    replaced = _to_be_replaced(control, bundle)
+    try:
+        states = refuse_early(control, bundle)
+        _clear(control, bundle, states)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: nothing was loaded on {control.host.name}") from None
+    replaced = _to_be_replaced(states, bundle)
     try:
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
-        control.engine.load(bundle.module, ko)
+        _load(control, bundle, ko)
         state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
         if state.phase is not Phase.PATCHED:
-            raise _timed_out(control, bundle, state, seconds)
+            raise _timed_out(control, bundle, state, seconds, replaced)
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
         if bundle.world:
             control.say(f"transformed: {state.converted} instances, {longest_stop(state)}")
@@ -86,117 +128,61 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
                 f"replaced: {module} is {'gone' if gone else 'unpatched, and still loaded'}"
             )
         if convert and bundle.converts:
+            _not_after_force(control, bundle)
             enable_conversion(control, bundle.module, bundle.series)
         return control.report(bundle.module)
     except KeyboardInterrupt:
         raise _interrupted(control, bundle, replaced) from None
-
-
-def longest_stop(state: PatchState) -> str:
-    """How long the kernel stood still for this patch, at most, in words."""
-    return f"the longest stop took {state.longest_stop_ms or 0:.1f} ms"
-
-
-def _to_be_replaced(control: Control, bundle: Bundle) -> tuple[str, ...]:
-    """Modules whose place a cumulative patch takes: unpatched by the kernel when it is complete."""
-    states = control.engine.patches() if bundle.replaces else ()
-    return tuple(s.module for s in states if s.info.get("series") in bundle.replaces)
-
-
-def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
-    """Waits until ``module`` is in phase ``wanted``: the last state seen, and the seconds."""
-    deadline = Deadline(limit, control.clock)
-    told = 5.0
-    while True:
-        state = control.engine.state(module)
-        if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
-            return state, deadline.elapsed
-        if deadline.elapsed >= told:
-            told += 5.0
-            control.say(f"{state.phase}: {describe_blockers(state)}")
-        deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
-
-
-def gave_up(state: PatchState) -> bool:
-    """True if the engine has ended the last transition by itself, and all is as it was before."""
-    return bool(state.problem) and state.phase in (Phase.PATCHED, Phase.UNPATCHED)
-
-
-def describe_blockers(state: PatchState) -> str:
-    """Who keeps the transition open, in one line."""
-    if not state.blockers:
-        return state.problem or "no thread is seen to block"
-    first = "; ".join(f"{b.comm} (pid {b.pid}) {b.reason}" for b in state.blockers[:4])
-    more = len(state.blockers) - 4
-    return f"{first}; and {more} more" if more > 0 else first
-
-
-def enable_conversion(control: Control, module: str, series: str) -> None:
-    """Phase 2. Raises NotConverted."""
-    try:
-        control.engine.convert(module, on=True)
     except HostError as error:
+        raise _broken_off(control, bundle, error) from error
+
+
+def _not_after_force(control: Control, bundle: Bundle) -> None:
+    """Raise NotConverted where somebody has forced this very transition while it was waited for."""
+    for fault in forced_transition(control.engine, control.host):
         raise NotConverted(
-            f"{module} is patched, and conversion could not be enabled: {error.message}",
-            hint=f"try: {control.command('convert', series)}",
-            report=_as_json(control.report(module)),
-        ) from None
-    control.say("converting: new code converts what it touches")
+            f"{bundle.module} is patched, and not converted: {fault.message}",
+            hint=fault.hint,
+            report=as_json(control.report(bundle.module)),
+        )
 
 
-def stop_conversion(control: Control, module: str, limit: float) -> bool:
-    """Stops converting and reverses what is tracked; False if conversions are still under way."""
-    deadline = Deadline(limit, control.clock)
-    while True:
-        try:
-            control.engine.convert(module, on=False)
-            return True
-        except HostError as error:
-            if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
-                raise
-            if control.engine.state(module).phase is not Phase.PATCHED:
-                return True  # someone else unpatches: the glue has reversed, or is at it
-        if deadline.expired:
-            return False
-        deadline.pause(_POLL)
+def _load(control: Control, bundle: Bundle, ko: Path) -> None:
+    """Load the module. Raise ApplyRefused, and name a transition that another command has begun."""
+    try:
+        control.engine.load(bundle.module, ko)
+    except ApplyRefused as error:
+        moving = (Phase.PATCHING, Phase.UNPATCHING)
+        for state in control.engine.patches():
+            if state.phase in moving and state.module != bundle.module:
+                error.hint = (
+                    f"{state.module} is {state.phase}, and the kernel moves one live patch at a "
+                    f"time: wait for it (lppack status --on {control.host.name}), then apply again"
+                )
+                error.reason = "no-other-transition"
+        raise
 
 
-def unload(control: Control, module: str) -> bool:
-    """Unloads a module that is unpatched; False if the kernel still holds it."""
-    deadline = Deadline(_UNLOAD, control.clock)
-    while control.engine.state(module).phase is not Phase.ABSENT:
-        try:
-            control.engine.unload(module)
-        except HostError:
-            if deadline.expired:
-                return False
-            deadline.pause(_POLL)
-    return True
-
-
-def undo(control: Control, module: str) -> PatchState:
-    """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
-    limit = max(_UNDO, control.timeout)
-    state = control.engine.state(module)
-    converts = state.phase is Phase.PATCHED and state.info.get("transforms")
-    if converts and not stop_conversion(control, module, limit):
-        return state  # to unpatch now would wait in the kernel, with klp_mutex held
-    if state.phase in (Phase.PATCHING, Phase.PATCHED):
-        control.engine.reverse(module)
-    state, _ = settle(control, module, Phase.UNPATCHED, limit)
-    if state.phase is Phase.UNPATCHED:
-        unload(control, module)
-    return control.engine.state(module)
+def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, ...]:
+    """Return the live modules that the kernel unpatches when this cumulative patch is complete."""
+    return tuple(
+        state.module
+        for state in states
+        if state.info.get("series") in bundle.replaces and state.phase is not Phase.UNPATCHED
+    )
 
 
 def _timed_out(
-    control: Control, bundle: Bundle, state: PatchState, seconds: float
+    control: Control,
+    bundle: Bundle,
+    state: PatchState,
+    seconds: float,
+    replaced: tuple[str, ...],
 ) -> ApplyReversed | ApplyStuck:
     how = "given up" if gave_up(state) else "not patched everywhere"
     why = f"{bundle.module} was {how} after {round(seconds, 1):g} s: {describe_blockers(state)}"
     if state.phase is Phase.ABSENT:
-        return ApplyReversed(f"{bundle.module} is gone: someone else unloaded it", hint=None)
-    blocked = report(state, engine=control.engine.name, host=control.host.name, seconds=seconds)
+        return _unloaded_by_another(control, bundle, state, replaced)
     control.say(f"reversing: {why}")
     if undo(control, bundle.module).phase is Phase.ABSENT:
         return ApplyReversed(
@@ -204,23 +190,65 @@ def _timed_out(
             hint=None
             if gave_up(state)
             else "wait until those threads have moved on, or give --timeout more seconds",
-            report=_as_json(blocked),
+            report=standing(control, state, held_up_by=state, seconds=seconds),
         )
     return ApplyStuck(
         f"{why}\nthe reversal did not end either: {bundle.module} is on {control.host.name}",
         hint=f"go on with: {control.command('revert', bundle.series)}",
-        report=_as_json(blocked),
+        report=standing(control, state),
     )
 
 
-def _as_json(blocked: PatchReport) -> dict[str, object]:
-    from lppack.stages.report import patch_json
+def _unloaded_by_another(
+    control: Control, bundle: Bundle, state: PatchState, replaced: tuple[str, ...]
+) -> ApplyReversed | ApplyStuck:
+    """The module was there, and is gone, and this command did not unload it."""
+    lost = [m for m in replaced if control.engine.state(m).phase is not Phase.PATCHED]
+    why = f"{bundle.module} is gone: another command has reverted and unloaded it"
+    if lost:
+        return ApplyStuck(
+            f"{why}; {', '.join(lost)}, which it had replaced, is not live any more either",
+            hint=f"see what is live: lppack status --on {control.host.name}",
+            report=standing(control, state),
+        )
+    return ApplyReversed(
+        f"{why}; nothing of it is left on {control.host.name}",
+        hint=f"see what is live: lppack status --on {control.host.name}",
+        report=standing(control, state),
+    )
 
-    return {"patches": [patch_json(blocked)]}
+
+def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReversed | ApplyStuck:
+    """The host did not do, or did not answer, what must be done: an open transition is reversed."""
+    go_on = control.command("revert", bundle.module)
+    try:
+        before = state = control.engine.state(bundle.module)
+        if state.phase is not Phase.PATCHED:
+            control.say(f"reversing: {error.message}")
+            state = undo(control, bundle.module)
+    except HostError as second:
+        return ApplyStuck(
+            f"{error.message}\nthe reversal failed as well: {second.message}",
+            hint=f"see: lppack status --on {control.host.name}; go on with: {go_on}",
+        )
+    if state.phase is Phase.ABSENT:
+        return ApplyReversed(
+            f"{error.message}\nreversed: {control.host.name} is as it was before",
+            hint=error.hint,
+            report=standing(control, before),
+        )
+    return ApplyStuck(
+        f"{error.message}\n{bundle.module} is {state.phase} on {control.host.name}",
+        hint=f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
+        if state.phase is Phase.PATCHED
+        else f"go on with: {go_on}",
+        report=standing(control, state),
+    )
 
 
 def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) -> Interrupted:
-    go_on = control.command("revert", bundle.series)
+    # A version that it replaced may be left: its series alone would not say which is meant.
+    go_on = control.command("revert", bundle.module if replaced else bundle.series)
     try:
         if replaced and control.engine.state(bundle.module).phase is Phase.PATCHED:
             # There is no way back to the version before, and the original kernel has fewer fixes.

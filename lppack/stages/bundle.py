@@ -8,7 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,6 +26,7 @@ _SUMS = "SHA256SUMS"
 _FORMAT = 1  # of plan.json
 _SIZE_MAX = 256 << 20
 _ENTRIES_MAX = 2000
+_ANEW = "fetch it again; if it is so at its source, its author builds it again"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
@@ -150,7 +151,7 @@ def contents(path: Path) -> dict[str, bytes]:
         RuntimeError,
         EOFError,
     ) as error:
-        raise BadBundle(f"{path} cannot be read: {error}", hint="build it again") from None
+        raise BadBundle(f"{path} cannot be read: {error}", hint=_ANEW) from None
     sums = dict(
         (line[66:], line[:64])
         for line in files.pop(_SUMS, b"").decode("ascii", "replace").splitlines()
@@ -160,7 +161,7 @@ def contents(path: Path) -> dict[str, bytes]:
     if wrong or not files:
         raise BadBundle(
             f"{path}: {wrong[0] if wrong else _SUMS} is missing or not what {_SUMS} says",
-            hint="it was damaged or changed: build it again",
+            hint=f"it was damaged or changed: {_ANEW}",
         )
     folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     if folders & files.keys():
@@ -209,17 +210,21 @@ def _schema() -> dict[str, Any]:
 
 
 def read(path: Path) -> Bundle:
-    """The bundle at ``path``. Raises BadBundle."""
+    """Read the bundle at ``path``. Raise BadBundle."""
+    return parse(path, contents(path))
+
+
+def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
+    """Read a bundle from what contents() returned for ``path``. Raise BadBundle."""
     from jsonschema import Draft202012Validator
 
-    files = contents(path)
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance: dict[str, str] = json.loads(files["provenance.json"])
         if isinstance(plan, dict) and plan.get("format") != _FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
-                hint="build it again",
+                hint="take a bundle that this lppack has built, or the lppack of that one",
             )
         for wrong in Draft202012Validator(_schema()).iter_errors(plan):
             raise BadBundle(f"{path}: its plan is not one: {ascii(wrong.message)[:200]}")
@@ -237,6 +242,7 @@ def read(path: Path) -> Bundle:
             world=plan.get("world", False),
             replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
+            srcversion=_srcversion(files[f"{module}.ko"]),
             engine_sha256=_engine(files, plan["engine"]),
             signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
             provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
@@ -252,11 +258,20 @@ def read(path: Path) -> Bundle:
             ),
             test=test_spec(plan["test"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BadBundle(f"{path}: its plan cannot be read: {error!r}") from None
+    except KeyError as error:
+        raise BadBundle(f"{path} lacks {error.args[0]}", hint=_ANEW) from None
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        why = ascii(str(error))[:200]
+        raise BadBundle(f"{path}: its plan cannot be read: {why}", hint=_ANEW) from None
 
 
-def _engine(files: dict[str, bytes], engine: str) -> str | None:
+def _srcversion(ko: bytes) -> str | None:
+    # An entry of .modinfo; scripts/mod/modpost.c: add_srcversion() (v6.1).
+    found = re.search(rb"\0srcversion=([0-9A-F]{1,32})\0", ko)
+    return found[1].decode() if found else None
+
+
+def _engine(files: Mapping[str, bytes], engine: str) -> str | None:
     """The sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
     if engine != EngineName.CONSISTENCY:
         return None
@@ -264,8 +279,13 @@ def _engine(files: dict[str, bytes], engine: str) -> str | None:
 
 
 def extract(path: Path, folder: Path) -> None:
-    """Writes the files of the bundle below ``folder``."""
-    for name, data in contents(path).items():
+    """Write the files of the bundle below ``folder``."""
+    write_files(contents(path), folder)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write what contents() returned below ``folder``."""
+    for name, data in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

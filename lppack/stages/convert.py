@@ -3,26 +3,45 @@
 
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
-from lppack.stages.apply import Control, enable_conversion
-from lppack.stages.revert import find
+from lppack.rules.host import forced_transition
+from lppack.stages.drive import Control, enable_conversion
+from lppack.stages.leftovers import clear
+from lppack.stages.revert import answered, find_all
 from lppack.stages.status import PatchReport
 
 
 def convert(control: Control, series: str) -> PatchReport:
-    """Enables conversion of ``series``. Raises ApplyRefused, NotConverted."""
-    state = find(control, series)
+    """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
+    found = answered(control, lambda: find_all(control, series))
+    state = found.state
     if state.info.get("world"):
-        raise ApplyRefused(f"{series} has converted all data in the stop that patched")
+        raise ApplyRefused(
+            f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"
+        )
     if not state.info.get("transforms"):
-        raise ApplyRefused(f"{series} has no data to convert: it is live since it was patched")
+        raise ApplyRefused(
+            f"{series} has no data to convert: it is live since it was patched",
+            reason="nothing-to-convert",
+        )
     if state.phase is not Phase.PATCHED:
         raise ApplyRefused(
             f"{state.module} is {state.phase}: data is converted once every thread has switched",
-            hint=f"wait, and see: {control.command('status', series)}",
+            hint=f"wait, and see: {control.command('status', series)}"
+            if state.phase is Phase.PATCHING
+            else f"complete that, then apply it again: {control.command('revert', series)}",
+            reason="not-patched",
         )
+    if not state.convert:
+        for fault in forced_transition(control.engine, control.host):
+            raise ApplyRefused(
+                f"{fault.message}: old code may meet new data",
+                hint=fault.hint,
+                reason="no-transition-was-forced",
+            )
     try:
         if not state.convert:
             enable_conversion(control, state.module, series)
+        clear(control, found.dead)
         return control.report(state.module)
     except KeyboardInterrupt:
         now = control.report(state.module)

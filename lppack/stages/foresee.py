@@ -10,7 +10,7 @@ from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
 from lppack.errors import ApplyReversed
 from lppack.model import Bundle, Manifest, TestSpec
 from lppack.simulator.kernel import SimulatedKernel
-from lppack.stages.apply import Control
+from lppack.stages.drive import Control
 from lppack.stages.simulate import Simulation, Verdict, patch_of, simulate
 from lppack.stages.test import StepResult, test
 

@@ -15,6 +15,7 @@ from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Bundle, Kernel
 from lppack.rules.module import Against, faults
 from lppack.rules.replaced import copies_of
+from lppack.stages.agreement import disagreements
 from lppack.stages.bundle import SUFFIX, contents, read
 
 
@@ -47,8 +48,7 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
     found = _faults(module, kernel, bundle)
     if kernel is not None and kernel.version != bundle.kernel_version:
         found.append(f"it is for {bundle.kernel_version}, {kernel.release} is {kernel.version}")
-    if module.info("name") != bundle.module:
-        found.append(f"the module calls itself {module.info('name')}, the plan {bundle.module}")
+    found += disagreements(bundle, files)
     return Inspection(
         path=path,
         facts=(
@@ -69,7 +69,7 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
 
 
 def _module_facts(module: ModuleFile) -> tuple[tuple[str, str], ...]:
-    keys = ("name", "description", "license", "vermagic", "depends", "livepatch")
+    keys = ("name", "description", "license", "vermagic", "depends", "livepatch", "srcversion")
     said = tuple((key, module.info(key) or "-") for key in keys)
     tables = [table for table in module.relocations if table.livepatch]
     return (

@@ -25,8 +25,12 @@ def load(path: Path) -> Document:
     Raises ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
     """
     file = _manifest(path)
+    return parse(_text(file, str(file)), file)
+
+
+def parse(text: str, file: Path) -> Document:
+    """Compose ``text``, which ``file`` holds. Raise ManifestError as load() does."""
     shown = str(file)
-    text = _text(file, shown)
     loader = _Loader(shown)
     try:
         _refuse_unbounded(text, shown)

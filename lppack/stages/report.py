@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from lppack.stages.next_step import next_step
 from lppack.stages.status import PatchReport
 
 
@@ -12,6 +13,7 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "series": patch.series,
         "version": patch.version,
         "module": patch.module,
+        "srcversion": patch.srcversion,
         "engine": patch.engine,
         "mode": patch.mode,
         "host": patch.host,
@@ -34,4 +36,13 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         "inlining": patch.inlining,
         "complete": patch.complete,
         "fixes": list(patch.fixes),
+        "waiting": [
+            {"object": object_, "function": function} for object_, function in patch.waiting
+        ],
+        "problem": patch.problem,
+        "next": next_step(patch),
+        "overridden": [
+            {"object": object_, "function": function, "by": module}
+            for object_, function, module in patch.overridden
+        ],
     }

@@ -2,25 +2,52 @@
 """revert: stop converting, reverse what was converted, unpatch, unload."""
 
 import difflib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
-from lppack.stages.apply import (
+from lppack.model import fix_of
+from lppack.stages.drive import (
     Control,
     describe_blockers,
     gave_up,
     longest_stop,
     settle,
+    standing,
+    steer,
     stop_conversion,
     unload,
 )
+from lppack.stages.leftovers import clear, family, leftovers
+from lppack.stages.owners import overridden, sharing
 from lppack.stages.status import PatchReport, report
+
+_T = TypeVar("_T")
 
 
 def find(control: Control, series: str) -> PatchState:
-    """The live patch of ``series`` (or a module's name). Raises ApplyRefused if there is none."""
+    """Return the patch of ``series`` (or the module of that name). Raise ApplyRefused."""
+    return find_all(control, series).state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a series or a module's name stands for, and all live patches of the host."""
+
+    state: PatchState
+    dead: tuple[PatchState, ...]  # other modules of the series, or of what it replaces: leftovers
+    states: tuple[PatchState, ...]
+
+
+def find_all(control: Control, series: str) -> Found:
+    """Find the newest live patch of ``series``, or the module of that name, and its leftovers.
+
+    Where all of the series is unpatched, it is the newest of that. Raise ApplyRefused if there is
+    no such patch, or if lppack did not make it.
+    """
     states = control.engine.patches()
     found = [s for s in states if series in (s.info.get("series"), s.module)]
     if not found:
@@ -31,22 +58,66 @@ def find(control: Control, series: str) -> PatchState:
             hint=f'did you mean "{close[0]}"?'
             if close
             else f"there is: {', '.join(names) or 'none at all'}",
+            reason="no-such-series",
         )
-    newest = max(found, key=lambda state: int(state.info.get("version", 0)))
+    newest = max(found, key=_live_and_new)
     if not newest.info:
         raise ApplyRefused(
             f"{newest.module} was not made by lppack",
-            hint="whoever loaded it knows how to take it back",
+            hint="take it back with the tool that loaded it",
+            reason="not-lppacks",
         )
-    return newest
+    dead = leftovers(states, family(newest))
+    others = tuple(state for state in dead if state.module != newest.module)
+    return Found(state=newest, dead=others, states=states)
+
+
+def answered(control: Control, query: Callable[[], _T]) -> _T:
+    """Return what ``query`` finds. Raise ApplyRefused if the host does not answer."""
+    try:
+        return query()
+    except HostError as error:
+        raise ApplyRefused(
+            f"{error.message}; nothing was changed on {control.host.name}",
+            hint=error.hint,
+            reason="unanswered",
+        ) from None
+
+
+def _live_and_new(state: PatchState) -> tuple[bool, int]:
+    return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
+
+
+def _to_revert(control: Control, series: str) -> Found:
+    """As find_all(), but refuse a series of which one version is live and another a leftover.
+
+    Its name alone may mean either: to unload what is not in use, or to take the fix back.
+    """
+    found = find_all(control, series)
+    state = found.state
+    own = [other for other in found.dead if other.info.get("series") == series]
+    if own and series != state.module and state.phase is not Phase.UNPATCHED:
+        all_of_it = ", ".join(f"{each.module} is {each.phase}" for each in (*own, state))
+        raise ApplyRefused(
+            f"{series} is on {control.host.name} more than once: {all_of_it}",
+            hint=f"unload what is not in use: {control.command('revert', own[0].module)}; "
+            f"take the live patch back: {control.command('revert', state.module)}",
+            reason="more-than-once",
+        )
+    return found
 
 
 def revert(control: Control, series: str) -> PatchReport:
-    """Takes the newest version of ``series`` back.
+    """Take the newest version of ``series`` back, or the module of that name.
 
-    Raises ApplyRefused (there is none), ApplyReversed (gave up, patched as before), ApplyStuck.
+    Raise ApplyRefused (there is none, or it is not clear which), ApplyReversed (gave up, patched
+    as before), ApplyStuck.
     """
-    state = find(control, series)
+    found = answered(control, lambda: _to_revert(control, series))
+    state, states = found.state, found.states
+    was_live = state.phase is not Phase.UNPATCHED
+    live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
+    shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
     try:
         unpatch(control, state)
         if not unload(control, state.module):
@@ -54,30 +125,52 @@ def revert(control: Control, series: str) -> PatchReport:
                 f"{state.module} is unpatched, and the kernel does not let the module go",
                 hint=f"try again: {control.command('revert', series)}",
             )
+    except (ApplyReversed, ApplyStuck) as error:
+        error.report = error.report or standing(control, state)
+        raise
+    except HostError as error:
+        raise ApplyStuck(
+            f"{error.message}\n{state.module} was {state.phase} before this command",
+            hint=f"go on with: {control.command('revert', series)}",
+            report=standing(control, state),
+        ) from error
     except KeyboardInterrupt:
         now = control.engine.state(state.module).phase
         raise Interrupted(
             f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
         ) from None
     control.say(f"unloaded: {state.module} is gone")
-    if state.info.get("replaces"):
-        lost = [str(fix.get("cve") or fix.get("commit")) for fix in state.info.get("fixes", ())]
+    if was_live or series != state.module:
+        clear(control, found.dead)
+    for (object_, function), module in shared.items():
+        control.say(f"not the original: {function} of {object_} still runs in {module}")
+    if was_live and state.info.get("replaces"):
         control.say(
             "the original kernel runs, also without what this patch had replaced; no longer live: "
-            + (", ".join(lost) or "fixes that it does not name")
+            + (", ".join(live) or "no fix, none was")
         )
     gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
     return report(gone, engine=control.engine.name, host=control.host.name)
 
 
-def unpatch(control: Control, state: PatchState) -> None:
-    """Until every thread runs the old code again; the module stays loaded.
+def _live_fixes(control: Control, state: PatchState, states: tuple[PatchState, ...]) -> list[str]:
+    """Return the names of the fixes that are live now."""
+    taken = overridden(control.engine, states).get(state.module, {})
+    shown = report(state, engine=control.engine.name, host=control.host.name, taken=taken).fixes
+    fixes = map(fix_of, state.info.get("fixes", ()))
+    return [fix.name for fix, as_shown in zip(fixes, shown, strict=False) if as_shown["live"]]
 
-    Raises ApplyReversed (gave up, patched as before) and ApplyStuck.
+
+def unpatch(control: Control, state: PatchState) -> None:
+    """Wait until every thread runs the old code again; the module stays loaded.
+
+    ``state`` is where this command found the patch. If that was `patched`, a transition that does
+    not end is reversed, and conversion goes on; what was on its way out already stays on it.
+    Raise ApplyReversed (patched as before), ApplyStuck.
     """
-    module, series = state.module, str(state.info.get("series"))
-    go_on = control.command("revert", series)
-    if state.phase is Phase.PATCHED and state.info.get("transforms"):
+    module, found = state.module, state.phase
+    go_on = control.command("revert", str(state.info.get("series")))
+    if found is Phase.PATCHED and state.info.get("transforms"):
         if not stop_conversion(control, module, control.timeout):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
@@ -85,12 +178,13 @@ def unpatch(control: Control, state: PatchState) -> None:
                 hint=f"go on with: {go_on}",
             )
         control.say("reversed: no data is in the new form")
-    if state.phase in (Phase.PATCHING, Phase.PATCHED):
-        control.engine.reverse(module)
+    if found in (Phase.PATCHING, Phase.PATCHED):
+        steer(control, module, to=False)
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
-        control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
-        if state.info.get("world") and state.phase is Phase.PATCHED:
+        if found is not Phase.UNPATCHED:
+            control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
+        if state.info.get("world") and found is Phase.PATCHED:
             if reached.problem:
                 raise ApplyStuck(
                     f"{module} is unpatched, and data is left in the new form: {reached.problem}",
@@ -98,26 +192,42 @@ def unpatch(control: Control, state: PatchState) -> None:
                 )
             control.say(f"transformed back: {longest_stop(reached)}")
         return
-    if gave_up(reached):
-        raise ApplyReversed(
-            f"{module} was not unpatched: {reached.problem}\ngiven up: it is patched as before",
-            hint=f"try again later: {go_on}",
-        )
     took = f"{round(seconds, 1):g} s"
     why = f"{module} was not unpatched everywhere after {took}: {describe_blockers(reached)}"
-    control.say(f"turning back: {why}")
-    try:
-        control.engine.reverse(module)
-    except HostError:
-        if control.engine.state(module).phase not in (Phase.UNPATCHED, Phase.ABSENT):
-            raise
-        control.say("reverted: the last thread left at that moment")
+    if gave_up(reached):
+        why = f"{module} was not unpatched: {reached.problem}"
+    if found is not Phase.PATCHED:
+        raise ApplyStuck(
+            f"{why}\nit was {found} before this command and is {reached.phase} now; it is not sent "
+            "back to patched",
+            hint=f"see what blocks it, and go on with: {go_on}",
+        )
+    if not gave_up(reached) and not _patch_again(control, module, why, go_on):
         return
-    reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
-    if reached.phase is not Phase.PATCHED:
-        raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
     if state.convert:
         control.engine.convert(module, on=True)
     raise ApplyReversed(
-        f"{why}\ngiven up: {module} is patched as before", hint=f"try again later: {go_on}"
+        f"{why}\ngiven up: {module} is patched as before",
+        hint=f"try again later: {go_on}",
+        report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
+
+
+def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:
+    """Reverse an unpatch transition; False if it was complete at that moment. Raise ApplyStuck."""
+    control.say(f"turning back: {why}")
+    gone = (Phase.UNPATCHED, Phase.ABSENT)
+    try:
+        steer(control, module, to=True)
+    except HostError:
+        if control.engine.state(module).phase not in gone:
+            raise
+    reached = control.engine.state(module)
+    if reached.phase not in gone:
+        reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
+    if reached.phase in gone:
+        control.say("reverted: the last thread left at that moment")
+        return False
+    if reached.phase is not Phase.PATCHED:
+        raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
+    return True

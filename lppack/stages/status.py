@@ -2,11 +2,13 @@
 """status: where things stand on a host, told by its kernel alone."""
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
 from lppack.model import Completeness, InliningCheck
+from lppack.stages.owners import Overridden, overridden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,31 +26,49 @@ class PatchReport:
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
-    waiting: tuple[str, ...] = ()  # functions of modules that are not loaded
+    waiting: tuple[tuple[str, str], ...] = ()  # (object, function) of modules not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
     complete: str | None = None  # whether the patch carries all of its fixes; None: not known
-    forced: bool = False  # a transition was forced on this host: consistency is not known
+    forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
+    problem: str | None = None  # why lppack's engine gave the last transition up
+    srcversion: str | None = None  # hash of the sources; None: not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
+    overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
 
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     """Every live patch of the host, strangers' too."""
     states = engine.patches()
-    forced = bool(states) and engine.forced()
+    forced = engine.forced() if states else False
+    taken = overridden(engine, states)
     return tuple(
-        replace(report(state, engine=engine.name, host=host), forced=forced) for state in states
+        replace(
+            report(state, engine=engine.name, host=host, taken=taken.get(state.module, {})),
+            forced=forced,
+            srcversion=engine.srcversion(state.module),
+        )
+        for state in states
     )
 
 
 def report(
-    state: PatchState, *, engine: str, host: str, seconds: float | None = None
+    state: PatchState,
+    *,
+    engine: str,
+    host: str,
+    seconds: float | None = None,
+    taken: Overridden = MappingProxyType({}),
 ) -> PatchReport:
-    """What the kernel showed, in the words of the interface."""
+    """Return what the kernel shows, in the terms of the interface.
+
+    ``taken``: the functions of this patch that threads run in another one.
+    """
     info = state.info
     conversion = "none"
     if info.get("transforms"):
-        conversion = "on" if state.convert else "off"
+        # The parameter of a module that was replaced stays as it was.
+        conversion = "on" if state.convert and state.phase is not Phase.UNPATCHED else "off"
     elif info.get("world"):
         conversion = "done" if state.phase is Phase.PATCHED else "off"
     return PatchReport(
@@ -62,12 +82,14 @@ def report(
         conversion=conversion,
         converted=state.converted,
         blockers=state.blockers,
-        fixes=tuple(_fix(fix, state, conversion) for fix in info.get("fixes", ())),
+        fixes=tuple(_fix(fix, state, conversion, taken) for fix in info.get("fixes", ())),
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
         complete=_complete(info),
         longest_stop_ms=state.longest_stop_ms,
+        problem=state.problem,
         seconds=seconds,
+        overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )
 
 
@@ -81,11 +103,18 @@ def _complete(info: dict[str, Any]) -> str | None:
     return said if said in list(Completeness) else None
 
 
-def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, Any]:
+def _fix(
+    fix: dict[str, Any], state: PatchState, conversion: str, taken: Overridden
+) -> dict[str, Any]:
     functions = fix.get("functions", [])
-    waits = state.waiting.intersection(functions) if functions else state.waiting
+    waits = [name for _, name in state.waiting if name in functions or not functions]
     effective = fix.get("effective") == "patched" or conversion in ("on", "done")
-    live = state.phase is Phase.PATCHED and effective and not waits
+    lost = any(
+        not _has(above, fix)
+        for (_, name), above in taken.items()
+        if name in functions or not functions
+    )
+    live = state.phase is Phase.PATCHED and effective and not waits and not lost
     whole = state.info.get("complete") != Completeness.INCOMPLETE
     return {
         "cve": fix.get("cve"),
@@ -93,3 +122,12 @@ def _fix(fix: dict[str, Any], state: PatchState, conversion: str) -> dict[str, A
         "live": live and whole,
         "in_part": live and not whole,
     }
+
+
+def _has(above: PatchState, fix: dict[str, Any]) -> bool:
+    """True if a version that takes over holds the same fix, in whichever of both a thread runs."""
+    return fix.get("effective") == "patched" and any(
+        fix.get(key) is not None and fix.get(key) == other.get(key)
+        for other in above.info.get("fixes", ())
+        for key in ("cve", "commit")
+    )

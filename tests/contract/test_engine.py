@@ -6,7 +6,8 @@ import errno
 import pytest
 
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused, ApplyReversed, HostError
+from lppack.engines.protocol import ALREADY
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
 from lppack.stages.apply import Control, apply, settle, stop_conversion, unload
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
@@ -105,6 +106,25 @@ def test_a_transition_can_be_turned_round_twice(world: World) -> None:
         c.engine.reverse(module)
         assert settle(c, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
     assert revert(c, "conn-limit").phase is Phase.ABSENT
+
+
+def test_a_revert_of_what_unpatches_already_never_patches_it(world: World) -> None:
+    c, module = world.control, world.bundle.module
+    apply(c, world.bundle, world.ko)
+    world.use()
+    with world.asleep():
+        assert stop_conversion(c, module, 30.0)
+        c.engine.reverse(module, to=False)
+        c.clock.sleep(1.0)
+        assert phase(world) is Phase.UNPATCHING
+        with pytest.raises(HostError) as caught:
+            c.engine.reverse(module, to=False)
+        assert caught.value.errno in ALREADY
+        with pytest.raises(ApplyStuck, match="it was unpatching before this command"):
+            revert(impatient(world), "conn-limit")
+        assert phase(world) is Phase.UNPATCHING
+    assert revert(c, "conn-limit").phase is Phase.ABSENT
+    assert world.new_data() == 0
 
 
 def test_a_module_in_use_is_not_unloaded(world: World) -> None:

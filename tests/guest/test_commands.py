@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Commands as they are typed: every --help, the README, and Ctrl-C on the way."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +148,20 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
         patches = lppack("status", *on, "--format", "json", env=env).json["patches"]
         return patches[0]["phase"] if patches else None
 
+    # The sums are right, the module is another one: apply asks, as inspect does.
+    forged = tmp_path / "forged.lpp"
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["lppack_conn_limit_1.ko"] = files["test/targets/conn.ko"]
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {n}\n" for n, data in files.items()]
+    files["SHA256SUMS"] = "".join(line for line in lines if "SHA256SUMS" not in line).encode()
+    with zipfile.ZipFile(forged, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    refused = run("apply", forged, code=9)["error"]["message"]
+    assert "the module calls itself conn, the plan lppack_conn_limit_1" in refused
+    assert phase() is None
+
     assert run("apply", bundle, "--dry-run")["patches"] == []
     assert phase() is None, "a dry run loads nothing"
 
@@ -152,13 +169,15 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     terminal.type("lppack guest shell held 'echo wait web > /proc/conn &'")
     os.environ["XDG_RUNTIME_DIR"] = env["XDG_RUNTIME_DIR"]
     try:
-        ran = interrupted("apply", bundle, *on, when=lambda _pid: phase() == "patching")
+        # A terminal that is closed sends SIGHUP twice: of the kernel and of the shell.
+        for by in ((signal.SIGINT,), (signal.SIGHUP, signal.SIGHUP)):
+            ran = interrupted("apply", bundle, *on, when=lambda _pid: phase() == "patching", by=by)
+            assert ran.rc == 130, ran.err
+            last = ran.err.rstrip().splitlines()[-1]
+            assert last == "lppack: interrupted: reversed, guest:held is as it was before"
+            assert phase() is None
     finally:
         del os.environ["XDG_RUNTIME_DIR"]
-    assert ran.rc == 130, ran.err
-    last = ran.err.rstrip().splitlines()[-1]
-    assert last == "lppack: interrupted: reversed, guest:held is as it was before"
-    assert phase() is None
 
     # The same without Ctrl-C: reversed at the deadline, and the report says who blocked.
     ran_out = run("apply", bundle, "--timeout", "2", code=7)
@@ -169,6 +188,11 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     assert phase() is None
 
     terminal.type("lppack guest shell held 'echo wake web > /proc/conn'")
+    # The reader of its output has gone after the first line: phase 2 is done all the same.
+    assert terminal.type(f"lppack apply {bundle} --on guest:held 2>&1 | head -1")
+    whole = lppack("status", *on, "--format", "json", env=env).json["patches"][0]
+    assert (whole["phase"], whole["conversion"]) == ("patched", "on")
+    run("revert", "conn-limit")
     applied = run("apply", bundle, "--phase", "patch")
     assert applied["patches"][0]["conversion"] == "off"
     assert applied["patches"][0]["fixes"][0]["live"] is False
@@ -230,3 +254,5 @@ def test_a_forced_transition_is_found_and_stops_the_next_patch(terminal: Termina
     assert patch["forced"]
     assert "forced" in terminal.type("lppack status --on guest:forced")
     terminal.type("lppack apply proc-cmdline-1_*.lpp --on guest:forced", code=6)
+    assert patch["conversion"] == "off", "nor was the forced one converted by the apply of before"
+    terminal.type("lppack convert conn-limit --on guest:forced", code=6)

@@ -186,7 +186,7 @@ def test_targets_that_go_and_come(control: Control, target: Target) -> None:
     for _ in range(2):
         assert target.host.run(["rmmod", "conn"], limit=20.0).rc == 0
         state = control.engine.state(target.bundle.module)
-        assert "conn_syn" in state.waiting
+        assert ("conn", "conn_syn") in state.waiting
         assert state.converted == 0
         assert target.host.run(["insmod", "/test/conn.ko"], limit=20.0).rc == 0
         assert control.engine.state(target.bundle.module).waiting == frozenset()

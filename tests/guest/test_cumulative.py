@@ -15,6 +15,7 @@ from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
+from lppack.stages.convert import convert
 from lppack.stages.revert import revert
 from tests.command import EXAMPLES
 from tests.guest.story import make
@@ -159,6 +160,35 @@ def test_a_replacement_that_times_out_leaves_version_1_whole(
     apply(control, second.bundle, second.ko)
     target.tell("syn web")
     assert second.levels()["web"] == COUNTED
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("clears", ["revert of the leftover", "convert", "revert of the live one"])
+def test_an_apply_that_died_before_it_unloaded_version_1(
+    control: Control, target: Target, second: Second, clears: str
+) -> None:
+    apply(control, target.bundle, target.ko)
+    target.tell("syn web")
+    control.engine.load(second.bundle.module, second.ko)
+    assert settle(control, second.bundle.module, Phase.PATCHED, 30.0)[0].phase is Phase.PATCHED
+    left = control.report(target.bundle.module)
+    assert (left.phase, left.conversion) == (Phase.UNPATCHED, "off")
+    with pytest.raises(ApplyRefused, match="more than once") as caught:
+        revert(control, "conn-limit")
+    assert f"lppack revert {target.bundle.module} " in str(caught.value.hint)
+    if clears == "convert":
+        convert(control, "conn-limit")
+        second.tell("syn mail")
+        assert second.levels() == {"web": LIMITED, "mail": COUNTED}
+    elif clears == "revert of the leftover":
+        revert(control, target.bundle.module)
+    if clears != "revert of the live one":
+        assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+        assert control.engine.state(second.bundle.module).phase is Phase.PATCHED
+        assert second.levels()["web"] == LIMITED, "the data is as it was"
+    revert(control, second.bundle.module)
+    assert control.engine.patches() == ()
+    assert second.words()["web"] == 1
 
 
 @pytest.mark.usefixtures("nothing_is_left")

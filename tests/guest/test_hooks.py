@@ -14,6 +14,7 @@ from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control
+from lppack.stages.status import status
 from tests.command import EXAMPLES
 from tests.guest.story import TWICE, Patch, Story, make
 
@@ -265,6 +266,13 @@ def test_two_patches_of_one_function_are_taken_back_from_below(
     assert story.said() == [other.enabling, other.patching, other.patched]
     above = story.host.read("/proc/cmdline")
     assert "patched by" not in above
+    said = {patch.module: patch for patch in status(story.control.engine, "guest")}
+    assert (
+        "vmlinux",
+        "cmdline_proc_show",
+        other.module,
+    ) in said[first.module].overridden
+    assert said[other.module].overridden == (), "the newest runs"
     story.revert(first)
     assert story.said()[:2] == [*first.hooks("pre_unpatch"), first.unpatching]
     assert story.host.read("/proc/cmdline") == above

@@ -63,6 +63,7 @@ class Patch:
     convert: bool = False
     converted: int = 0
     problem: str = ""  # what the engine says after its last transition
+    srcversion: str = ""  # of its sources; none: it has no such file
 
     @property
     def by_engine(self) -> bool:
@@ -121,6 +122,7 @@ class FakeKernel:
     release: str = RELEASE
     version: str = VERSION
     ftrace: str = "1"
+    uptime: float = 1.0
     patches: dict[str, Patch] = field(default_factory=dict)
     other_modules: tuple[str, ...] = ("conn",)
     engine_api: int | None = abi.ENGINE_API  # of lppack_engine; None: it is not loaded
@@ -181,7 +183,7 @@ class FakeKernel:
         if module in self.patches:
             return os.strerror(errno.EEXIST)
         if self.refuses:
-            self.dmesg.append(f"[ 1.0] {module}: {self.refuses}")
+            self.dmesg.append(f"[ {self.uptime:.1f}] {module}: {self.refuses}")
             return self.refuses
         if self.moving is not None:
             return os.strerror(errno.EBUSY)
@@ -257,13 +259,18 @@ class FakeHost:
             abi.OSRELEASE: f"{k.release}\n",
             abi.VERSION: f"{k.version}\n",
             abi.FTRACE_ENABLED: f"{k.ftrace}\n",
+            abi.UPTIME: f"{k.uptime:.2f} 0.00\n",
         }
         found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
+        loaded = (*k.patches, *k.other_modules)  # the newest patch is the last of the dict
+        found[abi.MODULE_LIST] = "".join(f"{m} 1 0 - Live 0x0\n" for m in reversed(loaded))
         if k.engine_api is not None:
             found[f"{abi.MODULES}/{abi.ENGINE}/initstate"] = "live\n"
             found[abi.parameter(abi.ENGINE, "api")] = f"{k.engine_api}\n"
         for name, patch in k.patches.items():
             found[f"{abi.MODULES}/{name}/initstate"] = "live\n"
+            if patch.srcversion:
+                found[f"{abi.MODULES}/{name}/srcversion"] = f"{patch.srcversion}\n"
             if patch.info is not None:
                 found[abi.parameter(name, "info")] = f"{patch.info}\n"
                 found[abi.parameter(name, "convert")] = f"{patch.convert:d}\n"

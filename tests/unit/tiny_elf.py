@@ -36,7 +36,7 @@ def module(
     sections: Sequence[str] = (),
     parts: Mapping[str, bytes] | None = None,
     livepatch: Sequence[str] = (),
-    defined: Mapping[str, str] | None = None,
+    defined: Mapping[str, str | tuple[str, int, int]] | None = None,
     code: Mapping[str, bytes] | None = None,
     relocations: Mapping[str, Sequence[Reloc]] | None = None,
     machine: int = X86_64,
@@ -44,7 +44,7 @@ def module(
 ) -> bytes:
     """``code``: sections that are loaded; ``relocations``: those of each, by the section's name, or
     by that of a relocation section and the section that it is for; ``defined``: a symbol, and its
-    section."""
+    section, or its section, value and size."""
     names_ = (*undefined, *weak, *livepatch, *(defined or {}))
     order = [".modinfo", ".symtab", ".strtab", *sections, *(parts or {}), *(code or {})]
     strings = b"\0" + b"".join(f"{name}\0".encode() for name in names_)
@@ -52,10 +52,12 @@ def module(
     for name in names_:
         bind = _WEAK if name in weak else _GLOBAL
         at = strings.index(f"\0{name}\0".encode()) + 1
-        home = _SHN_LIVEPATCH if name in livepatch else 0
+        home, value, size = _SHN_LIVEPATCH if name in livepatch else 0, 0, 0
         if defined and name in defined:
-            home = order.index(defined[name]) + 1
-        symbols += struct.pack("<IBBHQQ", at, bind << 4, 0, home, 0, 0)
+            place = defined[name]
+            section, value, size = (place, 0, 0) if isinstance(place, str) else place
+            home = order.index(section) + 1
+        symbols += struct.pack("<IBBHQQ", at, bind << 4, 0, home, value, size)
     info = b"".join(f"{entry}\0".encode() for entry in modinfo)
     made = [
         (".modinfo", 1, 0, info, 0, 0, 0),
@@ -91,3 +93,44 @@ def module(
         *(type_, machine, 1, 0, 0, 64 + len(body), 0, 64, 0, 0, 64, len(made) + 1, len(made)),
     )
     return ident + header + body + headers
+
+
+def this_module(name: str) -> dict[str, bytes]:
+    """The section with struct module, which holds the name that the kernel will list."""
+    return {".gnu.linkonce.this_module": bytes(24) + struct.pack("56s", name.encode())}
+
+
+def patch(
+    info: str,
+    functions: Mapping[str, Sequence[str]],
+    *,
+    name: str = "lppack_conn_limit_2",
+    modinfo: Sequence[str] = MODINFO,
+) -> bytes:
+    """A module as lppack makes it: ``info``, and klp_object and klp_func of each object."""
+    rodata, data = info.encode() + b"\0", bytes(168 * (len(functions) + 1))
+    defined: dict[str, str | tuple[str, int, int]] = {"rodata": ".rodata", "data": ".data"}
+    defined |= {"lp_info": (".rodata", 0, len(rodata)), "lp_objects": (".data", 0, len(data))}
+    relocations: list[Reloc] = []
+
+    def text(at: int, value: str) -> None:
+        nonlocal rodata
+        relocations.append((at, "rodata", 1, len(rodata)))
+        rodata += value.encode() + b"\0"
+
+    for number, (object_, names) in enumerate(functions.items()):
+        if object_ != "vmlinux":
+            text(168 * number, object_)
+        relocations.append((168 * number + 8, "data", 1, len(data)))
+        defined[f"lp_funcs_{object_}"] = (".data", len(data), 152 * (len(names) + 1))
+        for place, function in enumerate(names):
+            text(len(data) + 152 * place, function)
+            relocations.append((len(data) + 152 * place + 8, "data", 1, 0))
+        data += bytes(152 * (len(names) + 1))
+    return module(
+        modinfo,
+        parts=this_module(name),
+        code={".rodata": rodata, ".data": data},
+        defined=defined,
+        relocations={".data": relocations},
+    )

@@ -93,3 +93,10 @@ def test_a_command_is_explained_by_its_help() -> None:
     ran = lppack("explain", "simulate")
     assert ran.rc == 4
     assert "hint: lppack simulate --help" in ran.err
+
+
+@pytest.mark.parametrize("verb", ["apply x.lpp", "convert x", "revert x", "status"])
+def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
+    ran = lppack(*verb.split(), "--on", "guest:ops", "--on", "simulated")
+    assert ran.rc == 2
+    assert "--on was given 2 times: name one host" in ran.err

@@ -60,6 +60,22 @@ def test_an_engine_that_is_there_is_used() -> None:
     assert host.kernel.log == [f"insmod {MODULE}"]
 
 
+def test_an_engine_that_another_command_loads_at_this_moment_is_used() -> None:
+    host = FakeHost(FakeKernel(engine_api=None))
+    host.modules[MODULE] = Patch(info=info(engine="consistency", mode="kgraft"))
+    real = host.run
+
+    def run(argv: Sequence[str], *, limit: float) -> Ran:
+        ran = real(argv, limit=limit)
+        if argv[0] == "insmod" and "engine" in argv[1]:
+            return Ran(rc=1, out="", err="insmod: can't insert: File exists")
+        return ran
+
+    host.run = run  # type: ignore[method-assign]
+    Consistency(host).load(MODULE, KO)
+    assert MODULE in host.kernel.patches
+
+
 def test_an_engine_of_another_api_is_refused() -> None:
     host = fresh()
     host.kernel.engine_api = abi.ENGINE_API + 1
@@ -111,7 +127,7 @@ def test_functions() -> None:
     assert Consistency(host).replaced(MODULE) == {("conn", "conn_open")}
     assert Consistency(host).state(MODULE).waiting == frozenset()
     host.kernel.patches[MODULE].hooked = False
-    assert Consistency(host).state(MODULE).waiting == {"conn_open"}
+    assert Consistency(host).state(MODULE).waiting == {("conn", "conn_open")}
 
 
 def test_both_engines_as_one() -> None:

@@ -2,6 +2,8 @@
 """What can be known of guests without QEMU: names, records, and the talk with the agent."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +20,7 @@ from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
 from lppack.hosts import guests, qemu
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
+from lppack.store import lock_holder
 
 KERNEL = Kernel(
     release="6.1.0-0-test",
@@ -54,6 +57,15 @@ def own_start() -> int:
 def test_bad_name_is_refused(run_dir: Path, name: str) -> None:
     with pytest.raises(EnvironmentMissing, match="not a name"):
         guests.connect(name)
+
+
+def test_the_folder_of_module_files_is_no_guest(run_dir: Path) -> None:
+    """modules.insert() drops them in load, below the folder of guests."""
+    (run_dir / "load").mkdir(parents=True)
+    for act in (guests.connect, guests.stop):
+        with pytest.raises(EnvironmentMissing, match="holds module files"):
+            act("load")
+    assert (run_dir / "load").is_dir()
 
 
 @pytest.mark.parametrize("name", ["a", "7", "guest-2", "a" * 31])
@@ -267,3 +279,30 @@ def test_faults_are_those_of_the_console(folder: Path) -> None:
     with host.console.open("a") as log:
         log.write("[    2.0] kernel BUG at mm/slub.c:1!\n")
     assert len(host.faults()) == 1
+
+
+def test_a_guest_in_use_names_the_process_that_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lppack.hosts.guest._TURN", 0.05)
+    lock = tmp_path / "lock"
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(HostError) as caught:
+            GuestHost("guest:held", tmp_path, lock=lock).read("/proc/version")
+    assert (caught.value.errno, caught.value.exit_code) == (errno.EBUSY, 8)
+    assert f"another command (pid {os.getpid()})" in caught.value.message
+    assert caught.value.hint == f"look at it, and wait for it or end it: ps -p {os.getpid()}"
+
+
+def test_a_lost_guest_of_a_name_has_a_way_out(tmp_path: Path) -> None:
+    lost = GuestHost("guest:ops", tmp_path, lock=tmp_path / "lock", gone=lambda: True)
+    with pytest.raises(LostHost) as caught:
+        lost.read("/proc/version")
+    assert str(caught.value.hint).endswith("lppack guest stop ops")
+
+
+def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    assert lock_holder(tmp_path / "lock") is None
+    assert lock_holder(tmp_path / "absent") is None

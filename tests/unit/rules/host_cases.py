@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lppack import abi
+from lppack.model import Effective, Fix
 from lppack.rules import host
 from lppack.rules.host import HostRule
 from tests.unit.fake_kernel import FakeKernel, Patch, info
@@ -37,6 +38,10 @@ def _replaces_the_same(kernel: FakeKernel) -> None:
 
 def _has(name: str, patch: Patch) -> Callable[[FakeKernel], object]:
     return lambda kernel: kernel.patches.update({name: patch})
+
+
+def _fix(cve: str) -> Fix:
+    return Fix(cve=cve, commit=None, functions=(), effective=Effective.PATCHED)
 
 
 KPROBE = "conn_syn [conn] (1)   I  \ttramp: 0x0 (0x0)\nother (2) R    \n"
@@ -109,6 +114,20 @@ CASES = (
     ),
     HostCase(host.module_is_not_loaded, "it is", _has(MODULE, patched()), "already: patched"),
     HostCase(
+        host.module_is_not_loaded,
+        "in another build",
+        _has(MODULE, Patch(info=info(), complete=True, srcversion="AA")),
+        "already: patched, another build: its srcversion is AA, that of the bundle BB",
+        bundle={"srcversion": "BB"},
+    ),
+    HostCase(
+        host.modules_can_be_loaded,
+        "not any more",
+        says="loads no module any more",
+        files={abi.MODULES_DISABLED: "1\n"},
+    ),
+    HostCase(host.modules_can_be_loaded, "still", files={abi.MODULES_DISABLED: "0\n"}),
+    HostCase(
         host.unsigned_module_is_taken,
         "signatures are asked for",
         says="takes signed modules only",
@@ -147,6 +166,19 @@ CASES = (
         host.function_is_free,
         "traced",
         files={abi.ENABLED_FUNCTIONS: "conn_syn [conn] (1)      \tops: x\n"},
+    ),
+    HostCase(
+        host.every_fix_stays,
+        "one is dropped",
+        _has("lppack_conn_limit_1", Patch(info=info(version=1), complete=True)),
+        "CVE-1 is fixed by lppack_conn_limit_1 now",
+        bundle={"replaces": ("conn-limit",), "fixes": (_fix("CVE-2"),)},
+    ),
+    HostCase(
+        host.every_fix_stays,
+        "all stay",
+        _has("lppack_conn_limit_1", Patch(info=info(version=1), complete=True)),
+        bundle={"replaces": ("conn-limit",), "fixes": (_fix("CVE-1"), _fix("CVE-2"))},
     ),
     HostCase(
         host.modules_were_not_forced,

@@ -4,13 +4,13 @@ import pytest
 from lppack import abi
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused
-from lppack.rules.host import View
+from lppack.rules.host import View, function_is_free
 from lppack.stages.apply import refuse_early
-from tests.unit.fake_kernel import FakeHost, FakeKernel
+from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.unit.rules.cases import title
 from tests.unit.rules.host_cases import CASES, KPROBE, HostCase
 from tests.unit.samples import bundle
-from tests.unit.stages.control import control
+from tests.unit.stages.control import MODULE, control
 
 
 class HostWithFiles(FakeHost):
@@ -47,3 +47,13 @@ def test_a_warning_is_told_and_does_not_refuse() -> None:
     host = HostWithFiles(FakeKernel(), {abi.ENABLED_FUNCTIONS: KPROBE})
     refuse_early(control(host, said.append), bundle())
     assert [line.partition(":")[0] for line in said] == ["warning"]
+
+
+def test_a_live_patch_that_came_meanwhile_is_no_kprobe() -> None:
+    """Another apply of the same bundle has redirected the function since the states were read."""
+    kernel = FakeKernel()
+    host = HostWithFiles(kernel, {abi.ENABLED_FUNCTIONS: KPROBE})
+    engine = Livepatch(host)
+    view = View(host=host, engine=engine, states=engine.patches())
+    kernel.patches[MODULE] = Patch(info=info(), functions=("conn/conn_syn,1",))
+    assert list(function_is_free(view, bundle())) == []

@@ -97,10 +97,6 @@ REFUSALS: dict[str, tuple[Callable[[FakeKernel], None], str]] = {
     "another build of the release": (lambda k: setattr(k, "version", "#1 other"), "#1 other"),
     "ftrace is off": (lambda k: setattr(k, "ftrace", "0"), "ftrace_enabled is 0"),
     "already there": (lambda k: k.patches.update({MODULE: patched()}), "already: patched"),
-    "already there, unpatched": (
-        lambda k: k.patches.update({MODULE: Patch(info=info(), known=False, enabled=False)}),
-        "already: unpatched",
-    ),
     "in transition itself": (
         lambda k: _transition(k, MODULE, Patch(info=info())),
         f"{MODULE} is patching",
@@ -146,15 +142,42 @@ def test_another_version_of_the_series_is_reverted_first(
     assert snapshot(host) == before
 
 
+@pytest.mark.parametrize(
+    ("made", "way"),
+    [
+        (patched(), "nothing is to be done; see: lppack status conn-limit --on fake"),
+        (patched(convert=False), "go on with: lppack convert conn-limit --on fake"),
+        (replace(patched(), srcversion="AA"), f"apply this one: lppack revert {MODULE} --on fake"),
+    ],
+)
+def test_what_is_there_already_names_the_way_on(
+    kernel: FakeKernel, host: FakeHost, made: Patch, way: str
+) -> None:
+    kernel.patches[MODULE] = made
+    with pytest.raises(ApplyRefused) as caught:
+        apply(control(host), bundle(srcversion="BB"), KO)
+    assert str(caught.value.hint).endswith(way)
+
+
+def test_what_is_on_its_way_out_is_completed_first(kernel: FakeKernel, host: FakeHost) -> None:
+    _transition(kernel, MODULE, Patch(info=info(), enabled=False))
+    with pytest.raises(ApplyRefused, match="is unpatching") as caught:
+        apply(control(host), bundle(), KO)
+    assert str(caught.value.hint).endswith("then apply: lppack revert conn-limit --on fake")
+
+
 def test_the_kernel_refuses_the_module(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.refuses = "disagrees about version of symbol module_layout"
     kernel.dmesg.append("[ 0.5] usb 1-1: a line of no interest")
+    kernel.dmesg.append("[ 5.0] livepatch: 'kpatch_1': patching complete")
+    kernel.uptime = 60.0
     before = snapshot(host)
     with pytest.raises(ApplyRefused) as caught:
         apply(control(host), bundle(), KO)
     assert kernel.refuses in caught.value.message
     assert kernel.refuses in str(caught.value.hint)
     assert "no interest" not in str(caught.value.hint)
+    assert "kpatch_1" not in str(caught.value.hint), "that was long before"
     assert caught.value.exit_code == 6
     assert snapshot(host) == before
 

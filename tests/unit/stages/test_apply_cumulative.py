@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: MIT
 """A cumulative patch takes the place of what it names, and of nothing else."""
 
+import json
+
 import pytest
 
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused, ApplyReversed, Interrupted
-from lppack.stages.apply import apply
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.model import Effective, Fix
+from lppack.stages.apply import apply, refuse_early
 from lppack.stages.revert import revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.samples import bundle
 from tests.unit.stages.control import KO, MODULE, control, stranger
 
 BEFORE = "lppack_conn_limit_1"
-CUMULATIVE = bundle(replaces=("conn-limit",))
+HELD = (Fix(cve="CVE-1", commit=None, functions=(), effective=Effective.PATCHED),)
+CUMULATIVE = bundle(
+    replaces=("conn-limit",),
+    fixes=(*HELD, Fix(cve="CVE-2", commit=None, functions=(), effective=Effective.CONVERTED)),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +74,45 @@ def test_ctrl_c_before_leaves_version_1(kernel: FakeKernel, host: FakeHost) -> N
     assert kernel.patches[BEFORE].known
 
 
+def test_another_command_that_took_all_of_it_away_is_not_called_put_back(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.blocked = {True: (Thread(1, 1, "busy"),)}
+    kernel.clock.on_sleep = lambda: kernel.patches.clear()
+    with pytest.raises(ApplyStuck, match=f"{BEFORE}, which it had replaced, is not live"):
+        apply(control(host), CUMULATIVE, KO)
+
+
 def test_revert_says_what_is_lost(kernel: FakeKernel, host: FakeHost) -> None:
     said: list[str] = []
     apply(control(host), CUMULATIVE, KO)
     revert(control(host, said.append), "conn-limit")
     assert said[-1].endswith("no longer live: CVE-1, CVE-2")
+
+
+def test_revert_names_what_was_live_and_each_by_some_name(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    fixes = [
+        {"cve": None, "commit": "1f2e3d", "functions": ["a"], "effective": "patched"},
+        {"cve": None, "commit": None, "functions": ["a", "b"], "effective": "patched"},
+        {"cve": "CVE-9", "commit": None, "functions": ["c"], "effective": "converted"},
+    ]
+    kernel.patches[MODULE] = Patch(
+        info=json.dumps({**json.loads(info(replaces=("conn-limit",))), "fixes": fixes}),
+        complete=True,
+    )
+    said: list[str] = []
+    revert(control(host, said.append), MODULE)
+    assert said[-1].endswith("no longer live: 1f2e3d, a, b"), "CVE-9 was not converted"
+
+
+def test_a_fix_that_is_dropped_is_named_before(kernel: FakeKernel, host: FakeHost) -> None:
+    said: list[str] = []
+    refuse_early(control(host, said.append), bundle(replaces=("conn-limit",), fixes=HELD))
+    (line,) = said
+    assert line.startswith(f"warning: CVE-2 is fixed by {BEFORE} now, and conn-limit 2")
+    kernel.patches[BEFORE].known = False
+    said.clear()
+    refuse_early(control(host, said.append), bundle(replaces=("conn-limit",), fixes=HELD))
+    assert said == [], "what is not in use fixes nothing"

@@ -16,6 +16,7 @@ from lppack.errors import EnvironmentMissing
 from lppack.model import Check, Effective, Fix, Module, SourceTree, Step
 from lppack.model import TestSpec as Spec  # pytest would collect Test*
 from lppack.stages.bundle import BadBundle, bundle, contents, extract, file_name, read
+from lppack.stages.info import info_json
 from lppack.stages.inspect import inspect
 from tests.unit import tiny_elf
 from tests.unit.samples import RELEASE, VERSION, manifest, plan
@@ -30,13 +31,46 @@ FIXES = (
     Fix(cve="CVE-2026-0001", commit=None, functions=("f",), effective=Effective.CONVERTED),
     Fix(cve=None, commit="1f2e3d4c5b6a", functions=(), effective=Effective.PATCHED),
 )
-KO = tiny_elf.module()
+OF: dict[str, Any] = {
+    "name": "conn-limit",
+    "version": 2,
+    "sources": ("a.c",),
+    "fixes": FIXES,
+    "test": SPEC,
+}
+SRCVERSION = "D02E08A0401C393FB9E9ECF"
+KO = tiny_elf.patch(
+    info_json(plan(manifest(**OF))),
+    {"vmlinux": ["cmdline_proc_show"]},
+    modinfo=(*tiny_elf.MODINFO, f"srcversion={SRCVERSION}"),
+)
+MANIFEST = b"""\
+lppack: 1
+name: conn-limit
+version: 2
+description: Show a fixed text
+license: GPL-2.0-only
+author: Jo Doe
+kernels: ["6.1.0-*-amd64"]
+needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]
+sources: [a.c]
+objects:
+  - {name: vmlinux, functions: [{old: cmdline_proc_show, new: lp_show}]}
+fixes:
+  - {cve: CVE-2026-0001, functions: [f], effective: converted}
+  - {commit: 1f2e3d4c5b6a}
+test:
+  targets: [conn]
+  programs: [load/opener.c]
+  boot: [quiet]
+  checks: [{run: cat /x, limit: 2.5, expect: {before: "off", reverted: "off"}}]
+"""
 
 
 def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
     """A bundle of conn-limit 2, from files that were written at ``when``."""
     files = {
-        "patch/manifest.yaml": b"lppack: 1\n",
+        "patch/manifest.yaml": MANIFEST,
         "patch/a.c": b"int a;\n",
         "work/lppack_conn_limit_2.ko": KO,
         "work/conn.ko": b"target",
@@ -46,11 +80,7 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
         os.utime(folder / name, (when, when))
-    of = plan(
-        manifest(
-            folder / "patch", name="conn-limit", version=2, sources=("a.c",), fixes=FIXES, test=SPEC
-        )
-    )
+    of = plan(manifest(folder / "patch", **OF))
     work = folder / "work"
     module = Module(
         plan=of,
@@ -118,6 +148,7 @@ def test_it_is_read_back_equal(path: Path) -> None:
     assert (found.engine, found.mode) == (EngineName.LIVEPATCH, ModeName.HYBRID)
     assert found.converts is False
     assert found.module_sha256 == hashlib.sha256(KO).hexdigest()
+    assert found.srcversion == SRCVERSION
     said = dict(found.provenance)
     assert (said["compiler"], said["inlining"], said["release"]) == ("gcc-12", "unchecked", "yes")
     assert found.fixes == FIXES
@@ -162,6 +193,7 @@ def refused(path: Path) -> str:
     with pytest.raises(BadBundle) as caught:
         read(path)
     assert caught.value.exit_code == 9
+    assert "Error" not in caught.value.message, "no word of Python's"
     return caught.value.message
 
 
@@ -208,7 +240,7 @@ def test_sums_that_are_none(path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["plan.json", "provenance.json", "lppack_conn_limit_2.ko"])
 def test_a_part_that_must_be_there(path: Path, name: str) -> None:
-    refused(repacked(path, take(name)))
+    assert refused(repacked(path, take(name))).endswith(f" lacks {name}")
 
 
 @pytest.mark.parametrize(
@@ -408,7 +440,9 @@ def test_inspect_shows_a_module(tmp_path: Path) -> None:
 
 def test_inspect_tells_what_is_wrong(path: Path) -> None:
     other = tiny_elf.module(
-        ["name=other", "vermagic=6.1.0-5-amd64 SMP", "depends=conn"], weak=["maybe"]
+        ["name=other", "vermagic=6.1.0-5-amd64 SMP", "depends=conn"],
+        weak=["maybe"],
+        parts=tiny_elf.this_module("other"),
     )
     found = inspect(repacked(path, put("lppack_conn_limit_2.ko", other)))
     words = (
@@ -417,6 +451,7 @@ def test_inspect_tells_what_is_wrong(path: Path) -> None:
         "vermagic",
         "weak symbol maybe",
         "calls itself other",
+        "does not say which patch it is",
     )
     assert len(found.faults) == len(words)
     for word, fault in zip(words, found.faults, strict=True):

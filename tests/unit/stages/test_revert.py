@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
+import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
+from lppack.engines.kernel import KernelEngines
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
+from lppack.stages.apply import Control
 from lppack.stages.revert import find, revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.stages.control import MODULE, control, patched, snapshot, stranger
@@ -153,6 +157,83 @@ def test_an_unpatch_that_ends_at_the_last_moment_counts(kernel: FakeKernel, host
     assert kernel.patches == {}
 
 
+# -- only what this command began from `patched` is sent back there
+
+
+def _unpatching(kernel: FakeKernel) -> None:
+    kernel.patches[MODULE] = Patch(info=info(), enabled=False)
+    kernel.moving = MODULE
+
+
+def _patching(kernel: FakeKernel) -> None:
+    kernel.patches[MODULE] = Patch(info=info())
+    kernel.moving = MODULE
+
+
+@pytest.mark.parametrize("begin", [_unpatching, _patching])
+def test_what_was_not_patched_is_never_patched_by_a_revert(
+    kernel: FakeKernel, host: FakeHost, begin: Callable[[FakeKernel], None]
+) -> None:
+    begin(kernel)
+    kernel.blocked[False] = (SLEEPER,)
+    found = control(host).report(MODULE).phase
+    with pytest.raises(ApplyStuck) as caught:
+        revert(control(host), "conn-limit")
+    assert f"it was {found} before this command and is unpatching now" in caught.value.message
+    assert "sleeps in lp_conn_open" in caught.value.message
+    assert GO_ON in str(caught.value.hint)
+    assert f"{MODULE} enabled 1" not in kernel.log
+    kernel.blocked = {}
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+
+
+def test_a_second_revert_does_not_reverse_the_first(kernel: FakeKernel, host: FakeHost) -> None:
+    """The other command writes 0 to `enabled` between this one's look and its write."""
+    kernel.patches[MODULE] = patched()
+    real = host.write
+
+    def write(path: str, text: str) -> None:
+        if path.endswith("/enabled") and kernel.moving is None:
+            real(path, "0")
+        real(path, text)
+
+    host.write = write  # type: ignore[method-assign]
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert f"{MODULE} enabled 1" not in kernel.log
+
+
+def _by_engine(*, enabled: bool) -> Patch:
+    return Patch(
+        info=info(engine="consistency", mode="kgraft"),
+        enabled=enabled,
+        complete=enabled,
+        convert=enabled,
+        converted=3 * enabled,
+    )
+
+
+def _both(host: FakeHost) -> Control:
+    return replace(control(host), engine=KernelEngines(host))
+
+
+def test_what_the_engine_gives_up_converts_again(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = _by_engine(enabled=True)
+    kernel.gives_up = "the deadline of 6000 ms"
+    with pytest.raises(ApplyReversed, match="patched as before"):
+        revert(_both(host), "conn-limit")
+    assert _both(host).report(MODULE).conversion == "on"
+
+
+def test_what_the_engine_gives_up_of_another_command_is_not_as_before(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.patches[MODULE] = _by_engine(enabled=False)
+    kernel.moving, kernel.gives_up = MODULE, "the deadline of 6000 ms"
+    with pytest.raises(ApplyStuck, match="is patched now; it is not sent back") as caught:
+        revert(_both(host), "conn-limit")
+    assert GO_ON in str(caught.value.hint)
+
+
 # -- the module
 
 
@@ -173,16 +254,6 @@ def test_a_module_that_the_kernel_keeps(kernel: FakeKernel, host: FakeHost) -> N
 
 
 # -- going on where someone left off
-
-
-def _unpatching(kernel: FakeKernel) -> None:
-    kernel.patches[MODULE] = Patch(info=info(), enabled=False)
-    kernel.moving = MODULE
-
-
-def _patching(kernel: FakeKernel) -> None:
-    kernel.patches[MODULE] = Patch(info=info())
-    kernel.moving = MODULE
 
 
 def _unpatched(kernel: FakeKernel) -> None:
@@ -228,3 +299,24 @@ def test_find_gives_the_state(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     state = find(control(host), "conn-limit")
     assert (state.module, state.phase, state.convert) == (MODULE, Phase.PATCHED, True)
+
+
+def test_a_host_that_fails_in_the_middle_names_the_way_on(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.patches[MODULE] = patched()
+    failed: list[str] = []
+    real = host.read
+
+    def read(path: str) -> str:
+        if kernel.moving is not None and path.endswith("transition") and not failed:
+            failed.append(path)
+            raise HostError(path, errno.EBUSY)
+        return real(path)
+
+    host.read = read  # type: ignore[method-assign]
+    with pytest.raises(ApplyStuck, match="Device or resource busy") as caught:
+        revert(control(host), "conn-limit")
+    assert caught.value.hint == f"go on with: {GO_ON}"
+    assert caught.value.report is not None
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT

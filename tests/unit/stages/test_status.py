@@ -2,11 +2,15 @@
 import pytest
 
 from lppack.abi import Phase
+from lppack.cli.operate import _lines
+from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
+from lppack.stages.host_status import host_status
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.unit.samples import RELEASE
 from tests.unit.stages.control import MODULE, patched, stranger
 
 
@@ -141,6 +145,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "series",
         "version",
         "module",
+        "srcversion",
         "engine",
         "mode",
         "host",
@@ -153,8 +158,41 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "forced",
         "inlining",
         "complete",
+        "next",
+        "overridden",
+        "problem",
+        "waiting",
     }
     (blocker,) = made["blockers"]
     assert set(blocker) == {"pid", "tid", "comm", "function", "reason", "seconds"}
     assert {"cve", "live"} <= set(made["fixes"][0])
     assert made["phase"] == "patching"
+
+
+def test_two_builds_of_one_version_are_told_apart(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches |= {MODULE: Patch(info=info(), srcversion="D02E08"), "kpatch_1": stranger()}
+    found = told(host)
+    assert (found[MODULE].srcversion, found["kpatch_1"].srcversion) == ("D02E08", None)
+    assert patch_json(found[MODULE])["srcversion"] == "D02E08"
+
+
+def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost) -> None:
+    made = Patch(info=info(engine="consistency", mode="kgraft"), complete=True, hooked=False)
+    made.functions = ("conn/a,1",)
+    kernel.patches[MODULE] = made
+    (found,) = status(KernelEngines(host), host.name)
+    assert patch_json(found)["waiting"] == [{"object": "conn", "function": "a"}]
+    lines = _lines(found)
+    assert "  waits for module conn, which is not loaded: a" in lines
+    assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
+    assert "  CVE-2: not live" in lines, "that one is not in a"
+
+
+def test_a_kernel_without_live_patching_is_no_healthy_one(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    found = host_status(Livepatch(host), host)
+    assert (found.kernel, found.can_patch, found.patches) == (RELEASE, False, ())
+    kernel.patches[MODULE] = patched()
+    found = host_status(Livepatch(host), host)
+    assert (found.can_patch, len(found.patches)) == (True, 1)

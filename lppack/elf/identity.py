@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""How a patch module made by lppack describes itself, read from its bytes."""
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lppack import abi
+from lppack.elf.module import NotAModule
+from lppack.elf.rewrite import NotRewritable, Relocatable, Symbol
+
+_POINTER = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    name: str  # under which the kernel will list it; modinfo may have another
+    info: dict[str, Any]  # what the parameter `info` will show; empty: lppack did not make it
+    functions: frozenset[tuple[str, str]]  # (object, function) that it replaces
+
+
+def identity(data: bytes) -> Identity:
+    """Read a module. Raise NotAModule."""
+    try:
+        file = Relocatable(data)
+        return Identity(name=_name(file), info=_info(file), functions=frozenset(_functions(file)))
+    except NotRewritable as error:
+        raise NotAModule(error.message) from None
+    except (IndexError, ValueError, OverflowError, RecursionError, struct.error) as error:
+        raise NotAModule(f"cannot be read as a module: {error}") from None
+
+
+def _name(file: Relocatable) -> str:
+    # kernel/module/main.c: the name of `struct module` in this section is the module's; the one in
+    # modinfo is for messages (v6.1).
+    for section in file.sections:
+        if section.name == abi.MODULE_STRUCT:
+            return _text(section.data, abi.MODULE_STRUCT_NAME)
+    raise NotAModule(f"has no section {abi.MODULE_STRUCT}")
+
+
+def _info(file: Relocatable) -> dict[str, Any]:
+    """`lp_info` of templates/module/lp_glue.c.j2."""
+    symbol = _symbol(file, "lp_info")
+    if symbol is None:
+        return {}
+    found = json.loads(_text(file.sections[symbol.section].data, symbol.value))
+    return found if isinstance(found, dict) else {}
+
+
+def _functions(file: Relocatable) -> Iterator[tuple[str, str]]:
+    """Walk `lp_objects` of the generated code: struct klp_object begins with name and funcs, struct
+    klp_func with old_name and new_func (include/linux/livepatch.h, v6.1)."""
+    objects = _symbol(file, "lp_objects")
+    if objects is None:
+        return
+    pointers = _pointers(file, objects)
+    for offset in sorted(pointers):
+        for funcs in _arrays(file, *pointers[offset]):
+            name = pointers.get(offset - _POINTER)
+            object_ = _text(file.sections[name[0]].data, name[1]) if name else "vmlinux"
+            inside = _pointers(file, funcs)
+            for at in inside:
+                if at + _POINTER in inside:  # old_name, and new_func after it
+                    home, place = inside[at]
+                    yield object_, _text(file.sections[home].data, place)
+
+
+def _arrays(file: Relocatable, section: int, value: int) -> Iterator[Symbol]:
+    for symbol in file.symbols:
+        here = (symbol.section, symbol.value) == (section, value)
+        if here and symbol.name.startswith("lp_funcs_"):
+            yield symbol
+
+
+def _symbol(file: Relocatable, name: str) -> Symbol | None:
+    for symbol in file.symbols:
+        if symbol.name == name and 0 < symbol.section < len(file.sections):
+            return symbol
+    return None
+
+
+def _pointers(file: Relocatable, of: Symbol) -> dict[int, tuple[int, int]]:
+    """Return the pointers inside a variable: offset -> (section, place in it)."""
+    found = {}
+    for section in file.sections:
+        if section.type != abi.SHT_RELA or section.info != of.section:
+            continue
+        for entry in file.relocations(section):
+            if of.value <= entry.offset < of.value + of.size:
+                to = file.symbols[entry.symbol]
+                if 0 < to.section < len(file.sections):
+                    found[entry.offset] = (to.section, to.value + entry.addend)
+    return found
+
+
+def _text(data: bytes, at: int) -> str:
+    if not 0 <= at < len(data):
+        raise ValueError(f"a text at {at} of {len(data)} bytes")
+    return data[at:].partition(b"\0")[0].decode()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Compare the parts of a bundle: its plan and manifest with the module's own description.
+
+The sums only show that the bundle is as it was packed. That the packer was honest, only a signature
+can show; but what is printed of a bundle, and checked before it is loaded, is what will be loaded.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lppack import abi
+from lppack.consistency import EngineName
+from lppack.elf.identity import Identity, identity
+from lppack.elf.module import NotAModule, read_module
+from lppack.errors import ManifestError
+from lppack.model import Bundle, Fix
+from lppack.rules.module import Against, faults
+from lppack.stages.bundle import BadBundle
+from lppack.stages.info import fix_json
+from lppack.stages.load import MANIFEST, parse
+from lppack.stages.validate import manifest_kept
+
+#: Beside the module, the engine and MANIFEST: what a bundle may hold.
+_PARTS = re.compile(r"(plan|provenance)\.json|sources/.+|test/(targets|programs)/[^/]+")
+
+
+def verify(bundle: Bundle, files: Mapping[str, bytes]) -> None:
+    """Raise BadBundle, with all that is wrong, for what `inspect` finds without a kernel."""
+    try:
+        module = read_module(files[f"{bundle.module}.ko"])
+        by_engine = bundle.engine is EngineName.CONSISTENCY
+        found = faults(module, Against(release=bundle.release, engine=by_engine))
+        found += disagreements(bundle, files)
+    except NotAModule as error:
+        found = [f"{bundle.module}.ko {error.message}"]
+    if found:
+        raise BadBundle(
+            "\n  ".join([f"{bundle.path} is not what it says; nothing was loaded:", *found]),
+            hint="fetch it again from where it was released, or ask its author for a new build",
+        )
+
+
+def disagreements(bundle: Bundle, files: Mapping[str, bytes]) -> list[str]:
+    """Return what the parts of a bundle say otherwise of each other. Raise NotAModule."""
+    return [
+        *_strange_files(bundle, files),
+        *_module_against_plan(bundle, identity(files[f"{bundle.module}.ko"])),
+        *_engine(bundle, files),
+        *_manifest_against_plan(bundle, files.get(MANIFEST)),
+    ]
+
+
+def _strange_files(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
+    known = {f"{bundle.module}.ko", MANIFEST}
+    if bundle.engine is EngineName.CONSISTENCY:
+        known.add(f"{abi.ENGINE}.ko")
+    for name in sorted(files):
+        if name not in known and not _PARTS.fullmatch(name):
+            yield f"it holds {name}, which is no part of a bundle"
+
+
+def _module_against_plan(bundle: Bundle, module: Identity) -> Iterator[str]:
+    if module.name != bundle.module:
+        yield f"the module calls itself {module.name}, the plan {bundle.module}"
+    info = module.info
+    if "series" not in info:
+        yield f"{bundle.module}.ko does not say which patch it is: lppack did not make it"
+        return
+    says = {
+        "series": bundle.series,
+        "version": bundle.version,
+        "engine": bundle.engine.value,
+        "mode": bundle.mode.value,
+        "replaces": list(bundle.replaces),
+        "release": bundle.release,
+        "kernel": bundle.kernel_version,
+        "fixes": [fix_json(fix) for fix in bundle.fixes],
+        "inlining": dict(bundle.provenance).get("inlining"),
+    }
+    for key, value in says.items():
+        if key in info and info[key] != value:
+            yield f"{key}: the plan says {_short(value)}, the module {_short(info[key])}"
+    for key, flag in (("transforms", bundle.converts), ("world", bundle.world)):
+        if bool(info.get(key)) is not flag:
+            yield f"{key}: the plan says {flag}, the module {_short(info.get(key))}"
+    yield from _functions("module", module.functions, bundle)
+
+
+def _functions(of: str, found: frozenset[tuple[str, str]], bundle: Bundle) -> Iterator[str]:
+    wanted = frozenset(bundle.functions)
+    for object_, function in sorted(found - wanted):
+        yield f"the {of} replaces {function} of {object_}, and the plan does not"
+    for object_, function in sorted(wanted - found):
+        yield f"the plan replaces {function} of {object_}, and the {of} does not"
+
+
+def _engine(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
+    if bundle.engine is not EngineName.CONSISTENCY:
+        return
+    data = files[f"{abi.ENGINE}.ko"]
+    if (name := identity(data).name) != abi.ENGINE:
+        yield f"{abi.ENGINE}.ko calls itself {name}"
+    vermagic = read_module(data).info("vermagic") or ""
+    if vermagic.split(" ")[0] != bundle.release:
+        yield f'{abi.ENGINE}.ko: its vermagic "{vermagic}" is not of {bundle.release}'
+
+
+def _manifest_against_plan(bundle: Bundle, data: bytes | None) -> Iterator[str]:
+    try:
+        manifest = manifest_kept(parse((data or b"").decode(), Path(MANIFEST)))
+    except (ManifestError, UnicodeDecodeError) as error:
+        yield f"its manifest cannot be read: {str(error).splitlines()[0]}"
+        return
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("name", manifest.name, bundle.series),
+        ("version", manifest.version, bundle.version),
+        ("replaces", manifest.replaces, bundle.replaces),
+        ("fixes", _fixes(manifest.fixes), _fixes(bundle.fixes)),
+        ("transforms", bool(manifest.transforms), bundle.converts),
+        ("world", bool(manifest.world), bundle.world),
+        ("test", manifest.test, bundle.test),
+    )
+    for key, said, planned in pairs:
+        if said != planned:
+            yield f"{key}: the manifest says {_short(said)}, the plan {_short(planned)}"
+    found = {(each.name or "vmlinux", f.old) for each in manifest.objects for f in each.functions}
+    yield from _functions("manifest", frozenset(found), bundle)
+
+
+def _fixes(fixes: tuple[Fix, ...]) -> list[dict[str, object]]:
+    return [fix_json(fix) for fix in fixes]
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

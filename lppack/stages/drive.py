@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""Steps that apply, convert and revert share: all waiting and undoing is here, once."""
+
+import errno
+from dataclasses import dataclass, field, replace
+
+from lppack.abi import Phase
+from lppack.clock import Clock, Deadline, SystemClock
+from lppack.engines.protocol import ALREADY, Engine, PatchState
+from lppack.errors import HostError, NotConverted
+from lppack.hosts.protocol import Host
+from lppack.proc import Say
+from lppack.stages.owners import overridden
+from lppack.stages.report import patch_json
+from lppack.stages.status import PatchReport, report
+
+#: A line of progress that begins so is for the report as well.
+WARNING = "warning: "
+TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
+_POLL = 0.2
+_FIRST_POLL = 0.02  # a transition may take some ms only
+_UNDO = 60.0  # seconds to put a target back; more where a transition may take more
+_UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
+
+
+def silent(_line: str) -> None:
+    """Print nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """How to drive an engine: where, how long, and where progress goes."""
+
+    engine: Engine
+    host: Host
+    timeout: float = TIMEOUT
+    clock: Clock = field(default_factory=SystemClock)
+    say: Say = silent
+
+    def report(self, module: str) -> PatchReport:
+        """Report one patch, compared with all others of the host."""
+        state = self.engine.state(module)
+        taken = overridden(self.engine, self.engine.patches()).get(module, {})
+        found = report(state, engine=self.engine.name, host=self.host.name, taken=taken)
+        return replace(found, srcversion=self.engine.srcversion(module))
+
+    def command(self, verb: str, series: str) -> str:
+        """The command line with which a person goes on."""
+        return f"lppack {verb} {series} --on {self.host.name}"
+
+
+def longest_stop(state: PatchState) -> str:
+    """How long the kernel stood still for this patch, at most, in words."""
+    return f"the longest stop took {state.longest_stop_ms or 0:.1f} ms"
+
+
+def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
+    """Waits until ``module`` is in phase ``wanted``: the last state seen, and the seconds."""
+    deadline = Deadline(limit, control.clock)
+    report_at = 5.0
+    while True:
+        state = control.engine.state(module)
+        if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
+            return state, deadline.elapsed
+        if deadline.elapsed >= report_at:
+            report_at += 5.0
+            control.say(f"{state.phase}: {describe_blockers(state)}")
+        deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
+
+
+def gave_up(state: PatchState) -> bool:
+    """True if the engine has ended the last transition by itself, and all is as it was before."""
+    return bool(state.problem) and state.phase in (Phase.PATCHED, Phase.UNPATCHED)
+
+
+def describe_blockers(state: PatchState) -> str:
+    """Name the threads that keep the transition open, in one line."""
+    if not state.blockers:
+        return state.problem or "no thread is seen to block"
+    first = "; ".join(f"{b.comm} (pid {b.pid}) {b.reason}" for b in state.blockers[:4])
+    more = len(state.blockers) - 4
+    return f"{first}; and {more} more" if more > 0 else first
+
+
+def enable_conversion(control: Control, module: str, series: str) -> None:
+    """Phase 2. Raises NotConverted."""
+    try:
+        control.engine.convert(module, on=True)
+    except HostError as error:
+        raise NotConverted(
+            f"{module} is patched, and conversion could not be enabled: {error.message}",
+            hint=f"try: {control.command('convert', series)}",
+            report=as_json(control.report(module)),
+        ) from None
+    control.say("converting: new code converts what it touches")
+
+
+def stop_conversion(control: Control, module: str, limit: float) -> bool:
+    """Stops converting and reverses what is tracked; False if conversions are still under way."""
+    deadline = Deadline(limit, control.clock)
+    while True:
+        try:
+            control.engine.convert(module, on=False)
+            return True
+        except HostError as error:
+            if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
+                raise
+            if control.engine.state(module).phase is not Phase.PATCHED:
+                return (
+                    True  # another command unpatches: the generated code has reversed, or is at it
+                )
+        if deadline.expired:
+            return False
+        deadline.pause(_POLL)
+
+
+def unload(control: Control, module: str) -> bool:
+    """Unload a module that is unpatched; False if the kernel still holds it, or it is in use."""
+    deadline = Deadline(_UNLOAD, control.clock)
+    while (phase := control.engine.state(module).phase) is Phase.UNPATCHED:
+        try:
+            control.engine.unload(module)
+        except HostError:
+            if deadline.expired:
+                return False
+            deadline.pause(_POLL)
+    return phase is Phase.ABSENT
+
+
+def steer(control: Control, module: str, *, to: bool) -> None:
+    """Begin to unpatch, or reverse a transition, towards patched (``to``) or unpatched.
+
+    That another command has sent it there, or has unloaded it, is no error.
+    """
+    try:
+        control.engine.reverse(module, to=to)
+    except HostError as error:
+        if error.errno not in ALREADY and not error.absent:
+            raise
+
+
+def undo(control: Control, module: str) -> PatchState:
+    """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
+    limit = max(_UNDO, control.timeout)
+    state = control.engine.state(module)
+    converts = state.phase is Phase.PATCHED and state.info.get("transforms")
+    if converts and not stop_conversion(control, module, limit):
+        return state  # to unpatch now would wait in the kernel, with klp_mutex held
+    if state.phase in (Phase.PATCHING, Phase.PATCHED):
+        steer(control, module, to=False)
+    state, _ = settle(control, module, Phase.UNPATCHED, limit)
+    if state.phase is Phase.UNPATCHED:
+        unload(control, module)
+    return control.engine.state(module)
+
+
+def as_json(blocked: PatchReport) -> dict[str, object]:
+    return {"patches": [patch_json(blocked)]}
+
+
+def standing(
+    control: Control,
+    state: PatchState,
+    *,
+    held_up_by: PatchState | None = None,
+    seconds: float | None = None,
+) -> dict[str, object] | None:
+    """Return what an error reports: where the patch of ``state`` stands now.
+
+    Its blockers are those of now, or those of ``held_up_by``, that was waited for ``seconds``. None
+    if the host does not answer any more.
+    """
+    try:
+        if control.engine.state(state.module).phase is Phase.ABSENT:
+            gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
+            found = report(gone, engine=control.engine.name, host=control.host.name)
+        else:
+            found = control.report(state.module)
+    except HostError:
+        return None
+    if held_up_by is not None:
+        found = replace(found, blockers=held_up_by.blockers, seconds=seconds)
+    return as_json(found)

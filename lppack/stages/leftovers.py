@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Modules that stayed loaded after their patch was unpatched: they do nothing, and are unloaded."""
+
+from collections.abc import Iterable
+
+from lppack.abi import Phase
+from lppack.engines.protocol import PatchState
+from lppack.stages.drive import Control, unload
+
+
+def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[PatchState, ...]:
+    """Return the modules made by lppack, of one of ``series``, whose functions are not in use."""
+    names = frozenset(series)
+    return tuple(
+        state
+        for state in states
+        if state.phase is Phase.UNPATCHED and state.info.get("series") in names
+    )
+
+
+def clear(control: Control, found: Iterable[PatchState]) -> frozenset[str]:
+    """Unload leftovers; return the modules that the kernel does not let go."""
+    held = set()
+    for state in found:
+        gone = unload(control, state.module)
+        control.say(
+            f"leftover: {state.module} was unpatched already, and "
+            f"{'is unloaded' if gone else 'the kernel does not let it go'}"
+        )
+        if not gone:
+            held.add(state.module)
+    return frozenset(held)
+
+
+def family(state: PatchState) -> frozenset[str]:
+    """Return the series of a patch, and those that it replaces."""
+    return frozenset({str(state.info.get("series")), *map(str, state.info.get("replaces", ()))})

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""The command with which a person goes on, for each state that a patch can be found in."""
+
+from lppack.abi import Phase
+from lppack.stages.status import PatchReport
+
+
+def next_step(patch: PatchReport) -> str | None:
+    """Return what to do next; None if nothing is to be done, or if lppack did not make the patch.
+
+    Whether a command is at work on it just now is not known: the kernel does not record that.
+    """
+    if patch.series is None:
+        return None
+    on = f"--on {patch.host}"
+    revert = f"lppack revert {patch.series} {on}"
+    match patch.phase:
+        case Phase.PATCHING:
+            return f"wait, or take it back: {revert}"
+        case Phase.UNPATCHING:
+            return f"wait, or complete it: {revert}"
+        case Phase.UNPATCHED:
+            return f"unload it: lppack revert {patch.module} {on}"
+        case Phase.PATCHED if patch.forced and patch.conversion != "none":
+            return f"plan a reboot; until then take it back: {revert}"
+        case Phase.PATCHED if patch.conversion == "off":
+            return f"phase 2 is still to do: lppack convert {patch.series} {on}, or: {revert}"
+    return None

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Which live patch a function runs in, where several replace it: the one that was loaded last."""
+
+from collections.abc import Mapping, Sequence
+
+from lppack.abi import Phase
+from lppack.engines.protocol import Engine, PatchState
+
+#: (object, function)
+Function = tuple[str, str]
+#: The functions of one patch that threads run in another one, and that other one.
+Overridden = Mapping[Function, PatchState]
+
+_IN_USE = (Phase.PATCHING, Phase.PATCHED, Phase.UNPATCHING)
+
+
+def overridden(engine: Engine, states: Sequence[PatchState]) -> dict[str, Overridden]:
+    """Return, for each module, its functions that some thread runs in a patch above it.
+
+    kernel/livepatch/patch.c: klp_patch_func() puts the newest on top of the functions, and
+    klp_ftrace_handler() takes that (v6.1). One in transition counts: the threads that have
+    switched run it. Only modules that are overridden are in the answer.
+    """
+    live = [state for state in states if state.phase in _IN_USE]
+    if len(live) < 2:
+        return {}
+    functions = {state.module: engine.replaced(state.module) for state in live}
+    order = engine.load_order()
+    place = {module: number for number, module in enumerate(order)}
+    found: dict[str, dict[Function, PatchState]] = {}
+    for above in sorted(live, key=lambda state: place.get(state.module, len(order))):
+        for below in live:
+            if place.get(below.module, -1) < place.get(above.module, len(order)):
+                for shared in functions[below.module] & functions[above.module]:
+                    if above.module != below.module:
+                        found.setdefault(below.module, {})[shared] = above
+    return dict(found)
+
+
+def sharing(engine: Engine, states: Sequence[PatchState], state: PatchState) -> dict[Function, str]:
+    """Return the functions of a patch that another live one replaces too, and its module."""
+    others = [each for each in states if each.module != state.module and each.phase in _IN_USE]
+    own = engine.replaced(state.module) if others else frozenset()
+    return {
+        function: other.module
+        for other in others
+        for function in sorted(own & engine.replaced(other.module))
+    }
