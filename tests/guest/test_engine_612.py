@@ -34,12 +34,14 @@ def guest(kernel: Kernel, folder: Path) -> Iterator[GuestHost]:  # noqa: F811
         assert host.faults() == ()
 
 
+@pytest.mark.parametrize("load", ["io_uring", "close"])
 def test_a_mode_keeps_what_it_promises(
     control: Control,  # noqa: F811
     victim: Victim,  # noqa: F811
     patch: tuple[ModeName, Patch],  # noqa: F811
+    load: str,
 ) -> None:
     mode, built = patch
-    row = measure(control, victim, built, mode, LOADS["io_uring"], flips=2)
+    row = measure(control, victim, built, mode, LOADS[load], flips=2)
     assert list(faults(row, mode_named(mode))) == []
     assert (row.mixed > 0) is (mode is ModeName.NULL_MODEL), "what is allowed is seen"
