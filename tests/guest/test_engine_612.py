@@ -13,6 +13,9 @@ from lppack.model import Kernel
 from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control
 from tests.guest.test_engine_loads import control, folder, patch, victim
+from tests.guest.test_engine_works import (
+    test_a_task_work_that_blocks_holds_up_nothing as a_task_work_that_blocks,
+)
 from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.verdict import faults
 
@@ -45,3 +48,14 @@ def test_a_mode_keeps_what_it_promises(
     row = measure(control, victim, built, mode, LOADS[load], flips=2)
     assert list(faults(row, mode_named(mode))) == []
     assert (row.mixed > 0) is (mode is ModeName.NULL_MODEL), "what is allowed is seen"
+
+
+@pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.KGRAFT], ids=lambda mode: mode.value)
+def test_a_task_work_that_blocks_holds_up_nothing(
+    control: Control,  # noqa: F811
+    victim: Victim,  # noqa: F811
+    kernel: Kernel,
+    folder: Path,  # noqa: F811
+    mode: ModeName,
+) -> None:
+    a_task_work_that_blocks(control, victim, kernel, folder, mode)

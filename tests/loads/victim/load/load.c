@@ -127,7 +127,7 @@ static void vforker(void)
 
 /* ---- on the way out of the kernel ---- */
 
-/* Each close visits the victim in its system call, and twice in task work at the end of it. */
+/* Each close visits the victim in its system call, and in task work at the end of it. */
 static void closer(void)
 {
 	int fd;

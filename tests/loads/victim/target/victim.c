@@ -9,9 +9,10 @@
  * "kthreads N" (N kernel threads that call without a pause) and "mixed" (a system call with several
  * reads saw both universes).
  *
- * A close of /dev/victim_close makes three visits: one in flush, so within the system call, and two
- * in task work on the way out of it: in release, which drops the last reference to a second file,
- * and in the release of that one.
+ * A close of /dev/victim_close makes four visits: one in flush, so within the system call, one in
+ * release, which drops the last reference to a second file, and two in task work on the way out of
+ * it: in the release of that one, which does the same with a third, and in that of the third.
+ * (Before 6.6 the first release is task work as well.)
  *
  * A read of /dev/victim_blocked waits for "finish", its release for "release".
  */
@@ -190,11 +191,12 @@ static struct miscdevice device = {
 /* What one close() has seen so far. */
 struct victim_close {
 	unsigned int in_call;
-	unsigned int in_works;
+	unsigned int in_works;	/* in one run of task_work_run() */
 	struct file *second;
+	struct file *third;
 };
 
-static int second_release(struct inode *inode, struct file *file)
+static int third_release(struct inode *inode, struct file *file)
 {
 	struct victim_close *seen = file->private_data;
 
@@ -207,6 +209,25 @@ static int second_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static const struct file_operations third_ops = {
+	.owner = THIS_MODULE,
+	.release = third_release,
+};
+
+static int second_release(struct inode *inode, struct file *file)
+{
+	struct victim_close *seen = file->private_data;
+
+	if (!seen->third) {	/* open has failed */
+		kfree(seen);
+		return 0;
+	}
+	/* Before the visit: while it sleeps other works may be queued behind this one. */
+	fput(seen->third);
+	seen->in_works |= visit(1);
+	return 0;
+}
+
 static const struct file_operations second_ops = {
 	.owner = THIS_MODULE,
 	.release = second_release,
@@ -215,16 +236,23 @@ static const struct file_operations second_ops = {
 static int close_open(struct inode *inode, struct file *file)
 {
 	struct victim_close *seen = kzalloc(sizeof(*seen), GFP_KERNEL);
+	struct file *third;
+	int err;
 
 	if (!seen)
 		return -ENOMEM;
 	seen->second = anon_inode_getfile("victim", &second_ops, seen, O_RDONLY);
 	if (IS_ERR(seen->second)) {
-		int err = PTR_ERR(seen->second);
-
+		err = PTR_ERR(seen->second);
 		kfree(seen);
 		return err;
 	}
+	third = anon_inode_getfile("victim", &third_ops, seen, O_RDONLY);
+	if (IS_ERR(third)) {
+		fput(seen->second);
+		return PTR_ERR(third);
+	}
+	seen->third = third;
 	file->private_data = seen;
 	return 0;
 }
@@ -241,9 +269,8 @@ static int close_release(struct inode *inode, struct file *file)
 {
 	struct victim_close *seen = file->private_data;
 
-	/* Before the visit: while it sleeps other works may be queued behind this one. */
 	fput(seen->second);
-	seen->in_works |= visit(1);
+	seen->in_call |= visit(1);
 	return 0;
 }
 
