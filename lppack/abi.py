@@ -125,7 +125,7 @@ TAINT_FORCED_RMMOD = 3
 
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
-ENGINE_API = 3
+ENGINE_API = 4
 ENGINE_PATCHES = "/sys/kernel/lppack"
 #: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
 ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})

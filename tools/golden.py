@@ -47,6 +47,8 @@ class OneOfEach(Facts):
         self.release = KERNEL.release
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
+        if name == "rt_spin_lock":  # of CONFIG_PREEMPT_RT alone
+            return ()
         return (Symbol(name=name, address=0, type="t", sympos=1, traceable=True, init=False),)
 
     def clones(self, name: str) -> tuple[str, ...]:

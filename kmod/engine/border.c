@@ -6,8 +6,19 @@
  * gate is closed, it waits: that keeps threads out of the kernel until a stop has found all others
  * outside as well. Where threads switch one by one it does so itself, there and then.
  *
+ * Task work of others is work of the system call that queued it: the final fput() of a close() is
+ * one. So a thread has left the kernel only when ours is the last one, and puts itself behind the
+ * others where it is not.
+ *
  * A gate is closed for a bounded time, which the held thread keeps for itself: it goes on even if
  * nobody opens.
+ *
+ * Nothing here waits for a user thread. A work that task_work_run() has taken off the task cannot
+ * be cancelled, and those before it may block for as long as a server does not answer. So a work is
+ * an object of its own, with a reference for the entry of its thread and one while it is queued;
+ * queued, it also keeps this module. It touches an entry or a patch only with preemption off, after
+ * it has seen that its thread's entry still names it: entries belong to one transition.
+ * lpe_border_end() waits for such sections, and for nothing else.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,7 +26,9 @@
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -26,65 +39,206 @@
 #include "threads.h"
 
 #define LPE_OWN_STACK	32
+#define LPE_AGAIN	16	/* how often a work is queued behind others in one visit */
 
-static struct lpe_patch *lpe_gate_of;	/* whose transition it is; written by the worker */
+/* A task work of ours. */
+struct lpe_work {
+	struct callback_head head;
+	refcount_t refs;	/* the entry's, and the queue's */
+	unsigned int again;	/* its thread's alone */
+	bool queued;		/* by xchg: on a task, or running */
+	bool parked;		/* held at the gate, with nothing else to do; read in stops */
+};
+
+/* Whose transition it is, NULL outside of one; written by the worker. */
+static struct lpe_patch *lpe_gate_of;
 static unsigned long lpe_gate_end;	/* jiffies; valid while the gate is closed */
 static bool lpe_gate_closed;
 static DECLARE_WAIT_QUEUE_HEAD(lpe_gate);
-static DECLARE_WAIT_QUEUE_HEAD(lpe_works_gone);
-static atomic_t lpe_works = ATOMIC_INIT(0);	/* queued, or running */
 
 static struct tracepoint *lpe_tp_exit;	/* sys_exit */
-static bool lpe_midway;		/* a work ran in the middle of a system call */
+static bool lpe_midway;		/* a work ran where its thread can neither wait nor switch */
 static bool lpe_probing;	/* lpe_on_exit() is registered; used by the worker alone */
 
-static bool lpe_is_at_border(void)
+struct lpe_work *lpe_work_new(void)
 {
-	unsigned long entries[LPE_OWN_STACK];
-	unsigned int count = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
+	struct lpe_work *work = kzalloc(sizeof(*work), GFP_KERNEL);
 
-	return lpe_at_border(entries, count);
+	if (work)
+		refcount_set(&work->refs, 1);
+	return work;
 }
 
-static void lpe_work_is_gone(void)
+void lpe_work_put(struct lpe_work *work)
 {
-	if (atomic_dec_and_test(&lpe_works))
-		wake_up(&lpe_works_gone);
+	if (refcount_dec_and_test(&work->refs))
+		kfree(work);
 }
 
 /*
- * Not at the border: io_uring runs task work in the middle of its system calls. It is not queued
- * again from here, where it would run at once and for ever, but at the end of the system call.
+ * It is on no list any more. What its thread still runs of this module after module_put() is waited
+ * for by synchronize_rcu_tasks() in lpe_exit().
  */
-static void lpe_at_work(struct callback_head *work)
+static void lpe_work_done(struct lpe_work *work)
 {
-	struct lpe_thread *thread = container_of(work, struct lpe_thread, work);
-	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
+	WRITE_ONCE(work->queued, false);
+	lpe_work_put(work);
+	module_put(THIS_MODULE);
+}
 
-	if (current->flags & PF_EXITING) {
-		/* on its way out */
-	} else if (lpe_is_at_border() || lpe_leaves_out(LPE_NO_WORK_CHECK)) {
-		if (patch->mode->by_thread) {
-			lpe_test_point(LPE_IN_WORK);
-			/* A stop may turn the transition round: before this, or after. */
-			preempt_disable();
-			WRITE_ONCE(thread->universe, READ_ONCE(patch->target));
-			preempt_enable();
-		}
-		if (READ_ONCE(lpe_gate_closed)) {
-			long left = READ_ONCE(lpe_gate_end) - jiffies;
+/* A task work that is not ours. In a stop, where the list stands still. */
+static bool lpe_has_works(const struct task_struct *task)
+{
+	const struct callback_head *head;
 
-			atomic_long_inc(&patch->stats.held);
-			trace_lppack_held(patch->klp->mod->name, current);
-			if (left > 0)
-				wait_event_idle_timeout(lpe_gate, !READ_ONCE(lpe_gate_closed),
-							left);
-		}
-	} else {
+	for (head = task->task_works; head; head = head->next)
+		if (head->func != lpe_at_work)
+			return true;
+	return false;
+}
+
+static bool lpe_is_parked(const struct task_struct *task)
+{
+	const struct lpe_thread *thread = lpe_thread_of(task);
+
+	return thread && thread->work->parked;
+}
+
+/*
+ * In a stop. True if a user thread has nothing more to do of its visit to the kernel than to leave
+ * it: its stack shows that, and no task work is left, be it still queued or taken off the task by a
+ * task_work_run() that has not ended. A parked thread had none behind its own.
+ */
+bool lpe_has_left_kernel(const struct task_struct *task, const unsigned long *entries,
+			 unsigned int count)
+{
+	bool in_works;
+
+	if (!lpe_at_border(entries, count, &in_works))
+		return false;
+	if (lpe_leaves_out(LPE_NO_LAST_CHECK))
+		return true;
+	return !lpe_has_works(task) && (!in_works || lpe_is_parked(task));
+}
+
+enum lpe_visit_end {
+	LPE_MIDWAY,	/* not at the border, or still in the patched set */
+	LPE_WORKS_LEFT,
+	LPE_AT_THE_END,
+};
+
+/*
+ * Whether a work that is not ours waits for the current thread. Others queue and cancel meanwhile,
+ * so nothing is looked at but what the thread's entry keeps; what they queue a moment later does
+ * not belong to this visit.
+ */
+static bool lpe_work_waits(const struct lpe_thread *thread)
+{
+	const struct callback_head *first = READ_ONCE(current->task_works);
+
+	return first && (first != &thread->work->head || READ_ONCE(first->next));
+}
+
+/*
+ * With preemption off. How far the current thread is; next is what its task_work_run() runs after
+ * this, if that is where it is.
+ */
+static enum lpe_visit_end lpe_own_end(struct lpe_patch *patch, const struct lpe_thread *thread,
+				      const struct callback_head *next)
+{
+	unsigned long entries[LPE_OWN_STACK];
+	unsigned int count = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
+	bool in_works;
+
+	if (lpe_leaves_out(LPE_NO_WORK_CHECK))
+		return LPE_AT_THE_END;
+	/* The end of a stack that does not fit in was not seen. */
+	if (count == ARRAY_SIZE(entries) || !lpe_at_border(entries, count, &in_works))
+		return LPE_MIDWAY;
+	if (lpe_leaves_out(LPE_NO_OWN_SET_CHECK))
+		return LPE_AT_THE_END;
+	if (lpe_is_in_set(patch, entries, count))
+		return LPE_MIDWAY;
+	if ((next || lpe_work_waits(thread)) && !lpe_leaves_out(LPE_NO_LAST_CHECK))
+		return LPE_WORKS_LEFT;
+	return LPE_AT_THE_END;
+}
+
+/* With preemption off. A stop may reverse the transition: before this, or after. */
+static void lpe_switch_self(struct lpe_patch *patch, struct lpe_thread *thread)
+{
+	if (patch->mode->by_thread)
+		WRITE_ONCE(thread->universe, READ_ONCE(patch->target));
+}
+
+/* How long the thread is to be held here, in jiffies; *again: first come the works behind this. */
+static long lpe_arrive(struct lpe_work *work, bool *again)
+{
+	struct lpe_thread *thread;
+	struct lpe_patch *patch;
+	long left = 0;
+
+	/* The other side is lpe_border_end(). */
+	preempt_disable();
+	patch = READ_ONCE(lpe_gate_of);
+	thread = lpe_thread_of(current);
+	if (!patch || !thread || thread->work != work)
+		goto out;	/* of a transition that is over */
+	switch (lpe_own_end(patch, thread, work->head.next)) {
+	case LPE_MIDWAY:
 		WRITE_ONCE(lpe_midway, true);
+		break;
+	case LPE_WORKS_LEFT:
+		*again = work->again++ < LPE_AGAIN;
+		if (!*again)
+			WRITE_ONCE(lpe_midway, true);
+		break;
+	case LPE_AT_THE_END:
+		lpe_switch_self(patch, thread);
+		if (!READ_ONCE(lpe_gate_closed))
+			break;
+		left = max(0L, (long)(READ_ONCE(lpe_gate_end) - jiffies));
+		atomic_long_inc(&patch->stats.held);
+		trace_lppack_held(patch->klp->mod->name, current);
+		break;
 	}
-	WRITE_ONCE(thread->queued, false);
-	lpe_work_is_gone();
+out:
+	preempt_enable();
+	return left;
+}
+
+/* True if the gate is still closed, and works have come that have to be run first. */
+static bool lpe_park(struct lpe_work *work, long left)
+{
+	WRITE_ONCE(work->parked, true);
+	wait_event_idle_timeout(lpe_gate,
+				!READ_ONCE(lpe_gate_closed) || task_work_pending(current), left);
+	WRITE_ONCE(work->parked, false);
+	return READ_ONCE(lpe_gate_closed) && task_work_pending(current);
+}
+
+/*
+ * Where a thread is not at the border, as io_uring runs task work in the middle of its system
+ * calls, the work is not queued again from here, where it would run at once and for ever, but at
+ * the end of the system call.
+ */
+void lpe_at_work(struct callback_head *head)
+{
+	struct lpe_work *work = container_of(head, struct lpe_work, head);
+	bool again = false;
+	long left = 0;
+
+	if (!(current->flags & PF_EXITING)) {
+		lpe_test_point(LPE_IN_WORK);
+		left = lpe_arrive(work, &again);
+	}
+	if (left)
+		again = lpe_park(work, left) && work->again++ < LPE_AGAIN;
+	/* From there on it may be cancelled, and freed. */
+	if (again && !lpe_work_add(current, head, TWA_NONE))
+		return;
+	work->again = 0;
+	lpe_work_done(work);
 }
 
 /* Works that are queued from now on are for this transition; the gate is open. */
@@ -111,26 +265,32 @@ static bool lpe_needs_work(struct lpe_patch *patch, struct lpe_thread *thread)
 static void lpe_queue(struct task_struct *task, struct lpe_thread *thread,
 		      enum task_work_notify_mode how)
 {
-	if (xchg(&thread->queued, true))
+	struct lpe_work *work = thread->work;
+
+	if (xchg(&work->queued, true))
 		return;
-	atomic_inc(&lpe_works);
-	init_task_work(&thread->work, lpe_at_work);
-	if (lpe_work_add(task, &thread->work, how)) {
-		WRITE_ONCE(thread->queued, false);
-		lpe_work_is_gone();
-	}
+	refcount_inc(&work->refs);
+	__module_get(THIS_MODULE);
+	init_task_work(&work->head, lpe_at_work);
+	if (lpe_work_add(task, &work->head, how))
+		lpe_work_done(work);
 }
 
 /*
  * The end of a system call, after which no more task work is run in it. Where threads use io_uring
- * a work that was queued before has often been used up by then.
+ * a work that was queued before has often been used up by then. Where task_work_run() itself is
+ * replaced a work never switches its thread: so that is done here if it can be.
  */
 static void lpe_on_exit(void *data, struct pt_regs *regs, long ret)
 {
 	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
 	struct lpe_thread *thread = lpe_thread_of(current);
 
-	if (thread && lpe_is_user(current) && lpe_needs_work(patch, thread))
+	if (!thread || !lpe_is_user(current) || !lpe_needs_work(patch, thread))
+		return;
+	if (patch->mode->by_thread && lpe_own_end(patch, thread, NULL) == LPE_AT_THE_END)
+		lpe_switch_self(patch, thread);
+	else
 		lpe_queue(current, thread, TWA_RESUME);
 }
 
@@ -166,6 +326,17 @@ int lpe_border_init(void)
 	return -EOPNOTSUPP;
 }
 
+/* Takes back what waits. How many works that were; one may be of an earlier transition. */
+static unsigned int lpe_cancel(struct task_struct *task)
+{
+	struct callback_head *head;
+	unsigned int count = 0;
+
+	for (; (head = lpe_work_cancel(task, lpe_at_work)); count++)
+		lpe_work_done(container_of(head, struct lpe_work, head));
+	return count;
+}
+
 /*
  * Every user thread that has none gets a work. TWA_RESUME lets sleepers sleep; TWA_SIGNAL wakes
  * those that may be woken, and also takes the place of a work that still waits.
@@ -183,12 +354,13 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 		thread = lpe_thread_get(task, patch->target);
 		if (!thread || !lpe_needs_work(patch, thread))
 			continue;
-		if (how == TWA_SIGNAL && lpe_work_cancel(task, lpe_at_work)) {
+		if (how == TWA_SIGNAL && lpe_cancel(task)) {
 			patch->stats.prodded++;
 			trace_lppack_prodded(patch->klp->mod->name, task);
-			WRITE_ONCE(thread->queued, false);
-			lpe_work_is_gone();
 		}
+		/* It is not at the border any more, and does not know yet: see lpe_park(). */
+		if (READ_ONCE(thread->work->parked) && task_work_pending(task))
+			lpe_wake(task, TASK_IDLE);
 		lpe_queue(task, thread, how);
 	}
 	rcu_read_unlock();
@@ -214,26 +386,27 @@ void lpe_border_signal(struct lpe_patch *patch)
 	rcu_read_unlock();
 }
 
-/* Lets everybody go, and takes back what waits. On return no work is left, and none runs. */
+/* Lets everybody go, and takes back what waits; what already runs does so in its own time. */
 void lpe_border_open(void)
 {
 	struct task_struct *group, *task;
-	struct lpe_thread *thread;
 
 	WRITE_ONCE(lpe_gate_closed, false);
-	lpe_watch_no_exits();
 	wake_up_all(&lpe_gate);
-	do {
-		rcu_read_lock();
-		for_each_process_thread(group, task) {
-			struct callback_head *work = lpe_work_cancel(task, lpe_at_work);
+	lpe_watch_no_exits();
+	rcu_read_lock();
+	for_each_process_thread(group, task)
+		lpe_cancel(task);
+	rcu_read_unlock();
+}
 
-			if (!work)
-				continue;
-			thread = container_of(work, struct lpe_thread, work);
-			WRITE_ONCE(thread->queued, false);
-			lpe_work_is_gone();
-		}
-		rcu_read_unlock();
-	} while (!wait_event_idle_timeout(lpe_works_gone, !atomic_read(&lpe_works), HZ / 10));
+/*
+ * The gate is open, for good. On return no work uses the patch, nor the entry of its thread: those
+ * that are still out will find no patch, or later the entry of another work.
+ */
+void lpe_border_end(void)
+{
+	WRITE_ONCE(lpe_gate_of, NULL);
+	/* Waits for lpe_arrive(). Expedited: a transition is told to be over after this. */
+	synchronize_rcu_expedited();
 }

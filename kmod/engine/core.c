@@ -14,6 +14,8 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/wait.h>
@@ -212,7 +214,7 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 	}
 	/* Until it is unpatched. */
 	__module_get(klp->mod);
-	list_add_tail(&patch->list, &lpe_patches);
+	list_add_tail_rcu(&patch->list, &lpe_patches);
 	lpe_begin(patch, LPE_PATCHING);
 	return 0;
 }
@@ -262,10 +264,12 @@ void lpe_forget_patch(struct klp_patch *klp)
 	mutex_lock(&lpe_lock);
 	patch = lpe_patch_of(klp);
 	if (patch)
-		list_del(&patch->list);
+		list_del_rcu(&patch->list);
 	mutex_unlock(&lpe_lock);
 	if (!patch)
 		return;
+	/* For lpe_place_of_new(), which has preemption off. */
+	synchronize_rcu();
 	/* Waits for its readers and writers, which may want lpe_lock. */
 	lpe_sysfs_del(patch);
 	lpe_world_free(patch);
@@ -280,6 +284,11 @@ static int __init lpe_init(void)
 {
 	int err;
 
+	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_err("this kernel has CONFIG_PREEMPT_RT, which this engine is not made for\n");
+		return -EOPNOTSUPP;
+	}
 	err = lpe_symbols_init();
 	if (!err)
 		err = lpe_stack_init();
@@ -306,12 +315,16 @@ worker:
 	return err;
 }
 
-/* No patch module is loaded any more, so no transition is under way and nothing is hooked. */
+/*
+ * No patch module is loaded any more, so no transition is under way and nothing is hooked. No task
+ * work is out, as each keeps this module; one may just be about to return to task_work_run().
+ */
 static void __exit lpe_exit(void)
 {
 	unregister_module_notifier(&lpe_modules);
 	lpe_sysfs_exit();
 	kthread_destroy_worker(lpe_worker);
+	synchronize_rcu_tasks();
 }
 
 module_init(lpe_init);

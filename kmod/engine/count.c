@@ -38,17 +38,22 @@ static u32 lpe_universe(long word)
 /* How many are counted. Less than 0: one that was given up for dead has ended after all. */
 static long lpe_visits(long word)
 {
-	return (word & ~(LPE_ARMED | LPE_IN_NEW)) / LPE_VISIT;
+	return (s32)(word & LPE_VISITS) / LPE_VISIT;
 }
 
-/* In a stop. */
+/*
+ * In a stop. A count that is too low is never armed: the kernel would switch with somebody inside.
+ * lpe_look() puts it right as soon as nobody is.
+ */
 static int lpe_arm(void *data)
 {
 	struct lpe_patch *patch = data;
 	atomic_long_t *word = &patch->counter->word;
 
 	lpe_no_blockers(patch);
-	if (!lpe_each_task(patch, lpe_is_counted))
+	patch->seen = 0;
+	if (!lpe_each_task(patch, lpe_is_counted) ||
+	    lpe_visits(atomic_long_read(word)) < patch->seen)
 		return -EAGAIN;
 	atomic_long_or(LPE_ARMED, word);
 	/* If nobody is inside, nobody will come out and do it. */
@@ -59,27 +64,24 @@ static int lpe_arm(void *data)
 /*
  * In a stop, and for people. Where all stacks show nobody inside, what is still counted are visits
  * whose threads have died in them: an oops ends a thread wherever it is.
+ *
+ * But a thread that ends is on no list any more for its last steps, and may be inside. So it takes
+ * two looks, and between them lpe_count_try() waits for all that are so far: -EAGAIN. If the second
+ * finds as many visits, and nobody has entered since, those are of no thread that lives. As many of
+ * which one has entered since may be another thread that ends.
  */
 static int lpe_look(void *data)
 {
 	struct lpe_patch *patch = data;
 	atomic_long_t *word = &patch->counter->word;
-	long lost;
+	long found = atomic_long_read(word) & ~(LPE_ARMED | LPE_IN_NEW), lost = lpe_visits(found);
 
-	if (!lpe_all_ready(patch))
+	if (!lpe_all_ready(patch) || !lost)
 		return 0;
-	lost = lpe_visits(atomic_long_read(word));
-	if (!lost)
-		return 0;
-	/*
-	 * A thread that ends is on no list any more for its last steps, and may be inside. These
-	 * are waited for outside of the stop, before the same number is believed.
-	 */
-	if (lost != patch->unseen) {
-		patch->unseen = lost;
+	if (found != patch->unseen) {
+		patch->unseen = found;
 		return -EAGAIN;
 	}
-	patch->unseen = 0;
 	if (lost > 0)
 		patch->stats.lost += lost;
 	atomic_long_and(LPE_ARMED | LPE_IN_NEW, word);
@@ -87,15 +89,33 @@ static int lpe_look(void *data)
 	return 0;
 }
 
-/* In a stop, with TRANSFORM_WORLD: nobody is inside, counted or not. */
+/* Both looks, of which nothing is left for the next time. */
+static void lpe_look_twice(struct lpe_patch *patch)
+{
+	unsigned long lost = patch->stats.lost;
+
+	patch->unseen = 0;
+	if (lpe_stop(lpe_look, patch)) {
+		synchronize_rcu_tasks();	/* exit_tasks_rcu_start() */
+		lpe_stop(lpe_look, patch);
+	}
+	lost = patch->stats.lost - lost;
+	if (lost)
+		pr_warn("'%s': %lu threads have died in replaced functions\n",
+			patch->klp->mod->name, lost);
+}
+
+/*
+ * In a stop, with TRANSFORM_WORLD: nobody is inside. Threads that are on no list any more are only
+ * counted; and of the others the count alone is not believed, as it may be too low.
+ */
 static int lpe_flip_counted(void *data)
 {
 	struct lpe_patch *patch = data;
 	atomic_long_t *word = &patch->counter->word;
 	int err;
 
-	lpe_no_blockers(patch);
-	if (!lpe_each_task(patch, lpe_is_counted) || lpe_visits(atomic_long_read(word)))
+	if (!lpe_all_ready(patch) || lpe_visits(atomic_long_read(word)))
 		return -EAGAIN;
 	err = lpe_world_turn(patch);
 	if (!err)
@@ -123,20 +143,11 @@ int lpe_count_try(struct lpe_patch *patch)
 		err = lpe_stop(lpe_flip_counted, patch);
 		if (err != -EAGAIN)
 			return err;
-	} else if (!(now & LPE_ARMED) && lpe_stop(lpe_arm, patch)) {
-		return -EAGAIN;
+	} else if (!(now & LPE_ARMED)) {
+		lpe_stop(lpe_arm, patch);
 	}
 	if (time_after(jiffies, lpe_next_look)) {
-		unsigned long lost = patch->stats.lost;
-
-		if (lpe_stop(lpe_look, patch)) {
-			synchronize_rcu_tasks();	/* exit_tasks_rcu_start() */
-			lpe_stop(lpe_look, patch);
-		}
-		lost = patch->stats.lost - lost;
-		if (lost)
-			pr_warn("'%s': %lu threads have died in replaced functions\n",
-				patch->klp->mod->name, lost);
+		lpe_look_twice(patch);
 		lpe_next_look = jiffies + msecs_to_jiffies(LPE_LOOK);
 	}
 	return lpe_universe(atomic_long_read(word)) == patch->target ? 0 : -EAGAIN;

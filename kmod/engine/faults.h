@@ -21,6 +21,8 @@ enum lpe_fault {
 	LPE_NO_MEMORY,		/* turned round, and who has switched before is forgotten */
 	LPE_NO_END_CHECK,	/* a stack that the kernel takes for reliable is taken for whole */
 	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed all the same */
+	LPE_NO_LAST_CHECK,	/* at the border, though task work is still to be run */
+	LPE_NO_OWN_SET_CHECK,	/* it switches itself in the patched set, before other works */
 };
 
 enum lpe_point {

@@ -39,6 +39,14 @@ struct lpe_mode_info {
 
 struct lpe_patch;
 
+/* What a function is to a thread that leaves the kernel. */
+enum lpe_place {
+	LPE_ELSEWHERE,
+	LPE_WAY_OUT,	/* one of the last functions of a visit */
+	LPE_ON_WAY_OUT,	/* what may be done in them */
+	LPE_IN_WORKS,	/* task_work_run(), which is one of those */
+};
+
 struct lpe_func {
 	struct ftrace_ops ops;
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
@@ -54,6 +62,7 @@ struct lpe_func {
 	unsigned long new_size;
 	unsigned long wrapper_size;
 	const struct lpe_counted *counted;	/* NULL: as wrapper */
+	enum lpe_place place;	/* of old; the replacement stands for it on a stack */
 };
 
 struct lpe_object {
@@ -61,7 +70,7 @@ struct lpe_object {
 	struct lpe_patch *patch;
 	struct lpe_func *funcs;
 	unsigned int count;
-	bool hooked;		/* its functions are; read in a stop */
+	bool hooked;		/* its functions are; read without a lock, see redirect.c */
 	bool began;		/* pre_patch was called and succeeded */
 };
 
@@ -122,7 +131,8 @@ struct lpe_patch {
 	struct lpe_statistics stats;
 	u64 stop_began;		/* ns; in a stop */
 	struct lpe_problem problem;
-	long unseen;		/* visits that are counted, and on no stack; the worker's */
+	long unseen;		/* of the counter: visits that are on no stack; the worker's */
+	long seen;		/* visits that are on stacks for certain; in a stop */
 };
 
 #define lpe_for_each_object(patch, obj) \
@@ -154,17 +164,20 @@ unsigned long lpe_symbol(const char *name, unsigned long *size);
 int lpe_work_add(struct task_struct *task, struct callback_head *work,
 		 enum task_work_notify_mode how);
 struct callback_head *lpe_work_cancel(struct task_struct *task, task_work_func_t func);
+int lpe_wake(struct task_struct *task, unsigned int state);
 void lpe_fake_signal(struct task_struct *task);
 
 /* stack.c */
 int lpe_stack_init(void);
 bool lpe_within(unsigned long address, unsigned long start, unsigned long size);
 int lpe_whole_stack(struct task_struct *task, const unsigned long **entries);
-bool lpe_at_border(const unsigned long *entries, unsigned int count);
+enum lpe_place lpe_place_of(unsigned long old);
+bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works);
 unsigned long lpe_innermost(const unsigned long *entries, unsigned int count);
 
 /* leave.c */
 bool lpe_is_user(const struct task_struct *task);
+bool lpe_is_in_set(struct lpe_patch *patch, const unsigned long *entries, unsigned int count);
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_all_ready(struct lpe_patch *patch);
@@ -182,8 +195,7 @@ struct lpe_thread {
 	struct hlist_node node;
 	struct hlist_node grave;	/* apart: somebody may still walk over node */
 	struct task_struct *task;	/* a key; the task may have ended */
-	struct callback_head work;
-	bool queued;		/* work is; by xchg */
+	struct lpe_work *work;	/* never NULL */
 	u32 universe;		/* LPE_OLD or LPE_NEW */
 };
 
@@ -194,12 +206,19 @@ int lpe_threads_refill(void);
 struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe);
 
 /* border.c */
+struct lpe_work;
+struct lpe_work *lpe_work_new(void);
+void lpe_work_put(struct lpe_work *work);
+void lpe_at_work(struct callback_head *head);
+bool lpe_has_left_kernel(const struct task_struct *task, const unsigned long *entries,
+			 unsigned int count);
 int lpe_border_init(void);
 void lpe_border_begin(struct lpe_patch *patch);
 void lpe_border_close(unsigned int ms);
 void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how);
 void lpe_border_signal(struct lpe_patch *patch);
 void lpe_border_open(void);
+void lpe_border_end(void);
 
 /* count.c */
 void lpe_count_begin(struct lpe_patch *patch);

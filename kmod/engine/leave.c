@@ -60,14 +60,18 @@ static bool lpe_forgives_call(const struct lpe_func *func, unsigned long address
 	return lpe_leaves_out(LPE_NO_CALL_CHECK) && lpe_is_in_call(func, address);
 }
 
-/* The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. */
+/*
+ * The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. In a
+ * stop, or with preemption off: lpe_unhook() waits for that before a place can change.
+ */
 static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long address)
 {
 	struct lpe_object *obj;
 	struct lpe_func *func;
 
 	lpe_for_each_object(patch, obj) {
-		if (!obj->hooked)
+		/* Pairs with lpe_hook(): places are known before. */
+		if (!smp_load_acquire(&obj->hooked))
 			continue;
 		lpe_for_each_func(obj, func)
 			if ((lpe_within(address, func->old, func->old_size) &&
@@ -80,6 +84,24 @@ static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long ad
 	return NULL;
 }
 
+/* The first of count entries that is in the patched set; count if there is none. */
+static unsigned int lpe_first_in_set(struct lpe_patch *patch, const unsigned long *entries,
+				     unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (lpe_patched_at(patch, entries[i]))
+			break;
+	return i;
+}
+
+/* With preemption off, or in a stop. */
+bool lpe_is_in_set(struct lpe_patch *patch, const unsigned long *entries, unsigned int count)
+{
+	return lpe_first_in_set(patch, entries, count) < count;
+}
+
 /*
  * In a stop, of the count entries of a stack. True if the thread is outside of the patched set. A
  * frame of either universe counts, and so does one in the fentry call of an old function: there the
@@ -88,21 +110,17 @@ static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long ad
 static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task,
 			     const unsigned long *entries, int count)
 {
-	struct lpe_func *func;
-	int i;
+	unsigned int i;
 
 	if (count < 0) {
 		lpe_blame(patch, task, 0, "its stack is not reliable");
 		return false;
 	}
-	for (i = 0; i < count; i++) {
-		func = lpe_patched_at(patch, entries[i]);
-		if (func) {
-			lpe_blame(patch, task, entries[i], "is in");
-			return false;
-		}
-	}
-	return true;
+	i = lpe_first_in_set(patch, entries, count);
+	if (i == count)
+		return true;
+	lpe_blame(patch, task, entries[i], "is in");
+	return false;
 }
 
 static bool lpe_is_clear(struct lpe_patch *patch, struct task_struct *task)
@@ -123,9 +141,12 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 		return true;
 	if (!lpe_has_left_set(patch, task, entries, count))
 		return false;
-	/* What has become a zombie only waits to vanish. */
-	if (patch->mode->leave_kernel && lpe_is_user(task) && !task->exit_state && count &&
-	    !lpe_at_border(entries, count)) {
+	/*
+	 * One that is dead only waits to vanish, and most often has no stack any more. A zombie
+	 * that is not is still in do_exit(), where it lets go of this and that.
+	 */
+	if (patch->mode->leave_kernel && lpe_is_user(task) && count &&
+	    READ_ONCE(task->__state) != TASK_DEAD && !lpe_has_left_kernel(task, entries, count)) {
 		lpe_blame(patch, task, lpe_innermost(entries, count),
 			  "has not left the kernel, and is in");
 		return false;
@@ -136,7 +157,8 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 /*
  * In a stop. True if all visits of the thread to the patched set are counted: a frame of the set
  * has its wrapper for a caller. One in the fentry call of an old function has not: there the thread
- * may be on its way past the wrapper.
+ * may be on its way past the wrapper. Adds to patch->seen; a wrapper without such a frame may be
+ * before its visit, or behind it.
  */
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
 {
@@ -158,6 +180,7 @@ bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
 			lpe_blame(patch, task, entries[i], "is in");
 			return false;
 		}
+		patch->seen++;
 	}
 	return true;
 }

@@ -10,11 +10,12 @@
 #define LPPACK_ENGINE_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
 /* Changes with what stands in this file, and with what the modes promise. */
-#define LPE_API		3
+#define LPE_API		4
 
 enum lpe_mode {
 	LPE_NULL_MODEL,		/* LEAVE_FUNCTION SWITCH_FUNCTION */
@@ -28,7 +29,8 @@ enum lpe_mode {
 
 /*
  * LPE_REFCOUNT: how many visits to the patched set are under way, and the universe of those that
- * begin now, in one word: a visit is counted and finds its universe at one instant.
+ * begin now, in one word: a visit is counted and finds its universe at one instant. Its upper half
+ * counts entries, so that the same number of visits is not taken for the same visits.
  */
 struct lpe_counter {
 	atomic_long_t word;
@@ -37,6 +39,8 @@ struct lpe_counter {
 #define LPE_IN_NEW	1L	/* the universe */
 #define LPE_ARMED	2L	/* the last visit to end switches the kernel */
 #define LPE_VISIT	4L
+#define LPE_ENTERED	BIT(32)
+#define LPE_VISITS	(LPE_ENTERED - LPE_VISIT)	/* signed, see lpe_visits() of count.c */
 
 /* A function of the patch module that stands for one that is replaced, while visits are counted. */
 struct lpe_counted {
@@ -95,13 +99,13 @@ struct lpe_options {
 /* True if the visit that begins is one of the new universe. */
 static __always_inline bool lpe_enter(struct lpe_counter *counter)
 {
-	return atomic_long_add_return(LPE_VISIT, &counter->word) & LPE_IN_NEW;
+	return atomic_long_add_return(LPE_ENTERED + LPE_VISIT, &counter->word) & LPE_IN_NEW;
 }
 
 /* Nobody is inside: the whole kernel switches, unless somebody has come since word was read. */
 static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long word)
 {
-	if ((word & ~LPE_IN_NEW) == LPE_ARMED)
+	if ((word & (LPE_VISITS | LPE_ARMED)) == LPE_ARMED)
 		atomic_long_cmpxchg(&counter->word, word, word ^ (LPE_ARMED | LPE_IN_NEW));
 }
 

@@ -100,7 +100,8 @@ int lpe_hook(struct lpe_object *obj)
 			return err;
 		}
 	}
-	obj->hooked = true;
+	/* Whoever sees it also sees where the functions are: lpe_patched_at(). */
+	smp_store_release(&obj->hooked, true);
 	return 0;
 }
 
@@ -109,7 +110,7 @@ void lpe_unhook(struct lpe_object *obj)
 {
 	struct lpe_func *func;
 
-	obj->hooked = false;
+	WRITE_ONCE(obj->hooked, false);
 	lpe_for_each_func(obj, func) {
 		if (!func->hooked)
 			continue;

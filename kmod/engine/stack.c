@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 
 #include "faults.h"
@@ -28,12 +29,16 @@ static const char * const lpe_border_names[] = {
 };
 
 static const char * const lpe_inside_names[] = {
-	"task_work_run", "get_signal", "arch_do_signal_or_restart", "schedule", "__schedule",
+	"get_signal", "arch_do_signal_or_restart", "schedule", "__schedule",
 	"schedule_timeout",
 	"ptrace_stop", "ptrace_stop.part.0", "ptrace_notify", "ptrace_do_notify",
 	"do_signal_stop", "do_jobctl_trap", "do_freezer_trap", "__refrigerator",
 	"irqentry_exit_cond_resched", "__cond_resched", "preempt_schedule_common",
+	"__traceiter_sys_exit",
 };
+
+/* Which may be on the way out, or in the middle of a system call of io_uring. */
+static const char * const lpe_works_names[] = { "task_work_run" };
 
 static const char * const lpe_newborn_names[] = { "ret_from_fork", "ret_from_fork_asm" };
 
@@ -42,6 +47,7 @@ static unsigned long lpe_entry_start, lpe_entry_end;
 
 static struct lpe_range lpe_border[ARRAY_SIZE(lpe_border_names)];
 static struct lpe_range lpe_inside[ARRAY_SIZE(lpe_inside_names)];
+static struct lpe_range lpe_works[ARRAY_SIZE(lpe_works_names)];
 static struct lpe_range lpe_newborn[ARRAY_SIZE(lpe_newborn_names)];
 
 /* Only the one stopper that runs a body uses it. */
@@ -59,6 +65,7 @@ int lpe_stack_init(void)
 {
 	lpe_resolve(lpe_border_names, lpe_border, ARRAY_SIZE(lpe_border));
 	lpe_resolve(lpe_inside_names, lpe_inside, ARRAY_SIZE(lpe_inside));
+	lpe_resolve(lpe_works_names, lpe_works, ARRAY_SIZE(lpe_works));
 	lpe_resolve(lpe_newborn_names, lpe_newborn, ARRAY_SIZE(lpe_newborn));
 	lpe_entry_start = lpe_symbol("__entry_text_start", NULL);
 	lpe_entry_end = lpe_symbol("__entry_text_end", NULL);
@@ -67,7 +74,7 @@ int lpe_stack_init(void)
 		pr_err("the ends of stacks have other names in this kernel\n");
 		return -EOPNOTSUPP;
 	}
-	if (!lpe_border[0].start && !lpe_border[1].start) {
+	if ((!lpe_border[0].start && !lpe_border[1].start) || !lpe_works[0].start) {
 		pr_err("the border to user space has another name in this kernel\n");
 		return -EOPNOTSUPP;
 	}
@@ -117,23 +124,88 @@ int lpe_whole_stack(struct task_struct *task, const unsigned long **entries)
 	return count;
 }
 
-/*
- * True if the thread has nothing more to do in the kernel than to leave it: from the innermost
- * frame on nothing is seen but the exit loop and what may be done there. A callback of task work
- * alone does not prove that: io_uring runs them in the middle of a system call.
- */
-bool lpe_at_border(const unsigned long *entries, unsigned int count)
+/* By the start of a function, as it is before it is replaced. */
+static bool lpe_starts_any(unsigned long start, const struct lpe_range *ranges, unsigned int count)
 {
 	unsigned int i;
 
+	for (i = 0; i < count; i++)
+		if (ranges[i].start == start)
+			return true;
+	return false;
+}
+
+enum lpe_place lpe_place_of(unsigned long old)
+{
+	if (lpe_starts_any(old, lpe_border, ARRAY_SIZE(lpe_border)))
+		return LPE_WAY_OUT;
+	if (lpe_starts_any(old, lpe_inside, ARRAY_SIZE(lpe_inside)))
+		return LPE_ON_WAY_OUT;
+	if (lpe_starts_any(old, lpe_works, ARRAY_SIZE(lpe_works)))
+		return LPE_IN_WORKS;
+	return LPE_ELSEWHERE;
+}
+
+/*
+ * In a stop, or with preemption off: lpe_forget_patch() waits for that. A replacement is on a stack
+ * in the place of the old function, whichever patch it is of.
+ */
+static enum lpe_place lpe_place_of_new(unsigned long address)
+{
+	struct lpe_patch *patch;
+	struct lpe_object *obj;
+	struct lpe_func *func;
+
+	list_for_each_entry_rcu(patch, &lpe_patches, list) {
+		if (!within_module(address, patch->klp->mod))
+			continue;
+		lpe_for_each_object(patch, obj) {
+			/* Pairs with lpe_hook(). */
+			if (!smp_load_acquire(&obj->hooked))
+				continue;
+			lpe_for_each_func(obj, func)
+				if (func->place &&
+				    (lpe_within(address, func->new, func->new_size) ||
+				     lpe_within(address, func->wrapper, func->wrapper_size)))
+					return func->place;
+		}
+	}
+	return LPE_ELSEWHERE;
+}
+
+static enum lpe_place lpe_place_at(unsigned long address)
+{
+	if (lpe_in_any(address, lpe_border, ARRAY_SIZE(lpe_border)))
+		return LPE_WAY_OUT;
+	if (lpe_in_any(address, lpe_works, ARRAY_SIZE(lpe_works)))
+		return LPE_IN_WORKS;
+	if (lpe_in_any(address, lpe_inside, ARRAY_SIZE(lpe_inside)) ||
+	    within_module(address, THIS_MODULE))
+		return LPE_ON_WAY_OUT;
+	return lpe_place_of_new(address);
+}
+
+/*
+ * True if the stack shows nothing more to do in the kernel than to leave it: from the innermost
+ * frame on nothing is seen but the exit loop and what may be done there. A callback of task work
+ * alone does not prove that: io_uring runs them in the middle of a system call. Nor is it enough:
+ * see lpe_has_left_kernel(), which is told in *in_works whether task work is being run.
+ */
+bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works)
+{
+	enum lpe_place place = LPE_ON_WAY_OUT;
+	unsigned int i;
+
+	*in_works = false;
 	if (lpe_leaves_out(LPE_NO_BORDER_CHECK))
 		return true;
 	for (i = 0; i < count; i++) {
-		if (lpe_in_any(entries[i], lpe_border, ARRAY_SIZE(lpe_border)))
+		place = lpe_place_at(entries[i]);
+		if (place == LPE_WAY_OUT)
 			return true;
-		if (!lpe_in_any(entries[i], lpe_inside, ARRAY_SIZE(lpe_inside)) &&
-		    !within_module(entries[i], THIS_MODULE))
+		if (place == LPE_ELSEWHERE)
 			break;
+		*in_works |= place == LPE_IN_WORKS;
 	}
 	/* A thread that has never run: it is about to enter user mode, and was nowhere. */
 	return count && i == 0 && count <= 2 &&

@@ -39,7 +39,9 @@ DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it nobody has one */
  */
 static unsigned long lpe_first_symbol(void)
 {
+	static const char wanted[] = "kallsyms_lookup_name+0x0/";
 	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
+	char name[KSYM_SYMBOL_LEN];
 	unsigned long address;
 	int err;
 
@@ -54,6 +56,12 @@ static unsigned long lpe_first_symbol(void)
 	/* ENDBR, or what seals it, has 4 bytes; functions are aligned to 16 */
 	address &= ~15UL;
 #endif
+	/* Not so in every configuration; and it is about to be called. */
+	sprint_symbol(name, address);
+	if (strncmp(name, wanted, strlen(wanted))) {
+		pr_err("kallsyms_lookup_name does not begin where it was looked for\n");
+		return 0;
+	}
 	return address;
 }
 
@@ -242,6 +250,7 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 		func->cold = lpe_search(object, cold, 0);
 	if (func->cold && !static_call(lpe_lookup_size)(func->cold, &func->cold_size, &offset))
 		func->cold = 0;
+	func->place = lpe_place_of(func->old);
 	return 0;
 }
 
@@ -311,6 +320,11 @@ struct callback_head *lpe_work_cancel(struct task_struct *task, task_work_func_t
 	return static_call(lpe_cancel)(task, func);
 }
 
+int lpe_wake(struct task_struct *task, unsigned int state)
+{
+	return static_call(lpe_wake_state)(task, state);
+}
+
 /*
  * A sleeper that runs task work where it sleeps, as in io_uring, leaves only for a signal: it is
  * told of one that is not there, as the freezer and live patching of older kernels do.
@@ -318,6 +332,6 @@ struct callback_head *lpe_work_cancel(struct task_struct *task, task_work_func_t
 void lpe_fake_signal(struct task_struct *task)
 {
 	set_tsk_thread_flag(task, TIF_SIGPENDING);
-	if (!static_call(lpe_wake_state)(task, TASK_INTERRUPTIBLE))
+	if (!lpe_wake(task, TASK_INTERRUPTIBLE))
 		kick_process(task);
 }

@@ -4,12 +4,16 @@
  * where a patch stands while a callback of it takes long.
  */
 #include <linux/kobject.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/time64.h>
 
-#include "internal.h"
+#include "world.h"
 
 static struct kobject *lpe_root;
 
@@ -104,24 +108,46 @@ static ssize_t blockers_show(struct kobject *kobj, struct kobj_attribute *attr, 
 	return len;
 }
 
-static struct kobj_attribute blockers_attr = __ATTR_RO(blockers);
+/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
+static struct kobj_attribute blockers_attr = __ATTR_RO_MODE(blockers, 0400);
 
-/* Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. */
-static ssize_t functions_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+/* The text of functions, as far as it fits; its whole length. */
+static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t size)
 {
-	struct lpe_patch *patch = to_patch(kobj);
 	struct lpe_object *obj;
 	struct lpe_func *func;
-	int len = 0;
+	size_t len = 0;
 
 	lpe_for_each_object(patch, obj)
 		lpe_for_each_func(obj, func)
-			len += sysfs_emit_at(buf, len, "%s %s %d\n", obj->klp->name ?: "vmlinux",
-					     func->klp->old_name, READ_ONCE(func->hooked));
+			len += snprintf(len < size ? text + len : NULL, len < size ? size - len : 0,
+					"%s %s %d\n", obj->klp->name ?: "vmlinux",
+					func->klp->old_name, READ_ONCE(func->hooked));
 	return len;
 }
 
-static struct kobj_attribute functions_attr = __ATTR_RO(functions);
+/*
+ * Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. Binary, as
+ * other attributes end after a page. No line changes its length while it is read in pieces.
+ */
+static ssize_t functions_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
+			      char *buf, loff_t pos, size_t count)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	size_t len = lpe_list_functions(patch, NULL, 0);
+	ssize_t ret;
+	char *text;
+
+	text = kvmalloc(len + 1, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	lpe_list_functions(patch, text, len + 1);
+	ret = memory_read_from_buffer(buf, count, &pos, text, len);
+	kvfree(text);
+	return ret;
+}
+
+static BIN_ATTR_RO(functions, 0);
 
 static ssize_t deadline_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -163,6 +189,31 @@ static ssize_t signals_store(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static struct kobj_attribute signals_attr = __ATTR_RW(signals);
 
+/* Of all transforms; on the way back it may be too short for what has become of the data. */
+static ssize_t max_stop_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	u64 limit = READ_ONCE(to_patch(kobj)->world->limit);
+
+	return sysfs_emit(buf, "%llu\n", div_u64(limit, NSEC_PER_MSEC));
+}
+
+static ssize_t max_stop_ms_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+				 size_t count)
+{
+	unsigned int ms;
+	int err;
+
+	err = kstrtouint(buf, 10, &ms);
+	if (err)
+		return err;
+	if (!ms)
+		return -EINVAL;
+	WRITE_ONCE(to_patch(kobj)->world->limit, (u64)ms * NSEC_PER_MSEC);
+	return count;
+}
+
+static struct kobj_attribute max_stop_attr = __ATTR_RW(max_stop_ms);
+
 static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
@@ -199,14 +250,32 @@ static struct attribute *lpe_attrs[] = {
 	&mode_attr.attr,
 	&progress_attr.attr,
 	&blockers_attr.attr,
-	&functions_attr.attr,
 	&deadline_attr.attr,
+	&max_stop_attr.attr,
 	&signals_attr.attr,
 	&statistics_attr.attr,
 	&problem_attr.attr,
 	NULL
 };
-ATTRIBUTE_GROUPS(lpe);
+
+static struct bin_attribute *lpe_bin_attrs[] = {
+	&bin_attr_functions,
+	NULL
+};
+
+static umode_t lpe_is_visible(struct kobject *kobj, struct attribute *attr, int index)
+{
+	if (attr == &max_stop_attr.attr && !to_patch(kobj)->world)
+		return 0;
+	return attr->mode;
+}
+
+static const struct attribute_group lpe_group = {
+	.is_visible = lpe_is_visible,
+	.attrs = lpe_attrs,
+	.bin_attrs = lpe_bin_attrs,
+};
+__ATTRIBUTE_GROUPS(lpe);
 
 static void lpe_release(struct kobject *kobj)
 {

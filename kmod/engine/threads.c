@@ -41,6 +41,28 @@ static struct tracepoint *lpe_tp_free;
 
 /* More than what may be made between two stops. */
 #define LPE_SLACK	128
+/* How often more entries are made, where more threads than that have come before the first stop. */
+#define LPE_MARKS	5
+
+static void lpe_free(struct lpe_thread *thread)
+{
+	/* If it is still queued it is not freed yet. */
+	lpe_work_put(thread->work);
+	kfree(thread);
+}
+
+static struct lpe_thread *lpe_new(void)
+{
+	struct lpe_thread *thread = kzalloc(sizeof(*thread), GFP_KERNEL);
+
+	if (!thread)
+		return NULL;
+	thread->work = lpe_work_new();
+	if (thread->work)
+		return thread;
+	kfree(thread);
+	return NULL;
+}
 
 static void lpe_free_list(struct hlist_head *head)
 {
@@ -49,7 +71,7 @@ static void lpe_free_list(struct hlist_head *head)
 
 	hlist_for_each_entry_safe(thread, next, head, node) {
 		hlist_del(&thread->node);
-		kfree(thread);
+		lpe_free(thread);
 	}
 }
 
@@ -68,7 +90,6 @@ struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe)
 			lpe_pool_size--;
 			thread->task = task;
 			thread->universe = universe;
-			thread->queued = false;
 			hlist_add_head_rcu(&thread->node, lpe_threads_head(task));
 		}
 	}
@@ -110,7 +131,7 @@ static int lpe_fill(unsigned int wanted)
 	unsigned long flags;
 
 	while (READ_ONCE(lpe_pool_size) < wanted) {
-		thread = kzalloc(sizeof(*thread), GFP_KERNEL);
+		thread = lpe_new();
 		if (!thread)
 			return -ENOMEM;
 		spin_lock_irqsave(&lpe_threads_lock, flags);
@@ -149,21 +170,24 @@ static int lpe_mark_all(void *data)
 
 int lpe_threads_begin(struct lpe_patch *patch)
 {
+	unsigned int tries = LPE_MARKS;
 	int err;
 
 	err = lpe_fill(lpe_count_threads() * 5 / 4 + LPE_SLACK);
 	if (!err)
 		err = tracepoint_probe_register(lpe_tp_free, lpe_on_free, NULL);
-	if (!err) {
-		lpe_probing = true;
+	if (err)
+		return err;
+	lpe_probing = true;
+	do {
 		err = lpe_stop(lpe_mark_all, patch);
-	}
+	} while (err && --tries && !lpe_fill(lpe_count_threads() * 5 / 4 + LPE_SLACK));
 	return err;
 }
 
 /*
- * After the route has become one word again, and all works were cancelled or have run; also after
- * lpe_threads_begin() has failed, or was not called.
+ * After the route has become one word again, and lpe_border_end(); also after lpe_threads_begin()
+ * has failed, or was not called.
  */
 void lpe_threads_end(void)
 {
@@ -198,7 +222,7 @@ void lpe_threads_end(void)
 		synchronize_rcu_tasks();
 	hlist_for_each_entry_safe(thread, next, &lpe_graves, grave) {
 		hlist_del(&thread->grave);
-		kfree(thread);
+		lpe_free(thread);
 	}
 	lpe_free_list(&lpe_pool);
 	lpe_pool_size = 0;

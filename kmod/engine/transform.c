@@ -125,7 +125,7 @@ int lpe_look(struct lpe_patch *patch, struct lpe_data *data)
 	int err;
 
 	err = lpe_find_all(patch, data, form, form == LPE_OLD,
-			   patch->stop_began + patch->world->limit / 2);
+			   patch->stop_began + READ_ONCE(patch->world->limit) / 2);
 	if (!err && form == LPE_OLD && data->others)
 		err = lpe_blames(patch, data, "an instance is in the new form already", -EINVAL);
 	return err;
@@ -158,7 +158,8 @@ static int lpe_look_at_all(struct lpe_patch *patch)
 /* Goes on only as long as there is time to undo all of it, which takes one more walk. */
 static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began)
 {
-	u64 end = patch->stop_began + patch->world->limit, walk = began - patch->stop_began, now;
+	u64 end = patch->stop_began + READ_ONCE(patch->world->limit);
+	u64 walk = began - patch->stop_began, now;
 	unsigned long i;
 	int err;
 

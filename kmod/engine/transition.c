@@ -129,7 +129,8 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 		}
 		lpe_threads_refill();
 		err = blind ? lpe_stop(lpe_flip, patch) : lpe_try(patch);
-	} while (err == -EAGAIN && !lpe_turned(patch) && time_before(jiffies, end));
+	} while (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin) &&
+		 time_before(jiffies, end));
 	lpe_border_open();
 	return err;
 }
@@ -147,7 +148,7 @@ static int lpe_gates(struct lpe_patch *patch)
 		if (err != -EAGAIN)
 			break;
 		err = 0;
-		if (!lpe_turned(patch))
+		if (!lpe_turned(patch) && !lpe_is_over(patch, begin))
 			lpe_pause(ms / 2);
 		if (lpe_turned(patch))
 			err = -EINTR;
@@ -155,6 +156,7 @@ static int lpe_gates(struct lpe_patch *patch)
 			err = -ETIMEDOUT;
 		ms = min_t(unsigned int, ms * 2, LPE_LAST_GATE);
 	}
+	lpe_border_end();
 	return err;
 }
 
@@ -221,10 +223,11 @@ static int lpe_turn_round(void *data)
 	return 0;
 }
 
-static void lpe_turn(struct lpe_patch *patch)
+/* False: there was no memory, and it is to be done again at the next round. */
+static bool lpe_turn(struct lpe_patch *patch)
 {
 	if (lpe_threads_refill() || lpe_stop(lpe_turn_round, patch))
-		return;	/* again at the next round */
+		return false;
 	mutex_lock(&lpe_lock);
 	patch->turn = false;
 	patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
@@ -232,6 +235,7 @@ static void lpe_turn(struct lpe_patch *patch)
 	trace_lppack_turned(patch->klp->mod->name, patch->target == LPE_NEW);
 	pr_notice("'%s': reversing transition, now %s\n", patch->klp->mod->name,
 		  patch->target == LPE_NEW ? "patching" : "unpatching");
+	return true;
 }
 
 static int lpe_switch_threads(struct lpe_patch *patch)
@@ -249,9 +253,10 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 			/* By itself it turns once, and then goes on until it is there. */
 			if (!lpe_turned(patch))
 				lpe_tell(patch, NULL, LPE_TOO_LONG, -ETIMEDOUT);
-			back = true;
-			lpe_turn(patch);
-			begin = jiffies;
+			if (lpe_turn(patch)) {
+				back = true;
+				begin = jiffies;
+			}
 		}
 		wake = lpe_wakes(patch, begin);
 		lpe_border_add(patch, wake ? TWA_SIGNAL : TWA_RESUME);
@@ -261,6 +266,7 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 		lpe_pause(lpe_step(begin));
 	}
 	lpe_border_open();
+	lpe_border_end();
 	return 0;
 }
 

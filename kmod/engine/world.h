@@ -25,7 +25,7 @@ struct lpe_data {
 struct lpe_world {
 	u32 form;		/* LPE_OLD or LPE_NEW: of every instance */
 	bool broken;		/* neither: a way back has failed */
-	u64 limit;		/* ns, for a whole stop */
+	u64 limit;		/* ns, for a whole stop; root may change it at any time */
 	unsigned int overruns;	/* stops that would have taken longer */
 	unsigned int count;
 	struct lpe_data data[];

@@ -9,7 +9,7 @@ from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
 from lppack.kernel.query import listed
-from lppack.rules import inlining
+from lppack.rules import inlining, own_engine
 from lppack.rules.inlining import holders
 from lppack.rules.replaced import clones_of, copies_of, patched_functions
 from lppack.rules.runner import Fault, problems
@@ -183,6 +183,7 @@ RULES: "tuple[KernelRule, ...]" = (
 WARNINGS: "tuple[KernelRule, ...]" = (
     siblings_are_replaced_too,
     function_is_left_now_and_then,
+    *own_engine.WARNINGS,
 )
 
 

@@ -7,6 +7,7 @@ from lppack import consistency
 from lppack.document import Document
 from lppack.errors import Problem
 from lppack.kernel.facts import Facts
+from lppack.rules import own_engine
 from lppack.rules.counted import counted_functions_can_be_wrapped
 from lppack.rules.runner import Fault, Rule, problems, safe
 
@@ -224,6 +225,7 @@ PLAN_RULES = (
     engine_provides_the_mode,
     cumulative_patches_are_the_kernels,
     counted_functions_can_be_wrapped,
+    *own_engine.RULES,
 )
 
 

@@ -37,6 +37,7 @@ CASES = [
     *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),
     ("../tests/loads/victim/forms.yaml", False),
     ("../tests/loads/victim/visits.yaml", False),
+    ("../tests/loads/victim/border.yaml", False),
     ("../tests/loads/gates", False),
 ]
 # Neither is about our sources: no vmlinux is in the headers package.

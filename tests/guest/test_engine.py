@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,55 @@ def test_what_is_seen_below_sys(control: Control, guest: GuestHost, make: Make) 
     assert (read("signals"), read("deadline_ms")) == ("0", "5000")
     revert(control, "proc-cmdline")
     assert guest.read("/proc/cmdline") != "this has been live patched\n"
+
+
+MANY = 150
+
+
+def many(folder: Path) -> Path:
+    """A patch of so many functions of a module that their list is longer than a page."""
+    names = [f"one_of_a_great_many_functions_{number:03}" for number in range(MANY)]
+    (folder / "target").mkdir()
+    head = "// SPDX-License-Identifier: GPL-2.0-only\n"
+    (folder / "target/Kbuild").write_text("obj-m := many.o\n")
+    old = "".join(
+        f"noinline int {name}(void);\nnoinline int {name}(void)\n{{\n\treturn 0;\n}}\n"
+        for name in names
+    )
+    (folder / "target/many.c").write_text(
+        f'{head}#include <linux/module.h>\n\n{old}MODULE_LICENSE("GPL");\n'
+    )
+    new = "".join(
+        f"int lp_{name}(void);\nint lp_{name}(void)\n{{\n\treturn 1;\n}}\n" for name in names
+    )
+    (folder / "lp_many.c").write_text(f"{head}{new}")
+    functions = "".join(f"      - {{old: {name}, new: lp_{name}}}\n" for name in names)
+    (folder / "manifest.yaml").write_text(
+        "lppack: 1\nname: many\nversion: 1\ndescription: More functions than fit on a page\n"
+        "license: GPL-2.0-only\nauthor: The lppack authors\n"
+        'kernels: ["6.1.0-*-amd64"]\nneeds: [LEAVE_PATCHED_SET, SWITCH_KERNEL]\n'
+        "sources: [lp_many.c]\nobjects:\n  - name: many\n    functions:\n"
+        f"{functions}test:\n  targets: [many]\n"
+    )
+    return folder
+
+
+def test_functions_that_wait_are_all_listed(
+    control: Control, guest: GuestHost, make: Make, tmp_path: Path
+) -> None:
+    """What is not listed would count as live."""
+    bundle, files = make(str(many(tmp_path)), "consistency", "kpatch")
+    apply(control, bundle, files / f"{bundle.module}.ko")
+    assert len(control.engine.state(bundle.module).waiting) == MANY
+    listed = guest.read(abi.engine_attribute(bundle.module, "functions"))
+    assert len(listed) > 4096 and listed.count("\n") == MANY
+    assert (
+        guest.run(
+            ["stat", "-c", "%a", abi.engine_attribute(bundle.module, "blockers")], limit=20.0
+        ).out.strip()
+        == "400"
+    )
+    revert(control, "many")
 
 
 @pytest.mark.parametrize("mode", ["kpatch", "hybrid"])

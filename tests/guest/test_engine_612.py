@@ -13,6 +13,9 @@ from lppack.model import Kernel
 from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control
 from tests.guest.test_engine_loads import control, folder, patch, victim
+from tests.guest.test_engine_works import (
+    test_a_task_work_that_blocks_holds_up_nothing as a_task_work_that_blocks,
+)
 from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.verdict import faults
 
@@ -34,12 +37,25 @@ def guest(kernel: Kernel, folder: Path) -> Iterator[GuestHost]:  # noqa: F811
         assert host.faults() == ()
 
 
+@pytest.mark.parametrize("load", ["io_uring", "close"])
 def test_a_mode_keeps_what_it_promises(
     control: Control,  # noqa: F811
     victim: Victim,  # noqa: F811
     patch: tuple[ModeName, Patch],  # noqa: F811
+    load: str,
 ) -> None:
     mode, built = patch
-    row = measure(control, victim, built, mode, LOADS["io_uring"], flips=2)
+    row = measure(control, victim, built, mode, LOADS[load], flips=2)
     assert list(faults(row, mode_named(mode))) == []
     assert (row.mixed > 0) is (mode is ModeName.NULL_MODEL), "what is allowed is seen"
+
+
+@pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.KGRAFT], ids=lambda mode: mode.value)
+def test_a_task_work_that_blocks_holds_up_nothing(
+    control: Control,  # noqa: F811
+    victim: Victim,  # noqa: F811
+    kernel: Kernel,
+    folder: Path,  # noqa: F811
+    mode: ModeName,
+) -> None:
+    a_task_work_that_blocks(control, victim, kernel, folder, mode)

@@ -70,6 +70,7 @@ def victim(guest: GuestHost, patches: dict[ModeName, Patch]) -> Iterator[Victim]
         (ModeName.KGRAFT, Fault.NO_BORDER_CHECK, "sleep", "calls saw both universes"),
         (ModeName.KPATCH, Fault.NO_GATE_CHECK, "loop", "visits saw both universes"),
         (ModeName.KGRAFT, Fault.NO_WORK_CHECK, "io_uring", "calls saw both universes"),
+        (ModeName.KGRAFT, Fault.NO_LAST_CHECK, "close", "calls saw both universes"),
     ],
 )
 def test_a_step_that_is_left_out_is_seen(

@@ -55,7 +55,9 @@ def patch(request: pytest.FixtureRequest, kernel: Kernel, folder: Path) -> tuple
 
 
 @pytest.mark.shows("C1", "C2", "C3", "C4", "C21")
-@pytest.mark.parametrize(("load", "flips"), [("loop", 4), ("io_uring", 4), ("die", 2)])
+@pytest.mark.parametrize(
+    ("load", "flips"), [("loop", 4), ("io_uring", 4), ("die", 2), ("close", 4)]
+)
 def test_a_mode_keeps_what_it_promises(
     control: Control, victim: Victim, patch: tuple[ModeName, Patch], load: str, flips: int
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lppack import abi
 from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck
@@ -151,6 +152,24 @@ def test_a_stop_that_would_become_too_long_is_taken_back(control: Control, ledge
     )
     assert 1000 < (state.longest_stop_ms or 0) <= SHORT
     assert ledger.shown() == before
+
+
+def test_more_data_than_can_be_met_on_the_way_back_takes_a_longer_stop(
+    control: Control, ledger: Ledger
+) -> None:
+    """Else the patch could not be taken back before somebody has freed the data."""
+    apply(control, ledger.bundle, ledger.ko)
+    module = ledger.bundle.module
+    limit = abi.engine_attribute(module, "max_stop_ms")
+    before = ledger.host.read(limit)
+    ledger.grow(20_000)
+    ledger.host.write(limit, "1")
+    control.engine.reverse(module)
+    state, _ = settle(control, module, Phase.UNPATCHED, 60.0)
+    assert state.phase is Phase.PATCHED
+    assert "max_stop_ms is too short to meet all instances" in (state.problem or "")
+    ledger.host.write(limit, before.strip())
+    revert(control, "ledger")
 
 
 @pytest.mark.parametrize(

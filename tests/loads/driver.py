@@ -55,6 +55,8 @@ LOADS: dict[str, Load] = {
         Load(name="fork", words="fork"),
         Load(name="vfork", words="vfork"),
         Load(name="die", words="die"),
+        # Visits in task work, on the way out of the system call.
+        Load(name="close", words="close", ms=3),
         Load(name="spin", words="spin"),
         Load(name="io_uring", words="io_uring"),
         Load(name="epoll", words="epoll"),
@@ -84,6 +86,7 @@ class Row:
     visits: int = 0
     mixed: int = 0  # visits that saw both universes
     mixed_calls: int = 0  # system calls that did
+    mixed_works: int = 0  # runs of all task work at the end of a system call that did
     together: int = 0  # visits that began beside one of the other universe
     wrong: int = 0  # data of the new form that old code met
     eintr: int = 0  # system calls that user space saw end early
@@ -157,6 +160,21 @@ class Victim:
             self.tell("kthreads 0")
             self._sh("; ".join(f"kill -KILL -- -{group}" for group in groups))
             self.wait("end", lambda now: now["in_flight"] == 0)
+
+    @contextlib.contextmanager
+    def blocked(self, count: int) -> Iterator[None]:
+        """Threads that read, and then sleep in the final fput of what they have read: a task work.
+        They do so after "finish", until "release"."""
+        self.tell("block")
+        group = self._background("/test/load blocked 0 0", _OUTPUT)
+        try:
+            self.wait("readers", lambda now: now["reading"] == count)
+            time.sleep(2.0)  # until the descriptors are closed
+            yield
+        finally:
+            self.tell("release")
+            self._sh(f"kill -KILL -- -{group}")
+            self.wait("end", lambda now: now["reading"] + now["releasing"] == 0)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -289,6 +307,7 @@ def _account(victim: Victim, patch: Patch, row: Row, *, wrong: bool = True) -> N
     row.visits += now["old"] + now["new"] + now["mixed"]
     row.mixed += now["mixed"]
     row.mixed_calls += now["mixed_calls"]
+    row.mixed_works += now["mixed_works"]
     row.together += now["together"]
     row.woken += now["interrupted"]
     row.wrong += now["wrong"] if wrong else 0

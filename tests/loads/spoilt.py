@@ -36,6 +36,8 @@ class Fault(IntEnum):
     NO_MEMORY = 8
     NO_END_CHECK = 9
     RUDE_ONLY = 10
+    NO_LAST_CHECK = 11
+    NO_OWN_SET_CHECK = 12
 
 
 class Point(IntEnum):

@@ -16,6 +16,10 @@ MAY_STALL: Mapping[tuple[str, str, str], str] = {
 }
 
 
+#: The patch that replaces task_work_run, too: one run of it is one visit.
+BORDER = "border"
+
+
 def faults(row: Row, mode: Mode) -> Iterator[str]:
     """What this row shows and its mode forbids."""
     if row.broke:
@@ -32,6 +36,8 @@ def faults(row: Row, mode: Mode) -> Iterator[str]:
         yield f"{row.mixed} visits saw both universes"
     if mode.leave is Leave.LEAVE_KERNEL and row.mixed_calls:
         yield f"{row.mixed_calls} system calls saw both universes"
+    if keeps_visits and row.mixed_works and row.patch == BORDER:
+        yield f"{row.mixed_works} runs of task_work_run saw both universes"
     if keeps_visits and mode.switch is Switch.SWITCH_KERNEL and row.together:
         yield f"{row.together} visits ran beside one of the other universe"
     if row.wrong and not may_meet_new_data(row.patch, mode):
@@ -40,7 +46,7 @@ def faults(row: Row, mode: Mode) -> Iterator[str]:
 
 def may_meet_new_data(patch: str, mode: Mode) -> bool:
     """True if new code writes the new form while the mode still lets old code run."""
-    if patch != "visits":
+    if patch not in ("visits", BORDER):
         return False
     return mode.leave is Leave.LEAVE_FUNCTION or mode.switch is not Switch.SWITCH_KERNEL
 

@@ -9,10 +9,10 @@ from lppack.document import Document, Pointer
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
-from lppack.rules import counted, inlining, kernel, needs, target
+from lppack.rules import counted, inlining, kernel, needs, own_engine, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
-from tests.unit.fake_facts import CONFIG, DEEP, FACTS
+from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
 from tests.unit.rules.cases import OLD0, ON_ACCESS, WORLD, functions, objects
 from tests.unit.samples import RELEASE
 from tests.unit.samples import kernel as kernel_named
@@ -71,6 +71,7 @@ class PlanCase:
     engine: str
     faults: list[Pointer] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = FACTS
 
     @property
     def fails(self) -> bool:
@@ -219,6 +220,21 @@ KERNEL_CASES = (
         for name in ("worker_thread", "ep_poll")
     ),
     KernelCase(kernel.function_is_left_now_and_then, "of a module", _one("ep_poll", name="loop")),
+    *(
+        KernelCase(
+            own_engine.held_threads_are_outside,
+            f"{old}, {' '.join(asked.values()) or 'each by itself'}",
+            {**_one(old), **asked},
+            [OLD0] if warned else [],
+        )
+        for old, asked, warned in (
+            ("get_signal", {"mode": "kpatch"}, True),
+            ("task_work_run", {"mode": "checkpoint"}, True),
+            ("task_work_run", {"mode": "kgraft"}, False),
+            ("get_signal", {}, False),
+            ("cmdline_proc_show", {"mode": "kpatch"}, False),
+        )
+    ),
 )
 
 TARGET_CASES = (
@@ -304,6 +320,8 @@ TARGET_CASES = (
     ),
 )
 
+REAL_TIME = FakeFacts({"vmlinux": [symbol("rt_spin_lock")]})
+
 PLAN_CASES = (
     PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
     PlanCase(needs.engine_provides_the_mode, "by name", ModeName.HYBRID, "livepatch"),
@@ -322,6 +340,22 @@ PLAN_CASES = (
         "auto",
         [("replaces",)],
         changes={"replaces": ["conn-limit"]},
+    ),
+    *(
+        PlanCase(
+            own_engine.own_engine_needs_spinning_locks,
+            f"{mode} of {engine}, which {'spin' if facts is FACTS else 'sleep'}",
+            mode,
+            engine,
+            [("kernels",)] if refused else [],
+            facts=facts,
+        )
+        for mode, engine, facts, refused in (
+            (ModeName.KPATCH, "auto", FACTS, False),
+            (ModeName.KPATCH, "auto", REAL_TIME, True),
+            (ModeName.HYBRID, "consistency", REAL_TIME, True),
+            (ModeName.HYBRID, "auto", REAL_TIME, False),
+        )
     ),
     *(
         PlanCase(

@@ -43,7 +43,7 @@ def test_rule_of_the_kernel(case: TargetCase, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", PLAN_CASES, ids=title)
 def test_rule_of_the_plan(case: PlanCase) -> None:
     patch = document(full(**case.changes))
-    faults = list(case.rule(patch, mode_named(case.mode), case.engine, FACTS))
+    faults = list(case.rule(patch, mode_named(case.mode), case.engine, case.facts))
     assert [fault.pointer for fault in faults] == case.faults
 
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -122,6 +123,48 @@ static void vforker(void)
 		}
 		await(pid);
 	}
+}
+
+/* ---- on the way out of the kernel ---- */
+
+/* Each close visits the victim in its system call, and in task work at the end of it. */
+static void closer(void)
+{
+	int fd;
+
+	for (;;) {
+		fd = open("/dev/victim_close", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fail("/dev/victim_close");
+		close(fd);
+	}
+}
+
+static int blocked_fd;
+
+static void *blocked_reader(void *unused)
+{
+	char byte;
+
+	/* Drops the last reference on the way out, as the descriptor is closed by then. */
+	if (read(blocked_fd, &byte, 1) < 0)
+		fail("read of victim_blocked");
+	return unused;
+}
+
+/* A thread that is held up by a task work: the final fput of what it has just read. */
+static void blocker(void)
+{
+	pthread_t thread;
+
+	blocked_fd = open("/dev/victim_blocked", O_RDONLY | O_CLOEXEC);
+	if (blocked_fd < 0)
+		fail("/dev/victim_blocked");
+	if (pthread_create(&thread, NULL, blocked_reader, NULL))
+		fail("pthread_create");
+	pause_ms(300);	/* it reads by then */
+	close(blocked_fd);
+	pthread_join(thread, NULL);
 }
 
 /* ---- never in the kernel, and never out of it ---- */
@@ -434,6 +477,8 @@ static const struct load loads[] = {
 	{ { forker }, 4, "fork" },
 	{ { vforker }, 4, "vfork" },
 	{ { killer }, 4, "die" },
+	{ { closer }, 6, "close" },
+	{ { blocker }, 12, "blocked" },
 	{ { spinner }, 2, "spin" },
 	{ { ring_visitor, ring_waiter, ring_caller }, 2, "io_uring" },
 	{ { epoller, poller, signal_waiter, sleeper }, 2, "epoll" },

@@ -8,7 +8,17 @@
  * /proc/victim tells what was counted. Written to it: "clear", "old" (cells back to the old form),
  * "kthreads N" (N kernel threads that call without a pause) and "mixed" (a system call with several
  * reads saw both universes).
+ *
+ * A close of /dev/victim_close makes four visits: one in flush, so within the system call, one in
+ * release, which drops the last reference to a second file, and two in task work on the way out of
+ * it: in the release of that one, which does the same with a third, and in that of the third.
+ * (Before 6.6 the first release is task work as well.)
+ *
+ * A read of /dev/victim_blocked waits for "finish", its release for "release".
  */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -19,7 +29,9 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include "victim.h"
 
@@ -35,6 +47,7 @@ static atomic_t running[2];	/* visits whose victim_outer() is of that universe *
 static atomic_t visits[2];	/* that ended, and saw that universe alone */
 static atomic_t mixed;		/* visits that saw both */
 static atomic_t mixed_calls;	/* system calls that saw both */
+static atomic_t mixed_works;	/* runs of task_work_run() that did */
 static atomic_t together;	/* visits that began while one of the other universe ran */
 static atomic_t wrong;		/* cells of the new form that old code met */
 static atomic_t interrupted;	/* sleeps that ended early, by a signal */
@@ -175,6 +188,148 @@ static struct miscdevice device = {
 	.fops = &device_ops,
 };
 
+/* What one close() has seen so far. */
+struct victim_close {
+	unsigned int in_call;
+	unsigned int in_works;	/* in one run of task_work_run() */
+	struct file *second;
+	struct file *third;
+};
+
+static int third_release(struct inode *inode, struct file *file)
+{
+	struct victim_close *seen = file->private_data;
+
+	seen->in_works |= visit(0);
+	if (seen->in_works == BOTH)
+		atomic_inc(&mixed_works);
+	if ((seen->in_call | seen->in_works) == BOTH)
+		atomic_inc(&mixed_calls);
+	kfree(seen);
+	return 0;
+}
+
+static const struct file_operations third_ops = {
+	.owner = THIS_MODULE,
+	.release = third_release,
+};
+
+static int second_release(struct inode *inode, struct file *file)
+{
+	struct victim_close *seen = file->private_data;
+
+	if (!seen->third) {	/* open has failed */
+		kfree(seen);
+		return 0;
+	}
+	/* Before the visit: while it sleeps other works may be queued behind this one. */
+	fput(seen->third);
+	seen->in_works |= visit(1);
+	return 0;
+}
+
+static const struct file_operations second_ops = {
+	.owner = THIS_MODULE,
+	.release = second_release,
+};
+
+static int close_open(struct inode *inode, struct file *file)
+{
+	struct victim_close *seen = kzalloc(sizeof(*seen), GFP_KERNEL);
+	struct file *third;
+	int err;
+
+	if (!seen)
+		return -ENOMEM;
+	seen->second = anon_inode_getfile("victim", &second_ops, seen, O_RDONLY);
+	if (IS_ERR(seen->second)) {
+		err = PTR_ERR(seen->second);
+		kfree(seen);
+		return err;
+	}
+	third = anon_inode_getfile("victim", &third_ops, seen, O_RDONLY);
+	if (IS_ERR(third)) {
+		fput(seen->second);
+		return PTR_ERR(third);
+	}
+	seen->third = third;
+	file->private_data = seen;
+	return 0;
+}
+
+static int close_flush(struct file *file, fl_owner_t id)
+{
+	struct victim_close *seen = file->private_data;
+
+	seen->in_call |= visit(1);
+	return 0;
+}
+
+static int close_release(struct inode *inode, struct file *file)
+{
+	struct victim_close *seen = file->private_data;
+
+	fput(seen->second);
+	seen->in_call |= visit(1);
+	return 0;
+}
+
+static const struct file_operations close_ops = {
+	.owner = THIS_MODULE,
+	.open = close_open,
+	.flush = close_flush,
+	.release = close_release,
+};
+
+static struct miscdevice close_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "victim_close",
+	.fops = &close_ops,
+};
+
+static DECLARE_WAIT_QUEUE_HEAD(blocked);
+static bool may_finish, may_release;
+static atomic_t reading, releasing;	/* threads that wait */
+
+static ssize_t blocked_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
+{
+	int err;
+
+	atomic_inc(&reading);
+	err = wait_event_killable(blocked, READ_ONCE(may_finish));
+	atomic_dec(&reading);
+	return err;
+}
+
+static int blocked_release(struct inode *inode, struct file *file)
+{
+	int err;
+
+	atomic_inc(&releasing);
+	err = wait_event_killable(blocked, READ_ONCE(may_release));
+	atomic_dec(&releasing);
+	return err;
+}
+
+static const struct file_operations blocked_ops = {
+	.owner = THIS_MODULE,
+	.read = blocked_read,
+	.release = blocked_release,
+};
+
+static struct miscdevice blocked_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "victim_blocked",
+	.fops = &blocked_ops,
+};
+
+static void block(bool finish, bool release)
+{
+	WRITE_ONCE(may_finish, finish);
+	WRITE_ONCE(may_release, release);
+	wake_up_all(&blocked);
+}
+
 static int victim_thread(void *unused)
 {
 	while (!kthread_should_stop()) {
@@ -211,7 +366,7 @@ static void clear(void)
 {
 	atomic_t *counts[] = {
 		&visits[VICTIM_OLD_CODE], &visits[VICTIM_NEW_CODE], &mixed, &mixed_calls,
-		&together, &wrong, &interrupted,
+		&mixed_works, &together, &wrong, &interrupted,
 	};
 	int i;
 
@@ -249,6 +404,12 @@ static ssize_t victim_write(struct file *file, const char __user *buf, size_t si
 		clear();
 	else if (sysfs_streq(text, "old"))
 		new_cells(true);
+	else if (sysfs_streq(text, "block"))
+		block(false, false);
+	else if (sysfs_streq(text, "finish"))
+		block(true, false);
+	else if (sysfs_streq(text, "release"))
+		block(true, true);
 	else if (sysfs_streq(text, "mixed"))
 		atomic_inc(&mixed_calls);
 	else
@@ -263,9 +424,12 @@ static int victim_show(struct seq_file *m, void *v)
 	seq_printf(m, "new %d\n", atomic_read(&visits[VICTIM_NEW_CODE]));
 	seq_printf(m, "mixed %d\n", atomic_read(&mixed));
 	seq_printf(m, "mixed_calls %d\n", atomic_read(&mixed_calls));
+	seq_printf(m, "mixed_works %d\n", atomic_read(&mixed_works));
 	seq_printf(m, "together %d\n", atomic_read(&together));
 	seq_printf(m, "wrong %d\n", atomic_read(&wrong));
 	seq_printf(m, "interrupted %d\n", atomic_read(&interrupted));
+	seq_printf(m, "reading %d\n", atomic_read(&reading));
+	seq_printf(m, "releasing %d\n", atomic_read(&releasing));
 	seq_printf(m, "cells_new %u\n", new_cells(false));
 	return 0;
 }
@@ -292,22 +456,35 @@ static int __init victim_init(void)
 	err = misc_register(&device);
 	if (err)
 		return err;
-	if (!proc_create("victim", 0600, NULL, &victim_proc_ops))
+	err = misc_register(&close_device);
+	if (err)
 		goto device;
+	err = misc_register(&blocked_device);
+	if (err)
+		goto close_device;
+	err = -ENOMEM;
+	if (!proc_create("victim", 0600, NULL, &victim_proc_ops))
+		goto blocked_device;
 	if (!proc_create("victim_call", 0444, NULL, &call_ops))
 		goto proc;
 	return 0;
 proc:
 	remove_proc_entry("victim", NULL);
+blocked_device:
+	misc_deregister(&blocked_device);
+close_device:
+	misc_deregister(&close_device);
 device:
 	misc_deregister(&device);
-	return -ENOMEM;
+	return err;
 }
 
 static void __exit victim_exit(void)
 {
 	remove_proc_entry("victim_call", NULL);
 	remove_proc_entry("victim", NULL);
+	misc_deregister(&blocked_device);
+	misc_deregister(&close_device);
 	misc_deregister(&device);
 	set_kthreads(0);
 }

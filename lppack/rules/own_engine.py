@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Rules of what lppack's own engine in the kernel can move, and where."""
+
+from collections.abc import Iterator
+
+from lppack.consistency import MODES, EngineName, Mode, Switch, engine_for
+from lppack.document import Document
+from lppack.kernel.facts import Facts
+from lppack.rules.replaced import patched_functions
+from lppack.rules.runner import Fault, safe
+
+#: lpe_border_names, lpe_inside_names and lpe_works_names of kmod/engine/stack.c, but for those
+#: that the compiler has given another name.
+BORDER = frozenset(
+    (
+        *("exit_to_user_mode_prepare", "exit_to_user_mode_loop", "syscall_exit_to_user_mode"),
+        *("irqentry_exit_to_user_mode", "syscall_trace_enter", "syscall_exit_work"),
+        *("syscall_exit_to_user_mode_prepare", "task_work_run", "get_signal"),
+        *("arch_do_signal_or_restart", "schedule", "__schedule", "schedule_timeout"),
+        *("ptrace_stop", "ptrace_notify", "ptrace_do_notify", "do_signal_stop"),
+        *("do_jobctl_trap", "do_freezer_trap", "__refrigerator", "irqentry_exit_cond_resched"),
+        *("__cond_resched", "preempt_schedule_common", "__traceiter_sys_exit"),
+    )
+)
+#: Modes that hold threads at the border.
+_HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.SWITCH_KERNEL)
+#: Only a kernel with CONFIG_PREEMPT_RT has it: kernel/locking/spinlock_rt.c (v6.1).
+_RT_LOCK = "rt_spin_lock"
+
+
+def own_engine_needs_spinning_locks(
+    document: Document, mode: Mode, engine: str, facts: Facts
+) -> Iterator[Fault]:
+    """lppack's own engine needs a kernel without CONFIG_PREEMPT_RT.
+
+    There a spinlock sleeps (include/linux/spinlock_rt.h), and the engine takes one in a tracepoint
+    and in stops; a stop may also find a thread in the middle of what such a lock protects. The
+    module refuses such a kernel as well (lpe_init(), kmod/engine/core.c). Asked by `plan`.
+    """
+    if engine_for(mode, engine) == EngineName.CONSISTENCY and facts.copies(_RT_LOCK):
+        yield Fault(
+            ("kernels",),
+            f"{facts.release} has CONFIG_PREEMPT_RT, and mode {mode.name} is to be given by "
+            "lppack_engine.ko, which is not made for it",
+            "choose a kernel without it, or mode hybrid and leave --engine out",
+        )
+
+
+def held_threads_are_outside(document: Document, facts: Facts) -> Iterator[Fault]:
+    """A replaced function at the border to user space keeps threads from being held (warning).
+
+    Modes that switch the whole kernel at once hold threads in a task work, on their way out of the
+    kernel. In task_work_run(), get_signal() and others that are on the stack then, a thread is
+    inside of the patched set, and is not held: only a moment at which nobody is inside will do.
+    """
+    asked = {text for _, text in document.strings("needs")} | {document.text("mode") or ""}
+    if not asked & {"SWITCH_KERNEL", *_HOLDING}:
+        return
+    for pointer, object_, old, _ in patched_functions(document):
+        if object_ == "vmlinux" and old in BORDER:
+            yield Fault(
+                pointer,
+                f'"{safe(old)}" is where threads leave the kernel: they cannot be held there, and '
+                "under load the transition may not end",
+                "hybrid and kgraft end, where a thread may switch by itself",
+            )
+
+
+RULES = (own_engine_needs_spinning_locks,)
+WARNINGS = (held_threads_are_outside,)

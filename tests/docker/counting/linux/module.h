@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+/* Nothing: kernel.h of this folder has what is needed. */
