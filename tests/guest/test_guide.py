@@ -53,4 +53,4 @@ def test_the_walk_through(tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout == wanted, command
         done.append(command.split()[1])
-    assert done == ["draft", "my-fix", "facts", "-r", ">>", "test", "build"]
+    assert done == ["draft", "my-fix", "-r", ">>", "test", "validate", "build"]

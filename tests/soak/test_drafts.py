@@ -17,16 +17,25 @@ def test_ten_diffs(tmp_path: Path) -> None:
     rows = []
     for name in (*BUILT, *DATA, "binfmt-misc"):
         ran = of_fix(name, tmp_path / name)
-        assert ran.rc == 0, ran.err
-        why = (ran.json["why"] or "").partition("\n")[0].replace(f"{tmp_path / name}/", "")
+        answer = ran.json
+        why = (answer.get("why") or answer["error"]["message"] if ran.rc else "").splitlines()
+        why = why[-1].strip().replace(f"{tmp_path / name}/", "") if why else ""
         kind = (
-            "built" if ran.json["built"] else "to be filled in" if "fill in" in why else "not built"
+            "built"
+            if answer.get("built")
+            else "to be filled in"
+            if "fill in" in why
+            else "not built"
         )
+        assert (ran.rc == 0) is (kind == "built" and answer["complete"] != "incomplete")
         found[kind].append(name)
-        data = [line for line in ran.json["decide"] if any(sign in line for sign in OF_DATA)]
+        data = [line for line in answer.get("decide", ()) if any(sign in line for sign in OF_DATA)]
         said = "; ".join(data) if kind == "to be filled in" else why
-        functions = ", ".join(f"`{f['name']}`" for f in ran.json["functions"]) or "none"
-        rows.append((name, f"{ran.json['object']}: {functions}", kind, said))
+        functions = "; ".join(
+            f"{entry['name']}: " + ", ".join(f"`{f['name']}`" for f in entry["functions"])
+            for entry in ran.json["objects"]
+        )
+        rows.append((name, functions or "none", kind, said))
         sys.stderr.write(f"\n  {name:<16} {kind}: {said or 'as it was'}")
     last = f"{len(found['built'])} of {len(rows)} build unedited."
     write_table("ten", ("fix", "replaced", "draft", "why"), rows, last)
