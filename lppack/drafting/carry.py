@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The C of a patch, one file for each file of the kernel and each object that it is part of."""
 
+import posixpath
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ class Wanted:
 
     symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
     every_header: bool = False  # all private headers of a file, in their order
+    also: frozenset[str] = frozenset()  # names that macros of the file put together
+    invocations: bool = False  # macros at the top level, which may define what others use
     given_up: tuple[tuple[str, str, str], ...] = ()  # (path, object, why) of what does not build
 
 
@@ -139,6 +142,8 @@ class _Writer:
             self._headers,
             given=sorted(given),
             elsewhere={name: item for name, (of, item) in self._new.items() if of != path},
+            also=self._wanted.also,
+            invocations=self._wanted.invocations,
             apart={name: f"lp_{object_}_{stem}_{name}" for name in shared},
         )
         wired = wired_of(made, here)
@@ -220,6 +225,6 @@ def _folders(flags: Sequence[str]) -> tuple[str, ...]:
     for flag in flags:
         word = flag[2:] if flag.startswith("-I") and flag != "-I" else flag if last == "-I" else ""
         if word.startswith("{sources}/"):
-            found.append(word.removeprefix("{sources}/").rstrip("/"))
+            found.append(posixpath.normpath(word.removeprefix("{sources}/")))
         last = flag
     return tuple(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -13,6 +13,11 @@ from lppack.csource.words import declared, is_static_key
 from lppack.drafting.places import Places
 from lppack.kernel.facts import Verdict
 
+# Invocations that tell the kernel or kbuild of something, and define nothing that is used here.
+_REGISTERS = re.compile(
+    r"(?:\w*EXPORT_|MODULE_|DEFINE_EVENT|TRACE_|BUILTIN_|early_|__setup|\w*module_|\w+_initcall"
+    r"|\w*_param|subsys_|device_|late_|arch_|fs_|core_|pure_|SYSCALL|COMPAT|ALLOW_|NOKPROBE)"
+)
 _PLAIN = re.compile(r"#\s*define\s+\w+[ \t]+([A-Za-z_]\w*)\s*$")
 
 
@@ -31,6 +36,7 @@ class Extract:
     unit: Unit
     forms: dict[int, Form] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # what is called otherwise in ours
+    sizes: dict[str, int] = field(default_factory=dict)  # of the kernel's variables, in bytes
     aliases: dict[str, str] = field(default_factory=dict)  # those of them that the manifest says
     symbols: dict[str, int | None] = field(default_factory=dict)  # unexported, with their position
     fresh: list[Item] = field(default_factory=list)  # from headers, in their new form
@@ -48,18 +54,26 @@ def extract(
     given: Collection[str] = (),
     elsewhere: Mapping[str, Item] | None = None,
     apart: Mapping[str, str] | None = None,
+    also: Collection[str] = (),
+    invocations: bool = False,
 ) -> Extract:
     """The closure of ``replaced`` in the changed file, each with the name of its replacement.
 
     ``headers`` has what the diff changes or adds in headers, by name; ``given`` are functions of
     this file that other files of the patch call, and ``elsewhere`` are those of other files.
-    ``apart`` gives symbols another name, where several objects have one of that name.
+    ``apart`` gives symbols another name, where several objects have one of that name; ``also`` are
+    names that no item spells, as macros put them together, and with ``invocations`` macros at the
+    top level are taken that may define something.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
     made.extract.names |= made.replaced
     made.extract.names |= {name: f"lp_{name}" for name in given}
     for name in (*made.replaced, *given):
         made.take(changes.after.functions[name], Form.NEW)
+    made.need(name for name in also if name in changes.after.by_name)
+    for item in changes.after.items if invocations else ():
+        if item.kind is Kind.OTHER and not _REGISTERS.match(item.text):
+            made.take(item, Form.COPY)
     made.run()
     return made.extract
 
@@ -112,6 +126,10 @@ class _Closure:
                 "stays with the old function, and the new one begins with its initial value"
             )
 
+    def need(self, names: Iterable[str]) -> None:
+        """Take what has one of ``names``, too."""
+        self._todo += names
+
     def run(self) -> None:
         while self._todo:
             name = self._todo.pop(0)
@@ -148,7 +166,7 @@ class _Closure:
                     self._variable(item)
                 case _:
                     self.take(item, Form.COPY)
-        if name in self.replaced or defined[0].kind is not Kind.FUNCTION:
+        if name in self.replaced or defined[0].kind not in (Kind.FUNCTION, Kind.TYPE):
             return
         for item in items:
             # A declaration that comes before the definition is needed by what stands between.
@@ -252,6 +270,8 @@ class _Closure:
             # The name of a module's variable becomes a macro: it must not be that of a member, a
             # tag or a local variable, here or in a header.
             self._call_it(item.name, f"lp_var_{item.name}")
+        if item.name in self._places.code.data:
+            self.extract.sizes[item.name] = self._places.code.data[item.name].size
         # Where it is declared first, others of the file may use it before it is defined.
         earlier = (i for i in self._unit.by_name[item.name] if i.kind is Kind.PROTOTYPE)
         self.take(next(earlier, item), Form.EXTERN)

@@ -50,10 +50,7 @@ class Private:
         every = {inner for path in self._taken for inner in self._with_inner(path)}
         found = {posixpath.dirname(path) for path in every}
         found |= {f for f in self._folders if any(path.startswith(f"{f}/") for path in every)}
-        return tuple(sorted(folder for folder in found if self._has_headers(folder, every)))
-
-    def _has_headers(self, folder: str, every: set[str]) -> bool:
-        return any(posixpath.dirname(path) == folder for path in every)
+        return tuple(sorted(found))
 
     def include(self, item: Item) -> str | None:
         """The line as it must read outside of the kernel's tree; None: nothing of it is used."""

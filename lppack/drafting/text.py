@@ -15,6 +15,7 @@ _STORAGE = re.compile(
     r"\b(?:static|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
 )
+_ATTRIBUTE = re.compile(r"\b__(?:initdata|initconst|maybe_unused|read_mostly|ro_after_init)\b")
 _PUBLIC = re.compile(r"^(?:arch/x86/)?include/(?:uapi/)?")
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
@@ -109,7 +110,7 @@ def _fresh(item: Item, made: Extract) -> str:
 
 def _form(item: Item, form: Form, made: Extract) -> str:
     if form is Form.EXTERN:
-        text = declared(item)
+        text = _with_size(declared(item), item.name, made.sizes.get(item.name))
         alias = made.aliases.get(item.name)
         return _renamed_last(text, item.name, alias) if alias else text
     if item.kind is not Kind.FUNCTION:
@@ -128,6 +129,15 @@ def _form(item: Item, form: Form, made: Extract) -> str:
     if not item.static:
         return _aligned(head, f"static {signature}") + body
     return _aligned(head, signature) + body
+
+
+def _with_size(text: str, name: str, size: int | None) -> str:
+    """A declaration of an array whose initialiser gives its length, with that length."""
+    found = re.match(rf"extern (?P<type>.*?)\b{re.escape(name)}\[\];$", text, re.DOTALL)
+    if not found or not size:
+        return text
+    kind = " ".join(_ATTRIBUTE.sub(" ", found["type"]).split())
+    return f"{text[:-2].rstrip()[:-1]}[{size} / sizeof({kind})];"
 
 
 def _renamed_last(text: str, name: str, alias: str) -> str:

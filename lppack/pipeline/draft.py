@@ -119,11 +119,19 @@ def make_draft(
                 continue
             if undeclared:
                 say(f"looking for {', '.join(sorted(undeclared))}")
+                texts = [files(path) for _, path, _ in made.written]
+                pasted = {n for one in texts if one for n in undeclared & set(one.after.by_name)}
+                if pasted - wanted.also:
+                    wanted = replace(wanted, also=wanted.also | pasted)
+                    continue
                 sought |= undeclared
                 more, no = borrow(edit, undeclared, here, there, config)
                 cannot |= {one.what: one.why for one in no}
                 if more != edit:
                     edit = more
+                    continue
+                if not wanted.invocations:
+                    wanted = replace(wanted, invocations=True)
                     continue
             if asked:  # and given already: a header's own code uses it by its old name
                 folders = made.manifest.get("kernel_headers", ())
