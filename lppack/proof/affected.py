@@ -3,15 +3,16 @@
 changes in headers, through macros, inline functions, constants and types."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Kind
+from lppack.csource.items import Kind, Unit
 from lppack.proof.includes import Includes
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
+_FEW = 40  # users of a header that are all compiled, whatever they name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Affected:
 
     paths: tuple[str, ...]
     names: tuple[str, ...]  # changed in headers, or standing on what is
-    too_many: bool = False  # not all names were followed
+    not_followed: tuple[str, ...] = ()  # what else could affect others, one sentence each
 
 
 def affected(
@@ -28,43 +29,82 @@ def affected(
     tree: Path,
     includes: Includes,
     read: Callable[[str], Changes | None],
+    *,
+    few: int = _FEW,
 ) -> Affected:
     """``every`` is what the change makes of each C file and header; ``read`` gives an unchanged
-    header, parsed."""
+    header, parsed. All users of a header are affected if they are at most ``few``."""
     own = {c.before.path for c in every if c.before.path.endswith(".c")}
     # A C file may be included by others: then these are compiled as well.
     found = set(own)
     for path in own:
-        found |= {user for user in includes.users(path) if user.endswith(".c")}
-    headers = [c for c in every if not c.before.path.endswith(".c")]
+        found |= _c_files(includes.users(path))
     names: set[str] = set()
     users: set[str] = set()
-    too_many = False
-    for changes in headers:
+    headers: list[str] = []
+    not_followed: list[str] = []
+    for changes in every:
+        path = changes.before.path
+        if path.endswith(".c"):
+            continue
+        its = includes.users(path)
+        if len(_c_files(its)) <= few:
+            found |= _c_files(its)
+            continue
+        headers.append(path)
         names |= _touched(changes)
-        users |= includes.users(changes.before.path)
+        users |= its
+        not_followed += _unnamed(changes)
     if names:
-        near = [path for path in users if path.endswith(".h")]
-        near += [changes.before.path for changes in headers]
-        too_many = _follow(names, near, tree, read)
+        near = [*headers, *(path for path in users if path.endswith(".h"))]
+        if _follow(names, near, tree, read):
+            not_followed.append(f"more than {_MOST_NAMES} names stand on what {headers[0]} changes")
         wanted = _pattern(names)
-        for path in sorted(user for user in users if user.endswith(".c")):
+        for path in sorted(_c_files(users) - found):
             file = tree / path
-            if path not in found and file.is_file() and wanted.search(file.read_bytes()):
+            if file.is_file() and wanted.search(file.read_bytes()):
                 found.add(path)
         # A file that only includes another C file names nothing itself.
         for path in sorted(found):
-            found |= {user for user in includes.users(path) if user.endswith(".c")}
-    return Affected(paths=tuple(sorted(found)), names=tuple(sorted(names)), too_many=too_many)
+            found |= _c_files(includes.users(path))
+    return Affected(
+        paths=tuple(sorted(found)),
+        names=tuple(sorted(names)),
+        not_followed=tuple(not_followed),
+    )
+
+
+def _c_files(paths: Iterable[str]) -> set[str]:
+    return {path for path in paths if path.endswith(".c")}
 
 
 def _touched(changes: Changes) -> set[str]:
-    """Names of what differs in a header, as its users write them."""
-    found: set[str] = set()
-    for item in (*changes.changed, *changes.added, *changes.removed):
-        for name in item.names:
-            found.add(name.rpartition(" ")[2])
+    """Names of what differs in a header, as its users write them; declarations too, whose
+    attributes the compiler heeds."""
+    items = [*changes.changed, *changes.added, *changes.removed]
+    old, new = _declared(changes.before), _declared(changes.after)
+    found = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    return found | {name.rpartition(" ")[2] for item in items for name in item.names}
+
+
+def _declared(unit: Unit) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for item in unit.items:
+        for name in item.names if item.kind is Kind.PROTOTYPE else ():
+            found.setdefault(name.rpartition(" ")[2], []).append(item.tokens)
     return found
+
+
+def _unnamed(changes: Changes) -> Iterator[str]:
+    """What differs in a header and has no name by which its users could be found."""
+    path = changes.before.path
+    for kind, what in ((Kind.INCLUDE, "its includes"), (Kind.OTHER, "macros at its top level")):
+        old, new = (
+            [(item.tokens, item.conditions) for item in unit.items if item.kind is kind]
+            for unit in (changes.before, changes.after)
+        )
+        if old != new:
+            yield f"{path} changes {what}, and too many files include it to compile them all"
 
 
 def _follow(
@@ -88,7 +128,7 @@ def _follow(
             for item in changes.after.items if changes else ():
                 if item.kind not in (Kind.MACRO, Kind.FUNCTION, Kind.TYPE, Kind.VARIABLE):
                     continue
-                if todo & {name.rpartition(" ")[2] for name in item.uses}:
+                if wanted.search(item.text.encode("latin-1", errors="replace")):
                     fresh |= {name.rpartition(" ")[2] for name in item.names}
         todo = fresh - names
         names |= todo
@@ -98,5 +138,18 @@ def _follow(
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[bytes]:
-    words = b"|".join(re.escape(name.encode()) for name in sorted(names) if name)
-    return re.compile(rb"(?<![A-Za-z0-9_])(?:" + words + rb")(?![A-Za-z0-9_])")
+    """Finds one of the names, and the parts of one that a macro puts together (sk_##name)."""
+    words = {re.escape(name.encode()) for name in names if name}
+    heads, tails = set[bytes](), set[bytes]()
+    for name in names:
+        parts = name.split("_")
+        for at in range(1, len(parts)):
+            head, tail = "_".join(parts[:at]), "_".join(parts[at:])
+            if len(head) > 1:
+                heads.add(re.escape(f"{head}_".encode()))
+            if len(tail) > 3:
+                tails.add(re.escape(f"_{tail}".encode()))
+    forms = [rb"(?<!\w)(?:" + b"|".join(sorted(words)) + rb")(?!\w)"]
+    forms += [rb"(?<!\w)(?:" + b"|".join(sorted(heads)) + rb")\s*##"] if heads else []
+    forms += [rb"##\s*(?:" + b"|".join(sorted(tails)) + rb")(?!\w)"] if tails else []
+    return re.compile(b"|".join(forms))

@@ -80,7 +80,7 @@ class Prover:
         with self._compiler(found.paths) as compiler:
             units = {path: self.kbuild.units(path) for path in found.paths}
             wanted = [unit for ones in units.values() for unit in ones]
-            too_many = found.too_many or len(wanted) > _MOST_UNITS
+            too_many = bool(found.not_followed) or len(wanted) > _MOST_UNITS
             wanted = wanted[:_MOST_UNITS]
             self._say(f"compiling {len(wanted)} files, before and after")
             before = compiler.before(wanted)

@@ -275,7 +275,9 @@ def _mismatches(
     comparison: Comparison, matched: Mapping[tuple[int, str], Mapping[str, Matched]]
 ) -> tuple[str, ...]:
     """Where object code of the unchanged sources is not what the kernel has."""
-    found = []
+    found = [*comparison.affected.not_followed]
+    if comparison.too_many and not found:
+        found.append("more C files may be affected than were compiled")
     for (number, object_), functions in matched.items():
         unit = comparison.units[number]
         bad = [one for one in functions.values() if one.symbol is None and not one.expected]

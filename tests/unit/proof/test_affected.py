@@ -55,7 +55,11 @@ FILES = {
 
 
 def changed(
-    tree: Path, edits: Mapping[str, tuple[str, str]], files: Mapping[str, str] = FILES
+    tree: Path,
+    edits: Mapping[str, tuple[str, str]],
+    files: Mapping[str, str] = FILES,
+    *,
+    few: int = 0,
 ) -> Affected:
     """What is affected when in each file the one text becomes the other."""
     for name, text in files.items():
@@ -70,7 +74,7 @@ def changed(
 
     every = [changes(path, old, new) for path, (old, new) in edits.items()]
     includes = Includes(tree / "linux", tree)
-    return affected(every, tree / "linux", includes, changes)
+    return affected(every, tree / "linux", includes, changes, few=few)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def changed(
         ("int count", "long count", "pair", "pair thing"),
         ("#define UNUSED 4", "#define UNUSED 5", "", "UNUSED"),
         ("#define LIMIT 3\n", "", "direct last macro whole", "LAST LIMIT ROOM ROOMS"),
-        ("int far(int x);", "int far(int y);", "", ""),
+        ("int far(int x);", "__pure int far(int x);", "", "far"),
         ("LIMIT 3", "LIMIT 3 /* three */", "", ""),
     ],
 )
@@ -93,7 +97,7 @@ def test_users_of_what_changed_in_a_header(
     found = changed(tmp_path, {"fs/a.h": (old, new)})
     assert list(found.paths) == [f"fs/{name}.c" for name in paths.split()]
     assert list(found.names) == names.split()
-    assert not found.too_many
+    assert not found.not_followed
 
 
 def test_what_is_new_in_a_header(tmp_path: Path) -> None:
@@ -125,4 +129,33 @@ def test_a_header_and_a_c_file(tmp_path: Path) -> None:
 def test_too_many_names_are_not_followed(tmp_path: Path, count: int, too_many: bool) -> None:
     lines = "".join(f"#define N{n} LIMIT\n" for n in range(count))
     files = {"fs/a.h": A_H, "fs/many.h": f'#include "a.h"\n{lines}'}
-    assert changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files).too_many == too_many
+    found = changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files, few=-1)
+    assert bool(found.not_followed) == too_many
+
+
+def test_a_name_that_a_macro_puts_together(tmp_path: Path) -> None:
+    """No file spells do_thing_fast."""
+    files = {
+        "fs/a.h": "static inline int do_thing_fast(int x)\n{\n\treturn x;\n}\n",
+        "fs/b.h": '#include "a.h"\n#define DO(how) do_thing_##how(1)\n',
+        "fs/user.c": '#include "b.h"\nint f(void)\n{\n\treturn DO(fast);\n}\n',
+        "fs/own.c": '#include "a.h"\n#define IT(w) do_##w##_fast(2)\nint g = IT(thing);\n',
+        "fs/none.c": '#include "b.h"\nint h;\n',
+    }
+    found = changed(tmp_path, {"fs/a.h": ("return x;", "return -x;")}, files)
+    assert found.paths == ("fs/own.c", "fs/user.c")
+
+
+def test_all_users_of_a_header_that_few_include(tmp_path: Path) -> None:
+    found = changed(tmp_path, {"fs/c.h": ("2 * ROOM", "3 * ROOM")}, few=2)
+    assert found.paths == ("fs/both.c", "fs/macro.c")
+    assert found.names == () and not found.not_followed
+
+
+def test_what_has_no_name_to_be_found_by_is_said(tmp_path: Path) -> None:
+    files = {**FILES, "fs/d.h": "#define X 1\n"}
+    found = changed(
+        tmp_path, {"fs/b.h": ('#include "a.h"', '#include "a.h"\n#include "d.h"')}, files
+    )
+    [why] = found.not_followed
+    assert why.startswith("fs/b.h changes its includes")
