@@ -29,6 +29,7 @@ _BTF = ("-R", ".BTF", "-R", ".BTF.base")
 # gcc: FILE:LINE:COLUMN: error: TEXT
 _UNDECLARED = re.compile(
     r"implicit declaration of function '(\w+)'|'(\w+)' undeclared|unknown type name '(\w+)'"
+    r"|(?:undefined|incomplete) type '(?:const )?((?:struct|union) \w+)"
 )
 _ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.*)")
 

@@ -141,6 +141,51 @@ CASES: dict[str, Case] = {
         complete="incomplete",
         no_effect=True,
     ),
+    "peer-bug-table": Case(
+        what="kpatch: a WARN_ON, which has an entry in a table",
+        replaced=_vmlinux("loadavg_proc_show"),
+    ),
+    "peer-comment": Case(
+        what="klp-build: comments move the lines of a function that has WARN_ON",
+        complete="incomplete",
+        no_effect=True,
+    ),
+    "peer-init-alone": Case(
+        what="kpatch: __init alone must be refused",
+        complete="incomplete",
+        left_out=["fs/proc/version.c"],
+    ),
+    "peer-new-global": Case(
+        what="kpatch: a new static variable", replaced=_vmlinux("uptime_proc_show")
+    ),
+    "peer-new-initcall": Case(
+        what="klp-build: a new initcall beside a function",
+        replaced=_vmlinux("uptime_proc_show"),
+        complete="incomplete",
+        left_out=["fs/proc/uptime.c"],
+    ),
+    "peer-operations": Case(
+        what="kpatch: another function in a table of operations must be refused",
+        complete="incomplete",
+        left_out=["fs/eventfd.c"],
+    ),
+    "peer-same-name-twice": Case(
+        what="kpatch: both of two functions of one name, in two files",
+        replaced=_vmlinux("__kernel_read", "__kernel_write_iter", "warn_unsupported"),
+    ),
+    "peer-static-local": Case(
+        what="kpatch: a new variable that is static in a function",
+        replaced=_vmlinux("version_proc_show"),
+    ),
+    "peer-untraceable": Case(
+        what="kpatch: a function without a fentry call must be refused",
+        complete="incomplete",
+        left_out=["lib/kstrtox.c"],
+    ),
+    "peer-user-access": Case(
+        what="kpatch: access to user space, with alternatives and entries for faults",
+        replaced=_vmlinux("__ia32_sys_getcpu", "__x64_sys_getcpu"),
+    ),
     "raid10-included-c": Case(
         what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
     ),
