@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from lppack.csource.items import Item, Kind
 from lppack.csource.parse import parse
-from lppack.drafting.places import Files, Target
+from lppack.drafting.places import Files
 
 _STORAGE = re.compile(
     r"\b(?:static|extern|inline|__always_inline|__inline|noinline|noinline_for_stack"
@@ -71,8 +71,3 @@ def plain(item: Item, own: str, name: str) -> str:
         text = re.sub(pattern, replacement, text)
     text = re.sub(r"\blp_(?!key_enabled\b)(?:var_)?(\w+)", r"\1", text)
     return "".join(_STORAGE.sub(" ", text).split())
-
-
-def names_of(targets: "list[Target]") -> dict[tuple[str, str], str]:
-    """(path, function) -> the name of its replacement."""
-    return {(target.path, target.name): target.replacement for target in targets}

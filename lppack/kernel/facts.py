@@ -21,7 +21,6 @@ from lppack.kernel.image import parse_image
 from lppack.kernel.inlining import FORMAT as INLINING_FORMAT
 from lppack.kernel.inlining import Inlining, open_inlining
 from lppack.kernel.modules import Module, index_modules, open_module, read_module
-from lppack.kernel.references import names
 from lppack.kernel.symbols import PADDING, Symbol, Verdict, is_clone, verdict
 from lppack.model import Kernel
 
@@ -49,7 +48,6 @@ class Facts:
         self._cache = cache
         self.kernel = kernel
         self._read: dict[Path, Module] = {}
-        self._elves: dict[Path, Elf] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -213,22 +211,6 @@ class Facts:
                 found.add(name)
                 todo += self._module(name).depends if self.has_module(name) else ()
         return frozenset(found)
-
-    def module_names(self, module: str | Path, function: str, target: Symbol) -> bool | None:
-        """Whether the code of a function of the module, its cold parts and changed copies included,
-        names ``target``; None: the module has no code of that function."""
-        code = [
-            s
-            for s in self._module(module).symbols
-            if s.type in _FUNCTION and (s.name == function or is_clone(s.name, function))
-        ]
-        elf = self._elf(self._module(module).path)
-        return any(names(elf, symbol, target) for symbol in code) if code else None
-
-    def _elf(self, path: Path) -> "Elf":
-        if path not in self._elves:
-            self._elves[path] = open_module(path)
-        return self._elves[path]
 
     def _module_neighbours(
         self, symbol: Symbol, module: str | Path

@@ -28,13 +28,13 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
 
     Raises EnvironmentMissing, BuildFailed.
     """
+    from lppack.drafting.assess import assess
     from lppack.drafting.authored import differences
     from lppack.drafting.edit import files_of, of_diff
     from lppack.kernel.config import read_config
     from lppack.packages.linux_source import package_of, source_file
     from lppack.pipeline.build import open_builder
     from lppack.proof.prover import Prover
-    from lppack.stages.draft import assess
 
     if manifest.follows is None:
         why = "the manifest names no change that the patch follows (`follows`)"

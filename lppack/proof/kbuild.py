@@ -59,10 +59,6 @@ class Unit:
     objects: tuple[str, ...]  # "vmlinux", or modules as the kernel names them
     flags: tuple[str, ...]  # with {sources} for the tree of the sources
 
-    @property
-    def in_module(self) -> bool:
-        return self.objects != ("vmlinux",)
-
 
 class Kbuild:
     """The units of one kernel; what was found is kept in ``cache``, a folder for this kernel."""
@@ -93,10 +89,6 @@ class Kbuild:
                 if b"/.." in (text := makefile.read_bytes()) or b"../" in text:
                     found = [*found, str(makefile.parent.relative_to(self._tree))]
         return list(dict.fromkeys(found))
-
-    def folder_units(self, folder: str) -> tuple[Unit, ...]:
-        """The units that the Makefile right in ``folder`` names."""
-        return self._folder(folder) or ()
 
     def _folder(self, folder: str) -> tuple[Unit, ...] | None:
         if folder not in self._known:

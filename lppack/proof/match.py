@@ -21,10 +21,9 @@ from lppack.proof.objects import (
     R_32,
     R_PC8,
     Function,
-    ObjectReader,
     Reference,
-    object_reader,
 )
+from lppack.proof.reader import ObjectReader
 
 # arch/x86/include/asm/jump_label.h (v6.1): JUMP_LABEL_NOP_SIZE follows from the instruction.
 _JUMPS = {0xEB: 2, 0xE9: 5, 0x0F: 5, 0x66: 2}
@@ -155,7 +154,7 @@ class ModuleCode:
 
     @cached_property
     def _reader(self) -> ObjectReader:
-        return object_reader(open_module(self._facts.module_path(self._module)))
+        return ObjectReader(open_module(self._facts.module_path(self._module)))
 
     def match(self, functions: Iterable[Function]) -> dict[str, Matched]:
         found: dict[str, Matched] = {}

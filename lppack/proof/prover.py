@@ -23,7 +23,8 @@ from lppack.proof.compile import Compiled, Compiler, failure, sources_of
 from lppack.proof.includes import Includes
 from lppack.proof.kbuild import Kbuild, Unit
 from lppack.proof.match import KernelCode, Matched, ModuleCode, VmlinuxCode
-from lppack.proof.objects import ObjectFile, read_object
+from lppack.proof.objects import ObjectFile
+from lppack.proof.reader import read_object
 
 _BYTES = "latin-1"
 _MOST_UNITS = 400  # C files that are compiled for one change

@@ -18,8 +18,9 @@ from lppack.packages.kernels import resolve
 from lppack.packages.linux_source import package_at, source_tree
 from lppack.pipeline.build import open_builder
 from lppack.proof.match import Matched
-from lppack.proof.objects import ObjectFile, read_object
+from lppack.proof.objects import ObjectFile
 from lppack.proof.prover import Prover
+from lppack.proof.reader import read_object
 from tests.command import Ran, lppack
 from tests.docker.cases import KERNEL
 

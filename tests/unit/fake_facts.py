@@ -83,9 +83,6 @@ class FakeFacts(Facts):
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
         return self._named(str(module), name)
 
-    def module_names(self, module: str | Path, function: str, target: Symbol) -> bool | None:
-        return True if self._named(str(module), function) else None
-
     def module_clones(self, module: str | Path, name: str) -> tuple[str, ...]:
         return tuple(s.name for s in self.objects[str(module)] if is_clone(s.name, name))
 

@@ -129,19 +129,17 @@ def test_units_of_a_folder(setting: Setting) -> None:
     assert built_in == Unit(path="fs/eventpoll.c", objects=("vmlinux",), flags=KEPT)
     assert module.objects == ("ext4", "ext4_inode_test")
     assert module.flags == (*KEPT, "-DMODULE")
-    assert (built_in.in_module, module.in_module) == (False, True)
 
 
 def test_what_is_no_c_file_of_the_tree_is_no_unit(setting: Setting) -> None:
     kbuild = setting.read("fs/eventpoll.c")
-    assert [unit.path for unit in kbuild.folder_units("fs")] == ["fs/eventpoll.c"]
+    assert len(kbuild.units("fs/eventpoll.c")) == 1
     assert kbuild.units("fs/asm.c") == ()
 
 
 def test_a_folder_that_the_kernel_is_built_without(setting: Setting) -> None:
     kbuild = setting.read("fs/off/off.c")
     assert kbuild.units("fs/off/off.c") == ()
-    assert kbuild.folder_units("fs/off") == ()
     assert kbuild.missing(["fs/off/off.c"]) == ()
 
 
@@ -210,10 +208,10 @@ def test_output_of_an_earlier_run_is_not_read_again(setting: Setting) -> None:
 
 def test_a_folder_that_is_read_again_is_as_it_is_now(setting: Setting) -> None:
     kbuild = setting.read("fs/eventpoll.c")
-    assert kbuild.folder_units("fs")
+    assert kbuild.units("fs/eventpoll.c")
     setting.make.printed = {"fs": []}
     kbuild.read(setting.site, setting.work, ["fs"])
-    assert kbuild.folder_units("fs") == ()
+    assert kbuild.units("fs/eventpoll.c") == ()
 
 
 @pytest.mark.parametrize(("fails", "says"), [("probe", "make -C"), ("make", "how fs is compiled")])

@@ -8,7 +8,8 @@ import pytest
 
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
-from lppack.proof.objects import Function, ObjectFile, object_reader, read_object
+from lppack.proof.objects import Function, ObjectFile
+from lppack.proof.reader import ObjectReader, read_object
 
 from .tiny_object import (
     CALL,
@@ -332,7 +333,7 @@ def test_functions_of_one_name_come_in_the_order_of_the_symbol_table() -> None:
             Sym("show"),
         ],
     )
-    reader = object_reader(Elf(content, "a.ko"))
+    reader = ObjectReader(Elf(content, "a.ko"))
     first, second = b"\xb8\1\0\0\0" + RET, b"\x90" + RET
     assert [one.code for one in reader.called("show")] == [first, second]
     assert [one.code for one in reader.called("show_alias")] == [first]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""What a change does to a kernel's object code, and what a live patch of it has to replace."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lppack.csource.items import Item
+from lppack.drafting.account import Fate, Line, account, left_out_of_objects
+from lppack.drafting.advice import Advice, advise, refused
+from lppack.drafting.edit import Edit
+from lppack.drafting.places import Cannot, Files, Places, Target
+from lppack.drafting.select import select
+from lppack.kernel.facts import Facts
+from lppack.proof.match import Matched
+from lppack.proof.prover import Comparison, Prover
+
+_NO_ADVICE = Advice(layouts=(), data=(), counters=(), locks=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What a change does to the object code of a kernel, and what a patch of it has to replace."""
+
+    targets: tuple[Target, ...]
+    cannot: tuple[Cannot, ...]
+    notes: tuple[str, ...]
+    advice: Advice
+    lines: tuple[Line, ...]
+    mismatches: tuple[str, ...]
+    places: Mapping[tuple[str, str], Places]  # (path, object) -> what the object has of it
+
+    @property
+    def left_out(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.fate is Fate.LEFT_OUT)
+
+    @property
+    def first(self) -> Places | None:
+        """Any of them: the object that has what no function of the patch belongs to."""
+        return next(iter(self.places.values()), None)
+
+
+def assess(
+    edit: Edit, comparison: Comparison, prover: Prover, facts: Facts, files: Files
+) -> Assessment:
+    """What has to be replaced, and what becomes of each changed line."""
+    touched = touched_by(edit)
+    matched = _matched(comparison, prover)
+    places = {
+        (unit.unit.path, object_): Places(facts, object_, unit.before, matched[number, object_])
+        for number, unit in enumerate(comparison.units)
+        for object_ in unit.unit.objects
+        if unit.before is not None
+    }
+    moved = _moved(comparison)
+    targets: list[Target] = []
+    cannot: list[Cannot] = []
+    notes: list[str] = []
+    for unit in comparison.units:
+        if unit.identical or unit.before is None or unit.after is None:
+            continue
+        changes = files(unit.unit.path)
+        assert changes is not None
+        for object_ in unit.unit.objects:
+            found = select(unit, places[unit.unit.path, object_], changes, touched, moved)
+            targets += found.targets.values()
+            cannot += found.cannot
+            notes += found.notes
+    targets += _from_their_new_place(comparison, moved, places)
+    targets = _named_apart(targets)
+    first = next(iter(places.values()), None)
+    by_path = {path: one for (path, _), one in places.items()}
+    advice = _NO_ADVICE
+    if first is not None:
+        advice = advise(edit.changes, lambda path: by_path.get(path, first))
+    advice = _that_differs(advice, comparison)
+    lines = account(edit, comparison, files, targets, cannot, _unfinished(advice))
+    lines += tuple(left_out_of_objects(comparison, lines, advice.data))
+    lines += _not_covered(cannot, lines)
+    return Assessment(
+        targets=tuple(targets),
+        cannot=(*cannot, *refused(advice)),
+        notes=tuple(notes),
+        advice=advice,
+        lines=lines,
+        mismatches=_mismatches(comparison, matched),
+        places=places,
+    )
+
+
+def touched_by(edit: Edit) -> dict[str, Item]:
+    """Functions that the diff changes or adds, in any file, as they are now."""
+    found: dict[str, Item] = {}
+    for changes in edit.changes:
+        names = {*changes.functions(), *(n for item in changes.added for n in item.names)}
+        for name, item in changes.after.functions.items():
+            if name in names:
+                found[name] = item
+    return found
+
+
+def _matched(comparison: Comparison, prover: Prover) -> dict[tuple[int, str], dict[str, Matched]]:
+    """Source against kernel, for each file that the change has an effect on."""
+    return {
+        (number, object_): prover.match(object_, unit.before) if unit.before else {}
+        for number, unit in enumerate(comparison.units)
+        for object_ in unit.unit.objects
+    }
+
+
+def _mismatches(
+    comparison: Comparison, matched: Mapping[tuple[int, str], Mapping[str, Matched]]
+) -> tuple[str, ...]:
+    """Where object code of the unchanged sources is not what the kernel has."""
+    found = [*comparison.affected.not_followed]
+    if comparison.too_many and not found:
+        found.append("more C files may be affected than were compiled")
+    for (number, object_), functions in matched.items():
+        unit = comparison.units[number]
+        bad = [one for one in functions.values() if one.symbol is None and not one.expected]
+        if bad and not unit.identical:
+            names = ", ".join(one.name for one in bad[:3])
+            found.append(
+                f"{len(bad)} of {len(functions)} functions of {unit.unit.path} are not as in "
+                f"{object_}: {names}: {bad[0].why}"
+            )
+    return tuple(found)
+
+
+def _moved(comparison: Comparison) -> dict[str, str]:
+    """Functions that are gone from one file and are in another now -> the file."""
+    gone = {name for unit in comparison.units for name in unit.removed}
+    return {
+        name: unit.unit.path for unit in comparison.units for name in unit.added if name in gone
+    }
+
+
+def _from_their_new_place(
+    comparison: Comparison, moved: Mapping[str, str], places: Mapping[tuple[str, str], Places]
+) -> list[Target]:
+    """Functions that moved to another file and are not what they were."""
+    found = []
+    for name, path in moved.items():
+        [new] = [unit for unit in comparison.units if unit.unit.path == path][:1]
+        for unit in comparison.units:
+            if name not in unit.removed or unit.before is None or new.after is None:
+                continue
+            if unit.before.functions[name].key == new.after.functions[name].key:
+                continue
+            for object_ in unit.unit.objects:
+                _, symbol = places[unit.unit.path, object_].symbol(name)
+                several = symbol and places[unit.unit.path, object_].several(name)
+                if symbol is not None and symbol.traceable:
+                    found.append(
+                        Target(
+                            name=name,
+                            path=path,
+                            object=object_,
+                            sympos=symbol.sympos if several else None,
+                            covers=(name,),
+                        )
+                    )
+    return found
+
+
+def _named_apart(targets: Sequence[Target]) -> list[Target]:
+    """Replacements of functions that share a name get names of their own."""
+    names = [target.name for target in targets]
+    found = []
+    for target in targets:
+        if names.count(target.name) > 1:
+            stem = target.path.rpartition("/")[2].removesuffix(".c").replace("-", "_")
+            objects = {t.object for t in targets if t.path == target.path}
+            of = f"{target.object}_{stem}" if len(objects) > 1 else stem
+            target = replace(target, new=f"lp_{of}_{target.name}")
+        found.append(target)
+    return found
+
+
+def _that_differs(advice: Advice, comparison: Comparison) -> Advice:
+    """Without variables whose contents are the same after all."""
+    compiled = [unit for unit in comparison.units if unit.before and unit.after]
+    names = {name for unit in compiled for name in (*unit.data, *unit.removed_data)}
+    return replace(advice, data=tuple(name for name in advice.data if name in names))
+
+
+def _unfinished(advice: Advice) -> set[str]:
+    return {*advice.data, *(layout.name for layout in advice.layouts)}
+
+
+def _not_covered(cannot: Sequence[Cannot], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Code that differs and is not replaced, where no changed line has said it."""
+    said = {(line.path, line.why) for line in lines if line.fate is Fate.LEFT_OUT}
+    return tuple(
+        Line(path=one.path, line=one.line, what=one.what, fate=Fate.LEFT_OUT, why=one.why)
+        for one in cannot
+        if (one.path, one.why) not in said
+    )
