@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from lppack.csource.items import Item, Kind
 from lppack.csource.parse import parse
+from lppack.drafting.carry import second_copies
 from lppack.drafting.places import Files
 
 _STORAGE = re.compile(
@@ -42,6 +43,9 @@ def differences(
             yield f"no source defines {new}"
             continue
         name, item = defined[new]
+        before = changes.before.functions if changes else {}
+        if old in before:
+            yield from second_copies(item, before[old])
         if wanted is None or plain(item, new, old) != plain(wanted, old, old):
             yield f"{new} in {name} is not what the change makes of {old} in {path}"
         yield from _copies(name, defined, replaced, changes.after.functions if changes else {})
@@ -59,6 +63,7 @@ def _copies(
         old = copied.removeprefix("lp_")
         if of != name or copied in own or old not in functions:
             continue
+        yield from second_copies(item, functions[old])
         if plain(item, copied, old) != plain(functions[old], old, old):
             yield f"{copied} in {name} is not what the change makes of {old}"
 

@@ -2,14 +2,14 @@
 """The C of a patch, one file for each file of the kernel and each object that it is part of."""
 
 import posixpath
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Item, Unit
+from lppack.csource.items import Item, Kind, Unit
 from lppack.drafting.edit import Edit
-from lppack.drafting.extract import Extract, extract
+from lppack.drafting.extract import Extract, Form, extract
 from lppack.drafting.headers import Private
 from lppack.drafting.places import Files, Places, Target
 from lppack.drafting.wired import Wired, wired_of
@@ -28,6 +28,14 @@ class Carried:
     private: Private
     wired: Wired
     symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name -> how it is found
+
+    def doubled(self, before: Unit) -> Iterator[str]:
+        """Functions with static data of their own that the kernel's has as well."""
+        for at, form in sorted(self.extract.forms.items()):
+            item = self.extract.unit.items[at]
+            old = before.functions.get(item.name)
+            if item.kind is Kind.FUNCTION and form is not Form.EXTERN and old is not None:
+                yield from second_copies(item, old)
 
     @property
     def listed(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
@@ -77,6 +85,16 @@ def carry(
             }
         )
     return made
+
+
+def second_copies(item: Item, kernels: Item) -> Iterator[str]:
+    """What a function of the patch and the kernel's own both keep, one sentence."""
+    names = [name for name in item.statics if name in kernels.statics]
+    if names:
+        yield (
+            f"{kernels.name} has static data of its own ({', '.join(names)}): the kernel's stays "
+            "with the old function, and the new one begins with the first value"
+        )
 
 
 def nothing(changes: Changes, places: Places) -> Carried:

@@ -120,6 +120,10 @@ def draft(
         decide += one.extract.notes
     decide.append("whether a thread on the old function may run beside one on the new: `needs`")
     decide.append("what shows that the defect is gone: `test`")
+    doubled: list[str] = []
+    for one in carried:
+        whole = files(one.path)
+        doubled += one.doubled(whole.before) if whole else ()
     touched = touched_by(edit)
     manifest = manifest_of(
         edit,
@@ -147,7 +151,7 @@ def draft(
         copies=tuple(dict.fromkeys(c for one in carried for c in one.extract.copies)),
         decide=tuple(dict.fromkeys(decide)),
         lines=found.lines,
-        mismatches=found.mismatches,
+        mismatches=(*found.mismatches, *dict.fromkeys(doubled)),
         unfinished=bool(stubs(advice)),
         manifest=manifest,
         sources=tuple(sources),
