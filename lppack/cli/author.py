@@ -40,7 +40,7 @@ from lppack.stages.sign import Signer
     "--prove",
     is_flag=True,
     help="With --kernel: compare object code, and tell what of the change that it follows the "
-    "patch does not carry (exit code 9).",
+    "patch does not carry, or what is not proved (exit code 9).",
 )
 @BUILDER
 @click.option(
@@ -81,7 +81,7 @@ def validate(
         path: pipeline.prove_patch(path, kernel=kernel or "running", builder=builder, say=note)
         for path in (patches if prove and not failed else ())
     }
-    if any(proof.complete is Completeness.INCOMPLETE for proof in proofs.values()):
+    if any(proof.complete is not Completeness.PROVED for proof in proofs.values()):
         raise AnswerIsNo(
             "\n".join(
                 f"{path}: {reason}" for path, proof in proofs.items() for reason in proof.reasons

@@ -59,8 +59,8 @@ def draft(
 
     It compiles what the diff can affect as the kernel's own build did, before and after, and
     compares the object code: what differs is replaced, with what that needs from the sources of
-    the very kernel. Then it tries to build the patch. Exit code 0: the whole diff is carried and
-    built. Exit code 9: it is not; what is left out, why, and what else could be done.
+    the very kernel. Then it tries to build the patch. Exit code 0: the whole diff is carried,
+    proved and built. Exit code 9: it is not; what is left out, why, and what else could be done.
 
     \b
     Example:
@@ -91,7 +91,7 @@ def draft(
         for line in draft_lines(made):
             click.echo(line)
         note(f"written: {made.folder}")
-    if made.complete is Completeness.INCOMPLETE:
+    if made.complete is not Completeness.PROVED:
         raise AnswerIsNo(_why(made), hint=_way(made), report=report)
     if format_ == "json":
         result(report)
@@ -140,12 +140,17 @@ def _why(made: pipeline.Drafted) -> str:
     said = [f"  {one.path}:{one.line}: {one.what}: {one.why}" for one in made.draft.left_out]
     if made.why is not None:
         said.append(f"  it was not built: {made.why.splitlines()[0] if made.why else ''}")
+    if made.complete is Completeness.NOT_CHECKED:
+        said = [f"  {line}" for line in made.draft.mismatches]
+        return "\n".join([f"{made.folder} is not proved to be complete:", *said])
     return "\n".join([f"{made.folder} is incomplete:", *said])
 
 
 def _way(made: pipeline.Drafted) -> str:
     if made.draft.left_out:
         return "write by hand what is left out, if it is needed; or install the fixed kernel"
+    if made.complete is Completeness.NOT_CHECKED:
+        return "look at each of these by hand: what it says may hide code that the patch lacks"
     return f"finish what {made.folder} lacks: its README.md says what"
 
 

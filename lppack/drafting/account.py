@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from lppack.csource.hunks import Hunk, hunks
 from lppack.csource.items import Item, Kind
-from lppack.drafting.edit import BYTES, Edit
-from lppack.drafting.places import Cannot, Files, Target
+from lppack.drafting.edit import BYTES, NO_CODE, Edit
+from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
 from lppack.proof.prover import Comparison
 
@@ -31,11 +31,6 @@ class Line:
     why: str
 
 
-# Documentation of the kernel, and what no kernel is compiled from.
-_NO_CODE = re.compile(
-    r"^(?:Documentation|LICENSES|samples|scripts|tools)/|(?:^|/)(?:MAINTAINERS|CREDITS|README|"
-    r"COPYING|\.gitignore)$|\.(?:rst|txt|yaml|md)$"
-)
 _OTHER_FILES = (
     (r"(?:^|/)(?:Makefile|Kbuild)$", "it is for kbuild: how the kernel was built is past changing"),
     (r"(?:^|/)Kconfig[\w.-]*$", "it is for the configuration, which this kernel has already"),
@@ -54,6 +49,8 @@ _SECTIONS = (
     (".initcall", "an initcall", "it runs when the kernel or the module starts"),
     ("__param", "a module parameter", "it was registered when the module was loaded"),
     ("_ftrace_events", "a trace event", "it was registered when the kernel or module was loaded"),
+    ("__tracepoint_", "a tracepoint", "the kernel registers those of what it was built with"),
+    ("__setup_", "a boot parameter", "it was read when the kernel started"),
     ("__tracepoints", "a tracepoint", "the kernel registers those of what it was built with"),
 )
 _INVOKED = (
@@ -69,7 +66,6 @@ _INVOKED = (
 def account(
     edit: Edit,
     comparison: Comparison,
-    files: Files,
     targets: Sequence[Target],
     cannot: Sequence[Cannot],
     unfinished: Collection[str],
@@ -78,7 +74,7 @@ def account(
 
     ``unfinished`` names what a person must still write: data that changes.
     """
-    teller = _Account(edit, comparison, files, targets, cannot, unfinished)
+    teller = _Account(edit, comparison, targets, cannot, unfinished)
     return tuple(line for path in edit.files for line in teller.file(path))
 
 
@@ -87,19 +83,15 @@ class _Account:
         self,
         edit: Edit,
         comparison: Comparison,
-        files: Files,
         targets: Sequence[Target],
         cannot: Sequence[Cannot],
         unfinished: Collection[str],
     ) -> None:
         self._edit = edit
-        self._files = files
         self._comparison = comparison
-        self._carried = {name for target in targets for name in (*target.covers, target.name)}
         self._targets = targets
         self._cannot = cannot
         self._unfinished = unfinished
-        self._differs = [unit for unit in comparison.units if not unit.identical]
         self._changes = {changes.before.path: changes for changes in edit.changes}
 
     def file(self, path: str) -> Iterator[Line]:
@@ -117,7 +109,7 @@ class _Account:
         before, after = ((data or b"").decode(BYTES) for data in (was, now))
         line = next((hunk.line for hunk in hunks(before, after, None, None)), 1)
         what = path.rpartition("/")[2]
-        if _NO_CODE.search(path):
+        if NO_CODE.match(path):
             fate, why = Fate.NO_EFFECT, "no code of the kernel is compiled from it"
         else:
             fate = Fate.LEFT_OUT
@@ -131,6 +123,8 @@ class _Account:
         if not units:
             if path in self._comparison.not_built and not self._is_used(path):
                 return Fate.NO_EFFECT, "this kernel is built without the file"
+            if path in self._comparison.built_apart and not self._is_used(path):
+                return Fate.LEFT_OUT, "how the kernel is built from it is not known"
             if path.endswith(".h") and not self._comparison.too_many:
                 return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
         broken = [unit for unit in units if unit.before is None or unit.after is None]
@@ -142,7 +136,7 @@ class _Account:
         if item is None or item.kind in (Kind.INCLUDE, Kind.PROTOTYPE):
             return Fate.CARRIED, "it is no code by itself"
         if item.kind is Kind.FUNCTION:
-            return self._function(item, differing)
+            return self._function(item)
         if item.kind is Kind.VARIABLE:
             return self._variable(item, differing)
         if item.kind is Kind.OTHER:
@@ -153,7 +147,7 @@ class _Account:
             return Fate.CARRIED, "by the functions that are compiled with it"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
 
-    def _function(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
+    def _function(self, item: Item) -> tuple[Fate, str]:
         name = item.name
         no = next((one for one in self._cannot if _base(one.what) == name), None)
         if no is not None:
@@ -163,8 +157,8 @@ class _Account:
             return Fate.CARRIED, f"by {', '.join(dict.fromkeys(by))}"
         if item.init:
             return Fate.LEFT_OUT, "it is __init: it has run, and its memory is given back"
-        mentioned = any(name in (*unit.changed, *unit.removed, *unit.added) for unit in differing)
-        if not mentioned or self._targets:
+        if self._targets:
+            # select() has a target, or a reason, for each function that differs.
             return Fate.CARRIED, "what is compiled with it is replaced, or does not differ"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
 
@@ -180,7 +174,7 @@ class _Account:
         kind = next(kinds, "")
         if kind == "a note":
             return Fate.NO_EFFECT, "it is a note in the module's file"
-        names = {name for unit in differing for name in (*unit.data, *unit.others)}
+        names = {name for unit in differing for name in unit.registered}
         for what, why in filter(None, map(section_of, sorted(names))):
             if what == kind:
                 return Fate.LEFT_OUT, f"it is {what}: {why}"
@@ -215,8 +209,10 @@ def left_out_of_objects(
     """What differs in the objects and is the fault of no one line: data, exports, parameters."""
     taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
     for unit in comparison.units:
-        for name in (*unit.data, *unit.others):
+        for name in unit.registered:
             found = section_of(name)
+            if found is None and name not in (*unit.data, *unit.others):
+                continue  # a new variable comes with what uses it
             if name.startswith((".modinfo", "__UNIQUE_ID", "__ksymtab_strings")):
                 continue  # for tools on disk
             if name in said or name in taken:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a change does to a kernel's object code, and what a live patch of it has to replace."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.items import Item
+from lppack.csource.items import Item, Kind
 from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
@@ -65,7 +66,11 @@ def assess(
             targets += found.targets.values()
             cannot += found.cannot
             notes += found.notes
-    targets += _from_their_new_place(comparison, moved, places)
+    for target in _from_their_new_place(comparison, moved, places, files):
+        if isinstance(target, Target):
+            targets.append(target)
+        else:
+            cannot.append(target)
     targets = _named_apart(targets)
     first = next(iter(places.values()), None)
     by_path = {path: one for (path, _), one in places.items()}
@@ -73,7 +78,7 @@ def assess(
     if first is not None:
         advice = advise(edit.changes, lambda path: by_path.get(path, first))
     advice = _that_differs(advice, comparison)
-    lines = account(edit, comparison, files, targets, cannot, _unfinished(advice))
+    lines = account(edit, comparison, targets, cannot, _unfinished(advice))
     lines += tuple(left_out_of_objects(comparison, lines, advice.data))
     lines += _not_covered(cannot, lines)
     return Assessment(
@@ -82,7 +87,7 @@ def assess(
         notes=tuple(notes),
         advice=advice,
         lines=lines,
-        mismatches=_mismatches(comparison, matched),
+        mismatches=(*_mismatches(comparison, matched), *_laid_out(edit, comparison)),
         places=places,
     )
 
@@ -117,13 +122,54 @@ def _mismatches(
     for (number, object_), functions in matched.items():
         unit = comparison.units[number]
         bad = [one for one in functions.values() if one.symbol is None and not one.expected]
-        if bad and not unit.identical:
+        if bad:
             names = ", ".join(one.name for one in bad[:3])
             found.append(
                 f"{len(bad)} of {len(functions)} functions of {unit.unit.path} are not as in "
                 f"{object_}: {names}: {bad[0].why}"
             )
     return tuple(found)
+
+
+def _laid_out(edit: Edit, comparison: Comparison) -> Iterator[str]:
+    """Types whose layout may follow a macro or a constant that differs: what lives already has the
+    old one."""
+    names: set[str] = set()
+    for changes in edit.changes:
+        for item in (*changes.changed, *changes.added, *changes.removed):
+            if item.kind is Kind.MACRO:
+                names |= set(item.names)
+            elif item.kind is Kind.TYPE and re.match(r"(?:typedef\s+)?enum\b", item.text):
+                old = next((i for i in changes.before.by_name.get(item.name, ())), None)
+                names |= _constants(old.text if old else "", item.text)
+    for changes in edit.changes:
+        touched = {item.name for item in (*changes.changed, *changes.added)}
+        for item in changes.after.items:
+            by = sorted(names & item.uses)
+            if item.kind is Kind.TYPE and by and item.name not in touched and "[" in item.text:
+                yield f"the layout of {item.name} may change with {', '.join(by)}"
+    for path, name in comparison.affected.standing if names else ():
+        if name.startswith(("struct ", "union ")):
+            yield f"the layout of {name} in {path} may change"
+
+
+def _constants(old: str, new: str) -> set[str]:
+    """Constants of an enum whose value may differ."""
+
+    def entries(text: str) -> dict[str, str]:
+        body = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
+        body = body.partition("{")[2].rpartition("}")[0]
+        parts = (" ".join(part.split()) for part in re.split(r",(?![^(]*\))", body))
+        return {part.partition("=")[0].strip(): part for part in parts if part}
+
+    before, after = entries(old), entries(new)
+    found = before.keys() - after.keys()
+    shifted = False
+    for (name, text), was in zip(after.items(), [*before, *[""] * len(after)], strict=False):
+        shifted = before.get(name) != text or ("=" not in text and (shifted or was != name))
+        if shifted:
+            found.add(name)
+    return set(found)
 
 
 def _moved(comparison: Comparison) -> dict[str, str]:
@@ -135,31 +181,41 @@ def _moved(comparison: Comparison) -> dict[str, str]:
 
 
 def _from_their_new_place(
-    comparison: Comparison, moved: Mapping[str, str], places: Mapping[tuple[str, str], Places]
-) -> list[Target]:
+    comparison: Comparison,
+    moved: Mapping[str, str],
+    places: Mapping[tuple[str, str], Places],
+    files: Files,
+) -> Iterator[Target | Cannot]:
     """Functions that moved to another file and are not what they were."""
-    found = []
     for name, path in moved.items():
         [new] = [unit for unit in comparison.units if unit.unit.path == path][:1]
+        text = files(path)
         for unit in comparison.units:
             if name not in unit.removed or unit.before is None or new.after is None:
                 continue
-            if unit.before.functions[name].key == new.after.functions[name].key:
+            old = unit.before.functions[name]
+            same_object = unit.unit.objects == new.unit.objects
+            if same_object and not old.static and old.key == new.after.functions[name].key:
                 continue
             for object_ in unit.unit.objects:
                 _, symbol = places[unit.unit.path, object_].symbol(name)
                 several = symbol and places[unit.unit.path, object_].several(name)
-                if symbol is not None and symbol.traceable:
-                    found.append(
-                        Target(
-                            name=name,
-                            path=path,
-                            object=object_,
-                            sympos=symbol.sympos if several else None,
-                            covers=(name,),
-                        )
+                written = text is not None and name in text.after.functions
+                if symbol is None or not symbol.traceable or not same_object or not written:
+                    yield Cannot(
+                        what=f"{name} of {object_}",
+                        why=f"it is in {path} now, and cannot be replaced from there",
+                        way="replace by hand what calls it, or install the fixed kernel",
+                        path=unit.unit.path,
                     )
-    return found
+                    continue
+                yield Target(
+                    name=name,
+                    path=path,
+                    object=object_,
+                    sympos=symbol.sympos if several else None,
+                    covers=(name,),
+                )
 
 
 def _named_apart(targets: Sequence[Target]) -> list[Target]:

@@ -1,78 +1,133 @@
 # SPDX-License-Identifier: MIT
 """Whether the C of a patch is what a change makes of the kernel's, apart from what a live patch has
-to say otherwise."""
+to say otherwise. Whatever cannot be compared is a doubt."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lppack.csource.items import Item, Kind
 from lppack.csource.parse import parse
+from lppack.csource.scan import tokens
 from lppack.drafting.carry import second_copies
-from lppack.drafting.places import Files
+from lppack.drafting.places import Files, Target
 
-_STORAGE = re.compile(
-    r"\b(?:static|extern|inline|__always_inline|__inline|noinline|noinline_for_stack"
-    r"|__maybe_unused|__net_init|__net_exit|__ref|__latent_entropy)\b"
+_STORAGE = frozenset(
+    ("static", "extern", "inline", "__always_inline", "__inline", "noinline", "noinline_for_stack")
+)
+_ATTRIBUTES = frozenset(
+    ("__maybe_unused", "__net_init", "__net_exit", "__ref", "__latent_entropy", "__init")
 )
 _REWRITTEN = (
-    (r"\blp_trace\((\w+)(?:,\s*)?", r"trace_\1("),
-    (r"\blp_key_enabled\(__tracepoint_(\w+)\.key\)", r"trace_\1_enabled()"),
-    (r"\bstatic_branch_(?:un)?likely\(&(\w+)\)", r"lp_key_enabled(\1)"),
+    (r"\blp_trace \( (\w+)(?: ,)?", r"trace_\1 ("),
+    (r"\blp_key_enabled \( __tracepoint_(\w+) \. key \)", r"trace_\1_enabled ( )"),
+    (r"\bstatic_branch_(?:un)?likely \( & (\w+) \)", r"lp_key_enabled ( \1 )"),
     (r"\blp_static_call", "static_call"),
-    (r"\blp_module_\w+\(\)", "THIS_MODULE"),
+    (r"\blp_module_\w+ \( \)", "THIS_MODULE"),
+    (r"\blp_(?!key_enabled\b)(?:var_)?(\w+)", r"\1"),
 )
+_COMPARED = (Kind.FUNCTION, Kind.MACRO, Kind.TYPE, Kind.VARIABLE)
 
 
 def differences(
-    sources: Mapping[str, str], replaced: Mapping[tuple[str, str], str], files: Files
+    sources: Mapping[str, str],
+    replaced: Collection[tuple[Target, str]],
+    files: Files,
+    headers: Sequence[str],
+    defines: Collection[str],
 ) -> Iterator[str]:
     """What of the patch is not as the change has it, one sentence each.
 
-    ``sources``: name -> text of the patch's C files; ``replaced``: (path, function) of the kernel
-    -> name of its replacement.
+    ``sources``: name -> text of the patch's C files; ``replaced``: what has to be replaced, and the
+    name of its replacement; ``headers`` are those that the change names, or that stand on it;
+    ``defines`` are macros that Makefiles give.
     """
-    defined: dict[str, tuple[str, Item]] = {}
-    for name, text in sources.items():
-        for item in parse(name, text).items:
-            if item.kind is Kind.FUNCTION:
-                defined[item.name] = (name, item)
-    for (path, old), new in replaced.items():
-        changes = files(path)
-        wanted = changes.after.functions.get(old) if changes else None
-        if new not in defined:
+    paths = dict.fromkeys([*(target.path for target, _ in replaced), *headers])
+    texts = [changes for path in paths if (changes := files(path))]
+    known: dict[str, list[Item]] = {}
+    for changes in texts:
+        for item in changes.after.items:
+            for name in item.names if item.kind in _COMPARED else ():
+                known.setdefault(name, []).append(item)
+    names = {new: target.name for target, new in replaced}
+    items = {name: parse(name, text).items for name, text in sources.items()}
+    own = {item.name: item for ones in items.values() for item in ones if item.kind in _COMPARED}
+    for target, new in replaced:
+        changes = files(target.path)
+        wanted = changes.after.functions.get(target.name) if changes else None
+        if new not in own:
             yield f"no source defines {new}"
-            continue
-        name, item = defined[new]
-        before = changes.before.functions if changes else {}
-        if old in before:
-            yield from second_copies(item, before[old])
-        if wanted is None or plain(item, new, old) != plain(wanted, old, old):
-            yield f"{new} in {name} is not what the change makes of {old} in {path}"
-        yield from _copies(name, defined, replaced, changes.after.functions if changes else {})
+        elif wanted is None or plain(own[new], {new: target.name}) != plain(wanted, {}):
+            yield f"{new} is not what the change makes of {target.name} in {target.path}"
+        elif changes and target.name in changes.before.functions:
+            yield from second_copies(own[new], changes.before.functions[target.name])
+    for file, ones in items.items():
+        for item in ones:
+            if item.kind not in _COMPARED or not item.name or item.name in names:
+                continue
+            if item.kind is Kind.MACRO and item.name in defines:
+                continue
+            name = _kernels(item.name)
+            same = [one for one in known.get(name, ()) if one.kind is item.kind]
+            if not same:
+                yield f"{item.name} in {file} is in no file that the change is of"
+            elif not any(plain(item, {item.name: name}) == plain(one, {}) for one in same):
+                yield f"{item.name} in {file} is not what the change makes of {name}"
+            elif item.kind is Kind.FUNCTION:
+                yield from second_copies(item, same[0])
+    yield from _missing(texts, replaced, own, known)
 
 
-def _copies(
-    name: str,
-    defined: Mapping[str, tuple[str, Item]],
-    replaced: Mapping[tuple[str, str], str],
-    functions: Mapping[str, Item],
+def _missing(
+    texts: Sequence[object],
+    replaced: Collection[tuple[Target, str]],
+    own: Mapping[str, Item],
+    known: Mapping[str, Sequence[Item]],
 ) -> Iterator[str]:
-    """Functions that were copied along, and are not what they are in the sources."""
-    own = set(replaced.values())
-    for copied, (of, item) in defined.items():
-        old = copied.removeprefix("lp_")
-        if of != name or copied in own or old not in functions:
-            continue
-        yield from second_copies(item, functions[old])
-        if plain(item, copied, old) != plain(functions[old], old, old):
-            yield f"{copied} in {name} is not what the change makes of {old}"
+    """What the change has made new or otherwise, and the replacements use, and the patch lacks."""
+    from lppack.csource.changes import Changes
+
+    changed: dict[str, Kind] = {}
+    for changes in texts:
+        assert isinstance(changes, Changes)
+        for item in (*changes.changed, *changes.added):
+            if item.kind in _COMPARED:
+                changed |= {name: item.kind for name in item.names}
+    present = {_kernels(name) for name in own} | {n for item in own.values() for n in item.names}
+    taken = {target.name for target, _ in replaced}
+    seen, todo = set(taken), sorted(taken)
+    while todo:
+        for item in known.get(todo.pop(), ()):
+            for name in sorted(item.uses - seen):
+                seen.add(name)
+                todo.append(name)
+                if name in changed and name not in present:
+                    yield f"{name} is changed or new, and the patch uses the kernel's old headers"
 
 
-def plain(item: Item, own: str, name: str) -> str:
-    """The text of a function without comments, layout, storage, and names that are the patch's."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", item.text, flags=re.DOTALL)
-    text = re.sub(rf"\b{re.escape(own)}\b", name, text)
+def _kernels(name: str) -> str:
+    return re.sub(r"^lp_(?:var_)?", "", name)
+
+
+def plain(item: Item, names: Mapping[str, str]) -> str:
+    """The tokens of an item without comments, storage, and names that are the patch's."""
+    words = [
+        names.get(token, token)
+        for kind, _, token in tokens(item.text)
+        if kind not in ("comment", "blank")
+    ]
+    # What is static in the body stays: it is data of the function.
+    body = words.index("{") if "{" in words and item.kind is Kind.FUNCTION else len(words)
+    kept = [
+        word
+        for at, word in enumerate(words)
+        if word not in _ATTRIBUTES and (at > body or word not in _STORAGE)
+    ]
+    text = " ".join(part for word in kept for part in _split(word))
     for pattern, replacement in _REWRITTEN:
         text = re.sub(pattern, replacement, text)
-    text = re.sub(r"\blp_(?!key_enabled\b)(?:var_)?(\w+)", r"\1", text)
-    return "".join(_STORAGE.sub(" ", text).split())
+    return text
+
+
+def _split(word: str) -> list[str]:
+    """A directive is one token for the scanner."""
+    return word.split() if word.lstrip().startswith("#") else [word]

@@ -126,6 +126,10 @@ class _Writer:
         self._headers, self._wanted = headers, wanted
         self._new = _new_functions(edit, targets)
         self._folders = {u.unit.path: _folders(u.unit.flags) for u in comparison.units}
+        self._differing = {
+            unit.unit.path: [name.partition(".")[0] for name in (*unit.changed, *unit.removed)]
+            for unit in comparison.units
+        }
         self._replaced: dict[tuple[str, str], dict[str, str]] = {}
         for target in targets:
             group = self._replaced.setdefault((target.path, target.object), {})
@@ -161,6 +165,7 @@ class _Writer:
             given=sorted(given),
             elsewhere={name: item for name, (of, item) in self._new.items() if of != path},
             also=self._wanted.also,
+            differing=self._differing.get(path, ()),
             invocations=self._wanted.invocations,
             apart={name: f"lp_{object_}_{stem}_{name}" for name in shared},
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from lppack.csource.changes import Changes, compare, patched, path_of, read_diff
 from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.makefile import defines
 from lppack.csource.only import only
 from lppack.csource.parse import parse
 from lppack.drafting.places import Cannot, Files
@@ -26,6 +27,11 @@ _HASH = re.compile(
 )
 _SUBJECT = re.compile(r"^Subject: (?:\[[^\]]*\] *)?(.+(?:\n[ \t].+)*)", re.MULTILINE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
+#: What no kernel is compiled from.
+NO_CODE = re.compile(
+    r"(?:Documentation|LICENSES|samples|tools/(?:testing|perf|power|bpf))/"
+    r"|(?:.*/)?(?:MAINTAINERS|CREDITS|README|COPYING|\.gitignore)$|.*\.(?:rst|md)$"
+)
 _INCLUDED = re.compile(
     r'^[ \t]*#[ \t]*include[ \t]+[<"](?P<name>[^>"\n]+\.[ch])[>"][ \t]*$', re.MULTILINE
 )
@@ -53,13 +59,22 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
     for file in read_diff(text):
         path = path_of(file)
+        if file.is_rename or file.is_binary_file:
+            raise AnswerIsNo(
+                f"the diff {'renames' if file.is_rename else 'changes the binary file'} {path}",
+                hint="give it as a removed and an added file (git diff --no-renames)",
+            )
         if not path:
             raise AnswerIsNo(
                 f'the path "{file.source_file}" of the diff has no folder',
                 hint="make the diff in the top folder of the sources, as git diff does: paths are "
                 "taken without their first part (a/, b/), as with patch -p1",
             )
-        before = b"" if file.is_added_file else read(path)
+        # A series may change one file several times.
+        before = found[path][1] if path in found else b"" if file.is_added_file else read(path)
+        if before is None and NO_CODE.match(path):
+            found[path] = (b"", b"")  # not kept with the sources
+            continue
         if before is None:
             raise AnswerIsNo(
                 f"the sources of this kernel have no {path}",
@@ -67,7 +82,7 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
             )
         after = patched(before.decode(BYTES), file).encode(BYTES)
         found[path] = (
-            None if file.is_added_file else before,
+            found[path][0] if path in found else None if file.is_added_file else before,
             None if file.is_removed_file else after,
         )
     subject = _SUBJECT.search(text)
@@ -235,6 +250,13 @@ def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
         return known[path]
 
     return file
+
+
+def makefile_defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
+    """Macros that the file's Makefile gives the compiler, as they stand behind ``#define``."""
+    folder, _, name = path.rpartition("/")
+    makefile = read(f"{folder}/Makefile")
+    return defines(makefile.decode(BYTES), name.removesuffix(".c"), config) if makefile else ()
 
 
 def _compared(path: str, old: str, new: str, config: KernelConfig) -> Changes:

@@ -55,6 +55,7 @@ def extract(
     elsewhere: Mapping[str, Item] | None = None,
     apart: Mapping[str, str] | None = None,
     also: Collection[str] = (),
+    differing: Collection[str] = (),
     invocations: bool = False,
 ) -> Extract:
     """The closure of ``replaced`` in the changed file, each with the name of its replacement.
@@ -62,10 +63,12 @@ def extract(
     ``headers`` has what the diff changes or adds in headers, by name; ``given`` are functions of
     this file that other files of the patch call, and ``elsewhere`` are those of other files.
     ``apart`` gives symbols another name, where several objects have one of that name; ``also`` are
-    names that no item spells, as macros put them together, and with ``invocations`` macros at the
-    top level are taken that may define something.
+    names that no item spells, as macros put them together; ``differing`` are functions of the file
+    whose object code differs, so that the kernel's own may not be called. With ``invocations``
+    macros at the top level are taken that may define something.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
+    made.new |= set(differing)
     made.extract.names |= made.replaced
     made.extract.names |= {name: f"lp_{name}" for name in given}
     for name in (*made.replaced, *given):
@@ -103,10 +106,8 @@ class _Closure:
         self._places = places
         self._headers = headers
         self._index = {id(item): at for at, item in enumerate(changes.after.items)}
-        self._new = {*changes.functions(), *(n for item in changes.added for n in item.names)}
-        # Macros and constants too: what differs by them is not what the kernel has.
-        self._new |= {n for n in changes.after.functions if n not in changes.before.functions}
-        self._changed_data = {i.name for i in changes.changed if i.kind is Kind.VARIABLE}
+        self.new = {*changes.functions(), *(n for item in changes.added for n in item.names)}
+        self.new |= {n for n in changes.after.functions if n not in changes.before.functions}
         self._todo: list[str] = []
         self._seen: set[str] = set()
 
@@ -201,7 +202,7 @@ class _Closure:
             return
         state, symbol = self._places.symbol(self._own_name(item))
         gone = state in (Verdict.MISSING, Verdict.CLONE_ONLY, Verdict.INLINED, Verdict.AMBIGUOUS)
-        if item.name in self._new or item.inline or gone:
+        if item.name in self.new or item.inline or gone:
             if state is Verdict.AMBIGUOUS:
                 self.extract.notes.append(
                     f"{item.name} was copied: there are several of that name, and which one is of "
@@ -215,7 +216,7 @@ class _Closure:
         self._kernels_own(item, symbol.sympos if symbol else None)
 
     def _variable(self, item: Item) -> None:
-        if item.name in self._new:
+        if item.name in self.new:
             self.take(item, Form.COPY)
             if not item.const:
                 self.extract.notes.append(

@@ -71,6 +71,8 @@ class Places:
         if function is not None:
             found = self._matched.get(function.name)
             symbol = found.symbol if found else None
+            if found is not None and symbol is None:
+                return Verdict.AMBIGUOUS, None  # what the kernel has of that name is other code
             if symbol is None or symbol.name != name:
                 symbol = self._alone(name)
             if symbol is None:

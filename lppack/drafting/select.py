@@ -87,9 +87,9 @@ class _Selection:
             )
         elif "." in name:
             self._through_users(function, "it is a copy that the compiler changed")
-        elif name in self.moved:
+        elif name in self.moved and name not in self.after.functions:
             self.selected.notes.append(f"{name} is in {self.moved[name]} now")
-        elif name not in self.after.functions or self._has_another_head(name):
+        elif name not in self.after.functions or (function.static and self._has_another_head(name)):
             self._through_users(function, "it is gone, or has other parameters")
         elif name not in self.unit.after.functions:
             self._through_users(function, "no function of the sources has its name")
@@ -133,18 +133,13 @@ class _Selection:
             if function.static and not still_there:
                 return  # it was there for nobody
             self._cannot(function.name, nothing, way)
-        elif not function.static and not self._only_here(function):
+        elif not function.static and "." not in function.name:
             self._cannot(function.name, f"{why}, and other files may call it", way)
         else:
             self.selected.notes.append(
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"
             )
             self._todo += sorted(users)
-
-    def _only_here(self, function: Function) -> bool:
-        """Whether no other file can call a function that is not static: a changed copy is local,
-        and what has other parameters now would not compile elsewhere."""
-        return "." in function.name or self._has_another_head(function.name)
 
     def _has_another_head(self, name: str) -> bool:
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))

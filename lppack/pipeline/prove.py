@@ -11,6 +11,7 @@ from lppack.model import Completeness, Kernel, Manifest
 from lppack.proc import Say
 
 if TYPE_CHECKING:
+    from lppack.drafting.places import Target
     from lppack.kernel.facts import Facts
 
 
@@ -30,7 +31,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     """
     from lppack.drafting.assess import assess
     from lppack.drafting.authored import differences
-    from lppack.drafting.edit import files_of, of_diff
+    from lppack.drafting.edit import files_of, makefile_defines, of_diff
     from lppack.kernel.config import read_config
     from lppack.packages.linux_source import package_of, source_file
     from lppack.pipeline.build import open_builder
@@ -48,21 +49,25 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
         return Proof(complete=Completeness.INCOMPLETE, reasons=(error.message,))
     prover = Prover(kernel, facts, open_builder(builder, lambda _line: None), say)
     files = files_of(edit, read, config)
-    found = assess(edit, prover.compare(edit.changes, edit.files, files), prover, facts, files)
+    comparison = prover.compare(edit.changes, edit.files, files)
+    found = assess(edit, comparison, prover, facts, files)
     replaced = {
         (entry.name or "vmlinux", function.old, function.sympos): function.new
         for entry in manifest.objects
         for function in entry.functions
     }
+    pairs = [(target, key) for target in found.targets if (key := _of(target, replaced))]
     missing = [
         f"{target.name} of {target.object} ({target.path}) differs, and is not replaced"
         for target in found.targets
-        if not any(
-            (target.object, target.name, position) in replaced
-            for position in {target.sympos, None if target.sympos in (None, 1) else target.sympos}
-        )
+        if _of(target, replaced) is None
     ]
-    by_hand = {*found.advice.data, *(layout.name for layout in found.advice.layouts)}
+    missing += [one.why for one in found.cannot if one.path == ""]
+    by_hand = {
+        *found.advice.data,
+        *found.advice.counters,
+        *(layout.name for layout in found.advice.layouts),
+    }
     written = bool(manifest.transforms or manifest.world) or any(
         entry.hooks.of_the_kernel for entry in manifest.objects
     )
@@ -73,17 +78,36 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     ]
     if missing or left:
         return Proof(complete=Completeness.INCOMPLETE, reasons=(*missing, *left))
-    names: Mapping[tuple[str, str], str] = {
-        (target.path, target.name): new
-        for target in found.targets
-        for (object_, old, _), new in replaced.items()
-        if (object_, old) == (target.object, target.name)
-    }
+    doubts = [*found.mismatches]
+    extra = replaced.keys() - {key for _, key in pairs}
+    doubts += [
+        f"{old} of {object_} is replaced as well, which the change does not ask for"
+        for object_, old, _ in sorted(extra, key=str)
+    ]
     sources = {
         name: (manifest.folder / name).read_text(errors="replace") for name in manifest.sources
     }
-    doubts = [*found.mismatches, *dict.fromkeys(differences(sources, names, files))]
-    if written and by_hand:
+    headers = [path for path in edit.files if path.endswith(".h")]
+    headers += [path for path, _ in comparison.affected.standing]
+    given = {
+        define.partition(" ")[0]
+        for target in found.targets
+        for define in makefile_defines(target.path, read, config)
+    }
+    told = [(target, replaced[key]) for target, key in pairs]
+    doubts += dict.fromkeys(differences(sources, told, files, headers, given))
+    if by_hand:
         doubts.append(f"how {', '.join(sorted(by_hand))} is converted is the author's word")
     complete = Completeness.NOT_CHECKED if doubts else Completeness.PROVED
     return Proof(complete=complete, reasons=tuple(doubts))
+
+
+_Key = tuple[str, str, int | None]
+
+
+def _of(target: "Target", replaced: Mapping[_Key, str]) -> _Key | None:
+    """What the manifest has of it; None: it does not replace it."""
+    positions = [target.sympos] + ([None] if target.sympos == 1 else [])
+    positions += [1] if target.sympos is None else []
+    keys = ((target.object, target.name, position) for position in positions)
+    return next((key for key in keys if key in replaced), None)

@@ -22,6 +22,7 @@ class Affected:
     paths: tuple[str, ...]
     names: tuple[str, ...]  # changed in headers, or standing on what is
     not_followed: tuple[str, ...] = ()  # what else could affect others, one sentence each
+    standing: tuple[tuple[str, str], ...] = ()  # (header, name) of what stands on a changed name
 
 
 def affected(
@@ -42,14 +43,18 @@ def affected(
     names: set[str] = set()
     users: set[str] = set()
     headers: list[str] = []
+    standing: dict[tuple[str, str], None] = {}
     not_followed: list[str] = []
     for changes in every:
         path = changes.before.path
         if path.endswith(".c"):
             continue
         its = includes.users(path)
+        not_followed += _assembler(changes, its)
         if len(_c_files(its)) <= few:
             found |= _c_files(its)
+            near = [path, *(user for user in its if user.endswith(".h"))]
+            _follow(_touched(changes), near, tree, read, standing)
             continue
         headers.append(path)
         names |= _touched(changes)
@@ -57,7 +62,7 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
-        if _follow(names, near, tree, read):
+        if _follow(names, near, tree, read, standing):
             not_followed.append(f"more than {_MOST_NAMES} names stand on what {headers[0]} changes")
         wanted = _pattern(names)
         for path in sorted(_c_files(users) - found):
@@ -71,6 +76,7 @@ def affected(
         paths=tuple(sorted(found)),
         names=tuple(sorted(names)),
         not_followed=tuple(not_followed),
+        standing=tuple(standing),
     )
 
 
@@ -107,13 +113,29 @@ def _unnamed(changes: Changes) -> Iterator[str]:
             yield f"{path} changes {what}, and too many files include it to compile them all"
 
 
+def _assembler(changes: Changes, users: Collection[str]) -> Iterator[str]:
+    """Macros of a header that assembler may use: what they make of it was not compared."""
+    path = changes.before.path
+    sources = [user for user in users if user.endswith(".S")]
+    items = (*changes.changed, *changes.added, *changes.removed)
+    macros = [
+        item.name
+        for item in items
+        if item.kind is Kind.MACRO and not any("__ASSEMBLY__" in c for c in item.conditions)
+    ]
+    if sources and macros:
+        yield f"{path} changes {', '.join(macros)}, and {len(sources)} assembler files include it"
+
+
 def _follow(
     names: set[str],
     headers: Iterable[str],
     tree: Path,
     read: Callable[[str], Changes | None],
+    standing: dict[tuple[str, str], None],
 ) -> bool:
-    """Add what in ``headers`` stands on ``names``; whether there was too much of it."""
+    """Add what in ``headers`` stands on ``names``, to these and to ``standing``; whether there was
+    too much of it."""
     texts: Mapping[str, bytes] = {
         path: (tree / path).read_bytes() for path in headers if (tree / path).is_file()
     }
@@ -130,6 +152,7 @@ def _follow(
                     continue
                 if wanted.search(item.text.encode("latin-1", errors="replace")):
                     fresh |= {name.rpartition(" ")[2] for name in item.names}
+                    standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
         if len(names) > _MOST_NAMES:

@@ -62,12 +62,20 @@ class UnitDifference:
         was, now = self.before.others, self.after.others
         return tuple(sorted(name for name in {*was, *now} if was.get(name) != now.get(name)))
 
+    @cached_property
+    def added_data(self) -> tuple[str, ...]:
+        return _missing(self._data(self.after), self._data(self.before))
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """All that could be known to the kernel or its tools by its section."""
+        return (*self.data, *self.others, *self.removed_data, *self.added_data)
+
     @property
     def identical(self) -> bool:
         """Whether the change has no effect on what is compiled from this file."""
         if self.before is None or self.after is None:
             return False
-        added = set(self.after.data) - set(self.before.data)
         return not (
             *self.changed,
             *self.added,
@@ -75,7 +83,7 @@ class UnitDifference:
             *self.data,
             *self.removed_data,
             *self.others,
-            *added,
+            *self.added_data,
         )
 
     def _functions(self, of: ObjectFile | None) -> Mapping[str, Function]:

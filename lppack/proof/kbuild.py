@@ -11,8 +11,10 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from lppack import proc
 from lppack.builders.protocol import Site, kbuild_argv
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
@@ -39,6 +41,12 @@ always-y := environment
 $(obj)/environment: FORCE
 \t@env -0 > $@
 """
+#: What is compiled apart from vmlinux and the modules: other flags, other rules.
+_APART = (
+    *("arch/x86/boot/", "arch/x86/entry/vdso/", "arch/x86/realmode/", "arch/x86/purgatory/"),
+    *("arch/x86/tools/", "drivers/firmware/efi/libstub/", "lib/vdso/", "scripts/", "usr/"),
+)
+_INCLUDES = r"^\s*include\s+\$\(srctree\)/([A-Za-z0-9_/.-]+)"
 # Of the module that was built to see the environment, or of make's own run.
 _NOT_PASSED_ON = {
     *("KBUILD_EXTMOD", "extmod_prefix", "M", "obj", "MODORDER", "MODULES_NSDEPS", "VPATH"),
@@ -81,9 +89,50 @@ class Kbuild:
             found += [unit for unit in self._folder(folder) or () if unit.path == path]
         return tuple(found)
 
+    def is_off(self, path: str, config: Mapping[str, str]) -> bool:
+        """Whether the configuration leaves the file out, which units() does not name.
+
+        False: it is not, or that is not known: a file may be compiled for a part that is built
+        apart (the vDSO, the boot code), by a rule of its own, or for a program of the build.
+        """
+        if path.startswith(_APART):
+            return False
+        above = _above(path)
+        off = [f for f in above if self._place(f).is_file() and self._folder(f) is None]
+        if off and "arch" not in off:
+            return True  # the Makefile above it does not descend
+        for folder in reversed(above):
+            for name in ("Kbuild", "Makefile"):
+                file = self._tree / folder / name
+                if file.is_file():
+                    text = re.sub(r"\\\n", " ", file.read_text(errors="replace"))
+                    stem = path.removeprefix(f"{folder}/").removesuffix(".c")
+                    return _is_off(text, stem, config)
+        return False
+
+    @cached_property
+    def _included(self) -> Mapping[str, tuple[str, ...]]:
+        """Folder -> folders whose Makefiles include one of its own (virt/kvm/Makefile.kvm)."""
+        argv = ["grep", "-rE", "--include=Makefile", "--include=Kbuild", _INCLUDES, "."]
+        done = proc.run_bytes(argv, limit=120, cwd=self._tree) or b""
+        found: dict[str, tuple[str, ...]] = {}
+        for line in done.decode(errors="replace").splitlines():
+            file, _, text = line.partition(":")
+            if match := re.search(_INCLUDES, text):
+                user = posixpath.dirname(file.removeprefix("./"))
+                of = posixpath.dirname(match[1])
+                if not user or not of or match[1].endswith("/"):
+                    continue  # the top Makefile
+                found[of] = (*found.get(of, ()), user)
+        return found
+
     def _near(self, path: str) -> list[str]:
-        """Folders whose Makefiles may name it: those above it, and neighbours that say "../"."""
+        """Folders whose Makefiles may name it: those above it, neighbours that say "../", and such
+        as include a Makefile of its folder."""
         found = above = _above(path)
+        for folder in above:
+            for user in self._included.get(folder, ()):
+                found = [*found, *_above(f"{user}/"), user]
         for folder in above[2:]:
             for makefile in sorted((self._tree / folder).parent.glob("*/Makefile")):
                 if b"/.." in (text := makefile.read_bytes()) or b"../" in text:
@@ -203,6 +252,23 @@ def _parse(
             names = [name.replace("-", "_") for name in words[2].split(":")]
             units.append((path, names if module else ["vmlinux"], flags))
     return found
+
+
+def _is_off(makefile: str, stem: str, config: Mapping[str, str]) -> bool:
+    """Whether each line that names the object hangs on an option that is off."""
+    switches = []
+    for line in makefile.splitlines():
+        if not re.search(rf"(?<![\w/-]){re.escape(stem)}\.o\b", line):
+            continue
+        option = re.match(r"\s*([\w-]+)-\$\((CONFIG_\w+)\)\s*[+:]?=", line)
+        composite = re.match(r"\s*([\w-]+?)-(?:y|objs)\s*[+:]?=", line)
+        if option is not None:
+            switches.append(config.get(option[2], "n") == "n")
+        elif composite is not None and composite[1] not in ("obj", "lib"):
+            switches.append(_is_off(makefile, composite[1], config))
+        else:
+            return False
+    return bool(switches) and all(switches)
 
 
 def _above(path: str) -> list[str]:

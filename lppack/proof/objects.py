@@ -57,8 +57,10 @@ class Function:
         def plain(found: tuple[Reference, ...]) -> object:
             return tuple((one.offset, one.kind, one.target) for one in found)
 
+        of = self.section.removesuffix(self.name).rstrip(".")  # .text., .text.unlikely., .init.text
+        how = (of, self.static, self.weak, self.aliases)
         tables = [(name, data, plain(found)) for name, data, found in self.entries]
-        return self.code, plain(self.references), tables
+        return self.code, plain(self.references), tables, how
 
     @property
     def init(self) -> bool:

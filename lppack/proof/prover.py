@@ -12,6 +12,7 @@ from lppack import store
 from lppack.builders.protocol import Builder
 from lppack.csource.changes import Changes
 from lppack.csource.lines import with_old_numbers
+from lppack.kernel.config import read_config
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
@@ -36,7 +37,8 @@ class Comparison:
 
     affected: Affected
     units: tuple[UnitDifference, ...]
-    not_built: tuple[str, ...]  # C files that this kernel is built without
+    not_built: tuple[str, ...]  # C files that the configuration leaves out
+    built_apart: tuple[str, ...]  # C files of which it is not known how they are compiled
     too_many: bool  # more files are affected than were compiled
 
 
@@ -90,10 +92,14 @@ class Prover:
                 {path: _numbered(was, now) for path, (was, now) in files.items()},
                 sources_of(before.values()),
             )
+        new = {path for path, (was, _) in files.items() if was is None}
+        none = [path for path, ones in units.items() if not ones and path not in new]
+        config = read_config(self.kernel.config)
         return Comparison(
             affected=found,
             units=tuple(_difference(unit, before[unit], after.get(unit)) for unit in wanted),
-            not_built=tuple(path for path, ones in units.items() if not ones),
+            not_built=tuple(path for path in none if self.kbuild.is_off(path, config)),
+            built_apart=tuple(path for path in none if not self.kbuild.is_off(path, config)),
             too_many=too_many,
         )
 

@@ -98,6 +98,11 @@ class ObjectReader:
             if not section.flags & SHF_ALLOC or _IGNORED.match(section.name):
                 continue
             if section.flags & SHF_EXECINSTR and section.name not in _ALTERNATIVES:
+                if section.size and not any(
+                    s.kind == _STT_FUNC for _, s in self.named.get(section.index, ())
+                ):
+                    # Assembler at the top level, which gives no function its size.
+                    self._other(found, section)
                 for function in self._functions_in(section, entries):
                     found.functions[function.name] = function
             elif section.name in _TABLES or section.name in _ALTERNATIVES:
@@ -204,7 +209,13 @@ class ObjectReader:
                 static=symbol.binding == STB_LOCAL,
             )
         if not named and section.size:
-            found.others[section.name] = self._canonical(section, 0, section.size)
+            self._other(found, section)
+
+    def _other(self, found: ObjectFile, section: Section) -> None:
+        name = section.name
+        while name in found.others:
+            name += "+"
+        found.others[name] = self._canonical(section, 0, section.size)
 
     def _canonical(self, section: Section, start: int, end: int) -> tuple[object, ...]:
         """The bytes of a section and what they lead to."""
@@ -265,7 +276,12 @@ class ObjectReader:
     def _merged(self, section: Section, at: int) -> Target:
         content = self.elf.content(section)
         if section.flags & _SHF_STRINGS:
-            return ("string", content[at : content.find(b"\0", at) + 1], 0)
+            width = re.search(r"\.str(\d+)\.", section.name)  # .rodata.str2.2: wide characters
+            size = int(width[1]) if width else 1
+            end = at
+            while end < len(content) and any(content[end : end + size]):
+                end += size
+            return ("string", content[at : end + size], 0)
         counted = re.search(r"\d+$", section.name)  # .rodata.cst16
         size = int(counted[0]) if counted else 8
         return ("constant", content[at : at + size], 0)

@@ -77,6 +77,7 @@ def _module_against_plan(bundle: Bundle, module: Identity) -> Iterator[str]:
         "kernel": bundle.kernel_version,
         "fixes": [fix_json(fix) for fix in bundle.fixes],
         "inlining": dict(bundle.provenance).get("inlining"),
+        "complete": dict(bundle.provenance).get("complete"),
     }
     for key, value in says.items():
         if key in info and info[key] != value:

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lppack.csource.items import Item
-from lppack.csource.makefile import defines
+from lppack.csource.items import Item, Kind
 from lppack.drafting.account import Fate, Line
 from lppack.drafting.advice import refused, stubs, words
 from lppack.drafting.assess import Assessment, assess, touched_by
 from lppack.drafting.carry import Carried, Wanted, carry, nothing
-from lppack.drafting.edit import BYTES, Edit, Read, files_of
+from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.manifest import CHANGE, manifest_of, manifest_text, series_of
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.text import c_text
@@ -90,7 +89,16 @@ def draft(
     advice, targets, first = found.advice, found.targets, found.first
     if refused(advice) or not (targets or advice.data):
         raise _no(edit, found.cannot, found.lines)
-    carried = carry(edit, files, targets, found.places, facts, _fresh(edit), comparison, wanted)
+    carried = carry(
+        edit,
+        files,
+        targets,
+        found.places,
+        facts,
+        _fresh(edit, comparison, files),
+        comparison,
+        wanted,
+    )
     decide = [*words(advice), *found.notes]
     decide += [f"{i.name} is that of {path} of the later version" for path, i in edit.borrowed]
     decide += [
@@ -109,7 +117,7 @@ def draft(
             head,
             one.private,
             one.wired,
-            defines=_defines(one.path, read, config),
+            defines=makefile_defines(one.path, read, config),
             stubs=left,
             hidden=edit.hidden,
         )
@@ -181,8 +189,8 @@ def _without(found: Assessment, wanted: Wanted) -> Assessment:
     return replace(found, targets=kept, lines=(*found.lines, *lines))
 
 
-def _fresh(edit: Edit) -> dict[str, Item]:
-    """What the diff changes or adds in headers, and what was borrowed, by name."""
+def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
+    """What the diff changes or adds in headers, what stands on that, and what was borrowed."""
     found = {
         name: changes.after.unguarded(item)
         for changes in edit.changes
@@ -190,6 +198,12 @@ def _fresh(edit: Edit) -> dict[str, Item]:
         for item in (*changes.changed, *changes.added)
         for name in item.names
     }
+    for path, name in comparison.affected.standing:
+        changes = files(path)
+        for item in changes.after.by_name.get(name, ()) if changes else ():
+            # The kernel's headers would compile it with what is old.
+            if name not in found and item.kind in (Kind.FUNCTION, Kind.MACRO):
+                found[name] = changes.after.unguarded(item) if changes else item
     found |= {item.name: item for item in edit.inlined if item.name not in found}
     return found | {item.name: item for _, item in edit.borrowed}
 
@@ -200,12 +214,6 @@ def _empty(edit: Edit, files: Files, first: Places | None) -> Carried:
     changes = files(path or edit.changes[0].before.path)
     assert changes is not None and first is not None
     return nothing(changes, first)
-
-
-def _defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
-    folder, _, name = path.rpartition("/")
-    makefile = read(f"{folder}/Makefile")
-    return defines(makefile.decode(BYTES), name.removesuffix(".c"), config) if makefile else ()
 
 
 def _no(edit: Edit, cannot: Sequence[Cannot], lines: Sequence[Line]) -> AnswerIsNo:
