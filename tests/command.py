@@ -48,8 +48,9 @@ def lppack(
 
 
 def heed_ctrl_c() -> None:
-    """For a child's start: a shell's background job ignores SIGINT, and so would all below it."""
+    """For a child's start: what a background job or nohup ignores, all below it would ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def interrupted(

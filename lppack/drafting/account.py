@@ -96,7 +96,7 @@ class _Account:
 
     def file(self, path: str) -> Iterator[Line]:
         was, now = self._edit.files[path]
-        if not path.endswith((".c", ".h")):
+        if not path.endswith((".c", ".h")) or NO_CODE.match(path):
             yield self._other(path, was, now)
             return
         changes = self._changes[path]
@@ -120,13 +120,16 @@ class _Account:
     def _fate(self, path: str, hunk: Hunk) -> tuple[Fate, str]:
         item = hunk.item
         units = self._units(path)
-        if not units:
-            if path in self._comparison.not_built and not self._is_used(path):
-                return Fate.NO_EFFECT, "this kernel is built without the file"
-            if path in self._comparison.built_apart and not self._is_used(path):
-                return Fate.LEFT_OUT, "how the kernel is built from it is not known"
-            if path.endswith(".h") and not self._comparison.too_many:
-                return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
+        if path in self._comparison.not_built:
+            return Fate.NO_EFFECT, "this kernel is built without the file"
+        if path in self._comparison.built_apart:
+            return Fate.LEFT_OUT, "how the kernel is built from it is not known"
+        if self._edit.files[path][0] is None and path.endswith(".c"):
+            if self._is_used(path):
+                return Fate.CARRIED, "with the functions that use it"
+            return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
+        if not units and not self._comparison.too_many:
+            return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
         broken = [unit for unit in units if unit.before is None or unit.after is None]
         if broken:
             return Fate.LEFT_OUT, f"{broken[0].unit.path} does not compile: {broken[0].error}"
@@ -191,7 +194,9 @@ class _Account:
         return found
 
     def _is_used(self, path: str) -> bool:
-        return any(target.path == path for target in self._targets)
+        """Whether a replacement has code of the file, or calls some."""
+        names = self._changes[path].after.functions.keys()
+        return any(t.path == path or names & set(t.covers) for t in self._targets)
 
 
 def section_of(name: str) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from lppack.csource.items import Kind, Unit
 from lppack.proof.includes import Includes
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
+_PROGRAMS = ("tools/", "scripts/", "samples/", "usr/")  # compiled for this machine
 _FEW = 40  # users of a header that are all compiled, whatever they name
 
 
@@ -35,7 +36,7 @@ def affected(
 ) -> Affected:
     """``every`` is what the change makes of each C file and header; ``read`` gives an unchanged
     header, parsed. All users of a header are affected if they are at most ``few``."""
-    own = {c.before.path for c in every if c.before.path.endswith(".c")}
+    own = _c_files(c.before.path for c in every)
     # A C file may be included by others: then these are compiled as well.
     found = set(own)
     for path in own:
@@ -81,7 +82,7 @@ def affected(
 
 
 def _c_files(paths: Iterable[str]) -> set[str]:
-    return {path for path in paths if path.endswith(".c")}
+    return {path for path in paths if path.endswith(".c") and not path.startswith(_PROGRAMS)}
 
 
 def _touched(changes: Changes) -> set[str]:

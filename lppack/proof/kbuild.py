@@ -44,7 +44,8 @@ $(obj)/environment: FORCE
 #: What is compiled apart from vmlinux and the modules: other flags, other rules.
 _APART = (
     *("arch/x86/boot/", "arch/x86/entry/vdso/", "arch/x86/realmode/", "arch/x86/purgatory/"),
-    *("arch/x86/tools/", "drivers/firmware/efi/libstub/", "lib/vdso/", "scripts/", "usr/"),
+    *("arch/x86/tools/", "drivers/firmware/efi/libstub/", "lib/vdso/"),
+    *("scripts/", "tools/", "usr/"),
 )
 _INCLUDES = r"^\s*include\s+\$\(srctree\)/([A-Za-z0-9_/.-]+)"
 # Of the module that was built to see the environment, or of make's own run.
@@ -192,7 +193,8 @@ class Kbuild:
     def _tops(self, wanted: set[str]) -> Iterable[str]:
         text = (self._tree / "arch/x86/Makefile").read_text()
         every = {found.group(1) for found in _TOPS.finditer(text)}
-        every |= {folder for folder in wanted if "/" not in folder and folder != "arch"}
+        every |= {folder for folder in wanted if "/" not in folder}
+        every -= {"arch", "scripts", "tools", "usr"}
         every.add("arch/x86")  # Makefile (v6.1): core-y += arch/$(SRCARCH)/
         return sorted(top for top in every if top in wanted)
 

@@ -93,7 +93,11 @@ class Prover:
                 sources_of(before.values()),
             )
         new = {path for path, (was, _) in files.items() if was is None}
-        none = [path for path, ones in units.items() if not ones and path not in new]
+        none = [
+            path
+            for path in (c.before.path for c in every if c.before.path.endswith(".c"))
+            if not units.get(path) and path not in new and not self._is_included(path, units)
+        ]
         config = read_config(self.kernel.config)
         return Comparison(
             affected=found,
@@ -102,6 +106,10 @@ class Prover:
             built_apart=tuple(path for path in none if not self.kbuild.is_off(path, config)),
             too_many=too_many,
         )
+
+    def _is_included(self, path: str, units: Mapping[str, tuple[Unit, ...]]) -> bool:
+        """Whether it is compiled as part of another C file."""
+        return any(units.get(user) for user in self.includes.users(path))
 
     def differing(self, files: Mapping[str, tuple[bytes | None, bytes | None]]) -> list[str]:
         """Those of many C files, each changed by itself, that compile to other object code."""

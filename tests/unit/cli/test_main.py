@@ -11,7 +11,7 @@ import pytest
 
 from lppack.cli.help import _VERDICTS
 from lppack.stages.simulate import Verdict
-from tests.command import EXAMPLES, lppack
+from tests.command import EXAMPLES, heed_ctrl_c, lppack
 
 PROC = EXAMPLES / "proc-cmdline"
 
@@ -25,6 +25,7 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         check=False,
+        preexec_fn=heed_ctrl_c,
     )
 
 
