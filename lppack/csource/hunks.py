@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where two versions of a file differ, and in which item."""
+"""Find where two versions of a file differ, and in which item."""
 
 import difflib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Hunk:
 
 
 def hunks(before: str, after: str, old: Unit | None, new: Unit | None) -> Iterator[Hunk]:
-    """Each run of lines that differ, taken apart where it reaches from one item into the next."""
+    """Yield each run of differing lines, split at item boundaries."""
     end_old = end_new = 0
     ends = difflib.Match(len(lines_of(before)), len(lines_of(after)), 0)
     for match in [*blocks(before, after), ends]:
@@ -42,7 +42,7 @@ def _of(unit: Unit | None, first: int, last: int, *, before: bool) -> Iterator[H
 
 
 def _at(unit: Unit | None, line: int) -> Item | None:
-    """The item that the line belongs to."""
+    """Return the item that contains the line."""
     for item in unit.items if unit else ():
         if item.line <= line <= item.line + item.text.count("\n"):
             return item

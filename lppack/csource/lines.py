@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Line numbers of a changed file as they were: what only moved is to compile to what it was."""
+"""Keep a changed file's line numbers, so that code that only moved compiles unchanged."""
 
 import difflib
 
@@ -38,7 +38,7 @@ def blocks(before: str, after: str) -> list[difflib.Match]:
 
 
 def with_old_numbers(before: str, after: str) -> str:
-    """``after`` with #line directives, so that __LINE__ is what it was where nothing changed."""
+    """Return ``after`` with #line directives that keep __LINE__ where nothing changed."""
     numbers = {
         one.b + at + 1: one.a + at + 1 for one in blocks(before, after) for at in range(one.size)
     }

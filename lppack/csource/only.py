@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The text of a file in which some functions alone are as in a later version."""
+"""Apply a later version's text to some functions of a file only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

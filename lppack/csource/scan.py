@@ -27,7 +27,7 @@ _TAGS = ("struct", "union", "enum")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One thing at the top level of a file."""
+    """One piece of the top level of a file."""
 
     kind: str  # "include", "define", "function", "declaration", "invocation"
     start: int  # offsets in the text
@@ -63,7 +63,7 @@ def tokens(text: str) -> Iterator[tuple[str, int, str]]:
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """What stands at the top level, in the order of the file."""
+    """Yield the pieces of the top level, in file order."""
     branches: list[_Branch] = []
     braces = brackets = 0
     now: _Open | None = None

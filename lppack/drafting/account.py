@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of each changed line: carried by the patch, without effect on code, or left out."""
+"""Account for each changed line: carried, without effect on code, or left out."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -184,7 +184,7 @@ class _Account:
         return Fate.CARRIED, "it is no code by itself"
 
     def _units(self, path: str) -> list[UnitDifference]:
-        """The compiled files that the file is part of."""
+        """Return the compiled files that the file may be part of."""
         found = [unit for unit in self._comparison.units if unit.unit.path == path]
         if path.endswith(".h") or not found:
             found += [unit for unit in self._comparison.units if unit not in found]
@@ -194,7 +194,7 @@ class _Account:
         return found
 
     def _is_used(self, path: str) -> bool:
-        """Whether a replacement has code of the file, or calls some."""
+        """Return whether a replacement contains or calls code of the file."""
         names = self._changes[path].after.functions.keys()
         return any(t.path == path or names & set(t.covers) for t in self._targets)
 
@@ -211,7 +211,7 @@ def section_of(name: str) -> tuple[str, str] | None:
 def left_out_of_objects(
     comparison: Comparison, lines: Sequence[Line], said: Collection[str]
 ) -> Iterator[Line]:
-    """What differs in the objects and is the fault of no one line: data, exports, parameters."""
+    """Report differences that belong to no single line: data, exports, parameters."""
     taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
     for unit in comparison.units:
         for name in unit.registered:

@@ -43,7 +43,7 @@ class Assessment:
 def assess(
     edit: Edit, comparison: Comparison, prover: Prover, facts: Facts, files: Files
 ) -> Assessment:
-    """What has to be replaced, and what becomes of each changed line."""
+    """Find what to replace, and account for each changed line."""
     touched = touched_by(edit)
     matched = _matched(comparison, prover)
     places = {
@@ -93,7 +93,7 @@ def assess(
 
 
 def touched_by(edit: Edit) -> dict[str, Item]:
-    """Functions that the diff changes or adds, in any file, as they are now."""
+    """Return the functions that the diff changes or adds, in their new text."""
     found: dict[str, Item] = {}
     for changes in edit.changes:
         names = {*changes.functions(), *(n for item in changes.added for n in item.names)}
@@ -104,7 +104,7 @@ def touched_by(edit: Edit) -> dict[str, Item]:
 
 
 def _matched(comparison: Comparison, prover: Prover) -> dict[tuple[int, str], dict[str, Matched]]:
-    """Source against kernel, for each file that the change has an effect on."""
+    """Compare the unchanged source with the running kernel, for each affected file."""
     return {
         (number, object_): prover.match(object_, unit.before) if unit.before else {}
         for number, unit in enumerate(comparison.units)
@@ -115,7 +115,7 @@ def _matched(comparison: Comparison, prover: Prover) -> dict[tuple[int, str], di
 def _mismatches(
     comparison: Comparison, matched: Mapping[tuple[int, str], Mapping[str, Matched]]
 ) -> tuple[str, ...]:
-    """Where object code of the unchanged sources is not what the kernel has."""
+    """Explain each doubt that the sources are the kernel's, or that all files were seen."""
     found = [*comparison.affected.not_followed]
     if comparison.too_many and not found:
         found.append("more C files may be affected than were compiled")
@@ -154,7 +154,7 @@ def _laid_out(edit: Edit, comparison: Comparison) -> Iterator[str]:
 
 
 def _constants(old: str, new: str) -> set[str]:
-    """Constants of an enum whose value may differ."""
+    """Return enum constants whose value may differ."""
 
     def entries(text: str) -> dict[str, str]:
         body = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
@@ -173,7 +173,7 @@ def _constants(old: str, new: str) -> set[str]:
 
 
 def _moved(comparison: Comparison) -> dict[str, str]:
-    """Functions that are gone from one file and are in another now -> the file."""
+    """Map functions that moved to another file to that file."""
     gone = {name for unit in comparison.units for name in unit.removed}
     return {
         name: unit.unit.path for unit in comparison.units for name in unit.added if name in gone
@@ -186,7 +186,7 @@ def _from_their_new_place(
     places: Mapping[tuple[str, str], Places],
     files: Files,
 ) -> Iterator[Target | Cannot]:
-    """Functions that moved to another file and are not what they were."""
+    """Yield replacements of functions that moved to another file and differ there."""
     for name, path in moved.items():
         [new] = [unit for unit in comparison.units if unit.unit.path == path][:1]
         text = files(path)
@@ -219,7 +219,7 @@ def _from_their_new_place(
 
 
 def _named_apart(targets: Sequence[Target]) -> list[Target]:
-    """Replacements of functions that share a name get names of their own."""
+    """Give replacements of functions that share a name distinct names."""
     names = [target.name for target in targets]
     found = []
     for target in targets:
@@ -233,7 +233,7 @@ def _named_apart(targets: Sequence[Target]) -> list[Target]:
 
 
 def _that_differs(advice: Advice, comparison: Comparison) -> Advice:
-    """Without variables whose contents are the same after all."""
+    """Drop variables whose contents are the same after all."""
     compiled = [unit for unit in comparison.units if unit.before and unit.after]
     names = {name for unit in compiled for name in (*unit.data, *unit.removed_data)}
     return replace(advice, data=tuple(name for name in advice.data if name in names))
@@ -244,7 +244,7 @@ def _unfinished(advice: Advice) -> set[str]:
 
 
 def _not_covered(cannot: Sequence[Cannot], lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Code that differs and is not replaced, where no changed line has said it."""
+    """Report code that differs, is not replaced, and belongs to no changed line."""
     said = {(line.path, line.why) for line in lines if line.fate is Fate.LEFT_OUT}
     return tuple(
         Line(path=one.path, line=one.line, what=one.what, fate=Fate.LEFT_OUT, why=one.why)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whether the C of a patch is what a change makes of the kernel's, apart from what a live patch has
-to say otherwise. Whatever cannot be compared is a doubt."""
+"""Compare the C of a patch with the change it follows, allowing for what a live patch must write
+differently. Report whatever cannot be compared as a doubt."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -129,5 +129,5 @@ def plain(item: Item, names: Mapping[str, str]) -> str:
 
 
 def _split(word: str) -> list[str]:
-    """A directive is one token for the scanner."""
+    """Split a directive, which is one token for the scanner."""
     return word.split() if word.lstrip().startswith("#") else [word]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The C of a patch, one file for each file of the kernel and each object that it is part of."""
+"""Write the C of a patch, one file for each kernel source file and object."""
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from lppack.proof.prover import Comparison
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What is written of one file for one object."""
+    """The generated C of one source file for one object."""
 
     path: str
     places: Places
@@ -49,7 +49,7 @@ class Carried:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the compiler has asked for, after the first try."""
+    """What the compiler was missing at the first try."""
 
     symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
     every_header: bool = False  # all private headers of a file, in their order
@@ -88,7 +88,7 @@ def carry(
 
 
 def second_copies(item: Item, kernels: Item) -> Iterator[str]:
-    """What a function of the patch and the kernel's own both keep, one sentence."""
+    """Report static locals that both the patch's function and the kernel's own would keep."""
     names = [name for name in item.statics if name in kernels.statics]
     if names:
         yield (

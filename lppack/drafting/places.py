@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cannot:
-    """What could not be drafted, why, and what else could be done."""
+    """Something that could not be drafted, why, and what to do instead."""
 
     what: str
     why: str
@@ -66,7 +66,7 @@ class Places:
         }
 
     def symbol(self, name: str) -> tuple[Verdict, Symbol | None]:
-        """The kernel's symbol of what the file calls ``name``, and whether it can be replaced."""
+        """Find the kernel's symbol of the file's ``name``, and whether it can be replaced."""
         function = self.code.functions.get(self._aliases.get(name, name))
         if function is not None:
             found = self._matched.get(function.name)
@@ -104,7 +104,7 @@ class Places:
         return copies[0] if len(copies) == 1 else None
 
     def _seen(self, name: str) -> Symbol | None:
-        """Where the code of the file's own functions leads, in the kernel."""
+        """Find which symbol of that name the file's own functions refer to; None: not known."""
         places = {
             found.leads[name]
             for found in self._matched.values()
@@ -142,7 +142,7 @@ class Places:
 
 
 def _global(copies: tuple[Symbol, ...]) -> int | None:
-    """The position of the one that other files can use; None: there is one alone."""
+    """Return the position of the only global symbol, 0 if unclear; None if the name is unique."""
     if len(copies) <= 1:
         return None
     every = [copy for copy in copies if copy.type.isupper()]

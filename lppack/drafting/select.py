@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which functions to replace, so that no code of an object stays as it was where it differs."""
+"""Select the functions to replace, so that no differing code of an object stays in use."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ def select(
     touched: Mapping[str, Item],
     moved: Mapping[str, str],
 ) -> Selected:
-    """The functions to replace for one unit.
+    """Select the functions to replace for one unit.
 
     ``unit`` is its text before and after; ``touched`` the functions that the diff changes, in any
     file, as they are now; ``moved`` names functions that another file of the change has now.
@@ -78,6 +78,12 @@ class _Selection:
         function = self.before.functions[name]
         if name.endswith(".cold"):
             self._todo.append(name.removesuffix(".cold"))
+        elif function.exit:
+            self._cannot(
+                name,
+                "it is __exit, which ftrace cannot hook",
+                "it runs only when its module is unloaded; install the fixed kernel",
+            )
         elif function.init:
             self._cannot(
                 name,
@@ -117,7 +123,7 @@ class _Selection:
         )
 
     def _through_users(self, function: Function, why: str) -> None:
-        """In its stead all that refers to it, whose new code has or calls a copy of the patch."""
+        """Replace its callers instead: their new code contains or calls the patch's own copy."""
         users = self.before.users.get(function.name, frozenset())
         data = sorted(user for user in users if user not in self.before.functions)
         way = (
@@ -146,7 +152,7 @@ class _Selection:
         return bool(old and new) and _head(old) != _head(new)
 
     def _covered(self, name: str) -> Iterator[str]:
-        """Functions that the diff changes, whose code is in that of ``name``."""
+        """Yield the changed functions that the code of ``name`` contains."""
         seen, todo = {name}, [name]
         while todo:
             here = todo.pop(0)
@@ -175,5 +181,5 @@ class _Selection:
 
 
 def _head(item: Item | None) -> str:
-    """What a caller sees of a function."""
+    """Return the part of a function that its callers depend on."""
     return " ".join(item.text[: item.body].split()) if item else ""

@@ -30,7 +30,7 @@ class Drafted:
 
     @property
     def complete(self) -> Completeness:
-        """What may be said of the patch as it was written."""
+        """The strongest claim that holds for the patch as written."""
         if self.draft.left_out or self.draft.unfinished or not self.built:
             return Completeness.INCOMPLETE
         return Completeness.NOT_CHECKED if self.draft.mismatches else Completeness.PROVED
@@ -55,7 +55,7 @@ def make_draft(
     say: Say,
     on_line: Say,
 ) -> Drafted:
-    """draft; then the compiler is asked what other symbols it needs, and whether it builds."""
+    """Draft, compile to find missing symbols, and draft again until it builds."""
     from lppack.drafting.carry import Wanted
     from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
     from lppack.kernel.config import read_config
@@ -162,7 +162,7 @@ def make_draft(
 
 
 def _culprit(made: "Draft", why: str | None, file: str | None) -> tuple[str, str] | None:
-    """The file and object whose code is at fault; None: that is not known."""
+    """Return the file and object whose code is at fault; None if unknown."""
     import re
 
     for name, path, object_ in made.written:
@@ -197,7 +197,7 @@ def _series(folder: Path) -> str:
 def _missing(
     folder: Path, release: str, builder: str, on_line: Say
 ) -> tuple[Mapping[str, Any], str | None]:
-    """What the compiler does not find, and why it does not build; None: it does."""
+    """Return the symbols that the compiler misses, and why the build fails; None if it succeeds."""
     try:
         plan = make_plan(folder, kernel=release)
         with tempfile.TemporaryDirectory(prefix="lppack-") as out:

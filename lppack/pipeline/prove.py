@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a patch carries all of the change that it says it follows."""
+"""Check that a patch carries all of the change that it follows."""
 
 import functools
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What was found, and the reasons where it is not proved."""
+    """The verdict, and the reasons where it is not proved."""
 
     complete: Completeness
     reasons: tuple[str, ...] = ()

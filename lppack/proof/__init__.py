@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a change does to a kernel's object code: compiled as the kernel's own, and compared."""
+"""Compile a change as the kernel's own build would, and compare the object code."""

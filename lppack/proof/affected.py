@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Which C files a change of the sources can affect: those that it names, and the users of what it
-changes in headers, through macros, inline functions, constants and types."""
+"""Find the C files whose object code a change can affect: those it names, and those that use what
+it changes in headers, through macros, inline functions, constants and types."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _FEW = 40  # users of a header that are all compiled, whatever they name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affected:
-    """C files to compile, and what was followed to find them."""
+    """C files to compile, and the names that were followed to find them."""
 
     paths: tuple[str, ...]
     names: tuple[str, ...]  # changed in headers, or standing on what is
@@ -86,8 +86,8 @@ def _c_files(paths: Iterable[str]) -> set[str]:
 
 
 def _touched(changes: Changes) -> set[str]:
-    """Names of what differs in a header, as its users write them; declarations too, whose
-    attributes the compiler heeds."""
+    """Return the names of what differs in a header, as its users write them. Declarations count:
+    their attributes change code."""
     items = [*changes.changed, *changes.added, *changes.removed]
     old, new = _declared(changes.before), _declared(changes.after)
     found = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
@@ -103,7 +103,7 @@ def _declared(unit: Unit) -> dict[str, list[str]]:
 
 
 def _unnamed(changes: Changes) -> Iterator[str]:
-    """What differs in a header and has no name by which its users could be found."""
+    """Return what differs in a header and has no name by which to find its users."""
     path = changes.before.path
     for kind, what in ((Kind.INCLUDE, "its includes"), (Kind.OTHER, "macros at its top level")):
         old, new = (
@@ -115,7 +115,7 @@ def _unnamed(changes: Changes) -> Iterator[str]:
 
 
 def _assembler(changes: Changes, users: Collection[str]) -> Iterator[str]:
-    """Macros of a header that assembler may use: what they make of it was not compared."""
+    """Return macros of a header that assembler may use: assembler is not compared."""
     path = changes.before.path
     sources = [user for user in users if user.endswith(".S")]
     items = (*changes.changed, *changes.added, *changes.removed)
@@ -135,8 +135,8 @@ def _follow(
     read: Callable[[str], Changes | None],
     standing: dict[tuple[str, str], None],
 ) -> bool:
-    """Add what in ``headers`` stands on ``names``, to these and to ``standing``; whether there was
-    too much of it."""
+    """Add what in ``headers`` depends on ``names`` to ``names`` and to ``standing``. Return whether
+    there was too much to follow."""
     texts: Mapping[str, bytes] = {
         path: (tree / path).read_bytes() for path in headers if (tree / path).is_file()
     }
@@ -162,7 +162,7 @@ def _follow(
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[bytes]:
-    """Finds one of the names, and the parts of one that a macro puts together (sk_##name)."""
+    """Match one of the names, or the parts from which a macro pastes one (sk_##name)."""
     words = {re.escape(name.encode()) for name in names if name}
     heads, tails = set[bytes](), set[bytes]()
     for name in names:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls and jumps in x86-64 code."""
+"""Find calls and jumps in x86-64 code."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def branches(code: bytes, address: int) -> Iterator[tuple[int, int, int]]:
-    """(offset of the distance, its width in bytes, address that it leads to) of each of them."""
+    """Yield (offset of the displacement, its width in bytes, target address) of each branch."""
     for instruction in _decoder().disasm(code, address):
         # jcc and jmp with one byte of distance; call and jmp with four; jcc with four.
         if not instruction.id:
@@ -33,7 +33,7 @@ def branches(code: bytes, address: int) -> Iterator[tuple[int, int, int]]:
 
 
 def ends(code: bytes) -> list[int]:
-    """Where each instruction ends: offsets in ``code``, in their order."""
+    """Return the offset at which each instruction ends, ascending."""
     return [one.address + one.size for one in _decoder().disasm(code, 0)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What differs between two compilations of one C file."""
+"""Compare two compilations of one C file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class UnitDifference:
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
-        """Functions whose code differs, changed copies of the compiler's (NAME.isra.0) included."""
+        """Functions whose code differs, including the compiler's changed copies (NAME.isra.0)."""
         if self.before is None or self.after is None:
             return ()
         now = self.after.functions
@@ -40,7 +40,7 @@ class UnitDifference:
 
     @cached_property
     def data(self) -> tuple[str, ...]:
-        """Variables that are in both and begin with other contents, or have another size."""
+        """Variables in both whose initial contents or size differ."""
         if self.before is None or self.after is None:
             return ()
         now = self.after.data
@@ -56,7 +56,7 @@ class UnitDifference:
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """Sections with neither: parameters, exports, initcalls."""
+        """Sections that are neither functions nor variables: parameters, exports, initcalls."""
         if self.before is None or self.after is None:
             return ()
         was, now = self.before.others, self.after.others
@@ -68,7 +68,7 @@ class UnitDifference:
 
     @property
     def registered(self) -> tuple[str, ...]:
-        """All that could be known to the kernel or its tools by its section."""
+        """Everything that the kernel or its tools could find by section."""
         return (*self.data, *self.others, *self.removed_data, *self.added_data)
 
     @property

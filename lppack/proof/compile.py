@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiles C files of a kernel as that kernel's build did, before a change and after it."""
+"""Compile C files of a kernel as that kernel's build did, before and after a change."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class Compiled:
 
 
 class Compiler:
-    """Compiles units in ``site``, whose work directory is ``work`` on this machine."""
+    """Compile units in ``site``, whose work directory is ``work`` on this machine."""
 
     def __init__(self, site: Site, work: Path, tree: Path, cache: Path) -> None:
         self._site = site
@@ -42,7 +42,7 @@ class Compiler:
         self._cache = cache
 
     def before(self, units: Sequence[Unit]) -> dict[Unit, Compiled]:
-        """As the sources are; from the cache what was compiled for this kernel before."""
+        """Compile the unchanged sources, or take the objects from this kernel's cache."""
         kept = {unit: one for unit in units if (one := self._recall(unit)) is not None}
         made = self._compile([unit for unit in units if unit not in kept], "before")
         for unit, one in made.items():
@@ -102,7 +102,7 @@ class Compiler:
         return self._cache / key[:2] / key
 
     def _recall(self, unit: Unit) -> Compiled | None:
-        """The sources and headers of a package version never change: the folder is named by it."""
+        """Return what was compiled for this kernel before; None if absent or damaged."""
         try:
             said = json.loads(self._place(unit).with_suffix(".json").read_text())
             data = self._place(unit).with_suffix(".o").read_bytes()
@@ -160,12 +160,12 @@ def _open_for_all(folder: Path) -> None:
 
 
 def failure(made: Compiled) -> str:
-    """The first error of the compiler, in one line; "" if it gave none."""
+    """Return the compiler's first error in one line; "" if there is none."""
     found = re.search(r"^(\S+?:\d+(?::\d+)?: (?:fatal )?error: .*)$", made.log, re.MULTILINE)
     text = found[1] if found else made.log.strip().partition("\n")[0]
     return text.replace("/usr/src/linux-source/", "")
 
 
 def sources_of(made: Iterable[Compiled]) -> Collection[str]:
-    """All files of the kernel's tree that they are made from."""
+    """Return every file of the kernel's tree that these objects were compiled from."""
     return {path for one in made for path in one.files}

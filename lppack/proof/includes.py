@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who includes whom in a kernel's sources: read once for each package, and kept."""
+"""Index the include lines of a kernel's sources, once for each package."""
 
 import json
 import posixpath
@@ -29,7 +29,7 @@ class Includes:
 
     @cached_property
     def _said(self) -> Mapping[str, list[str]]:
-        """Path -> what it includes, as written."""
+        """Map each path to its includes, as written."""
         try:
             found: Mapping[str, list[str]] = json.loads(self._place.read_text())
             return found
@@ -57,7 +57,7 @@ class Includes:
 
     @cached_property
     def _by_base(self) -> Mapping[str, list[tuple[str, str]]]:
-        """Name of a file -> (who says so, what is said) of each line that includes one so named."""
+        """Map a file's base name to (including file, include as written)."""
         found: dict[str, list[tuple[str, str]]] = {}
         for path, names in self._said.items():
             for name in names:
@@ -65,7 +65,7 @@ class Includes:
         return found
 
     def direct(self, path: str) -> tuple[str, ...]:
-        """Files that may include ``path``: a line that names it may mean another one."""
+        """Return files that may include ``path``: a same-named file may be meant."""
         found = []
         for who, name in self._by_base.get(posixpath.basename(path), ()):
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(who), name))
@@ -78,7 +78,7 @@ class Includes:
         return tuple(found)
 
     def users(self, path: str) -> frozenset[str]:
-        """Every file that may have it included, by way of others too."""
+        """Return every file that may include ``path``, directly or through others."""
         seen, todo = {path}, [path]
         while todo:
             for who in self.direct(todo.pop()):

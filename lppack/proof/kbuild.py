@@ -62,7 +62,7 @@ _TOPS = re.compile(r"^(?:core|drivers|libs|head)-\S*\s*[+:]?=\s*(arch/x86/[\w/-]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One C file as this kernel compiles it."""
+    """One C file as this kernel's build compiles it."""
 
     path: str  # "fs/eventpoll.c"
     objects: tuple[str, ...]  # "vmlinux", or modules as the kernel names them
@@ -70,7 +70,7 @@ class Unit:
 
 
 class Kbuild:
-    """The units of one kernel; what was found is kept in ``cache``, a folder for this kernel."""
+    """Find the units of one kernel; answers are cached in ``cache``, a folder for this kernel."""
 
     def __init__(self, kernel: Kernel, tree: Path, cache: Path) -> None:
         self._kernel = kernel
@@ -79,12 +79,12 @@ class Kbuild:
         self._known: dict[str, tuple[Unit, ...] | None] = {}
 
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Folders that have to be read before units() can answer for ``paths``."""
+        """Return the folders to read before units() can answer for ``paths``."""
         folders = {folder for path in paths for folder in self._near(path)}
         return tuple(sorted(f for f in folders if not self._place(f).is_file()))
 
     def units(self, path: str) -> tuple[Unit, ...]:
-        """How ``path`` is compiled: once for most; () if this kernel is built without it."""
+        """Return the units of ``path``: one for most; () if this kernel is built without it."""
         found = []
         for folder in self._near(path):
             found += [unit for unit in self._folder(folder) or () if unit.path == path]
@@ -113,7 +113,7 @@ class Kbuild:
 
     @cached_property
     def _included(self) -> Mapping[str, tuple[str, ...]]:
-        """Folder -> folders whose Makefiles include one of its own (virt/kvm/Makefile.kvm)."""
+        """Map a folder to those whose Makefiles include one of its own (virt/kvm/Makefile.kvm)."""
         argv = ["grep", "-rE", "--include=Makefile", "--include=Kbuild", _INCLUDES, "."]
         done = proc.run_bytes(argv, limit=120, cwd=self._tree) or b""
         found: dict[str, tuple[str, ...]] = {}
@@ -199,7 +199,7 @@ class Kbuild:
         return sorted(top for top in every if top in wanted)
 
     def _environment(self, site: Site, work: Path) -> Mapping[str, str]:
-        """What the kernel's top Makefile exports to the makes below it."""
+        """Return the variables that the kernel's top Makefile exports to sub-makes."""
         from lppack import store
 
         kept = self._cache / "environment.json"
@@ -234,7 +234,7 @@ class Kbuild:
 def _parse(
     data: bytes, sources: str, tree: Path
 ) -> dict[str, list[tuple[str, list[str], list[str]]]]:
-    """Folder -> its units, from what the query printed."""
+    """Map each folder to its units, from the output of the query."""
     found: dict[str, list[tuple[str, list[str], list[str]]]] = {}
     units: list[tuple[str, list[str], list[str]]] = []
     for record in data.decode().split("\0\0"):
@@ -257,7 +257,7 @@ def _parse(
 
 
 def _is_off(makefile: str, stem: str, config: Mapping[str, str]) -> bool:
-    """Whether each line that names the object hangs on an option that is off."""
+    """Return whether every line that names the object depends on an option that is off."""
     switches = []
     for line in makefile.splitlines():
         if not re.search(rf"(?<![\w/-]){re.escape(stem)}\.o\b", line):
@@ -274,6 +274,6 @@ def _is_off(makefile: str, stem: str, config: Mapping[str, str]) -> bool:
 
 
 def _above(path: str) -> list[str]:
-    """The folders above a file, outermost first: "fs", "fs/ext4"."""
+    """Return the folders above a file, outermost first: "fs", "fs/ext4"."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: at + 1]) for at in range(len(parts))]

@@ -32,7 +32,7 @@ _CALL = 5  # bytes of a call, and of the NOP in its place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What one function of an object file is in the kernel."""
+    """One function of an object file, and the kernel's symbol with the same code."""
 
     name: str
     symbol: Symbol | None  # the kernel's, if its code is the same
@@ -77,7 +77,7 @@ class VmlinuxCode:
         return found | dict(_nearest(found, several))
 
     def _leads(self, function: Function, symbol: Symbol) -> Iterator[tuple[str, int]]:
-        """Where the function's references go in the kernel."""
+        """Yield (symbol, address) of each reference, as the kernel's code has it."""
         function = _as_linked(function, self._elf.at(symbol.address, len(function.code)))
         raw = self._elf.at(symbol.address, len(function.code))
         for one in function.references:
@@ -88,7 +88,7 @@ class VmlinuxCode:
                 yield what, (at - distance) % (1 << 64)
 
     def _differs(self, function: Function, symbol: Symbol) -> str | None:
-        """Why the code at the symbol is another one; None: it is the same."""
+        """Return why the code at the symbol differs; None if it is the same."""
         try:
             raw = self._elf.at(symbol.address, len(function.code))
         except FactsError as error:
@@ -140,7 +140,7 @@ class VmlinuxCode:
 
 
 def _place(reference: Reference, written: bytes, place: int) -> int:
-    """S + A of a relocation that the linker wrote at ``place``."""
+    """Return S + A of a relocation that the linker resolved at ``place``."""
     value = int.from_bytes(written, "little", signed=reference.kind != R_32)
     return (value + (place if reference.kind in PC_RELATIVE else 0)) % (1 << 64)
 
@@ -181,8 +181,8 @@ class ModuleCode:
 def _nearest(
     found: Mapping[str, Matched], several: Mapping[str, list[Symbol]]
 ) -> Iterator[tuple[str, Matched]]:
-    """Of several functions with one name and the same code the one beside the file's others: the
-    linker puts the functions of one file side by side."""
+    """Among functions with the same name and code, pick the one next to the file's other functions:
+    the linker keeps the functions of one file together."""
     for name, same in several.items():
         places = sorted(
             one.symbol.address
@@ -248,7 +248,7 @@ def _uncounted(name: str | bytes) -> str:
 
 
 def _as_linked(function: Function, kernels: bytes) -> Function:
-    """``function`` with short jumps where the assembler took them for the kernel.
+    """Return ``function`` with short jumps where the kernel's assembler chose them.
 
     There the functions of a file share a section, and a jump to a near one takes two bytes. All
     that follows is nearer by as much, for jumps within the function too.
@@ -304,7 +304,7 @@ def _moved(one: Reference, name: str, moved: Mapping[int, int]) -> Reference:
 
 
 def _rewritten(function: Function) -> Iterator[tuple[int, int]]:
-    """Where objtool writes: the call of __fentry__, and the branches of static keys."""
+    """Yield the ranges that objtool rewrites: the call of __fentry__, and static-key branches."""
     for reference in function.references:
         if reference.target[1] == "__fentry__":
             yield reference.offset - 1, reference.offset - 1 + _CALL

@@ -52,7 +52,7 @@ class Function:
 
     @property
     def key(self) -> object:
-        """Equal for two functions that do the same in the same way."""
+        """A value that is equal for two functions with the same code and references."""
 
         def plain(found: tuple[Reference, ...]) -> object:
             return tuple((one.offset, one.kind, one.target) for one in found)
@@ -64,16 +64,20 @@ class Function:
 
     @property
     def init(self) -> bool:
-        return self.section.startswith((".init.text", ".exit.text"))
+        return self.section.startswith(".init.text")
+
+    @property
+    def exit(self) -> bool:
+        return self.section.startswith(".exit.text")
 
     @property
     def traceable(self) -> bool:
-        """Whether it begins with a call of __fentry__."""
+        """Whether the function begins with a call of __fentry__, as ftrace needs."""
         return any(one.target[1] == "__fentry__" and one.offset <= 5 for one in self.references)
 
     @property
     def base(self) -> str:
-        """The function of the source that it is, or is a changed copy of."""
+        """The source function's name, also for a changed copy (NAME.isra.0)."""
         return self.name.partition(".")[0]
 
 
@@ -99,7 +103,7 @@ class ObjectFile:
 
     @cached_property
     def users(self) -> dict[str, frozenset[str]]:
-        """Name of a function or variable -> what refers to it, functions and data alike."""
+        """Map a function or variable to the functions and variables that refer to it."""
         found: dict[str, set[str]] = {}
         for name, references in self._said():
             for reference in references:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiles what a change can affect, before and after, and compares it."""
+"""Compile what a change can affect, before and after, and compare the object code."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ _MOST_UNITS = 400  # C files that are compiled for one change
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All that a change makes of the object code of one kernel."""
+    """Everything that a change does to the object code of one kernel."""
 
     affected: Affected
     units: tuple[UnitDifference, ...]
@@ -43,7 +43,7 @@ class Comparison:
 
 
 class Prover:
-    """Compares object code for one kernel; ``builder`` compiles, ``say`` gets the progress."""
+    """Compare object code for one kernel; ``builder`` compiles, ``say`` receives progress lines."""
 
     def __init__(self, kernel: Kernel, facts: Facts, builder: Builder, say: Say) -> None:
         self.kernel = kernel
@@ -108,11 +108,11 @@ class Prover:
         )
 
     def _is_included(self, path: str, units: Mapping[str, tuple[Unit, ...]]) -> bool:
-        """Whether it is compiled as part of another C file."""
+        """Return whether the file is compiled as part of another C file."""
         return any(units.get(user) for user in self.includes.users(path))
 
     def differing(self, files: Mapping[str, tuple[bytes | None, bytes | None]]) -> list[str]:
-        """Those of many C files, each changed by itself, that compile to other object code."""
+        """Return the C files, each changed alone, whose object code differs."""
         with self._compiler(files) as compiler:
             units = [unit for path in files for unit in self.kbuild.units(path)]
             before = compiler.before(units)
@@ -123,7 +123,7 @@ class Prover:
         return [path for path in files if path in differ]
 
     def objects(self, paths: Collection[str]) -> dict[Unit, ObjectFile | None]:
-        """The object code of unchanged C files; None: a file does not compile."""
+        """Compile unchanged C files; None for one that does not compile."""
         with self._compiler(paths) as compiler:
             units = [unit for path in paths for unit in self.kbuild.units(path)]
             made = compiler.before(units)
@@ -146,7 +146,7 @@ class Prover:
             yield Compiler(site, work, self.tree, self._cache / "before")
 
     def match(self, object_: str, code: ObjectFile) -> dict[str, Matched]:
-        """Which of the kernel's functions those of an unchanged file are, in one object."""
+        """Match the functions of an unchanged file with the symbols of one object."""
         if object_ not in self._codes:
             if object_ == "vmlinux":
                 self._codes[object_] = VmlinuxCode(self.facts, self._vmlinux)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads object files and modules as functions and data that can be compared."""
+"""Read object files and modules as functions and data that can be compared."""
 
 import bisect
 import re
@@ -256,8 +256,8 @@ class ObjectReader:
         return (kind_, what, distance - aside if kind_ == "symbol" else distance), name
 
     def _aside(self, section: Section, offset: int) -> int:
-        """Bytes from a relocation to what its distance is counted from: the end of the instruction,
-        where it is in one."""
+        """Return the bytes from a relocation to the base of its displacement: the end of the
+        instruction, if it is in one."""
         if not section.flags & SHF_EXECINSTR:
             return 0
         symbols = self.named.get(section.index, [])
@@ -311,7 +311,7 @@ class ObjectReader:
         return self._guarded(section, 0, section.size)
 
     def _guarded(self, section: Section, start: int, end: int) -> object:
-        """Contents that may lead back to themselves."""
+        """Read contents, which may refer to themselves."""
         key = (section.index, start, end)
         if key in self._contents:
             return self._contents[key]
@@ -365,7 +365,7 @@ class ObjectReader:
     def _replacement(
         self, references: list[Reference], section: Section, start: int, length: int
     ) -> list[Reference]:
-        """With the very bytes that an alternative writes, whose number it gives."""
+        """Add the replacement bytes of an alternative, whose length the entry gives."""
         found = []
         for one in references:
             raw = next(r for r in self.tables[section.index] if r[0] == start + one.offset)
@@ -402,7 +402,7 @@ class ObjectReader:
 
 
 def _entry_size(section: Section, starts: set[int]) -> int:
-    """The size at which each entry begins with a relocation."""
+    """Return the entry size at which every entry begins with a relocation."""
     for size in _TABLES[section.name]:
         if section.size % size == 0 and all(at in starts for at in range(0, section.size, size)):
             return size

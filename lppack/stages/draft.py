@@ -26,7 +26,7 @@ NOTHING = Wanted()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A patch folder, and what has to be said of it."""
+    """A patch folder, and what it carries and leaves out."""
 
     name: str
     folder: str  # as the user calls it
@@ -63,7 +63,7 @@ class Draft:
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """Names of the objects in which something is replaced."""
+        """Names of the objects that the patch replaces functions in."""
         return tuple(dict.fromkeys(target.object for target in self.targets))
 
 
@@ -209,7 +209,7 @@ def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
 
 
 def _empty(edit: Edit, files: Files, first: Places | None) -> Carried:
-    """A file with nothing but what a person has to write."""
+    """Return a file that holds only what the author must write."""
     path = next((c.before.path for c in edit.changes if c.before.path.endswith(".c")), "")
     changes = files(path or edit.changes[0].before.path)
     assert changes is not None and first is not None

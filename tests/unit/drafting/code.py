@@ -14,13 +14,13 @@ def function(
     code: bytes = b"\x90",
     static: bool = True,
     traceable: bool = True,
-    init: bool = False,
+    section: str = "",
 ) -> Function:
     """A function that calls ``uses``."""
     calls = ("__fentry__",) if traceable else ()
     return Function(
         name=name,
-        section=".init.text" if init else f".text.{name}",
+        section=section or f".text.{name}",
         code=code,
         references=tuple(
             Reference(offset=1 + 5 * at, kind=4, target=("symbol", called, -4))

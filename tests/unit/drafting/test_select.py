@@ -91,7 +91,16 @@ def test_a_function_with_other_parameters_is_not_replaced_but_its_callers_are() 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ([function("helper", init=True)], [function("helper", init=True, code=NEW)], "__init"),
+        (
+            [function("helper", section=".init.text")],
+            [function("helper", section=".init.text", code=NEW)],
+            "__init",
+        ),
+        (
+            [function("helper", section=".exit.text", traceable=False)],
+            [function("helper", section=".exit.text", traceable=False, code=NEW)],
+            "__exit",
+        ),
         (
             [function("helper", traceable=False), variable("table", "helper")],
             [function("helper", traceable=False, code=NEW), variable("table", "helper")],
