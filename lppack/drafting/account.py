@@ -158,6 +158,8 @@ class _Account:
         by = [target.name for target in self._targets if name in (*target.covers, target.name)]
         if by:
             return Fate.CARRIED, f"by {', '.join(dict.fromkeys(by))}"
+        if item.init and "__exit" in item.text[: item.body].split():
+            return Fate.LEFT_OUT, "it is __exit, which ftrace cannot hook"
         if item.init:
             return Fate.LEFT_OUT, "it is __init: it has run, and its memory is given back"
         if self._targets:
