@@ -407,6 +407,6 @@ void lpe_border_open(void)
 void lpe_border_end(void)
 {
 	WRITE_ONCE(lpe_gate_of, NULL);
-	/* Waits for lpe_arrive(). Expedited: a transition is told to be over after this. */
+	/* Waits for lpe_arrive(). Expedited: the transition is reported over after this. */
 	synchronize_rcu_expedited();
 }

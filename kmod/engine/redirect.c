@@ -100,7 +100,7 @@ int lpe_hook(struct lpe_object *obj)
 			return err;
 		}
 	}
-	/* Whoever sees it also sees where the functions are: lpe_patched_at(). */
+	/* A reader that sees it also sees where the functions are: lpe_patched_at(). */
 	smp_store_release(&obj->hooked, true);
 	return 0;
 }

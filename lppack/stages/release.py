@@ -18,7 +18,7 @@ def release(plan: Plan, *, unproved: bool, inlining_unchecked: bool) -> tuple[tu
     accepted. Nothing makes up for a proof that failed. Raises NotReleased.
     """
     if plan.complete is Completeness.PROVED:
-        return (("release", "every check was made"),)
+        return (("release", "proved: by the sources' object code and the patch's text"),)
     why = "; ".join(plan.doubts) or "it was not compared with a change of the kernel's sources"
     if plan.complete is Completeness.INCOMPLETE:
         raise NotReleased(

@@ -359,7 +359,7 @@ def test_a_release_wants_the_proof(tmp_path: Path) -> None:
     made = planned(tmp_path, one("cmdline_proc_show"), facts=DEEP)
     proved = replace(made, complete=Completeness.PROVED)
     said = release(proved, unproved=False, inlining_unchecked=False)
-    assert said == (("release", "every check was made"),)
+    assert said == (("release", "proved: by the sources' object code and the patch's text"),)
     with pytest.raises(AnswerIsNo, match="is not proved to be complete") as caught:
         release(made, unproved=False, inlining_unchecked=True)
     assert "--unproved" in str(caught.value.hint)
