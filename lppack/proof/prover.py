@@ -111,16 +111,16 @@ class Prover:
         """Return whether the file is compiled as part of another C file."""
         return any(units.get(user) for user in self.includes.users(path))
 
-    def differing(self, files: Mapping[str, tuple[bytes | None, bytes | None]]) -> list[str]:
-        """Return the C files, each changed alone, whose object code differs."""
+    def differences(
+        self, files: Mapping[str, tuple[bytes | None, bytes | None]]
+    ) -> list[UnitDifference]:
+        """Compare C files, before and after, and nothing that includes them."""
         with self._compiler(files) as compiler:
             units = [unit for path in files for unit in self.kbuild.units(path)]
             before = compiler.before(units)
             texts = {path: _numbered(was, now) for path, (was, now) in files.items()}
             after = compiler.after(units, texts, sources_of(before.values()))
-        every = [_difference(unit, before[unit], after[unit]) for unit in units]
-        differ = {one.unit.path for one in every if one.before and one.after and not one.identical}
-        return [path for path in files if path in differ]
+        return [_difference(unit, before[unit], after[unit]) for unit in units]
 
     def objects(self, paths: Collection[str]) -> dict[Unit, ObjectFile | None]:
         """Compile unchanged C files; None for one that does not compile."""

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Fixes between two versions of Debian's kernel, drawn by a seed, and the functions that differ
-between the two packages' own vmlinux and modules."""
+"""Fixes between two versions of Debian's kernel, drawn by a seed."""
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
 from lppack.packages.linux_source import package_at, source_tree
 from lppack.pipeline.build import open_builder
+from lppack.proof.compare import UnitDifference
+from lppack.proof.kbuild import Unit
 from lppack.proof.prover import Prover
+from tests.soak.oracle import base
 
 SEED = 20141107
 OLD, NEW = "6.1.170-3", "6.1.192-2"
@@ -36,10 +38,40 @@ def draw(kernel: Kernel, count: int, *, seed: int = SEED) -> list[str]:
             changes = {
                 path: ((old / path).read_bytes(), (new / path).read_bytes()) for path in some
             }
-            found += prover.differing(changes)
+            differ = {one.unit.path for one in prover.differences(changes) if _differs(one)}
+            found += [path for path in some if path in differ]
             if len(found) >= count:
                 break
     return found[:count]
+
+
+def _differs(one: UnitDifference) -> bool:
+    return bool(one.before and one.after and not one.identical)
+
+
+def functions_of(kernel: Kernel, paths: Collection[str]) -> dict[Unit, set[str]]:
+    """Name the functions of each file, as compiled for the kernel."""
+    with open_facts(kernel) as facts:
+        prover = Prover(kernel, facts, open_builder("docker", lambda _line: None), print)
+        made = prover.objects(paths)
+    return {unit: {base(name) for name in one.functions} for unit, one in made.items() if one}
+
+
+def by_the_file(kernel: Kernel, paths: Collection[str]) -> dict[str, set[str]]:
+    """Which functions of each file differ if just this file is as in the version before: in the
+    sources of the later ``kernel``, with its headers, by its compiler. What differs between the
+    packages and is not among these differs because of something that the file includes."""
+    old, new = (source_tree(package_at(version)) for version in (OLD, NEW))
+    changes = {path: ((new / path).read_bytes(), (old / path).read_bytes()) for path in paths}
+    found: dict[str, set[str]] = {path: set() for path in paths}
+    with open_facts(kernel) as facts:
+        prover = Prover(kernel, facts, open_builder("docker", lambda _line: None), print)
+        for one in prover.differences(changes):
+            if one.before is None or one.after is None:
+                # The file as it was does not compile there: nothing is explained.
+                found[one.unit.path] |= set(one.before.functions if one.before else ())
+            found[one.unit.path] |= {*one.changed, *one.added, *one.removed}
+    return {path: {base(name) for name in names} for path, names in found.items()}
 
 
 def changed_files() -> Iterator[str]:
