@@ -13,6 +13,7 @@ from lppack.cli.options import (
     CHECKED_KERNEL,
     DEEP,
     ENGINE,
+    FORCE,
     KERNEL,
     MODE,
     PATCH,
@@ -175,15 +176,18 @@ def plan_json(made: Plan) -> dict[str, Any]:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the sources; made if it is not there.",
 )
-def generate(patch: Path, kernel: str | None, output: Path) -> None:
+@FORCE
+def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None:
     """Write the sources that kbuild will see.
+
+    Nothing in the folder is overwritten but what lppack wrote there and nobody has changed.
 
     \b
     Example:
       lppack generate examples/proc-cmdline -o sources
     """
     tree = pipeline.make_tree(pipeline.make_plan(patch, kernel=kernel))
-    pipeline.write_tree(tree, output)
+    pipeline.write_tree(tree, output, force=force)
     for name in sorted([name for name, _ in tree.files] + [name for name, _ in tree.copies]):
         click.echo(str(output / name))
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lppack import pipeline
-from lppack.cli.options import BUILDER
+from lppack.cli.options import BUILDER, FORCE
 from lppack.cli.output import FORMAT, note, progress, result
 from lppack.drafting.account import Fate
 from lppack.errors import AnswerIsNo
@@ -43,6 +43,7 @@ from lppack.model import Completeness
     multiple=True,
     help="With --between: only this function of the file. May be given again.",
 )
+@FORCE
 @BUILDER
 @FORMAT
 def draft(
@@ -52,6 +53,7 @@ def draft(
     between: tuple[str, str] | None,
     path: str | None,
     functions: tuple[str, ...],
+    force: bool,
     builder: str,
     format_: str,
 ) -> None:
@@ -61,6 +63,7 @@ def draft(
     compares the object code: what differs is replaced, with what that needs from the sources of
     the very kernel. Then it tries to build the patch. Exit code 0: the whole diff is carried,
     proved and built. Exit code 9: it is not; what is left out, why, and what else could be done.
+    Nothing in the folder is overwritten but what an earlier draft wrote and nobody has changed.
 
     \b
     Example:
@@ -82,6 +85,7 @@ def draft(
             change,
             kernel=kernel,
             folder=output,
+            force=force,
             builder=builder,
             say=tell,
             on_line=lambda _line: None,

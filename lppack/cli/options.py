@@ -44,6 +44,11 @@ BUILDER = click.option(
     show_default=True,
     help="docker: in a container without network; host: with this machine's compiler.",
 )
+FORCE = click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite what is in the folder, also what lppack did not write or was changed since.",
+)
 PATCH = click.argument("patch", type=click.Path(path_type=Path))
 PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(path_type=Path))
 

@@ -13,6 +13,10 @@ from lppack.drafting.places import Target
 
 #: The file with the change that a draft follows.
 CHANGE = "change.diff"
+MANIFEST = "manifest.yaml"
+README = "README.md"
+#: What every draft has, beside its C.
+ALWAYS = frozenset((CHANGE, MANIFEST, README))
 _TO_FILL_IN = "struct to_fill_in"
 
 

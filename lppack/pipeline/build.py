@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lppack.model import Bundle, Plan, SourceTree
 from lppack.proc import Say
+from lppack.written import Written
 
 if TYPE_CHECKING:
     from lppack.builders.protocol import Builder
@@ -32,10 +33,11 @@ def make_tree(plan: Plan) -> SourceTree:
     return generate(plan)
 
 
-def write_tree(tree: SourceTree, folder: Path) -> None:
-    from lppack.stages.generate import write
-
-    write(tree, folder)
+def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
+    """Write the tree below ``folder``. Raise EnvironmentMissing: something else is there."""
+    copies = {name: source.read_bytes() for name, source in tree.copies}
+    texts = {name: text.encode() for name, text in tree.files}
+    Written(folder, force=force).put(texts | copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lppack import store
 from lppack.errors import BuildFailed, EnvironmentMissing, ManifestError
 from lppack.model import Completeness
 from lppack.pipeline.build import make_bundle, open_builder
 from lppack.pipeline.check import make_plan
 from lppack.proc import Say
+from lppack.written import Written
 
 if TYPE_CHECKING:
     from lppack.drafting.edit import Edit
@@ -51,13 +51,18 @@ def make_draft(
     *,
     kernel: str,
     folder: Path | None,
+    force: bool = False,
     builder: str,
     say: Say,
     on_line: Say,
 ) -> Drafted:
-    """Draft, compile to find missing symbols, and draft again until it builds."""
+    """Draft, compile to find missing symbols, and draft again until it builds.
+
+    Raise EnvironmentMissing: something is in the folder that is not lppack's to overwrite.
+    """
     from lppack.drafting.carry import Wanted
     from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
+    from lppack.drafting.manifest import ALWAYS, series_of
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
@@ -77,6 +82,10 @@ def make_draft(
         edit = between(change.path, change.functions, reader(old), reader(later), config)
     else:
         edit = of_diff(_text_of(change), read, config)
+    name = _series(folder) if folder else series_of(edit.subject)
+    place = folder or Path(name)
+    out = Written(place, force=force)
+    out.check(ALWAYS)  # before the work, not after it
     with open_facts(chosen) as facts:
         prover = Prover(chosen, facts, open_builder(builder, on_line), say)
         files = files_of(edit, read, config)
@@ -91,7 +100,7 @@ def make_draft(
                 config,
                 read,
                 package=package,
-                name=_series(folder) if folder else None,
+                name=name,
                 folder=str(folder) if folder else None,
                 wanted=wanted,
             )
@@ -103,9 +112,7 @@ def make_draft(
         why: str | None
         while True:
             made = drafted(edit, wanted)
-            place = folder or Path(made.name)
-            for name, data in made.files:
-                store.write_atomic(place / name, data)
+            out.put(dict(made.files))
             if made.unfinished:
                 why = "it has lines that a person must fill in"
                 break

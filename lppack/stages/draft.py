@@ -12,7 +12,7 @@ from lppack.drafting.advice import refused, stubs, words
 from lppack.drafting.assess import Assessment, assess, touched_by
 from lppack.drafting.carry import Carried, Wanted, carry, nothing
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
-from lppack.drafting.manifest import CHANGE, manifest_of, manifest_text, series_of
+from lppack.drafting.manifest import CHANGE, MANIFEST, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.text import c_text
 from lppack.errors import AnswerIsNo
@@ -51,10 +51,10 @@ class Draft:
     @property
     def files(self) -> tuple[tuple[str, bytes], ...]:
         return (
-            ("manifest.yaml", manifest_text(self.manifest).encode()),
+            (MANIFEST, manifest_text(self.manifest).encode()),
             *self.sources,
             (CHANGE, self.change),
-            ("README.md", render("draft/README.md.j2", draft=self).encode()),
+            (README, render("draft/README.md.j2", draft=self).encode()),
         )
 
     @property
@@ -76,13 +76,12 @@ def draft(
     read: Read,
     *,
     package: str,
-    name: str | None,
+    name: str,
     folder: str | None,
     wanted: Wanted = NOTHING,
 ) -> Draft:
     """The patch folder for that change. Raises AnswerIsNo: it is not a live patch of this kernel,
     or nothing of it can be placed; with every reason and a way out."""
-    name = name or series_of(edit.subject)
     files = files_of(edit, read, config)
     found = assess(edit, comparison, prover, facts, files)
     found = _without(found, wanted)

@@ -222,3 +222,37 @@ def test_usage(words: tuple[str, ...], said: str) -> None:
     ran = lppack("draft", *(word.format(diff=diff) for word in words), "--kernel", KERNEL)
     assert ran.rc == 2
     assert said in ran.err
+
+
+def test_what_a_person_has_made_of_a_draft_is_not_overwritten(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    assert of_fix("prctl-auxv", made).rc == 0
+    manifest = made / "manifest.yaml"
+    manifest.write_text(manifest.read_text() + "# decided\n")
+    before = {file.name: file.read_bytes() for file in made.iterdir()}
+    ran = of_fix("prctl-auxv", made)
+    assert ran.rc == 4, ran.out
+    assert "manifest.yaml is there, and was changed since lppack" in ran.json["error"]["message"]
+    assert "--force" in ran.json["error"]["hint"]
+    assert {file.name: file.read_bytes() for file in made.iterdir()} == before
+    manifest.write_bytes(before["manifest.yaml"].replace(b"# decided\n", b""))
+    assert of_fix("prctl-auxv", made).rc == 0, "the draft as it was is replaced"
+
+
+def test_a_folder_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+    for command in ("draft", "generate"):
+        name, place = ("README.md", tmp_path / "d") if command == "draft" else ("Kbuild", tmp_path)
+        place.mkdir(exist_ok=True)
+        (place / name).write_text("mine")
+        ran = (
+            of_fix("prctl-auxv", place)
+            if command == "draft"
+            else lppack("generate", EXAMPLES / "proc-cmdline", "-o", place, "--kernel", KERNEL)
+        )
+        assert ran.rc == 4, ran.out
+        assert "was not written by lppack" in ran.out + ran.err
+        assert (place / name).read_text() == "mine"
+        assert not (place / "manifest.yaml").exists() and not (place / "lp_glue.c").exists()
+    sources = ("generate", EXAMPLES / "proc-cmdline", "-o", tmp_path, "--kernel", KERNEL)
+    assert lppack(*sources, "--force").rc == 0
+    assert "mine" not in (tmp_path / "Kbuild").read_text()

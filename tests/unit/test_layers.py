@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "builders",
         "kernel simulator hosts packages elf csource",
         "ids",
-        "document model consistency proc store resources clock",
+        "document model consistency proc store resources clock written",
         "abi",
         "errors",
         "__init__",

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What lppack overwrites in a folder of the user's: only what is its own, and as it left it."""
+
+from pathlib import Path
+
+import pytest
+
+from lppack.errors import EnvironmentMissing
+from lppack.written import RECORD, Written
+
+FIRST = {"manifest.yaml": b"one", "a.c": b"c"}
+
+
+def put(folder: Path, files: dict[str, bytes], *, force: bool = False) -> None:
+    Written(folder, force=force).put(files)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.name != RECORD
+    }
+
+
+def test_what_nobody_has_changed_is_replaced(tmp_path: Path) -> None:
+    put(tmp_path / "new", FIRST)
+    put(tmp_path / "new", {"manifest.yaml": b"two", "load/b.c": b"b"})
+    assert files(tmp_path / "new") == {"manifest.yaml": b"two", "load/b.c": b"b"}, "a.c is stale"
+
+
+def test_what_the_user_has_changed_stays(tmp_path: Path) -> None:
+    put(tmp_path, FIRST)
+    (tmp_path / "a.c").write_bytes(b"my work")
+    before = files(tmp_path)
+    for wanted in (FIRST, {"manifest.yaml": b"two"}):
+        with pytest.raises(EnvironmentMissing, match=r"a\.c is there, and was changed") as caught:
+            put(tmp_path, wanted)
+        assert "--force" in str(caught.value.hint)
+        assert files(tmp_path) == before, "nothing was written"
+    put(tmp_path, FIRST, force=True)
+    assert files(tmp_path) == FIRST
+
+
+def test_what_is_not_lppacks_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_bytes(b"foreign")
+    with pytest.raises(EnvironmentMissing, match="was not written by lppack"):
+        put(tmp_path, FIRST)
+    assert files(tmp_path) == {"a.c": b"foreign"}
+
+
+def test_files_beside_it_are_nobodys_concern(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"mine")
+    put(tmp_path, FIRST)
+    put(tmp_path, FIRST)
+    assert files(tmp_path) == {**FIRST, "notes.txt": b"mine"}
+
+
+def test_what_the_user_has_removed_comes_again(tmp_path: Path) -> None:
+    put(tmp_path, FIRST)
+    (tmp_path / "a.c").unlink()
+    put(tmp_path, FIRST)
+    assert files(tmp_path) == FIRST
+
+
+def test_it_is_known_before_the_work(tmp_path: Path) -> None:
+    put(tmp_path, FIRST)
+    Written(tmp_path, force=False).check(frozenset(FIRST))
+    (tmp_path / "README.md").write_bytes(b"mine")
+    with pytest.raises(EnvironmentMissing, match=r"README\.md"):
+        Written(tmp_path, force=False).check(frozenset(("README.md",)))
+
+
+def test_a_record_leads_nowhere_else(tmp_path: Path) -> None:
+    """It may come with a patch that somebody sent."""
+    folder, other = tmp_path / "in", tmp_path / "other"
+    put(tmp_path, {"other": b"x"})
+    folder.mkdir()
+    record = (tmp_path / RECORD).read_text()
+    (folder / RECORD).write_text(record.replace('"other"', '"../other"'))
+    put(folder, FIRST)
+    assert other.read_bytes() == b"x"
+    (folder / RECORD).write_text("[]")
+    with pytest.raises(EnvironmentMissing):
+        put(folder, FIRST)
+
+
+def test_a_link_is_the_users(tmp_path: Path) -> None:
+    (tmp_path / "a.c").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(EnvironmentMissing):
+        put(tmp_path, FIRST)
