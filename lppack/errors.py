@@ -123,6 +123,12 @@ class AnswerIsNo(LppackError):
     kind = "no"
 
 
+class StillNew(AnswerIsNo):
+    """`reverse` of the patch ran, and its own marker says that data is still in the new form."""
+
+    kind = "still-new"
+
+
 class ConsoleFault(AnswerIsNo):
     """The guest's kernel reported an oops, WARN, lockup or RCU stall."""
 

@@ -33,7 +33,9 @@ def test(
     """Take a patch or a bundle through every step in a private guest.
 
     The steps are before, patched, converted, reverted and unloaded; at each the checks of the
-    manifest are compared. What the guest did is held against what the simulator says of the patch.
+    manifest are compared. Then again: all of it a second time, on what the first round has left in
+    the data, watched for what the kernel reports. What the guest did is held against what the
+    simulator says of the patch.
 
     \b
     Example:

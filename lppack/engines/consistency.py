@@ -49,6 +49,7 @@ class Consistency:
             convert=modules.parameter(self.host, module, "convert") == "1" if info else None,
             converted=int(modules.parameter(self.host, module, "converted") or 0) if info else 0,
             info=info,
+            still_new=modules.still_new(self.host, module) if info else None,
             blockers=self._blockers(module, phase),
             waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
             problem=modules.text(self.host, abi.engine_attribute(module, "problem")) or None,

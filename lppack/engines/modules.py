@@ -188,6 +188,15 @@ def parameter(host: Host, module: str, name: str) -> str | None:
     return text(host, abi.parameter(module, name))
 
 
+def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
+    """Return what each `reverse` has left in the new form; None: the module does not look."""
+    said = parameter(host, module, "still_new")
+    if said is None:
+        return None
+    rows = (line.split() for line in said.splitlines())
+    return tuple((row[1], int(row[0])) for row in rows if len(row) == 2)
+
+
 def info(host: Host, module: str) -> dict[str, object]:
     """What a patch made by lppack tells of itself; empty: it is not one."""
     said = parameter(host, module, "info")

@@ -33,6 +33,9 @@ class PatchState:
     waiting: frozenset[tuple[str, str]] = frozenset()  # (object, function): it is not loaded
     problem: str | None = None  # why the engine gave the last transition up; None: it did not
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
+    #: (function, objects that it left in the new form) of each `reverse` that the module has; None:
+    #: not one of ours, or made by a lppack that did not look.
+    still_new: tuple[tuple[str, int], ...] | None = None
 
 
 #: errno of reverse() towards where the patch goes already: enabled_store() of

@@ -139,6 +139,7 @@ class Simulated:
             convert=patch.converting if patch else None,
             converted=sum(patch.new if patch.world else patch.tracked) if patch else 0,
             info=patch.info if patch else {},
+            still_new=() if patch else None,  # its `reverse` is the rule T4
             blockers=tuple(self._blockers()) if moving else (),
             problem=patch.problem if patch else None,
         )

@@ -12,13 +12,14 @@ from lppack.consistency import ModeName, Needs
 
 
 class Step(StrEnum):
-    """Where a check of `test:` is compared; in this order."""
+    """What `test` does, in this order. Checks are compared at each step but AGAIN."""
 
     BEFORE = "before"
     PATCHED = "patched"
     CONVERTED = "converted"
     REVERTED = "reverted"
     UNLOADED = "unloaded"
+    AGAIN = "again"  # all of it a second time, on what the first round has left
 
 
 class Effective(StrEnum):

@@ -82,6 +82,7 @@ GLUE = (
     "lp_convert_is_on",
     "lp_convert_count",
     "lp_convert_left_old",
+    "lp_convert_still_new",
     "lp_world",
     "lp_world_count",
     "lp_test_point",

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.model import fix_of
 from lppack.stages.drive import (
     Control,
@@ -18,6 +19,7 @@ from lppack.stages.drive import (
     settle,
     standing,
     steer,
+    still_new,
     stop_conversion,
     unload,
 )
@@ -177,7 +179,7 @@ def unpatch(control: Control, state: PatchState) -> None:
                 f"{control.timeout:g} s; conversion is off, the patch is still in place",
                 hint=f"go on with: {go_on}",
             )
-        control.say("reversed: no data is in the new form")
+        control.say(f"reversed: {_reversed(control, module)}")
     if found in (Phase.PATCHING, Phase.PATCHED):
         steer(control, module, to=False)
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
@@ -211,6 +213,26 @@ def unpatch(control: Control, state: PatchState) -> None:
         hint=f"try again later: {go_on}",
         report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
+
+
+def _reversed(control: Control, module: str) -> str:
+    """Say what is known of the data. Raise StillNew, while new code, which reads both, still runs.
+
+    The module is not unloaded by anything that comes before this.
+    """
+    state = control.engine.state(module)
+    if left := still_new(state):
+        enabled = abi.patch_attribute(module, "enabled")
+        raise StillNew(
+            f"{left}\n{module} converts nothing any more, and stays patched: old code would read "
+            "that data as the old form",
+            hint="correct the function, and restart the host to be rid of that data; to unpatch "
+            f"all the same: echo 0 > {enabled}",
+            report=standing(control, state),
+        )
+    if state.still_new is None:
+        return "each converted object; whether none is in the new form is not known"
+    return "no data is in the new form"
 
 
 def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:

@@ -89,6 +89,21 @@ def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Itera
         )
     yield done(Step.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
     yield done(Step.UNLOADED, lambda: _unload(control, bundle))
+    yield done(Step.AGAIN, lambda: _again(control, host, bundle, ko))
+
+
+def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
+    """Take all steps a second time: on what the first round has left, a crash is found.
+
+    The commands of the checks run, and what they print is not compared: their first round has
+    changed what they see.
+    """
+    apply(control, bundle, ko)
+    for check in bundle.test.checks:
+        host.run(["/bin/sh", "-c", check.run], limit=check.limit)
+    _watch(host, Step.AGAIN)
+    unpatch(control, find(control, bundle.series))
+    _unload(control, bundle)
 
 
 def load_targets(host: Host, bundle: Bundle, files: Path) -> None:

@@ -12,7 +12,7 @@ from tests.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
 
-STEPS = ["before", "patched", "converted", "reverted", "unloaded"]
+STEPS = ["before", "patched", "converted", "reverted", "unloaded", "again"]
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_proc_cmdline(kernel: Kernel) -> None:
 def test_conn_limit() -> None:
     report = lppack("test", EXAMPLES / "conn-limit", "--format", "json").json
     assert report["ok"]
-    assert [step["skipped"] for step in report["steps"]] == [None] * 5
-    assert [step["converted"] for step in report["steps"]] == [0, 0, 2, 0, 0]
+    assert [step["skipped"] for step in report["steps"]] == [None] * 6
+    assert [step["converted"] for step in report["steps"]] == [0, 0, 2, 0, 0, 0]
     assert report["simulator"] == {"verdict": "safe", "differences": []}
 
 

@@ -62,6 +62,7 @@ class Patch:
     hooked: bool = True  # its functions are there
     convert: bool = False
     converted: int = 0
+    still_new: str | None = ""  # what the parameter shows; None: a module without it
     problem: str = ""  # what the engine says after its last transition
     srcversion: str = ""  # of its sources; none: it has no such file
 
@@ -275,6 +276,8 @@ class FakeHost:
                 found[abi.parameter(name, "info")] = f"{patch.info}\n"
                 found[abi.parameter(name, "convert")] = f"{patch.convert:d}\n"
                 found[abi.parameter(name, "converted")] = f"{patch.converted}\n"
+                if patch.still_new is not None:
+                    found[abi.parameter(name, "still_new")] = f"{patch.still_new}\n"
             if patch.by_engine:
                 found |= self._engine_files(name, patch)
             elif patch.known:

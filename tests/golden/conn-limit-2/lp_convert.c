@@ -29,6 +29,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/sysfs.h>
 #include <linux/wait.h>
 
 #include "lppack.h"
@@ -63,6 +64,7 @@ static bool lp_on;		/* conversion is on; written under lp_phase_lock */
 static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
 static unsigned long lp_stop_cookie;
 static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
+static atomic_long_t lp_still_new_conn = ATOMIC_LONG_INIT(0);
 static struct lp_tracking *lp_tracking_conn;	/* from pre_patch to exit */
 static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
 
@@ -259,6 +261,7 @@ static bool lp_reverse_one_conn(struct lp_tracking *t)
 {
 	struct lp_tracked *entry = lp_take(t);
 	struct conn *obj;
+	bool left;
 
 	if (!entry)
 		return false;
@@ -268,8 +271,18 @@ static bool lp_reverse_one_conn(struct lp_tracking *t)
 	/* The form of an earlier version only reverse() knows. */
 	if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
 		lp_conn_downgrade(obj);
-	klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
-	klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
+	/*
+	 * Its lock is held: this is the form that old code will find. New code still runs, and
+	 * needs the shadow variables of an object in the new form.
+	 */
+	left = lp_conn_is_new(obj);
+	if (WARN_ONCE(left, "an object is still in the new form after %s()\n",
+		      "lp_conn_downgrade"))
+		atomic_long_inc(&lp_still_new_conn);
+	if (!left)
+		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
+	if (!left)
+		klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
 	lp_conn_unlock(obj);
 	lp_give(t, entry);
 	return true;
@@ -286,9 +299,11 @@ static int lp_reverse_conn(unsigned long end, bool for_ever)
 		more = lp_reverse_one_conn(lp_tracking_conn);
 	} while (more);
 	/* conn_ext: where forward failed after it was made */
-	klp_shadow_free_all(16243169022304982835UL, NULL);
+	if (!atomic_long_read(&lp_still_new_conn))
+		klp_shadow_free_all(16243169022304982835UL, NULL);
 	/* conn_ext: where forward failed after it was made */
-	klp_shadow_free_all(5038572155875873317UL, NULL);
+	if (!atomic_long_read(&lp_still_new_conn))
+		klp_shadow_free_all(5038572155875873317UL, NULL);
 	return 0;
 }
 
@@ -449,4 +464,14 @@ unsigned long lp_convert_count(void)
 unsigned long lp_convert_left_old(void)
 {
 	return atomic_long_read(&lp_left_old);
+}
+
+/* For each transform a line: how many objects reverse() has left in the new form, and its name. */
+int lp_convert_still_new(char *buf)
+{
+	int at = 0;
+
+	at += sysfs_emit_at(buf, at, "%ld %s\n", atomic_long_read(&lp_still_new_conn),
+			    "lp_conn_downgrade");
+	return at;
 }

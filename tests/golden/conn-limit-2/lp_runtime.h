@@ -32,6 +32,7 @@ int lp_convert_stop(bool for_ever);
 bool lp_convert_is_on(void);
 unsigned long lp_convert_count(void);
 unsigned long lp_convert_left_old(void);
+int lp_convert_still_new(char *buf);
 void lp_drop_conn(void);
 void lp_set_target_conn(struct module *mod);
 

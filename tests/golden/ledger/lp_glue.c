@@ -92,6 +92,18 @@ static const struct kernel_param_ops lp_left_old_ops = {
 module_param_cb(left_old, &lp_left_old_ops, NULL, 0444);
 MODULE_PARM_DESC(left_old, "accesses that could not convert: no memory, or forward refused");
 
+static int lp_still_new_get(char *buf, const struct kernel_param *kp)
+{
+	return 0;
+}
+
+static const struct kernel_param_ops lp_still_new_ops = {
+	.set = lp_read_only,
+	.get = lp_still_new_get,
+};
+module_param_cb(still_new, &lp_still_new_ops, NULL, 0444);
+MODULE_PARM_DESC(still_new, "instances that reverse has left in the new form, and its name");
+
 static int lp_info_get(char *buf, const struct kernel_param *kp)
 {
 	return sysfs_emit(buf, "%s\n", lp_info);

@@ -32,6 +32,7 @@ def test_the_steps_of_a_patch() -> None:
         (Step.PATCHED, Phase.PATCHED),
         (Step.REVERTED, Phase.UNPATCHED),
         (Step.UNLOADED, Phase.ABSENT),
+        (Step.AGAIN, Phase.ABSENT),
     ]
     assert [step.step for step in said.steps if step.skipped] == [Step.CONVERTED]
     assert list(said.differences(guest(said), reversed_=False)) == []
@@ -39,7 +40,7 @@ def test_the_steps_of_a_patch() -> None:
 
 def test_the_steps_of_one_that_converts() -> None:
     said = foreseen(converts=True)
-    assert [step.converting for step in said.steps] == [False, False, True, False, False]
+    assert [step.converting for step in said.steps] == [False, False, True, False, False, False]
     assert not any(step.converted for step in said.steps if not step.converting)
 
 
@@ -93,7 +94,7 @@ def test_the_mode_is_that_of_the_bundle() -> None:
 
 def test_the_world_is_transformed_when_it_is_patched() -> None:
     said = foresee(manifest(), bundle(converts=False, world=True, mode=ModeName.KPATCH))
-    assert [step.converted > 0 for step in said.steps] == [False, True, False, False, False]
+    assert [step.converted > 0 for step in said.steps] == [False, True, False, False, False, False]
     untouched = replace(said.steps[1], converted=0)
     [told] = said.differences(guest(said, patched=untouched), reversed_=False)
     assert (

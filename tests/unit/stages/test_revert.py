@@ -7,7 +7,7 @@ import pytest
 
 from lppack.abi import Phase
 from lppack.engines.kernel import KernelEngines
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.stages.apply import Control
 from lppack.stages.revert import find, revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
@@ -46,6 +46,33 @@ def test_a_patch_without_data_has_nothing_to_stop(kernel: FakeKernel, host: Fake
 def test_a_modules_name_will_do(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     assert revert(control(host), MODULE).phase is Phase.ABSENT
+
+
+def test_what_reverse_has_not_reversed_stays_patched(kernel: FakeKernel, host: FakeHost) -> None:
+    """Old code would read it as the old form."""
+    kernel.patches[MODULE] = patched()
+    kernel.patches[MODULE].still_new = "0 lp_a_downgrade\n2 lp_b_downgrade"
+    said: list[str] = []
+    with pytest.raises(StillNew) as caught:
+        revert(control(host, said.append), "conn-limit")
+    assert caught.value.exit_code == 9
+    first, _, rest = caught.value.message.partition("\n")
+    assert first == "2 objects are still in the new form after lp_b_downgrade()"
+    assert "stays patched" in rest
+    assert kernel.log == [f"{MODULE} convert 0"]
+    assert caught.value.report is not None and said == []
+
+
+def test_nothing_is_claimed_of_a_module_that_does_not_ask_its_marker(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.patches[MODULE].still_new = None
+    said: list[str] = []
+    revert(control(host, said.append), "conn-limit")
+    assert said[0] == (
+        "reversed: each converted object; whether none is in the new form is not known"
+    )
 
 
 # -- whom
