@@ -123,6 +123,18 @@ class AnswerIsNo(LppackError):
     kind = "no"
 
 
+class HasItAlready(AnswerIsNo):
+    """The sources of the kernel are as the change would make them. Nothing was written."""
+
+    kind = "has-it-already"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the sources of this kernel have this change already: nothing to patch",
+            hint="for a kernel that lacks it, give that one with --kernel",
+        )
+
+
 class StillNew(AnswerIsNo):
     """`reverse` of the patch ran, and its own marker says that data is still in the new form."""
 

@@ -3,7 +3,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
+from unidiff.constants import LINE_TYPE_ADDED, LINE_TYPE_REMOVED
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
@@ -56,23 +58,58 @@ def path_of(file: PatchedFile) -> str:
 
 def patched(text: str, file: PatchedFile) -> str:
     """``text`` with the hunks of ``file``; each may have moved, but must fit exactly."""
+    made, misfit = _moved(text, file, back=False)
+    if misfit is not None:
+        raise AnswerIsNo(
+            f"{path_of(file)}: the change at line {misfit} does not fit the sources of this kernel",
+            hint="this kernel seems to have it, in other surroundings: each line that it adds is "
+            "there, and none that it removes; look at the function by hand"
+            if _looks_patched(text, file)
+            else "give the diff as it was backported to this kernel's series, or use --between "
+            "with two versions of the package",
+        )
+    return made
+
+
+def unpatched(text: str, file: PatchedFile) -> str | None:
+    """``text`` before the hunks of ``file`` were applied; None: they are not in it, exactly."""
+    made, misfit = _moved(text, file, back=True)
+    return made if misfit is None else None
+
+
+def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None]:
+    """``text`` with the hunks applied, or reversed; and the line of one that does not fit."""
     lines = lines_of(text, ends=True)
     moved = 0
     for hunk in file:
         old = [str(line.value) for line in hunk if line.is_context or line.is_removed]
         new = [str(line.value) for line in hunk if line.is_context or line.is_added]
-        wanted = hunk.source_start - 1 + moved
-        at = _nearest(lines, old, wanted)
+        start = hunk.source_start
+        if back:
+            old, new, start = new, old, hunk.target_start
+        at = _nearest(lines, old, start - 1 + moved)
         if at is None:
-            raise AnswerIsNo(
-                f"{path_of(file)}: the change at line {hunk.source_start} does not fit the "
-                "sources of this kernel",
-                hint="give the diff as it was backported to this kernel's series, or use "
-                "--between with two versions of the package",
-            )
+            return text, hunk.source_start
         lines[at : at + len(old)] = new
-        moved = at - (hunk.source_start - 1) + len(new) - len(old)
-    return "".join(lines)
+        moved = at - (start - 1) + len(new) - len(old)
+    return "".join(lines), None
+
+
+def _looks_patched(text: str, file: PatchedFile) -> bool:
+    """True if each run of added lines is in ``text``, and none of the removed ones."""
+    lines = [line.strip() for line in lines_of(text)]
+    runs = [
+        (kind, [str(line.value).strip() for line in run])
+        for hunk in file
+        for kind, run in groupby(hunk, key=lambda line: str(line.line_type))
+    ]
+    added = [run for kind, run in runs if kind == LINE_TYPE_ADDED]
+    removed = [run for kind, run in runs if kind == LINE_TYPE_REMOVED]
+    return (
+        any(line for run in added for line in run)
+        and all(_nearest(lines, run, 0) is not None for run in added)
+        and all(_nearest(lines, run, 0) is None for run in removed)
+    )
 
 
 def _nearest(lines: Sequence[str], old: Sequence[str], wanted: int) -> int | None:

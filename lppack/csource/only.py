@@ -80,6 +80,15 @@ def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
     return text
 
 
+def same(path: str, before: str, after: str, functions: Iterable[str]) -> bool:
+    """True if each of ``functions`` is in both, and says the same."""
+    old, new = (
+        {name: _tokens(part) for part in _parts(path, text) for name in part.names}
+        for text in (before, after)
+    )
+    return all(name in old and old[name] == new.get(name) for name in functions)
+
+
 def _tokens(part: _Part) -> list[str]:
     return [item.tokens for item in part.items]
 

@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.changes import Changes, compare, patched, path_of, read_diff
+from unidiff.patch import PatchedFile
+
+from lppack.csource.changes import Changes, compare, patched, path_of, read_diff, unpatched
 from lppack.csource.items import Item, Kind, Unit
 from lppack.csource.makefile import defines
-from lppack.csource.only import only
+from lppack.csource.only import only, same
 from lppack.csource.parse import parse
 from lppack.drafting.places import Cannot, Files
-from lppack.errors import AnswerIsNo
+from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
 
 #: One file of the kernel's tree; None: there is none of that path.
@@ -56,8 +58,33 @@ class Edit:
 
 def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     """The change that a unified diff makes of the kernel's own sources. Raises AnswerIsNo."""
+    files = read_diff(text)
+    try:
+        found = _applied(files, read)
+    except AnswerIsNo:
+        if _is_in(files, read):
+            raise HasItAlready from None
+        raise
+    subject = _SUBJECT.search(text)
+    commit, cve = _HASH.findall(text), _CVE.search(text)
+    first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
+    return _edit(
+        found,
+        read,
+        config,
+        subject=" ".join(subject[1].split()) if subject else f"change {first}",
+        text=text.encode(BYTES, errors="replace"),
+        commit=commit[-1] if commit else None,
+        cve=cve[0] if cve else None,
+    )
+
+
+def _applied(
+    files: Sequence[PatchedFile], read: Read
+) -> dict[str, tuple[bytes | None, bytes | None]]:
+    """Each file of the diff before and after it. Raises AnswerIsNo."""
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
-    for file in read_diff(text):
+    for file in files:
         path = path_of(file)
         if file.is_rename or file.is_binary_file:
             raise AnswerIsNo(
@@ -85,27 +112,53 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
             found[path][0] if path in found else None if file.is_added_file else before,
             None if file.is_removed_file else after,
         )
-    subject = _SUBJECT.search(text)
-    commit, cve = _HASH.findall(text), _CVE.search(text)
-    first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
-    return _edit(
-        found,
-        read,
-        config,
-        subject=" ".join(subject[1].split()) if subject else f"change {first}",
-        text=text.encode(BYTES, errors="replace"),
-        commit=commit[-1] if commit else None,
-        cve=cve[0] if cve else None,
-    )
+    return found
+
+
+def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
+    """True if all of the diff can be taken out of the sources, exactly."""
+    now: dict[str, str | None] = {}
+    for file in reversed(files):  # a series may change one file several times
+        path = path_of(file)
+        data = read(path)
+        text = now[path] if path in now else data.decode(BYTES) if data is not None else None
+        if text is None and (file.is_removed_file or NO_CODE.match(path)):
+            continue
+        before = None
+        if text is not None and not file.is_binary_file:
+            before = unpatched(text, file)
+        if before is None or file.is_removed_file or (file.is_added_file and before):
+            return False
+        now[path] = None if file.is_added_file else before
+    return True
+
+
+def _has(path: str, here: str, later: str, functions: Sequence[str], config: KernelConfig) -> bool:
+    """True if ``here`` is, in these functions or in all of it, what the later version is."""
+    if functions:
+        return same(path, here, later, functions)
+    found = _compared(path, here, later, config)
+    return not (found.changed or found.added or found.removed)
 
 
 def between(
-    path: str, functions: Sequence[str], old: Read, new: Read, config: KernelConfig
+    path: str,
+    functions: Sequence[str],
+    old: Read,
+    new: Read,
+    config: KernelConfig,
+    *,
+    own: Read,
 ) -> Edit:
-    """What a later version of the sources has of some functions of one file. Raises AnswerIsNo."""
-    before, after = old(path), new(path)
+    """What a later version of the sources has of some functions of one file.
+
+    ``own``: the sources of the kernel that is to be patched. Raises AnswerIsNo.
+    """
+    before, after, here = old(path), new(path), own(path)
     if before is None or after is None:
         raise AnswerIsNo(f"one of the two versions has no {path}")
+    if here is not None and _has(path, here.decode(BYTES), after.decode(BYTES), functions, config):
+        raise HasItAlready
     if functions:
         after = only(path, before.decode(BYTES), after.decode(BYTES), functions).encode(BYTES)
     names = ", ".join(functions) or "change"

@@ -79,7 +79,7 @@ def make_draft(
     read, later = reader(package), None
     if isinstance(change, Between):
         old, later = package_at(change.old), package_at(change.new)
-        edit = between(change.path, change.functions, reader(old), reader(later), config)
+        edit = between(change.path, change.functions, reader(old), reader(later), config, own=read)
     else:
         edit = of_diff(_text_of(change), read, config)
     name = _series(folder) if folder else series_of(edit.subject)

@@ -209,6 +209,24 @@ def test_a_function_that_did_not_change_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        (str(EXAMPLES / "fixes/vsock-buffer/upstream.diff"),),
+        (*("--between", "6.1.170-3", "6.1.192-3"), "--path", "kernel/sys.c")
+        + ("--function", "prctl_set_auxv"),
+    ],
+    ids=["diff", "between"],
+)
+def test_a_kernel_that_has_the_fix_is_not_patched(words: tuple[str, ...], tmp_path: Path) -> None:
+    fixed = ("--kernel", "6.1.0-57-amd64", "-o", tmp_path / "made")
+    ran = lppack("draft", *words, *fixed, "--format", "json", limit=900.0)
+    assert ran.rc == 9, ran.out
+    assert ran.json["error"]["kind"] == "has-it-already"
+    assert "have this change already: nothing to patch" in ran.json["error"]["message"]
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("{diff}", "--between", "1", "2"), "either a diff or --between"),

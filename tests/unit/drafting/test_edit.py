@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What is taken of a later version's headers, and what is not."""
+"""What is taken of a later version's headers, and what is not; and kernels that have the fix."""
 
+import difflib
 from collections.abc import Collection, Iterator, Mapping
 
-from lppack.drafting.edit import Edit, Headers, borrow
+import pytest
+
+from lppack.drafting.edit import BYTES, Edit, Headers, between, borrow, of_diff
+from lppack.errors import AnswerIsNo, HasItAlready
 from tests.unit.fake_facts import CONFIG
 
 OLD = {"include/linux/a.h": "#define known(x) (x)\n"}
@@ -59,3 +63,115 @@ def test_a_function_of_another_file_is_not_taken() -> None:
     found, [why] = borrowed("elsewhere")
     assert not found
     assert "is no macro and no inline function" in why
+
+
+# -- a kernel that has the change already
+
+PATH = "fs/a.c"
+BEFORE = """\
+#include "a.h"
+
+int first(int x)
+{
+\treturn x;
+}
+
+int second(int x)
+{
+\tif (x)
+\t\treturn 1;
+\treturn first(x);
+}
+"""
+AFTER = BEFORE.replace("\treturn x;", "\tif (x < 0)\n\t\treturn 0;\n\treturn x;").replace(
+    "\t\treturn 1;", "\t\treturn 2;"
+)
+
+
+def diff(before: str, after: str, path: str = PATH, context: int = 3) -> str:
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    names = ("/dev/null" if not before else f"a/{path}", "/dev/null" if not after else f"b/{path}")
+    return "".join(difflib.unified_diff(old, new, *names, n=context))
+
+
+def drafted(text: str, **files: str) -> Edit:
+    tree = {f"fs/{name}.c": content.encode(BYTES) for name, content in files.items()}
+    return of_diff(text, tree.get, CONFIG)
+
+
+def test_a_kernel_that_lacks_it_gets_it() -> None:
+    assert drafted(diff(BEFORE, AFTER), a=BEFORE).files[PATH][1] == AFTER.encode()
+
+
+def test_a_kernel_that_has_it_is_not_patched() -> None:
+    moved = f"/* more\n * lines\n */\n{AFTER}"
+    for there in (AFTER, moved):
+        with pytest.raises(HasItAlready, match="have this change already: nothing to patch") as no:
+            drafted(diff(BEFORE, AFTER), a=there)
+        assert no.value.exit_code == 9
+
+
+def test_all_files_of_it_must_have_it() -> None:
+    both = diff(BEFORE, AFTER) + diff(BEFORE, AFTER, "fs/b.c")
+    with pytest.raises(AnswerIsNo, match="does not fit") as no:
+        drafted(both, a=AFTER, b=BEFORE)
+    assert not isinstance(no.value, HasItAlready)
+    with pytest.raises(HasItAlready):
+        drafted(both, a=AFTER, b=AFTER)
+
+
+def test_a_half_of_it_is_not_all_of_it() -> None:
+    half = BEFORE.replace("\t\treturn 1;", "\t\treturn 2;")
+    with pytest.raises(AnswerIsNo, match="does not fit") as no:
+        drafted(diff(BEFORE, AFTER), a=half)
+    assert not isinstance(no.value, HasItAlready)
+    assert "seems to have it" not in str(no.value.hint)
+
+
+def test_a_series_that_changes_one_file_twice() -> None:
+    last = AFTER.replace("return 2;", "return 3;")
+    series = diff(BEFORE, AFTER) + diff(AFTER, last)
+    assert drafted(series, a=BEFORE).files[PATH][1] == last.encode()
+    with pytest.raises(HasItAlready):
+        drafted(series, a=last)
+
+
+def test_a_file_that_it_removes_and_one_that_it_adds() -> None:
+    text = diff(BEFORE, AFTER) + diff("int gone;\n", "", "fs/old.c")
+    with pytest.raises(HasItAlready):
+        drafted(text, a=AFTER)
+    with pytest.raises(AnswerIsNo, match="does not fit"):
+        drafted(text, a=AFTER, old="int gone;\n")
+    text = diff(BEFORE, AFTER) + diff("", "int fresh;\n", "fs/new.c")
+    with pytest.raises(HasItAlready):
+        drafted(text, a=AFTER, new="int fresh;\n")
+    with pytest.raises(AnswerIsNo, match="does not fit"):
+        drafted(text, a=AFTER, new="int other;\n")
+
+
+def test_in_other_surroundings_it_is_for_a_person() -> None:
+    there = AFTER.replace("\treturn x;", "\tfirst_seen(x);\n\treturn x;")
+    with pytest.raises(AnswerIsNo, match="does not fit") as no:
+        drafted(diff(BEFORE, AFTER), a=there)
+    assert str(no.value.hint).startswith("this kernel seems to have it, in other surroundings")
+
+
+def of_versions(here: str, *functions: str) -> Edit:
+    def reader(text: str) -> Mapping[str, bytes]:
+        return {PATH: text.encode()}
+
+    old, new, own = reader(BEFORE), reader(AFTER), reader(here)
+    return between(PATH, functions, old.get, new.get, CONFIG, own=own.get)
+
+
+def test_between_two_versions_the_kernels_own_sources_are_asked() -> None:
+    assert of_versions(BEFORE, "first").files
+    more = AFTER + "\nint third;\n"
+    for here, functions in ((AFTER, ("first",)), (more, ("first", "second")), (AFTER, ())):
+        with pytest.raises(HasItAlready):
+            of_versions(here, *functions)
+    assert of_versions(more).files, "of the whole file, something differs"
+    one = BEFORE.replace("return 1;", "return 2;")
+    with pytest.raises(HasItAlready):
+        of_versions(one, "second")
+    assert of_versions(one, "first").files
