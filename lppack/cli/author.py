@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Verbs of those who write patches: validate, plan, generate, build, inspect."""
+"""Verbs of those who write patches: plan, generate, build, inspect."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,98 +19,15 @@ from lppack.cli.options import (
     PATCHES,
 )
 from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table
-from lppack.cli.sarif import sarif
-from lppack.errors import AnswerIsNo, Level, ManifestError
-from lppack.model import Completeness, Plan
+from lppack.errors import AnswerIsNo
+from lppack.model import Plan
 from lppack.stages.sign import Signer
 
 
-@click.command()
-@PATCHES
-@CHECKED_KERNEL
-@click.option(
-    "--from",
-    "old",
-    metavar="OLD",
-    type=click.Path(path_type=Path),
-    help="The patch that this one follows: also tell what was lost, or needs a new id.",
-)
-@DEEP
-@click.option(
-    "--prove",
-    is_flag=True,
-    help="With --kernel: compare object code, and tell what of the change that it follows the "
-    "patch does not carry, or what is not proved (exit code 9).",
-)
-@BUILDER
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "sarif"]),
-    default="text",
-    help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
-)
-def validate(
-    patches: tuple[Path, ...],
-    kernel: str | None,
-    old: Path | None,
-    deep: bool,
-    prove: bool,
-    builder: str,
-    format_: str,
-) -> int:
-    """Tell all problems of manifests at once; with --kernel also what that kernel says.
-
-    \b
-    Example:
-      lppack validate examples/proc-cmdline
-    """
-    if old is not None and len(patches) > 1:
-        raise click.UsageError("--from goes with one patch")
-    if deep and kernel is None:
-        raise click.UsageError("--deep goes with --kernel")
-    if prove and kernel is None:
-        raise click.UsageError("--prove goes with --kernel")
-    problems = [
-        problem
-        for path in patches
-        for problem in pipeline.problems_of(path, kernel, old=old, deep=note if deep else None)
-    ]
-    failed = any(problem.level is Level.ERROR for problem in problems)
-    proofs = {
-        path: pipeline.prove_patch(path, kernel=kernel or "running", builder=builder, say=note)
-        for path in (patches if prove and not failed else ())
-    }
-    if any(proof.complete is not Completeness.PROVED for proof in proofs.values()):
-        raise AnswerIsNo(
-            "\n".join(
-                f"{path}: {reason}" for path, proof in proofs.items() for reason in proof.reasons
-            ),
-            hint="replace what differs, or take it out of the change that the patch follows",
-            report={"problems": [problem_json(p) for p in problems], "proofs": _proofs(proofs)},
-        )
-    if format_ == "json":
-        report = {"ok": not failed, "problems": [problem_json(problem) for problem in problems]}
-        result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
-    elif format_ == "sarif":
-        result(sarif(problems))
-    else:
-        for problem in problems:
-            click.echo(str(problem))
-        if not problems:
-            note(f"ok: {len(patches)} manifest{'s' if len(patches) != 1 else ''}, no problems")
-        for path, proof in proofs.items():
-            click.echo(f"{path}: complete: {proof.complete}")
-            for reason in proof.reasons:
-                click.echo(f"  {reason}")
-    return ManifestError.exit_code if failed else 0
-
-
-def _proofs(proofs: Mapping[Path, pipeline.Proof]) -> list[dict[str, Any]]:
-    return [
-        {"path": str(path), "complete": proof.complete.value, "reasons": list(proof.reasons)}
-        for path, proof in proofs.items()
-    ]
+def show_warnings(made: Plan) -> None:
+    """What validate would warn of, where nobody has asked it."""
+    for warning in made.warnings:
+        note(str(warning))
 
 
 @click.command()
@@ -136,6 +52,7 @@ def plan(
     if format_ == "json":
         result(plan_json(made))
         return
+    show_warnings(made)
     table([(item.what, item.value, item.why) for item in made.decisions])
 
 
@@ -163,6 +80,7 @@ def plan_json(made: Plan) -> dict[str, Any]:
         "decisions": [
             {"what": item.what, "value": item.value, "why": item.why} for item in made.decisions
         ],
+        "warnings": [problem_json(warning) for warning in made.warnings],
     }
 
 
@@ -215,7 +133,8 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
 @click.option(
     "--release",
     is_flag=True,
-    help="Refuse to build what is not proved to be complete. Implies --prove.",
+    help="Refuse to build what is not proved to be complete, or what a rule warns of. Implies "
+    "--prove.",
 )
 @click.option(
     "--unproved",
@@ -226,6 +145,13 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
     "--inlining-unchecked",
     is_flag=True,
     help="With --release: build although inlining was not checked; the bundle says so.",
+)
+@click.option(
+    "--accept",
+    "accepted",
+    metavar="RULE",
+    multiple=True,
+    help="With --release: build although this rule warns; the bundle says so. May be given again.",
 )
 @click.option(
     "--sign-key",
@@ -253,6 +179,7 @@ def build(
     release: bool,
     unproved: bool,
     inlining_unchecked: bool,
+    accepted: tuple[str, ...],
     sign_key: Path | None,
     sign_cert: Path | None,
     format_: str,
@@ -263,8 +190,8 @@ def build(
     Example:
       lppack build examples/proc-cmdline
     """
-    if (inlining_unchecked or unproved) and not release:
-        name = "--unproved" if unproved else "--inlining-unchecked"
+    if (inlining_unchecked or unproved or accepted) and not release:
+        name = "--unproved" if unproved else "--accept" if accepted else "--inlining-unchecked"
         raise click.UsageError(f"{name} goes with --release")
     if (sign_key is None) is not (sign_cert is None):
         raise click.UsageError("--sign-key and --sign-cert go together")
@@ -282,8 +209,16 @@ def build(
         for patch in patches
         for kernel in (kernels or (None,))
     ]
+    if format_ != "json":
+        for made in () if release else plans:
+            show_warnings(made)
     released = [
-        pipeline.check_release(made, unproved=unproved, inlining_unchecked=inlining_unchecked)
+        pipeline.check_release(
+            made,
+            unproved=unproved,
+            inlining_unchecked=inlining_unchecked,
+            accepted=accepted,
+        )
         if release
         else ()
         for made in plans
@@ -315,6 +250,7 @@ def build(
                         "module_sha256": built.bundle.module_sha256,
                         "complete": made.complete.value,
                         "not_proved": list(made.doubts),
+                        "warnings": [problem_json(warning) for warning in made.warnings],
                         "cached": built.cached,
                         "seconds": round(built.seconds, 2),
                     }

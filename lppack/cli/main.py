@@ -17,7 +17,8 @@ from lppack.errors import Interrupted, LppackError
 #: Which module of lppack.cli has each command, in the order of work.
 _HOMES = {
     **dict.fromkeys(("doctor", "demo"), "setup"),
-    **dict.fromkeys(("validate", "plan", "generate", "build", "inspect"), "author"),
+    "validate": "validate",
+    **dict.fromkeys(("plan", "generate", "build", "inspect"), "author"),
     "test": "trial",
     "simulate": "simulate",
     "facts": "facts",

@@ -8,14 +8,14 @@ from click.core import ParameterSource
 
 from lppack.consistency import AVAILABLE_ENGINES, ModeName
 
-_WHICH = "A release, a linux-image .deb, a folder where one is unpacked, or `running`"
+WHICH = "A release, a linux-image .deb, a folder where one is unpacked, or `running`"
 KERNEL = click.option(
     "--kernel",
     metavar="REL",
-    help=f"{_WHICH}; the newest that the manifest names, if not given.",
+    help=f"{WHICH}; the newest that the manifest names, if not given.",
 )
 CHECKED_KERNEL = click.option(
-    "--kernel", metavar="REL", help=f"{_WHICH}; without it no kernel is asked."
+    "--kernel", metavar="REL", help=f"{WHICH}; without it no kernel is asked."
 )
 DEEP = click.option(
     "--deep",
@@ -24,7 +24,7 @@ DEEP = click.option(
     "100 MB of it. Without: only what was read before.",
 )
 GUEST_KERNEL = click.option(
-    "--kernel", metavar="REL", help=f"{_WHICH}; the newest of Debian 12, if not given."
+    "--kernel", metavar="REL", help=f"{WHICH}; the newest of Debian 12, if not given."
 )
 ENGINE = click.option(
     "--engine",

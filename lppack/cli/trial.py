@@ -8,7 +8,7 @@ import click
 
 from lppack import pipeline
 from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, TIMEOUT
-from lppack.cli.output import FORMAT, note, progress, result
+from lppack.cli.output import FORMAT, note, problem_json, progress, result
 from lppack.errors import AnswerIsNo, LppackError
 from lppack.stages.test import StepResult
 
@@ -104,6 +104,7 @@ def test_json(run: pipeline.Trial) -> dict[str, Any]:
         "console": str(run.console) if run.console else None,
         "simulator": run.foreseen
         and {"verdict": run.foreseen.verdict.value, "differences": list(run.differences)},
+        "warnings": [problem_json(warning) for warning in run.warnings],
         "steps": [
             {
                 "step": step.step.value,

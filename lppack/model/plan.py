@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lppack.abi import MODULE_LICENSES
 from lppack.consistency import EngineName, Mode, ModeName
+from lppack.errors import Problem
 from lppack.model.kernel import Kernel
 from lppack.model.manifest import (
     FunctionPatch,
@@ -61,6 +62,7 @@ class Plan:
     decisions: tuple[Decision, ...]
     complete: Completeness = Completeness.NOT_CHECKED  # does it carry all that it follows?
     doubts: tuple[str, ...] = ()  # why that is not proved
+    warnings: tuple[Problem, ...] = ()  # of the rules, as validate prints them
     inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
     clears_relocations: bool = False  # the kernel does, when a module goes
     test_points: bool = False  # threads can be held at named places; only for tests

@@ -3,11 +3,12 @@
 
 from lppack.pipeline.build import Built, make_bundle, make_tree, open_builder, write_tree
 from lppack.pipeline.check import (
+    Checked,
+    check,
     check_release,
     ids_of,
     inspect_file,
     make_plan,
-    problems_of,
     prove_patch,
     reserve_id,
 )
@@ -35,11 +36,13 @@ from lppack.pipeline.trial import Trial
 __all__ = [
     "Between",
     "Built",
+    "Checked",
     "Compared",
     "Drafted",
     "Proof",
     "Trial",
     "apply_bundle",
+    "check",
     "check_release",
     "compare_modes",
     "convert_series",
@@ -52,7 +55,6 @@ __all__ = [
     "make_tree",
     "open_builder",
     "open_host",
-    "problems_of",
     "prove_patch",
     "replay_run",
     "report_place",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is known of a patch before anything is built."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,35 +17,60 @@ if TYPE_CHECKING:
     from lppack.stages.inspect import Inspection
 
 
-def problems_of(
-    path: Path, kernel: str | None, *, old: Path | None = None, deep: Say | None = None
-) -> tuple[Problem, ...]:
-    """load, validate, and with a kernel (or an older version) also what that says: all problems,
-    not the first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the rules say of one patch."""
+
+    problems: tuple[Problem, ...]
+    kernels: tuple[str, ...]  # releases that were asked
+
+
+def check(
+    path: Path, kernels: Sequence[str], *, old: Path | None = None, deep: Say | None = None
+) -> Checked:
+    """load, validate, and with kernels (or an older version) also what these say: all problems,
+    not the first. What only some of several kernels say names them."""
     from lppack.stages.load import load
-    from lppack.stages.validate import problems_of as validate_problems
+    from lppack.stages.validate import problems_of
 
     try:
         document = load(path)
         before = load(old) if old is not None else None
     except ManifestError as error:
-        return error.problems
-    found = list(validate_problems(document))
+        return Checked(problems=error.problems, kernels=())
+    found = list(problems_of(document))
     if before is not None:
         from lppack.rules.history import history_problems
 
         found += history_problems(document, before, handed_over=_handed_over(document, before))
-    if kernel is not None:
-        from lppack.kernel.config import read_config
-        from lppack.kernel.facts import open_facts
-        from lppack.packages.kernels import resolve
-        from lppack.rules.kernel import kernel_problems
-        from lppack.rules.target import target_problems
+    asked: list[str] = []
+    said: dict[Problem, list[str]] = {}
+    for kernel in kernels:
+        release, problems = _of_kernel(document, kernel, deep)
+        asked.append(release)
+        for problem in problems:
+            said.setdefault(problem, []).append(release)
+    for problem, by in said.items():
+        only = "" if len(by) == len(asked) else f" (on {', '.join(by)})"
+        found.append(replace(problem, message=f"{problem.message}{only}"))
+    return Checked(
+        problems=tuple(sorted(found, key=lambda problem: problem.sort_key)),
+        kernels=tuple(asked),
+    )
 
-        chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
-        found += target_problems(document, chosen, read_config(chosen.config))
-        found += kernel_problems(document, open_facts(chosen, deep=deep))
-    return tuple(sorted(found, key=lambda problem: problem.sort_key))
+
+def _of_kernel(document: Document, kernel: str, deep: Say | None) -> tuple[str, set[Problem]]:
+    """What one kernel says, and its release."""
+    from lppack.kernel.config import read_config
+    from lppack.kernel.facts import open_facts
+    from lppack.packages.kernels import resolve
+    from lppack.rules.kernel import kernel_problems
+    from lppack.rules.target import target_problems
+
+    chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
+    aimed = target_problems(document, chosen, read_config(chosen.config))
+    with open_facts(chosen, deep=deep) as facts:
+        return chosen.release, {*aimed, *kernel_problems(document, facts)}
 
 
 def _handed_over(document: Document, old: Document) -> bool:
@@ -97,10 +124,10 @@ def make_plan(
     from lppack.stages.ids import ids
     from lppack.stages.load import load
     from lppack.stages.plan import plan
-    from lppack.stages.validate import validate
+    from lppack.stages.validate import validated
 
     document = load(path)
-    manifest = validate(document)
+    manifest, warnings = validated(document)
     reserved = ids(document.folder)
     chosen = resolve(kernel, manifest.kernels)
     facts = open_facts(chosen, deep=deep)
@@ -121,6 +148,7 @@ def make_plan(
         ids=reserved,
         complete=proof.complete if proof else Completeness.NOT_CHECKED,
         doubts=proof.reasons if proof else (),
+        warnings=warnings,
     )
 
 
@@ -139,12 +167,14 @@ def prove_patch(path: Path, *, kernel: str, builder: str, say: Say) -> "Proof":
 
 
 def check_release(
-    plan: Plan, *, unproved: bool, inlining_unchecked: bool
+    plan: Plan, *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
     """release."""
     from lppack.stages.release import release
 
-    return release(plan, unproved=unproved, inlining_unchecked=inlining_unchecked)
+    return release(
+        plan, unproved=unproved, inlining_unchecked=inlining_unchecked, accepted=accepted
+    )
 
 
 def inspect_file(path: Path, kernel: str | None) -> "Inspection":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.errors import ApplyReversed, ConsoleFault, LostHost
+from lppack.errors import ApplyReversed, ConsoleFault, LostHost, Problem
 from lppack.model import Bundle, Kernel, Manifest, Step
 from lppack.pipeline.build import make_bundle
 from lppack.pipeline.check import make_plan
@@ -42,6 +42,7 @@ class Trial:
         self.timeout = timeout
         self.test_points = test_points
         self.bundle: Bundle | None = None
+        self.warnings: tuple[Problem, ...] = ()  # of the rules; a bundle's are not known
         self.console: Path | None = None
         self.steps_done: list[StepResult] = []
         self.foreseen: Foreseen | None = None  # None: it did not come to that
@@ -133,6 +134,9 @@ class Trial:
             mode=self.mode,
             test_points=self.test_points,
         )
+        self.warnings = plan.warnings
+        for warning in plan.warnings:
+            say(str(warning))
         say(f"building {plan.name} {plan.version} for {plan.kernel.release}")
         built = make_bundle(
             plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")

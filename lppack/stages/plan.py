@@ -8,7 +8,7 @@ from lppack import consistency
 from lppack.abi import CLEARS_RELOCATIONS
 from lppack.consistency import EngineName, Mode, ModeName
 from lppack.document import Document
-from lppack.errors import EnvironmentMissing, Level, ManifestError
+from lppack.errors import EnvironmentMissing, Level, ManifestError, Problem
 from lppack.ids import Ids, states_of
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
@@ -51,8 +51,11 @@ def plan(
     ids: Ids | None = None,
     complete: Completeness = Completeness.NOT_CHECKED,
     doubts: Sequence[str] = (),
+    warnings: Sequence[Problem] = (),
 ) -> Plan:
     """Every decision for one patch and one kernel; ``ids`` None: no id is reserved.
+
+    ``warnings``: of the manifest and its sources; those about the kernel are added.
 
     Raises ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
@@ -99,6 +102,7 @@ def plan(
         decisions=(),
         complete=complete,
         doubts=tuple(doubts),
+        warnings=tuple(sorted({*warnings, *problems}, key=lambda problem: problem.sort_key)),
         inlining=InliningCheck(inlining.value),
         clears_relocations=moved_by is EngineName.LIVEPATCH
         and bool(facts.copies(CLEARS_RELOCATIONS)),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Refuse to release a bundle that is not proved complete, unless the author takes it upon them."""
 
+from collections.abc import Collection
+
 from lppack.errors import AnswerIsNo
 from lppack.model import Completeness, InliningCheck, Plan
 
@@ -11,12 +13,28 @@ class NotReleased(AnswerIsNo):
     kind = "not-released"
 
 
-def release(plan: Plan, *, unproved: bool, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
+def release(
+    plan: Plan, *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
+) -> tuple[tuple[str, str], ...]:
     """What provenance.json says of the checks.
 
     ``unproved`` and ``inlining_unchecked``: the author's word that the missing check is known and
-    accepted. Nothing makes up for a proof that failed. Raises NotReleased.
+    accepted; ``accepted``: rules whose warnings are. Nothing makes up for a proof that failed.
+    Raises NotReleased.
     """
+    named = sorted({warning.rule for warning in plan.warnings})
+    if left := [rule for rule in named if rule not in accepted]:
+        warned = "\n".join(str(w) for w in plan.warnings if w.rule in left)
+        raise NotReleased(
+            f"{plan.name}: the rules warn of it\n{warned}",
+            hint="correct it; or say that you know it: "
+            + " ".join(f"--accept {rule}" for rule in left),
+        )
+    accepts = (("warnings", f"accepted: {', '.join(named)}"),) if named else ()
+    return (*_proof(plan, unproved, inlining_unchecked), *accepts)
+
+
+def _proof(plan: Plan, unproved: bool, inlining_unchecked: bool) -> tuple[tuple[str, str], ...]:
     if plan.complete is Completeness.PROVED:
         return (("release", "proved: by the sources' object code and the patch's text"),)
     why = "; ".join(plan.doubts) or "it was not compared with a change of the kernel's sources"

@@ -42,10 +42,17 @@ def problems_of(document: Document) -> tuple[Problem, ...]:
 
 def validate(document: Document) -> Manifest:
     """The manifest of ``document``. Raises ManifestError with every error in it."""
-    errors = [problem for problem in problems_of(document) if problem.level is Level.ERROR]
+    manifest, _ = validated(document)
+    return manifest
+
+
+def validated(document: Document) -> tuple[Manifest, tuple[Problem, ...]]:
+    """As validate(), with the warnings."""
+    found = problems_of(document)
+    errors = [problem for problem in found if problem.level is Level.ERROR]
     if errors:
         raise ManifestError(errors)
-    return _to_manifest(document)
+    return _to_manifest(document), found
 
 
 def manifest_kept(document: Document) -> Manifest:

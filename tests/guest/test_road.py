@@ -121,3 +121,11 @@ def test_a_guest_that_dies_of_an_oops_fails_the_test(patch: Path) -> None:
     assert ran.rc == 9, ran.err
     assert ran.json["error"]["kind"] == "console"
     assert "sysrq" in Path(ran.json["console"]).read_text()
+
+
+def test_what_validate_warns_of_is_printed(patch: Path) -> None:
+    for file in (patch / "cmdline.c", patch / "manifest.yaml"):
+        file.write_text(file.read_text().replace("lp_cmdline_proc_show", "my_cmdline_proc_show"))
+    ran = lppack("test", patch)
+    assert ran.rc == 0, ran.err
+    assert "warning[" in ran.err and "my_cmdline_proc_show" in ran.err

@@ -123,3 +123,32 @@ def test_every_rule_can_be_explained() -> None:
     assert all(entry.page in pages[entry.id] for entry in every())
     ran = lppack("explain", "version-grows")
     assert ran.out.startswith("version-grows (error; asked by validate, with --from OLD)\n\n")
+
+
+@pytest.fixture
+def warned(tmp_path: Path) -> Path:
+    """A patch that one rule warns of: a backtrace does not tell its function from the old one."""
+    patch = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "proc-cmdline"))
+    for file in (patch / "cmdline.c", patch / "manifest.yaml"):
+        file.write_text(file.read_text().replace("lp_cmdline_proc_show", "my_cmdline_proc_show"))
+    return patch
+
+
+def test_the_last_line_counts_and_says_that_no_kernel_was_asked(warned: Path) -> None:
+    ran = lppack("validate", warned)
+    assert ran.rc == 0
+    assert "warning[" in ran.out
+    assert ran.err == f"ok with 1 warning: {warned}; no kernel was asked (--kernel)\n"
+    ran = lppack("validate", EXAMPLES / "proc-cmdline", EXAMPLES / "conn-limit")
+    assert ran.err == "ok: 2 manifests; no kernel was asked (--kernel)\n"
+    ran = lppack("validate", BROKEN)
+    assert re.fullmatch(r"\d+ errors and \d+ warnings: .*\n", ran.err), ran.err
+
+
+def test_strict_fails_on_warnings(warned: Path) -> None:
+    ran = lppack("validate", warned, "--strict")
+    assert ran.rc == 3
+    assert ran.err.startswith("1 warning: ")
+    ran = lppack("validate", warned, "--strict", "--format", "json")
+    assert (ran.rc, ran.json["ok"], ran.json["kernels"]) == (3, False, [])
+    assert lppack("validate", EXAMPLES / "conn-limit", "--strict").rc == 0

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""validate: all problems of manifests at once."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import BUILDER, DEEP, PATCHES, WHICH
+from lppack.cli.output import note, problem_json, result
+from lppack.cli.sarif import sarif
+from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
+from lppack.model import Completeness
+
+
+@click.command()
+@PATCHES
+@click.option(
+    "--kernel",
+    "kernels",
+    metavar="REL",
+    multiple=True,
+    help=f"{WHICH}; without it no kernel is asked. May be given again.",
+)
+@click.option(
+    "--from",
+    "old",
+    metavar="OLD",
+    type=click.Path(path_type=Path),
+    help="The patch that this one follows: also tell what was lost, or needs a new id.",
+)
+@DEEP
+@click.option("--strict", is_flag=True, help="Warnings fail, too (exit code 3).")
+@click.option(
+    "--prove",
+    is_flag=True,
+    help="With --kernel: compare object code, and tell what of the change that it follows the "
+    "patch does not carry, or what is not proved (exit code 9).",
+)
+@BUILDER
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
+)
+def validate(
+    patches: tuple[Path, ...],
+    kernels: tuple[str, ...],
+    old: Path | None,
+    deep: bool,
+    strict: bool,
+    prove: bool,
+    builder: str,
+    format_: str,
+) -> int:
+    """Tell all problems of manifests at once; with --kernel also what that kernel says.
+
+    The last line says which kernels were asked, and counts what was found.
+
+    \b
+    Example:
+      lppack validate examples/proc-cmdline
+    """
+    if old is not None and len(patches) > 1:
+        raise click.UsageError("--from goes with one patch")
+    if deep and not kernels:
+        raise click.UsageError("--deep goes with --kernel")
+    if prove and not kernels:
+        raise click.UsageError("--prove goes with --kernel")
+    checked = [
+        pipeline.check(path, kernels, old=old, deep=note if deep else None) for path in patches
+    ]
+    problems = [problem for one in checked for problem in one.problems]
+    asked = tuple(dict.fromkeys(kernel for one in checked for kernel in one.kernels))
+    failed = any(strict or problem.level is Level.ERROR for problem in problems)
+    proofs = {
+        (path, kernel): pipeline.prove_patch(path, kernel=kernel, builder=builder, say=note)
+        for path in (patches if prove and not failed else ())
+        for kernel in kernels
+    }
+    if any(proof.complete is not Completeness.PROVED for proof in proofs.values()):
+        raise AnswerIsNo(
+            "\n".join(
+                f"{path}: {reason}"
+                for (path, _), proof in proofs.items()
+                for reason in proof.reasons
+            ),
+            hint="replace what differs, or take it out of the change that the patch follows",
+            report={
+                "kernels": list(asked),
+                "problems": [problem_json(p) for p in problems],
+                "proofs": _proofs(proofs),
+            },
+        )
+    if format_ == "json":
+        report = {
+            "ok": not failed,
+            "kernels": list(asked),
+            "problems": [problem_json(problem) for problem in problems],
+        }
+        result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
+    elif format_ == "sarif":
+        result(sarif(problems))
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        against = f" on {', '.join(asked)}" if asked else ""
+        if not kernels:
+            against = "; no kernel was asked (--kernel)"
+        note(_summary(patches, against, problems, strict=strict))
+        for (path, _), proof in proofs.items():
+            click.echo(f"{path}: complete: {proof.complete}")
+            for reason in proof.reasons:
+                click.echo(f"  {reason}")
+    return ManifestError.exit_code if failed else 0
+
+
+def _summary(
+    patches: Sequence[Path], against: str, problems: Sequence[Problem], *, strict: bool
+) -> str:
+    """The last line: what was checked, against what, and how much was found."""
+    what = str(patches[0]) if len(patches) == 1 else f"{len(patches)} manifests"
+    levels = Counter(problem.level for problem in problems)
+    found = " and ".join(
+        f"{levels[level]} {level.value}{'s' if levels[level] > 1 else ''}"
+        for level in Level
+        if levels[level]
+    )
+    if levels[Level.ERROR] or (found and strict):
+        return f"{found}: {what}{against}"
+    return f"ok with {found}: {what}{against}" if found else f"ok: {what}{against}"
+
+
+def _proofs(proofs: Mapping[tuple[Path, str], pipeline.Proof]) -> list[dict[str, Any]]:
+    return [
+        {"path": str(path), "complete": proof.complete.value, "reasons": list(proof.reasons)}
+        for (path, _), proof in proofs.items()
+    ]
