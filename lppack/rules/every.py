@@ -21,6 +21,7 @@ from lppack.rules import (
     manifest,
     module,
     needs,
+    shadowed,
     source,
     support,
     symbols,
@@ -74,6 +75,7 @@ _FOLDER: tuple[Rule, ...] = (
     *support.RULES,
     *workload.RULES,
     *symbols.RULES,
+    *shadowed.RULES,
     *source.RULES,
     *conversion.RULES,
 )

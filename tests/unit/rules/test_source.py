@@ -6,12 +6,12 @@ import pytest
 from lppack.stages.load import load
 from lppack.stages.validate import problems_of
 from tests.command import ROOT
+from tests.unit.rules import shadowed_cases, source_cases
 from tests.unit.rules.cases import CodeCase, title
-from tests.unit.rules.source_cases import CASES
 from tests.unit.samples import document, full, patch_folder
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", (*source_cases.CASES, *shadowed_cases.CASES), ids=title)
 def test_rule(case: CodeCase) -> None:
     faults = case.found()
     assert sorted(fault.spot[1][0] if fault.spot else 0 for fault in faults) == case.lines
