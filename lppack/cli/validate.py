@@ -33,6 +33,11 @@ from lppack.model import Completeness
     help="The patch that this one follows: also tell what was lost, or needs a new id.",
 )
 @DEEP
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="PATCHES are files that were changed, of any kind: check the patches that they are of.",
+)
 @click.option("--strict", is_flag=True, help="Warnings fail, too (exit code 3).")
 @click.option(
     "--prove",
@@ -53,6 +58,7 @@ def validate(
     kernels: tuple[str, ...],
     old: Path | None,
     deep: bool,
+    changed: bool,
     strict: bool,
     prove: bool,
     builder: str,
@@ -66,6 +72,8 @@ def validate(
     Example:
       lppack validate examples/proc-cmdline
     """
+    if changed:
+        patches = pipeline.patches_of(patches)
     if old is not None and len(patches) > 1:
         raise click.UsageError("--from goes with one patch")
     if deep and not kernels:

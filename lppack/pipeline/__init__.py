@@ -9,6 +9,7 @@ from lppack.pipeline.check import (
     ids_of,
     inspect_file,
     make_plan,
+    patches_of,
     prove_patch,
     reserve_id,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "make_tree",
     "open_builder",
     "open_host",
+    "patches_of",
     "prove_patch",
     "replay_run",
     "report_place",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is known of a patch before anything is built."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +56,24 @@ def check(
     return Checked(
         problems=tuple(sorted(found, key=lambda problem: problem.sort_key)),
         kernels=tuple(asked),
+    )
+
+
+def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the patch folders that ``files`` are in; what is in none is passed over."""
+    from lppack.stages.load import is_patch
+
+    found = (
+        next((folder for folder in file.absolute().parents if is_patch(folder)), None)
+        for file in files
+    )
+    here = Path.cwd()
+    return tuple(
+        dict.fromkeys(
+            folder.relative_to(here) if folder.is_relative_to(here) else folder
+            for folder in found
+            if folder is not None
+        )
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """load: a folder or a file becomes a Document. The file is hostile input."""
 
+import re
 import stat
 from collections.abc import Hashable
 from pathlib import Path
@@ -26,6 +27,15 @@ def load(path: Path) -> Document:
     """
     file = _manifest(path)
     return parse(_text(file, str(file)), file)
+
+
+def is_patch(folder: Path) -> bool:
+    """True if the manifest of ``folder`` is one of lppack, whatever else is wrong with it."""
+    try:
+        text = _text(folder / MANIFEST, "")
+    except ManifestError:
+        return False
+    return re.search(r"^([\"']?)lppack\1[ \t]*:", text, re.MULTILINE) is not None
 
 
 def parse(text: str, file: Path) -> Document:
