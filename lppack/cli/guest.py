@@ -9,8 +9,9 @@ import click
 
 from lppack import pipeline
 from lppack.cli.options import BUILDER, GUEST_KERNEL
-from lppack.cli.output import FORMAT, progress, result, table
+from lppack.cli.output import FORMAT, note, progress, result, table
 from lppack.hosts import guests
+from lppack.hosts.protocol import TIMED_OUT
 
 _NAME = click.argument("name")
 
@@ -60,7 +61,7 @@ def stop(name: str) -> None:
 @guest.command("list")
 @FORMAT
 def list_(format_: str) -> None:
-    """List the guests that run.
+    """List the guests that run, each with the file that has its console.
 
     \b
     Example:
@@ -86,26 +87,48 @@ def list_(format_: str) -> None:
         return
     if not found:
         click.echo("no guest runs")
-    table([(g.name, g.release, f"pid {g.pid}", "up" if g.alive else "ended") for g in found])
+    table(
+        [
+            (g.name, g.release, f"pid {g.pid}", "up" if g.alive else "ended", str(g.console))
+            for g in found
+        ]
+    )
 
 
 @guest.command("shell", context_settings={"ignore_unknown_options": True})
 @_NAME
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--limit", type=float, default=600.0, help="Seconds that a command may take.")
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=0.1),
+    metavar="S",
+    default=60.0,
+    show_default=True,
+    help="Seconds that a command may take.",
+)
 def shell(name: str, command: tuple[str, ...], limit: float) -> int:
     """Run a command in a guest, or one line after another from stdin.
+
+    Ends with the exit code of the (last) command; with 124 if it took longer than --limit, and 8 if
+    the guest's kernel died. What that kernel reports against itself meanwhile is printed, with the
+    file that has its whole console.
 
     \b
     Example:
       lppack guest shell demo cat /proc/version
     """
     host = guests.connect(name)
-    code = 0
+    host.watch()
+    told = code = 0
     for line in [" ".join(command)] if command else _prompted(sys.stdin, name):
         ran = host.run(["/bin/sh", "-c", line], limit=limit)
         click.echo(ran.out, nl=False)
         click.echo(ran.err, nl=False, err=True)
+        if ran.rc == TIMED_OUT:
+            note(f"lppack: {line.strip()}: no end after {limit:g} s; the console: {host.console}")
+        for fault in host.new_faults[told:]:
+            told += 1
+            note(f"lppack: the guest's kernel reported:\n{fault}\n  the console: {host.console}")
         code = ran.rc
     return code
 

@@ -4,13 +4,8 @@
 import contextlib
 import errno
 import fcntl
-import os
-import random
-import socket
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import IO
 
@@ -18,13 +13,11 @@ from lppack import proc
 from lppack.clock import Deadline
 from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
+from lppack.hosts.agent import Connection, Op
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
 from lppack.store import lock_holder
 
-_MAGIC = 0x3141504C  # "LPA1"
-_REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc go before
-_RESPONSE = struct.Struct("<IQII")  # magic, id, errno, size
 _CHUNK = 1 << 20  # of put(); the agent takes 4 MiB
 _PUT_FIRST, _PUT_LAST = 1, 2
 
@@ -32,110 +25,8 @@ _PUT_FIRST, _PUT_LAST = 1, 2
 _GRACE = 10.0
 #: Seconds to wait for another command's request to end; then EBUSY, and nothing was asked.
 _TURN = 60.0
-#: One ping is enough (see parse() of the agent) unless it is cut by noise of a former client.
-_PING_AGAIN = 1.0
-
-
-class Op(IntEnum):
-    """What the agent can do; enum op there."""
-
-    PING = 0
-    READ = 1
-    WRITE = 2
-    LIST = 3
-    PUT = 4
-    RUN = 5
-    POWEROFF = 6
-
-
-def frame(ident: int, op: Op, limit: float, data: bytes) -> bytes:
-    """A request as it goes over the port."""
-    covered = _REQUEST.pack(ident, op, min(int(limit * 1000), 2**32 - 1), len(data)) + data
-    return struct.pack("<II", _MAGIC, zlib.crc32(covered)) + covered
-
-
-class _Connection:
-    """One connection to the agent, in step with it. Raises OSError."""
-
-    def __init__(self, folder: Path, deadline: Deadline, gone: Callable[[], bool]) -> None:
-        self._received = bytearray()
-        self._socket = self._connect(folder, deadline, gone)
-        try:
-            self._get_in_step(deadline, gone)
-        except BaseException:
-            self.close()
-            raise
-
-    @staticmethod
-    def _connect(folder: Path, deadline: Deadline, gone: Callable[[], bool]) -> socket.socket:
-        while True:
-            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            made.settimeout(max(deadline.left, 0.01))
-            # unix(7): a path has 107 bytes at most; this one is short whatever the folder is.
-            at = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                made.connect(f"/proc/self/fd/{at}/{qemu.SOCKET}")
-                return made
-            except (FileNotFoundError, ConnectionRefusedError):  # QEMU is starting, or has ended
-                made.close()
-                if deadline.expired or gone():
-                    raise
-            except BaseException:
-                made.close()
-                raise
-            finally:
-                os.close(at)
-            deadline.pause(0.02)
-
-    def _get_in_step(self, deadline: Deadline, gone: Callable[[], bool]) -> None:
-        """Pings until the agent answers; what came before is for a client that is gone."""
-        while True:
-            ident = random.getrandbits(64)
-            pong = _RESPONSE.pack(_MAGIC, ident, 0, 0)
-            self._send(frame(ident, Op.PING, 1, b""), deadline)
-            again = Deadline(min(_PING_AGAIN, max(deadline.left, 0.01)), deadline.clock)
-            with contextlib.suppress(TimeoutError):
-                while (found := self._received.find(pong)) < 0:
-                    self._receive(again)
-                del self._received[: found + len(pong)]
-                return
-            if deadline.expired or gone():
-                raise TimeoutError(errno.ETIMEDOUT, "no answer")
-
-    def request(self, op: Op, data: bytes, limit: float, deadline: Deadline) -> tuple[int, bytes]:
-        ident = random.getrandbits(64)
-        self._send(frame(ident, op, limit, data), deadline)
-        while True:
-            head = self._take(_RESPONSE.size, deadline)
-            magic, answered, error, size = _RESPONSE.unpack(head)
-            if magic != _MAGIC:
-                raise ConnectionError(errno.EPROTO, "the agent's answer makes no sense")
-            answer = self._take(size, deadline)
-            if answered == ident:
-                return error, answer
-
-    def _send(self, data: bytes, deadline: Deadline) -> None:
-        self._socket.settimeout(max(deadline.left, 0.01))
-        self._socket.sendall(data)
-
-    def _receive(self, deadline: Deadline) -> None:
-        if deadline.expired:
-            raise TimeoutError(errno.ETIMEDOUT, "no answer")
-        self._socket.settimeout(max(deadline.left, 0.01))
-        data = self._socket.recv(1 << 18)
-        if not data:
-            raise ConnectionError(errno.ECONNRESET, "QEMU has ended")
-        self._received += data
-
-    def _take(self, size: int, deadline: Deadline) -> bytes:
-        while len(self._received) < size:
-            self._receive(deadline)
-        taken = bytes(self._received[:size])
-        del self._received[:size]
-        return taken
-
-    def close(self) -> None:
-        self._socket.close()
+#: Seconds that a command may go on after a fault of its kernel.
+_AFTER_FAULT = 5.0
 
 
 class GuestHost:
@@ -155,7 +46,25 @@ class GuestHost:
         self._folder = folder
         self._lock = lock
         self._gone = gone
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
+        self._known: int | None = None  # faults that were there before; None: nobody watches
+        self._fault: Deadline | None = None
+
+    def watch(self) -> None:
+        """From here on no request waits for long after the kernel has reported a fault: what it
+        waits for may have died of it, and hold the machine up."""
+        self._known = len(self.faults())
+
+    @property
+    def new_faults(self) -> tuple[str, ...]:
+        """What the kernel has reported against itself since watch()."""
+        return () if self._known is None else self.faults()[self._known :]
+
+    def _glance(self) -> None:
+        if self._fault is None and self.new_faults:
+            self._fault = Deadline(_AFTER_FAULT)
+        if self._fault is not None and self._fault.expired:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "a fault, and no answer")
 
     @property
     def console(self) -> Path:
@@ -226,7 +135,7 @@ class GuestHost:
             with self._turn():
                 deadline = Deadline(limit + _GRACE)
                 if not self._connection:
-                    self._connection = _Connection(self._folder, deadline, self._gone)
+                    self._connection = Connection(self._folder, deadline, self._gone, self._glance)
                 error, answer = self._connection.request(op, data, limit, deadline)
         except OSError as problem:
             self.close()
@@ -288,6 +197,8 @@ class GuestHost:
     def _lost(self, problem: OSError, deadline: Deadline) -> LostHost:
         if isinstance(problem, TimeoutError):
             why = f"no answer in {deadline.limit:.0f} s"
+        elif isinstance(problem, ConnectionAbortedError):
+            why = f"its kernel reported a fault, and has not answered in {_AFTER_FAULT:.0f} s since"
         elif isinstance(problem, FileNotFoundError | ConnectionError):
             why = "QEMU has ended"
         else:

@@ -114,6 +114,23 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
     assert wanted <= set(typed), wanted - set(typed)
 
 
+def test_a_command_in_a_guest_ends(terminal: Terminal) -> None:
+    """It is cut off with a message, and not waited for where the kernel reports a fault."""
+    terminal.type("lppack guest start demo")
+    assert "console.log" in terminal.type("lppack guest list")
+    terminal.type("lppack guest shell demo 'exit 3'", code=3)
+    said = terminal.type("lppack guest shell demo --limit 1 sleep 20 2>&1", code=124)
+    assert re.search(r"sleep 20: no end after 1 s; the console: /.*/demo/console\.log\n", said)
+    fault = 'echo "BUG: kernel NULL pointer dereference" > /dev/kmsg'
+    said = terminal.type(f"lppack guest shell demo '{fault}; sleep 1000' 2>&1", code=8)
+    assert "its kernel reported a fault, and has not answered in 5 s since" in said
+    assert "NULL pointer" in said and "console.log" in said
+    said = terminal.type(f"lppack guest shell demo '{fault}' 2>&1")
+    assert "the guest's kernel reported:" in said and "NULL pointer" in said
+    said = terminal.type("lppack guest shell demo echo fine 2>&1")
+    assert said == "fine\n", "what was there before is not this command's"
+
+
 def test_the_readme_works_as_it_is_written(terminal: Terminal) -> None:
     text = (ROOT / "README.md").read_text()
     lines = re.findall(r"^    (lppack .*)$", text, re.MULTILINE)

@@ -13,7 +13,8 @@ import pytest
 
 from lppack.errors import HostError
 from lppack.hosts import qemu
-from lppack.hosts.guest import GuestHost, Op, frame
+from lppack.hosts.agent import Op, frame
+from lppack.hosts.guest import GuestHost
 
 pytestmark = pytest.mark.guest
 

@@ -189,10 +189,14 @@ def answer(ident: int, error: int = 0, data: bytes = b"") -> bytes:
 class Agent(threading.Thread):
     """Answers each request with the next of ``replies``; closes when there is none left."""
 
-    def __init__(self, folder: Path, *replies: tuple[int, bytes], noise: bytes = b"") -> None:
+    def __init__(
+        self, folder: Path, *replies: tuple[int, bytes], noise: bytes = b"", silent: bool = False
+    ) -> None:
         super().__init__(daemon=True)
         self.replies = list(replies)
         self.noise = noise
+        self.silent = silent  # answers nothing but pings
+        self.heard = threading.Event()
         self.asked: list[tuple[int, bytes]] = []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(folder / qemu.SOCKET))
@@ -213,7 +217,9 @@ class Agent(threading.Thread):
                         client.sendall(answer(ident))
                         continue
                     self.asked.append((op, data))
-                    if not self.replies:
+                    if self.silent:
+                        self.heard.wait(20)
+                    if self.silent or not self.replies:
                         return
                     client.sendall(answer(ident ^ 1, 5, b"for another"))
                     client.sendall(answer(ident, *self.replies.pop(0)))
@@ -306,3 +312,38 @@ def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     assert lock_holder(tmp_path / "lock") is None
     assert lock_holder(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_kernel_that_died_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    """The agent lives, and what it runs does not end."""
+    monkeypatch.setattr("lppack.hosts.guest._AFTER_FAULT", 0.2)
+    monkeypatch.setattr("lppack.hosts.agent._GLANCE", 0.05)
+    monkeypatch.setattr("lppack.hosts.guest._GRACE", 0.5)
+    silent = Agent(folder, (0, b""), silent=True)
+    silent.start()
+    host = GuestHost("guest", folder)
+    with host.console.open("a") as log:
+        log.write("[    2.0] kernel BUG at mm/slub.c:1!\n" + 20 * "[    2.1] more\n")
+    if watched:
+        host.watch()
+    assert host.new_faults == ()
+    with host.console.open("a") as log:
+        log.write("[    3.0] BUG: kernel NULL pointer dereference, address: 0\n")
+    with pytest.raises(LostHost) as caught:
+        host.run(["cat"], limit=0.5 if not watched else 60)
+    assert ("its kernel reported a fault" in caught.value.message) is watched
+    assert "NULL pointer" in caught.value.message
+    silent.heard.set()
+
+
+def test_an_answer_after_a_fault_is_taken(folder: Path) -> None:
+    Agent(folder, (0, struct.pack("<iI", 0, 2) + b"ok")).start()
+    host = GuestHost("guest", folder)
+    host.watch()
+    with host.console.open("a") as log:
+        log.write("[    3.0] WARNING: CPU: 0 PID: 1 at fs/x.c:1\n")
+    assert host.run(["cat"], limit=5).out == "ok"
+    assert len(host.new_faults) == 1
