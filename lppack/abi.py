@@ -123,6 +123,10 @@ TAINTED = "/proc/sys/kernel/tainted"
 TAINT_FORCED_MODULE = 1
 TAINT_FORCED_RMMOD = 3
 
+# kernel/stacktrace.c, kernel/sched/core.c: not exported; with them the generated lp_unload.c sees
+# whether a thread is inside (v6.1).
+OF_UNLOAD = ("stack_trace_save_tsk_reliable", "idle_task")
+
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
 ENGINE_API = 4
@@ -152,6 +156,11 @@ def patch_attribute(module: str, attribute: str) -> str:
 def parameter(module: str, name: str) -> str:
     """A parameter of our glue: ``convert``, ``converted``, ``info``, ..."""
     return f"{MODULES}/{module}/parameters/{name}"
+
+
+def unload_attribute(module: str, attribute: str) -> str:
+    """``unload`` or ``inside`` of our glue, where the kernel's own engine moves the patch."""
+    return f"{MODULES}/{module}/lppack/{attribute}"
 
 
 def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> Phase:

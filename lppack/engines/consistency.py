@@ -7,7 +7,7 @@ from lppack import abi
 from lppack.abi import Phase
 from lppack.engines import modules
 from lppack.engines.protocol import Blocker, PatchState
-from lppack.errors import ApplyRefused, HostError
+from lppack.errors import ApplyRefused
 from lppack.hosts.protocol import Host
 
 
@@ -120,22 +120,4 @@ class Consistency:
     def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
         if phase not in (Phase.PATCHING, Phase.UNPATCHING):
             return ()
-        try:
-            said = self.host.read(abi.engine_attribute(module, "blockers"))
-        except HostError as error:
-            if error.absent:
-                return ()  # the transition ends at this moment
-            raise
-        rows = (line.split("\t", 4) for line in said.splitlines())
-        return tuple(_blocker(*row) for row in rows if len(row) == 5)
-
-
-def _blocker(pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
-    function = None if where == "-" else where.split(" ")[0]
-    return Blocker(
-        pid=int(pid),
-        tid=int(tid),
-        comm=comm,
-        function=function,
-        reason=f"{reason} {function}" if function else reason,
-    )
+        return modules.blockers(self.host, abi.engine_attribute(module, "blockers"))

@@ -68,6 +68,11 @@ class Livepatch:
                 raise
 
     def unload(self, module: str) -> None:
+        try:
+            self.host.write(abi.unload_attribute(module, "unload"), "1")
+        except HostError as error:
+            if not error.absent:  # else it is not ours, or of an earlier lppack
+                raise
         modules.remove(self.host, module)
 
     def patches(self) -> tuple[PatchState, ...]:
@@ -92,6 +97,8 @@ class Livepatch:
         )
 
     def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
+        if phase is Phase.UNPATCHED:  # who was in the module when it was last asked to go
+            return modules.blockers(self.host, abi.unload_attribute(module, "inside"))
         if phase not in (Phase.PATCHING, Phase.UNPATCHING):
             return ()
         wanted = "1" if phase is Phase.PATCHING else "0"

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from lppack import abi
+from lppack.engines.protocol import Blocker
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import TIMED_OUT, Host, Ran
 
@@ -148,6 +149,30 @@ def names(host: Host, path: str) -> tuple[str, ...]:
         if error.absent:
             return ()
         raise
+
+
+def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
+    """Read who is in the way, as lpe_blame() and lp_note() of our C write it; none if there is no
+    such file."""
+    try:
+        said = host.read(path)
+    except HostError as error:
+        if error.absent:
+            return ()
+        raise
+    rows = (line.split("\t", 4) for line in said.splitlines())
+    return tuple(_blocker(*row) for row in rows if len(row) == 5)
+
+
+def _blocker(pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
+    function = None if where == "-" else where.split(" ")[0]
+    return Blocker(
+        pid=int(pid),
+        tid=int(tid),
+        comm=comm,
+        function=function,
+        reason=f"{reason} {function}" if function else reason,
+    )
 
 
 def was_forced(host: Host) -> bool | None:

@@ -11,7 +11,7 @@ from lppack.abi import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """A thread that has not switched yet."""
+    """A thread that has not switched yet, or that is still in a module that is to go."""
 
     pid: int
     tid: int
@@ -64,7 +64,8 @@ class Engine(Protocol):
         """
 
     def unload(self, module: str) -> None:
-        """Raises HostError EBUSY while the kernel still holds the module."""
+        """Raises HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
+        in it, which state() then tells."""
 
     def patches(self) -> tuple[PatchState, ...]: ...
 

@@ -151,6 +151,7 @@ class Plan:
         ours += ["lp_count.o"] if self.counts else []
         ours += ["lp_convert.o"] if self.converts else []
         ours += ["lp_world.o"] if self.manifest.world else []
+        ours += [] if self.by_engine else ["lp_unload.o"]
         ours += ["lp_test_point.o"] if self.test_points else []
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
 

@@ -25,6 +25,7 @@ GENERATED = (
     "lp_slots.c",
     "lp_slots.h",
     "lp_test_point.c",
+    "lp_unload.c",
     "lp_world.c",
     "lp_world.h",
 )

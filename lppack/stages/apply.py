@@ -32,6 +32,7 @@ from lppack.stages.drive import (
     stop_conversion,
     undo,
     unload,
+    why_loaded,
 )
 from lppack.stages.leftovers import clear, leftovers
 from lppack.stages.status import PatchReport
@@ -95,8 +96,8 @@ def _clear(control: Control, bundle: Bundle, states: Sequence[PatchState]) -> No
     """Unload what earlier versions left. Raise ApplyRefused if the module cannot be loaded anew."""
     if bundle.module in clear(control, _leftovers(states, bundle)):
         raise ApplyRefused(
-            f"{bundle.module} is on {control.host.name} already: unpatched, and the kernel does "
-            "not let the module go",
+            f"{bundle.module} is on {control.host.name} already: unpatched, and "
+            f"{why_loaded(control, bundle.module)}",
             hint=f"see what uses it (lsmod), then: {control.command('revert', bundle.module)}",
         )
 
@@ -125,7 +126,8 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         for module in replaced:
             gone = unload(control, module)
             control.say(
-                f"replaced: {module} is {'gone' if gone else 'unpatched, and still loaded'}"
+                f"replaced: {module} is "
+                + ("gone" if gone else f"unpatched, and {why_loaded(control, module)}")
             )
         if convert and bundle.converts:
             _not_after_force(control, bundle)

@@ -126,7 +126,7 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
 
 
 def unload(control: Control, module: str) -> bool:
-    """Unload a module that is unpatched; False if the kernel still holds it, or it is in use."""
+    """Unload a module that is unpatched; False if it cannot go: why_loaded()."""
     deadline = Deadline(_UNLOAD, control.clock)
     while (phase := control.engine.state(module).phase) is Phase.UNPATCHED:
         try:
@@ -136,6 +136,14 @@ def unload(control: Control, module: str) -> bool:
                 return False
             deadline.pause(_POLL)
     return phase is Phase.ABSENT
+
+
+def why_loaded(control: Control, module: str) -> str:
+    """Say what keeps a module that unload() could not unload."""
+    state = control.engine.state(module)
+    if state.blockers:
+        return f"it stays loaded while threads are in it: {describe_blockers(state)}"
+    return "the kernel does not let the module go"
 
 
 def steer(control: Control, module: str, *, to: bool) -> None:

@@ -20,6 +20,7 @@ def generate(plan: Plan) -> SourceTree:
     names += ["lp_count.c", "lp_count.h"] if plan.counts else []
     names += ["lp_convert.c"] if plan.converts else []
     names += ["lp_world.c", "lp_world.h"] if plan.manifest.world else []
+    names += [] if plan.by_engine else ["lp_unload.c"]
     names += ["lp_test_point.c"] if plan.test_points else []
     manifest = plan.manifest
     copies = [(name, manifest.folder / name) for name in (*manifest.sources, *manifest.headers)]

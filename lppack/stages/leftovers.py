@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
-from lppack.stages.drive import Control, unload
+from lppack.stages.drive import Control, unload, why_loaded
 
 
 def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[PatchState, ...]:
@@ -25,7 +25,7 @@ def clear(control: Control, found: Iterable[PatchState]) -> frozenset[str]:
         gone = unload(control, state.module)
         control.say(
             f"leftover: {state.module} was unpatched already, and "
-            f"{'is unloaded' if gone else 'the kernel does not let it go'}"
+            f"{'is unloaded' if gone else why_loaded(control, state.module)}"
         )
         if not gone:
             held.add(state.module)

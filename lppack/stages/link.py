@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from lppack import abi
 from lppack.elf.livepatch import NotConvertible, Wanted, convert
 from lppack.elf.module import checksums_of, read_module
 from lppack.elf.reach import uses
@@ -169,5 +170,8 @@ def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
         for entry in plan.modules
         for slot in entry.slots
     )
-    # lppack_engine.ko fills them in by itself, from a table in lp_slots.c.
-    return (*direct, *(() if plan.by_engine else slots))
+    if plan.by_engine:
+        # lppack_engine.ko fills the slots in by itself, from a table in lp_slots.c.
+        return tuple(direct)
+    ours = (Wanted(c_name=name, object="vmlinux", name=name, sympos=0) for name in abi.OF_UNLOAD)
+    return (*{entry.c_name: entry for entry in (*ours, *direct)}.values(), *slots)

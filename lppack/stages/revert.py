@@ -22,6 +22,7 @@ from lppack.stages.drive import (
     still_new,
     stop_conversion,
     unload,
+    why_loaded,
 )
 from lppack.stages.leftovers import clear, family, leftovers
 from lppack.stages.owners import overridden, sharing
@@ -124,7 +125,7 @@ def revert(control: Control, series: str) -> PatchReport:
         unpatch(control, state)
         if not unload(control, state.module):
             raise ApplyStuck(
-                f"{state.module} is unpatched, and the kernel does not let the module go",
+                f"{state.module} is unpatched, and {why_loaded(control, state.module)}",
                 hint=f"try again: {control.command('revert', series)}",
             )
     except (ApplyReversed, ApplyStuck) as error:

@@ -14,6 +14,7 @@ from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import TIMED_OUT, Host
 from lppack.model import Bundle, Check, Kernel, Step
 from lppack.stages.apply import Control, apply, enable_conversion, unload
+from lppack.stages.drive import why_loaded
 from lppack.stages.revert import find, unpatch
 
 _INSMOD = 30.0  # seconds
@@ -133,7 +134,7 @@ def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:
 
 def _unload(control: Control, bundle: Bundle) -> None:
     if not unload(control, bundle.module):
-        raise ApplyStuck(f"{bundle.module} is unpatched, and the kernel does not let it go")
+        raise ApplyStuck(f"{bundle.module} is unpatched, and {why_loaded(control, bundle.module)}")
 
 
 def _watch(host: TestHost, step: Step) -> None:

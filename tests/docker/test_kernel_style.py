@@ -24,6 +24,7 @@ CASES = [
     ("saved-cmdline", False),
     ("loop-dio", False),
     ("../tests/guest/patches/nap", False),
+    ("../tests/guest/patches/caught", True),
     ("ledger", False),
     ("conn-limit", False),
     ("conn-limit", True),

@@ -135,6 +135,7 @@ class FakeKernel:
     refuses: str | None = None  # what insmod says
     insmod_says: int | None = None  # exit code of insmod, though the module was loaded
     rmmod_busy: int = 0  # times that rmmod is refused after the patch is gone
+    inside: tuple[Thread, ...] = ()  # in the modules of patches of the kernel's own engine
     convert_held: int = 0  # writes of 0 to convert that find conversions under way
     convert_error: int | None = None  # errno of each write to convert
     log: list[str] = field(default_factory=list)  # what changed, or tried to change, the kernel
@@ -203,6 +204,14 @@ class FakeKernel:
             return f"Module {module} is in use"
         del self.patches[module]
         return None
+
+    def write_unload(self, module: str) -> None:
+        """As lp_unload_store() of the glue."""
+        path = abi.unload_attribute(module, "unload")
+        if self.patches[module].known:
+            raise HostError(path, errno.EBUSY)
+        if self.inside:
+            raise HostError(path, errno.EAGAIN)
 
     def write_enabled(self, module: str, wanted: bool) -> None:
         self.log.append(f"{module} enabled {wanted:d}")
@@ -278,6 +287,9 @@ class FakeHost:
                 found[abi.parameter(name, "converted")] = f"{patch.converted}\n"
                 if patch.still_new is not None:
                     found[abi.parameter(name, "still_new")] = f"{patch.still_new}\n"
+                if not patch.by_engine:
+                    found[abi.unload_attribute(name, "unload")] = ""
+                    found[abi.unload_attribute(name, "inside")] = _lines(k.inside)
             if patch.by_engine:
                 found |= self._engine_files(name, patch)
             elif patch.known:
@@ -306,10 +318,7 @@ class FakeHost:
             "problem": f"{patch.problem}\n" if patch.problem else "",
             "statistics": "stops 2\nlongest_stop_ns 1500000\nheld 0\n",
             "functions": "".join(f"{row[0]} {row[1]} {patch.hooked:d}\n" for row in rows),
-            "blockers": "".join(
-                f"{t.pid}\t{t.tid}\t{t.stack[0] if t.stack else '-'}\tis in\t{t.comm}\n"
-                for t in waits
-            ),
+            "blockers": _lines(waits),
         }
         return {abi.engine_attribute(name, key): text for key, text in said.items()}
 
@@ -328,6 +337,8 @@ class FakeHost:
                 abi.engine_attribute(module, "enabled"),
             ):
                 return self.kernel.write_enabled(module, text.strip() == "1")
+            if path == abi.unload_attribute(module, "unload"):
+                return self.kernel.write_unload(module)
             if path == abi.parameter(module, "convert"):
                 return self.kernel.write_convert(module, text.strip() == "1")
         raise HostError(path, errno.EACCES)
@@ -376,6 +387,12 @@ class FakeHost:
                 rows = [f"{t.pid} {t.tid} {t.state} {t.comm}\n" for t in self.kernel.blockers()]
                 return Ran(rc=0, out="".join(rows), err="")
         return _ran(127, f"{argv[0]}: not found")
+
+
+def _lines(threads: Sequence[Thread]) -> str:
+    return "".join(
+        f"{t.pid}\t{t.tid}\t{t.stack[0] if t.stack else '-'}\tis in\t{t.comm}\n" for t in threads
+    )
 
 
 def _ran(rc: int, err: str = "") -> Ran:

@@ -19,6 +19,10 @@ void lp_series_give_back(void);
 void lp_series_put(void);
 int lp_series_do(int (*step)(bool on), bool on);
 
+int lp_unload_init(void);
+void lp_unload_keep(void);
+void lp_unload_exit(void);
+
 struct module;
 struct srcu_struct;
 

@@ -291,8 +291,8 @@ static int __init lp_init(void)
 }
 
 /*
- * The kernel lets a live patch go only when it is unpatched, or another one has taken its place:
- * no thread runs a replacement. What was put off to run later may still be under way.
+ * The engine lets a live patch go only when it is unpatched, and no thread is in it.
+ * What was put off to run later may still be under way.
  */
 static void __exit lp_exit(void)
 {

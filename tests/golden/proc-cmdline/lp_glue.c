@@ -199,6 +199,7 @@ static struct klp_patch lp_patch = {
 /* From here on a writer of convert gets -EBUSY. */
 static void lp_end(void)
 {
+	lp_unload_exit();
 	mutex_lock(&lp_phase_lock);
 	lp_series_put();
 	mutex_unlock(&lp_phase_lock);
@@ -219,15 +220,20 @@ static int __init lp_init(void)
 		       uts->version);
 		return -ENOEXEC;
 	}
-	err = klp_enable_patch(&lp_patch);
+	err = lp_unload_init();
+	if (!err)
+		err = klp_enable_patch(&lp_patch);
 	if (err)
 		lp_end();
+	else
+		lp_unload_keep();
 	return err;
 }
 
 /*
- * The kernel lets a live patch go only when it is unpatched, or another one has taken its place:
- * no thread runs a replacement. What was put off to run later may still be under way.
+ * This module lets itself go only when it is unpatched, or another one has taken its place, and no
+ * thread is in it: see lp_unload.c.
+ * What was put off to run later may still be under way.
  */
 static void __exit lp_exit(void)
 {

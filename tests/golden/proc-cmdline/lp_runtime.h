@@ -19,4 +19,8 @@ void lp_series_give_back(void);
 void lp_series_put(void);
 int lp_series_do(int (*step)(bool on), bool on);
 
+int lp_unload_init(void);
+void lp_unload_keep(void);
+void lp_unload_exit(void);
+
 #endif

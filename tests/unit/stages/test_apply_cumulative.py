@@ -40,7 +40,7 @@ def test_a_module_that_the_kernel_holds_is_told(kernel: FakeKernel, host: FakeHo
     kernel.rmmod_busy = FOR_EVER
     said: list[str] = []
     apply(control(host, said.append), CUMULATIVE, KO)
-    assert f"replaced: {BEFORE} is unpatched, and still loaded" in said
+    assert f"replaced: {BEFORE} is unpatched, and the kernel does not let the module go" in said
 
 
 def test_a_stranger_is_not_removed(kernel: FakeKernel, host: FakeHost) -> None:

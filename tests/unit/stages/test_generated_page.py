@@ -9,7 +9,7 @@ import pytest
 from lppack.rules.c_tokens import Function, read_c
 from tests.command import ROOT
 
-FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_world.c")
+FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_unload.c", "lp_world.c")
 GOLDEN = ROOT / "tests/golden"
 
 
@@ -53,7 +53,7 @@ def test_every_answer_is_given_and_of_a_function_that_there_is() -> None:
     # Those of lp_count.c.
     generated |= {"lp_count_NEW"}
     rows = {name: cells for name, cells in documented().items() if name.startswith(("lp_", "V_"))}
-    locks = {"lp_phase_lock", "lp_trackings_lock"}
+    locks = {"lp_phase_lock", "lp_unload_lock", "lp_trackings_lock"}
     assert rows.keys() - locks == generated
     assert all(len(cells) == 4 and all(cells) for name, cells in rows.items() if name not in locks)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lppack import abi
+from lppack.consistency import EngineName
 from lppack.elf.module import read_module
 from lppack.errors import BuildFailed
 from lppack.model import FunctionPatch, Module, ObjectPatch, SymbolUse
@@ -65,8 +67,25 @@ def with_slots(*calls: tiny_elf.Reloc) -> bytes:
 
 
 def test_a_module_that_needs_nothing_stays_as_it_is(tmp_path: Path) -> None:
-    module = built(tmp_path, tiny_elf.module())
+    needs = [line for line in tiny_elf.MODINFO if not line.startswith("depends=")]
+    made = built(tmp_path, tiny_elf.module([*needs, f"depends={abi.ENGINE}"]))
+    module = replace(made, plan=replace(made.plan, engine=EngineName.CONSISTENCY))
     assert link(module) is module
+
+
+def test_what_the_kernel_moves_sees_whether_somebody_is_inside(tmp_path: Path) -> None:
+    ko = tiny_elf.module(
+        weak=["idle_task", "stack_trace_save_tsk_reliable"],
+        code={".text": bytes(16)},
+        relocations={
+            ".text": [(1, "stack_trace_save_tsk_reliable", 4, -4), (9, "idle_task", 4, -4)]
+        },
+    )
+    linked = link(built(tmp_path, ko))
+    assert sorted(read_module(linked.ko.read_bytes()).klp_symbols) == [
+        (".klp.sym.vmlinux.idle_task,0", True),
+        (".klp.sym.vmlinux.stack_trace_save_tsk_reliable,0", True),
+    ]
 
 
 def test_symbols_of_vmlinux(tmp_path: Path) -> None:

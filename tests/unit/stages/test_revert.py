@@ -280,6 +280,18 @@ def test_a_module_that_the_kernel_keeps(kernel: FakeKernel, host: FakeHost) -> N
     assert control(host).report(MODULE).phase is Phase.UNPATCHED
 
 
+def test_a_module_stays_while_a_thread_is_in_it(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.patches[MODULE] = patched()
+    kernel.inside = (Thread(7, 8, "worker", stack=("lp_conn_open",)),)
+    with pytest.raises(ApplyStuck, match="stays loaded while threads are in it: worker") as caught:
+        revert(control(host), "conn-limit")
+    assert GO_ON in str(caught.value.hint)
+    assert f"rmmod {MODULE}" not in kernel.log
+    assert control(host).report(MODULE).blockers[0].reason == "is in lp_conn_open"
+    kernel.inside = ()
+    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+
+
 # -- going on where someone left off
 
 

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Made by lppack for lppack_conn_limit_1: the module goes when no thread is in it any more.
+ *
+ * The kernel lets a module go that is unpatched, and takes a thread for one that is outside by the
+ * return addresses on its stack. One that was preempted in the ftrace call of an old function has
+ * the address of the new one in its saved registers alone: it is taken for outside, and goes on
+ * into the new function. So the module keeps itself, and lets go when it is asked to and all stacks
+ * show nobody inside.
+ */
+#include <linux/cpumask.h>
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
+#include <linux/kobject.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/stacktrace.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "lp_runtime.h"
+
+/* Not exported: as in lp_marks.h, modpost passes over them, and the kernel resolves them. */
+#pragma weak stack_trace_save_tsk_reliable
+#pragma weak idle_task
+
+#define LP_STACK	256
+#define LP_SHOWN	20
+#define LP_ENDS		16
+
+struct lp_inside {
+	pid_t pid;
+	pid_t tid;
+	char comm[TASK_COMM_LEN];
+	unsigned long address;	/* 0: its stack cannot be told */
+};
+
+/* Written in a stop, which waits for readers that have preemption off. */
+static struct lp_inside lp_inside[LP_SHOWN];
+static unsigned int lp_inside_count;
+
+/* Used in a stop alone. */
+static unsigned long lp_entries[LP_STACK];
+static unsigned long lp_ends[LP_ENDS];
+static unsigned int lp_ends_known;
+
+/* Protects lp_kept, and is held over a stop; taken by writers of unload, with no other lock. */
+static DEFINE_MUTEX(lp_unload_lock);
+static bool lp_kept;		/* this module holds itself */
+static struct kobject *lp_dir;
+
+/*
+ * Where a thread has come into the kernel. The kernel takes a stack for reliable that ends too
+ * early: where a thread was preempted in the thunk of an indirect branch, beyond which v6.1's
+ * unwinder sees nothing (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S). There are few such
+ * places, so their names are looked up once.
+ */
+static bool lp_is_end(unsigned long address)
+{
+	static const char * const names[] = { "asm_", "entry_", "ret_from_fork" };
+	char name[KSYM_SYMBOL_LEN];
+	unsigned int i;
+
+	for (i = 0; i < lp_ends_known; i++)
+		if (lp_ends[i] == address)
+			return true;
+	sprint_symbol(name, address);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_has_prefix(name, names[i]))
+			break;
+	if (i == ARRAY_SIZE(names))
+		return false;
+	if (lp_ends_known < LP_ENDS)
+		lp_ends[lp_ends_known++] = address;
+	return true;
+}
+
+static void lp_note(struct task_struct *task, unsigned long address)
+{
+	struct lp_inside *one;
+
+	if (lp_inside_count < LP_SHOWN) {
+		one = &lp_inside[lp_inside_count];
+		one->pid = task->tgid;
+		one->tid = task->pid;
+		memcpy(one->comm, task->comm, sizeof(one->comm));
+		one->comm[sizeof(one->comm) - 1] = '\0';
+		one->address = address;
+	}
+	lp_inside_count++;
+}
+
+/* Notes a thread that is inside, or may be; of the frames in this module ours are forgiven. */
+static void lp_look_at(struct task_struct *task, unsigned int ours)
+{
+	int count = stack_trace_save_tsk_reliable(task, lp_entries, LP_STACK), i;
+
+	if (count < 0 ||
+	    (count && !is_idle_task(task) && !lp_is_end(lp_entries[count - 1]))) {
+		lp_note(task, 0);
+		return;
+	}
+	for (i = 0; i < count; i++)
+		if (within_module(lp_entries[i], THIS_MODULE) && !ours--) {
+			lp_note(task, lp_entries[i]);
+			return;
+		}
+}
+
+/* In a stop. Who has asked for it has one frame in this module: lp_unload_store(). */
+static int lp_look(void *asking)
+{
+	struct task_struct *group, *task;
+	int cpu;
+
+	lp_inside_count = 0;
+	for_each_process_thread(group, task)
+		/* What runs now is a stopper: the machine would not be stopped otherwise. */
+		if (!task->on_cpu)
+			lp_look_at(task, task == asking);
+	for_each_online_cpu(cpu)
+		lp_look_at(idle_task(cpu), 0);
+	return lp_inside_count ? -EAGAIN : 0;
+}
+
+/*
+ * -EBUSY: the kernel has not let the module go. -EAGAIN: somebody is inside.
+ *
+ * When no reference is left but ours, no function is redirected to this module any more. Whoever
+ * was in an ftrace call by then, or ends and is on no list, is waited for by
+ * synchronize_rcu_tasks(): it is back from there, or in this module, where its stack shows it. So
+ * nobody comes in after the stop.
+ */
+static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			       size_t count)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(buf, &on);
+	if (err)
+		return err;
+	if (!on)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&lp_unload_lock))
+		return -EINTR;
+	if (lp_kept) {
+		err = -EBUSY;
+		if (module_refcount(THIS_MODULE) == 1) {
+			synchronize_rcu_tasks();
+			err = stop_machine(lp_look, current, NULL);
+		}
+		if (!err) {
+			lp_kept = false;
+			/* sysfs waits for this function: see lp_unload_exit(). */
+			module_put(THIS_MODULE);
+		}
+	}
+	mutex_unlock(&lp_unload_lock);
+	return err ?: count;
+}
+
+static struct kobj_attribute unload_attr = __ATTR(unload, 0200, NULL, lp_unload_store);
+
+/* Lines of: process, thread, function or -, why, name; between them tabulators. */
+static ssize_t lp_inside_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct lp_inside *copy, *one;
+	unsigned int count;
+	int len = 0;
+
+	copy = kmalloc(sizeof(lp_inside), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	preempt_disable();
+	count = min_t(unsigned int, lp_inside_count, LP_SHOWN);
+	memcpy(copy, lp_inside, count * sizeof(*copy));
+	preempt_enable();
+	for (one = copy; one < copy + count; one++) {
+		len += sysfs_emit_at(buf, len, "%d\t%d\t", one->pid, one->tid);
+		/* An address on a stack is that after a call, perhaps the next function's. */
+		if (one->address)
+			len += sysfs_emit_at(buf, len, "%ps\tis in",
+					     (void *)(one->address - 1));
+		else
+			len += sysfs_emit_at(buf, len, "-\tits stack is not reliable");
+		len += sysfs_emit_at(buf, len, "\t%*pE\n",
+				     (int)strnlen(one->comm, sizeof(one->comm)), one->comm);
+	}
+	kfree(copy);
+	return len;
+}
+
+/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
+static struct kobj_attribute inside_attr = __ATTR(inside, 0400, lp_inside_show, NULL);
+
+static struct attribute *lp_attrs[] = {
+	&unload_attr.attr,
+	&inside_attr.attr,
+	NULL
+};
+
+static const struct attribute_group lp_group = { .attrs = lp_attrs };
+
+/* /sys/module/lppack_conn_limit_1/lppack */
+int lp_unload_init(void)
+{
+	int err;
+
+	lp_dir = kobject_create_and_add("lppack", &THIS_MODULE->mkobj.kobj);
+	if (!lp_dir)
+		return -ENOMEM;
+	err = sysfs_create_group(lp_dir, &lp_group);
+	if (err) {
+		kobject_put(lp_dir);
+		lp_dir = NULL;
+	}
+	return err;
+}
+
+/* From the module's init, when it can be in use: nobody can ask before. */
+void lp_unload_keep(void)
+{
+	mutex_lock(&lp_unload_lock);
+	__module_get(THIS_MODULE);
+	lp_kept = true;
+	mutex_unlock(&lp_unload_lock);
+}
+
+/* On return nobody is in a function of the files above. */
+void lp_unload_exit(void)
+{
+	if (!lp_dir)
+		return;
+	sysfs_remove_group(lp_dir, &lp_group);
+	kobject_put(lp_dir);
+}

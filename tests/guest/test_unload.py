@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""A thread is in the module of a patch that the kernel's own livepatch has unpatched: the module
+stays until it has left. One processor, kernel code may be preempted anywhere, and the threads are
+nearly always in the patched functions, without cond_resched()."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lppack import abi, pipeline
+from lppack.abi import Phase
+from lppack.engines.livepatch import Livepatch
+from lppack.errors import ApplyStuck
+from lppack.hosts.guest import GuestHost, boot
+from lppack.model import Bundle, Kernel
+from lppack.packages.kernels import resolve
+from lppack.stages.apply import Control, apply, settle, unload
+from lppack.stages.bundle import extract
+from lppack.stages.revert import revert
+from lppack.stages.status import status
+from lppack.stages.test import load_targets
+from tests.guest.target import Target
+
+pytestmark = pytest.mark.guest
+
+PATCH = Path(__file__).parent / "patches/caught"
+ROUNDS = 30
+WORDS = ("preempt=full", "maxcpus=1")
+
+
+@pytest.fixture(scope="module", params=["6.12.*+deb13-amd64", "6.1.0-*-amd64"])
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    return resolve(None, (request.param,))
+
+
+@pytest.fixture(scope="module")
+def guest(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestHost]:
+    initramfs = pipeline.initramfs_for(kernel, "docker")
+    work = tmp_path_factory.mktemp("g")
+    with boot(kernel, work=work, initramfs=initramfs, cmdline=WORDS) as host:
+        assert "(full)" in host.read("/sys/kernel/debug/sched/preempt")
+        yield host
+
+
+Make = Callable[[bool], Target]
+
+
+@pytest.fixture(scope="module")
+def make(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    def build(test_points: bool) -> Target:
+        folder = tmp_path_factory.mktemp("bundle")
+        plan = pipeline.make_plan(PATCH, kernel=str(kernel.root), test_points=test_points)
+        made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
+        extract(made.path, folder / "files")
+        return Target(guest, made.bundle, folder / "files")
+
+    return build
+
+
+@pytest.fixture
+def control(guest: GuestHost) -> Iterator[Control]:
+    yield Control(engine=Livepatch(guest), host=guest, timeout=120.0)
+    assert guest.faults() == ()
+
+
+@pytest.fixture
+def threads(guest: GuestHost, make: Make) -> Iterator[None]:
+    """They are there, and whoever comes into the new function in the old universe is kept."""
+    built = make(False)
+    load_targets(guest, built.bundle, built.files)
+    yield
+    guest.write("/proc/caught", "release")
+    assert guest.run(["rmmod", "caught"], limit=60.0).rc == 0
+
+
+def inside(control: Control) -> int:
+    return int(control.host.read("/proc/caught"))
+
+
+def catch(control: Control, target: Target) -> None:
+    """Patch and unpatch until a thread is in the module when all is over."""
+    bundle: Bundle = target.bundle
+    for _ in range(ROUNDS):
+        control.host.write("/proc/caught", "release")
+        assert apply(control, bundle, target.ko).phase is Phase.PATCHED
+        control.host.write("/proc/caught", "keep")
+        control.engine.reverse(bundle.module, to=False)
+        assert settle(control, bundle.module, Phase.UNPATCHED, 120.0)[0].phase is Phase.UNPATCHED
+        if inside(control):
+            return
+        assert unload(control, bundle.module), "nobody is inside"
+    raise AssertionError("no thread was caught")
+
+
+def let_go(control: Control) -> None:
+    control.host.write("/proc/caught", "release")
+    end = time.monotonic() + 60.0
+    while inside(control):
+        assert time.monotonic() < end
+
+
+def references(control: Control, module: str) -> int:
+    return int(control.host.read(f"{abi.MODULES}/{module}/refcnt"))
+
+
+def test_the_module_stays_until_the_last_thread_has_left(
+    control: Control, threads: None, make: Make
+) -> None:
+    target = make(False)
+    module = target.bundle.module
+    catch(control, target)
+    with pytest.raises(ApplyStuck, match="is unpatched, and it stays loaded while") as caught:
+        revert(control, "caught")
+    assert "is in lp_caught_outer" in caught.value.message
+    assert control.command("revert", "caught") in str(caught.value.hint)
+    (shown,) = status(control.engine, "guest")
+    assert shown.phase is Phase.UNPATCHED
+    # Others may stand where their stack cannot be told, for a moment.
+    assert "lp_caught_outer" in {blocker.function for blocker in shown.blockers}
+    assert control.host.run(["rmmod", module], limit=20.0).rc != 0
+    let_go(control)
+    assert revert(control, "caught").phase is Phase.ABSENT
+
+
+def test_without_the_look_it_would_go_with_a_thread_in_it(
+    control: Control, threads: None, make: Make
+) -> None:
+    """The control: nothing but the look keeps it."""
+    target = make(True)
+    module = target.bundle.module
+    target_hold = f"/proc/{module}"
+    catch(control, target)
+    control.host.write(target_hold, "blind")
+    control.host.write(abi.unload_attribute(module, "unload"), "1")
+    assert references(control, module) == 0, "rmmod would succeed"
+    assert inside(control) > 0
+    assert "lp_caught_outer+" in target.sh("cat /proc/[0-9]*/stack"), "and return into nothing"
+    let_go(control)
+    assert unload(control, module)
