@@ -2,11 +2,12 @@
 """link: livepatch relocations for what the kernel does not export; then the finished bytes are read
 again, and what could not work is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lppack import abi
+from lppack.elf.compare import differences
 from lppack.elf.livepatch import NotConvertible, Wanted, convert
 from lppack.elf.module import checksums_of, read_module
 from lppack.elf.reach import uses
@@ -29,12 +30,7 @@ def link(module: Module) -> Module:
     if plan.with_slots:
         _keep_apart(plan, data)
     if wanted:
-        objects = [entry.name or "vmlinux" for entry in plan.patched]
-        try:
-            data = convert(data, wanted, objects)
-        except NotConvertible as error:
-            lines = (f"{name}: {line}" for line in error.message.splitlines())
-            raise NotConvertible("\n".join(lines), hint=error.hint) from None
+        data = _converted(name, data, plan, wanted)
     symvers = plan.kernel.headers / "Module.symvers"
     against = Against(
         release=plan.kernel.release,
@@ -55,6 +51,22 @@ def link(module: Module) -> Module:
     linked = module.work / "linked" / name
     write_atomic(linked, data)
     return replace(module, ko=linked)
+
+
+def _converted(name: str, kbuilt: bytes, plan: Plan, wanted: Sequence[Wanted]) -> bytes:
+    objects = [entry.name or "vmlinux" for entry in plan.patched]
+    try:
+        data = convert(kbuilt, wanted, objects)
+    except NotConvertible as error:
+        lines = (f"{name}: {line}" for line in error.message.splitlines())
+        raise NotConvertible("\n".join(lines), hint=error.hint) from None
+    odd = differences(kbuilt, data, {entry.c_name: entry.klp_name for entry in wanted})
+    if odd:
+        raise BuildFailed(
+            "\n".join(f"{name}: {line}" for line in odd),
+            hint="this is a fault of lppack, please report it; nothing was written",
+        )
+    return data
 
 
 def _is_a_modules(name: str, symvers: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from lppack import abi
 from lppack.consistency import EngineName
+from lppack.elf.livepatch import convert
 from lppack.elf.module import read_module
 from lppack.errors import BuildFailed
 from lppack.model import FunctionPatch, Module, ObjectPatch, SymbolUse
@@ -190,3 +191,25 @@ def test_inspect_names_the_livepatch_symbols_and_where_they_are_used(tmp_path: P
     facts = dict(found.facts)
     assert facts[".klp.sym.victim.dup_helper,2"] == f"used in {SLOTS}"
     assert found.faults == ()
+
+
+def test_a_relocation_that_was_written_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would load, and call into the middle of a function."""
+    ko = tiny_elf.module(
+        weak=["saved_command_line"],
+        code={".text": bytes(8)},
+        relocations={".text": [(1, "saved_command_line", 2, -4)]},
+    )
+    anchor = ObjectPatch(name=None, functions=VMLINUX.functions, symbols=(SAVED,))
+    module = built(tmp_path, ko, anchor=anchor)
+
+    def wrong(data: bytes, *of: Any) -> bytes:
+        addend = (-4).to_bytes(8, "little", signed=True)
+        return convert(data, *of).replace(addend, bytes(8))
+
+    monkeypatch.setattr("lppack.stages.link.convert", wrong)
+    with pytest.raises(BuildFailed, match=r"\+0x0, which kbuild's does not"):
+        link(module)
+    assert not (tmp_path / "linked").exists()
