@@ -42,9 +42,9 @@ def slots_of(object_: str) -> str:
 
     6.1 leaves what it has written when a module goes, and refuses that module afterwards, so these
     words are cleared by the glue (commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on
-    a module removal") came in v6.3).
+    a module removal") came in v6.3). Two dots: scripts/module.lds.S (v7.2) merges .data.*.
     """
-    return f".data.lp_slots.{object_}"
+    return f".data..lp_slots.{object_}"
 
 
 def convert(data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> bytes:

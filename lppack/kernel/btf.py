@@ -27,6 +27,7 @@ _KEYWORDS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 
 _INT_SIGNED, _INT_BOOL = 1, 4  # include/uapi/linux/btf.h (v6.1), BTF_INT_SIGNED, BTF_INT_BOOL
 
+_LAYOUT = struct.Struct("<II")  # offset behind the header, length
 _DEEPEST = 64  # kernel/bpf/btf.c, MAX_RESOLVE_DEPTH is 32 (v6.1)
 _LONGEST = 1 << 16
 
@@ -48,9 +49,24 @@ def areas_of(data: bytes, what: str) -> Areas:
     if magic != _MAGIC or version != _VERSION or flags:
         raise FactsError(f"{what}: its BTF begins {data[:4].hex()}, which lppack does not know")
     areas = Areas(size + types, size + strings, size + strings + strings_len)
-    if size < _HEADER.size or areas.types + types_len != areas.strings or areas.end != len(data):
+    end = areas.end
+    if size >= _HEADER.size + _LAYOUT.size <= len(data):
+        # From v7.3 on there may be a table of the kinds and their sizes, which is not needed.
+        layout, layout_len = _LAYOUT.unpack_from(data, _HEADER.size)
+        if layout_len and size + layout < areas.end:
+            raise FactsError(f"{what}: the parts of its BTF do not lie one behind the other")
+        end = max(end, size + layout + layout_len) if layout_len else end
+    if size < _HEADER.size or areas.types + types_len != areas.strings or end != len(data):
         raise FactsError(f"{what}: the parts of its BTF do not lie one behind the other")
     return areas
+
+
+def parts_of(info: int) -> tuple[int, int, bool]:
+    """Kind, vlen and kind_flag of a type: include/uapi/linux/btf.h (v7.3).
+
+    Up to v7.2 vlen has 16 bits and the kind 5, and those beside them are 0.
+    """
+    return info >> 24 & 0x7F, info & 0xFFFFFF, bool(info >> 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +128,12 @@ class Btf:
             raise FactsError(f"{self.what}: there is no type {number} in its BTF")
         at = self._offsets[number - self.first]
         name, info, value = _RECORD.unpack_from(self.data, at)
+        kind, vlen, flag = parts_of(info)
         return Record(
-            kind=info >> 24 & 0x1F,
+            kind=kind,
             name=self.string(name),
-            flag=bool(info >> 31),
-            vlen=info & 0xFFFF,
+            flag=flag,
+            vlen=vlen,
             value=value,
             tail=at + _RECORD.size,
             home=self,
@@ -134,12 +151,15 @@ class Btf:
         start = self._strings + offset
         return offset < self.end_string and (offset == 0 or self.data[start - 1] == 0)
 
-    def prototype(self, number: int) -> str:
-        """A function as C declares it: ``int show(struct seq_file *m, void *v)``."""
+    def prototype(self, number: int, name: str | None = None) -> str:
+        """A function as C declares it: ``int show(struct seq_file *m, void *v)``.
+
+        ``name``: the kernel's, if the type has another: a kfunc with implicit arguments.
+        """
         function = self.record(number)
         if function.kind != FUNC:
             raise FactsError(f"{self.what}: type {number} in its BTF is no function")
-        return self.declare(function.value, function.name)
+        return self.declare(function.value, name or function.name)
 
     def declare(self, number: int, name: str = "") -> str:
         """``name`` declared as of that type; without a name, the type's own C text."""

@@ -7,7 +7,7 @@ kernel/bpf/btf.c (v6.1), btf_check_all_metas(), does the same when the kernel re
 import re
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack.kernel.btf import (
@@ -33,11 +33,11 @@ from lppack.kernel.btf import (
     Areas,
     Btf,
     areas_of,
+    parts_of,
 )
 from lppack.kernel.errors import FactsError
 
 _RECORD = struct.Struct("<III")  # name, info, size or type
-_UNUSED = 0x60FF0000  # bits of info that mean nothing
 
 #: Words behind the record: so many, and so many more for each of ``vlen``.
 _TAIL = {kind: (0, 0) for kind in range(1, 20)} | {
@@ -88,8 +88,8 @@ def check(data: bytes, what: str, base: Btf | None = None) -> Checked:
         if at + 12 > areas.strings:
             raise FactsError(f"{what}: type {number} in its BTF is cut short")
         name, info, value = _RECORD.unpack_from(data, at)
-        kind, vlen = info >> 24 & 0x1F, info & 0xFFFF
-        if kind not in _TAIL or info & _UNUSED:
+        kind, vlen, _ = parts_of(info)
+        if kind not in _TAIL:
             raise FactsError(f"{what}: type {number} in its BTF is of no kind ({info:#x})")
         offsets.append(at)
         at += 12
@@ -171,6 +171,25 @@ def _functions(btf: Btf, numbers: list[int]) -> Iterator[tuple[str, int]]:
         if not record.value or btf.record(record.value).kind != FUNC_PROTO:
             raise FactsError(f"{btf.what}: function {record.name!r} in its BTF has no prototype")
         yield _identifier(btf, record.name), number
+
+
+def as_compiled(
+    functions: Sequence[tuple[str, int]], names: Collection[str]
+) -> tuple[tuple[str, int], ...]:
+    """``functions`` with the types that they are compiled with; ``names``: of all symbols.
+
+    Where BPF programs do not pass the last arguments of a kfunc, resolve_btfids takes them away
+    from its type, and keeps the whole type under the name NAME_impl, which no symbol has:
+    tools/bpf/resolve_btfids/main.c, process_kfunc_with_implicit_args() (v7.2).
+    """
+    whole = {
+        name: number
+        for name, number in functions
+        if name.endswith("_impl") and name not in names and name.removesuffix("_impl") in names
+    }
+    return tuple(
+        (name, whole.get(f"{name}_impl", number)) for name, number in functions if name not in whole
+    )
 
 
 def _types(btf: Btf, numbers: list[int]) -> Iterator[tuple[str, int]]:

@@ -3,6 +3,7 @@
 
 import sqlite3
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ class Types:
 
     def prototypes(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[str, ...]:
         """Every prototype that functions of that name have, each once."""
-        texts = (btf.prototype(number) for btf, number in self._find("function", name, module))
+        found = self._find("function", name, module)
+        texts = (btf.prototype(number, name) for btf, number in found)
         return tuple(dict.fromkeys(texts))
 
     def signatures(
@@ -69,7 +71,7 @@ class Types:
         return self._modules[path]
 
     def _read(self, elf: Elf) -> "Checked | None":
-        from lppack.kernel.btf_check import check, stands_alone
+        from lppack.kernel.btf_check import as_compiled, check, stands_alone
 
         names = {section.name for section in elf.sections}
         if _SECTION not in names:
@@ -84,4 +86,6 @@ class Types:
             if not self._cache.execute("SELECT length(data) FROM btf").fetchone()[0]:
                 return None
             base = self._base()
-        return check(data, elf.what, base)
+        checked = check(data, elf.what, base)
+        symbols = {symbol.name for symbol in elf.symbols()}
+        return replace(checked, functions=as_compiled(checked.functions, symbols))

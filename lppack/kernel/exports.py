@@ -7,12 +7,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack.kernel.elf64 import Elf
+from lppack.kernel.elf64 import Elf, Section
 from lppack.kernel.errors import FactsError
 
 # include/linux/export.h (v6.1), struct kernel_symbol with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS:
 # value, name and namespace, each as its distance from the word itself.
 _TABLES = {"__ksymtab": False, "__ksymtab_gpl": True}
+# include/asm-generic/vmlinux.lds.h (v7.2): a byte for each entry of __ksymtab, in place of a second
+# table; include/linux/module_symbol.h: bit 0 is for the GPL.
+_FLAGS, _GPL = "__kflagstab", 1
 _EXPORT = struct.Struct("<iii")
 
 
@@ -36,7 +39,8 @@ def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, 
         strings = elf.section("__ksymtab_strings")
         texts = elf.content(strings)
         at = table.address
-        for value, label, space in _EXPORT.iter_unpack(content):
+        flags = _flags(elf, table, len(content) // _EXPORT.size)
+        for (value, label, space), gpl in zip(_EXPORT.iter_unpack(content), flags, strict=True):
             name = _text(texts, at + 4 + label - strings.address)
             address = (at + value) % (1 << 64)
             if name is None or (name, address) not in known:
@@ -46,11 +50,20 @@ def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, 
             namespace = _text(texts, at + 8 + space - strings.address) if space else None
             if space and namespace is None:
                 raise FactsError(f"{elf.what}: {table.name} has no namespace for {name}")
-            exports.append(
-                Export(name=name, gpl=_TABLES[table.name], module=None, namespace=namespace or None)
-            )
+            exports.append(Export(name=name, gpl=gpl, module=None, namespace=namespace or None))
             at += _EXPORT.size
     return tuple(exports)
+
+
+def _flags(elf: Elf, table: Section, count: int) -> list[bool]:
+    """Whether each entry of the table is for the GPL only."""
+    found = next((one for one in elf.sections if one.name == _FLAGS), None)
+    if found is None or _TABLES[table.name]:
+        return [_TABLES[table.name]] * count
+    flags = elf.content(found)
+    if len(flags) != count:
+        raise FactsError(f"{elf.what}: {_FLAGS} has {len(flags)} entries, {table.name} {count}")
+    return [bool(flag & _GPL) for flag in flags]
 
 
 def _text(texts: bytes, start: int) -> str | None:

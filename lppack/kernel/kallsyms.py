@@ -4,11 +4,12 @@
 The tables have no headers, so they are found by their shape, and everything that the kernel's
 build says twice is compared. A table that fails a comparison is refused.
 
-Layout by scripts/kallsyms.c, write_src(); every table begins at a multiple of 8:
+Layout by scripts/kallsyms.c, write_src(); every table begins at a multiple of 8, from 7.x on of 4:
   to 6.1    offsets, relative_base, num_syms, names, markers, token_table, token_index
   6.2, 6.3  the same with seqs_of_names before token_table; so do later 6.1 stable releases
             (seen in 6.1.192), so a version number does not tell the layout
   from 6.4  num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs
+  from 7.x  the same without relative_base: each offset counts from its own place (offset_to_ptr())
 """
 
 import struct
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lppack.kernel.elf64 import SHF_ALLOC, SHF_EXECINSTR, Elf
+from lppack.kernel.elf64 import SHF_ALLOC, SHF_EXECINSTR, Elf, Section
 from lppack.kernel.errors import FactsError
 
 # scripts/kallsyms.c (v6.1): a digit's token is the digit itself.
@@ -25,8 +26,10 @@ _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
 _TOKENS = 256
 _MARKER_STEP = 256  # one marker for so many names
 _INDEX_SIZE = 2 * _TOKENS
+_STEPS = (8, 4)  # bytes that a table is aligned to
 # arch/x86/kernel/vmlinux.lds.S (v6.1): a label like _etext may stand behind the padding.
 _CODE_ALIGN = 2 << 20
+_NO_CODE = "__end_rodata"  # of type T from 6.16 on
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,22 @@ class _Names:
 def decode(elf: Elf) -> tuple[Entry, ...]:
     """All symbols of the kernel in the order of /proc/kallsyms."""
     section = elf.section(".rodata")
-    data = elf.content(section)
     if section.address % 8:
         raise FactsError(f"{elf.what}: .rodata begins at an odd address, {section.address:#x}")
-    tokens = _find_tokens(data, elf.what)
-    found = _find_names(data, tokens, elf.what)
+    whys = {}
+    for step in _STEPS:
+        try:
+            return _decode(elf, section, step)
+        except FactsError as error:
+            whys[step] = error
+    # Of the layout that came further: without a token table, nothing else was looked at.
+    raise next((why for why in whys.values() if why.hint is None), whys[8])
+
+
+def _decode(elf: Elf, section: Section, step: int) -> tuple[Entry, ...]:
+    data = elf.content(section)
+    tokens = _find_tokens(data, elf.what, step)
+    found = _find_names(data, tokens, elf.what, step)
     names = []
     for raw in found.names:
         name = raw.decode("ascii", errors="replace")
@@ -67,17 +81,17 @@ def decode(elf: Elf) -> tuple[Entry, ...]:
         if not (name[0].isalpha() or name[0] == "?"):
             raise FactsError(f"{elf.what}: kallsyms has type {name[0]!r} for {name[1:]!r}")
         names.append(name)
-    addresses = _find_addresses(elf, data, tokens, found, names)
+    addresses = _find_addresses(elf, section, tokens, found, names, step)
     return tuple(
         Entry(address, name[0], name[1:]) for address, name in zip(addresses, names, strict=True)
     )
 
 
-def _align(offset: int) -> int:
-    return -(-offset // 8) * 8
+def _align(offset: int, step: int) -> int:
+    return -(-offset // step) * step
 
 
-def _find_tokens(data: bytes, what: str) -> _Tokens:
+def _find_tokens(data: bytes, what: str, step: int) -> _Tokens:
     """token_table and token_index, each proven by the other."""
     why = "there is no token table"
     digits = data.find(_DIGITS)
@@ -85,7 +99,7 @@ def _find_tokens(data: bytes, what: str) -> _Tokens:
         why = "the token index does not fit the token table"
         tail = data[digits : digits + 64 * _TOKENS].split(b"\0", _TOKENS - ord("0"))
         end = digits + sum(len(token) + 1 for token in tail[:-1])
-        index_at = _align(end)
+        index_at = _align(end, step)
         if len(tail) > _TOKENS - ord("0") and index_at + _INDEX_SIZE <= len(data):
             index = struct.unpack_from(f"<{_TOKENS}H", data, index_at)
             start = digits - index[ord("0")]
@@ -93,7 +107,7 @@ def _find_tokens(data: bytes, what: str) -> _Tokens:
             lengths = [len(token) + 1 for token in table]
             if (
                 start >= 0
-                and start % 8 == 0
+                and start % step == 0
                 and len(table) == _TOKENS
                 and not any(data[end:index_at])
                 and index[0] == 0
@@ -104,48 +118,52 @@ def _find_tokens(data: bytes, what: str) -> _Tokens:
     raise FactsError(f"{what}: kallsyms not found: {why}", hint="CONFIG_KALLSYMS must be on")
 
 
-def _find_names(data: bytes, tokens: _Tokens, what: str) -> _Names:
+def _find_names(data: bytes, tokens: _Tokens, what: str, step: int) -> _Names:
     """num_syms, names and markers: the only place where all three agree."""
     why = "there are no markers before the token table"
-    for at, markers, low, high in _find_markers(data, tokens.start):
+    for at, markers, low, high in _find_markers(data, tokens.start, step):
         last = markers[-1]
         # The names end at the markers; behind the last marker come at most 256 names more.
-        for start in range(_align(at - last - 8), max(at - last - (1 << 16), 8) - 8, -8):
+        first = _align(at - last - step, step)
+        for start in range(first, max(at - last - (1 << 16), step) - step, -step):
             if start + last >= at:
                 continue
-            count, zero = struct.unpack_from("<II", data, start - 8)
-            if zero or not low <= count <= high:
+            count = int.from_bytes(data[start - step : start], "little")
+            if not low <= count <= high:
                 continue
-            names, why_not = _expand(data, start, at, count, markers, tokens.table)
+            names, why_not = _expand(data, start, at, count, markers, tokens.table, step)
             if not why_not:
-                return _Names(start - 8, names)
+                return _Names(start - step, names)
             why = why_not
     raise FactsError(f"{what}: kallsyms cannot be decoded: {why}")
 
 
-def _find_markers(data: bytes, end: int) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
+def _find_markers(
+    data: bytes, end: int, step: int
+) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
     """(place, markers, least and greatest num_syms) of all that may be the markers."""
     # Directly before the token table: count back from the last one to the first, which is 0.
-    at = end - 8 if data[end - 4 : end] == b"\0\0\0\0" else end - 4
+    padded = step == 8 and data[end - 4 : end] == b"\0\0\0\0"
+    at = end - 8 if padded else end - 4
     above = 1 << 32
     while at >= 0:
         (word,) = struct.unpack_from("<I", data, at)
         if word >= above:
             break
         if word == 0:
-            count = (end - at) // 4 - (data[end - 4 : end] == b"\0\0\0\0")
-            if at % 8 == 0:
+            count = (end - at) // 4 - padded
+            if at % step == 0:
                 markers = struct.unpack_from(f"<{count}I", data, at)
                 yield at, markers, (count - 1) * _MARKER_STEP + 1, count * _MARKER_STEP
             break
         above = word
         at -= 4
     # With seqs_of_names (three bytes for a symbol) in between: try each size that it may have.
-    for seqs in range(end - 8, max(end - (1 << 22), 0), -8):
+    for seqs in () if step == 4 else range(end - 8, max(end - (1 << 22), 0), -8):
         high = (end - seqs) // 3
         low = (end - seqs - 8) // 3 + 1
         count = -(-high // _MARKER_STEP)
-        at = seqs - _align(4 * count)
+        at = seqs - _align(4 * count, step)
         if at < 8:
             break
         if low > high or data[at : at + 4] != b"\0\0\0\0":
@@ -162,6 +180,7 @@ def _expand(
     count: int,
     markers: tuple[int, ...],
     table: tuple[bytes, ...],
+    step: int,
 ) -> tuple[tuple[bytes, ...], str]:
     """``count`` names, and what is wrong with them ("" is nothing)."""
     names = []
@@ -178,18 +197,23 @@ def _expand(
             return (), f"name {number} has length {length}"
         names.append(b"".join([table[token] for token in data[at : at + length]]))
         at += length
-    if _align(at) != end or any(data[at:end]):
+    if _align(at, step) != end or any(data[at:end]):
         return (), f"the {count} names do not end where the markers begin"
     return tuple(names), ""
 
 
 def _find_addresses(
-    elf: Elf, data: bytes, tokens: _Tokens, found: _Names, names: list[str]
+    elf: Elf, section: Section, tokens: _Tokens, found: _Names, names: list[str], step: int
 ) -> list[int]:
     """The addresses by the one layout and rule under which they make sense."""
+    data = elf.content(section)
+    if step == 4:
+        readings = _from_their_places(data, section.address, tokens.end, len(names))
+    else:
+        readings = _readings(data, tokens.end, found.num_syms, len(names))
     fits = []
     why = []
-    for rule, addresses in _readings(data, tokens.end, found.num_syms, len(names)):
+    for rule, addresses in readings:
         trouble = _trouble(elf, names, addresses)
         if trouble:
             why.append(f"{rule}: {trouble}")
@@ -205,7 +229,7 @@ def _readings(
     data: bytes, behind: int, num_syms: int, count: int
 ) -> Iterator[tuple[str, list[int]]]:
     """Every way to read the addresses: kernel/kallsyms.c, kallsyms_sym_address() (v6.1)."""
-    size = _align(4 * count)
+    size = _align(4 * count, 8)
     places = (("before the names", num_syms - 8 - size), ("behind the tokens", behind))
     for where, at in places:
         if at < 0 or at + size + 8 > len(data):
@@ -220,6 +244,16 @@ def _readings(
         yield f"{where}, relative", [base + (value & 0xFFFFFFFF) for value in offsets]
     if num_syms >= 8 * count:  # without CONFIG_KALLSYMS_BASE_RELATIVE
         yield "absolute", list(struct.unpack_from(f"<{count}Q", data, num_syms - 8 * count))
+
+
+def _from_their_places(
+    data: bytes, start: int, at: int, count: int
+) -> Iterator[tuple[str, list[int]]]:
+    """kernel/kallsyms.c, kallsyms_sym_address() (v7.2); ``start``: where ``data`` is."""
+    if at + 4 * count <= len(data):
+        offsets = struct.unpack_from(f"<{count}i", data, at)
+        first = start + at
+        yield "place-relative", [first + 4 * n + value for n, value in enumerate(offsets)]
 
 
 def _trouble(elf: Elf, names: list[str], addresses: list[int]) -> str:
@@ -241,7 +275,7 @@ def _trouble(elf: Elf, names: list[str], addresses: list[int]) -> str:
     )
     starts = [start for start, _ in spans]
     for name, address in zip(names, addresses, strict=True):
-        if name[0] in "tT":
+        if name[0] in "tT" and name[1:] != _NO_CODE:
             place = bisect_right(starts, address) - 1
             if place < 0 or address > spans[place][1] + _CODE_ALIGN:
                 return f"{name[1:]} ({name[0]}) is outside the code"

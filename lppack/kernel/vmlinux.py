@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lppack.kernel import kallsyms
-from lppack.kernel.btf_check import check
+from lppack.kernel.btf_check import as_compiled, check
 from lppack.kernel.cache import Decoded
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
@@ -27,7 +27,8 @@ def decode(elf: Elf) -> Decoded:
     # A function of BTF is one of the kernel, or the compiler has changed all its copies.
     names = {symbol.name for symbol in symbols}
     names |= {name.partition(".")[0] for name in names if "." in name}
-    unknown = [name for name, _ in checked.functions if name not in names]
+    functions = as_compiled(checked.functions, names)
+    unknown = [name for name, _ in functions if name not in names]
     if unknown:
         raise FactsError(f"{elf.what}: its BTF has a function {unknown[0]!r}, kallsyms has not")
     return Decoded(
@@ -35,7 +36,7 @@ def decode(elf: Elf) -> Decoded:
         exports=exports,
         btf=checked.btf.data,
         offsets=checked.offsets,
-        functions=checked.functions,
+        functions=functions,
         types=checked.types,
     )
 

@@ -59,7 +59,8 @@ class Apt:
         self.texts = sources.read(etc, self.release or None)
         if not self.texts and release is None:
             self.texts = sources.read(etc, None)
-        if not self.texts and release in sources.RELEASES and (own := sources.codename()):
+        debians = release in sources.RELEASES or release in sources.BESIDE
+        if not self.texts and release and debians and (own := sources.codename()):
             self.texts = sources.renamed(sources.read(etc, own), own, release)
         if not self.texts:
             known = ", ".join(sources.suites(sources.read(etc, None))) or "none at all"

@@ -106,7 +106,8 @@ def _fetch(release: str, note: Path, source: Source) -> Path | None:
 def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
     """The kernel that runs on this machine, from its own files or else from its package."""
     uname = os.uname()
-    if (root / f"boot/vmlinuz-{uname.release}").is_file():
+    places = (f"boot/vmlinuz-{uname.release}", f"lib/modules/{uname.release}/vmlinuz")
+    if any((root / place).is_file() for place in places):
         done = proc.run(
             ["dpkg-query", "-W", "-f", "${Version}", f"linux-image-{uname.release}"], limit=20
         )
@@ -238,16 +239,22 @@ def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
         with store.directory_atomic(tree) as draft:
             for file in files:
                 deb.unpack(file, draft)
-            write_note(draft, version, suite.partition("-")[0] or sources.codename())
+            own = sources.BESIDE.get(suite, suite.partition("-")[0])
+            write_note(draft, version, own or sources.codename())
+
+
+#: What the packages of one kernel depend on, and are part of it (from 6.19 on, of the image too).
+_PART = re.compile(r"(linux-(?:headers|kbuild|binary|base|modules)-\d\S*)(?: \((>=|=) (\S+)\))?")
 
 
 def _download_all(release: str, version: str, into: Path, source: Source) -> list[Path]:
-    wanted = [(f"linux-image-{release}", version), (f"linux-headers-{release}", version)]
-    for text in source.depends(f"linux-headers-{release}", version):
-        match = re.match(r"(linux-(?:headers|kbuild)-\S+)(?: \((>=|=) (\S+)\))?", text)
-        if match:
-            wanted.append((match[1], _choose(match[1], match[2], match[3], version, source)))
-    return [source.download(name, exact, into) for name, exact in wanted]
+    wanted = {f"linux-image-{release}": version, f"linux-headers-{release}": version}
+    for name in tuple(wanted):
+        for text in source.depends(name, version):
+            if match := _PART.match(text):
+                exact = _choose(match[1], match[2], match[3], version, source)
+                wanted.setdefault(match[1], exact)
+    return [source.download(name, exact, into) for name, exact in wanted.items()]
 
 
 def _choose(name: str, relation: str | None, bound: str | None, own: str, source: Source) -> str:

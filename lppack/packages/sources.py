@@ -2,14 +2,22 @@
 """Which of this machine's package sources belong to one Debian release."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: Debian's releases with kernels that lppack knows, oldest first; the number is in versions.
 RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14"}
 
-#: Those whose kernels and compilers lppack is tested with.
-KERNEL_SUITES = ("bookworm", "trixie")
+#: Suites that stand beside a release, or above all, and the one whose compiler builds for them.
+BESIDE = {
+    "bookworm-backports": "bookworm",
+    "trixie-backports": "trixie",
+    "sid": "sid",
+    "experimental": "sid",
+}
+
+#: Where kernels are looked for, in this order.
+KERNEL_SUITES = ("bookworm", "trixie", *BESIDE)
 
 _SUITES_FIELD = re.compile(r"^Suites:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE | re.IGNORECASE)
 _ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?\S+\s+(?P<suite>\S+)\s")
@@ -47,35 +55,48 @@ def read(etc: Path, release: str | None) -> dict[str, str]:
 
 
 def renamed(texts: dict[str, str], release: str, wanted: str) -> dict[str, str]:
-    """The sources of ``release``, as they read for the Debian release ``wanted``.
+    """The sources of ``release``, as they read for the suite ``wanted``.
 
-    Debian keeps its releases side by side: the same hosts, keys and options serve them all.
+    Debian keeps its suites side by side: the same hosts, keys and options serve them all. What
+    stands beside a release has neither updates nor security of its own.
     """
+    alone = wanted in BESIDE
 
     def rename(suite: str) -> str:
-        return wanted + suite.removeprefix(release) if belongs(suite, release) else suite
+        if not belongs(suite, release):
+            return suite
+        return "" if alone and suite != release else wanted + suite.removeprefix(release)
 
     found: dict[str, str] = {}
     for name, text in texts.items():
         if name.endswith(".sources"):
-            found[name] = _SUITES_FIELD.sub(
-                lambda match: (
-                    "Suites: " + " ".join(map(rename, match[0].partition(":")[2].split()))
-                ),
-                text,
-            )
+            kept = _renamed_paragraphs(text, rename)
         else:
-            lines = text.splitlines()
-            found[name] = "".join(f"{_renamed_line(line, rename)}\n" for line in lines)
+            kept = "".join(f"{line}\n" for line in _renamed_lines(text, rename))
+        if kept:
+            found[name] = kept
     return found
 
 
-def _renamed_line(line: str, rename: Callable[[str], str]) -> str:
-    match = _ONE_LINE.match(f"{line} ")
-    if match is None:
-        return line
-    start, end = match.span("suite")
-    return line[:start] + rename(match["suite"]) + line[end:]
+def _renamed_paragraphs(text: str, rename: Callable[[str], str]) -> str:
+    kept = []
+    for paragraph in text.strip("\n").split("\n\n"):
+        field = _SUITES_FIELD.search(paragraph)
+        words = [rename(word) for word in field[0].partition(":")[2].split()] if field else []
+        if any(words):
+            line = f"Suites: {' '.join(filter(None, words))}"
+            kept.append(_SUITES_FIELD.sub(line, paragraph))
+    return "\n\n".join(kept) + "\n" if kept else ""
+
+
+def _renamed_lines(text: str, rename: Callable[[str], str]) -> Iterator[str]:
+    for line in text.splitlines():
+        match = _ONE_LINE.match(f"{line} ")
+        if match is None:
+            yield line
+        elif suite := rename(match["suite"]):
+            start, end = match.span("suite")
+            yield line[:start] + suite + line[end:]
 
 
 def suites(texts: dict[str, str]) -> tuple[str, ...]:

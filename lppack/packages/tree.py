@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from lppack import store
@@ -17,24 +18,45 @@ _NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do n
 
 
 def from_tree(path: Path) -> Kernel:
-    """The one kernel in an unpacked tree: boot/vmlinuz-*, boot/config-*, lib/modules, usr/src."""
+    """The one kernel in an unpacked tree of packages: an image, its configuration, lib/modules,
+    usr/src."""
     root = path.resolve()
-    images = sorted((root / "boot").glob("vmlinuz-*"))
-    if len(images) != 1:
-        names = ", ".join(image.name for image in images)
+    releases = sorted({release for folder in _homes(root) for release in _images(folder)})
+    if len(releases) != 1:
+        several = f"more than one kernel: {', '.join(releases)}"
         raise EnvironmentMissing(
-            f"{path}: {'more than one kernel: ' + names if names else 'no boot/vmlinuz-* in it'}",
-            hint="--kernel takes the root of one unpacked linux-image package",
+            f"{path}: {several if releases else 'no kernel in it: ' + ' or '.join(_PLACES)}",
+            hint="--kernel takes the root of the unpacked packages of one kernel: linux-image; "
+            "since 6.19 linux-binary, linux-base and linux-modules",
         )
-    release = images[0].name.removeprefix("vmlinuz-")
     note: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError):
         note = json.loads((root / _NOTE).read_text())
-    return kernel_in(root, release, package=note.get("package"), suite=note.get("suite"))
+    return kernel_in(root, releases[0], package=note.get("package"), suite=note.get("suite"))
+
+
+#: Up to 7.1 the image is in boot, of linux-image or (from 6.19) of linux-binary; from 7.2 on it is
+#: with the modules, and linux-base has the configuration.
+_PLACES = ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz")
+
+
+def _homes(root: Path) -> tuple[Path, ...]:
+    return root / "boot", root / "usr/lib/modules", root / "lib/modules"
+
+
+def _images(home: Path) -> Iterator[str]:
+    """Yield the releases of the images in one of the places."""
+    if home.name == "boot":
+        yield from (file.name.removeprefix("vmlinuz-") for file in home.glob("vmlinuz-*"))
+    else:
+        yield from (file.parent.name for file in home.glob("*/vmlinuz"))
 
 
 def from_package(package: Path) -> Kernel:
-    """The kernel in a linux-image package file; no headers come with it."""
+    """The kernel in a linux-image package file, of up to 6.18; no headers come with it.
+
+    Raises EnvironmentMissing: it is a part of a kernel, or none.
+    """
     key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
     tree = store.cache_dir() / "kernels" / f"file-{key}"
     with store.locked(tree.with_name(f".{tree.name}.lock")):
@@ -42,16 +64,34 @@ def from_package(package: Path) -> Kernel:
             version = deb.field(package, "Version") or ""
             with store.directory_atomic(tree) as draft:
                 deb.unpack(package, draft)
+                _is_whole(package, draft)
                 write_note(draft, version, suite_of_version(version) or sources.codename())
     return from_tree(tree)
 
 
+def _is_whole(package: Path, draft: Path) -> None:
+    name = deb.field(package, "Package") or ""
+    part = re.match(r"linux-(?:image|binary|base|modules)-(.*)", name)
+    images = [release for home in _homes(draft) for release in _images(home)]
+    configs = [*draft.glob("boot/config-*"), *draft.glob("usr/lib/modules/*/config")]
+    if part and not (images and configs):
+        raise EnvironmentMissing(
+            f"{package}: {name} is a part of a kernel: since 6.19 there are four packages of one",
+            hint=f"give the release, --kernel {part[1]}; or a folder with linux-binary, linux-base,"
+            " linux-modules and linux-headers of it unpacked",
+        )
+
+
 def kernel_in(root: Path, release: str, *, package: str | None, suite: str | None) -> Kernel:
     """The kernel ``release`` under ``root``; what is None is found out."""
-    image, config = root / f"boot/vmlinuz-{release}", root / f"boot/config-{release}"
     modules = root / "lib/modules" / release
     if not modules.is_dir() and (root / "usr/lib/modules" / release).is_dir():
         modules = root / "usr/lib/modules" / release
+    image, config = root / f"boot/vmlinuz-{release}", root / f"boot/config-{release}"
+    if not image.is_file() and (modules / "vmlinuz").is_file():
+        image = modules / "vmlinuz"
+    if not config.is_file() and (modules / "config").is_file():
+        config = modules / "config"
     for needed in (image, config):
         if not needed.is_file():
             raise EnvironmentMissing(f"{needed} is missing", hint="give another --kernel")

@@ -64,8 +64,8 @@ def test_slots_of_a_module() -> None:
     data = module((8, "__lp_conn_0", ABS64, 0), section=slots_of("conn"))
     made = convert(data, [FOO, ONE, SLOT], OBJECTS)
     assert tables(made) == {
-        ".rela.data.lp_slots.conn": [],
-        ".klp.rela.conn.data.lp_slots.conn": [(8, ".klp.sym.conn.conn_find,0")],
+        ".rela.data..lp_slots.conn": [],
+        ".klp.rela.conn.data..lp_slots.conn": [(8, ".klp.sym.conn.conn_find,0")],
     }
     assert faults(read_module(made), Against()) == []
 
@@ -73,7 +73,7 @@ def test_slots_of_a_module() -> None:
 def test_a_slot_for_what_the_module_depends_on() -> None:
     third = Wanted(c_name="__lp_conn_0", object="conn", name="get", sympos=0, module="base")
     made = convert(module((8, "__lp_conn_0", ABS64, 0), section=slots_of("conn")), [third], OBJECTS)
-    assert tables(made)[".klp.rela.conn.data.lp_slots.conn"] == [(8, ".klp.sym.base.get,0")]
+    assert tables(made)[".klp.rela.conn.data..lp_slots.conn"] == [(8, ".klp.sym.base.get,0")]
 
 
 def test_what_pyelftools_reads() -> None:

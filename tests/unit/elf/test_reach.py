@@ -13,7 +13,7 @@ DEFINED = {
     "ops": ".rodata.ops",
     "lp_glue": ".text",
     "conn_find": ".text",
-    "lp_slot_count": ".data.lp_slots.conn",
+    "lp_slot_count": ".data..lp_slots.conn",
 }
 
 

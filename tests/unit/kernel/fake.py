@@ -24,7 +24,7 @@ SIZE = 0x10000  # of .text and .init.text
 RELEASE = "6.1.0-99-amd64"
 VERSION = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.999-1 (2026-01-01)"
 
-LAYOUTS = ("6.1", "6.2", "6.4")
+LAYOUTS = ("6.1", "6.2", "6.4", "7.2")
 RULES = ("percpu", "relative", "absolute")
 
 #: A kernel of two same-named functions, a clone, a function without a site, and one of init.
@@ -93,9 +93,10 @@ class Tables:
 
     data: bytearray = field(default_factory=bytearray)
     at: dict[str, int] = field(default_factory=dict)
+    step: int = 8  # bytes that each table is aligned to
 
     def add(self, label: str, content: bytes) -> None:
-        self.data += bytes(-len(self.data) % 8)
+        self.data += bytes(-len(self.data) % self.step)
         self.at[label] = len(self.data)
         self.data += content
 
@@ -104,7 +105,7 @@ class Tables:
 
 
 def encode(entries: Sequence[Entry], layout: str = "6.1", rule: str = "percpu") -> Tables:
-    """A .rodata with kallsyms of these symbols, which must ascend."""
+    """A .rodata with kallsyms of these symbols, which must ascend; 7.2 has no rules."""
     count = len(entries)
     names = [compress((e.type + e.name).encode()) for e in entries]
     markers = [sum(map(len, names[:at])) for at in range(0, count, 256)]
@@ -123,10 +124,16 @@ def encode(entries: Sequence[Entry], layout: str = "6.1", rule: str = "percpu") 
         tables.add("offsets", struct.pack(f"<{count}i", *offsets))
         tables.add("relative_base", struct.pack("<Q", base))
 
-    tables = Tables()
+    def from_their_places(tables: Tables) -> None:
+        tables.add("offsets", b"")
+        start = RODATA + tables.at["offsets"]
+        offsets = [e.address - start - 4 * at for at, e in enumerate(entries)]
+        tables.data += struct.pack(f"<{count}i", *offsets)
+
+    tables = Tables(step=4 if layout == "7.2" else 8)
     # Something before, with a decoy of the pattern by which the token table is found.
     tables.add("junk", b"\x07" * 40 + b"".join(b"%d\0" % n for n in range(10)) + b"\x01" * 600)
-    if layout != "6.4":
+    if layout in ("6.1", "6.2"):
         addresses(tables)
     tables.add("num_syms", struct.pack("<I", count))
     tables.add("names", b"".join(names))
@@ -135,8 +142,8 @@ def encode(entries: Sequence[Entry], layout: str = "6.1", rule: str = "percpu") 
         tables.add("seqs", _seqs(entries))
     tables.add("token_table", b"".join(token + b"\0" for token in TOKENS))
     tables.add("token_index", struct.pack("<256H", *words))
-    if layout == "6.4":
-        addresses(tables)
+    if layout in ("6.4", "7.2"):
+        (addresses if layout == "6.4" else from_their_places)(tables)
         tables.add("seqs", _seqs(entries))
     tables.add("end", b"\x55" * 100)
     return tables

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lppack.kernel import btf
 from lppack.kernel.btf import Btf, Layout, Member, declaration
-from lppack.kernel.btf_check import Checked, check
+from lppack.kernel.btf_check import Checked, as_compiled, check
 from lppack.kernel.errors import FactsError
 
 from .fake_btf import Writer, sample
@@ -262,3 +262,49 @@ def test_what_is_encoded_is_decoded(functions: list[tuple[str, list[str]]]) -> N
 def test_a_declaration_needs_a_function() -> None:
     with pytest.raises(FactsError, match="cannot read the prototype"):
         declaration("lp_new", "int x")
+
+
+def test_a_kfunc_with_implicit_arguments_has_the_type_that_it_is_compiled_with() -> None:
+    writer = Writer()
+    number = writer.integer("int", 4)
+    writer.function("cpu_curr", number, [("cpu", number)])
+    writer.function("cpu_curr_impl", number, [("cpu", number), ("aux", number)])
+    writer.function("open_impl", number)
+    checked = check(writer.bytes(), "vmlinux")
+    whole = dict(checked.functions)
+    assert as_compiled(checked.functions, {"cpu_curr", "open_impl"}) == (
+        ("cpu_curr", whole["cpu_curr_impl"]),
+        ("open_impl", whole["open_impl"]),
+    )
+    # A function of that name is another one; and what has no short form stays, to be refused.
+    assert as_compiled(checked.functions, {"cpu_curr", "cpu_curr_impl"}) == checked.functions
+    assert dict(as_compiled(checked.functions, {"cpu_curr"}))["open_impl"] == whole["open_impl"]
+    text = checked.btf.prototype(whole["cpu_curr_impl"], "cpu_curr")
+    assert text == "int cpu_curr(int cpu, int aux)"
+
+
+def test_a_header_with_a_table_of_layouts() -> None:
+    """From 7.3 on: include/uapi/linux/btf.h."""
+    writer = Writer()
+    writer.function("open", writer.integer("int", 4))
+    types, strings = bytes(writer.types), bytes(writer.strings)
+
+    def made(layout: int, size: int) -> bytes:
+        parts = (0, len(types), len(types), len(strings), layout, size)
+        return struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *parts) + types + strings + bytes(8)
+
+    end = len(types) + len(strings)
+    assert [name for name, _ in check(made(end, 8), "vmlinux").functions] == ["open"]
+    for layout, size in ((end, 7), (end - 4, 12), (end, 0)):
+        with pytest.raises(FactsError, match="one behind the other"):
+            check(made(layout, size), "vmlinux")
+
+
+def test_more_than_65535_members() -> None:
+    """vlen has 24 bits from 7.3 on."""
+    writer = Writer()
+    number = writer.integer("int", 4)
+    members = [(f"m{at % 7}", number, 32 * at) for at in range(70_000)]
+    writer.struct("huge", 4 * 70_000, members)
+    [(name, at)] = check(writer.bytes(), "vmlinux").types
+    assert (name, check(writer.bytes(), "vmlinux").btf.record(at).vlen) == ("struct huge", 70_000)

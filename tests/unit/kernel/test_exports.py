@@ -43,6 +43,24 @@ def test_kind_and_namespace() -> None:
     assert read("other", fake.TEXT, 1, 0) == ()
 
 
+def flagged(flags: bytes) -> tuple[Export, ...]:
+    at = fake.KSYMTAB
+    row = struct.pack("<iii", fake.TEXT - at, fake.STRINGS + 1 - at - 4, 0)
+    parts = [
+        fake.Part(name="__ksymtab", content=row, address=at),
+        fake.Part(name="__kflagstab", content=flags, address=at + 0x1000),
+        fake.Part(name="__ksymtab_strings", content=STRINGS, address=fake.STRINGS),
+    ]
+    return read_exports(Elf(fake.elf(parts), "vmlinux"), KNOWN)
+
+
+def test_flags_of_7_2() -> None:
+    assert flagged(b"\1") == (export("open_it", gpl=True),)
+    assert flagged(b"\0") == flagged(b"\2") == (export("open_it"),)
+    with pytest.raises(FactsError, match="__kflagstab has 2 entries, __ksymtab 1"):
+        flagged(b"\1\1")
+
+
 @pytest.mark.parametrize(
     ("value", "label", "space", "cut"),
     [

@@ -76,8 +76,15 @@ class FakeSource:
             f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
             "Maintainer: x <x@invalid>\nDescription: x\n"
         )
-        if name.startswith("linux-image-"):
-            make_tree(tree, name.removeprefix("linux-image-"))
+        kind, _, release = name.removeprefix("linux-").partition("-")
+        home = tree / "usr/lib/modules" / release
+        home.mkdir(parents=True)
+        if kind == "image" and f"linux-binary-{release}" not in self.offers:
+            make_tree(tree, release)
+        elif kind == "binary":
+            (home / "vmlinuz").write_bytes(vmlinuz(release, BANNER))
+        elif kind == "base":
+            (home / "config").write_text("CONFIG_LIVEPATCH=y\n")
         (tree / "usr/src" / name).mkdir(parents=True)
         (tree / "bin").mkdir(exist_ok=True)
         (tree / "bin/tool").write_text(f"{version}")
@@ -227,7 +234,7 @@ def test_a_path_is_an_unpacked_tree(tmp_path: Path) -> None:
 
 
 def test_a_tree_has_exactly_one_kernel(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentMissing, match="no boot/vmlinuz"):
+    with pytest.raises(EnvironmentMissing, match="no kernel in it: boot/vmlinuz"):
         tree.from_tree(tmp_path)
     make_tree(tmp_path)
     make_tree(tmp_path, "6.1.0-10-amd64")
@@ -306,3 +313,51 @@ def test_a_kernel_of_another_suite_is_fetched_there() -> None:
     with pytest.raises(EnvironmentMissing, match="no kernel 6.12.8") as raised:
         kernels.resolve("6.12.8+deb13-amd64", [], source=fake)
     assert raised.value.hint == f"there is: {NEXT}, {RELEASE}"
+
+
+NEW = "7.2.9+deb13-amd64"
+
+
+def parts(release: str) -> FakeSource:
+    """A kernel in four packages, as from 6.19 on; the image has no file of the kernel."""
+    version = "7.2.9-1~bpo13+1"
+    names = [
+        f"linux-{kind}-{release}" for kind in ("image", "binary", "base", "modules", "headers")
+    ]
+    needs = tuple(f"{name} (= {version})" for name in names[1:4])
+    return FakeSource(
+        offers={name: {version: "trixie-backports"} for name in names},
+        needs={names[0]: ("dracut | initramfs-tools", *needs), names[4]: (needs[1],)},
+    )
+
+
+def test_a_kernel_in_four_packages() -> None:
+    fake = parts(NEW)
+    kernel = kernels.fetch(NEW, source=fake)
+    assert [one.partition("=")[0].split("-")[1] for one in fake.downloads] == [
+        *("image", "headers", "binary", "base", "modules")
+    ]
+    home = kernel.root / "usr/lib/modules" / NEW
+    assert (kernel.image, kernel.config, kernel.modules) == (
+        home / "vmlinuz",
+        home / "config",
+        home,
+    )
+    assert (kernel.suite, kernel.package) == ("trixie", "7.2.9-1~bpo13+1")
+    assert kernels.resolve(str(kernel.root), []) == kernel
+
+
+@pytest.mark.parametrize("kind", ["image", "binary", "base", "modules"])
+def test_a_part_of_a_kernel_is_no_kernel(kind: str, tmp_path: Path, cache: Path) -> None:
+    file = parts(NEW).download(f"linux-{kind}-{NEW}", "7.2.9-1~bpo13+1", tmp_path)
+    with pytest.raises(EnvironmentMissing, match="is a part of a kernel") as raised:
+        kernels.resolve(str(file), [])
+    assert raised.value.hint and f"--kernel {NEW}" in raised.value.hint
+    assert not any(path.is_dir() for path in (cache / "kernels").iterdir())
+
+
+def test_the_compiler_of_a_suite_beside_a_release_is_that_of_the_release() -> None:
+    fake = source()
+    for name in fake.offers:
+        fake.offers[name] = dict.fromkeys(fake.offers[name], "experimental")
+    assert kernels.fetch(RELEASE, source=fake).suite == "sid"

@@ -94,3 +94,20 @@ def test_the_sources_of_a_release_read_for_another(tmp_path: Path) -> None:
 def test_a_suite_that_only_begins_alike_keeps_its_name() -> None:
     texts = {"a.list": "deb http://a.invalid bookworms main\ndeb http://b.invalid ./ \n"}
     assert sources.renamed(texts, "bookworm", "trixie") == texts
+
+
+def test_what_stands_beside_a_release_has_no_updates_of_its_own() -> None:
+    """Debian has no trixie-backports-security, and no sid-updates."""
+    texts = {
+        "a.list": "deb http://a.invalid bookworm main\n"
+        "deb http://a.invalid bookworm-updates main\n",
+        "b.sources": "Types: deb\nSuites: bookworm bookworm-updates\n\n"
+        "Types: deb\nSuites: bookworm-security\n",
+    }
+    for suite in ("trixie-backports", "sid", "experimental"):
+        assert sources.renamed(texts, "bookworm", suite) == {
+            "a.list": f"deb http://a.invalid {suite} main\n",
+            "b.sources": f"Types: deb\nSuites: {suite}\n",
+        }
+    whole = sources.renamed(texts, "bookworm", "trixie")["b.sources"]
+    assert "Suites: trixie trixie-updates" in whole and "Suites: trixie-security" in whole

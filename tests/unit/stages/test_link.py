@@ -19,7 +19,7 @@ from tests.unit import tiny_elf
 from tests.unit.kernel import fake
 from tests.unit.samples import VMLINUX, kernel, manifest, plan
 
-SLOTS = ".data.lp_slots.victim"
+SLOTS = ".data..lp_slots.victim"
 COUNTER = SymbolUse(name="counter", c_name="counter", sympos=0)
 DUP = SymbolUse(name="dup_helper", c_name="dup", sympos=2, callable=True)
 SAVED = SymbolUse(name="saved_command_line", c_name="saved_command_line", sympos=0)
