@@ -35,13 +35,19 @@ from lppack.model import Completeness
     metavar="V1 V2",
     help="Instead of a diff: two versions of Debian's kernel package, as 6.1.170-3.",
 )
-@click.option("--path", metavar="FILE", help="With --between: the file in the kernel's tree.")
+@click.option(
+    "--path",
+    metavar="FILE",
+    help="With --between: the file in the kernel's tree; with --function alone, where several "
+    "files have one of that name.",
+)
 @click.option(
     "--function",
     "functions",
     metavar="F",
     multiple=True,
-    help="With --between: only this function of the file. May be given again.",
+    help="With --between: only this function of the file; without a diff: a copy of this function "
+    "of the kernel, to be edited. May be given again.",
 )
 @FORCE
 @BUILDER
@@ -61,7 +67,8 @@ def draft(
 
     It compiles what the diff can affect as the kernel's own build did, before and after, and
     compares the object code: what differs is replaced, with what that needs from the sources of
-    the very kernel. Then it tries to build the patch. Exit code 0: the whole diff is carried,
+    the very kernel. Then it tries to build the patch. With --function and no diff it is a patch
+    that changes nothing yet, with a copy of that function. Exit code 0: the whole diff is carried,
     proved and built. Exit code 9: it is not; what is left out, why, and what else could be done.
     Nothing in the folder is overwritten but what an earlier draft wrote and nobody has changed.
 
@@ -69,17 +76,19 @@ def draft(
     Example:
       lppack draft fix.diff --kernel 6.1.0-47-amd64 -o my-patch
     """
-    change: Path | pipeline.Between
-    if (diff is None) == (between is None):
-        raise click.UsageError("give either a diff or --between")
+    change: Path | pipeline.Between | pipeline.Copy
+    if [diff is None, between is None, not functions or between is not None].count(False) != 1:
+        raise click.UsageError("give either a diff, or --between, or --function")
     if between is not None:
         if path is None:
             raise click.UsageError("--between goes with --path")
         change = pipeline.Between(old=between[0], new=between[1], path=path, functions=functions)
     elif diff is not None:
         if path is not None or functions:
-            raise click.UsageError("--path and --function go with --between")
+            raise click.UsageError("--path goes with --between or --function")
         change = diff
+    else:
+        change = pipeline.Copy(functions=functions, path=path)
     with progress("drafting") as tell:
         made = pipeline.make_draft(
             change,
@@ -95,7 +104,7 @@ def draft(
         for line in draft_lines(made):
             click.echo(line)
         note(f"written: {made.folder}")
-    if made.complete is not Completeness.PROVED:
+    if not made.is_done:
         raise AnswerIsNo(_why(made), hint=_way(made), report=report)
     if format_ == "json":
         result(report)
@@ -184,4 +193,5 @@ def draft_lines(made: pipeline.Drafted) -> Iterator[str]:
         first, *rest = made.why.splitlines() or [""]
         yield f"  built     no: {first}"
         yield from (f"            {line}" for line in rest[:6])
-    yield f"  complete  {made.complete}"
+    if not draft.is_copy:
+        yield f"  complete  {made.complete}"

@@ -14,6 +14,7 @@ from lppack.csource.items import Item, Kind, Unit
 from lppack.csource.makefile import defines
 from lppack.csource.only import only, same
 from lppack.csource.parse import parse
+from lppack.drafting.mail import read_mail
 from lppack.drafting.places import Cannot, Files
 from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
@@ -23,12 +24,6 @@ Read = Callable[[str], bytes | None]
 #: Headers, with their paths, that have one of the words.
 Headers = Callable[[Collection[str]], Iterable[tuple[str, bytes]]]
 
-_HASH = re.compile(
-    r"^\s*(?:\[ *Upstream commit |commit |\(cherry picked from commit |From )([0-9a-f]{12,40})\b",
-    re.MULTILINE | re.IGNORECASE,
-)
-_SUBJECT = re.compile(r"^Subject: (?:\[[^\]]*\] *)?(.+(?:\n[ \t].+)*)", re.MULTILINE)
-_CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
 #: What no kernel is compiled from.
 NO_CODE = re.compile(
     r"(?:Documentation|LICENSES|samples|tools/(?:testing|perf|power|bpf))/"
@@ -51,6 +46,7 @@ class Edit:
     text: bytes  # as a unified diff
     commit: str | None = None  # None: it names none
     cve: str | None = None
+    author: str | None = None
     borrowed: tuple[tuple[str, Item], ...] = ()  # (path, what only a later version's header has)
     hidden: tuple[tuple[str, Item], ...] = ()  # (path, what a header keeps from modules)
     inlined: tuple[Item, ...] = ()  # functions of headers, whose symbols need other names
@@ -65,17 +61,17 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
         if _is_in(files, read):
             raise HasItAlready from None
         raise
-    subject = _SUBJECT.search(text)
-    commit, cve = _HASH.findall(text), _CVE.search(text)
+    said = read_mail(text)
     first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
-    return _edit(
+    return edited(
         found,
         read,
         config,
-        subject=" ".join(subject[1].split()) if subject else f"change {first}",
+        subject=said.subject or f"change {first}",
         text=text.encode(BYTES, errors="replace"),
-        commit=commit[-1] if commit else None,
-        cve=cve[0] if cve else None,
+        commit=said.commit,
+        cve=said.cve,
+        author=said.author,
     )
 
 
@@ -171,10 +167,10 @@ def between(
     )
     diff = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
     text = f"Subject: {subject}\n\n{diff}".encode(BYTES)
-    return _edit({path: (before, after)}, old, config, subject=subject, text=text)
+    return edited({path: (before, after)}, old, config, subject=subject, text=text)
 
 
-def _edit(
+def edited(
     files: Mapping[str, tuple[bytes | None, bytes | None]],
     read: Read,
     config: KernelConfig,
@@ -183,14 +179,22 @@ def _edit(
     text: bytes,
     commit: str | None = None,
     cve: str | None = None,
+    author: str | None = None,
 ) -> Edit:
+    """The change of ``files`` from what the first of each pair holds to what the second does."""
     changes = tuple(
         _compared(path, (was or b"").decode(BYTES), (now or b"").decode(BYTES), config)
         for path, (was, now) in files.items()
         if path.endswith((".c", ".h"))
     )
     return Edit(
-        changes=changes, files=dict(files), subject=subject, text=text, commit=commit, cve=cve
+        changes=changes,
+        files=dict(files),
+        subject=subject,
+        text=text,
+        commit=commit,
+        cve=cve,
+        author=author,
     )
 
 

@@ -49,15 +49,15 @@ def manifest_of(
     if edit.commit:
         fix["commit"] = edit.commit
     fix["functions"] = list(changed)
+    follows = {"fixes": [fix], "follows": CHANGE} if edit.text else {}
     made: dict[str, Any] = {
         "lppack": 1,
         "name": name,
         "version": 1,
         "description": edit.subject.rstrip(".")[:200],
         "license": "GPL-2.0-only",
-        "author": "The author of this patch",
-        "fixes": [fix],
-        "follows": CHANGE,
+        "author": edit.author or "The author of this patch",
+        **follows,
         "kernels": [release],
         "needs": _needs(advice),
         "sources": list(sources),

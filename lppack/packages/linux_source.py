@@ -110,6 +110,21 @@ def headers_with(package: str, words: Collection[str]) -> Iterator[tuple[str, by
                 yield str(file.relative_to(tree)), text
 
 
+def files_with(package: str, words: Collection[str]) -> tuple[str, ...]:
+    """Paths of the C files that have each of the words."""
+    wanted = [re.compile(rb"\b" + re.escape(word.encode()) + rb"\b") for word in words]
+    tree = source_tree(package)
+    return tuple(
+        str(file.relative_to(tree))
+        for file in sorted(tree.rglob("*.c"))
+        if file.is_file() and _has_all(file.read_bytes(), wanted)
+    )
+
+
+def _has_all(text: bytes, wanted: Collection[re.Pattern[bytes]]) -> bool:
+    return all(word.search(text) for word in wanted)
+
+
 def archive(package: str, *, source: Source | None = None) -> Path:
     """All sources that ``package`` holds: a .tar.xz, kept in the cache.
 

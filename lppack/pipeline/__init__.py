@@ -13,7 +13,7 @@ from lppack.pipeline.check import (
     prove_patch,
     reserve_id,
 )
-from lppack.pipeline.draft import Between, Drafted, make_draft
+from lppack.pipeline.draft import Between, Copy, Drafted, make_draft
 from lppack.pipeline.guests import initramfs_for, start_guest
 from lppack.pipeline.operate import (
     apply_bundle,
@@ -39,6 +39,7 @@ __all__ = [
     "Built",
     "Checked",
     "Compared",
+    "Copy",
     "Drafted",
     "Proof",
     "Trial",

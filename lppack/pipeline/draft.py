@@ -33,7 +33,22 @@ class Drafted:
         """The strongest claim that holds for the patch as written."""
         if self.draft.left_out or self.draft.unfinished or not self.built:
             return Completeness.INCOMPLETE
-        return Completeness.NOT_CHECKED if self.draft.mismatches else Completeness.PROVED
+        proved = not self.draft.mismatches and not self.draft.is_copy
+        return Completeness.PROVED if proved else Completeness.NOT_CHECKED
+
+    @property
+    def is_done(self) -> bool:
+        """True if it is as far as a draft can be: nothing that was asked for is missing."""
+        copied = self.draft.is_copy and self.complete is not Completeness.INCOMPLETE
+        return self.complete is Completeness.PROVED or (copied and not self.draft.mismatches)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Functions of this kernel, as they are."""
+
+    functions: tuple[str, ...]
+    path: str | None  # the file that has them; None: it is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +62,7 @@ class Between:
 
 
 def make_draft(
-    change: Path | Between,
+    change: Path | Between | Copy,
     *,
     kernel: str,
     folder: Path | None,
@@ -61,12 +76,19 @@ def make_draft(
     Raise EnvironmentMissing: something is in the folder that is not lppack's to overwrite.
     """
     from lppack.drafting.carry import Wanted
+    from lppack.drafting.copy import copy_of
     from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
     from lppack.drafting.manifest import ALWAYS, series_of
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
-    from lppack.packages.linux_source import headers_with, package_at, package_of, source_file
+    from lppack.packages.linux_source import (
+        files_with,
+        headers_with,
+        package_at,
+        package_of,
+        source_file,
+    )
     from lppack.proof.prover import Prover
     from lppack.stages.draft import draft
 
@@ -80,6 +102,9 @@ def make_draft(
     if isinstance(change, Between):
         old, later = package_at(change.old), package_at(change.new)
         edit = between(change.path, change.functions, reader(old), reader(later), config, own=read)
+    elif isinstance(change, Copy):
+        search = partial(files_with, package)
+        edit = copy_of(change.functions, change.path, read, search, config)
     else:
         edit = of_diff(_text_of(change), read, config)
     name = _series(folder) if folder else series_of(edit.subject)

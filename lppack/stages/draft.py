@@ -11,6 +11,7 @@ from lppack.drafting.account import Fate, Line
 from lppack.drafting.advice import refused, stubs, words
 from lppack.drafting.assess import Assessment, assess, touched_by
 from lppack.drafting.carry import Carried, Wanted, carry, nothing
+from lppack.drafting.copy import MARK
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.manifest import CHANGE, MANIFEST, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
@@ -53,9 +54,14 @@ class Draft:
         return (
             (MANIFEST, manifest_text(self.manifest).encode()),
             *self.sources,
-            (CHANGE, self.change),
+            *(((CHANGE, self.change),) if not self.is_copy else ()),
             (README, render("draft/README.md.j2", draft=self).encode()),
         )
+
+    @property
+    def is_copy(self) -> bool:
+        """True if it follows no change: the functions are as they are in the kernel."""
+        return not self.change
 
     @property
     def left_out(self) -> tuple[Line, ...]:
@@ -107,7 +113,8 @@ def draft(
     symbols: dict[str, dict[str, Mapping[str, Any]]] = {}
     left = list(stubs(advice))
     for one in carried or (_empty(edit, files, first),):
-        words_ = f"From {one.path} of {package}, with: {edit.subject}. Made by lppack draft."
+        what = f", with: {edit.subject}" if edit.text else ", as it is there"
+        words_ = f"From {one.path} of {package}{what}. Made by lppack draft."
         head = "\n".join(
             ["/*", *textwrap.wrap(words_, 90, initial_indent=" * ", subsequent_indent=" * "), " */"]
         )
@@ -120,11 +127,14 @@ def draft(
             stubs=left,
             hidden=edit.hidden,
         )
+        text = text.replace(MARK, "")
         left = []  # once is enough
         sources.append((_file_name(one.path, sources), text.encode(BYTES)))
         for object_, found_symbols in one.symbols.items():
             symbols.setdefault(object_, {}).update(found_symbols)
         decide += one.extract.notes
+    if not edit.text:
+        decide.append("what is to be changed in it")
     decide.append("whether a thread on the old function may run beside one on the new: `needs`")
     decide.append("what shows that the defect is gone: `test`")
     doubled: list[str] = []

@@ -229,10 +229,11 @@ def test_a_kernel_that_has_the_fix_is_not_patched(words: tuple[str, ...], tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("{diff}", "--between", "1", "2"), "either a diff or --between"),
-        ((), "either a diff or --between"),
+        (("{diff}", "--between", "1", "2"), "either a diff, or --between, or --function"),
+        ((), "either a diff, or --between, or --function"),
         (("--between", "1", "2"), "--between goes with --path"),
-        (("{diff}", "--function", "f"), "go with --between"),
+        (("{diff}", "--function", "f"), "either a diff, or --between, or --function"),
+        (("{diff}", "--path", "f"), "--path goes with"),
     ],
 )
 def test_usage(words: tuple[str, ...], said: str) -> None:
@@ -274,3 +275,32 @@ def test_a_folder_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
     sources = ("generate", EXAMPLES / "proc-cmdline", "-o", tmp_path, "--kernel", KERNEL)
     assert lppack(*sources, "--force").rc == 0
     assert "mine" not in (tmp_path / "Kbuild").read_text()
+
+
+def test_a_function_as_it_is_to_be_edited(tmp_path: Path) -> None:
+    """Its text is the kernel's, with all that it needs; and nothing follows from no change."""
+    made = tmp_path / "made"
+    ran = draft("--function", "rtc_device_release", "-o", made)
+    assert ran.rc == 0, ran.err
+    check_shape("draft", ran.json)
+    assert (ran.json["built"], ran.json["complete"]) == (True, "not checked")
+    [vmlinux] = ran.json["objects"]
+    assert [function["name"] for function in vmlinux["functions"]] == ["rtc_device_release"]
+    text = (source_file("linux-source-6.1 6.1.170-3", "drivers/rtc/class.c") or b"").decode()
+    original = text[text.index("\nstatic void rtc_device_release(") :].partition("\n}\n")[0]
+    copy = (made / "class.c").read_text()
+    assert original.replace("static void ", "void lp_") in copy
+    assert "nop" not in copy
+    manifest = (made / "manifest.yaml").read_text()
+    assert "follows" not in manifest and "fixes" not in manifest and "rtc_ida" in manifest
+    assert not (made / "change.diff").exists()
+
+
+def test_a_function_of_which_there_are_several(tmp_path: Path) -> None:
+    ran = draft("--function", "name_show", "-o", tmp_path / "made")
+    assert ran.rc == 9
+    assert "files define name_show" in ran.json["error"]["message"]
+    assert "--path " in ran.json["error"]["hint"]
+    ran = draft("--function", "no_such_function_here", "-o", tmp_path / "made")
+    assert ran.rc == 9
+    assert "no C file of this kernel's sources defines" in ran.json["error"]["message"]

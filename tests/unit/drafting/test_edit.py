@@ -175,3 +175,22 @@ def test_between_two_versions_the_kernels_own_sources_are_asked() -> None:
     with pytest.raises(HasItAlready):
         of_versions(one, "second")
     assert of_versions(one, "first").files
+
+
+@pytest.mark.parametrize(
+    ("head", "author"),
+    [
+        (
+            "From 0123456789ab Mon Sep 17 00:00:00 2001\nFrom: Jo Doe <jo@example.org>\n",
+            "Jo Doe <jo@example.org>",
+        ),
+        ("From: =?UTF-8?q?J=C3=B6?= <j@example.org>\n", "J\u00f6 <j@example.org>"),
+        ("From: J\u00c3\u00b6 <j@example.org>\n", "J\u00f6 <j@example.org>"),
+        ("Subject: x\n", None),
+        ("From: \x1b[1m\n", "[1m"),
+    ],
+)
+def test_the_author_is_that_of_the_diff(head: str, author: str | None) -> None:
+    assert drafted(head + "\n" + diff(BEFORE, AFTER), a=BEFORE).author == author
+    body = "\n".join(["", "---", "", diff(BEFORE, AFTER)])
+    assert drafted(body + "\nFrom: nobody\n", a=BEFORE).author is None

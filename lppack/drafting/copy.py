@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""A function as it is, to be edited: drafted as a change of one instruction, which is left out of
+what is written."""
+
+import difflib
+from collections.abc import Callable, Collection, Sequence
+
+from lppack.csource.items import Kind
+from lppack.csource.parse import parse
+from lppack.csource.scan import pieces
+from lppack.drafting.edit import BYTES, Edit, Read, edited
+from lppack.errors import AnswerIsNo
+from lppack.kernel.config import KernelConfig
+
+#: At the begin of a function: its object code differs, and so it is replaced.
+MARK = '\n\tasm volatile("nop");\t/* lppack */'
+#: C files of the kernel's tree that have all of the words.
+Search = Callable[[Collection[str]], Sequence[str]]
+
+
+def copy_of(
+    functions: Sequence[str], path: str | None, read: Read, search: Search, config: KernelConfig
+) -> Edit:
+    """The mark in each of ``functions``, which are in ``path``; None: in a file of the tree that
+    is looked for. Raises AnswerIsNo: there is none, or there are several."""
+    path = path or _file_with(functions, read, search)
+    data = read(path)
+    if data is None:
+        raise AnswerIsNo(
+            f"the sources of this kernel have no {path}",
+            hint="give it as in the top folder of the sources: --path drivers/rtc/class.c",
+        )
+    before = data.decode(BYTES)
+    at = _bodies(path, before)
+    for name in functions:
+        if name not in at:
+            close = difflib.get_close_matches(name, at, n=2)
+            raise AnswerIsNo(
+                f"{path} has no function {name}",
+                hint=f"did you mean {' or '.join(close)}?" if close else None,
+            )
+    after = before
+    for offset in sorted({at[name] for name in functions}, reverse=True):
+        after = f"{after[: offset + 1]}{MARK}{after[offset + 1 :]}"
+    return edited(
+        {path: (data, after.encode(BYTES))},
+        read,
+        config,
+        subject=f"change {', '.join(functions)}",
+        text=b"",
+    )
+
+
+def _bodies(path: str, text: str) -> dict[str, int]:
+    """Where the body of each function begins."""
+    return {
+        name: piece.body
+        for piece in pieces(text)
+        if piece.kind == "function"
+        for item in parse(path, text[piece.start : piece.end]).items
+        if item.kind is Kind.FUNCTION
+        for name in item.names
+    }
+
+
+def _file_with(functions: Sequence[str], read: Read, search: Search) -> str:
+    names = ", ".join(functions)
+    found = [
+        path
+        for path in search(functions)
+        if set(functions) <= _bodies(path, (read(path) or b"").decode(BYTES)).keys()
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise AnswerIsNo(
+            f"no C file of this kernel's sources defines {names}",
+            hint="is it a macro, or made by one? name the file: --path drivers/rtc/class.c"
+            if len(functions) == 1
+            else "draft functions of one file at a time",
+        )
+    raise AnswerIsNo(
+        f"{len(found)} files define {names}: {', '.join(found[:12])}"
+        + (", ..." if len(found) > 12 else ""),
+        hint=f"say which: --path {found[0]}",
+    )
