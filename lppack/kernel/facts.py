@@ -83,15 +83,22 @@ class Facts:
         return tuple(found for (found,) in rows if is_clone(found, name))
 
     def similar(
-        self, name: str, limit: int = 3, *, module: str | Path | None = None
+        self,
+        name: str,
+        limit: int = 3,
+        *,
+        module: str | Path | None = None,
+        variables: bool = False,
     ) -> tuple[str, ...]:
-        """Functions of vmlinux (or of a module) whose names are nearest to ``name``."""
+        """Functions of vmlinux (or of a module) whose names are nearest to ``name``; with
+        ``variables``, these too."""
         if module is not None:
-            names = {s.name for s in self._module(module).symbols if s.type in _FUNCTION}
+            symbols = self._module(module).symbols
+            names = {s.name for s in symbols if variables or s.type in _FUNCTION}
         else:
+            kind = "NOT init" if variables else "traceable AND NOT init"
             rows = self._cache.execute(
-                "SELECT DISTINCT name FROM symbol WHERE traceable AND NOT init"
-                " AND length(name) BETWEEN ? AND ?",
+                f"SELECT DISTINCT name FROM symbol WHERE {kind} AND length(name) BETWEEN ? AND ?",
                 (len(name) * 5 // 8, len(name) * 8 // 5 + 1),
             )
             names = {found for (found,) in rows}

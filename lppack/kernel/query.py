@@ -65,6 +65,8 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
                 ),
                 _also(holders),
             )
+        case Verdict.UNTRACEABLE if not any(copy.type in "tTwW" for copy in copies):
+            hints = iter(("it is a variable: list it under `symbols` of the object",))
         case Verdict.UNTRACEABLE:
             hints = iter(
                 (

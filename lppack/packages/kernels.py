@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -130,11 +130,9 @@ def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None 
     if spec is None:
         found = available(patterns, source=source)
         if not found:
-            source = source or Apt()
-            offered = sorted(_offered(source), key=deb.version_key, reverse=True)
             raise EnvironmentMissing(
                 f"no kernel on offer matches {', '.join(patterns)}",
-                hint=f"there is: {', '.join(offered[:8])}" if offered else "see: lppack doctor",
+                hint=_near(patterns, _offered(source or Apt())),
             )
         return fetch(found[0], source=source)
     path = Path(spec)
@@ -147,6 +145,26 @@ def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None 
     if "*" in spec:
         return resolve(None, [spec], source=source)
     return fetch(spec, source=source)
+
+
+def _near(patterns: Sequence[str], offered: Collection[str]) -> str:
+    """Name the releases that are likest to one of ``patterns``, the newest of them first."""
+    if not offered:
+        return "see: lppack doctor"
+
+    def likeness(release: str) -> int:
+        return max(len(os.path.commonprefix([release, pattern])) for pattern in patterns)
+
+    best = max(map(likeness, offered))
+    near = [release for release in offered if likeness(release) == best]
+    near.sort(key=deb.version_key, reverse=True)
+    newest = {".".join(release.split(".")[:2]): release for release in reversed(near)}
+    near = list(dict.fromkeys([*reversed(newest.values()), *near]))  # one of each series first
+    more = f" and {len(near) - _SHOWN} more" if len(near) > _SHOWN else ""
+    hint = f"there is: {', '.join(near[:_SHOWN])}{more}"
+    if any("*" in pattern for pattern in patterns):
+        hint += "; `*` stands for part of one field between two dashes: 6.1.0-*-amd64"
+    return hint
 
 
 def fetch_file(package: str, member: str, *, source: Source | None = None) -> Path:
@@ -167,6 +185,9 @@ def fetch_file(package: str, member: str, *, source: Source | None = None) -> Pa
     if not found.is_file():
         raise EnvironmentMissing(f"package {package} has no file {member}")
     return found
+
+
+_SHOWN = 4  # releases that a hint names
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
 from lppack.kernel.query import listed
 from lppack.rules import inlining, own_engine
+from lppack.rules.elsewhere import home_of_function
 from lppack.rules.inlining import holders
 from lppack.rules.replaced import clones_of, copies_of, patched_functions
 from lppack.rules.runner import Fault, problems
@@ -41,11 +42,14 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         if copies:
             yield Fault(pointer, f'{name} has only {len(copies)} "{old}", and not that position')
             continue
-        similar = facts.similar(old, module=None if name == "vmlinux" else name)
+        hint = home_of_function(facts, name, old, document)
+        if hint is None:
+            similar = facts.similar(old, module=None if name == "vmlinux" else name)
+            hint = f'did you mean "{similar[0]}"?' if similar else None
         yield Fault(
             pointer,
             f'"{old}" is not in {name} of {facts.release}',
-            f'did you mean "{similar[0]}"?' if similar else "it may be inlined: patch its callers",
+            hint or "it may be inlined: patch its callers",
         )
 
 

@@ -172,6 +172,20 @@ def kernel_pattern_is_plain(document: Document) -> Iterator[Fault]:
             yield Fault(pointer, f'"{safe(text)}" is not a release pattern', 'like "6.1.0-*-amd64"')
 
 
+def kernel_pattern_has_fields(document: Document) -> Iterator[Fault]:
+    """A pattern (warning) has as many fields between dashes as the releases that it is to match.
+
+    A release of a distribution's kernel has several, as 6.1.0-57-amd64 and 6.12.118+deb13-amd64.
+    """
+    for pointer, text in document.strings("kernels"):
+        if "*" in text and "-" not in text:
+            yield Fault(
+                pointer,
+                f'"{safe(text)}" matches no release with a dash in it',
+                "`*` stands for part of one field between two dashes: 6.1.0-*-amd64",
+            )
+
+
 def expectation_is_readable(document: Document) -> Iterator[Fault]:
     """What a check expects is text or `/regex/`, and the regex must be one."""
     for pointer, entry in document.mappings("test", "checks"):
@@ -202,4 +216,4 @@ RULES: tuple[Rule, ...] = (
     kernel_pattern_is_plain,
     expectation_is_readable,
 )
-WARNINGS: tuple[Rule, ...] = (replacement_name_shows_its_origin,)
+WARNINGS: tuple[Rule, ...] = (replacement_name_shows_its_origin, kernel_pattern_has_fields)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lppack.document import Document, Pointer
 from lppack.kernel.facts import Facts
 from lppack.rules.data import authors_functions
+from lppack.rules.elsewhere import home_of_symbol
 from lppack.rules.replaced import clones_of, copies_of
 from lppack.rules.runner import Fault, Rule, safe
 from lppack.rules.source import with_code
@@ -100,19 +101,24 @@ def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
                 "and not that position",
             )
             continue
-        clones = clones_of(facts, listed.home, listed.name)
-        similar = facts.similar(
-            listed.name, module=None if listed.home == "vmlinux" else listed.home
-        )
         yield Fault(
             listed.pointer,
             f'"{safe(listed.name)}" is not in {listed.home} of {facts.release}',
-            f"there is {', '.join(clones)}, whose arguments the compiler changed: copy the function"
-            if clones
-            else f'did you mean "{similar[0]}"?'
-            if similar
-            else "a function that is inlined everywhere is copied into the sources",
+            _instead(document, facts, listed),
         )
+
+
+def _instead(document: Document, facts: Facts, listed: Listed) -> str:
+    """What to do where the object does not have a symbol."""
+    if clones := clones_of(facts, listed.home, listed.name):
+        names = ", ".join(clones)
+        return f"there is {names}, whose arguments the compiler changed: copy the function"
+    if elsewhere := home_of_symbol(facts, listed.object, listed.name, document):
+        return elsewhere
+    module = None if listed.home == "vmlinux" else listed.home
+    if similar := facts.similar(listed.name, module=module, variables=True):
+        return f'did you mean "{similar[0]}"?'
+    return "a function that is inlined everywhere is copied into the sources"
 
 
 def symbol_is_one(document: Document, facts: Facts) -> Iterator[Fault]:

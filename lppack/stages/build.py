@@ -15,10 +15,12 @@ from lppack import __version__, abi, store
 from lppack.builders.protocol import Builder, Site, kbuild_argv
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
-from lppack.kernel.facts import open_facts
+from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Module, Plan, SourceTree
 from lppack.packages.linux_source import package_of
 from lppack.rules.compiled import compiled_faults
+from lppack.rules.elsewhere import homes
+from lppack.rules.replaced import copies_of
 from lppack.stages.generate import write
 
 _LIMIT = 600.0  # seconds for one command
@@ -221,6 +223,19 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
     return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}/build.log")
 
 
+def _not_linked(name: str, plan: Plan, facts: Facts) -> str:
+    """Where the kernel has what may not be linked, or what was meant."""
+    release = plan.kernel.release
+    objects = [entry.name or "vmlinux" for entry in plan.patched]
+    home = next((one for one in objects if copies_of(facts, one, name)), None)
+    home = home or next(iter(homes(facts, objects[-1], name)), None)
+    if home is not None:
+        return f'"{name}" is used, and not exported by {release}: list it under `symbols` of {home}'
+    similar = facts.similar(name)
+    meant = f'; did you mean "{similar[0]}"?' if similar else "; no source defines it either"
+    return f'"{name}" is used, and no object of {release} has it{meant}'
+
+
 def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
     """What modpost misses, in the author's words."""
     replacements = {fn.new for entry in plan.patched for fn in entry.functions}
@@ -232,12 +247,13 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
         replacements |= {world.marker, world.for_each, world.forward, world.reverse}
         replacements |= {name for name in (world.prepare, world.check, world.finish) if name}
     replacements |= {var.constructor for var in manifest.shadow_variables if var.constructor}
-    lines = [
-        f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
-        if name in replacements
-        else f'"{name}" is used, and not exported by {plan.kernel.release}: list it under `symbols`'
-        for name in dict.fromkeys(names)
-    ]
+    with open_facts(plan.kernel) as facts:
+        lines = [
+            f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
+            if name in replacements
+            else _not_linked(name, plan, facts)
+            for name in dict.fromkeys(names)
+        ]
     return BuildFailed(
         "\n".join(f"{manifest.path}: {line}" for line in lines),
         file=str(manifest.path),

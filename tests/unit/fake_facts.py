@@ -61,10 +61,26 @@ class FakeFacts(Facts):
         return tuple(s.name for s in self.objects["vmlinux"] if is_clone(s.name, name))
 
     def similar(
-        self, name: str, limit: int = 3, *, module: str | Path | None = None
+        self,
+        name: str,
+        limit: int = 3,
+        *,
+        module: str | Path | None = None,
+        variables: bool = False,
     ) -> tuple[str, ...]:
-        object_ = "vmlinux" if module is None else str(module)
-        return tuple(s.name for s in self.objects[object_] if s.name[:4] == name[:4])[:limit]
+        near = [
+            s.name
+            for s in self.objects["vmlinux" if module is None else str(module)]
+            if s.name[:4] == name[:4] and (variables or s.type in "tT")
+        ]
+        return tuple(near)[:limit]
+
+    def modules_with(self, function: str) -> tuple[str, ...]:
+        return tuple(
+            module
+            for module, symbols in self.objects.items()
+            if module != "vmlinux" and any(s.name == function and s.type in "tT" for s in symbols)
+        )
 
     def exported(self, name: str) -> Export | None:
         return EXPORTS.get(name)

@@ -59,6 +59,7 @@ def test_similar(facts: Facts) -> None:
     assert facts.similar("beta_opens", limit=1) == ("beta_open",)
     assert facts.similar("qqqqqqq") == ()
     assert facts.similar("dup_helpr", module="victim_mod") == ("dup_helper",)
+    assert facts.similar("alpha_opne", variables=True)[0] == "alpha_open"
 
 
 def test_neighbours(facts: Facts) -> None:

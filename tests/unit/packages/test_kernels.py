@@ -223,7 +223,19 @@ def test_without_a_spec_the_newest_that_matches_is_taken() -> None:
     assert kernels.resolve(None, ["6.1.0-*-amd64"], source=source()).release == RELEASE
     with pytest.raises(EnvironmentMissing, match=r"no kernel on offer matches 7\.\*") as raised:
         kernels.resolve(None, ["7.*"], source=source())
-    assert raised.value.hint == f"there is: {RELEASE}"
+    assert raised.value.hint is not None
+    assert raised.value.hint.startswith(f"there is: {RELEASE}; `*` stands for part of one field")
+
+
+def test_what_is_near_to_a_pattern_comes_first() -> None:
+    old = [f"6.1.0-{number}-amd64" for number in range(40, 58)]
+    offered = {*old, "6.12.117+deb12-amd64", "6.12.118+deb13-amd64", "6.12.117+deb12-rt-amd64"}
+    hint = kernels._near(["6.1.0-99-amd64"], offered)
+    assert hint.startswith("there is: 6.1.0-57-amd64, 6.1.0-56-amd64, ")
+    assert hint.endswith("6.1.0-54-amd64 and 14 more"), "no `*` was given"
+    assert kernels._near(["6.1.*"], offered).startswith("there is: 6.1.0-57-amd64, ")
+    first, second = kernels._near(["6.2.*"], offered).removeprefix("there is: ").split(", ")[:2]
+    assert {first, second} == {"6.12.118+deb13-amd64", "6.1.0-57-amd64"}, "one of each series"
 
 
 def test_a_path_is_an_unpacked_tree(tmp_path: Path) -> None:

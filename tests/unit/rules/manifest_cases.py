@@ -127,6 +127,18 @@ CASES = (
         {"kernels": ["6.1.[0-9]", "6.1 *", "6.1.0-?", "6.1.0-*\n"]},
         [("kernels", 0), ("kernels", 1), ("kernels", 2), ("kernels", 3)],
     ),
+    # -- kernel-pattern-has-fields
+    Case(
+        manifest.kernel_pattern_has_fields,
+        "fields, and a release without a pattern",
+        {"kernels": ["6.1.0-*-amd64", "6.1.99", "*-amd64"]},
+    ),
+    Case(
+        manifest.kernel_pattern_has_fields,
+        "as in a shell",
+        {"kernels": ["6.1.*", "6.1.0-*", "*"]},
+        [("kernels", 0), ("kernels", 2)],
+    ),
     # -- expectation-is-readable
     Case(manifest.expectation_is_readable, "regex", {}),
     Case(manifest.expectation_is_readable, "text with a bracket", expect("a (b")),

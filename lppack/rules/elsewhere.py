@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Where a kernel has a name that an object does not have, and what may have been meant."""
+
+from lppack.document import Document
+from lppack.kernel.facts import Facts
+from lppack.rules.replaced import copies_of
+from lppack.rules.runner import safe
+
+_MOST = 4  # modules that a hint names
+
+
+def homes(facts: Facts, object_: str, name: str, document: Document | None = None) -> list[str]:
+    """Other objects of the kernel that have ``name``; the likeliest first.
+
+    Variables of modules are found only in what ``object_`` depends on, in the module that exports
+    them, and in the other objects of ``document``: no index has them all.
+    """
+    others = ["vmlinux"]
+    if document is not None:
+        others += [e["name"] for _, e in document.mappings("objects") if _is_text(e.get("name"))]
+    if object_ != "vmlinux" and facts.has_module(object_):
+        others += sorted(facts.depends(object_))
+    export = facts.exported(name)
+    if export is not None and export.module:
+        others.append(export.module)
+    found = [other for other in others if other != object_ and copies_of(facts, other, name)]
+    found += facts.modules_with(name)
+    return [other for other in dict.fromkeys(found) if other != object_]
+
+
+def home_of_function(
+    facts: Facts, object_: str, name: str, document: Document | None = None
+) -> str | None:
+    """A hint: where the function is that ``object_`` does not have; None: nowhere."""
+    found = homes(facts, object_, name, document)
+    if not found:
+        return None
+    if found[0] == "vmlinux":
+        return "it is in vmlinux: list it under the object of that name"
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return f"it is in module {', '.join(found[:_MOST])}{more}: list it under an object of that name"
+
+
+def home_of_symbol(facts: Facts, object_: str, name: str, document: Document) -> str | None:
+    """The same for an entry of `symbols`."""
+    found = homes(facts, object_, name, document)
+    depends = facts.depends(object_) if facts.has_module(object_) else frozenset()
+    for home in found:
+        if home in depends:
+            return f"write {{name: {safe(name)}, module: {home}}}"
+    return home_of_function(facts, object_, name, document)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
