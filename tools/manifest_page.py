@@ -30,9 +30,8 @@ Editors that speak the YAML language server complete and check a manifest that b
 # yaml-language-server: $schema=https://HOST/PATH/manifest-v1.json
 ```
 
-which names a URL, or a path relative to the manifest. `schemas/manifest-v1.json` is in the
-repository and in the wheel; copy it beside your patches, so that the file that the editor reads is
-that of the lppack that you use.
+which names a URL, or a path relative to the manifest. `lppack schema > manifest-v1.json` writes it
+beside your patches, so that the file that the editor reads is that of the lppack that you use.
 """
 
 

@@ -9,37 +9,69 @@ from collections.abc import Iterable
 import click
 
 from lppack import abi, consistency, errors
+from lppack.cli.pages import CODES, FLAGS
 from lppack.errors import EnvironmentMissing
 from lppack.rules.every import every
 
 
 def _pages() -> dict[str, str]:
+    return {name: page for pages in _groups().values() for name, page in pages.items()}
+
+
+def _groups() -> dict[str, dict[str, str]]:
+    """Pages by what they are about."""
+    rules = {
+        entry.id: f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"
+        for entry in every()
+    }
+    codes = {
+        code: f"{code}: of lppack simulate\n\n{textwrap.fill(text, 78)}\n\n"
+        "In full: docs/semantics.md, sections 1.2 to 1.5."
+        for code, text in CODES.items()
+    }
+    verdicts = {
+        verdict: f"{verdict}: a verdict of lppack simulate\n\n{text}"
+        for verdict, text in _VERDICTS.items()
+    }
+    return {
+        "what a patch needs": _flags(),
+        "modes": {mode.name.value: _mode(mode) for mode in consistency.MODES},
+        "exit codes": _exit_codes(),
+        "verdicts of simulate": verdicts,
+        "steps and invariants of simulate": codes,
+        "rules": dict(sorted(rules.items())),
+    }
+
+
+def _flags() -> dict[str, str]:
     pages: dict[str, str] = {}
-    for entry in every():
-        pages[entry.id] = f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"
     for axis in (consistency.Leave, consistency.Switch, consistency.Transform):
         for flag in axis:
             if flag.name != "NONE":
-                pages[flag.name] = f"{flag.name}\n\n{_flag(flag)}"
+                pages[flag.name] = f"{flag.name}\n\n{FLAGS[flag.name]}"
         pages[axis.__name__.upper()] = (
             f"{axis.__name__.upper()}\n\n{inspect.getdoc(axis)}\n"
             + "\n".join(f"  {flag.name}" for flag in axis if flag.name != "NONE")
         )
-    for mode in consistency.MODES:
-        pages[mode.name.value] = _mode(mode)
+    return pages
+
+
+def _exit_codes() -> dict[str, str]:
+    pages = {"0": "exit code 0\n\nAs asked."}
     for error in _errors():
         pages[str(error.exit_code)] = (
             f"exit code {error.exit_code}: {error.kind}\n\n{inspect.getdoc(error)}"
         )
-    for verdict, text in _VERDICTS.items():
-        pages[verdict] = f"{verdict}: a verdict of lppack simulate\n\n{text}"
-    pages["0"] = "exit code 0\n\nAs asked."
     pages["2"] = "exit code 2: usage\n\nThe command line is wrong. Nothing was done."
+    pages["124"] = (
+        "exit code 124\n\nOf lppack guest shell alone, which ends as its command does: the command "
+        "was cut off\nat --limit."
+    )
     pages["141"] = (
         "exit code 141\n\nThe reader of the result has gone before its end (128 and SIGPIPE). "
         "apply, convert and revert had come to their end."
     )
-    return pages
+    return dict(sorted(pages.items(), key=lambda page: int(page[0])))
 
 
 def _errors() -> tuple[type[errors.LppackError], ...]:
@@ -57,21 +89,10 @@ def _errors() -> tuple[type[errors.LppackError], ...]:
     )
 
 
-_FLAGS = {
-    "LEAVE_FUNCTION": "A thread need have left nothing: each next call is the new function.",
-    "LEAVE_PATCHED_SET": "A thread switches when no function of the patch is on its stack.",
-    "LEAVE_KERNEL": "A thread switches at the border to user space. Kernel threads have none.",
-    "SWITCH_FUNCTION": "Each function flips by itself.",
-    "SWITCH_THREAD": "Each thread flips by itself; old and new functions run at once.",
-    "SWITCH_KERNEL": "The whole kernel flips at one instant; old and new never run at once.",
-    "TRANSFORM_ON_ACCESS": "New code reads both forms of data, and in phase 2 converts what it "
-    "touches. It is tracked, so that revert can reverse it.",
-    "TRANSFORM_WORLD": "All data is transformed in the very stop that flips the kernel.",
-}
-
-
 def _listed(names: Iterable[str]) -> str:
-    return textwrap.fill(", ".join(names), 78, initial_indent="  ", subsequent_indent="  ")
+    return textwrap.fill(
+        ", ".join(names), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
 
 
 _VERDICTS = {
@@ -93,10 +114,6 @@ _VERDICTS = {
 }
 
 
-def _flag(flag: consistency.Leave | consistency.Switch | consistency.Transform) -> str:
-    return _FLAGS[flag.name]
-
-
 def _mode(mode: consistency.Mode) -> str:
     have = [name.value for name in consistency.engines_of(mode)]
     engines = ", ".join(name.value for name in mode.engines)
@@ -108,14 +125,19 @@ def _mode(mode: consistency.Mode) -> str:
 
 
 @click.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Print one page on a rule, a flag, a mode, an exit code or a verdict of simulate.
+@click.argument("name", required=False)
+def explain(name: str | None) -> None:
+    """Print one page on a rule, a flag, a mode, an exit code or a word of simulate; without NAME,
+    list all pages.
 
     \b
     Example:
       lppack explain no-function-twice
     """
+    if name is None:
+        for title, group in _groups().items():
+            click.echo(f"{title}:\n{_listed(group)}\n")
+        return
     pages = _pages()
     page = pages.get(name)
     if page is None:
@@ -125,10 +147,10 @@ def explain(name: str) -> None:
             raise EnvironmentMissing(
                 f'there is no page "{name}": it is a command', hint=f"lppack {name} --help"
             )
-        close = difflib.get_close_matches(name, pages, n=1)
+        close = difflib.get_close_matches(name, pages, n=3)
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
         raise EnvironmentMissing(
-            f'there is no page "{name}"',
-            hint=f'did you mean "{close[0]}"?' if close else f"pages: {', '.join(pages)}",
+            f'there is no page "{name}"', hint=f"{meant}all pages: lppack explain"
         )
     click.echo(textwrap.dedent(page))
 

@@ -17,6 +17,7 @@ from lppack.errors import Interrupted, LppackError
 #: Which module of lppack.cli has each command, in the order of work.
 _HOMES = {
     **dict.fromkeys(("doctor", "demo"), "setup"),
+    **dict.fromkeys(("new", "schema"), "start"),
     "validate": "validate",
     **dict.fromkeys(("plan", "generate", "build", "inspect"), "author"),
     "test": "trial",

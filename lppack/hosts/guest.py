@@ -47,18 +47,18 @@ class GuestHost:
         self._lock = lock
         self._gone = gone
         self._connection: Connection | None = None
-        self._known: int | None = None  # faults that were there before; None: nobody watches
+        self._known: int | None = None  # length of the console before; None: nobody watches
         self._fault: Deadline | None = None
 
     def watch(self) -> None:
         """From here on no request waits for long after the kernel has reported a fault: what it
         waits for may have died of it, and hold the machine up."""
-        self._known = len(self.faults())
+        self._known = len(self._said())
 
     @property
     def new_faults(self) -> tuple[str, ...]:
         """What the kernel has reported against itself since watch()."""
-        return () if self._known is None else self.faults()[self._known :]
+        return () if self._known is None else console.faults(self._said()[self._known :])
 
     def _glance(self) -> None:
         if self._fault is None and self.new_faults:

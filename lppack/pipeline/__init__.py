@@ -13,7 +13,7 @@ from lppack.pipeline.check import (
     prove_patch,
     reserve_id,
 )
-from lppack.pipeline.draft import Between, Copy, Drafted, make_draft
+from lppack.pipeline.draft import Between, Copy, Drafted, make_draft, new_patch
 from lppack.pipeline.guests import initramfs_for, start_guest
 from lppack.pipeline.operate import (
     apply_bundle,
@@ -55,6 +55,7 @@ __all__ = [
     "make_draft",
     "make_plan",
     "make_tree",
+    "new_patch",
     "open_builder",
     "open_host",
     "patches_of",

@@ -193,6 +193,40 @@ def make_draft(
     return Drafted(draft=made, folder=place, built=why is None, why=why)
 
 
+def new_patch(folder: Path, *, force: bool = False) -> tuple[str, ...]:
+    """Write a patch to begin with; the names of its files. Raise EnvironmentMissing."""
+    from lppack.drafting.manifest import MANIFEST
+    from lppack.resources import render
+
+    name = _series(folder)
+    stem = name.replace("-", "_")
+    stem = stem if not stem.startswith(("lp_", "lppack")) else f"x_{stem}"
+    files = {
+        MANIFEST: render("new/manifest.yaml.j2", series=name, stem=stem, author=_user()),
+        f"{stem}.c": render("new/patch.c.j2", series=name),
+    }
+    Written(folder, force=force).put({path: text.encode() for path, text in files.items()})
+    return tuple(files)
+
+
+def _user() -> str:
+    """Whom git knows as the user, as a string of YAML."""
+    import contextlib
+    import json
+    import os
+    import re
+
+    from lppack import proc
+
+    name = ""
+    with contextlib.suppress(EnvironmentMissing):  # there is no git
+        own = {key: text for key, text in os.environ.items() if key.startswith(("GIT_", "HOME"))}
+        done = proc.run(["git", "var", "GIT_AUTHOR_IDENT"], limit=10, env=own)
+        found = re.match(r"[^<>]+ <[^<>]+>", done.out if done.ok else "")
+        name = found[0] if found and found[0].isprintable() else ""
+    return json.dumps(name[:200] or "The author of this patch", ensure_ascii=False)
+
+
 def _culprit(made: "Draft", why: str | None, file: str | None) -> tuple[str, str] | None:
     """Return the file and object whose code is at fault; None if unknown."""
     import re

@@ -85,6 +85,8 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack doctor",
         "lppack explain no-function-twice",
         "lppack completion bash",
+        "lppack new my-fix",
+        "lppack schema > manifest-v1.json",
         "lppack validate examples/proc-cmdline",
         "lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'",
         "lppack plan examples/conn-limit",

@@ -123,6 +123,13 @@ def test_a_guest_that_dies_of_an_oops_fails_the_test(patch: Path) -> None:
     assert "sysrq" in Path(ran.json["console"]).read_text()
 
 
+def test_a_new_patch_does_what_it_says(tmp_path: Path) -> None:
+    assert lppack("new", tmp_path / "my-fix").rc == 0
+    ran = lppack("test", tmp_path / "my-fix")
+    assert ran.rc == 0, ran.err
+    assert ran.out.startswith("ok: my-fix 1 on ") and "4 checks" in ran.out
+
+
 def test_what_validate_warns_of_is_printed(patch: Path) -> None:
     for file in (patch / "cmdline.c", patch / "manifest.yaml"):
         file.write_text(file.read_text().replace("lp_cmdline_proc_show", "my_cmdline_proc_show"))

@@ -326,7 +326,7 @@ def test_a_kernel_that_died_is_not_waited_for(
     silent.start()
     host = GuestHost("guest", folder)
     with host.console.open("a") as log:
-        log.write("[    2.0] kernel BUG at mm/slub.c:1!\n" + 20 * "[    2.1] more\n")
+        log.write("[    2.0] kernel BUG at mm/slub.c:1!\n")
     if watched:
         host.watch()
     assert host.new_faults == ()
