@@ -13,7 +13,7 @@ from typing import IO, Any, TextIO, cast
 
 import click
 
-from lppack.errors import LppackError, ManifestError, Problem
+from lppack.errors import BuildFailed, LppackError, ManifestError, Problem
 
 FORMAT = click.option(
     "--format",
@@ -162,9 +162,16 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def build_log(title: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function for the lines of a build: the newest one on a terminal, all otherwise."""
+    """Yield a function for the lines of a build: the newest one on a terminal; otherwise all of
+    them, and only if it fails."""
     if not _lossy().isatty():
-        yield lambda line: note(f"  | {line}")
+        lines: list[str] = []
+        try:
+            yield lines.append
+        except BuildFailed:
+            for line in lines:
+                note(f"  | {line}")
+            raise
         return
     from rich.console import Console
     from rich.markup import escape

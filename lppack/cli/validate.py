@@ -30,7 +30,7 @@ from lppack.model import Completeness
     "old",
     metavar="OLD",
     type=click.Path(path_type=Path),
-    help="The patch that this one follows: also tell what was lost, or needs a new id.",
+    help="The patch or bundle that this one follows: also tell what was lost, or needs a new id.",
 )
 @DEEP
 @click.option(

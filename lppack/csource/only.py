@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Apply a later version's text to some functions of a file only."""
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,7 +33,12 @@ def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
     old, new = _parts(path, before), _parts(path, after)
     missing = sorted(wanted - {name for part in new for name in part.names})
     if missing:
-        raise AnswerIsNo(f"{path} has no function {', '.join(missing)}")
+        here = sorted({n for part in new if part.piece.kind == "function" for n in part.names})
+        close = difflib.get_close_matches(missing[0], here, n=2)
+        raise AnswerIsNo(
+            f"{path} has no function {', '.join(missing)}",
+            hint=f"did you mean {' or '.join(close)}?" if close else None,
+        )
     known = {name for part in old for name in part.names}
     fresh = [part for part in new if part.names and not part.names & known]
     taken: set[str] = set()

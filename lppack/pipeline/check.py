@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What is known of a patch before anything is built."""
 
-from collections.abc import Collection, Iterable, Sequence
+import contextlib
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,14 +37,15 @@ def check(
 
     try:
         document = load(path)
-        before = load(old) if old is not None else None
+        found = list(problems_of(document))
+        if old is not None:
+            from lppack.rules.history import history_problems
+
+            with _older(old) as before:
+                handed_over = _handed_over(document, before)
+                found += history_problems(document, before, handed_over=handed_over)
     except ManifestError as error:
         return Checked(problems=error.problems, kernels=())
-    found = list(problems_of(document))
-    if before is not None:
-        from lppack.rules.history import history_problems
-
-        found += history_problems(document, before, handed_over=_handed_over(document, before))
     asked: list[str] = []
     said: dict[Problem, list[str]] = {}
     for kernel in kernels:
@@ -57,6 +60,24 @@ def check(
         problems=tuple(sorted(found, key=lambda problem: problem.sort_key)),
         kernels=tuple(asked),
     )
+
+
+@contextlib.contextmanager
+def _older(old: Path) -> Iterator[Document]:
+    """The manifest of a folder or of a bundle, with its sources beside it."""
+    from lppack.stages.bundle import SUFFIX, contents
+    from lppack.stages.load import MANIFEST, load
+
+    if old.suffix != SUFFIX:
+        yield load(old)
+        return
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+        for name, data in contents(old).items():
+            if name == MANIFEST or name.startswith("sources/"):
+                file = Path(folder) / name.removeprefix("sources/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+        yield load(Path(folder))
 
 
 def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:

@@ -1,21 +1,35 @@
 # SPDX-License-Identifier: MIT
 """Rules of what the compiler made of the sources: asked by build, before the module is stripped."""
 
+import contextlib
+import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from lppack.elf.dwarf import Compiled, CompiledLayout
+from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts
 from lppack.model import Plan
 from lppack.rules.counted import words
+from lppack.rules.runner import rule_id
 
 if TYPE_CHECKING:
     from lppack.kernel.btf import Layout
 
-CompiledRule = Callable[[Compiled, Plan, Facts], Iterator[str]]
+
+class Found(NamedTuple):
+    """What is wrong with what was compiled; ``text`` begins with the function or struct."""
+
+    text: str
+    hint: str | None = None  # None: the text alone says what to do
 
 
-def structures_are_the_kernels(compiled: Compiled, plan: Plan, facts: Facts) -> Iterator[str]:
+CompiledRule = Callable[[Compiled, Plan, Facts], Iterator[Found]]
+_OWN_NAME = "include the kernel's own header; give what only has the name of a kernel's another one"
+
+
+def structures_are_the_kernels(compiled: Compiled, plan: Plan, facts: Facts) -> Iterator[Found]:
     """Each struct that the patch uses lies in memory as the kernel's BTF says it does.
 
     A copy of a private struct in the author's source, or another configuration of a header, would
@@ -29,12 +43,14 @@ def structures_are_the_kernels(compiled: Compiled, plan: Plan, facts: Facts) -> 
             for found in facts.layouts(layout.name, module=module)
         ]
         if known and not any(_same(layout, found) for found in known):
-            yield f"{layout.name} {_difference(layout, known[0])} in {facts.release}"
+            yield Found(
+                f"{layout.name} {_difference(layout, known[0])} in {facts.release}", _OWN_NAME
+            )
 
 
 def replacements_have_the_originals_prototypes(
     compiled: Compiled, plan: Plan, facts: Facts
-) -> Iterator[str]:
+) -> Iterator[Found]:
     """A replacement takes and returns what the original does: its callers are not compiled again.
 
     Typedefs and qualifiers do not count. Where copies of a function differ, any of them fits.
@@ -46,15 +62,18 @@ def replacements_have_the_originals_prototypes(
         for function in entry.functions:
             known = facts.signatures(function.old, module=entry.name)
             if known and function.new in signatures and signatures[function.new] not in known:
-                prototypes = " or ".join(facts.prototypes(function.old, module=entry.name))
-                yield f"{function.new}() is {_words(signatures[function.new])}; it replaces " + (
-                    f"{prototypes}, which is {' or '.join(map(_words, known))}"
+                prototypes = facts.prototypes(function.old, module=entry.name)
+                own = [text.replace(f"{function.old}(", f"{function.new}(") for text in prototypes]
+                yield Found(
+                    f"{function.new}() is {_words(signatures[function.new])}; it replaces "
+                    f"{' or '.join(prototypes)}, which is {' or '.join(map(_words, known))}",
+                    f"write: {' or '.join(own)}" if own else None,
                 )
 
 
 def counted_replacements_fit_their_wrappers(
     compiled: Compiled, plan: Plan, facts: Facts
-) -> Iterator[str]:
+) -> Iterator[Found]:
     """Mode refcount: a wrapper hands on as many words as the replacement takes.
 
     `plan` knows that of functions in the kernel's BTF; for others, those of a test's target, it
@@ -70,7 +89,7 @@ def counted_replacements_fit_their_wrappers(
             if isinstance(found, int) and found > function.words:
                 found = f"takes {found} words, and its prototype is not in the kernel's BTF"
             if isinstance(found, str):
-                yield f"{function.new}() {found}, so its calls cannot be counted"
+                yield Found(f"{function.new}() {found}, so its calls cannot be counted")
 
 
 def _modules(plan: Plan, facts: Facts) -> Iterator[str]:
@@ -117,6 +136,36 @@ RULES: tuple[CompiledRule, ...] = (
 )
 
 
-def compiled_faults(compiled: Compiled, plan: Plan, facts: Facts) -> list[str]:
+def compiled_problems(compiled: Compiled, plan: Plan, facts: Facts) -> list[Problem]:
     """What was compiled for another kernel than this one, or in place of another function."""
-    return [fault for rule in RULES for fault in rule(compiled, plan, facts)]
+    return [_problem(found, rule, plan) for rule in RULES for found in rule(compiled, plan, facts)]
+
+
+def _problem(found: Found, rule: CompiledRule, plan: Plan) -> Problem:
+    file, line = _place(found.text, plan) or (plan.manifest.path, 1)
+    return Problem(
+        file=str(file),
+        line=line,
+        column=1,
+        level=Level.ERROR,
+        rule=rule_id(rule),
+        message=found.text,
+        hint=found.hint,
+    )
+
+
+def _place(text: str, plan: Plan) -> tuple[Path, int] | None:
+    """Where the author's files define what ``text`` begins with; None: they do not."""
+    named = re.match(r"(?P<function>\w+)\(\)|(?P<tag>(?:struct|union) \w+)", text)
+    if named is None:
+        return None
+    wanted = rf"{named['tag']}\s*\{{"
+    if named["function"]:
+        wanted = rf"\b{named['function']}\s*\([^;{{}}]*\)\s*\{{"
+    for name in (*plan.manifest.sources, *plan.manifest.headers):
+        file = plan.manifest.folder / name
+        with contextlib.suppress(OSError):
+            code = file.read_text(errors="replace")
+            if at := re.search(wanted, code):
+                return file, code.count("\n", 0, at.start()) + 1
+    return None

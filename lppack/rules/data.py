@@ -31,7 +31,11 @@ def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
         if not isinstance(name, str):
             continue
         if name not in transforms:
-            yield Fault((*pointer, "transform"), f'"{safe(name)}" is not one of the transforms')
+            yield Fault(
+                (*pointer, "transform"),
+                f'"{safe(name)}" is not one of the transforms',
+                f"there is: {', '.join(map(safe, transforms))}" if transforms else None,
+            )
         elif isinstance(parent, str) and parent != transforms[name]:
             yield Fault(
                 (*pointer, "attached_to"),

@@ -3,11 +3,13 @@
 
 from collections.abc import Callable, Iterator
 
+from lppack.consistency import ModeName, Needs, mode_named
 from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
 from lppack.rules.c_tokens import read_c
 from lppack.rules.files import text_of
-from lppack.rules.runner import Fault, problems, safe
+from lppack.rules.needs import parse_needs
+from lppack.rules.runner import Fault, clip, problems, safe
 
 HistoryRule = Callable[[Document, Document], Iterator[Fault]]
 
@@ -116,7 +118,7 @@ def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterat
 
 
 def _raise(version: int) -> str:
-    return f"version: {version + 1}"
+    return f"add an entry with version {version + 1} and a type of its own; keep this one as it was"
 
 
 def layouts_of(document: Document) -> dict[str, str]:
@@ -166,13 +168,39 @@ def _fixes(document: Document) -> Iterator[str]:
             yield what
 
 
+def version_takes_the_place(document: Document, old: Document) -> Iterator[Fault]:
+    """A version that does not replace the one before can be applied only when that was reverted (a
+    warning): in between neither is live.
+
+    Only the kernel's own engine lets one live patch take the place of another.
+    """
+    name, version, needs = old.text("name"), old.at("version"), _needs(document)
+    if not name or name != document.text("name") or version == document.at("version"):
+        return
+    replaces = [series for _, series in document.strings("replaces")]
+    if name not in replaces and needs is not None and mode_named(ModeName.HYBRID).covers(needs):
+        yield Fault(
+            ("replaces",) if document.at("replaces") else (),
+            f"this does not replace version {clip(str(version))}, which must be reverted first: in "
+            "between neither is live",
+            f"replaces: [{safe(name)}]",
+        )
+
+
+def _needs(document: Document) -> Needs | None:
+    return parse_needs([text for _, text in document.strings("needs")])
+
+
 def function_is_still_patched(document: Document, old: Document) -> Iterator[Fault]:
     """A function that the version before replaced is still replaced (a warning)."""
     have = set(_patched(document))
     for name, function in dict.fromkeys(_patched(old)):
         if (name, function) not in have:
             yield Fault(
-                ("objects",), f"the version before replaced {safe(function)} of {safe(name)}"
+                ("objects",),
+                f"the version before replaced {safe(function)} of {safe(name)}, and this one does "
+                "not: the original comes back, without the fix",
+                "list it again, or say in the description that it is meant",
             )
 
 
@@ -192,7 +220,11 @@ RULES: tuple[HistoryRule, ...] = (
     shadow_variable_is_still_listed,
     transform_is_still_there,
 )
-WARNINGS: tuple[HistoryRule, ...] = (fix_is_not_lost, function_is_still_patched)
+WARNINGS: tuple[HistoryRule, ...] = (
+    fix_is_not_lost,
+    function_is_still_patched,
+    version_takes_the_place,
+)
 
 
 def history_problems(

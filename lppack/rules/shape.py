@@ -4,6 +4,7 @@
 import datetime
 import difflib
 import functools
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -83,7 +84,12 @@ def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Probl
         case "required":
             for key in (key for key in wanted if key not in value):
                 if error.message.startswith(repr(key)):
-                    yield document.problem(pointer, "missing-key", f'{name} has no "{key}"')
+                    yield document.problem(
+                        pointer,
+                        "missing-key",
+                        f'{name} has no "{key}"',
+                        hint=_example(key, error.schema.get("properties", {}).get(key, {})),
+                    )
         case "type":
             yield document.problem(
                 pointer,
@@ -101,8 +107,12 @@ def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Probl
         case "const":
             yield document.problem(pointer, "choice", f"{name} must be {wanted}")
         case "pattern":
+            words = error.schema.get("x-words")
             yield document.problem(
-                pointer, "pattern", f'{name}: "{_clip(value)}" does not fit {wanted}'
+                pointer,
+                "pattern",
+                f'{name}: "{_clip(value)}" does not fit {wanted}',
+                hint=words,
             )
         case "minItems" | "minLength" | "minProperties":
             yield document.problem(pointer, "empty", f"{name} is empty")
@@ -114,6 +124,16 @@ def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Probl
             )
         case _:
             yield document.problem(pointer, "range", f"{name}: {_clip(error.message)}")
+
+
+def _example(key: str, part: dict[str, Any]) -> str | None:
+    """What stands under a key: its choices, or an example."""
+    forms = (part, *part.get("anyOf", ()))
+    choices = next((form["enum"] for form in forms if "enum" in form), ())
+    if choices:
+        return f"one of: {', '.join(map(str, choices))}"
+    examples = [part["const"]] if "const" in part else part.get("examples", ())
+    return f"like {key}: {json.dumps(examples[0])}" if examples else None
 
 
 def _shown(pointer: Pointer) -> str:

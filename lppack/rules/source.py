@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Rules of the author's C, as far as its text tells: what it defines, calls and leaves alone."""
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from lppack.document import Document
 from lppack.rules.c_tokens import CFile, Token, read_c
@@ -70,10 +72,36 @@ def named_functions_are_defined(document: Document) -> Iterator[Fault]:
         if not name.isidentifier():
             continue
         if name not in defined:
-            yield Fault(pointer, f'"{safe(name)}" is not defined in any of the sources')
+            close = difflib.get_close_matches(name, sorted(defined), n=1)
+            yield Fault(
+                pointer,
+                f'"{safe(name)}" is not defined in any of the sources',
+                f'did you mean "{close[0]}"?' if close else None,
+            )
         elif defined[name][1].is_static:
             file, function = defined[name]
             yield at(file, function.at, f'"{name}" is static', "the generated code cannot see it")
+
+
+def included_files_are_listed(document: Document) -> Iterator[Fault]:
+    """A file of the folder that a source includes is under `headers`: only what is listed is
+    there when the compiler runs."""
+    listed = {name for key in ("sources", "headers") for _, name in document.strings(key)}
+    for file in (*sources(document), *headers(document)):
+        beside = Path(file.shown).parent
+        for line in file.directives:
+            if len(line) != 3 or line[1].text != "include" or line[2].kind != "string":
+                continue
+            name = line[2].text.strip('"').lstrip("/")
+            places = {name, str((beside / name).relative_to(document.folder))}
+            found = {place for place in places if text_of(document, place) is not None}
+            if found and not found & listed:
+                yield at(
+                    file,
+                    line[2],
+                    f'"{safe(name)}" is in the folder, and not listed',
+                    f"headers: [{safe(min(found))}]",
+                )
 
 
 def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
@@ -266,6 +294,7 @@ def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
 
 RULES: tuple[Rule, ...] = (
     named_functions_are_defined,
+    included_files_are_listed,
     hooks_have_the_kernels_types,
     livepatch_is_left_to_lppack,
     shadow_variables_are_freed_by_lppack,

@@ -16,12 +16,12 @@ from lppack.builders.protocol import Builder, Site, kbuild_argv
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
 from lppack.kernel.facts import Facts, open_facts
-from lppack.model import Module, Plan, SourceTree
+from lppack.model import Manifest, Module, Plan, SourceTree
 from lppack.packages.linux_source import package_of
-from lppack.rules.compiled import compiled_faults
+from lppack.rules.compiled import compiled_problems
 from lppack.rules.elsewhere import homes
 from lppack.rules.replaced import copies_of
-from lppack.stages.generate import write
+from lppack.stages.generate import generate, write
 
 _LIMIT = 600.0  # seconds for one command
 _MODULE, _TARGET, _PROGRAMS = "module", "target", "programs"
@@ -169,14 +169,9 @@ def _make(site: Site, plan: Plan, work: Path, part: str) -> None:
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
     """What is kept in the cache has passed: the kernel's exact version is part of the key."""
     with open_facts(plan.kernel) as facts:
-        found = compiled_faults(compiled_types(ko.read_bytes()), plan, facts)
+        found = compiled_problems(compiled_types(ko.read_bytes()), plan, facts)
     if found:
-        raise BuildFailed(
-            "\n".join(f"{plan.manifest.path}: {fault}" for fault in found),
-            file=str(plan.manifest.path),
-            hint="use the kernel's own headers and prototypes; give what only has the name of a "
-            "kernel's struct another name",
-        )
+        raise BuildFailed("\n".join(map(str, found)), file=found[0].file, line=found[0].line)
 
 
 def _static(source: str, out: str, compiler: str) -> list[str]:
@@ -206,12 +201,22 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
             file = str(manifest.folder / (name if part == _TARGET else rest))
         else:
             file = name
+        if reason := _named_type(found["text"], part, manifest):
+            return BuildFailed(f"{manifest.path}: {reason}", file=str(manifest.path))
         context = [shown.rstrip() for shown in lines[index + 1 : index + 3]]
         return BuildFailed(
             "\n".join([f"{file}:{found['line']}: {found['text']}", *context]),
             file=file,
             line=int(found["line"]),
-            hint=f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
+            hint="; ".join(
+                filter(
+                    None,
+                    (
+                        _way_out(found["text"], plan),
+                        f"build.log, and the sources as kbuild saw them, are in {_kept_name(plan)}",
+                    ),
+                )
+            ),
             report={
                 "compiler": True,
                 "undeclared": sorted({"".join(names) for names in _UNDECLARED.findall(out)}),
@@ -221,6 +226,33 @@ def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> 
     if undefined:
         return _undefined(undefined, plan)
     return BuildFailed(summary, hint=f"the whole log: {_kept_name(plan)}/build.log")
+
+
+def _way_out(text: str, plan: Plan) -> str | None:
+    """What the compiler's words mean for a patch; None: what they say."""
+    if header := re.match(r"(\S+\.h): No such file or directory", text):
+        folder = header[1].rpartition("/")[0] or "FOLDER"
+        return (
+            f"a private header of the kernel: kernel_headers: [{folder}]; one of yours: list it "
+            "under `headers`"
+        )
+    called = re.match(r"implicit declaration of function '(\w+)'", text)
+    declared = "\n".join(text for name, text in generate(plan).files if name == "lppack.h")
+    if called and re.search(rf"\b{called[1]}\(", declared):
+        return '#include "lppack.h" declares it'
+    return None
+
+
+def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
+    """What the manifest calls a type, and no header defines: told by generated code alone."""
+    found = re.search(r"incomplete type '(?:const )?((?:struct|union) \w+)'", text)
+    for shadow in manifest.shadow_variables if found and part == _MODULE else ():
+        if found and shadow.type == found[1]:
+            return (
+                f"{shadow.type}, the type of the shadow variable {shadow.name}, is defined in "
+                "none of the headers"
+            )
+    return None
 
 
 def _not_linked(name: str, plan: Plan, facts: Facts) -> str:

@@ -47,17 +47,11 @@ def parse(text: str, file: Path) -> Document:
         node = _PARSER(text).get_single_node()
         data = loader.value(node, ()) if node is not None else None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ManifestError(
-            [
-                _problem(
-                    shown,
-                    _place(mark),
-                    "yaml",
-                    str(error.problem or error.context),
-                )
-            ]
-        ) from None
+        place = _place(error.problem_mark or error.context_mark)
+        what, hint = str(error.problem or error.context), None
+        if _is_indented_by_tab(text, place[0]):
+            what, hint = "the line is indented by a tab", "YAML indents with blanks"
+        raise ManifestError([_problem(shown, place, "yaml", what, hint)]) from None
     except yaml.YAMLError as error:
         raise ManifestError([_problem(shown, (1, 1), "yaml", str(error).splitlines()[0])]) from None
     if not isinstance(data, dict):
@@ -68,9 +62,24 @@ def parse(text: str, file: Path) -> Document:
     return Document(path=file, shown=shown, data=data, values=loader.values, keys=loader.keys)
 
 
+def _is_indented_by_tab(text: str, line: int) -> bool:
+    """Line from 1. A mark may stand behind the last line."""
+    lines = text.split("\n")
+    return line <= len(lines) and re.match(r" *\t", lines[line - 1]) is not None
+
+
 def _manifest(path: Path) -> Path:
+    """Raise ManifestError for a file that is another part of a patch."""
     try:
-        return path / MANIFEST if path.is_dir() else path
+        if path.is_dir():
+            return path / MANIFEST
+        if path.suffix in (".c", ".h", ".diff", ".patch", ".lpp", ".ko") and path.is_file():
+            beside = path.parent / MANIFEST
+            hint = f"give {path.parent}" if beside.is_file() else "give the folder of the patch"
+            raise ManifestError(
+                [_problem(str(path), (1, 1), "file", "is not a manifest", hint)]
+            ) from None
+        return path
     except OSError:  # a name too long, a folder that may not be searched: _text() says so
         return path
 

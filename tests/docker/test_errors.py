@@ -175,6 +175,34 @@ def test_a_replacement_of_another_prototype(patch: Path, tmp_path: Path) -> None
         "lp_cmdline_proc_show() is s32 (struct seq_file *, s64); it replaces "
         "int cmdline_proc_show(struct seq_file *m, void *v)"
     ) in ran.err
+    assert f"{source}:7:1: error[replacements-have-the-originals-prototypes]: " in ran.err
+    assert "hint: write: int lp_cmdline_proc_show(struct seq_file *m, void *v)" in ran.err
+
+
+def test_what_the_compiler_lacks_has_a_way_out(patch: Path, tmp_path: Path) -> None:
+    source, manifest = patch / "cmdline.c", patch / "manifest.yaml"
+    text, whole = source.read_text(), manifest.read_text()
+
+    def hint(code: str) -> str:
+        source.write_text(code + text)
+        ran = lppack("build", patch, "-o", tmp_path)
+        assert ran.rc == 5, ran.err
+        return ran.err
+
+    assert "kernel_headers: [net/8021q]" in hint('#include "net/8021q/vlan.h"\n')
+    said = hint(
+        "int get_idle_tiem(int cpu);\nint lp_f(void);\nint lp_f(void)\n{\n"
+        "\treturn get_idle_tiem(0);\n}\n"
+    )
+    assert '"get_idle_tiem" is used, and no object of 6.1.0-' in said
+    assert 'did you mean "get_idle_time"?' in said
+    said = hint(
+        "extern int saved_command_line_x;\n"
+        "char *lp_g(void);\n"
+        "extern char *saved_command_line;\nchar *lp_g(void)\n{\n\treturn saved_command_line;\n}\n"
+    )
+    assert "list it under `symbols` of vmlinux" in said
+    manifest.write_text(whole)
 
 
 def test_a_private_struct_copied_wrong(patch: Path, tmp_path: Path) -> None:

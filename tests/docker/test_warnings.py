@@ -49,6 +49,18 @@ def test_a_release_names_them(warned: Path, tmp_path: Path) -> None:
     assert (ran.rc, "--accept goes with --release" in ran.err) == (2, True)
 
 
+def test_a_bundle_will_do_for_the_version_before(warned: Path, tmp_path: Path) -> None:
+    """Of what is live one often has nothing else; manifest and sources are in it."""
+    ran = lppack("build", EXAMPLES / "conn-limit", "--kernel", KERNEL, "-o", tmp_path)
+    assert ran.rc == 0, ran.err
+    new = Path(shutil.copytree(EXAMPLES / "conn-limit", tmp_path / "conn-limit"))
+    header = new / "conn_ext.h"
+    header.write_text(header.read_text().replace("unsigned long refused;", "u32 refused, more;"))
+    ran = lppack("validate", new, "--from", ran.out.strip(), "--format", "json")
+    rules = {problem["rule"] for problem in ran.json["problems"]}
+    assert {"version-grows", "layout-has-its-own-version"} <= rules
+
+
 def test_validate_asks_each_kernel_that_is_named(tmp_path: Path) -> None:
     patch = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "proc-cmdline"))
     both = ("--kernel", KERNEL, "--kernel", LATER)

@@ -114,13 +114,17 @@ def test_from_the_version_before(tmp_path: Path) -> None:
     shutil.copytree(old, new)
     assert {p["rule"] for p in _problems(new, old)} == {"version-grows"}
     manifest = new / "manifest.yaml"
-    manifest.write_text(manifest.read_text().replace("version: 1\ndesc", "version: 2\ndesc"))
+    text = manifest.read_text().replace("version: 1\ndesc", "version: 2\ndesc")
+    manifest.write_text(text)
+    (problem,) = _problems(new, old)
+    assert (problem["rule"], problem["level"]) == ("version-takes-the-place", "warning")
+    manifest.write_text(f"{text}replaces: [conn-limit]\n")
     assert _problems(new, old) == []
     header = new / "conn_ext.h"
     header.write_text(header.read_text().replace("unsigned long refused;", "u32 refused, more;"))
     (problem,) = _problems(new, old)
     assert problem["rule"] == "layout-has-its-own-version"
-    assert problem["hint"] == "version: 2"
+    assert problem["hint"].startswith("add an entry with version 2 and a type of its own")
 
 
 def _problems(new: Path, old: Path) -> list[dict[str, Any]]:
@@ -170,3 +174,37 @@ def test_strict_fails_on_warnings(warned: Path) -> None:
     ran = lppack("validate", warned, "--strict", "--format", "json")
     assert (ran.rc, ran.json["ok"], ran.json["kernels"]) == (3, False, [])
     assert lppack("validate", EXAMPLES / "conn-limit", "--strict").rc == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("license: GPL-2.0-only\n", "", 'has no "license"', "one of: GPL-2.0-only, GPL-2.0, "),
+        ("needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\n", "", 'has no "needs"', "like needs: ["),
+        ("name: proc-cmdline", "name: My_Cmdline", "does not fit", "small letters, digits and"),
+        ("version: 1", "\tversion: 1", "indented by a tab", "YAML indents with blanks"),
+        ("lp_cmdline_proc_show}", "lp_cmdlin_proc_show}", "not defined", "did you mean"),
+    ],
+)
+def test_a_way_out(old: str, new: str, message: str, hint: str, tmp_path: Path) -> None:
+    patch = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "p"))
+    manifest = patch / "manifest.yaml"
+    assert old in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(old, new))
+    found = lppack("validate", patch, "--format", "json").json["problems"]
+    assert any(message in p["message"] and hint in (p["hint"] or "") for p in found), found
+
+
+def test_another_part_of_a_patch_is_no_manifest() -> None:
+    ran = lppack("validate", EXAMPLES / "proc-cmdline/cmdline.c")
+    assert ran.rc == 3
+    assert "error[file]: is not a manifest" in ran.out
+    assert f"hint: give {EXAMPLES / 'proc-cmdline'}" in ran.out
+
+
+def test_a_transform_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    patch = Path(shutil.copytree(EXAMPLES / "conn-limit", tmp_path / "p"))
+    manifest = patch / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("transform: conn}", "transform: con}"))
+    found = lppack("validate", patch, "--format", "json").json["problems"]
+    assert "there is: conn" in [problem["hint"] for problem in found]

@@ -48,6 +48,11 @@ def test_what_is_no_diff_is_refused(text: str) -> None:
         read_diff(text)
 
 
+def test_a_diff_without_hunks_is_refused() -> None:
+    with pytest.raises(AnswerIsNo, match="a.c: the diff has no hunks, which begin with @@"):
+        read_diff("--- a/fs/a.c\n+++ b/fs/a.c\n")
+
+
 def test_comments_and_blanks_change_nothing() -> None:
     found = changes(FILE.replace("/* comment */", "/* another */ ").replace("2 * x", "2  *  x"))
     assert (found.changed, found.added, found.removed) == ((), (), ())

@@ -39,7 +39,20 @@ STATE = {"id": 7, "version": 1}
 SAME = "/* moved */ struct conn_ext { unsigned\n long limit; };\n"
 
 CASES = (
-    *(HistoryCase(rule, "the next version", {}) for rule in (*history.RULES, *history.WARNINGS)),
+    *(
+        HistoryCase(rule, "the next version", {"replaces": ["conn-limit"]})
+        for rule in (*history.RULES, *history.WARNINGS)
+    ),
+    HistoryCase(history.version_takes_the_place, "it does not", {}, {}, [()]),
+    HistoryCase(
+        history.version_takes_the_place, "of another", {"replaces": ["x"]}, {}, [("replaces",)]
+    ),
+    HistoryCase(history.version_takes_the_place, "of another series", {}, {"name": "conn"}),
+    HistoryCase(
+        history.version_takes_the_place,
+        "by an engine that cannot",
+        {"needs": ["LEAVE_PATCHED_SET", "SWITCH_KERNEL", "TRANSFORM_ON_ACCESS"]},
+    ),
     HistoryCase(history.series_is_the_same, "another", {}, {"name": "conn"}, [("name",)]),
     HistoryCase(
         history.series_is_the_same,

@@ -26,6 +26,15 @@ FORGETS_NOT = _changed("\tlp_forget_conn(c);\n", "")
 
 CASES = (
     *(CodeCase(rule, "plain code", CONN_C) for rule in _EVERY),
+    CodeCase(source.included_files_are_listed, "listed", '#include "ext.h"\n'),
+    CodeCase(source.included_files_are_listed, "of the kernel", "#include <linux/fs.h>\n"),
+    CodeCase(source.included_files_are_listed, "not there", '#include "net/vlan.h"\n'),
+    CodeCase(source.included_files_are_listed, "from /", '#include "/etc/passwd"\n'),
+    CodeCase(source.included_files_are_listed, "outside", '#include "../../etc/passwd"\n'),
+    CodeCase(
+        source.included_files_are_listed, "not listed", '\n#include "ext.h"\n', [2], {"headers": []}
+    ),
+    CodeCase(source.included_files_are_listed, "in a folder", '#include "load/opener.c"\n', [1]),
     *(
         CodeCase(
             rule,
