@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Rules of what lppack's own engine in the kernel can move, and where."""
 
+import re
 from collections.abc import Iterator
 
+from lppack import abi
 from lppack.consistency import MODES, EngineName, Mode, Switch, engine_for
 from lppack.document import Document
 from lppack.kernel.facts import Facts
@@ -26,6 +28,8 @@ BORDER = frozenset(
 _HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.SWITCH_KERNEL)
 #: Only a kernel with CONFIG_PREEMPT_RT has it: kernel/locking/spinlock_rt.c (v6.1).
 _RT_LOCK = "rt_spin_lock"
+#: The way out of an interrupt to user space: kernel/entry/common.c (v6.1).
+_BORDER = "irqentry_exit_to_user_mode"
 
 
 def own_engine_needs_spinning_locks(
@@ -44,6 +48,33 @@ def own_engine_needs_spinning_locks(
             "lppack_engine.ko, which is not made for it",
             "choose a kernel without it, or mode hybrid and leave --engine out",
         )
+
+
+def own_engine_knows_the_border(
+    document: Document, mode: Mode, engine: str, facts: Facts
+) -> Iterator[Fault]:
+    """lppack's own engine needs a kernel whose border to user space has names.
+
+    It sees by them that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the way out of
+    an interrupt is a part of irqentry_exit(), and system call tracing one of do_syscall_64()
+    (kernel/entry/common.c, include/linux/entry-common.h): a thread that only computes would
+    never be seen to leave. Asked by `plan`.
+    """
+    if engine_for(mode, engine) != EngineName.CONSISTENCY:
+        return
+    # An unknown kernel may have the names and use them otherwise: those that are tested are known.
+    series = re.match(r"(\d+)\.(\d+)", facts.release)
+    known = series is None or (int(series[1]), int(series[2])) <= abi.NEWEST_KERNEL_OF_THE_ENGINE
+    if known and facts.copies(_BORDER):
+        return
+    newest = ".".join(map(str, abi.NEWEST_KERNEL_OF_THE_ENGINE))
+    yield Fault(
+        ("kernels",),
+        f"mode {mode.name} is to be given by lppack_engine.ko, which is made for kernels up to "
+        f"{newest}: in {facts.release} {_BORDER}() "
+        + ("may be another" if facts.copies(_BORDER) else "has no name of its own"),
+        "choose such a kernel, or mode hybrid and leave --engine out",
+    )
 
 
 def held_threads_are_outside(document: Document, facts: Facts) -> Iterator[Fault]:
@@ -66,5 +97,5 @@ def held_threads_are_outside(document: Document, facts: Facts) -> Iterator[Fault
             )
 
 
-RULES = (own_engine_needs_spinning_locks,)
+RULES = (own_engine_needs_spinning_locks, own_engine_knows_the_border)
 WARNINGS = (held_threads_are_outside,)

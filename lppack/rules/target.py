@@ -10,6 +10,7 @@ from lppack.document import Document
 from lppack.errors import Level, Problem
 from lppack.kernel.config import KernelConfig
 from lppack.model import Kernel
+from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, clip, problems, rule_id
 
 TargetRule = Callable[[Document, Kernel, KernelConfig], Iterator[Fault]]
@@ -192,6 +193,31 @@ def stop_finds_no_lock_held(
         )
 
 
+def threads_are_not_preempted_in_kernel_code(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """Where kernel code is preempted, the kernel's own engine may mix functions (warning).
+
+    It takes a thread for outside by the return addresses on its stack (klp_check_stack_func(),
+    kernel/livepatch/transition.c, v7.2). A thread that is preempted in the ftrace call of an old
+    function has the new one's address in its saved registers alone: after a revert, or after
+    another live patch was enabled above, it runs a function of the one patch, and then one of the
+    other. The first patching is not concerned, nor is a patch of one function. Measured on 7.2.12,
+    which preempts by default, and on 6.12.117 booted with preempt=full. lppack's own engine counts
+    such a thread as inside.
+    """
+    preempts = ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")
+    option = next((name for name in preempts if config.is_on(name)), None)
+    function_alone = any(text == "LEAVE_FUNCTION" for _, text in document.strings("needs"))
+    if option and not function_alone and len(list(patched_functions(document))) > 1:
+        yield Fault(
+            ("needs",),
+            f"{kernel.release} has CONFIG_{option}: while the kernel's own engine reverts the "
+            "patch, or enables another above it, a thread may call an old function from a new one",
+            "let no function of the patch depend on another, or revert by a reboot",
+        )
+
+
 RULES: tuple[TargetRule, ...] = (
     kernel_is_named,
     interrupts_are_not_threads,
@@ -208,6 +234,7 @@ WARNINGS: tuple[TargetRule, ...] = (
     stacks_are_reliable,
     layouts_are_not_shuffled,
     symbols_have_checksums,
+    threads_are_not_preempted_in_kernel_code,
 )
 
 

@@ -318,9 +318,26 @@ TARGET_CASES = (
         "without CONFIG_MODVERSIONS",
         options={"MODVERSIONS": "n"},
     ),
+    *(
+        TargetCase(
+            target.threads_are_not_preempted_in_kernel_code,
+            option,
+            "a thread may call an old function from a new one",
+            options={option: "y"},
+        )
+        for option in ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")
+    ),
+    TargetCase(
+        target.threads_are_not_preempted_in_kernel_code,
+        "voluntary",
+        options={"PREEMPT_VOLUNTARY": "y", "PREEMPT_DYNAMIC": "y"},
+    ),
 )
 
 REAL_TIME = FakeFacts({"vmlinux": [symbol("rt_spin_lock")]})
+INLINED_BORDER = FakeFacts({"vmlinux": [symbol("irqentry_exit", traceable=False)]})
+LATER = FakeFacts(FACTS.objects)
+LATER.release = "7.2.12+deb13-amd64"
 
 PLAN_CASES = (
     PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
@@ -355,6 +372,22 @@ PLAN_CASES = (
             (ModeName.KPATCH, "auto", REAL_TIME, True),
             (ModeName.HYBRID, "consistency", REAL_TIME, True),
             (ModeName.HYBRID, "auto", REAL_TIME, False),
+        )
+    ),
+    *(
+        PlanCase(
+            own_engine.own_engine_knows_the_border,
+            f"{mode} of {engine} on {name}",
+            mode,
+            engine,
+            [("kernels",)] if refused else [],
+            facts=facts,
+        )
+        for mode, engine, name, facts, refused in (
+            (ModeName.KPATCH, "auto", "6.1", FACTS, False),
+            (ModeName.KPATCH, "auto", "one without its name", INLINED_BORDER, True),
+            (ModeName.HYBRID, "consistency", "7.2", LATER, True),
+            (ModeName.HYBRID, "auto", "7.2", LATER, False),
         )
     ),
     *(
