@@ -15,7 +15,7 @@ from lppack.kernel.exports import Export
 from lppack.kernel.symbols import Symbol
 
 #: Part of the file's name: raise it when a decoder or a table changes.
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE symbol (

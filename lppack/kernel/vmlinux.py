@@ -46,9 +46,12 @@ def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
     entries = kallsyms.decode(elf)
     bounds = _bounds(entries, elf.what)
     sites = _sites(elf, bounds["__start_mcount_loc"], bounds["__stop_mcount_loc"])
-    init_begin, init_end = bounds["__init_begin"], bounds["__init_end"]
-    if not init_begin < init_end:
+    init = range(bounds["__init_begin"], bounds["__init_end"])
+    if not init:
         raise FactsError(f"{elf.what}: the init range is empty")
+    # In 6.16 and later per-CPU symbols are ordinary addresses: of a template in the init
+    # range, of which each processor has a copy.
+    per_cpu = range(bounds.get("__per_cpu_start", 0), bounds.get("__per_cpu_end", 0))
     seen: Counter[str] = Counter()
     symbols = []
     for entry, size in zip(entries, _sizes(entries), strict=True):
@@ -62,7 +65,7 @@ def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
                 type=entry.type,
                 sympos=seen[entry.name],
                 traceable=entry.address in sites or behind_endbr,
-                init=init_begin <= entry.address < init_end,
+                init=entry.address in init and entry.address not in per_cpu,
                 size=size,
             )
         )
@@ -73,10 +76,12 @@ def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
 
 # include/asm-generic/vmlinux.lds.h (v6.1): MCOUNT_REC(), and the linker script's init range.
 _BOUNDS = ("__start_mcount_loc", "__stop_mcount_loc", "__init_begin", "__init_end")
+_PER_CPU = ("__per_cpu_start", "__per_cpu_end")
 
 
 def _bounds(entries: Sequence[kallsyms.Entry], what: str) -> dict[str, int]:
-    found = {entry.name: entry.address for entry in entries if entry.name in _BOUNDS}
+    wanted = {*_BOUNDS, *_PER_CPU}
+    found = {entry.name: entry.address for entry in entries if entry.name in wanted}
     for name in _BOUNDS:
         if name not in found:
             raise FactsError(

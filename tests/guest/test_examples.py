@@ -15,11 +15,18 @@ NAMES = sorted({folder.name for folder in EXAMPLES.iterdir()} - ELSEWHERE)
 #: Those that Debian 13's kernel takes too; tests/guest/test_slots.py has a third on both.
 ON_TRIXIE = ("saved-cmdline", "loop-dio", "ledger")
 TRIXIE = "6.12.*+deb13-amd64"
+#: Those that the kernel of Debian 13's backports takes as well, by the kernel's own engine.
+ON_BACKPORTS = ("saved-cmdline", "loop-dio")
+BACKPORTS = "7.2.*+deb13-amd64"
 
 
 @pytest.mark.parametrize(
     ("name", "pattern"),
-    [*((name, None) for name in NAMES), *((name, TRIXIE) for name in ON_TRIXIE)],
+    [
+        *((name, None) for name in NAMES),
+        *((name, TRIXIE) for name in ON_TRIXIE),
+        *((name, BACKPORTS) for name in ON_BACKPORTS),
+    ],
 )
 def test_example(name: str, pattern: str | None) -> None:
     kernel = ("--kernel", pattern) if pattern else ()
@@ -36,3 +43,10 @@ def test_the_engine_on_the_next_debian(mode: str) -> None:
     ran = lppack("test", EXAMPLES / "saved-cmdline", *words)
     assert ran.rc == 0, ran.err
     assert (ran.json["engine"], ran.json["mode"]) == ("consistency", mode)
+
+
+def test_the_engine_is_refused_where_it_does_not_know_the_border() -> None:
+    words = ("--engine", "consistency", "--kernel", BACKPORTS, "--format", "json")
+    ran = lppack("plan", EXAMPLES / "saved-cmdline", *words)
+    assert ran.rc != 0
+    assert "own-engine-knows-the-border" in ran.out + ran.err

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The facts of a kernel, against the same kernel running: Debian 12's and Debian 13's."""
+"""The facts of a kernel, against the same kernel running: Debian 12's, Debian 13's, and that of its
+backports."""
 
 import hashlib
 import re
@@ -19,14 +20,17 @@ pytestmark = pytest.mark.guest
 
 #: The newest kernel of Debian 13, whatever suite this machine is of.
 TRIXIE = "6.12.*+deb13-amd64"
+#: The image is with the modules, the tables are of another form, and threads are preempted.
+BACKPORTS = "7.2.*+deb13-amd64"
 
 
 def test_the_facts_are_those_of_the_running_kernel(guest: GuestHost, kernel: Kernel) -> None:
     compare(guest, kernel)
 
 
-def test_the_same_for_the_next_debian(tmp_path: Path) -> None:
-    kernel = resolve(TRIXIE, ())
+@pytest.mark.parametrize("pattern", (TRIXIE, BACKPORTS))
+def test_the_same_for_the_next_debian(pattern: str, tmp_path: Path) -> None:
+    kernel = resolve(pattern, ())
     assert kernel.suite == "trixie"
     initramfs = pipeline.initramfs_for(kernel, "docker")
     with boot(kernel, work=tmp_path, initramfs=initramfs) as guest:
@@ -94,7 +98,7 @@ def _tracefs(guest: GuestHost) -> str:
     return next(row[1] for row in rows if row[2] == "tracefs")
 
 
-@pytest.mark.parametrize("pattern", ("6.1.0-*-amd64", TRIXIE))
+@pytest.mark.parametrize("pattern", ("6.1.0-*-amd64", TRIXIE, BACKPORTS))
 def test_lppack_facts(pattern: str) -> None:
     good = lppack("facts", "cmdline_proc_show", "--kernel", pattern, "--format", "json")
     assert good.rc == 0, good.err

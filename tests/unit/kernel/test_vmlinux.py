@@ -50,6 +50,23 @@ def test_symbols() -> None:
     assert sizes["__init_end"] is None
 
 
+def test_a_per_cpu_variable_outlives_the_boot() -> None:
+    """In 6.16 and later their template lies in the init range."""
+    entries = fake.with_sites(fake.SYMBOLS, len(fake.SITES))
+    at = fake.INIT_DATA + 0x1800
+    template = (
+        Entry(at, "D", "__per_cpu_start"),
+        Entry(at + 8, "D", "sd_llc_size"),
+        Entry(at + 64, "D", "__per_cpu_end"),
+        Entry(at + 64, "D", "behind"),
+    )
+    symbols = read(tuple(sorted((*entries, *template), key=lambda e: e.address)))
+    assert {s.name: s.init for s in symbols if s.name in ("sd_llc_size", "behind")} == {
+        "sd_llc_size": False,
+        "behind": True,
+    }
+
+
 @pytest.mark.parametrize(
     "name", ("__start_mcount_loc", "__stop_mcount_loc", "__init_begin", "__init_end")
 )
