@@ -2,6 +2,7 @@
 """A change of the kernel's sources: a unified diff, or what a later version has."""
 
 import difflib
+import functools
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -320,6 +321,7 @@ def _compared(path: str, old: str, new: str, config: KernelConfig) -> Changes:
     return compare(_parsed(path, old, config), _parsed(path, new, config))
 
 
+@functools.lru_cache(maxsize=256)
 def _parsed(path: str, text: str, config: KernelConfig) -> Unit:
     def known(name: str) -> bool | None:
         if not name.startswith("CONFIG_"):

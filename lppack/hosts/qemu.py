@@ -17,7 +17,7 @@ from pathlib import Path
 from lppack import proc, store
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.config import read_config
-from lppack.kernel.image import read_image
+from lppack.kernel.image import unpacked
 from lppack.model import Kernel
 
 PROGRAM = "qemu-system-x86_64"
@@ -178,13 +178,7 @@ def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
     # reads the shadow before there is one.
     if accelerator is Accelerator.KVM or not config.is_on("PVH") or config.is_on("KASAN"):
         return kernel.image
-    state = kernel.image.stat()
-    key = f"{kernel.image.absolute()} {state.st_size} {state.st_mtime_ns} {kernel.version}"
-    name = f"{kernel.release}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    unpacked = store.cache_dir() / "vmlinux" / name
-    if not unpacked.is_file():
-        store.write_atomic(unpacked, read_image(kernel.image).vmlinux().data)
-    return unpacked
+    return unpacked(kernel)
 
 
 def launch(machine: Machine, folder: Path) -> subprocess.Popen[bytes]:

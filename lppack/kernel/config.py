@@ -26,6 +26,9 @@ class KernelConfig(Mapping[str, str]):
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
 
+    def __hash__(self) -> int:  # Mapping compares by contents, and has none
+        return len(self._values)
+
     def __getitem__(self, name: str) -> str:
         return self._values[name.removeprefix("CONFIG_")]
 

@@ -2,6 +2,7 @@
 """What a vmlinuz (x86 bzImage) says of itself, and the vmlinux inside it."""
 
 import bz2
+import hashlib
 import lzma
 import re
 import struct
@@ -9,9 +10,11 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from lppack import store
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
+from lppack.model import Kernel
 
 # The setup header: arch/x86/boot/header.S and Documentation/x86/boot.rst (v6.1).
 _SETUP_SECTS = 0x1F1
@@ -60,6 +63,16 @@ class Image:
         if len(data) != size:
             raise FactsError(f"{self.path}: unpacked to {len(data)} bytes, but {size} are promised")
         return Elf(data, f"vmlinux in {self.path}")
+
+
+def unpacked(kernel: Kernel) -> Path:
+    """The vmlinux out of the image of ``kernel``, in the cache, once for each content."""
+    image = read_image(kernel.image)
+    name = f"{kernel.release}-{hashlib.sha256(image.payload).hexdigest()[:16]}"
+    place = store.cache_dir() / "vmlinux" / name
+    if not place.is_file():
+        store.write_atomic(place, image.vmlinux().data)
+    return place
 
 
 def read_image(path: Path) -> Image:

@@ -11,19 +11,17 @@ if TYPE_CHECKING:
 
 def branches(code: bytes, address: int) -> Iterator[tuple[int, int, int]]:
     """Yield (offset of the displacement, its width in bytes, target address) of each branch."""
-    for instruction in _decoder().disasm(code, address):
+    for start, size, mnemonic, _ in _decoder().disasm_lite(code, address):
         # jcc and jmp with one byte of distance; call and jmp with four; jcc with four.
-        if not instruction.id:
+        if mnemonic == _DATA:
             continue  # a byte of no instruction
-        raw = instruction.bytes
-        at = instruction.address - address
+        at = start - address
+        raw = code[at : at + size]
         first = next((n for n, byte in enumerate(raw) if byte not in _PREFIXES), 0)
         opcode = raw[first]
         if 0x70 <= opcode <= 0x7F or opcode == 0xEB or 0xE0 <= opcode <= 0xE3:
             width = 1
-        elif opcode in (0xE8, 0xE9) or (
-            opcode == 0x0F and bytes(raw[first + 1 : first + 2]) in _NEAR
-        ):
+        elif opcode in (0xE8, 0xE9) or (opcode == 0x0F and raw[first + 1 : first + 2] in _NEAR):
             width = 4
         else:
             continue
@@ -34,10 +32,11 @@ def branches(code: bytes, address: int) -> Iterator[tuple[int, int, int]]:
 
 def ends(code: bytes) -> list[int]:
     """Return the offset at which each instruction ends, ascending."""
-    return [one.address + one.size for one in _decoder().disasm(code, 0)]
+    return [start + size for start, size, _, _ in _decoder().disasm_lite(code, 0)]
 
 
 _NEAR = frozenset(bytes([opcode]) for opcode in range(0x80, 0x90))  # jcc, behind 0x0F
+_DATA = ".byte"  # capstone's name for what it skips
 _PREFIXES = frozenset((0x2E, 0x3E, 0x64, 0x65, 0x66, 0xF2, 0xF3))
 
 

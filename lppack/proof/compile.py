@@ -19,6 +19,8 @@ from lppack.proof.kbuild import Unit
 _LIMIT = 3600.0  # seconds for all of them
 #: Each function and variable in a section of its own, so that each reference is a relocation.
 _APART = ("-ffunction-sections", "-fdata-sections")
+#: A line of the preprocessor, continued or not, that names a folder above.
+_CLIMBS = re.compile(rb"^[ \t]*#(?:\\\n|[^\n])*\.\./", re.M)
 _AFTER = "after"  # folder in the work directory: the tree with the change
 
 
@@ -126,7 +128,7 @@ class Compiler:
 
     def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
         """The tree with ``files``: links to the other one, and folders of its own where a file
-        differs, or where one says "../" and must come out in this tree."""
+        differs, or where one includes "../" and must come out in this tree."""
         top = self._work / _AFTER
         real = {posixpath.dirname(path) for path in files}
         real |= {posixpath.dirname(path) for path in near if self._climbs(path)}
@@ -144,9 +146,10 @@ class Compiler:
 
     def _climbs(self, path: str) -> bool:
         try:
-            return b"../" in (self._tree / path).read_bytes()
+            text = (self._tree / path).read_bytes()
         except OSError:
             return False
+        return b"../" in text and _CLIMBS.search(text) is not None
 
 
 def _folders(folder: str) -> list[str]:

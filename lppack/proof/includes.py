@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Index the include lines of a kernel's sources, once for each package."""
 
-import json
 import posixpath
 import re
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from lppack import proc, store
+from lppack import proc
 from lppack.errors import EnvironmentMissing
+from lppack.kernel.cache import Draft
 
-_FORMAT = 1
+_FORMAT = 2
+_INCLUDE = "^[ \t]*#[ \t]*include"
+_TABLE = """
+CREATE TABLE line (
+    seq INTEGER PRIMARY KEY, base TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL
+) STRICT
+"""
 _LINE = re.compile(
     rb"^(?P<path>[^\0\n]+)\0[ \t]*#[ \t]*include[ \t]*[<\"](?P<name>[^>\"\n]+)", re.M
 )
@@ -25,49 +32,53 @@ class Includes:
 
     def __init__(self, tree: Path, cache: Path) -> None:
         self._tree = tree
-        self._place = cache / f"includes-v{_FORMAT}.json"
+        self._place = cache / f"includes-v{_FORMAT}.sqlite"
 
     @cached_property
-    def _said(self) -> Mapping[str, list[str]]:
-        """Map each path to its includes, as written."""
+    def _index(self) -> sqlite3.Connection:
+        """The index, read from the tree if there is none, or it is damaged."""
+        if (index := self._open()) is None:
+            lines = list(self._lines())
+            with Draft(self._place) as draft:
+                draft.execute(_TABLE)
+                draft.executemany("INSERT INTO line (base, path, name) VALUES (?, ?, ?)", lines)
+                draft.execute("CREATE INDEX line_base ON line (base)")
+                draft.execute(f"PRAGMA user_version = {len(lines)}")
+            if (index := self._open()) is None:
+                raise EnvironmentMissing(f"cannot read {self._place}, which was just written")
+        return index
+
+    def _open(self) -> sqlite3.Connection | None:
+        if not self._place.is_file():
+            return None
+        index = sqlite3.connect(f"{self._place.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
-            found: Mapping[str, list[str]] = json.loads(self._place.read_text())
-            return found
-        except (OSError, ValueError):
+            (lines,) = index.execute("PRAGMA user_version").fetchone()
+            (last,) = index.execute("SELECT max(seq) FROM line").fetchone()
+            if last is not None and last == lines:
+                return index
+        except sqlite3.Error:
             pass
+        index.close()
+        return None
+
+    def _lines(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (base name of the included, including file, include as written)."""
         # In the C locale grep takes a twentieth of the time.
-        argv = [
-            "env",
-            "LC_ALL=C",
-            "grep",
-            "-rIZ",
-            "--include=*.[chS]",
-            "^[ \t]*#[ \t]*include",
-            ".",
-        ]
+        argv = ["env", "LC_ALL=C", "grep", "-rIZ", "--include=*.[chS]", _INCLUDE, "."]
         done = proc.run_bytes(argv, limit=300, cwd=self._tree)
         if done is None:
             raise EnvironmentMissing(f"the sources in {self._tree} cannot be read")
-        said: dict[str, list[str]] = {}
         for line in _LINE.finditer(done):
             path = line["path"].decode("utf-8", "replace").removeprefix("./")
-            said.setdefault(path, []).append(line["name"].decode("latin-1"))
-        store.write_atomic(self._place, json.dumps(said).encode())
-        return said
-
-    @cached_property
-    def _by_base(self) -> Mapping[str, list[tuple[str, str]]]:
-        """Map a file's base name to (including file, include as written)."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for path, names in self._said.items():
-            for name in names:
-                found.setdefault(posixpath.basename(name), []).append((path, name))
-        return found
+            name = line["name"].decode("latin-1")
+            yield posixpath.basename(name), path, name
 
     def direct(self, path: str) -> tuple[str, ...]:
         """Return files that may include ``path``: a same-named file may be meant."""
         found = []
-        for who, name in self._by_base.get(posixpath.basename(path), ()):
+        query = "SELECT path, name FROM line WHERE base = ? ORDER BY seq"
+        for who, name in self._index.execute(query, (posixpath.basename(path),)):
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(who), name))
             plain = re.sub(r"^(?:\.\./)+", "", name)
             if path == f"include/asm-generic/{name.removeprefix('asm/')}":

@@ -15,6 +15,7 @@ from lppack.csource.lines import with_old_numbers
 from lppack.kernel.config import read_config
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.facts import Facts
+from lppack.kernel.image import unpacked
 from lppack.model import Kernel
 from lppack.packages.linux_source import package_of, source_tree
 from lppack.proc import Say
@@ -156,9 +157,8 @@ class Prover:
 
     @cached_property
     def _vmlinux(self) -> Elf:
-        from lppack.kernel.image import read_image
-
-        return read_image(self.kernel.image).vmlinux()
+        place = unpacked(self.kernel)
+        return Elf(place.read_bytes(), f"vmlinux in {self.kernel.image}")
 
 
 def _numbered(was: bytes | None, now: bytes | None) -> bytes | None:

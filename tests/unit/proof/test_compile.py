@@ -188,6 +188,21 @@ def test_a_header_above_is_that_of_the_changed_tree(setting: Setting) -> None:
     assert setting.after("fs/sub/c.c", files, ["fs/sub/c.c", "fs/a.h"]).endswith("long one;\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("/* see ../a.h */\n", False),
+        ("int x; // #include ../a.h\n", False),
+        ("#define TRACE_INCLUDE_PATH ../../fs\n", True),
+        ("  # define PATH \\\n\t../../fs\n", True),
+    ],
+)
+def test_which_folders_are_made_anew(setting: Setting, text: str, own: bool) -> None:
+    (setting.tree / "net/sub/trace.h").write_text(text)
+    setting.after("fs/a.c", {"fs/a.h": b"long one;\n"}, ["net/sub/trace.h"])
+    assert (setting.work / "after/net").is_symlink() == (not own)
+
+
 def test_the_flags_name_the_changed_tree(setting: Setting) -> None:
     setting.after("fs/a.c", {"fs/a.c": b"int x;\n"})
     [words] = setting.gcc.commands

@@ -73,10 +73,11 @@ def test_the_tree_is_read_once(includes: Includes, tmp_path: Path) -> None:
     assert Includes(tmp_path / "linux", tmp_path).users("include/linux/list.h") == found
 
 
-def test_a_damaged_index_is_read_anew(includes: Includes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [0, 100, 4096, -10])
+def test_a_damaged_index_is_read_anew(includes: Includes, tmp_path: Path, cut: int) -> None:
     found = includes.users("include/linux/list.h")
-    [index] = tmp_path.glob("*.json")
-    index.write_text(index.read_text()[:-10])
+    [index] = tmp_path.glob("*.sqlite")
+    index.write_bytes(index.read_bytes()[:cut])
     assert Includes(tmp_path / "linux", tmp_path).users("include/linux/list.h") == found
 
 
