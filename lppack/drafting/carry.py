@@ -51,6 +51,7 @@ class Carried:
 class Wanted:
     """What the compiler was missing at the first try."""
 
+    expect: bool = True  # predict which symbols are missing
     symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
     every_header: bool = False  # all private headers of a file, in their order
     also: frozenset[str] = frozenset()  # names that macros of the file put together
@@ -176,7 +177,8 @@ class _Writer:
         symbols[object_] |= wired.symbols
         items = [made.unit.items[at] for at in made.forms] + made.fresh
         used = {name for item in items for name in item.uses}
-        for name in sorted(self._wanted.symbols & used - made.symbols.keys()):
+        known = made.symbols.keys() | wired.symbols.keys()
+        for name in sorted(self._wanted.symbols & used - known):
             self._found(symbols, here, made, name, None)
 
         def header(of: str) -> Unit | None:

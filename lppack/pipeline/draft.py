@@ -133,15 +133,21 @@ def make_draft(
         here = partial(headers_with, package)
         there = partial(headers_with, later) if later is not None else None
         wanted, sought = Wanted(), set[str]()
-        cannot: dict[str, str] = {}
+        cannot, predicted = dict[str, str](), frozenset[str]()
         why: str | None
         while True:
             made = drafted(edit, wanted)
             out.put(dict(made.files))
+            wanted = replace(wanted, expect=False, symbols=wanted.symbols | made.expected)
+            predicted |= made.expected
             if made.unfinished:
                 why = "it has lines that a person must fill in"
                 break
             report, why = _missing(place, chosen.release, builder, on_line)
+            if why is None and (unused := predicted - report["symbols"]):
+                wanted = replace(wanted, symbols=wanted.symbols - unused)
+                predicted = frozenset()
+                continue
             asked = frozenset(report.get("undefined", ()))
             undefined = asked - wanted.symbols
             undeclared = set(report.get("undeclared", ())) - sought
@@ -263,11 +269,18 @@ def _series(folder: Path) -> str:
 def _missing(
     folder: Path, release: str, builder: str, on_line: Say
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Return the symbols that the compiler misses, and why the build fails; None if it succeeds."""
+    """Return the symbols that the compiler misses, and why the build fails; if it succeeds, the
+    symbols that the module takes from the kernel by livepatch relocations, and None."""
+    from lppack.kernel.elf64 import Elf
+    from lppack.stages.bundle import contents
+
     try:
         plan = make_plan(folder, kernel=release)
         with tempfile.TemporaryDirectory(prefix="lppack-") as out:
-            make_bundle(plan, Path(out), builder=builder, on_line=on_line)
+            built = make_bundle(plan, Path(out), builder=builder, on_line=on_line)
+            module = contents(built.path)[f"{built.bundle.module}.ko"]
+            names = (symbol.name for symbol in Elf(module, built.bundle.module).symbols())
+            # .klp.sym.OBJECT.NAME,POSITION
+            return {"symbols": {n.rpartition(",")[0].split(".", 4)[-1] for n in names}}, None
     except (BuildFailed, EnvironmentMissing, ManifestError) as error:
         return {**(error.report or {}), "file": error.file}, error.message
-    return {}, None

@@ -13,6 +13,7 @@ from lppack.drafting.assess import Assessment, assess, touched_by
 from lppack.drafting.carry import Carried, Wanted, carry, nothing
 from lppack.drafting.copy import MARK
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
+from lppack.drafting.expected import expected
 from lppack.drafting.manifest import CHANGE, MANIFEST, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.text import c_text
@@ -43,6 +44,7 @@ class Draft:
     decide: tuple[str, ...]
     lines: tuple[Line, ...]
     mismatches: tuple[str, ...]  # where the sources are not what the kernel was built from
+    expected: frozenset[str]  # symbols that were predicted, where none was known to be missing
     unfinished: bool  # it does not build until a person has filled something in
     manifest: Mapping[str, Any]
     sources: tuple[tuple[str, bytes], ...]
@@ -94,6 +96,8 @@ def draft(
     advice, targets, first = found.advice, found.targets, found.first
     if refused(advice) or not (targets or advice.data):
         raise _no(edit, found.cannot, found.lines)
+    likely = expected(comparison.units, targets, found.places) if wanted.expect else frozenset()
+    wanted = replace(wanted, symbols=wanted.symbols | likely)
     carried = carry(
         edit,
         files,
@@ -169,6 +173,7 @@ def draft(
         decide=tuple(dict.fromkeys(decide)),
         lines=found.lines,
         mismatches=(*found.mismatches, *dict.fromkeys(doubled)),
+        expected=likely,
         unfinished=bool(stubs(advice)),
         manifest=manifest,
         sources=tuple(sources),

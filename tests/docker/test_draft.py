@@ -3,10 +3,15 @@
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lppack.drafting.expected import expected
+from lppack.model import Plan
 from lppack.packages.linux_source import source_file
+from lppack.pipeline.build import Built, make_bundle
+from lppack.pipeline.draft import make_draft
 from tests.command import EXAMPLES, Ran, check_shape, lppack
 
 pytestmark = pytest.mark.docker
@@ -304,3 +309,34 @@ def test_a_function_of_which_there_are_several(tmp_path: Path) -> None:
     ran = draft("--function", "no_such_function_here", "-o", tmp_path / "made")
     assert ran.rc == 9
     assert "no C file of this kernel's sources defines" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize("more", [(), ("saved_command_line",)])
+def test_symbols_are_expected_before_the_first_build(
+    more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One build, or a second one where too much was expected; never a symbol that is not used."""
+    real, build = expected, make_bundle
+    builds: list[Plan] = []
+
+    def wider(*given: Any) -> frozenset[str]:
+        return real(*given) | {*more}
+
+    def counted(plan: Plan, *given: Any, **named: Any) -> Built:
+        builds.append(plan)
+        return build(plan, *given, **named)
+
+    monkeypatch.setattr("lppack.stages.draft.expected", wider)
+    monkeypatch.setattr("lppack.pipeline.draft.make_bundle", counted)
+    made = make_draft(
+        EXAMPLES / "fixes/ipc-next-id/upstream.diff",
+        kernel=KERNEL,
+        folder=tmp_path / "made",
+        builder="docker",
+        say=lambda _line: None,
+        on_line=lambda _line: None,
+        force=False,
+    )
+    assert made.built, made.why
+    assert made.draft.symbols == ("ipc_kht_params", "ipc_min_cycle", "ipc_mni", "ipc_mni_shift")
+    assert len(builds) == (2 if more else 1)
