@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import tempfile
 import time
@@ -28,6 +29,7 @@ _MODULE, _TARGET, _PROGRAMS = "module", "target", "programs"
 _ENGINE, _ENGINE_KO = f"{_MODULE}/engine", f"{abi.ENGINE}.ko"
 # Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
 _BTF = ("-R", ".BTF", "-R", ".BTF.base")
+_STRIPPED = ".stripped"
 # gcc: FILE:LINE:COLUMN: error: TEXT
 _UNDECLARED = re.compile(
     r"implicit declaration of function '(\w+)'|'(\w+)' undeclared|unknown type name '(\w+)'"
@@ -100,10 +102,10 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
         with builder.open(work, plan.kernel) as site:
             if plan.by_engine:
                 _make_engine(site, plan, work, builder)
-            module = f"{site.work}/{_MODULE}"
-            _make(site, plan, work, _MODULE)
-            _hold_against_the_kernel(work / _MODULE / f"{plan.module}.ko", plan)
-            _run(site, plan, work, ["strip", "-g", *_BTF, f"{module}/{plan.module}.ko"])
+            ko = work / _MODULE / f"{plan.module}.ko"
+            _make(site, plan, work, _MODULE, ko.name)
+            _hold_against_the_kernel(ko, plan)
+            ko.with_suffix(_STRIPPED).replace(ko)
             if spec.targets:
                 _make(site, plan, work, _TARGET)
             for name in spec.programs:
@@ -143,8 +145,8 @@ def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
     kept = store.cache_dir() / "engines" / digest.hexdigest()[:32]
     with store.locked(kept.with_suffix(".lock")):
         if not kept.is_dir():
-            _make(site, plan, work, _ENGINE)
-            _run(site, plan, work, ["strip", "-g", *_BTF, f"{site.work}/{_ENGINE}/{_ENGINE_KO}"])
+            _make(site, plan, work, _ENGINE, _ENGINE_KO)
+            (folder / _ENGINE_KO).with_suffix(_STRIPPED).replace(folder / _ENGINE_KO)
             with store.directory_atomic(kept) as draft:
                 for name in (_ENGINE_KO, "Module.symvers"):
                     shutil.copyfile(folder / name, draft / name)
@@ -162,8 +164,15 @@ def _target(work: Path, plan: Plan, name: str) -> Path:
     return ko
 
 
-def _make(site: Site, plan: Plan, work: Path, part: str) -> None:
-    _run(site, plan, work, [*kbuild_argv(site, plan.kernel, part), "modules"])
+def _make(site: Site, plan: Plan, work: Path, part: str, ko: str = "") -> None:
+    """Build the modules of one folder; beside ``ko``, a copy without debug information."""
+    argv = [*kbuild_argv(site, plan.kernel, part), "modules"]
+    if ko:
+        whole = f"{site.work}/{part}/{ko}"
+        out = str(Path(whole).with_suffix(_STRIPPED))
+        strip = shlex.join(["strip", "-g", *_BTF, "-o", out, whole])
+        argv = ["sh", "-c", f"{shlex.join(argv)} && {strip}"]
+    _run(site, plan, work, argv)
 
 
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
