@@ -65,7 +65,7 @@ def matrix(c: Context, flips: int = 4, kernel: str = "", debug: bool = False) ->
 
 @task
 def bench(c: Context, name: str) -> None:
-    """Measure, and compare with the limits; NAME is facts, sample, calls, explore or finish."""
+    """Measure, against the limits; NAME is facts, sample, calls, explore, finish or draft."""
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 
