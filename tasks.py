@@ -63,6 +63,12 @@ def matrix(c: Context, flips: int = 4, kernel: str = "", debug: bool = False) ->
     c.run(f"{_PYTHON} -m tools.matrix --flips {flips}{on}")
 
 
+@task(setup)
+def faults(c: Context, after: bool = False) -> None:
+    """Kill lppack at each step on a real kernel, and print where status then leads."""
+    c.run(f"{_PYTHON} -m tools.faults{' --after' if after else ''}")
+
+
 @task
 def bench(c: Context, name: str) -> None:
     """Measure, against the limits; NAME is facts, sample, calls, explore, finish or draft."""

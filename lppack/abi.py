@@ -16,6 +16,8 @@ FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 # fs/proc/uptime.c: seconds since boot, the clock of the kernel's log as far as it counts (v6.1).
 UPTIME = "/proc/uptime"
+# drivers/char/random.c: proc_do_uuid(), another one after each boot (v6.1).
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 # init/version.c: uts_namespace; what uname -v prints (v6.1).
 VERSION = "/proc/sys/kernel/version"

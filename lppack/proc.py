@@ -15,6 +15,8 @@ from lppack.errors import EnvironmentMissing
 
 #: Where the progress of something long goes, line by line.
 Say = Callable[[str], None]
+#: A line of progress that begins so is for the report as well.
+WARNING = "warning: "
 
 #: What a child inherits; everything else is named by the caller.
 _INHERITED = ("PATH", "HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")

@@ -106,3 +106,50 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+_SCRATCH = "lppack-scratch-"
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder of this process alone.
+
+    Its flock ends with the process, so that sweep_scratch() can tell it from one in use.
+    """
+    folder, handle = _own_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def sweep_scratch() -> None:
+    """Remove the folders of processes that died."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):  # in use, another user's, or removed meanwhile
+            handle = _flock(left)
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(handle)
+
+
+def _own_folder() -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+        with contextlib.suppress(OSError):  # swept by another command before it was locked
+            handle = _flock(folder)
+            if folder.exists():
+                return folder, handle
+            os.close(handle)
+
+
+def _flock(folder: Path) -> int:
+    """Return a handle on ``folder`` that holds its flock. Raise OSError if it is in use."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle

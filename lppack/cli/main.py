@@ -25,7 +25,8 @@ _HOMES = {
     "facts": "facts",
     "ids": "ids",
     "draft": "draft",
-    **dict.fromkeys(("apply", "convert", "revert", "status"), "operate"),
+    **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
+    "history": "history",
     "guest": "guest",
     **dict.fromkeys(("explain", "completion"), "help"),
 }

@@ -11,12 +11,13 @@ import click
 
 from lppack import pipeline
 from lppack.abi import Phase
-from lppack.cli.options import ON, SIMULATED, TIMEOUT
+from lppack.cli.options import ON, SIMULATED, TIMEOUT, UNDO_TIMEOUT
 from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
-from lppack.stages.drive import WARNING
+from lppack.proc import WARNING
 from lppack.stages.health import require_live
+from lppack.stages.host_status import HostStatus, host_json
 from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
@@ -34,9 +35,18 @@ from lppack.stages.status import PatchReport
     help="patch: leave conversion for later.",
 )
 @TIMEOUT
+@UNDO_TIMEOUT
 @click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
 @FORMAT
-def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, format_: str) -> None:
+def apply(
+    bundle: Path,
+    on: str,
+    phase: str,
+    timeout: float,
+    undo_timeout: float | None,
+    dry_run: bool,
+    format_: str,
+) -> None:
     """Apply a bundle: patch, wait until every thread has switched, then convert.
 
     What does not end in time is reversed, and the host is as it was.
@@ -56,7 +66,13 @@ def apply(bundle: Path, on: str, phase: str, timeout: float, dry_run: bool, form
 
             try:
                 report = pipeline.apply_bundle(
-                    bundle, on, convert=phase == "all", timeout=timeout, dry_run=dry_run, say=say
+                    bundle,
+                    on,
+                    convert=phase == "all",
+                    timeout=timeout,
+                    undo_timeout=undo_timeout,
+                    dry_run=dry_run,
+                    say=say,
                 )
             except LppackError as error:
                 error.report = {**(error.report or {}), "warnings": warnings}
@@ -110,6 +126,27 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
 
 
 @click.command()
+@ON
+@TIMEOUT
+@FORMAT
+def recover(on: str, timeout: float, format_: str) -> None:
+    """Go on with what a command that died has left undone, as `status` names it.
+
+    An apply or convert goes on to its end, a revert too; module files and an engine that no patch
+    needs are removed. Without any of that, nothing is done.
+
+    \b
+    Example:
+      lppack recover --on guest:demo
+    """
+    outlive_the_terminal()
+    with _acting(on):
+        with progress(f"recovering {on}") as tell:
+            reports = pipeline.recover_host(on, timeout=timeout, say=tell)
+        _show(reports, format_, empty=f"nothing is left undone on {on}")
+
+
+@click.command()
 @click.argument("series", required=False)
 @ON
 @SIMULATED
@@ -126,14 +163,23 @@ def status(series: str | None, on: str, check: bool, format_: str) -> None:
     """
     found = pipeline.status_of(series, on)
     if check:
-        require_live(found.patches)
+        require_live(found)
     lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
     _show(
         found.patches,
         format_,
         empty=f"no live patch is on {on}{lacks}",
-        more={"kernel": found.kernel, "can_patch": found.can_patch},
+        more=host_json(found),
     )
+    if format_ == "text":
+        click.echo("\n".join(_left_undone(found)), nl=bool(_left_undone(found)))
+
+
+def _left_undone(found: HostStatus) -> list[str]:
+    lines = [f"at work: {found.at_work}"] if found.at_work else []
+    lines += [f"unfinished: {record}" for record in found.unfinished]
+    lines += [f"leftover: {line}" for line in found.leftovers]
+    return [*lines, f"  next: {found.next}"] if found.next else lines
 
 
 @contextlib.contextmanager

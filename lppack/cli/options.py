@@ -96,3 +96,9 @@ TIMEOUT = click.option(
     metavar="S",
     help="Seconds that a transition may take.",
 )
+UNDO_TIMEOUT = click.option(
+    "--undo-timeout",
+    type=click.FloatRange(min=0.1),
+    metavar="S",
+    help="Seconds that a reversal may take.  [default: as --timeout, 60 at least]",
+)

@@ -18,7 +18,8 @@ LOADED_MEANWHILE = "loaded-meanwhile"
 LIMIT = 30.0  # seconds for one command on the host
 # The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
 _INSERT = 600.0
-_DROP = "/run/lppack/load"
+#: Where module files lie while they are loaded.
+DROP = "/run/lppack/load"
 _NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as a shell has it
 _EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
 _KILLED = 128  # and above: by a signal, as a shell has it
@@ -28,13 +29,13 @@ def insert(host: Host, module: str, ko: Path) -> None:
     """Load a module. Raise ApplyRefused with what the kernel said, unless the module is there after
     all; ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun, or if it
     succeeded and there is no module of that name."""
-    path = f"{_DROP}/{module}.ko"
+    path = f"{DROP}/{module}.ko"
     try:
         host.put(ko, path, mode=0o600)
     except HostError as error:
         raise ApplyRefused(
             f"{host.name} cannot take the module file, and nothing was loaded: {error.message}",
-            hint=f"look at the file system of {_DROP} there: df {_DROP}; mount",
+            hint=f"look at the file system of {DROP} there: df {DROP}; mount",
             reason="file-not-taken",
         ) from None
     began = _uptime(host)

@@ -57,6 +57,7 @@ class SimulatedHost:
     """Implements Host, as far as files go; runs no program."""
 
     name = NAME
+    lock = None  # stored() lets one process at a time in
 
     def __init__(self, kernel: SimulatedKernel) -> None:
         self.kernel = kernel

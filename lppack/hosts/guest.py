@@ -14,6 +14,7 @@ from lppack.clock import Deadline
 from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
 from lppack.hosts.agent import Connection, Op
+from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
 from lppack.store import lock_holder
@@ -65,6 +66,11 @@ class GuestHost:
             self._fault = Deadline(_AFTER_FAULT)
         if self._fault is not None and self._fault.expired:
             raise ConnectionAbortedError(errno.ECONNABORTED, "a fault, and no answer")
+
+    @property
+    def lock(self) -> HostLock | None:
+        # On this machine: who cannot reach this folder cannot reach the guest either.
+        return HostLock(self._folder / "operate.lock", self.name) if self._lock else None
 
     @property
     def console(self) -> Path:

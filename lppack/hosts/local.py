@@ -8,14 +8,22 @@ from pathlib import Path
 
 from lppack import proc
 from lppack.errors import EnvironmentMissing, HostError
+from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.store import write_atomic
+
+#: The same for every user and environment: whoever is root changes this one kernel.
+_LOCK = Path("/run/lppack/operate.lock")
 
 
 class LocalHost:
     """Plain files and programs; implements Host."""
 
     name = "local"
+
+    @property
+    def lock(self) -> HostLock:
+        return HostLock(_LOCK, self.name)
 
     def read(self, path: str) -> str:
         try:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lppack.hosts.lock import HostLock
+
 TIMED_OUT = 124  # exit code of a program that ran out of time, as of timeout(1)
 
 
@@ -22,6 +24,10 @@ class Host(Protocol):
     """Each call ends within its limit. Raises HostError (errno as the host said) or LostHost."""
 
     name: str  # as --on takes it: "local", "guest:NAME"
+
+    @property
+    def lock(self) -> HostLock | None:
+        """What a command holds while it changes the host; None: no other command can reach it."""
 
     def read(self, path: str) -> str: ...
 

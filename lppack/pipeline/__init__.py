@@ -18,7 +18,9 @@ from lppack.pipeline.guests import initramfs_for, start_guest
 from lppack.pipeline.operate import (
     apply_bundle,
     convert_series,
+    history_of,
     open_host,
+    recover_host,
     revert_series,
     status_of,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "check_release",
     "compare_modes",
     "convert_series",
+    "history_of",
     "ids_of",
     "initramfs_for",
     "inspect_file",
@@ -61,6 +64,7 @@ __all__ = [
     "patches_of",
     "prove_patch",
     "replay_run",
+    "recover_host",
     "report_place",
     "reserve_id",
     "revert_series",

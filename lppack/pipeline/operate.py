@@ -2,11 +2,13 @@
 """A bundle on a host, and back."""
 
 import contextlib
-import tempfile
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from lppack import store
 from lppack.consistency import EngineName
 from lppack.errors import EnvironmentMissing
 from lppack.hosts.protocol import Host
@@ -14,6 +16,7 @@ from lppack.model import Bundle
 from lppack.proc import Say
 from lppack.stages.drive import Control
 from lppack.stages.host_status import HostStatus
+from lppack.stages.journal import Record
 from lppack.stages.status import PatchReport
 
 
@@ -48,7 +51,7 @@ def _need_root() -> None:
 
 
 @contextlib.contextmanager
-def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Control]:
+def _control(on: str, *bundles: Bundle, say: Say, **limits: float | None) -> Iterator[Control]:
     """Drives the engine of a host; ``bundles`` are those that may be loaded."""
     if on == EngineName.SIMULATED:
         from lppack.engines import simulated as memory
@@ -58,52 +61,120 @@ def _control(on: str, *bundles: Bundle, timeout: float, say: Say) -> Iterator[Co
                 engine=memory.Simulated(kernel, *bundles),
                 host=memory.SimulatedHost(kernel),
                 clock=memory.SimulatedClock(kernel),
-                timeout=timeout,
                 say=say,
+                **_given(limits),
             )
         return
     from lppack.engines.kernel import KernelEngines
 
     loads = bundles[0].engine if bundles else EngineName.LIVEPATCH
-
     with open_host(on) as host:
-        yield Control(engine=KernelEngines(host, loads), host=host, timeout=timeout, say=say)
+        engine = KernelEngines(host, loads)
+        yield Control(engine=engine, host=host, say=say, **_given(limits))
+
+
+def _given(limits: Mapping[str, float | None]) -> dict[str, Any]:
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _changing(
+    on: str,
+    command: str,
+    *bundles: Bundle,
+    say: Say,
+    intent: Mapping[str, Any],
+    **limits: float | None,
+) -> Iterator[Control]:
+    """As _control(), alone on the host, and with each step in its journal."""
+    from lppack.stages.changing import changing
+    from lppack.stages.faults import fault_wanted
+
+    fault = fault_wanted()
+    store.sweep_scratch()
+    with (
+        _control(on, *bundles, say=say, **limits) as control,
+        changing(control, command, intent, fault=fault) as alone,
+    ):
+        yield alone
 
 
 def apply_bundle(
-    path: Path, on: str, *, convert: bool, timeout: float, dry_run: bool, say: Say
+    path: Path,
+    on: str,
+    *,
+    convert: bool,
+    timeout: float,
+    dry_run: bool,
+    say: Say,
+    undo_timeout: float | None = None,
 ) -> PatchReport | None:
     """Apply a bundle; None for a dry run, after everything that can be refused was checked."""
     from lppack.stages import bundle as bundles
     from lppack.stages.agreement import verify
     from lppack.stages.apply import apply, refuse_early
 
-    files = bundles.contents(path)  # once: what was checked is what is loaded
+    packed = bundles.packed(path)  # once: what was checked is what is loaded
+    files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
     verify(bundle, files)
-    with (
-        tempfile.TemporaryDirectory(prefix="lppack-") as folder,
-        _control(on, bundle, timeout=timeout, say=say) as control,
-    ):
-        if dry_run:
+    if dry_run:
+        with _control(on, bundle, say=say) as control:
             refuse_early(control, bundle)
-            return None
-        bundles.write_files(files, Path(folder))
-        return apply(control, bundle, Path(folder) / f"{bundle.module}.ko", convert=convert)
+        return None
+    intent = {
+        "series": bundle.series,
+        "version": bundle.version,
+        "module": bundle.module,
+        "engine": bundle.engine.value,
+        "converts": convert and bundle.converts,
+        "bundle": path.name,
+        "sha256": hashlib.sha256(packed).hexdigest(),
+    }
+    limits = {"timeout": timeout, "undo_timeout": undo_timeout}
+    with (
+        store.scratch() as folder,
+        _changing(on, f"apply {path.name}", bundle, say=say, intent=intent, **limits) as control,
+    ):
+        bundles.write_files(files, folder)
+        return apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
 
 
 def convert_series(series: str, on: str, *, say: Say) -> PatchReport:
     from lppack.stages.convert import convert
 
-    with _control(on, timeout=60.0, say=say) as control:
+    intent = {"series": series, "converts": True}
+    with _changing(on, f"convert {series}", say=say, intent=intent) as control:
         return convert(control, series)
 
 
 def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport:
     from lppack.stages.revert import revert
 
-    with _control(on, timeout=timeout, say=say) as control:
+    intent = {"series": series}
+    with _changing(on, f"revert {series}", say=say, intent=intent, timeout=timeout) as control:
         return revert(control, series)
+
+
+def recover_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
+    """Complete, or take back, what commands that died have left on a host."""
+    from lppack.stages.recover import recover
+
+    with _changing(on, "recover", say=say, intent={}, timeout=timeout) as control:
+        return recover(control)
+
+
+def history_of(on: str, last: int) -> tuple[Record, ...]:
+    """Return the last commands that changed a host, or tried to; those that died too."""
+    from lppack.stages.journal import Journal
+
+    with _control(on, say=lambda _line: None) as control:
+        if control.host.lock is None:
+            raise EnvironmentMissing(
+                f"no history is kept of {on}", hint="give --on local, or --on guest:NAME"
+            )
+        journal = Journal(control.host)
+        return (*journal.history(last), *journal.unfinished())[-last:]
 
 
 def status_of(series: str | None, on: str) -> HostStatus:
@@ -111,7 +182,7 @@ def status_of(series: str | None, on: str) -> HostStatus:
     from lppack.stages.host_status import host_status
     from lppack.stages.revert import find
 
-    with _control(on, timeout=60.0, say=lambda _line: None) as control:
+    with _control(on, say=lambda _line: None) as control:
         if series is not None:
             find(control, series)  # refuses what is not there
         found = host_status(control.engine, control.host)

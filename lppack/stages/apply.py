@@ -15,10 +15,10 @@ from lppack.errors import (
     NotConverted,
 )
 from lppack.model import Bundle
+from lppack.proc import WARNING
 from lppack.rules.host import RULES, WARNINGS, View, forced_transition
 from lppack.stages.drive import (
     TIMEOUT,
-    WARNING,
     Control,
     as_json,
     describe_blockers,

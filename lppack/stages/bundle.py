@@ -124,8 +124,8 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    """Every file of a bundle, checked against its sums. Raises BadBundle, EnvironmentMissing."""
+def packed(path: Path) -> bytes:
+    """Return the bytes of a bundle's file. Raise BadBundle, EnvironmentMissing."""
     if path.is_dir():
         raise EnvironmentMissing(
             f"{path} is a folder, not a bundle", hint=f"make one with: lppack build {path}"
@@ -133,7 +133,21 @@ def contents(path: Path) -> dict[str, bytes]:
     if not path.is_file():
         raise EnvironmentMissing(f"{path} does not exist", hint="make one with: lppack build PATCH")
     try:
-        with zipfile.ZipFile(path) as archive:
+        if path.stat().st_size > _SIZE_MAX:
+            raise BadBundle(f"{path} is larger than any bundle")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadBundle(f"{path} cannot be read: {error}", hint=_ANEW) from None
+
+
+def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
+    """Return every file of a bundle, checked against its sums; ``data``: what packed() returned.
+
+    Raise BadBundle, EnvironmentMissing.
+    """
+    data = packed(path) if data is None else data
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
             if len(entries) > _ENTRIES_MAX or total > _SIZE_MAX:

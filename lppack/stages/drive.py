@@ -14,8 +14,6 @@ from lppack.stages.owners import overridden
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report
 
-#: A line of progress that begins so is for the report as well.
-WARNING = "warning: "
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 _POLL = 0.2
 _FIRST_POLL = 0.02  # a transition may take some ms only
@@ -34,6 +32,7 @@ class Control:
     engine: Engine
     host: Host
     timeout: float = TIMEOUT
+    undo_timeout: float | None = None  # of a reversal; None: as the timeout, 60 s at least
     clock: Clock = field(default_factory=SystemClock)
     say: Say = silent
 
@@ -55,16 +54,23 @@ def longest_stop(state: PatchState) -> str:
 
 
 def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
-    """Waits until ``module`` is in phase ``wanted``: the last state seen, and the seconds."""
+    """Wait until ``module`` is in phase ``wanted``; return the last state seen, and the seconds.
+
+    Progress is a line each time that something else is seen, every 5 s at most.
+    """
     deadline = Deadline(limit, control.clock)
     report_at = 5.0
+    printed = ""
     while True:
         state = control.engine.state(module)
         if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
             return state, deadline.elapsed
         if deadline.elapsed >= report_at:
             report_at += 5.0
-            control.say(f"{state.phase}: {describe_blockers(state)}")
+            line = f"{state.phase}: {describe_blockers(state)}"
+            if line != printed:
+                control.say(line)
+            printed = line
         deadline.pause(min(max(_FIRST_POLL, deadline.elapsed / 4), _POLL))
 
 
@@ -160,7 +166,7 @@ def steer(control: Control, module: str, *, to: bool) -> None:
 
 def undo(control: Control, module: str) -> PatchState:
     """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
-    limit = max(_UNDO, control.timeout)
+    limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
     converts = state.phase is Phase.PATCHED and state.info.get("transforms")
     if converts and not stop_conversion(control, module, limit):

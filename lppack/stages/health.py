@@ -1,27 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Whether every live patch of a host is in effect, for monitoring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from lppack.abi import Phase
 from lppack.errors import AnswerIsNo
+from lppack.stages.host_status import HostStatus, host_json
 from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
 
 
-def require_live(patches: Sequence[PatchReport]) -> None:
-    """Raise AnswerIsNo, with all that keeps a patch made by lppack from being fully in effect."""
-    found = [(patch, reason, why) for patch in patches for reason, why in _faults(patch)]
-    if not found:
-        return
-    steps = dict.fromkeys(step for patch, _, _ in found if (step := next_step(patch)))
-    raise AnswerIsNo(
-        "\n".join(f"{patch.module} on {patch.host}: {why}" for patch, _, why in found),
-        hint="; ".join(steps) or None,
-        reason=found[0][1],
-        report={"patches": [patch_json(patch) for patch in patches]},
-    )
+def require_live(host: HostStatus) -> None:
+    """Raise AnswerIsNo, with all that keeps a patch made by lppack from being fully in effect.
+
+    What a command that died has left undone is a fault too.
+    """
+    steps: dict[str, None] = {}
+    found = [("unfinished", f"unfinished: {record}") for record in host.unfinished]
+    for patch in host.patches:
+        faults = tuple(_faults(patch))
+        found += [(reason, f"{patch.module} on {patch.host}: {why}") for reason, why in faults]
+        if faults and (step := next_step(patch)):
+            steps[step] = None
+    if host.unfinished and host.next:
+        steps[host.next] = None
+    if found:
+        raise AnswerIsNo(
+            "\n".join(why for _, why in found),
+            hint="; ".join(steps) or None,
+            reason=found[0][0],
+            report={"patches": [patch_json(patch) for patch in host.patches], **host_json(host)},
+        )
 
 
 def _faults(patch: PatchReport) -> Iterator[tuple[str, str]]:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The host behind its live patches: which kernel it runs, and whether that can be patched."""
+"""The host behind its live patches: its kernel, who is at work on it, and what was left undone."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from lppack import abi
 from lppack.engines.protocol import Engine
 from lppack.errors import HostError
+from lppack.hosts.lock import Holder
 from lppack.hosts.protocol import Host
+from lppack.stages.journal import Journal, Record
 from lppack.stages.status import PatchReport, status
+from lppack.stages.sweep import engine_is_idle, stray_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,10 @@ class HostStatus:
     kernel: str  # its release
     can_patch: bool  # False: it was built without CONFIG_LIVEPATCH
     patches: tuple[PatchReport, ...]
+    at_work: Holder | None = None  # the command that changes it now
+    unfinished: tuple[Record, ...] = ()  # of commands that died
+    leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
+    next: str | None = None  # the command to go on with, of unfinished and leftovers
 
 
 def host_status(engine: Engine, host: Host) -> HostStatus:
@@ -28,8 +36,55 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
         if not error.absent:
             raise
         can_patch = False
-    return HostStatus(
+    found = HostStatus(
         kernel=host.read(abi.OSRELEASE).strip(),
         can_patch=can_patch,
         patches=status(engine, host.name),
     )
+    if host.lock is None:
+        return found  # nobody else can be at work on it, and no journal is kept of it
+    at_work = host.lock.holder()
+    if at_work is not None:
+        step = f"wait for {at_work}"
+        patches = tuple(replace(patch, at_work=step) for patch in found.patches)
+        # What it has begun is its own; what lies there now, too.
+        unfinished = tuple(r for r in Journal(host).unfinished() if r.pid != at_work.pid)
+        return replace(found, at_work=at_work, patches=patches, unfinished=unfinished, next=step)
+    unfinished = Journal(host).unfinished()
+    leftovers = _leftovers(host)
+    recover = f"lppack recover --on {host.name}" if unfinished or leftovers else None
+    touched = {record.module for record in unfinished}
+    return replace(
+        found,
+        unfinished=unfinished,
+        leftovers=leftovers,
+        next=recover,
+        patches=tuple(
+            replace(patch, recover=recover) if patch.module in touched else patch
+            for patch in found.patches
+        ),
+    )
+
+
+def _leftovers(host: Host) -> tuple[str, ...]:
+    files = tuple(f"{path} was left by a command that died" for path in stray_files(host))
+    if engine_is_idle(host):
+        return (*files, f"{abi.ENGINE} is loaded, and no patch needs it")
+    return files
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """One entry of ``records`` of history, and of ``unfinished`` of status."""
+    return asdict(record)
+
+
+def host_json(found: HostStatus) -> dict[str, Any]:
+    """What status prints beside ``patches``."""
+    return {
+        "kernel": found.kernel,
+        "can_patch": found.can_patch,
+        "at_work": asdict(found.at_work) if found.at_work else None,
+        "unfinished": [record_json(record) for record in found.unfinished],
+        "leftovers": list(found.leftovers),
+        "next": found.next,
+    }

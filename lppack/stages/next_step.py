@@ -8,10 +8,12 @@ from lppack.stages.status import PatchReport
 def next_step(patch: PatchReport) -> str | None:
     """Return what to do next; None if nothing is to be done, or if lppack did not make the patch.
 
-    Whether a command is at work on it just now is not known: the kernel does not record that.
+    The host's lock knows whether a command is at work on it, and its journal whether one died.
     """
     if patch.series is None:
         return None
+    if patch.at_work or patch.recover:
+        return patch.at_work or patch.recover
     on = f"--on {patch.host}"
     revert = f"lppack revert {patch.series} {on}"
     match patch.phase:

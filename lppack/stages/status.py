@@ -35,6 +35,8 @@ class PatchReport:
     srcversion: str | None = None  # hash of the sources; None: not known
     seconds: float | None = None  # how long the blockers were waited for; None: not waited
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
+    at_work: str | None = None  # a command is at work on the host: to wait for it
+    recover: str | None = None  # the command that goes on with what another one has left undone
 
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:

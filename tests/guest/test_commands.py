@@ -108,6 +108,8 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack convert conn-limit --on guest:demo",
         "lppack status --on guest:demo",
         "lppack revert conn-limit --on guest:demo",
+        "lppack recover --on guest:demo",
+        "lppack history --on guest:demo",
         "lppack guest stop demo",
         "lppack demo",
     ):

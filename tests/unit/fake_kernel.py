@@ -15,7 +15,9 @@ from pathlib import Path
 
 from lppack import abi
 from lppack.errors import HostError
+from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Host, Ran
+from lppack.stages.journal import FOLDER
 from tests.unit.samples import RELEASE, VERSION
 
 FOR_EVER = 1 << 30
@@ -124,6 +126,7 @@ class FakeKernel:
     version: str = VERSION
     ftrace: str = "1"
     uptime: float = 1.0
+    boot: str = "first"  # boot_id
     patches: dict[str, Patch] = field(default_factory=dict)
     other_modules: tuple[str, ...] = ("conn",)
     engine_api: int | None = abi.ENGINE_API  # of lppack_engine; None: it is not loaded
@@ -256,12 +259,15 @@ class FakeHost:
     """Implements Host: files are what FakeKernel shows at that moment."""
 
     name = "fake"
+    #: With one it has a journal, too.
+    lock: HostLock | None = None
 
     def __init__(self, kernel: FakeKernel) -> None:
         self.kernel = kernel
         #: What is in the module files that will be loaded.
         self.modules: dict[str, Patch] = {"lppack_conn_limit_2": Patch(info=info())}
         self.dropped: dict[str, Path] = {}
+        self.stored: dict[str, str] = {}  # what was put below journal.FOLDER
 
     def files(self) -> dict[str, str]:
         k = self.kernel
@@ -270,10 +276,18 @@ class FakeHost:
             abi.VERSION: f"{k.version}\n",
             abi.FTRACE_ENABLED: f"{k.ftrace}\n",
             abi.UPTIME: f"{k.uptime:.2f} 0.00\n",
+            abi.BOOT_ID: f"{k.boot}\n",
+            **self.stored,
+            **dict.fromkeys(self.dropped, ""),
         }
         found |= {f"{abi.MODULES}/{name}/initstate": "live\n" for name in k.other_modules}
         loaded = (*k.patches, *k.other_modules)  # the newest patch is the last of the dict
-        found[abi.MODULE_LIST] = "".join(f"{m} 1 0 - Live 0x0\n" for m in reversed(loaded))
+        if k.engine_api is not None:
+            loaded = (abi.ENGINE, *loaded)
+        used = sum(patch.by_engine for patch in k.patches.values())
+        found[abi.MODULE_LIST] = "".join(
+            f"{m} 1 {used if m == abi.ENGINE else 0} - Live 0x0\n" for m in reversed(loaded)
+        )
         if k.engine_api is not None:
             found[f"{abi.MODULES}/{abi.ENGINE}/initstate"] = "live\n"
             found[abi.parameter(abi.ENGINE, "api")] = f"{k.engine_api}\n"
@@ -350,7 +364,10 @@ class FakeHost:
         return tuple(sorted({name.partition("/")[0] for name in below}))
 
     def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
-        self.dropped[path] = source
+        if path.startswith(f"{FOLDER}/"):
+            self.stored[path] = source.read_text()
+        else:
+            self.dropped[path] = source
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         match list(argv):
@@ -375,8 +392,10 @@ class FakeHost:
             case ["rmmod", name]:
                 said = self.kernel.rmmod(name)
                 return _ran(1, f"rmmod: ERROR: {said}") if said else _ran(0)
-            case ["rm", "-f", path]:
-                self.dropped.pop(path, None)
+            case ["rm", "-f", *paths]:
+                for path in paths:
+                    self.dropped.pop(path, None)
+                    self.stored.pop(path, None)
                 return _ran(0)
             case ["dmesg"]:
                 return Ran(rc=0, out="\n".join(self.kernel.dmesg), err="")

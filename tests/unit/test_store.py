@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 import multiprocessing
+import os
 import stat
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -117,3 +121,33 @@ def test_the_journal_has_one_line_for_each(monkeypatch: pytest.MonkeyPatch, tmp_
     store.journal("container", "two words")
     lines = (tmp_path / "lppack/journal.log").read_text().splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == ["guest one", "container two words"]
+
+
+def test_the_folder_of_a_process_that_was_killed_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import time; from lppack import store\n"
+        "with store.scratch() as folder:\n"
+        "    (folder / 'file').touch(); print(folder, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    folder = Path(process.stdout.readline().strip())
+    try:
+        with store.scratch() as mine:
+            store.sweep_scratch()
+            assert {folder, mine} == set(tmp_path.iterdir()), "both are in use"
+        assert not mine.exists()
+        assert (folder / "file").exists()
+    finally:
+        process.kill()
+        process.communicate()
+    store.sweep_scratch()
+    assert list(tmp_path.iterdir()) == []

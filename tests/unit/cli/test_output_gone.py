@@ -152,7 +152,7 @@ from lppack import pipeline
 from lppack.cli.main import main
 from lppack.errors import Interrupted
 
-def apply_bundle(path, on, *, convert, timeout, dry_run, say):
+def apply_bundle(path, on, *, say, **_others):
     say("patch: loading")
     try:
         Path(sys.argv[2] + ".begun").touch()
@@ -165,7 +165,7 @@ def apply_bundle(path, on, *, convert, timeout, dry_run, say):
     Path(sys.argv[2] + ".done").touch()
 
 def revert_series(series, on, *, timeout, say):
-    apply_bundle(series, on, convert=True, timeout=1.0, dry_run=False, say=say)
+    apply_bundle(series, on, say=say)
     raise Interrupted("done")  # in place of a report
 
 pipeline.apply_bundle = apply_bundle

@@ -409,3 +409,23 @@ def test_convert_is_refused_where_there_is_no_data(kernel: FakeKernel, host: Fak
     with pytest.raises(ApplyRefused, match="no data to convert"):
         convert(control(host), "conn-limit")
     assert kernel.log == []
+
+
+def test_a_long_wait_prints_each_line_once(kernel: FakeKernel, host: FakeHost) -> None:
+    kernel.blocked = {True: (SLEEPER,), False: (SLEEPER, OTHER)}
+    said: list[str] = []
+    with pytest.raises(ApplyStuck):
+        apply(replace(control(host, said.append), timeout=60.0), bundle(), KO)
+    waits = [line for line in said if line.startswith(("patching: ", "unpatching: "))]
+    assert len(waits) == 2
+    assert len(set(waits)) == 2
+
+
+@pytest.mark.parametrize(("undo_timeout", "seconds"), [(None, 60), (3.0, 3)])
+def test_the_reversal_has_a_bound_of_its_own(
+    kernel: FakeKernel, host: FakeHost, undo_timeout: float | None, seconds: int
+) -> None:
+    kernel.blocked = {True: (SLEEPER,), False: (SLEEPER,)}
+    with pytest.raises(ApplyStuck):
+        apply(replace(control(host), undo_timeout=undo_timeout), bundle(), KO)
+    assert round(kernel.clock.time - TIMEOUT) == seconds

@@ -9,7 +9,7 @@ from lppack import abi
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import AnswerIsNo
 from lppack.stages.health import require_live
-from lppack.stages.status import status
+from lppack.stages.host_status import host_status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.unit.stages.control import MODULE, patched, stranger
 
@@ -17,7 +17,7 @@ OVER = Patch(info=None, functions=("conn/conn_open,1",), complete=True)
 
 
 def check(host: FakeHost) -> None:
-    require_live(status(KernelEngines(host), host.name))
+    require_live(host_status(KernelEngines(host), host))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""One command at a time changes a host; the others learn which one it is."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from lppack.errors import ApplyRefused
+from lppack.store import lock_holder
+
+#: Seconds for which a command that is just ending is waited for.
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The command that is at work on a host."""
+
+    command: str  # as a person would type it, without options
+    pid: int
+    user: str
+    since: str  # UTC, ISO 8601
+
+    def __str__(self) -> str:
+        return f"{self.command} (pid {self.pid}, user {self.user}, since {self.since})"
+
+
+def user_name() -> str:
+    """Return the user who runs this command; where sudo is in between, the one who called it."""
+    caller = os.environ.get("SUDO_USER")
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = str(os.geteuid())
+    return f"{caller} (sudo)" if caller else name
+
+
+def utc_now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class HostLock:
+    """A flock on ``path``, which has the name of its holder: it ends with that process."""
+
+    def __init__(self, path: Path, host: str) -> None:
+        self._path = path
+        self._host = host
+
+    @contextlib.contextmanager
+    def hold(self, command: str) -> Iterator[None]:
+        """Raise ApplyRefused, naming the holder, if another command has it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._path.open("a+") as file:
+            self._take(file)
+            me = Holder(command=command, pid=os.getpid(), user=user_name(), since=utc_now())
+            self._write(file, json.dumps(asdict(me)))
+            try:
+                yield
+            finally:
+                self._write(file, "")
+
+    def holder(self) -> Holder | None:
+        """Return the command that holds the lock; None if there is none."""
+        pid = lock_holder(self._path)
+        return None if pid is None else self._named(pid)
+
+    def _take(self, file: IO[str]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise self._refusal() from None
+            time.sleep(0.02)
+
+    def _refusal(self) -> ApplyRefused:
+        found = self.holder()
+        who = str(found) if found else "another command"
+        stop = f", or end it, which reverses an apply: kill {found.pid}" if found else ""
+        return ApplyRefused(
+            f"{self._host} is being changed by {who}; nothing was done",
+            hint=f"wait for it{stop}; see: lppack status --on {self._host}",
+            reason="host-in-use",
+        )
+
+    def _named(self, pid: int) -> Holder:
+        """``pid`` is of /proc/locks; the text may be of a command that was killed before it."""
+        try:
+            said = Holder(**json.loads(self._path.read_text()))
+            if said.pid == pid:
+                return said
+        except (OSError, ValueError, TypeError):
+            pass
+        return Holder(command="another command", pid=pid, user="not known", since="not known")
+
+    @staticmethod
+    def _write(file: IO[str], text: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, without a name
+            file.seek(0)
+            file.truncate()
+            file.write(text)
+            file.flush()

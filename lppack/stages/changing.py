@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""A command that changes a host: alone on it, each step in its journal, and nothing left behind."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lppack.abi import Phase
+from lppack.consistency import EngineName
+from lppack.engines.kernel import KernelEngines
+from lppack.errors import HostError, LppackError
+from lppack.hosts.protocol import Host
+from lppack.proc import WARNING, Say
+from lppack.stages.drive import Control
+from lppack.stages.faults import Fault, no_fault
+from lppack.stages.journal import Journal, Record, Transaction, new_record
+from lppack.stages.revert import answered
+from lppack.stages.stepped import SteppedHost
+from lppack.stages.sweep import sweep
+
+
+@contextlib.contextmanager
+def changing(
+    control: Control, command: str, intent: Mapping[str, Any], *, fault: Fault = no_fault
+) -> Iterator[Control]:
+    """Yield a Control for ``command``, whose ``intent`` are fields of its Record.
+
+    Raise ApplyRefused if another command is at work on the host, or if it does not answer. A host
+    that no other command can reach has neither lock nor journal.
+    """
+    host = control.host
+    if host.lock is None:
+        yield control
+        return
+    with host.lock.hold(f"lppack {command}"):
+        journal = Journal(host)
+        answered(control, lambda: _prepare(host, journal, control.say))
+        if command != "recover":
+            answered(control, lambda: _name_unfinished(host, journal, control.say))
+        record = answered(control, lambda: new_record(command.split()[0], host, **intent))
+        transaction = Transaction(journal, record, say=control.say, fault=fault)
+        stepped = SteppedHost(host, transaction)
+        engine = KernelEngines(stepped, EngineName(control.engine.name))
+        try:
+            yield replace(control, host=stepped, engine=engine)
+        except LppackError as error:
+            transaction.end(error)
+            raise
+        transaction.end()
+        _resolve(control, journal, record)
+
+
+def _prepare(host: Host, journal: Journal, say: Say) -> None:
+    sweep(host, say)
+    journal.tidy()
+
+
+def _name_unfinished(host: Host, journal: Journal, say: Say) -> None:
+    for record in journal.unfinished():
+        say(f"{WARNING}unfinished: {record}; the way on is: lppack recover --on {host.name}")
+
+
+def _resolve(control: Control, journal: Journal, done: Record) -> None:
+    """Close the records of commands that died, where nothing of theirs is left after ``done``."""
+    try:
+        for record in journal.unfinished():
+            same = done.command == "recover" or record.module in (None, done.module)
+            if same or control.engine.state(str(record.module)).phase is Phase.ABSENT:
+                journal.cut_off(record, f"what it left undone, {done.id} has settled")
+    except HostError as error:
+        control.say(f"{WARNING}the journal cannot be written: {error.message}")

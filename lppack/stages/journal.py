@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""What commands meant to do to a host, and how they ended: files on the host itself.
+
+The kernel is the truth; the journal records the intent. A record is in `open` from before the first
+change until the command has ended, and in `history` from then on. One that stays in `open` is of a
+command that died.
+"""
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lppack import abi
+from lppack.errors import ApplyRefused, HostError, LppackError
+from lppack.hosts.lock import user_name, utc_now
+from lppack.hosts.protocol import Host
+from lppack.proc import WARNING, Say
+from lppack.stages.faults import Fault, no_fault
+
+FOLDER = "/var/lib/lppack"
+OPEN, HISTORY = f"{FOLDER}/open", f"{FOLDER}/history"
+_KEPT = 500  # records in the history; older ones are removed
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+\.json")
+_LIMIT = 30.0  # seconds for one request
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One apply, convert, revert or recover on one host."""
+
+    id: str
+    command: str
+    host: str
+    user: str
+    pid: int
+    boot: str  # of the host: its boot_id
+    began: str
+    series: str | None = None  # for revert and convert: as it was typed
+    version: int | None = None
+    module: str | None = None
+    engine: str | None = None
+    converts: bool = False  # phase 2 is meant
+    bundle: str | None = None  # the name of its file
+    sha256: str | None = None  # of that file
+    ended: str | None = None
+    result: str | None = None  # done; the kind of the error; cut-off; rebooted. None: not ended
+    code: int | None = None  # the exit code; None: the command died
+    reason: str | None = None
+    message: str | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def reversing(self) -> bool:
+        """True if the command was on the way back."""
+        return any(step["step"] in ("unpatch", "convert-off") for step in self.steps)
+
+    def __str__(self) -> str:
+        what = self.bundle or self.series or self.module or ""
+        last = f", in step {self.steps[-1]['step']}" if self.steps else ""
+        return f"{self.command} {what} (pid {self.pid}, user {self.user}, since {self.began}){last}"
+
+
+class Journal:
+    """The records on one host. Raises HostError."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def unfinished(self) -> tuple[Record, ...]:
+        """Return the records of commands that died since the host was booted, the oldest first."""
+        closed = {name for name, _ in self._names(HISTORY)}
+        boot = boot_id(self.host)
+        found = (self._read(path) for name, path in self._names(OPEN) if name not in closed)
+        return tuple(record for record in found if record is not None and record.boot == boot)
+
+    def history(self, last: int) -> tuple[Record, ...]:
+        """Return the last records of commands that have ended, the oldest first."""
+        found = (self._read(path) for _, path in self._names(HISTORY)[-last:])
+        return tuple(record for record in found if record is not None)
+
+    def save(self, record: Record) -> None:
+        self._put(f"{OPEN}/{record.id}.json", record)
+
+    def close(self, record: Record) -> None:
+        """Move a record into the history."""
+        self._put(f"{HISTORY}/{record.id}.json", record)
+
+    def forget(self, record: Record) -> None:
+        """Remove a closed record from those that are open."""
+        self.host.run(["rm", "-f", f"{OPEN}/{record.id}.json"], limit=_LIMIT)
+
+    def cut_off(self, record: Record, why: str, *, result: str = "cut-off") -> None:
+        """Close the record of a command that died."""
+        record.ended, record.result, record.message = utc_now(), result, why
+        self.close(record)
+        self.forget(record)
+
+    def tidy(self) -> None:
+        """Close what an earlier boot left open, remove what was closed, and the oldest history."""
+        names = self._names(HISTORY)
+        closed = {name for name, _ in names}
+        boot = boot_id(self.host)
+        away = [path for name, path in self._names(OPEN) if name in closed]
+        for name, path in self._names(OPEN):
+            record = self._read(path) if name not in closed else None
+            if record is not None and record.boot != boot:
+                self.cut_off(record, "the host was booted anew", result="rebooted")
+            elif record is None:
+                away.append(path)
+        away += [path for _, path in names[:-_KEPT]]
+        if away:
+            self.host.run(["rm", "-f", *sorted(set(away))], limit=_LIMIT)
+
+    def _names(self, folder: str) -> list[tuple[str, str]]:
+        try:
+            names = self.host.list(folder)
+        except HostError as error:
+            if error.absent:
+                return []
+            raise
+        return [(name, f"{folder}/{name}") for name in sorted(names) if _NAME.fullmatch(name)]
+
+    def _read(self, path: str) -> Record | None:
+        """None: it cannot be read, as after a loss of power in the middle of its first write."""
+        try:
+            return Record(**json.loads(self.host.read(path)))
+        except (ValueError, TypeError):
+            return None
+        except HostError as error:
+            if error.absent:
+                return None
+            raise
+
+    def _put(self, path: str, record: Record) -> None:
+        # Not a file of /tmp, which a SIGKILL at this moment would leave there.
+        handle = os.memfd_create("record", os.MFD_CLOEXEC)
+        try:
+            os.write(handle, (json.dumps(asdict(record), indent=1) + "\n").encode())
+            self.host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
+        finally:
+            os.close(handle)
+
+
+def boot_id(host: Host) -> str:
+    return host.read(abi.BOOT_ID).strip()
+
+
+def new_record(command: str, host: Host, **more: Any) -> Record:
+    now = time.time_ns()
+    day = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
+    return Record(
+        id=f"{day}.{now % 10**9 // 1000:06}Z-{os.getpid()}",
+        command=command,
+        host=host.name,
+        user=user_name(),
+        pid=os.getpid(),
+        boot=boot_id(host),
+        began=utc_now(),
+        **more,
+    )
+
+
+class Transaction:
+    """One record in the making: written before the first step, around each, and at the end."""
+
+    def __init__(
+        self, journal: Journal, record: Record, *, say: Say, fault: Fault = no_fault
+    ) -> None:
+        self.journal = journal
+        self.record = record
+        self._say = say
+        self._fault = fault
+        self._begun = False
+        self._told = False
+
+    @contextlib.contextmanager
+    def step(self, name: str, module: str) -> Iterator[dict[str, Any]]:
+        """Record one request that changes the host. What it yields may be given an `error`."""
+        if self.record.module is None and not name.endswith("-engine"):
+            self.record.module = module
+        self._begin()
+        entry: dict[str, Any] = {"step": name, "module": module, "began": utc_now(), "error": None}
+        steps = self.record.steps
+        if (
+            steps
+            and steps[-1]["error"]
+            and (steps[-1]["step"], steps[-1]["module"])
+            == (
+                name,
+                module,
+            )
+        ):
+            steps.pop()  # the kernel was not ready: the same is tried again and again
+        steps.append(entry)
+        self._save()
+        self._fault("before", name)
+        try:
+            yield entry
+        except LppackError as error:
+            entry["error"] = error.message
+            self._save()
+            raise
+        entry["ended"] = utc_now()
+        self._save()
+        self._fault("after", name)
+
+    def end(self, error: LppackError | None = None) -> None:
+        """Close the record. The command has ended by itself, whatever came of it.
+
+        Nothing is noted of one that found nothing to do.
+        """
+        record = self.record
+        if error is None and not self._begun:
+            return
+        record.ended, record.result, record.code = utc_now(), "done", 0
+        if error is not None:
+            record.result, record.code = error.kind, error.exit_code
+            record.reason, record.message = error.reason, error.message
+        try:
+            self._fault("before", "end")
+            self.journal.close(record)
+            self._fault("after", "end")
+            if self._begun:
+                self.journal.forget(record)
+        except LppackError as problem:
+            self._warn(problem)
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        self._fault("before", "begin")
+        try:
+            self.journal.save(self.record)
+        except HostError as error:
+            if self.record.command in ("apply", "convert"):
+                raise ApplyRefused(
+                    f"what is to be done cannot be noted on {self.record.host}, and nothing was "
+                    f"changed: {error.message}",
+                    hint=f"look at the file system of {FOLDER} there: df {FOLDER}; mount",
+                    reason="journal-not-written",
+                ) from None
+            self._warn(error)  # to take a patch back is allowed all the same
+        self._begun = True
+        self._fault("after", "begin")
+
+    def _save(self) -> None:
+        try:
+            self.journal.save(self.record)
+        except LppackError as error:
+            self._warn(error)
+
+    def _warn(self, error: LppackError) -> None:
+        if not self._told:
+            self._say(f"{WARNING}the journal cannot be written: {error.message}; the work goes on")
+        self._told = True

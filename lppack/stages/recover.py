@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""recover: complete, or take back, what a command that died has begun."""
+
+from collections.abc import Sequence
+
+from lppack.abi import Phase
+from lppack.errors import ApplyReversed, ApplyStuck, Interrupted
+from lppack.stages.convert import convert
+from lppack.stages.drive import Control, describe_blockers, settle, standing, undo
+from lppack.stages.journal import Journal, Record
+from lppack.stages.leftovers import clear
+from lppack.stages.revert import answered, find_all, revert
+from lppack.stages.status import PatchReport
+
+
+def recover(control: Control) -> tuple[PatchReport, ...]:
+    """Bring the patches of unfinished commands to rest, the newest first, and unload leftovers.
+
+    An apply or convert that died goes on to its end; a revert, or an apply that was on its way
+    back, goes on until nothing of it is left. Raise what apply, convert and revert raise.
+    """
+    unfinished = answered(control, Journal(control.host).unfinished)
+    reports = []
+    for module in dict.fromkeys(record.module for record in reversed(unfinished)):
+        own = [record for record in unfinished if record.module == module]
+        control.say(f"unfinished: {own[-1]}")
+        if module and (report := _go_on(control, module, own)) is not None:
+            reports.append(report)
+    dead = [state for state in control.engine.patches() if state.phase is Phase.UNPATCHED]
+    clear(control, [state for state in dead if state.info])
+    return tuple(reports)
+
+
+def _go_on(control: Control, module: str, records: Sequence[Record]) -> PatchReport | None:
+    """``records``: what was meant to be done to ``module``, the oldest first."""
+    state = answered(control, lambda: control.engine.state(module))
+    if state.phase is Phase.ABSENT:
+        control.say(f"nothing of {module} is on {control.host.name}")
+        return None
+    meant = [n for n, record in enumerate(records) if record.command != "recover"]
+    if not meant:
+        return None  # it had only leftovers to remove
+    record = records[meant[-1]]
+    back = any(each.reversing for each in records[meant[-1] :])
+    forward = record.command in ("apply", "convert") and not back
+    if not forward or state.phase in (Phase.UNPATCHING, Phase.UNPATCHED):
+        return revert(control, module)
+    if state.phase is Phase.PATCHING:
+        _complete(control, module)
+    found = find_all(control, module)
+    clear(control, found.dead)
+    if record.converts and not found.state.convert and found.state.info.get("transforms"):
+        return convert(control, module)
+    return control.report(module)
+
+
+def _complete(control: Control, module: str) -> None:
+    """Wait until ``module`` is patched; reverse it at the timeout, or if interrupted."""
+    try:
+        state, seconds = settle(control, module, Phase.PATCHED, control.timeout)
+        if state.phase is Phase.PATCHED:
+            return
+        why = f"{module} was not patched everywhere after {round(seconds, 1):g} s: "
+        why += describe_blockers(state)
+        control.say(f"reversing: {why}")
+        reached = undo(control, module).phase
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: {module} is {control.engine.state(module).phase}; "
+            f"go on with: {control.command('revert', module)}"
+        ) from None
+    if reached is Phase.ABSENT:
+        raise ApplyReversed(
+            f"{why}\nreversed: nothing of it is left on {control.host.name}",
+            hint="apply it again when those threads have moved on",
+            report=standing(control, state, held_up_by=state, seconds=seconds),
+        )
+    raise ApplyStuck(
+        f"{why}\nthe reversal did not end either: it is {reached}",
+        hint=f"go on with: {control.command('revert', module)}",
+        report=standing(control, state),
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Two operators on one host: the second learns who the first is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lppack.errors import ApplyRefused
+from lppack.hosts import lock
+from lppack.hosts.lock import HostLock, user_name
+
+_OTHER = """
+import sys, time
+from pathlib import Path
+from lppack.hosts.lock import HostLock
+with HostLock(Path(sys.argv[1]), "local").hold("lppack apply other.lpp"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def other(path: Path) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-c", _OTHER, str(path)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_PATIENCE", 0.1)
+
+
+def test_a_second_command_is_refused_and_the_first_is_named(tmp_path: Path) -> None:
+    mine = HostLock(tmp_path / "run/lock", "local")
+    process = other(tmp_path / "run/lock")
+    try:
+        with pytest.raises(ApplyRefused) as caught, mine.hold("lppack revert x"):
+            pytest.fail("the lock was held")
+        assert caught.value.reason == "host-in-use"
+        for word in ("lppack apply other.lpp", f"pid {process.pid}", f"user {user_name()}"):
+            assert word in caught.value.message
+        assert f"kill {process.pid}" in (caught.value.hint or "")
+        found = mine.holder()
+        assert found is not None
+        assert (found.pid, found.command) == (process.pid, "lppack apply other.lpp")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_of_a_command_that_was_killed_is_free(tmp_path: Path) -> None:
+    mine = HostLock(tmp_path / "lock", "local")
+    process = other(tmp_path / "lock")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert mine.holder() is None, "its name in the file is not believed"
+    with mine.hold("lppack revert x"):
+        found = mine.holder()
+        assert found is not None
+        assert (found.pid, found.command) == (os.getpid(), "lppack revert x")
+        assert found.since[:2] == time.strftime("%Y")[:2]
+    assert mine.holder() is None
+
+
+def test_a_holder_without_a_name(tmp_path: Path) -> None:
+    mine = HostLock(tmp_path / "lock", "local")
+    with mine.hold("lppack revert x"):
+        (tmp_path / "lock").write_text("{}")
+        found = mine.holder()
+        assert found is not None
+        assert (found.pid, found.user) == (os.getpid(), "not known")
+
+
+def test_sudo_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    assert user_name() == "alice (sudo)"

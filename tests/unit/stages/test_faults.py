@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""A command dies, or a request fails, at each of its steps: status is right, and one command
+brings the host to rest. tests/guest/test_faults.py does the same to real kernels."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lppack.abi import Phase
+from lppack.consistency import EngineName
+from lppack.engines.kernel import KernelEngines
+from lppack.errors import EnvironmentMissing, HostError, LppackError
+from lppack.hosts.lock import HostLock
+from lppack.hosts.protocol import Ran
+from lppack.stages.apply import Control, apply
+from lppack.stages.changing import changing
+from lppack.stages.convert import convert
+from lppack.stages.faults import STEPS, Fault, fault_wanted, no_fault
+from lppack.stages.host_status import HostStatus, host_status
+from lppack.stages.journal import Journal, Record
+from lppack.stages.next_step import next_step
+from lppack.stages.recover import recover
+from lppack.stages.revert import revert
+from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.unit.samples import bundle
+from tests.unit.stages.control import KO, MODULE, control
+
+ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
+
+
+class Died(BaseException):
+    """As SIGKILL: nothing of the command runs after it."""
+
+
+class Mortal(FakeHost):
+    """Once it is dead no request of that command gets through, of its cleaning up either."""
+
+    dead = False
+
+    def _look(self) -> None:
+        if self.dead:
+            raise Died
+
+    def read(self, path: str) -> str:
+        self._look()
+        return super().read(path)
+
+    def write(self, path: str, text: str) -> None:
+        self._look()
+        super().write(path, text)
+
+    def list(self, path: str) -> tuple[str, ...]:
+        self._look()
+        return super().list(path)
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        self._look()
+        super().put(source, path, mode=mode)
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        self._look()
+        return super().run(argv, limit=limit)
+
+
+def mortal(tmp_path: Path) -> Mortal:
+    host = Mortal(FakeKernel())
+    host.kernel.engine_api = None
+    host.lock = HostLock(tmp_path / "lock", host.name)
+    return host
+
+
+def both(host: FakeHost, engine: EngineName) -> Control:
+    return replace(control(host), engine=KernelEngines(host, engine))
+
+
+def run(host: FakeHost, engine: EngineName, command: str, fault: Fault = no_fault) -> None:
+    made = replace(bundle(), engine=engine)
+    intent: dict[str, Any] = {"series": made.series}
+    mode = "hybrid" if engine is EngineName.LIVEPATCH else "kgraft"
+    host.modules[MODULE] = Patch(info=info(engine=engine.value, mode=mode))
+    if command == "apply":
+        intent |= {"module": MODULE, "version": made.version, "converts": True}
+    elif command == "convert":
+        intent["converts"] = True
+    with changing(both(host, engine), command, intent, fault=fault) as alone:
+        if command == "apply":
+            apply(alone, made, KO)
+        elif command == "apply --phase patch":
+            apply(alone, made, KO, convert=False)
+        else:
+            {"convert": convert, "revert": revert}[command](alone, made.series)
+
+
+def before(host: FakeHost, engine: EngineName, command: str) -> None:
+    if command == "revert":
+        run(host, engine, "apply")
+    elif command == "convert":
+        run(host, engine, "apply --phase patch")
+
+
+def look(host: FakeHost, engine: EngineName) -> HostStatus:
+    return host_status(both(host, engine).engine, host)
+
+
+def recovered(host: FakeHost, engine: EngineName) -> None:
+    with changing(both(host, engine), "recover", {}) as alone:
+        recover(alone)
+
+
+def history(host: FakeHost) -> tuple[Record, ...]:
+    return Journal(host).history(100)
+
+
+def points(engine: EngineName, command: str) -> list[str]:
+    """The steps of a run without faults, with begin and end."""
+    seen: list[str] = []
+
+    def note(when: str, step: str) -> None:
+        if when == "before":
+            seen.append(step)
+
+    with tempfile.TemporaryDirectory() as folder:
+        host = mortal(Path(folder))
+        before(host, engine, command)
+        run(host, engine, command, note)
+    return list(dict.fromkeys(seen))
+
+
+ALL = [
+    pytest.param(engine, command, when, step, id=f"{engine.value}-{command}-{when}-{step}")
+    for engine in ENGINES
+    for command in ("apply", "convert", "revert")
+    for step in points(engine, command)
+    for when in ("before", "after")
+]
+
+
+def test_every_step_is_tried() -> None:
+    assert [step for step in STEPS if step not in {p.values[3] for p in ALL}] == ["patch"], (
+        "to patch again is a step of a revert that did not end in time: below"
+    )
+    assert {p.values[3] for p in ALL} <= set(STEPS)
+
+
+def rest(host: Mortal, engine: EngineName) -> str:
+    """Check that nothing is left undone; return where the patch is."""
+    found = look(host, engine)
+    assert (found.unfinished, found.leftovers, found.next) == ((), (), None)
+    if not found.patches:
+        assert host.kernel.engine_api is None, "the engine went with the last patch"
+        assert host.dropped == {}
+        return "absent"
+    (patch,) = found.patches
+    assert (patch.phase, patch.conversion) == (Phase.PATCHED, "on")
+    return "patched"
+
+
+@pytest.mark.parametrize(("engine", "command", "when", "step"), ALL)
+def test_it_dies_there(
+    tmp_path: Path, engine: EngineName, command: str, when: str, step: str
+) -> None:
+    host = mortal(tmp_path)
+    before(host, engine, command)
+
+    def fault(now: str, at: str) -> None:
+        if (now, at) == (when, step):
+            host.dead = True
+            raise Died
+
+    with pytest.raises(Died):
+        run(host, engine, command, fault)
+    host.dead = False
+    found = look(host, engine)
+    begun = (when, step) != ("before", "begin")
+    ended = (when, step) == ("after", "end")
+    assert len(found.unfinished) == (begun and not ended)
+    assert (found.next == "lppack recover --on fake") == bool(found.unfinished or found.leftovers)
+    for patch in found.patches:
+        assert patch.recover == (found.next if found.unfinished else None)
+    recovered(host, engine)
+    wanted = "absent" if command == "revert" else "patched"
+    if not begun or (command == "apply" and host.kernel.log.count(f"insmod {MODULE}") == 0):
+        wanted = {"apply": "absent", "revert": "patched", "convert": "unconverted"}[command]
+    if wanted == "unconverted":
+        (patch,) = look(host, engine).patches
+        assert (patch.phase, patch.conversion) == (Phase.PATCHED, "off"), "it was on purpose"
+        return
+    assert rest(host, engine) == wanted
+    if begun:
+        found_again = [record for record in history(host) if record.command == command]
+        assert found_again[-1].result == ("done" if ended else "cut-off")
+
+
+@pytest.mark.parametrize(("engine", "command", "when", "step"), ALL)
+def test_it_fails_there(
+    tmp_path: Path, engine: EngineName, command: str, when: str, step: str
+) -> None:
+    """The command itself names the way on, or has put the host to rest; status says the same."""
+    host = mortal(tmp_path)
+    before(host, engine, command)
+
+    def fault(now: str, at: str) -> None:
+        if (now, at) == (when, step):
+            raise HostError(at, 5, "fault point")
+
+    try:
+        run(host, engine, command, fault)
+    except LppackError as error:
+        assert error.exit_code in (6, 7, 8, 10), error.message
+        assert error.exit_code in (6, 7) or error.hint
+    found = look(host, engine)
+    assert found.unfinished == (), "it has ended by itself"
+    for patch in found.patches:
+        step_on = next_step(patch) or ""
+        if patch.phase is not Phase.PATCHED:
+            named = re.search(r"lppack revert (\S+) --on fake", step_on)
+            assert named, step_on
+            with changing(both(host, engine), "revert", {}) as alone:
+                revert(alone, named[1])
+        elif patch.conversion == "off":
+            assert "lppack convert conn-limit --on fake" in step_on
+            run(host, engine, "convert")
+    if found.next:
+        assert found.next == "lppack recover --on fake"
+        recovered(host, engine)
+    rest(host, engine)
+
+
+def test_a_revert_that_turns_back_and_dies(tmp_path: Path) -> None:
+    engine = EngineName.LIVEPATCH
+    for when in ("before", "after"):
+        host = mortal(tmp_path)
+        run(host, engine, "apply")
+        host.kernel.blocked[False] = (Thread(7, 7, "sh"),)
+
+        def fault(now: str, at: str, host: Mortal = host, when: str = when) -> None:
+            if (now, at) == (when, "patch"):
+                host.dead = True
+                raise Died
+
+        with pytest.raises(Died):
+            run(host, engine, "revert", fault)
+        host.dead = False
+        host.kernel.blocked.clear()
+        assert look(host, engine).next == "lppack recover --on fake"
+        recovered(host, engine)
+        assert rest(host, engine) == "absent"
+
+
+def test_the_variable_names_a_fault_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault_wanted() is no_fault
+    monkeypatch.setenv("LPPACK_FAULT", "fail after insmod")
+    fault_wanted()("before", "insmod")
+    with pytest.raises(HostError):
+        fault_wanted()("after", "insmod")
+    for wrong in ("fail after lunch", "kill insmod", "burn after insmod"):
+        monkeypatch.setenv("LPPACK_FAULT", wrong)
+        with pytest.raises(EnvironmentMissing, match="is no fault point"):
+            fault_wanted()
