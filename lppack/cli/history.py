@@ -1,13 +1,42 @@
 # SPDX-License-Identifier: MIT
-"""history: who changed a host, when, with what, and how it ended."""
+"""watch and history: what changes on a host now, and what has changed."""
 
 import click
 
 from lppack import pipeline
-from lppack.cli.options import ON
-from lppack.cli.output import FORMAT, result
+from lppack.cli.options import ON, SIMULATED, TIMEOUT
+from lppack.cli.output import FORMAT, progress, result
 from lppack.stages.host_status import record_json
 from lppack.stages.journal import Record
+from lppack.stages.report import patch_json
+from lppack.stages.status import PatchReport
+
+
+@click.command()
+@ON
+@SIMULATED
+@TIMEOUT
+@FORMAT
+def watch(on: str, timeout: float, format_: str) -> None:
+    """Show transitions as they go: who blocks, in what, for how long. It changes nothing.
+
+    Ends when no transition is left; exit code 9 if one still goes on after --timeout.
+
+    \b
+    Example:
+      lppack watch --on guest:demo
+    """
+    with progress(f"watching {on}") as tell:
+        patches = pipeline.watch_host(on, timeout=timeout, say=tell)
+    if format_ == "json":
+        result({"ok": True, "patches": [patch_json(patch) for patch in patches]})
+        return
+    click.echo(f"no transition goes on at {on}" + "".join(f"\n{_short(p)}" for p in patches))
+
+
+def _short(patch: PatchReport) -> str:
+    name = f"{patch.series} {patch.version}" if patch.series else patch.module
+    return f"{name}: {patch.phase}"
 
 
 @click.command()

@@ -26,7 +26,7 @@ _HOMES = {
     "ids": "ids",
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
-    "history": "history",
+    **dict.fromkeys(("watch", "history"), "history"),
     "guest": "guest",
     **dict.fromkeys(("explain", "completion"), "help"),
 }

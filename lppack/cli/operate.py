@@ -82,7 +82,7 @@ def apply(
             patches,
             format_,
             empty=f"{bundle} would be applied to {on}",
-            more={"warnings": warnings},
+            more={"changed": _changed(patches), "warnings": warnings},
         )
 
 
@@ -102,7 +102,7 @@ def convert(series: str, on: str, format_: str) -> None:
     with _acting(on):
         with progress(f"converting {series}") as tell:
             report = pipeline.convert_series(series, on, say=tell)
-        _show((report,), format_, empty="")
+        _show((report,), format_, empty="", more={"changed": report.changed})
 
 
 @click.command()
@@ -122,7 +122,13 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
     with _acting(on):
         with progress(f"reverting {series}") as tell:
             report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
-        _show((report,), format_, empty="")
+        patches = (report,) if report else ()
+        _show(
+            patches,
+            format_,
+            empty=f"nothing was to be done on {on}",
+            more={"changed": _changed(patches)},
+        )
 
 
 @click.command()
@@ -143,7 +149,12 @@ def recover(on: str, timeout: float, format_: str) -> None:
     with _acting(on):
         with progress(f"recovering {on}") as tell:
             reports = pipeline.recover_host(on, timeout=timeout, say=tell)
-        _show(reports, format_, empty=f"nothing is left undone on {on}")
+        _show(
+            reports,
+            format_,
+            empty=f"nothing is left undone on {on}",
+            more={"changed": _changed(reports)},
+        )
 
 
 @click.command()
@@ -191,6 +202,10 @@ def _acting(on: str) -> Iterator[None]:
         raise Interrupted(
             f"interrupted: the state of {on} was not read again; see: lppack status --on {on}"
         ) from None
+
+
+def _changed(patches: tuple[PatchReport, ...]) -> bool:
+    return any(patch.changed for patch in patches)
 
 
 def _show(
@@ -251,8 +266,9 @@ def _lines(patch: PatchReport) -> list[str]:
         why = ": its module is not loaded, and is patched when it comes" if waits else ""
         state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
         lines.append(f"  {what}: {state}{why}")
+    took = "" if patch.seconds is None else f", for {patch.seconds:.0f} s"
     lines += [
-        f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}"
+        f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"
         for blocker in patch.blockers
     ]
     if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):

@@ -80,6 +80,9 @@ class Consistency:
         """Nothing can be forced here; what was forced upstream, that engine tells."""
         return False
 
+    def moving_for(self, module: str) -> float | None:
+        return modules.moving_for(self.host, module)
+
     def srcversion(self, module: str) -> str | None:
         return modules.srcversion(self.host, module)
 

@@ -43,6 +43,9 @@ class KernelEngines:
     def forced(self) -> bool | None:
         return self.livepatch.forced()
 
+    def moving_for(self, module: str) -> float | None:
+        return self.livepatch.moving_for(module)
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         return self._of(module).replaced(module)
 

@@ -123,6 +123,9 @@ class Livepatch:
     def forced(self) -> bool | None:
         return modules.was_forced(self.host)
 
+    def moving_for(self, module: str) -> float | None:
+        return modules.moving_for(self.host, module)
+
     def srcversion(self, module: str) -> str | None:
         return modules.srcversion(self.host, module)
 

@@ -187,6 +187,20 @@ def was_forced(host: Host) -> bool | None:
     return abi.FORCED in log.out if log.rc == 0 else None
 
 
+def moving_for(host: Host, module: str) -> float | None:
+    """Return the seconds since the kernel's log says that a transition of ``module`` began."""
+    # klp_start_transition(), kernel/livepatch/transition.c, also of a reversal (v6.1);
+    # lpe_start_transition() and lpe_reverse_transition() of kmod/engine.
+    began = re.compile(
+        rf"^\[ *(\d+\.\d+)\] [a-z_]+: '{re.escape(module)}': (starting|reversing|.* complete)"
+    )
+    lines = host.run(["dmesg"], limit=LIMIT).out.splitlines()
+    last = next((found for line in reversed(lines) if (found := began.match(line))), None)
+    if last is None or last[2].endswith("complete"):
+        return None
+    return max(0.0, _uptime(host) - float(last[1]))
+
+
 def srcversion(host: Host, module: str) -> str | None:
     # kernel/module/main.c: MODINFO_ATTR(srcversion); scripts/mod/sumversion.c (v6.1).
     return text(host, f"{abi.MODULES}/{module}/srcversion") or None

@@ -75,6 +75,12 @@ class Engine(Protocol):
         None: the log cannot be read.
         """
 
+    def moving_for(self, module: str) -> float | None:
+        """Return the seconds since the transition of ``module`` began, or was reversed.
+
+        None: it is in none, or the kernel's log does not go back that far.
+        """
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         """(object, function) of all that ``module`` replaces."""
 

@@ -178,6 +178,9 @@ class Simulated:
     def forced(self) -> bool:
         return False  # there is no force here
 
+    def moving_for(self, module: str) -> float | None:
+        return None  # no time is kept of a transition
+
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         patch = self.kernel.patch(module)
         if patch is None or not patch.known:

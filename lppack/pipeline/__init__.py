@@ -23,6 +23,7 @@ from lppack.pipeline.operate import (
     recover_host,
     revert_series,
     status_of,
+    watch_host,
 )
 from lppack.pipeline.prove import Proof
 from lppack.pipeline.simulate import (
@@ -72,6 +73,7 @@ __all__ = [
     "simulate_patch",
     "start_guest",
     "status_of",
+    "watch_host",
     "write_report",
     "write_tree",
 ]

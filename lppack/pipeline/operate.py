@@ -10,7 +10,7 @@ from typing import Any
 
 from lppack import store
 from lppack.consistency import EngineName
-from lppack.errors import EnvironmentMissing
+from lppack.errors import ApplyRefused, EnvironmentMissing
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import Say
@@ -109,10 +109,13 @@ def apply_bundle(
     say: Say,
     undo_timeout: float | None = None,
 ) -> PatchReport | None:
-    """Apply a bundle; None for a dry run, after everything that can be refused was checked."""
+    """Apply a bundle; None for a dry run, after everything that can be refused was checked.
+
+    A dry run of what is in effect already reports that.
+    """
     from lppack.stages import bundle as bundles
     from lppack.stages.agreement import verify
-    from lppack.stages.apply import apply, refuse_early
+    from lppack.stages.apply import applied_already, apply, refuse_early
 
     packed = bundles.packed(path)  # once: what was checked is what is loaded
     files = bundles.contents(path, packed)
@@ -120,6 +123,8 @@ def apply_bundle(
     verify(bundle, files)
     if dry_run:
         with _control(on, bundle, say=say) as control:
+            if found := applied_already(control, bundle, convert=convert):
+                return found
             refuse_early(control, bundle)
         return None
     intent = {
@@ -148,12 +153,19 @@ def convert_series(series: str, on: str, *, say: Say) -> PatchReport:
         return convert(control, series)
 
 
-def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport:
-    from lppack.stages.revert import revert
+def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport | None:
+    """Take a patch back; None if there was none."""
+    from lppack.stages.revert import NOT_THERE, revert
 
     intent = {"series": series}
     with _changing(on, f"revert {series}", say=say, intent=intent, timeout=timeout) as control:
-        return revert(control, series)
+        try:
+            return revert(control, series)
+        except ApplyRefused as error:
+            if error.reason != NOT_THERE:
+                raise
+            say(f"{error.message}: {error.hint}")
+            return None
 
 
 def recover_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
@@ -175,6 +187,14 @@ def history_of(on: str, last: int) -> tuple[Record, ...]:
             )
         journal = Journal(control.host)
         return (*journal.history(last), *journal.unfinished())[-last:]
+
+
+def watch_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
+    """Print transitions as they go; the patches of the host once none is left."""
+    from lppack.stages.watch import watch
+
+    with _control(on, say=say, timeout=timeout) as control:
+        return watch(control)
 
 
 def status_of(series: str | None, on: str) -> HostStatus:

@@ -2,6 +2,7 @@
 """apply: phase 1 and, unless `--phase patch` was given, phase 2."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lppack.abi import Phase
@@ -17,9 +18,11 @@ from lppack.errors import (
 from lppack.model import Bundle
 from lppack.proc import WARNING
 from lppack.rules.host import RULES, WARNINGS, View, forced_transition
+from lppack.stages.advice import advice
 from lppack.stages.drive import (
     TIMEOUT,
     Control,
+    answered,
     as_json,
     describe_blockers,
     enable_conversion,
@@ -62,12 +65,7 @@ def refuse_early(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
     Return the live patches of the host. Raise ApplyRefused if a rule is broken, or if the host
     does not answer.
     """
-    try:
-        return _check_rules(control, bundle)
-    except HostError as error:
-        raise ApplyRefused(
-            f"{error.message}; nothing was loaded", hint=error.hint, reason="unanswered"
-        ) from None
+    return answered(control, lambda: _check_rules(control, bundle))
 
 
 def _check_rules(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
@@ -102,13 +100,32 @@ def _clear(control: Control, bundle: Bundle, states: Sequence[PatchState]) -> No
         )
 
 
+def applied_already(control: Control, bundle: Bundle, *, convert: bool) -> PatchReport | None:
+    """Report the patch if this very build of it is in effect, as far as apply would bring it.
+
+    None: it is not, or that cannot be told; the rules say what differs.
+    """
+    states = answered(control, control.engine.patches)
+    if not any(s.module == bundle.module and s.phase is Phase.PATCHED for s in states):
+        return None
+    found = answered(control, lambda: control.report(bundle.module))
+    same = found.srcversion is not None and found.srcversion == bundle.srcversion
+    complete = not (convert and bundle.converts) or found.conversion == "on"
+    alone = not found.overridden and not leftovers(states, {bundle.series, *bundle.replaces})
+    return replace(found, changed=False) if same and complete and alone else None
+
+
 def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -> PatchReport:
     """Patch, wait for the transition, and convert; unload what is not in use any more.
 
+    What is in effect already is left as it is, and reported as not changed.
     Raise ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
     ApplyStuck (could not be put back in time), NotConverted, Interrupted.
     """
     try:
+        if (found := applied_already(control, bundle, convert=convert)) is not None:
+            control.say(f"{bundle.module} is applied to {control.host.name} already")
+            return found
         states = refuse_early(control, bundle)
         _clear(control, bundle, states)
     except KeyboardInterrupt:
@@ -191,7 +208,7 @@ def _timed_out(
             f"{why}\nreversed: {control.host.name} is as it was before",
             hint=None
             if gave_up(state)
-            else "wait until those threads have moved on, or give --timeout more seconds",
+            else f"{advice(state.blockers)}; or give --timeout more seconds",
             report=standing(control, state, held_up_by=state, seconds=seconds),
         )
     return ApplyStuck(

@@ -12,10 +12,9 @@ from lppack.engines.kernel import KernelEngines
 from lppack.errors import HostError, LppackError
 from lppack.hosts.protocol import Host
 from lppack.proc import WARNING, Say
-from lppack.stages.drive import Control
+from lppack.stages.drive import Control, answered
 from lppack.stages.faults import Fault, no_fault
 from lppack.stages.journal import Journal, Record, Transaction, new_record
-from lppack.stages.revert import answered
 from lppack.stages.stepped import SteppedHost
 from lppack.stages.sweep import sweep
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """convert: phase 2 alone."""
 
+from dataclasses import replace
+
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
 from lppack.rules.host import forced_transition
-from lppack.stages.drive import Control, enable_conversion
+from lppack.stages.drive import Control, answered, enable_conversion
 from lppack.stages.leftovers import clear
-from lppack.stages.revert import answered, find_all
+from lppack.stages.revert import find_all
 from lppack.stages.status import PatchReport
 
 
@@ -42,7 +44,8 @@ def convert(control: Control, series: str) -> PatchReport:
         if not state.convert:
             enable_conversion(control, state.module, series)
         clear(control, found.dead)
-        return control.report(state.module)
+        changed = not state.convert or bool(found.dead)
+        return replace(control.report(state.module), changed=changed)
     except KeyboardInterrupt:
         now = control.report(state.module)
         raise Interrupted(

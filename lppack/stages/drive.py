@@ -2,12 +2,14 @@
 """Steps that apply, convert and revert share: all waiting and undoing is here, once."""
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from lppack.abi import Phase
 from lppack.clock import Clock, Deadline, SystemClock
 from lppack.engines.protocol import ALREADY, Engine, PatchState
-from lppack.errors import HostError, NotConverted
+from lppack.errors import ApplyRefused, HostError, NotConverted
 from lppack.hosts.protocol import Host
 from lppack.proc import Say
 from lppack.stages.owners import overridden
@@ -15,6 +17,7 @@ from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
+_T = TypeVar("_T")
 _POLL = 0.2
 _FIRST_POLL = 0.02  # a transition may take some ms only
 _UNDO = 60.0  # seconds to put a target back; more where a transition may take more
@@ -46,6 +49,18 @@ class Control:
     def command(self, verb: str, series: str) -> str:
         """The command line with which a person goes on."""
         return f"lppack {verb} {series} --on {self.host.name}"
+
+
+def answered(control: Control, query: Callable[[], _T]) -> _T:
+    """Return what ``query`` finds. Raise ApplyRefused if the host does not answer."""
+    try:
+        return query()
+    except HostError as error:
+        raise ApplyRefused(
+            f"{error.message}; nothing was changed on {control.host.name}",
+            hint=error.hint,
+            reason="unanswered",
+        ) from None
 
 
 def longest_stop(state: PatchState) -> str:

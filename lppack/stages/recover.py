@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from lppack.abi import Phase
 from lppack.errors import ApplyReversed, ApplyStuck, Interrupted
 from lppack.stages.convert import convert
-from lppack.stages.drive import Control, describe_blockers, settle, standing, undo
+from lppack.stages.drive import Control, answered, describe_blockers, settle, standing, undo
 from lppack.stages.journal import Journal, Record
 from lppack.stages.leftovers import clear
-from lppack.stages.revert import answered, find_all, revert
+from lppack.stages.revert import find_all, revert
 from lppack.stages.status import PatchReport
 
 

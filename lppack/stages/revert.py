@@ -2,17 +2,17 @@
 """revert: stop converting, reverse what was converted, unpatch, unload."""
 
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.model import fix_of
+from lppack.stages.advice import advice
 from lppack.stages.drive import (
     Control,
+    answered,
     describe_blockers,
     gave_up,
     longest_stop,
@@ -28,7 +28,8 @@ from lppack.stages.leftovers import clear, family, leftovers
 from lppack.stages.owners import overridden, sharing
 from lppack.stages.status import PatchReport, report
 
-_T = TypeVar("_T")
+#: Reason of a refusal: no live patch has that name, or one that is nearly so.
+NOT_THERE = "no-such-series"
 
 
 def find(control: Control, series: str) -> PatchState:
@@ -56,13 +57,12 @@ def find_all(control: Control, series: str) -> Found:
     if not found:
         names = sorted({str(s.info.get("series") or s.module) for s in states})
         close = difflib.get_close_matches(series, names, n=1)
-        raise ApplyRefused(
-            f'no live patch "{series}" is on {control.host.name}',
-            hint=f'did you mean "{close[0]}"?'
-            if close
-            else f"there is: {', '.join(names) or 'none at all'}",
-            reason="no-such-series",
-        )
+        what = f'no live patch "{series}" is on {control.host.name}'
+        if close:
+            hint = f'did you mean "{close[0]}"?'
+            raise ApplyRefused(what, hint=hint, reason="misspelt")
+        hint = f"there is: {', '.join(names) or 'none at all'}"
+        raise ApplyRefused(what, hint=hint, reason=NOT_THERE)
     newest = max(found, key=_live_and_new)
     if not newest.info:
         raise ApplyRefused(
@@ -73,18 +73,6 @@ def find_all(control: Control, series: str) -> Found:
     dead = leftovers(states, family(newest))
     others = tuple(state for state in dead if state.module != newest.module)
     return Found(state=newest, dead=others, states=states)
-
-
-def answered(control: Control, query: Callable[[], _T]) -> _T:
-    """Return what ``query`` finds. Raise ApplyRefused if the host does not answer."""
-    try:
-        return query()
-    except HostError as error:
-        raise ApplyRefused(
-            f"{error.message}; nothing was changed on {control.host.name}",
-            hint=error.hint,
-            reason="unanswered",
-        ) from None
 
 
 def _live_and_new(state: PatchState) -> tuple[bool, int]:
@@ -211,7 +199,7 @@ def unpatch(control: Control, state: PatchState) -> None:
         control.engine.convert(module, on=True)
     raise ApplyReversed(
         f"{why}\ngiven up: {module} is patched as before",
-        hint=f"try again later: {go_on}",
+        hint=f"{advice(reached.blockers)}; then try again: {go_on}",
         report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
 

@@ -10,6 +10,8 @@ from lppack.engines.protocol import Blocker, Engine, PatchState
 from lppack.model import Completeness, InliningCheck
 from lppack.stages.owners import Overridden, overridden
 
+MOVING = (Phase.PATCHING, Phase.UNPATCHING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchReport:
@@ -33,9 +35,10 @@ class PatchReport:
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     problem: str | None = None  # why lppack's engine gave the last transition up
     srcversion: str | None = None  # hash of the sources; None: not known
-    seconds: float | None = None  # how long the blockers were waited for; None: not waited
+    seconds: float | None = None  # that the transition goes, or went, on; None: not known
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
     at_work: str | None = None  # a command is at work on the host: to wait for it
+    changed: bool = True  # of a command: False: the host was as it should be already
     recover: str | None = None  # the command that goes on with what another one has left undone
 
 
@@ -47,6 +50,7 @@ def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     return tuple(
         replace(
             report(state, engine=engine.name, host=host, taken=taken.get(state.module, {})),
+            seconds=engine.moving_for(state.module) if state.phase in MOVING else None,
             forced=forced,
             srcversion=engine.srcversion(state.module),
         )

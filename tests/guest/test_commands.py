@@ -108,6 +108,7 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack convert conn-limit --on guest:demo",
         "lppack status --on guest:demo",
         "lppack revert conn-limit --on guest:demo",
+        "lppack watch --on guest:demo",
         "lppack recover --on guest:demo",
         "lppack history --on guest:demo",
         "lppack guest stop demo",
@@ -162,7 +163,8 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     def run(*words: str | Path, code: int = 0) -> dict[str, Any]:
         ran = lppack(*words, *on, "--format", "json", env=env)
         assert ran.rc == code, ran.out + ran.err
-        check_shape("patches" if code == 0 else "error", ran.json)
+        shape = "history" if words[0] == "history" else "patches"
+        check_shape(shape if code == 0 else "error", ran.json)
         return ran.json
 
     def phase() -> str | None:
@@ -200,6 +202,26 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     finally:
         del os.environ["XDG_RUNTIME_DIR"]
 
+    # While it stalls, watch names the thread, its function and how long; the same on both ways.
+    terminal.type(f"lppack apply {bundle} --on guest:held > apply.out 2>&1 & echo $! > apply.pid")
+    end = time.monotonic() + 60
+    while phase() != "patching":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    seen = lppack("watch", *on, "--timeout", "2", env=env)
+    assert seen.rc == 9
+    assert re.search(r"patching for \d+ s, 1 thread left", seen.err), seen.err
+    assert re.search(r"sh \(pid \d+, thread \d+\): sleeps in (lp_)?conn_wait", seen.err), seen.err
+    busy = run("revert", "conn-limit", code=6)["error"]
+    assert (busy["reason"], "lppack apply" in busy["message"]) == ("host-in-use", True)
+    at_work = lppack("status", *on, "--format", "json", env=env).json["at_work"]
+    assert at_work["pid"] == int((tmp_path / "apply.pid").read_text())
+    os.kill(at_work["pid"], signal.SIGTERM)
+    seen = lppack("watch", *on, env=env)
+    assert (seen.rc, phase()) == (0, None), seen.err
+    kinds = [record["result"] for record in run("history", "--last", "9")["records"]]
+    assert kinds == ["interrupted"] * 3
+
     # The same without Ctrl-C: reversed at the deadline, and the report says who blocked.
     ran_out = run("apply", bundle, "--timeout", "2", code=7)
     [patch] = ran_out["patches"]
@@ -224,9 +246,12 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     terminal.type("lppack guest shell held 'echo syn web > /proc/conn'")
     text = terminal.type("lppack status --on guest:held")
     assert "conn-limit 1 on guest:held: patched, conversion on, 1 converted" in text
+    assert run("apply", bundle)["changed"] is False
     misspelt = run("revert", "conn-limt", code=6)
     assert misspelt["error"]["hint"] == 'did you mean "conn-limit"?'
-    assert run("revert", "conn-limit")["patches"][0]["phase"] == "absent"
+    gone = run("revert", "conn-limit")
+    assert (gone["patches"][0]["phase"], gone["changed"]) == ("absent", True)
+    assert run("revert", "conn-limit") == {"ok": True, "patches": [], "changed": False}
     assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
 
 

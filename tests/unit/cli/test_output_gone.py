@@ -81,7 +81,7 @@ def test_scripts_are_told_what_apply_warned_of(
 def test_the_exit_code_of_an_error_that_cannot_be_printed_is_its_own(
     bundle: Path, where: str
 ) -> None:
-    assert shell(f"$LPPACK revert conn-limit {ON} {where}").returncode == 6
+    assert shell(f"$LPPACK convert conn-limit {ON} {where}").returncode == 6
 
 
 def test_a_reader_that_is_stopped_holds_nothing_up(bundle: Path) -> None:

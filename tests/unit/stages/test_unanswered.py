@@ -83,7 +83,7 @@ def test_apply_is_refused_where_a_rule_could_not_look(error: int) -> None:
         if path == abi.ENABLED_FUNCTIONS and error == errno.EACCES:
             continue  # below
         host = Unanswered(kernel, fails=number, error=error)
-        with pytest.raises(ApplyRefused, match="nothing was loaded"):
+        with pytest.raises(ApplyRefused, match="nothing was changed"):
             refuse_early(Control(engine=KernelEngines(host), host=host), bundle())
     assert kernel.log == []
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""What an operator can do about threads that hold a transition up."""
+
+from collections.abc import Iterable
+
+from lppack.engines.protocol import Blocker
+
+
+def advice(blockers: Iterable[Blocker]) -> str:
+    """Return one sentence for each kind of blocker, with the processes that it is about."""
+    kinds: dict[str, list[str]] = {}
+    for blocker in blockers:
+        who = f"{blocker.comm} (pid {blocker.pid})"
+        named = kinds.setdefault(_way_out(blocker), [])
+        if who not in named:
+            named.append(who)
+    sentences = (
+        f"{', '.join(who[:3])}{f' and {len(who) - 3} more' if len(who) > 3 else ''}: {way_out}"
+        for way_out, who in kinds.items()
+    )
+    return "; ".join(sentences) or "wait: the kernel looks at every thread about once a second"
+
+
+def _way_out(blocker: Blocker) -> str:
+    inside = blocker.function
+    if inside and blocker.reason.startswith("sleeps"):
+        return (
+            f"sleeps inside {inside}: make what it waits for happen, or restart it; after 15 s the "
+            "kernel wakes what can be woken"
+        )
+    if inside and blocker.reason.startswith("runs"):
+        return f"runs inside {inside}: wait; if it stays there, end it"
+    if inside:
+        return f"has to leave {inside}: make what it waits for happen, or restart it"
+    if blocker.reason.startswith("runs"):
+        return "runs in user space: it switches at its next system call or sleep"
+    return "was not looked at yet: wait a few seconds; if it stays, tell the patch's author"
