@@ -75,6 +75,8 @@ def _lines(record: Record) -> list[str]:
     lines[0] += f": {ended}{code}, by {record.user} (pid {record.pid})"
     if record.bundle:
         lines.append(f"  {record.bundle}, engine {record.engine}, sha256 {record.sha256}")
+    if record.signer:
+        lines.append(f"  signed by {record.signer}")
     if record.message:
         lines.append(f"  {record.message.splitlines()[0]}")
     if record.code != 0 and record.steps:

@@ -20,6 +20,7 @@ _HOMES = {
     **dict.fromkeys(("new", "schema"), "start"),
     "validate": "validate",
     **dict.fromkeys(("plan", "generate", "build", "inspect"), "author"),
+    **dict.fromkeys(("sign", "verify"), "trust"),
     "test": "trial",
     "simulate": "simulate",
     "facts": "facts",

@@ -11,7 +11,7 @@ import click
 
 from lppack import pipeline
 from lppack.abi import Phase
-from lppack.cli.options import ON, SIMULATED, TIMEOUT, UNDO_TIMEOUT
+from lppack.cli.options import ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT
 from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
@@ -36,6 +36,12 @@ from lppack.stages.status import PatchReport
 )
 @TIMEOUT
 @UNDO_TIMEOUT
+@SIGNERS
+@click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Apply a version that is older than one that was applied to this host before.",
+)
 @click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
 @FORMAT
 def apply(
@@ -44,6 +50,8 @@ def apply(
     phase: str,
     timeout: float,
     undo_timeout: float | None,
+    signers: Path | None,
+    allow_older: bool,
     dry_run: bool,
     format_: str,
 ) -> None:
@@ -71,6 +79,8 @@ def apply(
                     convert=phase == "all",
                     timeout=timeout,
                     undo_timeout=undo_timeout,
+                    signers=signers,
+                    allow_older=allow_older,
                     dry_run=dry_run,
                     say=say,
                 )

@@ -102,3 +102,10 @@ UNDO_TIMEOUT = click.option(
     metavar="S",
     help="Seconds that a reversal may take.  [default: as --timeout, 60 at least]",
 )
+SIGNERS = click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may sign: allowed signers, as in ssh-keygen(1).  [default: "
+    "/etc/lppack/allowed_signers]",
+)

@@ -22,7 +22,9 @@ from lppack.pipeline.operate import (
     open_host,
     recover_host,
     revert_series,
+    sign_bundle,
     status_of,
+    verify_bundle,
     watch_host,
 )
 from lppack.pipeline.prove import Proof
@@ -70,9 +72,11 @@ __all__ = [
     "reserve_id",
     "revert_series",
     "sample_patch",
+    "sign_bundle",
     "simulate_patch",
     "start_guest",
     "status_of",
+    "verify_bundle",
     "watch_host",
     "write_report",
     "write_tree",

@@ -108,16 +108,24 @@ def apply_bundle(
     dry_run: bool,
     say: Say,
     undo_timeout: float | None = None,
+    signers: Path | None = None,
+    allow_older: bool = False,
 ) -> PatchReport | None:
     """Apply a bundle; None for a dry run, after everything that can be refused was checked.
 
     A dry run of what is in effect already reports that.
     """
     from lppack.stages import bundle as bundles
+    from lppack.stages import trust
     from lppack.stages.agreement import verify
     from lppack.stages.apply import applied_already, apply, refuse_early
+    from lppack.stages.newest import note_version, refuse_older
 
     packed = bundles.packed(path)  # once: what was checked is what is loaded
+    allowed = trust.required(signers)
+    signer = trust.verify(path, packed, allowed) if allowed else None
+    if signer:
+        say(f"signed by {signer}")
     files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
     verify(bundle, files)
@@ -125,6 +133,7 @@ def apply_bundle(
         with _control(on, bundle, say=say) as control:
             if found := applied_already(control, bundle, convert=convert):
                 return found
+            refuse_older(control, bundle, allowed=allow_older)
             refuse_early(control, bundle)
         return None
     intent = {
@@ -135,14 +144,36 @@ def apply_bundle(
         "converts": convert and bundle.converts,
         "bundle": path.name,
         "sha256": hashlib.sha256(packed).hexdigest(),
+        "signer": signer,
     }
     limits = {"timeout": timeout, "undo_timeout": undo_timeout}
     with (
         store.scratch() as folder,
         _changing(on, f"apply {path.name}", bundle, say=say, intent=intent, **limits) as control,
     ):
+        refuse_older(control, bundle, allowed=allow_older)
         bundles.write_files(files, folder)
-        return apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
+        report = apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
+        note_version(control, bundle)
+        return report
+
+
+def sign_bundle(path: Path, key: Path) -> Path:
+    """Sign a bundle that is whole; return the file of the signature."""
+    from lppack.stages import bundle as bundles
+    from lppack.stages import trust
+
+    packed = bundles.packed(path)
+    bundles.contents(path, packed)
+    return trust.sign(path, packed, key)
+
+
+def verify_bundle(path: Path, signers: Path | None) -> str:
+    """Return who has signed a bundle. Raise NotTrusted, EnvironmentMissing."""
+    from lppack.stages import bundle as bundles
+    from lppack.stages import trust
+
+    return trust.verify(path, bundles.packed(path), signers or trust.POLICY)
 
 
 def convert_series(series: str, on: str, *, say: Say) -> PatchReport:

@@ -48,6 +48,7 @@ class Record:
     converts: bool = False  # phase 2 is meant
     bundle: str | None = None  # the name of its file
     sha256: str | None = None  # of that file
+    signer: str | None = None  # the allowed signer who has signed it; None: none was required
     ended: str | None = None
     result: str | None = None  # done; the kind of the error; cut-off; rebooted. None: not ended
     code: int | None = None  # the exit code; None: the command died
@@ -138,13 +139,18 @@ class Journal:
             raise
 
     def _put(self, path: str, record: Record) -> None:
-        # Not a file of /tmp, which a SIGKILL at this moment would leave there.
-        handle = os.memfd_create("record", os.MFD_CLOEXEC)
-        try:
-            os.write(handle, (json.dumps(asdict(record), indent=1) + "\n").encode())
-            self.host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
-        finally:
-            os.close(handle)
+        put_json(self.host, path, asdict(record))
+
+
+def put_json(host: Host, path: str, value: Any) -> None:
+    """Write a file on the host, whole or not at all. Raise HostError."""
+    # Not a file of /tmp, which a SIGKILL at this moment would leave there.
+    handle = os.memfd_create("lppack", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, (json.dumps(value, indent=1) + "\n").encode())
+        host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
+    finally:
+        os.close(handle)
 
 
 def boot_id(host: Host) -> str:

@@ -80,6 +80,8 @@ def example_of(command: click.Command) -> str:
 def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
     wanted = {example_of(command) for _, command in leaves(commands)} | {example_of(commands)}
     shutil.copyfile(EXAMPLES / "fixes/prctl-auxv/upstream.diff", terminal.folder / "fix.diff")
+    terminal.type("ssh-keygen -q -t ed25519 -N '' -f key")
+    terminal.type('echo "a@example.org $(cat key.pub)" > allowed_signers')
     typed = []
     for line in (
         "lppack doctor",
@@ -98,6 +100,8 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack build examples/proc-cmdline",
         "lppack build examples/conn-limit",
         "lppack inspect proc-cmdline-1_*.lpp",
+        "lppack sign proc-cmdline-1_*.lpp --key key",
+        "lppack verify proc-cmdline-1_*.lpp --signers allowed_signers",
         "lppack test examples/proc-cmdline",
         "lppack guest list",
         "lppack guest start demo",

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""sign and verify: who vouches for a bundle."""
+
+from pathlib import Path
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import SIGNERS
+from lppack.cli.output import FORMAT, result
+
+_BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.command()
+@_BUNDLES
+@click.option(
+    "--key",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An SSH key; the public one if an agent has the private one.",
+)
+@FORMAT
+def sign(bundles: tuple[Path, ...], key: Path, format_: str) -> None:
+    """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
+
+    That covers every byte. It is not the signature of the kernel module: build --sign-key.
+
+    \b
+    Example:
+      lppack sign proc-cmdline-1_*.lpp --key key
+    """
+    made = [(bundle, pipeline.sign_bundle(bundle, key)) for bundle in bundles]
+    if format_ == "json":
+        rows = [{"bundle": str(bundle), "signature": str(file)} for bundle, file in made]
+        result({"ok": True, "bundles": rows})
+        return
+    for _, file in made:
+        click.echo(file)
+
+
+@click.command()
+@_BUNDLES
+@SIGNERS
+@FORMAT
+def verify(bundles: tuple[Path, ...], signers: Path | None, format_: str) -> None:
+    """Say who has signed bundles; exit code 9 unless each is signed by an allowed signer.
+
+    \b
+    Example:
+      lppack verify proc-cmdline-1_*.lpp --signers allowed_signers
+    """
+    found = [(bundle, pipeline.verify_bundle(bundle, signers)) for bundle in bundles]
+    if format_ == "json":
+        rows = [{"bundle": str(bundle), "signer": signer} for bundle, signer in found]
+        result({"ok": True, "bundles": rows})
+        return
+    for bundle, signer in found:
+        click.echo(f"{bundle}: signed by {signer}")

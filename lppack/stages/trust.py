@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Who vouches for a bundle: an SSH signature over all of its bytes, in a file beside it."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from lppack import proc, store
+from lppack.errors import AnswerIsNo, EnvironmentMissing
+
+#: What the signature is for: one of another kind of file, or of a mail, is none of a bundle.
+NAMESPACE = "lppack-bundle"
+#: ssh-keygen(1), ALLOWED SIGNERS. Where it exists, nothing is applied that nobody of it has signed.
+POLICY = Path("/etc/lppack/allowed_signers")
+SUFFIX = ".sig"
+_SIZE_MAX = 64 << 10  # of a signature; an RSA one has 2 KiB
+_LIMIT = 60.0  # seconds; the key may be on a slow card
+
+
+class NotTrusted(AnswerIsNo):
+    """No allowed signer has signed the bundle. Nothing was done with it."""
+
+    kind = "signature"
+
+
+def signature_of(bundle: Path) -> Path:
+    return bundle.with_name(bundle.name + SUFFIX)
+
+
+def sign(bundle: Path, data: bytes, key: Path) -> Path:
+    """Sign the bytes of a bundle with an SSH key; return the file of the signature.
+
+    Raise EnvironmentMissing if the key, or the agent that holds it, does not sign.
+    """
+    if not key.is_file():
+        raise EnvironmentMissing(f"the key {key} is not a file", hint="make one: ssh-keygen")
+    _need_program()
+    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE]
+    done = proc.run(words, limit=_LIMIT, env=_agent(), data=data)
+    if not done.ok or "SSH SIGNATURE" not in done.out:
+        raise EnvironmentMissing(
+            f"{bundle} was not signed\n{done.summary()}",
+            hint="a key with a passphrase has to be in the agent: ssh-add",
+        )
+    store.write_atomic(signature_of(bundle), done.out.encode())
+    return signature_of(bundle)
+
+
+def verify(bundle: Path, data: bytes, signers: Path) -> str:
+    """Return the allowed signer who has signed ``data``, the bytes of ``bundle``.
+
+    Raise NotTrusted if there is none, EnvironmentMissing if ``signers`` cannot be read.
+    """
+    try:
+        signers.read_bytes()
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"the allowed signers cannot be read: {signers}: {error.strerror}",
+            hint="ssh-keygen(1), ALLOWED SIGNERS, says what is in it",
+        ) from None
+    _need_program()
+    signature = _signature(bundle)
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+        # What is looked at twice is one copy.
+        copy = Path(folder) / "signature"
+        copy.write_bytes(signature)
+        about = ["-s", str(copy), "-f", str(signers)]
+        found = proc.run(["ssh-keygen", "-Y", "find-principals", *about], limit=_LIMIT)
+        for principal in dict.fromkeys(found.out.splitlines()) if found.ok else ():
+            words = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-I", principal, *about]
+            if proc.run(words, limit=_LIMIT, data=data).ok:
+                return principal
+    if found.ok:
+        raise NotTrusted(
+            f"{signature_of(bundle)} is not a signature of these bytes by "
+            f"{', '.join(found.out.split())} for {NAMESPACE}",
+            hint="the bundle or its signature was changed, or the key may not sign bundles: fetch "
+            "both again",
+            reason="wrong-signature",
+        )
+    raise NotTrusted(
+        f"{bundle} is signed by nobody of {signers}",
+        hint="if you trust the key, add it there; see: ssh-keygen(1), ALLOWED SIGNERS",
+        reason="unknown-signer",
+    )
+
+
+def required(given: Path | None) -> Path | None:
+    """Return the file of allowed signers that apply obeys; None: nothing has to be signed."""
+    return given or (POLICY if os.path.lexists(POLICY) else None)
+
+
+def _signature(bundle: Path) -> bytes:
+    place = signature_of(bundle)
+    try:
+        with place.open("rb") as file:
+            data = file.read(_SIZE_MAX + 1)
+    except FileNotFoundError:
+        raise NotTrusted(
+            f"{bundle} is not signed: there is no {place.name} beside it",
+            hint="fetch it from where the bundle is from; its author makes it: "
+            f"lppack sign {bundle} --key KEY",
+            reason="unsigned",
+        ) from None
+    except OSError as error:
+        raise EnvironmentMissing(f"{place} cannot be read: {error.strerror}") from None
+    if len(data) > _SIZE_MAX:
+        raise NotTrusted(f"{place} is larger than any signature", reason="wrong-signature")
+    return data
+
+
+def _need_program() -> None:
+    if shutil.which("ssh-keygen") is None:
+        raise EnvironmentMissing(
+            "there is no ssh-keygen, which makes and checks signatures",
+            hint="install it: apt-get install openssh-client",
+        )
+
+
+def _agent() -> dict[str, str]:
+    name = "SSH_AUTH_SOCK"
+    return {name: os.environ[name]} if name in os.environ else {}

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Signatures of bundles: made and checked by the real ssh-keygen."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lppack.cli.main import commands
+from lppack.consistency import EngineName
+from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
+from lppack.stages import trust
+from lppack.stages.changing import changing
+from lppack.stages.newest import VERSIONS, note_version, refuse_older
+from lppack.stages.trust import NotTrusted, sign, signature_of, verify
+from tests.command import check_shape
+from tests.unit.samples import bundle as sample
+from tests.unit.stages.test_bundle import made
+from tests.unit.stages.test_faults import both, mortal
+
+ALICE = "alice@example.org"
+
+
+def make_key(folder: Path, name: str, kind: str = "ed25519") -> Path:
+    path = folder / name
+    words = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", str(path)]
+    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    return path
+
+
+def allow(folder: Path, key: Path, who: str = ALICE, options: str = "") -> Path:
+    path = folder / "allowed_signers"
+    words = [who, options, Path(f"{key}.pub").read_text()]
+    path.write_text(" ".join(word for word in words if word))
+    return path
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(trust, "POLICY", tmp_path / "no-such-policy")
+    return made(tmp_path / "in", tmp_path)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return make_key(tmp_path, "key")
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(commands, list(map(str, words)))
+
+
+def apply(bundle: Path, *words: str | Path) -> Result:
+    return run("apply", bundle, "--engine", "simulated", "--format", "json", *words)
+
+
+def nothing_is_live() -> bool:
+    shown = run("status", "--engine", "simulated", "--format", "json")
+    return bool(json.loads(shown.stdout)["patches"] == [])
+
+
+def test_sign_verify_and_apply(bundle: Path, key: Path, tmp_path: Path) -> None:
+    signers = allow(tmp_path, key, options='namespaces="lppack-bundle"')
+    signed = run("sign", bundle, "--key", key, "--format", "json")
+    check_shape("signed", json.loads(signed.stdout))
+    shown = run("verify", bundle, "--signers", signers, "--format", "json")
+    check_shape("signed", json.loads(shown.stdout))
+    assert json.loads(shown.stdout)["bundles"][0]["signer"] == ALICE
+    assert run("verify", bundle, "--signers", signers).stdout == f"{bundle}: signed by {ALICE}\n"
+    applied = apply(bundle, "--signers", signers)
+    assert applied.exit_code == 0, applied.exception
+
+
+def test_the_same_key_signs_again(bundle: Path, key: Path) -> None:
+    for _ in range(2):
+        assert run("sign", bundle, "--key", key).exit_code == 0
+
+
+def test_where_there_is_a_policy_nothing_unsigned_is_applied(
+    bundle: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert apply(bundle, "--dry-run").exit_code == 0, "without a policy, nothing need be signed"
+    monkeypatch.setattr(trust, "POLICY", allow(tmp_path, key))
+    for words in ([], ["--dry-run"]):
+        refused = apply(bundle, *words)
+        assert isinstance(refused.exception, NotTrusted)
+        assert refused.exception.reason == "unsigned"
+    sign(bundle, bundle.read_bytes(), key)
+    assert apply(bundle, "--dry-run").exit_code == 0
+    trust.POLICY.chmod(0)
+    trust.POLICY.unlink()
+    trust.POLICY.symlink_to(tmp_path / "gone")
+    broken = apply(bundle)
+    assert isinstance(broken.exception, EnvironmentMissing), "a broken policy is no open door"
+    assert nothing_is_live()
+
+
+def test_a_byte_that_was_changed_is_found_wherever_it_is(
+    bundle: Path, key: Path, tmp_path: Path
+) -> None:
+    """Also where the checksums inside do not look: in what zip says of each file."""
+    signers, data = allow(tmp_path, key), bundle.read_bytes()
+    sign(bundle, data, key)
+    assert verify(bundle, data, signers) == ALICE
+    for at in range(0, len(data), max(1, len(data) // 40)):
+        changed = bytearray(data)
+        changed[at] ^= 1 << (at % 8)
+        with pytest.raises(NotTrusted) as caught:
+            verify(bundle, bytes(changed), signers)
+        assert caught.value.reason == "wrong-signature"
+    for longer in (data + b"\0", data[:-1]):
+        with pytest.raises(NotTrusted):
+            verify(bundle, longer, signers)
+
+
+def test_what_was_changed_is_not_even_opened(
+    bundle: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signers = allow(tmp_path, key)
+    sign(bundle, bundle.read_bytes(), key)
+    bundle.write_bytes(bundle.read_bytes() + b"\0")
+
+    def opened(*_: Any) -> None:
+        pytest.fail("it was unpacked before its signature was checked")
+
+    monkeypatch.setattr("lppack.stages.bundle.contents", opened)
+    refused = apply(bundle, "--signers", signers)
+    assert isinstance(refused.exception, NotTrusted)
+    assert nothing_is_live()
+
+
+def _another_key(bundle: Path, folder: Path) -> None:
+    sign(bundle, bundle.read_bytes(), make_key(folder, "other"))
+
+
+def _another_use(bundle: Path, folder: Path) -> None:
+    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(folder / "key"), "-n", "file"]
+    done = subprocess.run(words, input=bundle.read_bytes(), capture_output=True, check=True)
+    signature_of(bundle).write_bytes(done.stdout)
+
+
+def _another_bundle(bundle: Path, folder: Path) -> None:
+    sign(bundle, b"the bytes of another bundle", folder / "key")
+
+
+@pytest.mark.parametrize(
+    ("forge", "reason"),
+    [
+        (_another_key, "unknown-signer"),
+        (_another_use, "wrong-signature"),
+        (_another_bundle, "wrong-signature"),
+        (lambda bundle, _: signature_of(bundle).write_text("no signature\n"), "unknown-signer"),
+        (lambda bundle, _: signature_of(bundle).write_text("x" * 99999), "wrong-signature"),
+        (lambda bundle, _: signature_of(bundle).unlink(missing_ok=True), "unsigned"),
+    ],
+)
+def test_a_signature_that_does_not_hold(
+    bundle: Path, key: Path, tmp_path: Path, forge: Callable[[Path, Path], object], reason: str
+) -> None:
+    forge(bundle, tmp_path)
+    with pytest.raises(NotTrusted) as caught:
+        verify(bundle, bundle.read_bytes(), allow(tmp_path, key))
+    assert (caught.value.reason, caught.value.exit_code) == (reason, 9)
+
+
+def test_a_key_for_other_files_may_not_sign_bundles(
+    bundle: Path, key: Path, tmp_path: Path
+) -> None:
+    sign(bundle, bundle.read_bytes(), key)
+    for options in ('namespaces="git"', 'valid-before="20200101"'):
+        with pytest.raises(NotTrusted):
+            verify(bundle, bundle.read_bytes(), allow(tmp_path, key, options=options))
+
+
+def test_no_key_no_program(
+    bundle: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EnvironmentMissing, match="is not a file"):
+        sign(bundle, b"", tmp_path / "none")
+    key.write_text("no key")
+    key.chmod(0o600)
+    Path(f"{key}.pub").unlink()
+    with pytest.raises(EnvironmentMissing, match="was not signed"):
+        sign(bundle, b"", key)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EnvironmentMissing, match="no ssh-keygen"):
+        sign(bundle, b"", key)
+
+
+def test_an_older_version_is_no_update(tmp_path: Path) -> None:
+    host = mortal(tmp_path)
+    made_ = both(host, EngineName.LIVEPATCH)
+    newer, older = sample(), replace(sample(), version=1)
+    refuse_older(made_, older, allowed=False)
+    with changing(made_, "apply x", {}) as alone:
+        note_version(alone, newer)
+        note_version(alone, older)
+    assert json.loads(host.stored[VERSIONS]) == {"conn-limit": 2}
+    refuse_older(made_, newer, allowed=False)
+    refuse_older(made_, replace(older, series="other"), allowed=False)
+    with pytest.raises(ApplyRefused) as caught:
+        refuse_older(made_, older, allowed=False)
+    assert caught.value.reason == "older-than-before"
+    refuse_older(made_, older, allowed=True)
+    for damaged in ("", "[]", '{"conn-limit": "x"}'):
+        host.stored[VERSIONS] = damaged
+        refuse_older(made_, older, allowed=False)
+
+
+def test_a_version_that_cannot_be_noted_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = mortal(tmp_path)
+    said: list[str] = []
+
+    def full(*_: Any) -> None:
+        raise HostError(VERSIONS, 28)
+
+    monkeypatch.setattr("lppack.stages.newest.put_json", full)
+    note_version(replace(both(host, EngineName.LIVEPATCH), say=said.append), sample())
+    assert "the version cannot be noted" in said[0]
