@@ -19,7 +19,7 @@ STEPS = (
     *("put-engine", "insmod-engine", "remove-engine-file"),
     *("put", "insmod", "remove-file"),
     *("convert-on", "convert-off", "unpatch", "patch"),
-    *("rmmod", "rmmod-engine"),
+    *("let-go", "rmmod", "rmmod-engine"),
     "end",
 )
 VARIABLE = "LPPACK_FAULT"

@@ -12,7 +12,11 @@ from lppack.stages.journal import FOLDER, Transaction
 
 #: Programs that only look; every other one is a step, so that no change can be forgotten.
 _LOOKS = frozenset({"dmesg", "sh", "base64"})
-_WRITES = {"convert": ("convert-off", "convert-on"), "enabled": ("unpatch", "patch")}
+_WRITES = {
+    "convert": ("convert-off", "convert-on"),
+    "enabled": ("unpatch", "patch"),
+    "unload": ("let-go", "let-go"),
+}
 _RUNS = {"rm": "remove-file"}
 
 
@@ -69,4 +73,5 @@ def _module(path: str) -> str:
     at = PurePosixPath(path)
     if at.parent in (PurePosixPath("."), PurePosixPath(modules.DROP)):
         return at.stem
-    return at.parent.parent.name if at.parent.name == "parameters" else at.parent.name
+    inner = at.parent.name in ("parameters", "lppack") and at.parts[2] == "module"
+    return at.parent.parent.name if inner else at.parent.name

@@ -23,7 +23,7 @@ from lppack.stages.health import require_live
 from lppack.stages.host_status import host_json, host_status
 from lppack.stages.journal import FOLDER, HISTORY, OPEN, Journal, new_record
 from lppack.stages.revert import revert
-from lppack.stages.stepped import SteppedHost
+from lppack.stages.stepped import SteppedHost, _module
 from tests.command import check_shape
 from tests.unit.fake_kernel import FakeHost
 from tests.unit.stages.control import MODULE, control, patched
@@ -201,3 +201,18 @@ def test_every_request_that_changes_a_host_is_a_step(host: Mortal) -> None:
     for words in (["modprobe", "x"], ["dmesg"], ["sh", "-c", "x"]):
         stepped.run(words, limit=1)
     assert taken == ["begin", "modprobe"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DROP}/lppack_x_1.ko",
+        "lppack_x_1",
+        abi.patch_attribute("lppack_x_1", "enabled"),
+        abi.engine_attribute("lppack_x_1", "enabled"),
+        abi.parameter("lppack_x_1", "convert"),
+        abi.unload_attribute("lppack_x_1", "unload"),
+    ],
+)
+def test_each_request_is_about_a_module(path: str) -> None:
+    assert _module(path) == "lppack_x_1"
