@@ -120,9 +120,27 @@ def convert(series: str, on: str, format_: str) -> None:
 @ON
 @SIMULATED
 @TIMEOUT
+@click.option(
+    "--to",
+    "version",
+    type=click.IntRange(min=1),
+    metavar="VERSION",
+    help="Then apply that version, of which the host has kept the bundle.",
+)
+@SIGNERS
 @FORMAT
-def revert(series: str, on: str, timeout: float, format_: str) -> None:
+def revert(
+    series: str,
+    on: str,
+    timeout: float,
+    version: int | None,
+    signers: Path | None,
+    format_: str,
+) -> None:
     """Take a live patch back: stop converting, reverse the data, unpatch, unload.
+
+    With --to, an earlier version takes its place; in between, the original kernel runs for some
+    seconds.
 
     \b
     Example:
@@ -131,7 +149,13 @@ def revert(series: str, on: str, timeout: float, format_: str) -> None:
     outlive_the_terminal()
     with _acting(on):
         with progress(f"reverting {series}") as tell:
-            report = pipeline.revert_series(series, on, timeout=timeout, say=tell)
+            report = (
+                pipeline.revert_series(series, on, timeout=timeout, say=tell)
+                if version is None
+                else pipeline.revert_to(
+                    series, version, on, timeout=timeout, say=tell, signers=signers
+                )
+            )
         patches = (report,) if report else ()
         _show(
             patches,

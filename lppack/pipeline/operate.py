@@ -4,13 +4,13 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lppack import store
 from lppack.consistency import EngineName
-from lppack.errors import ApplyRefused, EnvironmentMissing
+from lppack.errors import ApplyRefused, EnvironmentMissing, LppackError
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import Say
@@ -99,6 +99,31 @@ def _changing(
         yield alone
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """A bundle that may be loaded, as far as it can be known without a host."""
+
+    bundle: Bundle
+    files: Mapping[str, bytes]
+    packed: bytes  # what was checked is what is loaded
+    signer: str | None  # None: none was required
+
+
+def _checked(path: Path, signers: Path | None) -> _Checked:
+    """Read a bundle once. Raise NotTrusted, BadBundle, EnvironmentMissing."""
+    from lppack.stages import bundle as bundles
+    from lppack.stages import trust
+    from lppack.stages.agreement import verify
+
+    packed = bundles.packed(path)
+    allowed = trust.required(signers)
+    signer = trust.verify(path, packed, allowed) if allowed else None
+    files = bundles.contents(path, packed)
+    bundle = bundles.parse(path, files)
+    verify(bundle, files)
+    return _Checked(bundle=bundle, files=files, packed=packed, signer=signer)
+
+
 def apply_bundle(
     path: Path,
     on: str,
@@ -115,20 +140,16 @@ def apply_bundle(
 
     A dry run of what is in effect already reports that.
     """
-    from lppack.stages import bundle as bundles
     from lppack.stages import trust
-    from lppack.stages.agreement import verify
     from lppack.stages.apply import applied_already, apply, refuse_early
+    from lppack.stages.bundle import write_files
+    from lppack.stages.kept import keep
     from lppack.stages.newest import note_version, refuse_older
 
-    packed = bundles.packed(path)  # once: what was checked is what is loaded
-    allowed = trust.required(signers)
-    signer = trust.verify(path, packed, allowed) if allowed else None
-    if signer:
-        say(f"signed by {signer}")
-    files = bundles.contents(path, packed)
-    bundle = bundles.parse(path, files)
-    verify(bundle, files)
+    checked = _checked(path, signers)
+    bundle = checked.bundle
+    if checked.signer:
+        say(f"signed by {checked.signer}")
     if dry_run:
         with _control(on, bundle, say=say) as control:
             if found := applied_already(control, bundle, convert=convert):
@@ -143,8 +164,8 @@ def apply_bundle(
         "engine": bundle.engine.value,
         "converts": convert and bundle.converts,
         "bundle": path.name,
-        "sha256": hashlib.sha256(packed).hexdigest(),
-        "signer": signer,
+        "sha256": hashlib.sha256(checked.packed).hexdigest(),
+        "signer": checked.signer,
     }
     limits = {"timeout": timeout, "undo_timeout": undo_timeout}
     with (
@@ -152,9 +173,10 @@ def apply_bundle(
         _changing(on, f"apply {path.name}", bundle, say=say, intent=intent, **limits) as control,
     ):
         refuse_older(control, bundle, allowed=allow_older)
-        bundles.write_files(files, folder)
+        write_files(checked.files, folder)
         report = apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
         note_version(control, bundle)
+        keep(control, bundle, checked.packed, trust.read_signature(path))
         return report
 
 
@@ -197,6 +219,42 @@ def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchRep
                 raise
             say(f"{error.message}: {error.hint}")
             return None
+
+
+def revert_to(
+    series: str, version: int, on: str, *, timeout: float, say: Say, signers: Path | None = None
+) -> PatchReport:
+    """Take a patch back, and apply a version that is kept on the host.
+
+    All that can be refused is refused before anything is changed.
+    """
+    from lppack.stages.apply import applied_already, refuse_early
+    from lppack.stages.kept import fetch
+
+    with store.scratch() as folder:
+        with _control(on, say=say) as control:
+            path = fetch(control, series, version, folder)
+        bundle = _checked(path, signers).bundle
+        with _control(on, bundle, say=say) as control:
+            if found := applied_already(control, bundle, convert=True):
+                return found
+            refuse_early(control, bundle, without=series)
+        revert_series(series, on, timeout=timeout, say=say)
+        try:
+            report = apply_bundle(
+                *(path, on),
+                convert=True,
+                timeout=timeout,
+                dry_run=False,
+                say=say,
+                signers=signers,
+                allow_older=True,
+            )
+        except LppackError as error:
+            error.message += f"\n{series} had been reverted before: no version of it is live"
+            raise
+        assert report is not None
+        return report
 
 
 def recover_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:

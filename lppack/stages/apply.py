@@ -59,19 +59,27 @@ __all__ = [
 ]
 
 
-def refuse_early(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
+def refuse_early(
+    control: Control, bundle: Bundle, *, without: str | None = None
+) -> tuple[PatchState, ...]:
     """Check everything that can be known before the bundle is loaded; print the warnings.
+
+    ``without``: a series that will be reverted before that.
 
     Return the live patches of the host. Raise ApplyRefused if a rule is broken, or if the host
     does not answer.
     """
-    return answered(control, lambda: _check_rules(control, bundle))
+    return answered(control, lambda: _check_rules(control, bundle, without))
 
 
-def _check_rules(control: Control, bundle: Bundle) -> tuple[PatchState, ...]:
+def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple[PatchState, ...]:
     states = control.engine.patches()
     dead = _leftovers(states, bundle)  # apply unloads them: they are in nobody's way
-    others = tuple(state for state in states if state not in dead)
+    others = tuple(
+        state
+        for state in states
+        if state not in dead and (without is None or state.info.get("series") != without)
+    )
     view = View(host=control.host, engine=control.engine, states=others)
     for rule in RULES:
         for fault in rule(view, bundle):

@@ -144,10 +144,16 @@ class Journal:
 
 def put_json(host: Host, path: str, value: Any) -> None:
     """Write a file on the host, whole or not at all. Raise HostError."""
+    put_bytes(host, path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def put_bytes(host: Host, path: str, data: bytes) -> None:
+    """Write a file on the host, whole or not at all. Raise HostError."""
     # Not a file of /tmp, which a SIGKILL at this moment would leave there.
     handle = os.memfd_create("lppack", os.MFD_CLOEXEC)
     try:
-        os.write(handle, (json.dumps(value, indent=1) + "\n").encode())
+        with open(handle, "wb", closefd=False) as file:
+            file.write(data)
         host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
     finally:
         os.close(handle)

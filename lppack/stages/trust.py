@@ -86,6 +86,14 @@ def verify(bundle: Path, data: bytes, signers: Path) -> str:
     )
 
 
+def read_signature(bundle: Path) -> bytes | None:
+    """Return the signature beside a bundle, unchecked; None: there is none to be read."""
+    try:
+        return _signature(bundle)
+    except (NotTrusted, EnvironmentMissing):
+        return None
+
+
 def required(given: Path | None) -> Path | None:
     """Return the file of allowed signers that apply obeys; None: nothing has to be signed."""
     return given or (POLICY if os.path.lexists(POLICY) else None)

@@ -259,6 +259,47 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
 
 
+def test_back_to_the_version_before(terminal: Terminal, tmp_path: Path) -> None:
+    for number, example in ((1, "conn-limit"), (2, "conn-limit-2")):
+        terminal.type(f"lppack build examples/{example} -o v{number}")
+    terminal.type("lppack guest start back --target examples/conn-limit")
+    terminal.type("ssh-keygen -q -t ed25519 -N '' -f key && lppack sign v?/*.lpp --key key")
+    terminal.type('echo "a@example.org $(cat key.pub)" > allowed_signers')
+    on = "--on guest:back --format json"
+
+    def run(line: str, *, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(terminal.type(f"lppack {line} {on}", code=code))
+        return found
+
+    def live() -> list[tuple[int, str, str]]:
+        patches = run("status")["patches"]
+        return [(each["version"], each["phase"], each["conversion"]) for each in patches]
+
+    terminal.type("lppack guest shell back 'echo syn web > /proc/conn'")
+    assert run("revert conn-limit --to 1", code=6)["error"]["reason"] == "not-kept"
+    for number in (1, 2):
+        run(f"apply v{number}/*.lpp --signers allowed_signers")
+        terminal.type("lppack guest shell back 'echo syn web > /proc/conn'")
+    assert live() == [(2, "patched", "on")]
+    assert run("revert conn-limit --to 3", code=6)["error"]["hint"] == "kept are: 1, 2"
+    (tmp_path / "nobody").write_text("b@example.org ssh-ed25519 AAAA\n")
+    refused = run("revert conn-limit --to 1 --signers nobody", code=9)
+    assert refused["error"]["reason"] == "unknown-signer"
+    assert live() == [(2, "patched", "on")], "what can be refused is, before anything is changed"
+    back = run("revert conn-limit --to 1 --signers allowed_signers")
+    assert back["changed"] is True
+    assert live() == [(1, "patched", "on")]
+    assert run("revert conn-limit --to 1")["changed"] is False
+    records = run("history")["records"]
+    done = [(record["command"], record["result"], record["signer"]) for record in records]
+    assert done[-2:] == [("revert", "done", None), ("apply", "done", "a@example.org")]
+    run("revert conn-limit")
+    assert run("apply v1/*.lpp", code=6)["error"]["reason"] == "older-than-before"
+    run("apply v1/*.lpp --allow-older")
+    run("revert conn-limit")
+    assert "web 0x00000003" in terminal.type("lppack guest shell back cat /proc/conn")
+
+
 def test_ctrl_c_while_a_guest_starts_leaves_none(terminal: Terminal) -> None:
     os.environ["XDG_RUNTIME_DIR"] = terminal.env["XDG_RUNTIME_DIR"]
     folder = Path(terminal.env["XDG_RUNTIME_DIR"])
