@@ -24,7 +24,8 @@ from lppack.store import write_atomic
 SUFFIX = ".lpp"
 _SUMS = "SHA256SUMS"
 _FORMAT = 1  # of plan.json
-_SIZE_MAX = 256 << 20
+#: Of a bundle, packed and unpacked.
+SIZE_MAX = 256 << 20
 _ENTRIES_MAX = 2000
 _ANEW = "fetch it again; if it is so at its source, its author builds it again"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -133,7 +134,7 @@ def packed(path: Path) -> bytes:
     if not path.is_file():
         raise EnvironmentMissing(f"{path} does not exist", hint="make one with: lppack build PATCH")
     try:
-        if path.stat().st_size > _SIZE_MAX:
+        if path.stat().st_size > SIZE_MAX:
             raise BadBundle(f"{path} is larger than any bundle")
         return path.read_bytes()
     except OSError as error:
@@ -150,7 +151,7 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
-            if len(entries) > _ENTRIES_MAX or total > _SIZE_MAX:
+            if len(entries) > _ENTRIES_MAX or total > SIZE_MAX:
                 raise BadBundle(f"{path} is larger than any bundle")
             for entry in entries:
                 if not _NAME.fullmatch(entry.filename):

@@ -12,6 +12,7 @@ from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.proc import WARNING
 from lppack.stages import trust
+from lppack.stages.bundle import SIZE_MAX
 from lppack.stages.drive import Control, answered
 from lppack.stages.journal import FOLDER, put_bytes
 
@@ -82,7 +83,7 @@ def _path(series: str, version: int) -> str:
 
 def _read(host: Host, path: str) -> bytes:
     data = b""
-    while True:
+    while len(data) <= SIZE_MAX:
         done = host.run(["sh", "-c", _READ, "sh", path, str(len(data) // _PART)], limit=_LIMIT)
         try:
             part = base64.b64decode(done.out)
@@ -90,4 +91,5 @@ def _read(host: Host, path: str) -> bytes:
             part = b""  # what is cut is found by the sums of the bundle
         data += part
         if len(part) < _PART:
-            return data
+            break
+    return data

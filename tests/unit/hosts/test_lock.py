@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two operators on one host: the second learns who the first is."""
 
+import json
 import os
 import signal
 import subprocess
@@ -72,10 +73,12 @@ def test_the_lock_of_a_command_that_was_killed_is_free(tmp_path: Path) -> None:
 def test_a_holder_without_a_name(tmp_path: Path) -> None:
     mine = HostLock(tmp_path / "lock", "local")
     with mine.hold("lppack revert x"):
-        (tmp_path / "lock").write_text("{}")
-        found = mine.holder()
-        assert found is not None
-        assert (found.pid, found.user) == (os.getpid(), "not known")
+        dead = {"command": "lppack apply x", "pid": 1, "user": "root", "since": "long ago"}
+        for text in ("{}", json.dumps(dead)):  # of a command that was killed before this one
+            (tmp_path / "lock").write_text(text)
+            named = mine.holder()
+            assert named is not None
+            assert (named.pid, named.user) == (os.getpid(), "not known")
 
 
 def test_sudo_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,6 +252,24 @@ def test_a_revert_that_turns_back_and_dies(tmp_path: Path) -> None:
         assert rest(host, engine) == "absent"
 
 
+def test_an_apply_that_dies_on_its_way_back_goes_on_there(tmp_path: Path) -> None:
+    engine, host = EngineName.LIVEPATCH, mortal(tmp_path)
+    host.kernel.blocked[True] = (Thread(7, 7, "sh"),)
+
+    def fault(now: str, at: str) -> None:
+        if (now, at) == ("before", "unpatch"):
+            host.dead = True
+            raise Died
+
+    with pytest.raises(Died):
+        run(host, engine, "apply", fault)
+    host.dead = False
+    host.kernel.blocked.clear()
+    assert look(host, engine).next == "lppack recover --on fake"
+    recovered(host, engine)
+    assert rest(host, engine) == "absent"
+
+
 def test_the_variable_names_a_fault_point(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault_wanted() is no_fault
     monkeypatch.setenv("LPPACK_FAULT", "fail after insmod")
