@@ -141,7 +141,7 @@ def apply_bundle(
     A dry run of what is in effect already reports that.
     """
     from lppack.stages import trust
-    from lppack.stages.apply import applied_already, apply, refuse_early
+    from lppack.stages.apply import applied_already, apply, rehearse
     from lppack.stages.bundle import write_files
     from lppack.stages.kept import keep
     from lppack.stages.newest import note_version, refuse_older
@@ -155,7 +155,7 @@ def apply_bundle(
             if found := applied_already(control, bundle, convert=convert):
                 return found
             refuse_older(control, bundle, allowed=allow_older)
-            refuse_early(control, bundle)
+            rehearse(control, bundle)
         return None
     intent = {
         "series": bundle.series,

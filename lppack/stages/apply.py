@@ -50,6 +50,7 @@ __all__ = [
     "gave_up",
     "longest_stop",
     "refuse_early",
+    "rehearse",
     "settle",
     "silent",
     "steer",
@@ -70,6 +71,13 @@ def refuse_early(
     does not answer.
     """
     return answered(control, lambda: _check_rules(control, bundle, without))
+
+
+def rehearse(control: Control, bundle: Bundle) -> None:
+    """Check as apply() does, and say what would be replaced. Load nothing. Raise ApplyRefused."""
+    states = refuse_early(control, bundle)
+    for module in _to_be_replaced(states, bundle):
+        control.say(f"would be replaced: {module}, which is live; it goes when this is complete")
 
 
 def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple[PatchState, ...]:

@@ -8,7 +8,7 @@ import pytest
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.model import Effective, Fix
-from lppack.stages.apply import apply, refuse_early
+from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.revert import revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.samples import bundle
@@ -34,6 +34,17 @@ def test_what_it_replaces_is_unloaded(kernel: FakeKernel, host: FakeHost) -> Non
     assert kernel.log == [f"insmod {MODULE}", f"rmmod {BEFORE}", f"{MODULE} convert 1"]
     assert report.phase is Phase.PATCHED
     assert f"replaced: {BEFORE} is gone" in said
+
+
+def test_a_dry_run_says_what_would_be_replaced(kernel: FakeKernel, host: FakeHost) -> None:
+    said: list[str] = []
+    rehearse(control(host, said.append), CUMULATIVE)
+    assert f"would be replaced: {BEFORE}, which is live; it goes when this is complete" in said
+    assert kernel.log == [], "nothing was loaded"
+    kernel.patches[BEFORE].known = False
+    said.clear()
+    rehearse(control(host, said.append), CUMULATIVE)
+    assert not any("would be replaced" in line for line in said), "a leftover is not live"
 
 
 def test_a_module_that_the_kernel_holds_is_told(kernel: FakeKernel, host: FakeHost) -> None:
