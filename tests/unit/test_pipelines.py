@@ -2,17 +2,20 @@
 """The pipeline files run the tasks of tasks.py, and nothing that is not written down there."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from invoke.collection import Collection
 
 import tasks
+from lppack.cli.main import commands
 
 ROOT = Path(__file__).parent.parent.parent
 GITHUB = ROOT / "docs/pipelines/github-actions.yml"
@@ -117,3 +120,31 @@ def test_what_the_docs_say_to_type_is_one_task_with_a_name() -> None:
         assert (ROOT / (place or f"{module.replace('.', '/')}.py")).exists(), last
         assert name in last
     assert len(started("soak", "matrix", "matrix")) > len(started("soak", "matrix"))
+
+
+PATCHES = sorted((ROOT / "docs/pipelines").glob("patches-*.yml"))
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """The words of each lppack command."""
+    return [shlex.split(found) for found in re.findall(r"\blppack ([a-z]+ [^;|>\n]*)", text)]
+
+
+@pytest.mark.parametrize("path", PATCHES, ids=lambda path: path.stem)
+def test_the_pipelines_for_patches_say_what_lppack_understands(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# SPDX-License-Identifier: MIT\n")
+    assert read(path)
+    used = [words for words in commands_of(text) if words[0] != "cache"]
+    assert [words[0] for words in used] == ["validate", "validate", "build", "test"]
+    for name, *words in used:
+        command = commands.get_command(click.Context(commands), name)
+        assert command is not None
+        command.make_context(name, words)
+
+
+def test_an_option_that_is_not_there_is_seen() -> None:
+    command = commands.get_command(click.Context(commands), "build")
+    assert command is not None
+    with pytest.raises(click.UsageError):
+        command.make_context("build", ["--bulider", "host", "p"])
