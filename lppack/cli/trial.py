@@ -16,6 +16,13 @@ from lppack.stages.test import StepResult
 @click.command()
 @PATCH
 @KERNEL
+@click.option(
+    "--from",
+    "old",
+    metavar="OLD",
+    type=click.Path(path_type=Path),
+    help="A patch or bundle of an earlier version, which is applied first and then replaced.",
+)
 @ENGINE
 @MODE
 @BUILDER
@@ -24,6 +31,7 @@ from lppack.stages.test import StepResult
 def test(
     patch: Path,
     kernel: str | None,
+    old: Path | None,
     engine: str,
     mode: str | None,
     builder: str,
@@ -34,15 +42,22 @@ def test(
 
     The steps are before, patched, converted, reverted and unloaded; at each the checks of the
     manifest are compared. Then again: all of it a second time, on what the first round has left in
-    the data, watched for what the kernel reports. What the guest did is held against what the
-    simulator says of the patch.
+    the data, watched for what the kernel reports. With --from, older and taken-over stand for
+    patched and converted: the earlier version is live, and this one takes its place. What the guest
+    did is held against what the simulator says of the patch.
 
     \b
     Example:
       lppack test examples/proc-cmdline
     """
     run = pipeline.Trial(
-        patch, kernel=kernel, engine=engine, mode=mode, builder=builder, timeout=timeout
+        patch,
+        kernel=kernel,
+        engine=engine,
+        mode=mode,
+        builder=builder,
+        timeout=timeout,
+        old=old,
     )
     try:
         with progress(f"testing {patch}") as tell:

@@ -12,11 +12,16 @@ from lppack.consistency import ModeName, Needs
 
 
 class Step(StrEnum):
-    """What `test` does, in this order. Checks are compared at each step but AGAIN."""
+    """What `test` does, in this order. Checks are compared at each step but OLDER and AGAIN.
+
+    With an older version OLDER and TAKEN_OVER stand for PATCHED and CONVERTED.
+    """
 
     BEFORE = "before"
     PATCHED = "patched"
     CONVERTED = "converted"
+    OLDER = "older"  # the version before is live, and has converted what the checks touch
+    TAKEN_OVER = "taken-over"  # this version has replaced it, and converts
     REVERTED = "reverted"
     UNLOADED = "unloaded"
     AGAIN = "again"  # all of it a second time, on what the first round has left

@@ -17,7 +17,7 @@ from lppack.proc import Say
 if TYPE_CHECKING:
     from lppack.hosts.guest import GuestHost
     from lppack.stages.foresee import Foreseen
-    from lppack.stages.test import StepResult
+    from lppack.stages.test import Extracted, StepResult
 
 
 class Trial:
@@ -33,8 +33,10 @@ class Trial:
         builder: str = "docker",
         timeout: float = 60.0,
         test_points: bool = False,
+        old: Path | None = None,
     ) -> None:
         self.path = path
+        self.old = old  # a patch or a bundle whose place this one takes; None: nothing's
         self.kernel = kernel
         self.engine = engine
         self.mode = mode
@@ -50,7 +52,8 @@ class Trial:
 
     @property
     def ok(self) -> bool:
-        return len(self.steps_done) == len(Step) and all(step.ok for step in self.steps_done)
+        done = self.steps_done
+        return bool(done) and done[-1].step is Step.AGAIN and all(step.ok for step in done)
 
     @property
     def title(self) -> str:
@@ -81,16 +84,21 @@ class Trial:
         from lppack.stages.bundle import extract
         from lppack.stages.foresee import foresee
         from lppack.stages.load import load
-        from lppack.stages.test import load_modules
+        from lppack.stages.test import Extracted, load_modules
         from lppack.stages.validate import manifest_kept
 
         with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
             work = Path(folder)
-            manifest, kernel = self._bundle(work, say)
-            assert self.bundle is not None
+            manifest, kernel, self.bundle = self._bundle(self.path, work, say)
             extract(self.bundle.path, work / "bundle")
-            manifest = manifest or manifest_kept(load(work / "bundle/manifest.yaml"))
-            self.foreseen = foresee(manifest, self.bundle)
+            older = None
+            if self.old is not None:
+                _, _, before = self._bundle(self.old, work, say, kernel=kernel.release)
+                extract(before.path, work / "older")
+                older = Extracted(bundle=before, files=work / "older")
+            else:
+                manifest = manifest or manifest_kept(load(work / "bundle/manifest.yaml"))
+                self.foreseen = foresee(manifest, self.bundle)
             say(f"booting {kernel.release} in a private guest")
             initramfs = initramfs_for(kernel, self.builder)
             try:
@@ -102,7 +110,7 @@ class Trial:
                 ) as host:
                     try:
                         load_modules(host, self.bundle, kernel)
-                        yield from self._run(host, work / "bundle", say)
+                        yield from self._run(host, work / "bundle", say, older)
                     except LostHost as error:
                         if found := host.faults():
                             raise ConsoleFault(
@@ -116,35 +124,39 @@ class Trial:
             finally:
                 self._keep_console(work / "g")
 
-    def _bundle(self, work: Path, say: Say) -> tuple[Manifest | None, Kernel]:
-        """The manifest is None where only a bundle has it."""
+    def _bundle(
+        self, path: Path, work: Path, say: Say, *, kernel: str | None = None
+    ) -> tuple[Manifest | None, Kernel, Bundle]:
+        """The manifest is None where only a bundle has it. ``kernel``: that one and no other."""
         from lppack.packages.kernels import resolve
         from lppack.stages import bundle as bundles
         from lppack.stages.agreement import verify
 
-        if self.path.suffix == bundles.SUFFIX:
-            files = bundles.contents(self.path)
-            self.bundle = bundles.parse(self.path, files)
-            verify(self.bundle, files)
-            return None, resolve(self.kernel or self.bundle.release, ())
+        kernel = kernel or self.kernel
+        if path.suffix == bundles.SUFFIX:
+            files = bundles.contents(path)
+            bundle = bundles.parse(path, files)
+            verify(bundle, files)
+            return None, resolve(kernel or bundle.release, ()), bundle
         plan = make_plan(
-            self.path,
-            kernel=self.kernel,
+            path,
+            kernel=kernel,
             engine=self.engine,
             mode=self.mode,
             test_points=self.test_points,
         )
-        self.warnings = plan.warnings
+        self.warnings += plan.warnings
         for warning in plan.warnings:
             say(str(warning))
         say(f"building {plan.name} {plan.version} for {plan.kernel.release}")
         built = make_bundle(
             plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")
         )
-        self.bundle = built.bundle
-        return plan.manifest, plan.kernel
+        return plan.manifest, plan.kernel, built.bundle
 
-    def _run(self, host: "GuestHost", files: Path, say: Say) -> "Iterator[StepResult]":
+    def _run(
+        self, host: "GuestHost", files: Path, say: Say, older: "Extracted | None"
+    ) -> "Iterator[StepResult]":
         from lppack.engines.kernel import KernelEngines
         from lppack.stages.apply import Control
         from lppack.stages.test import test
@@ -153,7 +165,7 @@ class Trial:
         engine = KernelEngines(host, self.bundle.engine)
         control = Control(engine=engine, host=host, timeout=self.timeout, say=say)
         try:
-            for step in test(control, host, self.bundle, files):
+            for step in test(control, host, self.bundle, files, older=older):
                 self.steps_done.append(step)
                 yield step
         except ApplyReversed:

@@ -49,17 +49,32 @@ class StepResult:
     converting: bool = False
 
 
-def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Iterator[StepResult]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """A bundle, and the folder with its files."""
+
+    bundle: Bundle
+    files: Path
+
+    @property
+    def ko(self) -> Path:
+        return self.files / f"{self.bundle.module}.ko"
+
+
+def test(
+    control: Control, host: TestHost, bundle: Bundle, files: Path, *, older: Extracted | None = None
+) -> Iterator[StepResult]:
     """Yields each step as it is done; ``files`` is where the bundle was extracted.
 
-    Raises what apply and revert raise, and ConsoleFault.
+    ``older``: a version that is applied first, and whose place this one takes. Raises what apply
+    and revert raise, and ConsoleFault.
     """
     ko = files / f"{bundle.module}.ko"
 
-    def done(step: Step, action: Callable[[], object]) -> StepResult:
+    def done(step: Step, action: Callable[[], object], as_at: Step | None = None) -> StepResult:
         start = time.monotonic()
         action()
-        checks = tuple(_checked(host, step, bundle.test.checks))
+        checks = tuple(_checked(host, as_at or step, bundle.test.checks))
         _watch(host, step)
         state = control.engine.state(bundle.module)
         return StepResult(
@@ -74,23 +89,36 @@ def test(control: Control, host: TestHost, bundle: Bundle, files: Path) -> Itera
         )
 
     yield done(Step.BEFORE, lambda: load_targets(host, bundle, files))
-    yield done(Step.PATCHED, lambda: apply(control, bundle, ko, convert=False))
-    if bundle.converts:
-        yield done(Step.CONVERTED, lambda: enable_conversion(control, bundle.module, bundle.series))
+    if older is not None:
+        first = older
+        yield done(Step.OLDER, lambda: apply(control, first.bundle, first.ko))
+        told = any(step is Step.TAKEN_OVER for c in bundle.test.checks for step, _ in c.expect)
+        # What converts has other things to show after another version has converted them.
+        alike = None if told or bundle.converts or bundle.world else Step.PATCHED
+        yield done(Step.TAKEN_OVER, lambda: apply(control, bundle, ko), alike)
     else:
-        yield StepResult(
-            step=Step.CONVERTED,
-            ok=True,
-            skipped="its data was converted in the stop that flipped"
-            if bundle.world
-            else "the patch has no data to convert",
-            seconds=0.0,
-            converted=0,
-            checks=(),
-        )
+        yield done(Step.PATCHED, lambda: apply(control, bundle, ko, convert=False))
+        if bundle.converts:
+            series = bundle.series
+            yield done(Step.CONVERTED, lambda: enable_conversion(control, bundle.module, series))
+        else:
+            yield _nothing_to_convert(bundle)
     yield done(Step.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
     yield done(Step.UNLOADED, lambda: _unload(control, bundle))
     yield done(Step.AGAIN, lambda: _again(control, host, bundle, ko))
+
+
+def _nothing_to_convert(bundle: Bundle) -> StepResult:
+    return StepResult(
+        step=Step.CONVERTED,
+        ok=True,
+        skipped="its data was converted in the stop that flipped"
+        if bundle.world
+        else "the patch has no data to convert",
+        seconds=0.0,
+        converted=0,
+        checks=(),
+    )
 
 
 def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:

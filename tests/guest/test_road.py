@@ -44,6 +44,28 @@ def test_conn_limit() -> None:
     assert report["simulator"] == {"verdict": "safe", "differences": []}
 
 
+def test_one_version_takes_the_place_of_another() -> None:
+    ran = lppack(
+        *("test", EXAMPLES / "conn-limit-2", "--from", EXAMPLES / "conn-limit"),
+        *("--format", "json"),
+    )
+    assert ran.rc == 0, ran.out + ran.err
+    steps = {step["step"]: step for step in ran.json["steps"]}
+    assert [*steps] == ["before", "older", "taken-over", "reverted", "unloaded", "again"]
+    assert len(steps["taken-over"]["checks"]) == 2 and steps["taken-over"]["converted"] == 2
+    assert steps["older"]["checks"] == []
+    assert ran.json["simulator"] is None
+
+
+def test_a_version_that_does_not_replace_is_refused(patch: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "old"))
+    manifest = patch / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 1\n", "version: 2\n"))
+    ran = lppack("test", patch, "--from", old, "--format", "json")
+    assert ran.rc == 6, ran.out
+    assert [step["step"] for step in ran.json["steps"]] == ["before", "older"]
+
+
 def test_what_the_simulator_did_not_foresee_is_told(tmp_path: Path) -> None:
     nap = Path(shutil.copytree(Path(__file__).parent / "patches/nap", tmp_path / "nap"))
     manifest = nap / "manifest.yaml"
