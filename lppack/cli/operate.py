@@ -264,12 +264,26 @@ def _gives(name: str) -> str:
     return f"{mode.leave.name} {mode.switch.name}{kthread}"
 
 
+def _fixes(patch: PatchReport) -> list[str]:
+    away = {function for _, function in patch.waiting}
+    lines = []
+    for fix in patch.fixes:
+        what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
+        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
+        why = ": its module is not loaded, and is patched when it comes" if waits else ""
+        state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
+        lines.append(f"  {what}: {state}{why}")
+    return lines
+
+
 def _lines(patch: PatchReport) -> list[str]:
     name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
     words = [f"{name} on {patch.host}: {patch.phase}"]
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
+    if patch.phase is Phase.ABSENT:  # what its engine did is no more
+        return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
     if patch.longest_stop_ms is not None:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
     if patch.mode is not None and patch.mode in set(ModeName):
@@ -289,17 +303,11 @@ def _lines(patch: PatchReport) -> list[str]:
     for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
         names = [function for home, function in patch.waiting if home == object_]
         lines.append(f"  waits for module {object_}, which is not loaded: {', '.join(names)}")
-    away = {function for _, function in patch.waiting}
     lines += [
         f"  {function} of {object_} runs in {module}, which was loaded later"
         for object_, function, module in patch.overridden
     ]
-    for fix in patch.fixes:
-        what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
-        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
-        why = ": its module is not loaded, and is patched when it comes" if waits else ""
-        state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
-        lines.append(f"  {what}: {state}{why}")
+    lines += _fixes(patch)
     took = "" if patch.seconds is None else f", for {patch.seconds:.0f} s"
     lines += [
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"

@@ -45,6 +45,7 @@ def test_a_patchable_function(facts: Facts) -> None:
         ("split_me", "vmlinux", Verdict.CLONE_ONLY, "only split_me.isra.0 is left of it"),
         ("work", "victim_mod", Verdict.CLONE_ONLY, "only work.isra.0 is left of it"),
         ("native_clock", "vmlinux", Verdict.UNTRACEABLE, "it has no fentry call"),
+        ("cpu_number", "vmlinux", Verdict.UNTRACEABLE, "it is a variable: list it under `symbols`"),
         ("start_here", "vmlinux", Verdict.INIT, "it is __init"),
         ("init_module", "victim_mod", Verdict.INIT, "it is __init"),
         ("proc_name_show", "vmlinux", Verdict.PATCHABLE, "also named proc_name_alias"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lppack.abi import Phase
+from lppack.cli.operate import _lines
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.stages.apply import Control
@@ -35,6 +36,14 @@ def test_the_report_names_what_was_reverted(kernel: FakeKernel, host: FakeHost) 
     report = revert(control(host), "conn-limit")
     assert (report.series, report.version, report.module) == ("conn-limit", 2, MODULE)
     assert [fix["live"] for fix in report.fixes] == [False, False]
+
+
+def test_of_what_is_gone_only_that_is_printed(kernel: FakeKernel, host: FakeHost) -> None:
+    """And which fixes are not live any more; no mode, no inlining, no proof."""
+    kernel.patches[MODULE] = patched()
+    first, *rest = _lines(revert(control(host), "conn-limit"))
+    assert first == "conn-limit 2 on fake: absent"
+    assert rest and all(line.endswith(": not live") for line in rest)
 
 
 def test_a_patch_without_data_has_nothing_to_stop(kernel: FakeKernel, host: FakeHost) -> None:
