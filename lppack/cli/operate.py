@@ -317,6 +317,8 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append("  no thread is seen to block it at this moment")
     if patch.problem:
         lines.append(f"  the last transition was given up: {patch.problem}")
+    if patch.left_new:
+        lines.append(f"  {patch.left_new}: it was not unpatched, old code would misread that data")
     if (step := next_step(patch)) is not None:
         lines.append(f"  next: {step}")
     return lines

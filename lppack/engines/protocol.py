@@ -37,6 +37,17 @@ class PatchState:
     #: not one of ours, or made by a lppack that did not look.
     still_new: tuple[tuple[str, int], ...] | None = None
 
+    @property
+    def left_new(self) -> str | None:
+        """What `reverse` was called for and has not reversed, in words; None: there is nothing."""
+        left = [
+            f"{count} {'object is' if count == 1 else 'objects are'} still in the new form after "
+            f"{function}()"
+            for function, count in self.still_new or ()
+            if count
+        ]
+        return "; ".join(left) or None
+
 
 #: errno of reverse() towards where the patch goes already: enabled_store() of
 #: kernel/livepatch/core.c (v6.1); lpe_set_enabled() of kmod/engine/core.c.

@@ -116,17 +116,6 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
     control.say("converting: new code converts what it touches")
 
 
-def still_new(state: PatchState) -> str | None:
-    """Name what `reverse` was called for and has not reversed; None if there is nothing."""
-    left = [
-        f"{count} {'object is' if count == 1 else 'objects are'} still in the new form after "
-        f"{function}()"
-        for function, count in state.still_new or ()
-        if count
-    ]
-    return "; ".join(left) or None
-
-
 def stop_conversion(control: Control, module: str, limit: float) -> bool:
     """Stops converting and reverses what is tracked; False if conversions are still under way."""
     deadline = Deadline(limit, control.clock)
@@ -186,7 +175,7 @@ def undo(control: Control, module: str) -> PatchState:
     converts = state.phase is Phase.PATCHED and state.info.get("transforms")
     if converts and not stop_conversion(control, module, limit):
         return state  # to unpatch now would wait in the kernel, with klp_mutex held
-    if converts and still_new(control.engine.state(module)):
+    if converts and control.engine.state(module).left_new:
         return state  # old code would take it for the old form
     if state.phase in (Phase.PATCHING, Phase.PATCHED):
         steer(control, module, to=False)

@@ -25,6 +25,8 @@ def next_step(patch: PatchReport) -> str | None:
             return f"unload it: lppack revert {patch.module} {on}"
         case Phase.PATCHED if patch.forced and patch.conversion != "none":
             return f"plan a reboot; until then take it back: {revert}"
+        case Phase.PATCHED if patch.left_new:
+            return "leave it as it is, and plan a reboot: `reverse` of this patch is wrong"
         case Phase.PATCHED if patch.conversion == "off":
             return f"phase 2 is still to do: lppack convert {patch.series} {on}, or: {revert}"
     return None

@@ -40,6 +40,7 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
             {"object": object_, "function": function} for object_, function in patch.waiting
         ],
         "problem": patch.problem,
+        "still_new": patch.left_new,
         "next": next_step(patch),
         "overridden": [
             {"object": object_, "function": function, "by": module}

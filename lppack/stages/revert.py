@@ -19,7 +19,6 @@ from lppack.stages.drive import (
     settle,
     standing,
     steer,
-    still_new,
     stop_conversion,
     unload,
     why_loaded,
@@ -210,7 +209,7 @@ def _reversed(control: Control, module: str) -> str:
     The module is not unloaded by anything that comes before this.
     """
     state = control.engine.state(module)
-    if left := still_new(state):
+    if left := state.left_new:
         enabled = abi.patch_attribute(module, "enabled")
         raise StillNew(
             f"{left}\n{module} converts nothing any more, and stays patched: old code would read "

@@ -34,6 +34,7 @@ class PatchReport:
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     problem: str | None = None  # why lppack's engine gave the last transition up
+    left_new: str | None = None  # objects that `reverse` has left in the new form, in words
     srcversion: str | None = None  # hash of the sources; None: not known
     seconds: float | None = None  # that the transition goes, or went, on; None: not known
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
@@ -94,6 +95,7 @@ def report(
         complete=_complete(info),
         longest_stop_ms=state.longest_stop_ms,
         problem=state.problem,
+        left_new=state.left_new,
         seconds=seconds,
         overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )

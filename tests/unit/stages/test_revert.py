@@ -8,9 +8,11 @@ import pytest
 from lppack.abi import Phase
 from lppack.cli.operate import _lines
 from lppack.engines.kernel import KernelEngines
+from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.stages.apply import Control
 from lppack.stages.revert import find, revert
+from lppack.stages.status import status
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.stages.control import MODULE, control, patched, snapshot, stranger
 
@@ -69,7 +71,14 @@ def test_what_reverse_has_not_reversed_stays_patched(kernel: FakeKernel, host: F
     assert first == "2 objects are still in the new form after lp_b_downgrade()"
     assert "stays patched" in rest
     assert kernel.log == [f"{MODULE} convert 0"]
-    assert caught.value.report is not None and said == []
+    assert said == []
+    report = caught.value.report
+    assert report is not None
+    [shown] = report["patches"]
+    assert (shown["phase"], shown["conversion"], shown["still_new"]) == ("patched", "off", first)
+    assert shown["next"].startswith("leave it as it is, and plan a reboot")
+    [lines] = map(_lines, status(Livepatch(host), "fake"))
+    assert f"  {first}: it was not unpatched, old code would misread that data" in lines
 
 
 def test_nothing_is_claimed_of_a_module_that_does_not_ask_its_marker(

@@ -161,6 +161,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "next",
         "overridden",
         "problem",
+        "still_new",
         "waiting",
     }
     (blocker,) = made["blockers"]
