@@ -3,6 +3,7 @@
 what is written."""
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from lppack.csource.items import Kind
@@ -14,6 +15,8 @@ from lppack.kernel.config import KernelConfig
 
 #: At the begin of a function: its object code differs, and so it is replaced.
 MARK = '\n\tasm volatile("nop");\t/* lppack */'
+# arch/x86/include/asm/syscall_wrapper.h (v6.1): the names that SYSCALL_DEFINEn(NAME, ...) makes.
+_SYSTEM_CALL = re.compile(r"__(?:x64|ia32|do)_(?:compat_)?sys_")
 #: C files of the kernel's tree that have all of the words.
 Search = Callable[[Collection[str]], Sequence[str]]
 
@@ -67,7 +70,7 @@ def _file_with(functions: Sequence[str], read: Read, search: Search) -> str:
     names = ", ".join(functions)
     found = [
         path
-        for path in search(functions)
+        for path in search([_SYSTEM_CALL.sub("", name) for name in functions])
         if set(functions) <= _bodies(path, (read(path) or b"").decode(BYTES)).keys()
     ]
     if len(found) == 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.errors import ApplyReversed, ConsoleFault, LostHost, Problem
+from lppack.errors import ApplyReversed, BuildFailed, ConsoleFault, LostHost, Problem
 from lppack.model import Bundle, Kernel, Manifest, Step
 from lppack.pipeline.build import make_bundle
 from lppack.pipeline.check import make_plan
@@ -149,9 +149,13 @@ class Trial:
         for warning in plan.warnings:
             say(str(warning))
         say(f"building {plan.name} {plan.version} for {plan.kernel.release}")
-        built = make_bundle(
-            plan, work, builder=self.builder, on_line=lambda line: say(f"  | {line}")
-        )
+        lines: list[str] = []
+        try:
+            built = make_bundle(plan, work, builder=self.builder, on_line=lines.append)
+        except BuildFailed:
+            for line in lines:
+                say(f"  | {line}")
+            raise
         return plan.manifest, plan.kernel, built.bundle
 
     def _run(

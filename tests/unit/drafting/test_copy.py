@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A copy of a function: which file has it, and where its body begins."""
 
+from collections.abc import Collection
+
 import pytest
 
 from lppack.drafting.copy import MARK, copy_of
@@ -30,8 +32,8 @@ def copied(*functions: str, path: str | None = None) -> Edit:
     def read(of: str) -> bytes | None:
         return TREE[of].encode(BYTES) if of in TREE else None
 
-    def search(words: object) -> list[str]:
-        return sorted(TREE)
+    def search(words: Collection[str]) -> list[str]:
+        return sorted(of for of, text in TREE.items() if all(word in text for word in words))
 
     return copy_of(functions, path, read, search, CONFIG)
 
@@ -50,6 +52,12 @@ def test_several_functions_of_one_file() -> None:
     assert [set(change.functions()) for change in edit.changes] == [
         {"name_show", "__do_sys_close_it"}
     ]
+
+
+@pytest.mark.parametrize("name", ["__do_sys_close_it", "__x64_sys_close_it"])
+def test_a_system_call_by_any_of_its_names(name: str) -> None:
+    [(path, (_, after))] = copied(name).files.items()
+    assert path == "fs/a.c" and after is not None and after.count(MARK.encode()) == 1
 
 
 def test_where_several_files_have_it_one_is_named() -> None:
