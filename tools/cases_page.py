@@ -30,7 +30,7 @@ def _row(name: str, case: Case) -> str:
         for object_, functions in case.replaced.items()
     )
     if not case.replaced:
-        replaced = "nothing: the object code is identical" if case.no_effect else "nothing"
+        replaced = "nothing: it has no effect on code" if case.no_effect else "nothing"
     left = ", ".join(case.left_out)
     return f"| {name} | {case.what} | {replaced} | {case.complete} | {left} |"
 

@@ -69,12 +69,14 @@ def account(
     targets: Sequence[Target],
     cannot: Sequence[Cannot],
     unfinished: Collection[str],
+    overridden: Collection[tuple[str, str]] = (),
 ) -> tuple[Line, ...]:
     """Each run of changed lines, in the order of the diff.
 
-    ``unfinished`` names what a person must still write: data that changes.
+    ``unfinished`` names what a person must still write: data that changes; ``overridden`` has the
+    path and name of weak functions of which the kernel uses another file's.
     """
-    teller = _Account(edit, comparison, targets, cannot, unfinished)
+    teller = _Account(edit, comparison, targets, cannot, unfinished, overridden)
     return tuple(line for path in edit.files for line in teller.file(path))
 
 
@@ -86,12 +88,14 @@ class _Account:
         targets: Sequence[Target],
         cannot: Sequence[Cannot],
         unfinished: Collection[str],
+        overridden: Collection[tuple[str, str]],
     ) -> None:
         self._edit = edit
         self._comparison = comparison
         self._targets = targets
         self._cannot = cannot
         self._unfinished = unfinished
+        self._overridden = overridden
         self._changes = {changes.before.path: changes for changes in edit.changes}
 
     def file(self, path: str) -> Iterator[Line]:
@@ -136,6 +140,8 @@ class _Account:
         differing = [unit for unit in units if not unit.identical]
         if units and not differing and not self._comparison.too_many:
             return Fate.NO_EFFECT, "the object code is identical"
+        if item is not None and (path, item.name) in self._overridden:
+            return Fate.NO_EFFECT, "it is weak, and the kernel has another file's"
         if item is None or item.kind in (Kind.INCLUDE, Kind.PROTOTYPE):
             return Fate.CARRIED, "it is no code by itself"
         if item.kind is Kind.FUNCTION:

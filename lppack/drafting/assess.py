@@ -78,7 +78,9 @@ def assess(
     if first is not None:
         advice = advise(edit.changes, lambda path: by_path.get(path, first))
     advice = _that_differs(advice, comparison)
-    lines = account(edit, comparison, targets, cannot, _unfinished(advice))
+    lines = account(
+        edit, comparison, targets, cannot, _unfinished(advice), set(_overridden(places))
+    )
     lines += tuple(left_out_of_objects(comparison, lines, advice.data))
     lines += _not_covered(cannot, lines)
     return Assessment(
@@ -90,6 +92,15 @@ def assess(
         mismatches=(*_mismatches(comparison, matched), *_laid_out(edit, comparison)),
         places=places,
     )
+
+
+def _overridden(places: Mapping[tuple[str, str], Places]) -> Iterator[tuple[str, str]]:
+    """Yield (path, function) of weak functions that the kernel has from another file."""
+    for (path, _), one in places.items():
+        same = [other for (other_path, _), other in places.items() if other_path == path]
+        for name in one.code.functions:
+            if all(other.overridden(name) for other in same):
+                yield path, name
 
 
 def touched_by(edit: Edit) -> dict[str, Item]:

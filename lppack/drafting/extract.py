@@ -200,6 +200,9 @@ class _Closure:
     def _function(self, item: Item) -> None:
         if item.name in self.replaced:
             return
+        if self._places.overridden(self._own_name(item)):
+            self._kernels_own(item, None)
+            return
         state, symbol = self._places.symbol(self._own_name(item))
         gone = state in (Verdict.MISSING, Verdict.CLONE_ONLY, Verdict.INLINED, Verdict.AMBIGUOUS)
         if item.name in self.new or item.inline or gone:

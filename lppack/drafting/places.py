@@ -93,6 +93,11 @@ class Places:
                 return Verdict.PATCHABLE, copies[(sympos or 1) - 1]
         return Verdict.MISSING, None
 
+    def overridden(self, name: str) -> bool:
+        """Whether the file's function is weak, and the kernel uses that of another file."""
+        found = self._matched.get(self._aliases.get(name, name))
+        return found is not None and found.symbol is None and found.expected
+
     def copies(self, name: str) -> tuple[Symbol, ...]:
         """All symbols of that name in the object."""
         if self.module is None:

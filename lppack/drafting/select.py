@@ -75,6 +75,8 @@ class _Selection:
                 break
 
     def _one(self, name: str) -> None:
+        if self.places.overridden(name):
+            return  # nothing calls it
         function = self.before.functions[name]
         if name.endswith(".cold"):
             self._todo.append(name.removesuffix(".cold"))

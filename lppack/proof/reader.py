@@ -57,6 +57,10 @@ _IGNORED = re.compile(r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_
 _COUNTED = re.compile(r"\.\d+$")
 _UNIQUE = re.compile(r"(__UNIQUE_ID_\D*)\d+")
 
+# Objects of the compiler's own, which no name leads to: what UBSAN says of a place (.Lubsan_data7),
+# constants (.LC3). They are compared where a function refers to them.
+_NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
+
 # Where a variable that is static in a function has its first value; others are the compiler's and
 # the kernel's own (.data.once, __dyndbg).
 _WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
@@ -107,7 +111,7 @@ class ObjectReader:
                     found.functions[function.name] = function
             elif section.name in _TABLES or section.name in _ALTERNATIVES:
                 continue
-            elif not section.flags & _SHF_MERGE:
+            elif not section.flags & _SHF_MERGE and not _NAMELESS.match(section.name):
                 self._data(section, found)
         return found
 

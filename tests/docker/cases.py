@@ -209,4 +209,13 @@ CASES: dict[str, Case] = {
         what="another file has a function of that name",
         replaced=_vmlinux("__kernel_read", "__kernel_write_iter"),
     ),
+    "weak-callee": Case(
+        what="a weak function that is called, of which the kernel uses another file's",
+        replaced=_vmlinux("__ia32_sys_prctl", "__x64_sys_prctl"),
+    ),
+    "weak-default": Case(
+        what="a weak function of which the kernel uses another file's",
+        complete="incomplete",
+        no_effect=True,
+    ),
 }

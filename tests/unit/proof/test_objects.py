@@ -144,6 +144,20 @@ def test_a_table_of_a_switch_is_its_contents() -> None:
     assert one.key != uses("CSWTCH.3", ".rodata.CSWTCH.3", b"\1\2\3\4", addend=1).key
 
 
+def reports(number: int, content: bytes) -> ObjectFile:
+    """An object whose f() names a place to UBSAN, by data with a label of the assembler's own."""
+    name = f".data..Lubsan_data{number}"
+    code = Sect(F, MOV_DI + RET, [(3, name, R_32S, 0)])
+    return read([code, Sect(name, content)], [Sym("f", F, len(MOV_DI + RET))])
+
+
+def test_what_ubsan_says_of_a_place_is_part_of_the_function() -> None:
+    one, other = reports(7, b"sys.c 12"), reports(175, b"sys.c 12")
+    assert one.functions["f"].key == other.functions["f"].key
+    assert one.functions["f"].key != reports(7, b"sys.c 13").functions["f"].key
+    assert one.others == {} and one.data == {}
+
+
 # -- read-only data without a name
 
 
