@@ -75,6 +75,7 @@ _STORY = {
     "converted": "phase 2: new code converts what it touches",
     "reverted": "back: converted data was reversed, every thread runs the old functions",
     "unloaded": "the module is gone",
+    "again": "all of it a second time, on what the first round has left",
 }
 
 

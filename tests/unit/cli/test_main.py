@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lppack.cli.help import _VERDICTS
+from lppack.cli.setup import _STORY
+from lppack.model import Step
 from lppack.stages.simulate import Verdict
 from tests.command import EXAMPLES, heed_ctrl_c, lppack
 
@@ -101,3 +103,7 @@ def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
     ran = lppack(*verb.split(), "--on", "guest:ops", "--on", "simulated")
     assert ran.rc == 2
     assert "--on was given 2 times: name one host" in ran.err
+
+
+def test_the_demo_has_words_for_every_step() -> None:
+    assert set(_STORY) == set(Step)
