@@ -11,7 +11,7 @@ import click
 
 from lppack import pipeline
 from lppack.abi import Phase
-from lppack.cli.options import ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT
+from lppack.cli.options import ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT, WAIT
 from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
@@ -36,6 +36,7 @@ from lppack.stages.status import PatchReport
 )
 @TIMEOUT
 @UNDO_TIMEOUT
+@WAIT
 @SIGNERS
 @click.option(
     "--allow-older",
@@ -50,6 +51,7 @@ def apply(
     phase: str,
     timeout: float,
     undo_timeout: float | None,
+    wait: float,
     signers: Path | None,
     allow_older: bool,
     dry_run: bool,
@@ -81,6 +83,7 @@ def apply(
                     undo_timeout=undo_timeout,
                     signers=signers,
                     allow_older=allow_older,
+                    wait=wait,
                     dry_run=dry_run,
                     say=say,
                 )
@@ -100,8 +103,9 @@ def apply(
 @click.argument("series")
 @ON
 @SIMULATED
+@WAIT
 @FORMAT
-def convert(series: str, on: str, format_: str) -> None:
+def convert(series: str, on: str, wait: float, format_: str) -> None:
     """Enable conversion of data: phase 2 alone, once phase 1 is complete.
 
     \b
@@ -111,7 +115,7 @@ def convert(series: str, on: str, format_: str) -> None:
     outlive_the_terminal()
     with _acting(on):
         with progress(f"converting {series}") as tell:
-            report = pipeline.convert_series(series, on, say=tell)
+            report = pipeline.convert_series(series, on, say=tell, wait=wait)
         _show((report,), format_, empty="", more={"changed": report.changed})
 
 
@@ -120,6 +124,7 @@ def convert(series: str, on: str, format_: str) -> None:
 @ON
 @SIMULATED
 @TIMEOUT
+@WAIT
 @click.option(
     "--to",
     "version",
@@ -133,6 +138,7 @@ def revert(
     series: str,
     on: str,
     timeout: float,
+    wait: float,
     version: int | None,
     signers: Path | None,
     format_: str,
@@ -150,10 +156,14 @@ def revert(
     with _acting(on):
         with progress(f"reverting {series}") as tell:
             report = (
-                pipeline.revert_series(series, on, timeout=timeout, say=tell)
+                pipeline.revert_series(series, on, timeout=timeout, say=tell, wait=wait)
                 if version is None
                 else pipeline.revert_to(
-                    series, version, on, timeout=timeout, say=tell, signers=signers
+                    *(series, version, on),
+                    timeout=timeout,
+                    say=tell,
+                    signers=signers,
+                    wait=wait,
                 )
             )
         patches = (report,) if report else ()
@@ -168,8 +178,9 @@ def revert(
 @click.command()
 @ON
 @TIMEOUT
+@WAIT
 @FORMAT
-def recover(on: str, timeout: float, format_: str) -> None:
+def recover(on: str, timeout: float, wait: float, format_: str) -> None:
     """Go on with what a command that died has left undone, as `status` names it.
 
     An apply or convert goes on to its end, a revert too; module files and an engine that no patch
@@ -182,7 +193,7 @@ def recover(on: str, timeout: float, format_: str) -> None:
     outlive_the_terminal()
     with _acting(on):
         with progress(f"recovering {on}") as tell:
-            reports = pipeline.recover_host(on, timeout=timeout, say=tell)
+            reports = pipeline.recover_host(on, timeout=timeout, say=tell, wait=wait)
         _show(
             reports,
             format_,

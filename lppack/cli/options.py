@@ -109,3 +109,10 @@ SIGNERS = click.option(
     help="Who may sign: allowed signers, as in ssh-keygen(1).  [default: "
     "/etc/lppack/allowed_signers]",
 )
+WAIT = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="Seconds to wait while another command changes the host.  [default: 0]",
+)

@@ -54,11 +54,11 @@ class HostLock:
         self._host = host
 
     @contextlib.contextmanager
-    def hold(self, command: str) -> Iterator[None]:
-        """Raise ApplyRefused, naming the holder, if another command has it."""
+    def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Raise ApplyRefused, naming the holder, if another command has it for ``wait`` s more."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._path.open("a+") as file:
-            self._take(file)
+            self._take(file, max(wait, _PATIENCE))
             me = Holder(command=command, pid=os.getpid(), user=user_name(), since=utc_now())
             self._write(file, json.dumps(asdict(me)))
             try:
@@ -71,8 +71,8 @@ class HostLock:
         pid = lock_holder(self._path)
         return None if pid is None else self._named(pid)
 
-    def _take(self, file: IO[str]) -> None:
-        end = time.monotonic() + _PATIENCE
+    def _take(self, file: IO[str], patience: float) -> None:
+        end = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,7 +88,7 @@ class HostLock:
         stop = f", or end it, which reverses an apply: kill {found.pid}" if found else ""
         return ApplyRefused(
             f"{self._host} is being changed by {who}; nothing was done",
-            hint=f"wait for it{stop}; see: lppack status --on {self._host}",
+            hint=f"wait for it (--wait S){stop}; see: lppack status --on {self._host}",
             reason="host-in-use",
         )
 

@@ -84,6 +84,7 @@ def _changing(
     *bundles: Bundle,
     say: Say,
     intent: Mapping[str, Any],
+    wait: float,
     **limits: float | None,
 ) -> Iterator[Control]:
     """As _control(), alone on the host, and with each step in its journal."""
@@ -94,7 +95,7 @@ def _changing(
     store.sweep_scratch()
     with (
         _control(on, *bundles, say=say, **limits) as control,
-        changing(control, command, intent, fault=fault) as alone,
+        changing(control, command, intent, wait=wait, fault=fault) as alone,
     ):
         yield alone
 
@@ -135,6 +136,7 @@ def apply_bundle(
     undo_timeout: float | None = None,
     signers: Path | None = None,
     allow_older: bool = False,
+    wait: float = 0.0,
 ) -> PatchReport | None:
     """Apply a bundle; None for a dry run, after everything that can be refused was checked.
 
@@ -170,7 +172,9 @@ def apply_bundle(
     limits = {"timeout": timeout, "undo_timeout": undo_timeout}
     with (
         store.scratch() as folder,
-        _changing(on, f"apply {path.name}", bundle, say=say, intent=intent, **limits) as control,
+        _changing(
+            on, f"apply {path.name}", bundle, say=say, intent=intent, wait=wait, **limits
+        ) as control,
     ):
         refuse_older(control, bundle, allowed=allow_older)
         write_files(checked.files, folder)
@@ -198,20 +202,24 @@ def verify_bundle(path: Path, signers: Path | None) -> str:
     return trust.verify(path, bundles.packed(path), signers or trust.POLICY)
 
 
-def convert_series(series: str, on: str, *, say: Say) -> PatchReport:
+def convert_series(series: str, on: str, *, say: Say, wait: float = 0.0) -> PatchReport:
     from lppack.stages.convert import convert
 
     intent = {"series": series, "converts": True}
-    with _changing(on, f"convert {series}", say=say, intent=intent) as control:
+    with _changing(on, f"convert {series}", say=say, intent=intent, wait=wait) as control:
         return convert(control, series)
 
 
-def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchReport | None:
+def revert_series(
+    series: str, on: str, *, timeout: float, say: Say, wait: float = 0.0
+) -> PatchReport | None:
     """Take a patch back; None if there was none."""
     from lppack.stages.revert import NOT_THERE, revert
 
     intent = {"series": series}
-    with _changing(on, f"revert {series}", say=say, intent=intent, timeout=timeout) as control:
+    with _changing(
+        on, f"revert {series}", say=say, intent=intent, wait=wait, timeout=timeout
+    ) as control:
         try:
             return revert(control, series)
         except ApplyRefused as error:
@@ -222,7 +230,14 @@ def revert_series(series: str, on: str, *, timeout: float, say: Say) -> PatchRep
 
 
 def revert_to(
-    series: str, version: int, on: str, *, timeout: float, say: Say, signers: Path | None = None
+    series: str,
+    version: int,
+    on: str,
+    *,
+    timeout: float,
+    say: Say,
+    signers: Path | None = None,
+    wait: float = 0.0,
 ) -> PatchReport:
     """Take a patch back, and apply a version that is kept on the host.
 
@@ -239,7 +254,7 @@ def revert_to(
             if found := applied_already(control, bundle, convert=True):
                 return found
             refuse_early(control, bundle, without=series)
-        revert_series(series, on, timeout=timeout, say=say)
+        revert_series(series, on, timeout=timeout, say=say, wait=wait)
         try:
             report = apply_bundle(
                 *(path, on),
@@ -249,6 +264,7 @@ def revert_to(
                 say=say,
                 signers=signers,
                 allow_older=True,
+                wait=wait,
             )
         except LppackError as error:
             error.message += f"\n{series} had been reverted before: no version of it is live"
@@ -257,11 +273,13 @@ def revert_to(
         return report
 
 
-def recover_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
+def recover_host(
+    on: str, *, timeout: float, say: Say, wait: float = 0.0
+) -> tuple[PatchReport, ...]:
     """Complete, or take back, what commands that died have left on a host."""
     from lppack.stages.recover import recover
 
-    with _changing(on, "recover", say=say, intent={}, timeout=timeout) as control:
+    with _changing(on, "recover", say=say, intent={}, wait=wait, timeout=timeout) as control:
         return recover(control)
 
 

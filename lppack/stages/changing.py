@@ -21,18 +21,26 @@ from lppack.stages.sweep import sweep
 
 @contextlib.contextmanager
 def changing(
-    control: Control, command: str, intent: Mapping[str, Any], *, fault: Fault = no_fault
+    control: Control,
+    command: str,
+    intent: Mapping[str, Any],
+    *,
+    wait: float = 0.0,
+    fault: Fault = no_fault,
 ) -> Iterator[Control]:
     """Yield a Control for ``command``, whose ``intent`` are fields of its Record.
 
-    Raise ApplyRefused if another command is at work on the host, or if it does not answer. A host
+    Raise ApplyRefused if another command is at work on the host for longer than ``wait`` seconds,
+    or if it does not answer. A host
     that no other command can reach has neither lock nor journal.
     """
     host = control.host
     if host.lock is None:
         yield control
         return
-    with host.lock.hold(f"lppack {command}"):
+    if wait and (holder := host.lock.holder()):
+        control.say(f"waiting for {holder}")
+    with host.lock.hold(f"lppack {command}", wait=wait):
         journal = Journal(host)
         answered(control, lambda: _prepare(host, journal, control.say))
         if command != "recover":

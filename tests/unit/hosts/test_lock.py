@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_the_lock_of_a_command_that_was_killed_is_free(tmp_path: Path) -> None:
         assert (found.pid, found.command) == (os.getpid(), "lppack revert x")
         assert found.since[:2] == time.strftime("%Y")[:2]
     assert mine.holder() is None
+
+
+def test_a_command_may_wait_for_its_turn(tmp_path: Path) -> None:
+    process = other(tmp_path / "lock")
+    threading.Timer(0.5, process.kill).start()
+    try:
+        with HostLock(tmp_path / "lock", "local").hold("lppack revert x", wait=60):
+            assert process.wait(10) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_holder_without_a_name(tmp_path: Path) -> None:
