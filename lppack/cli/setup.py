@@ -73,6 +73,8 @@ _STORY = {
     "before": "the kernel as it was booted, with the test targets loaded",
     "patched": "phase 1: every thread has switched to the new functions; data is as it was",
     "converted": "phase 2: new code converts what it touches",
+    "older": "the version before is live, and has converted what the checks touch",
+    "taken-over": "this version has replaced it, and converts",
     "reverted": "back: converted data was reversed, every thread runs the old functions",
     "unloaded": "the module is gone",
     "again": "all of it a second time, on what the first round has left",
