@@ -62,7 +62,9 @@ class KlpBuild:
 
     def first(self, fixes: Sequence[tuple[str, str, Path]]) -> First:
         """Build the base and the first of ``fixes`` (name, function, diff), unless kept."""
-        kept = self.home / "first.json"
+        made_of = [CONFIG, _HERE / "prepare.sh", *(diff for _, _, diff in fixes)]
+        parts = b"\0".join([self._image.encode(), *(file.read_bytes() for file in made_of)])
+        kept = self.home / f"first-{hashlib.sha256(parts).hexdigest()[:12]}.json"
         if kept.is_file():
             return First(**json.loads(kept.read_text()))
         shutil.rmtree(self.home / "tree", ignore_errors=True)

@@ -9,3 +9,7 @@ for fix in ../fixes/*.patch; do
 	patch -R -p1 --no-backup-if-mismatch <"$fix"
 done
 KCONFIG_ALLCONFIG=../config make -s allnoconfig
+if grep -v '^#' ../config | grep -vxFf .config; then
+	echo "these options do not go together with the others" >&2
+	exit 1
+fi
