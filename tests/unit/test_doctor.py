@@ -17,6 +17,7 @@ PACKAGES = {
     "qemu-system-x86": "qemu-system-x86_64",
     "mmdebstrap": "mmdebstrap",
     "libdw1": "libdw.so.1",
+    "openssh-client": "ssh-keygen",
 }
 GCC = compiler_of(None)
 TOOLS = {GCC, "make", "strip", "modinfo"}
@@ -157,6 +158,7 @@ def test_each_thing_that_lacks_has_its_fix() -> None:
         "Docker engine",
         "qemu-system-x86_64",
         "mmdebstrap",
+        "ssh-keygen",
         "libdw.so.1",
         "disk",
     ]
@@ -186,7 +188,8 @@ def test_fix_installs_and_starts_and_then_has_nothing_to_do() -> None:
     machine = FakeMachine(programs={"apt-get", "dpkg-deb"})
     said = fix(machine)
     assert machine.ran == [
-        "apt-get install -y --no-install-recommends docker.io libdw1 mmdebstrap qemu-system-x86",
+        "apt-get install -y --no-install-recommends "
+        "docker.io libdw1 mmdebstrap openssh-client qemu-system-x86",
         "dockerd --iptables=false --bridge=none",
     ]
     assert said[-1] == "the Docker engine answers, version 20.10"
