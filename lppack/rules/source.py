@@ -104,6 +104,25 @@ def included_files_are_listed(document: Document) -> Iterator[Fault]:
                 )
 
 
+def lppack_h_is_included(document: Document) -> Iterator[Fault]:
+    """What lppack makes for the sources is declared in lppack.h: what calls it includes that."""
+    shadows = [e["name"] for _, e in document.mappings("shadow_variables") if _named(e)]
+    made = {f"{name}_{verb}" for name in shadows for verb in ("get", "get_or_alloc")}
+    for _, entry in document.mappings("transforms"):
+        made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget")}
+    made |= {"lp_trace", "lp_key_enabled", "lp_static_call", "lp_static_call_cond", "lp_state"}
+    if any(_includes_lppack_h(header) for header in headers(document)):
+        return
+    for file in sources(document):
+        call = next((token for token in file.called if token.text in made), None)
+        if call is not None and not _includes_lppack_h(file):
+            yield at(file, call, f"{call.text}() is declared in lppack.h", '#include "lppack.h"')
+
+
+def _includes_lppack_h(file: CFile) -> bool:
+    return any(token.text == '"lppack.h"' for line in file.directives for token in line)
+
+
 def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
     """Rule 33: pre_patch returns int, the other hooks nothing.
 
@@ -295,6 +314,7 @@ def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
 RULES: tuple[Rule, ...] = (
     named_functions_are_defined,
     included_files_are_listed,
+    lppack_h_is_included,
     hooks_have_the_kernels_types,
     livepatch_is_left_to_lppack,
     shadow_variables_are_freed_by_lppack,

@@ -184,7 +184,8 @@ def stubs(data: object) -> str:
     """C that defines every function that a manifest names, and uses its transforms."""
     made = document(data)
     names = dict.fromkeys(name for _, name in authors_functions(made))
-    text = "".join(f"void {name}(void)\n{{\n}}\n" for name in names if name.isidentifier())
+    text = '#include "lppack.h"\n'
+    text += "".join(f"void {name}(void)\n{{\n}}\n" for name in names if name.isidentifier())
     for _, entry in made.mappings("transforms"):
         verbs = (f"lp_{verb}_{entry.get('name')}(p);" for verb in ("convert", "forget"))
         text += f"static void use_{entry.get('name')}(void *p)\n{{\n{' '.join(verbs)}\n}}\n"

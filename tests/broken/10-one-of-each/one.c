@@ -33,3 +33,4 @@ static void use(void *p)
 	lp_convert_conn(p);
 	lp_forget_conn(p);
 }
+#include "lppack.h"

@@ -24,8 +24,13 @@ STATIC = _changed("int lp_conn_open(", "static int lp_conn_open(")
 INIT = "int lp_conn_ext_init(struct conn *c, struct conn_ext *ext)"
 FORGETS_NOT = _changed("\tlp_forget_conn(c);\n", "")
 
+_USE = "void f(struct conn *c)\n{\n\tlp_convert_conn(c);\n}\n"
+
 CASES = (
     *(CodeCase(rule, "plain code", CONN_C) for rule in _EVERY),
+    CodeCase(source.lppack_h_is_included, "in another way", '# include   "lppack.h"\n' + _USE),
+    CodeCase(source.lppack_h_is_included, "not included", _USE, [3]),
+    CodeCase(source.lppack_h_is_included, "not needed", "void f(void)\n{\n\tg();\n}\n"),
     CodeCase(source.included_files_are_listed, "listed", '#include "ext.h"\n'),
     CodeCase(source.included_files_are_listed, "of the kernel", "#include <linux/fs.h>\n"),
     CodeCase(source.included_files_are_listed, "not there", '#include "net/vlan.h"\n'),
