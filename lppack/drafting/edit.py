@@ -154,10 +154,11 @@ def between(
     before, after, here = old(path), new(path), own(path)
     if before is None or after is None:
         raise AnswerIsNo(f"one of the two versions has no {path}")
-    if here is not None and _has(path, here.decode(BYTES), after.decode(BYTES), functions, config):
+    later = after.decode(BYTES)
+    if functions:  # and each of them differs between the two versions
+        after = only(path, before.decode(BYTES), later, functions).encode(BYTES)
+    if here is not None and _has(path, here.decode(BYTES), later, functions, config):
         raise HasItAlready
-    if functions:
-        after = only(path, before.decode(BYTES), after.decode(BYTES), functions).encode(BYTES)
     names = ", ".join(functions) or "change"
     subject = f"{path}: {names} as in a later version"
     lines = difflib.unified_diff(
