@@ -2,7 +2,7 @@
 """Select the functions to replace, so that no differing code of an object stays in use."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item
@@ -59,6 +59,7 @@ class _Selection:
         self.selected = Selected(difference.unit.path, places.object)
         self._todo = [*difference.changed, *difference.removed]
         self._seen: set[str] = set()
+        self._instead: dict[str, set[str]] = {}  # user -> what it is replaced instead of
 
     def run(self) -> None:
         while self._todo:
@@ -73,6 +74,19 @@ class _Selection:
                     "a change of what is used everywhere is better made by a new kernel",
                 )
                 break
+        for name, target in self.selected.targets.items():
+            covers = dict.fromkeys((*target.covers, *sorted(self._replaced_for(name))))
+            self.selected.targets[name] = replace(target, covers=tuple(covers))
+
+    def _replaced_for(self, name: str) -> set[str]:
+        """Return the functions of the sources that are replaced by way of ``name``."""
+        found: set[str] = set()
+        todo = [name]
+        while todo:
+            more = self._instead.get(todo.pop(), set()) - found
+            found |= more
+            todo += more
+        return {one.partition(".")[0] for one in found} - {name}
 
     def _one(self, name: str) -> None:
         if self.places.overridden(name):
@@ -147,6 +161,8 @@ class _Selection:
             self.selected.notes.append(
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"
             )
+            for user in users:
+                self._instead.setdefault(user, set()).add(function.name)
             self._todo += sorted(users)
 
     def _has_another_head(self, name: str) -> bool:

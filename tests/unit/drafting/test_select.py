@@ -70,8 +70,18 @@ def test_a_changed_copy_is_reached_through_its_users() -> None:
     before = [function("helper.isra.0"), function("show", "helper.isra.0", static=False)]
     after = [function("helper.isra.0", code=NEW), *before[1:]]
     found = chosen(before, after, TWICE)
-    assert list(found.targets) == ["show"]
+    assert {n: t.covers for n, t in found.targets.items()} == {"show": ("twice", "helper")}
     assert "replaced instead: show" in found.notes[0]
+
+
+def test_what_is_replaced_by_way_of_a_changed_copy_of_its_caller() -> None:
+    before = [
+        function("helper"),
+        function("middle.constprop.0", "helper"),
+        function("show", "middle.constprop.0", static=False),
+    ]
+    found = chosen(before, before[1:], changes(FILE.replace("static int helper", "int gone")))
+    assert found.targets["show"].covers == ("show", "helper", "middle")
 
 
 def test_cold_parts_are_of_their_function() -> None:
