@@ -162,7 +162,8 @@ class _Selection:
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"
             )
             for user in users:
-                self._instead.setdefault(user, set()).add(function.name)
+                whole = user.removesuffix(".cold")
+                self._instead.setdefault(whole, set()).add(function.name)
             self._todo += sorted(users)
 
     def _has_another_head(self, name: str) -> bool:

@@ -153,7 +153,10 @@ static void lp_pre_unpatch(struct klp_object *obj)
 	mutex_unlock(&lp_phase_lock);
 }
 
-/* Every thread runs old code, or that of the version before if our transition was reversed. */
+/*
+ * The kernel takes every thread for one of the old code, or of the version before if our transition
+ * was reversed; where it is wrong, see lp_unload.c.
+ */
 static void lp_post_unpatch(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
@@ -179,16 +182,18 @@ static int lp_pre_patch_conn(struct klp_object *obj)
 }
 
 /*
- * On unpatch the callback of vmlinux has run before, and nothing is tracked any more. Otherwise
+ * On unpatch the callback of vmlinux has run before: nothing is tracked any more, and the shadow
+ * variables that are still there are needed by data that is left in the new form. Otherwise
  * conn goes away: its exit function has run, so what it left behind may be freed
  * memory and is only dropped.
  */
 static void lp_pre_unpatch_conn(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
-	lp_drop_conn();
-	if (obj->mod->state == MODULE_STATE_GOING)
+	if (obj->mod->state == MODULE_STATE_GOING) {
+		lp_drop_conn();
 		lp_set_target_conn(NULL);
+	}
 	mutex_unlock(&lp_phase_lock);
 }
 
@@ -198,7 +203,9 @@ static void lp_post_unpatch_conn(struct klp_object *obj)
 	mutex_lock(&lp_phase_lock);
 	lp_set_target_conn(NULL);
 	mutex_unlock(&lp_phase_lock);
-	WRITE_ONCE(lp_target_conn, NULL);
+	/* While it stays, a late thread may ask for it: see lp_unload.c. */
+	if (obj->mod->state != MODULE_STATE_LIVE)
+		WRITE_ONCE(lp_target_conn, NULL);
 }
 
 static struct klp_func lp_funcs_vmlinux[] = {

@@ -52,7 +52,7 @@ void lp_slots_clear_ledger(void)
 	lp_slot_lp_the_ledger = NULL;
 }
 
-/* In post_unpatch: nothing runs any more that uses the slots. */
+/* In post_unpatch. */
 void lp_slots_done_ledger(struct klp_object *obj)
 {
 	lp_slots_clear_ledger();

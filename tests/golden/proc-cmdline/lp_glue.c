@@ -147,7 +147,10 @@ static void lp_pre_unpatch(struct klp_object *obj)
 	mutex_unlock(&lp_phase_lock);
 }
 
-/* Every thread runs old code, or that of the version before if our transition was reversed. */
+/*
+ * The kernel takes every thread for one of the old code, or of the version before if our transition
+ * was reversed; where it is wrong, see lp_unload.c.
+ */
 static void lp_post_unpatch(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);

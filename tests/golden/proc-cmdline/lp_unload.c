@@ -52,9 +52,10 @@ static unsigned long lp_entries[LP_STACK];
 static unsigned long lp_ends[LP_ENDS];
 static unsigned int lp_ends_known;
 
-/* Protects lp_kept, and is held over a stop; taken by writers of unload, with no other lock. */
+/* Protects the next two, and is held over a stop; taken by writers of unload, with no other lock. */
 static DEFINE_MUTEX(lp_unload_lock);
-static bool lp_kept;		/* this module holds itself */
+static bool lp_kept;		/* this module holds itself, or has done so */
+static bool lp_let_go;		/* and does no longer */
 static struct kobject *lp_dir;
 
 /*
@@ -132,12 +133,15 @@ static int lp_look(void *asking)
 }
 
 /*
- * -EBUSY: the kernel has not let the module go. -EAGAIN: somebody is inside.
+ * -EBUSY: the kernel has not let the module go, or it is being asked already. -EAGAIN: somebody is
+ * inside.
  *
- * When no reference is left but ours, no function is redirected to this module any more. Whoever
- * was in an ftrace call by then, or ends and is on no list, is waited for by
- * synchronize_rcu_tasks(): it is back from there, or in this module, where its stack shows it. So
- * nobody comes in after the stop.
+ * When no reference is left but ours, no function is redirected to this module any more. A thread
+ * that was in an ftrace call by then is waited for by synchronize_rcu_tasks(): it is back from
+ * there, or in this module, where its stack shows it. So nobody comes in after the stop. A thread
+ * that exits, and was taken off the list while it was inside, is waited for by the second
+ * synchronize_rcu_tasks(): v6.1 waits for all of do_exit(). Later kernels (seen in v6.12) take one
+ * that sleeps there for outside.
  */
 static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
 			       size_t count)
@@ -150,16 +154,20 @@ static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr
 		return err;
 	if (!on)
 		return -EINVAL;
-	if (mutex_lock_interruptible(&lp_unload_lock))
-		return -EINTR;
-	if (lp_kept) {
+	/* One that waits here would be seen inside. */
+	if (!mutex_trylock(&lp_unload_lock))
+		return -EBUSY;
+	if (!lp_let_go) {
 		err = -EBUSY;
-		if (module_refcount(THIS_MODULE) == 1) {
+		if (lp_kept && module_refcount(THIS_MODULE) == 1)
+			err = stop_machine(lp_look, current, NULL);
+		if (!err) {
 			synchronize_rcu_tasks();
 			err = stop_machine(lp_look, current, NULL);
 		}
 		if (!err) {
-			lp_kept = false;
+			synchronize_rcu_tasks();
+			lp_let_go = true;
 			/* sysfs waits for this function: see lp_unload_exit(). */
 			module_put(THIS_MODULE);
 		}
@@ -226,7 +234,7 @@ int lp_unload_init(void)
 	return err;
 }
 
-/* From the module's init, when it can be in use: nobody can ask before. */
+/* From the module's init, when it can be in use; who asks before is told -EBUSY. */
 void lp_unload_keep(void)
 {
 	mutex_lock(&lp_unload_lock);

@@ -84,6 +84,16 @@ def test_what_is_replaced_by_way_of_a_changed_copy_of_its_caller() -> None:
     assert found.targets["show"].covers == ("show", "helper", "middle")
 
 
+def test_what_only_the_cold_part_of_a_caller_uses() -> None:
+    before = [
+        function("helper", traceable=False),
+        function("show", static=False),
+        function("show.cold", "helper", traceable=False),
+    ]
+    after = [function("helper", traceable=False, code=NEW), *before[1:]]
+    assert chosen(before, after, TWICE).targets["show"].covers == ("show", "helper")
+
+
 def test_cold_parts_are_of_their_function() -> None:
     before = [function("helper"), function("helper.cold", traceable=False)]
     after = [before[0], function("helper.cold", traceable=False, code=NEW)]
