@@ -9,20 +9,23 @@ from pathlib import Path
 from lppack import store
 from lppack.errors import EnvironmentMissing
 
-#: In the folder: a hash of each file, as it was written.
+#: In the folder: by command, a hash of each file as it was written.
 RECORD = ".lppack-written.json"
 
 
 class Written:
     """A folder in which lppack replaces nothing but what it wrote and nobody has changed.
 
-    ``force``: it replaces whatever has the name of a file that it writes.
+    ``force``: it replaces whatever has the name of a file that it writes. ``by``: the command; what
+    another command wrote is somebody else's.
     """
 
-    def __init__(self, folder: Path, *, force: bool) -> None:
+    def __init__(self, folder: Path, *, force: bool, by: str) -> None:
         self.folder = folder
         self.force = force
-        self._written = _read(folder / RECORD)
+        self._by = by
+        self._all = _read(folder / RECORD)
+        self._written = self._all.get(by, {})
 
     def check(self, names: frozenset[str] = frozenset()) -> None:
         """Raise EnvironmentMissing if a file of an earlier run was changed since, or one of
@@ -34,9 +37,9 @@ class Written:
             if not (file.exists() or file.is_symlink()):
                 continue
             if name not in self._written:
-                why = "was not written by lppack"
+                why = f"was not written by lppack {self._by}"
             elif not file.is_file() or _hash(file.read_bytes()) != self._written[name]:
-                why = "was changed since lppack wrote it"
+                why = f"was changed since lppack {self._by} wrote it"
             else:
                 continue
             raise EnvironmentMissing(
@@ -57,7 +60,12 @@ class Written:
             if file.is_file() and _hash(file.read_bytes()) == self._written[name]:
                 file.unlink()
         self._written = {name: _hash(data) for name, data in files.items()}
-        text = json.dumps(self._written, indent=1, sort_keys=True)
+        # With force, what was another command's is not any more.
+        self._all = {
+            by: {name: value for name, value in written.items() if name not in files}
+            for by, written in self._all.items()
+        } | {self._by: self._written}
+        text = json.dumps(self._all, indent=1, sort_keys=True)
         store.write_atomic(self.folder / RECORD, f"{text}\n".encode())
 
 
@@ -65,8 +73,8 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _read(record: Path) -> dict[str, str]:
-    """Return what the record says; nothing if there is none, or it is not one of lppack."""
+def _read(record: Path) -> dict[str, dict[str, str]]:
+    """Return what the record says, by command; nothing if there is none, or it is not lppack's."""
     try:
         found = json.loads(record.read_bytes())
     except (OSError, ValueError):
@@ -75,7 +83,11 @@ def _read(record: Path) -> dict[str, str]:
         return {}
     # A name leads nowhere but into the folder: what the record names may be removed.
     return {
-        name: value
-        for name, value in found.items()
-        if isinstance(value, str) and not name.startswith("/") and ".." not in Path(name).parts
+        by: {
+            name: value
+            for name, value in written.items()
+            if isinstance(value, str) and not name.startswith("/") and ".." not in Path(name).parts
+        }
+        for by, written in found.items()
+        if isinstance(written, dict)
     }

@@ -37,7 +37,7 @@ def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
     """Write the tree below ``folder``. Raise EnvironmentMissing: something else is there."""
     copies = {name: source.read_bytes() for name, source in tree.copies}
     texts = {name: text.encode() for name, text in tree.files}
-    Written(folder, force=force).put(texts | copies)
+    Written(folder, force=force, by="generate").put(texts | copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

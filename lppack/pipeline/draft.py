@@ -109,7 +109,7 @@ def make_draft(
         edit = of_diff(_text_of(change), read, config)
     name = _series(folder) if folder else series_of(edit.subject)
     place = folder or Path(name)
-    out = Written(place, force=force)
+    out = Written(place, force=force, by="draft")
     out.check(ALWAYS)  # before the work, not after it
     with open_facts(chosen) as facts:
         prover = Prover(chosen, facts, open_builder(builder, on_line), say)
@@ -211,7 +211,9 @@ def new_patch(folder: Path, *, force: bool = False) -> tuple[str, ...]:
         MANIFEST: render("new/manifest.yaml.j2", series=name, stem=stem, author=_user()),
         f"{stem}.c": render("new/patch.c.j2", series=name),
     }
-    Written(folder, force=force).put({path: text.encode() for path, text in files.items()})
+    Written(folder, force=force, by="new").put(
+        {path: text.encode() for path, text in files.items()}
+    )
     return tuple(files)
 
 

@@ -11,8 +11,8 @@ from lppack.written import RECORD, Written
 FIRST = {"manifest.yaml": b"one", "a.c": b"c"}
 
 
-def put(folder: Path, files: dict[str, bytes], *, force: bool = False) -> None:
-    Written(folder, force=force).put(files)
+def put(folder: Path, files: dict[str, bytes], *, force: bool = False, by: str = "draft") -> None:
+    Written(folder, force=force, by=by).put(files)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -65,10 +65,10 @@ def test_what_the_user_has_removed_comes_again(tmp_path: Path) -> None:
 
 def test_it_is_known_before_the_work(tmp_path: Path) -> None:
     put(tmp_path, FIRST)
-    Written(tmp_path, force=False).check(frozenset(FIRST))
+    Written(tmp_path, force=False, by="draft").check(frozenset(FIRST))
     (tmp_path / "README.md").write_bytes(b"mine")
     with pytest.raises(EnvironmentMissing, match=r"README\.md"):
-        Written(tmp_path, force=False).check(frozenset(("README.md",)))
+        Written(tmp_path, force=False, by="draft").check(frozenset(("README.md",)))
 
 
 def test_a_record_leads_nowhere_else(tmp_path: Path) -> None:
@@ -80,6 +80,9 @@ def test_a_record_leads_nowhere_else(tmp_path: Path) -> None:
     (folder / RECORD).write_text(record.replace('"other"', '"../other"'))
     put(folder, FIRST)
     assert other.read_bytes() == b"x"
+    (folder / RECORD).write_text('{"draft": ["a.c"]}')
+    with pytest.raises(EnvironmentMissing):
+        put(folder, FIRST)
     (folder / RECORD).write_text("[]")
     with pytest.raises(EnvironmentMissing):
         put(folder, FIRST)
@@ -89,3 +92,17 @@ def test_a_link_is_the_users(tmp_path: Path) -> None:
     (tmp_path / "a.c").symlink_to(tmp_path / "nowhere")
     with pytest.raises(EnvironmentMissing):
         put(tmp_path, FIRST)
+
+
+def test_what_another_command_wrote_stays(tmp_path: Path) -> None:
+    """generate -o PATCH once removed the manifest that new had written."""
+    put(tmp_path, FIRST, by="new")
+    put(tmp_path, {"lp_glue.c": b"glue"}, by="generate")
+    assert files(tmp_path) == {**FIRST, "lp_glue.c": b"glue"}
+    put(tmp_path, {"manifest.yaml": b"three"}, by="new")
+    assert files(tmp_path) == {"manifest.yaml": b"three", "lp_glue.c": b"glue"}
+    with pytest.raises(EnvironmentMissing, match="was not written by lppack generate"):
+        put(tmp_path, {"manifest.yaml": b"other"}, by="generate")
+    put(tmp_path, {"manifest.yaml": b"other"}, by="generate", force=True)
+    put(tmp_path, {"a.c": b"c"}, by="new")
+    assert files(tmp_path) == {"manifest.yaml": b"other", "a.c": b"c"}, "it is generate's now"
