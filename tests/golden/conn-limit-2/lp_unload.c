@@ -52,7 +52,7 @@ static unsigned long lp_entries[LP_STACK];
 static unsigned long lp_ends[LP_ENDS];
 static unsigned int lp_ends_known;
 
-/* Protects the next two, and is held over a stop; taken by writers of unload, with no other lock. */
+/* Protects the next two; held over a stop, and taken by writers of unload with no other lock. */
 static DEFINE_MUTEX(lp_unload_lock);
 static bool lp_kept;		/* this module holds itself, or has done so */
 static bool lp_let_go;		/* and does no longer */
