@@ -151,6 +151,7 @@ def drafted(path: str, folder: Path, kernel: Kernel, guest: GuestHost) -> Draft:
     )
     if ran.rc != 0:
         lines = [f"{line['what']}: {line['why']}" for line in ran.json.get("left_out", ())]
+        lines += [f"not checked: {doubt}" for doubt in ran.json.get("not_checked", ())]
         left = list(dict.fromkeys(lines))
         why = (ran.json.get("why") or "").partition("\n")[0].replace(f"{folder}/", "")
         return draft(said="; ".join([*left[:3], *([f"not built: {why}"] if why else [])]))
