@@ -85,7 +85,7 @@ def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
     from lppack.stages.load import is_patch
 
     found = (
-        next((folder for folder in file.absolute().parents if is_patch(folder)), None)
+        next((at for at in (file.absolute(), *file.absolute().parents) if is_patch(at)), None)
         for file in files
     )
     here = Path.cwd()

@@ -18,7 +18,16 @@ def advice(blockers: Iterable[Blocker]) -> str:
         f"{', '.join(who[:3])}{f' and {len(who) - 3} more' if len(who) > 3 else ''}: {way_out}"
         for way_out, who in kinds.items()
     )
-    return "; ".join(sentences) or "wait: the kernel looks at every thread about once a second"
+    text = "; ".join(sentences) or "wait: the kernel looks at every thread about once a second"
+    return f"{text}; {_NOT_THESE}" if any(_ends(way_out) for way_out in kinds) else text
+
+
+#: A blocker does not say what it is, and nobody should try at 3 a.m.
+_NOT_THESE = "init and kernel threads can be neither ended nor restarted: wait, or take it back"
+
+
+def _ends(way_out: str) -> bool:
+    return "restart it" in way_out or "end it" in way_out
 
 
 def _way_out(blocker: Blocker) -> str:

@@ -115,3 +115,6 @@ def test_the_advice_fits_the_reason() -> None:
     assert "not looked at yet" in advice([blocker(1, "not checked yet, or ...", None)])
     assert advice([blocker(1, "runs, and has not", None)]).endswith("next system call or sleep")
     assert advice([]).startswith("wait")
+    for reason in ("runs inside f", "sleeps in f", "is in f"):
+        assert advice([blocker(1, reason, "f")]).endswith("wait, or take it back")
+    assert "init" not in advice([blocker(1, "runs, and has not", None)])
