@@ -25,10 +25,7 @@ from lppack.packages.apt import Apt
 
 _HERE = Path(__file__).parent / "klp"
 CONFIG = _HERE / "config"
-_LISTS = """\
-deb http://deb.debian.org/debian trixie main
-deb http://deb.debian.org/debian trixie-backports main
-"""
+_SUITES = ("trixie", "trixie-backports")  # the second has the sources of 7.2
 _SOURCE = "linux-source-7.2"
 #: libxxhash-dev makes objtool know `klp`; patchutils has recountdiff.
 _PACKAGES = (
@@ -128,18 +125,20 @@ def compiled(tree: Path) -> int:
 
 def _image(home: Path) -> str:
     """The image with the compiler, made by mmdebstrap once."""
-    lists = home / "sources.list"
     home.mkdir(parents=True, exist_ok=True)
-    lists.write_text(_LISTS)
-    options = [f"--aptopt={option}" for option in Apt("trixie").options()]
+    sources = [Apt(suite) for suite in _SUITES]
+    lists = [str(file) for source in sources for file in source.source_files()]
+    options = [f"--aptopt={option}" for option in sources[0].options()]
     argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", *options]
-    tag = hashlib.sha256(repr((argv, _LISTS)).encode()).hexdigest()[:12]
+    tag = hashlib.sha256(repr((argv, [source.texts for source in sources])).encode()).hexdigest()[
+        :12
+    ]
     name = f"lppack-bench-klp:{tag}"
     with engine.connect() as client:
         if client.images.list(name):
             return name
         tar = home / "root.tar"
-        done = proc.run([*argv, "trixie", str(tar), str(lists)], limit=1800)
+        done = proc.run([*argv, _SUITES[0], str(tar), *lists], limit=1800)
         if not done.ok:
             raise EnvironmentMissing(f"no image for klp-build: {done.summary(tail=8)}")
         with engine.errors(), patient(client, 600):

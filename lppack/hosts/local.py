@@ -12,7 +12,7 @@ from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.store import write_atomic
 
-#: The same for every user and environment: whoever is root changes this one kernel.
+#: The same for every user and environment: there is one kernel to change.
 _LOCK = Path("/run/lppack/operate.lock")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Warnings of validate are shown by whoever plans or builds, and a release answers to them."""
+"""Warnings of validate are shown by plan and build, and a release answers to them."""
 
 import shutil
 from pathlib import Path

@@ -234,7 +234,7 @@ int lp_unload_init(void)
 	return err;
 }
 
-/* From the module's init, when it can be in use; who asks before is told -EBUSY. */
+/* From the module's init, when it can be in use; a write before that gets -EBUSY. */
 void lp_unload_keep(void)
 {
 	mutex_lock(&lp_unload_lock);
