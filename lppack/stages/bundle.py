@@ -8,7 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -80,6 +80,21 @@ def bundle(
     path = folder / file_name(plan)
     write_atomic(path, packed.getvalue())
     return path
+
+
+#: Of a local header without its name, of an entry of the directory, and the end: APPNOTE.TXT, 4.3.
+_LOCAL, _CENTRAL, _END = 30, 46, 22
+
+
+def _is_whole(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether the files and their directory are all that there is: the sums cover nothing else."""
+    at = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        if entry.header_offset != at:
+            return False
+        at += _LOCAL + len(entry.filename) + entry.compress_size
+    directory = sum(_CENTRAL + len(entry.filename) for entry in entries)
+    return at + directory + _END == len(data) and data[at : at + 2] == data[-_END : 2 - _END]
 
 
 def _sha(data: bytes) -> str:
@@ -156,6 +171,8 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
             for entry in entries:
                 if not _NAME.fullmatch(entry.filename):
                     raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
+            if not _is_whole(data, entries):
+                raise BadBundle(f"{path} has bytes that belong to no file in it", hint=_ANEW)
             files = {entry.filename: archive.read(entry) for entry in entries}
     except (
         OSError,

@@ -323,6 +323,24 @@ def test_what_is_no_zip(tmp_path: Path, data: bytes) -> None:
     refused(tmp_path / "x.lpp")
 
 
+def test_bytes_that_belong_to_no_file_are_refused(path: Path) -> None:
+    """Behind the archive, before it, as its comment, and between two files: no sum covers them."""
+    good = path.read_bytes()
+    second = good.index(b"PK\3\4", 4)
+    for data in (
+        good + b"x",
+        b"#!/bin/sh\n" + good,
+        good[:-2] + b"\1\0x",
+        good[:second] + b"between" + good[second:],
+    ):
+        path.write_bytes(data)
+        refused(path)
+    path.write_bytes(b"#!/bin/sh\n" + good)
+    assert "bytes that belong to no file" in refused(path)
+    path.write_bytes(good)
+    contents(path)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     for path, why in ((tmp_path / "absent.lpp", "does not exist"), (tmp_path, "is a folder")):
         with pytest.raises(EnvironmentMissing) as caught:
