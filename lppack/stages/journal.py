@@ -58,7 +58,7 @@ class Record:
 
     @property
     def reversing(self) -> bool:
-        """True if the command was on the way back."""
+        """True if the command was reverting."""
         return any(step["step"] in ("unpatch", "convert-off") for step in self.steps)
 
     def __str__(self) -> str:

@@ -67,7 +67,7 @@ def control(guest: GuestHost) -> Iterator[Control]:
 
 @pytest.fixture
 def threads(guest: GuestHost, make: Make) -> Iterator[None]:
-    """They are there, and whoever comes into the new function in the old universe is kept."""
+    """Start them; one that enters the new function in the old universe sleeps there."""
     built = make(False)
     load_targets(guest, built.bundle, built.files)
     yield

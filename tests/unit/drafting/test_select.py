@@ -155,3 +155,16 @@ def test_a_function_that_the_kernel_has_otherwise_is_not_taken() -> None:
     found = select(difference(before, after), places, TWICE, {}, {})
     assert not found.targets
     assert "none of them is what its sources compile to" in found.cannot[0].why
+
+
+def test_a_weak_function_that_another_file_overrides_is_not_replaced() -> None:
+    before, after = [function("helper")], [function("helper", code=NEW)]
+    facts = FakeFacts({"vmlinux": [symbol("helper", 1)]})
+    for expected, replaced in ((True, []), (False, ["helper"])):
+        match = Matched(name="helper", symbol=None, why="other code", expected=expected)
+        places = Places(facts, "vmlinux", file_of(*before), {"helper": match})
+        assert places.overridden("helper") is expected
+        found = select(difference(before, after), places, TWICE, {}, {})
+        assert not found.targets and [one.what for one in found.cannot] == [
+            f"{name} of vmlinux" for name in replaced
+        ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is so already is no error: nothing is changed, and scripts are told so."""
+"""What is so already is no error: nothing is changed, and the JSON says so."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bundles that a host keeps, and the way back to the version before."""
+"""Bundles that a host keeps, and the return to the version before."""
 
 import contextlib
 import errno
