@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What developers and CI run; the names only, the work is in tools/ and in the tests."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,9 @@ _PYTHON = sys.executable
 
 # Two tests at a time, and each file's in one process: QEMU emulates a guest in one thread.
 _BESIDE = "-n 2 --dist loadfile --no-loadscope-reorder"
+
+#: Programs that tests alone need, and the Debian packages that have them.
+_FOR_TESTS = {"/usr/sbin/sshd": "openssh-server"}
 
 
 @task
@@ -38,6 +42,8 @@ def check(c: Context) -> None:
 def test(c: Context) -> None:
     """What CI runs: every test, containers and guests included; a skip is a failure."""
     c.run(f"{_PYTHON} -m lppack doctor --fix --yes --host-builder")
+    if lacking := [package for path, package in _FOR_TESTS.items() if not shutil.which(path)]:
+        c.run(f"apt-get install -y --no-install-recommends {' '.join(lacking)}")
     c.run(f"{_PYTHON} -m pytest {_BESIDE}")
 
 

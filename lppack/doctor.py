@@ -46,7 +46,7 @@ def examine(machine: Machine | None = None, *, host_builder: bool = False) -> tu
         _program(machine, "mmdebstrap", "mmdebstrap", "the compiler image, if none can be pulled"),
         _program(machine, "apt-get", "apt", "fetching kernels"),
         _program(machine, "dpkg-deb", "dpkg", "unpacking kernels"),
-        _program(machine, "ssh-keygen", "openssh-client", "lppack sign, verify"),
+        _program(machine, "ssh-keygen", "openssh-client", "lppack sign, verify, --on ssh:HOST"),
         _libdw(machine),
         _disk(machine),
         _kvm(machine),

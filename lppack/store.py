@@ -90,13 +90,18 @@ def lock_holder(path: Path) -> int | None:
     """Return the process that holds a flock on ``path``; None if there is none, or it is hidden."""
     try:
         status = path.stat()
-        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return holder_in(Path("/proc/locks").read_text(), status.st_dev, status.st_ino)
     except OSError:
         return None
-    # proc(5), /proc/locks: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END".
-    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    found = (row[4] for row in rows if row[1] == "FLOCK" and device in row)
-    return next((int(pid) for pid in found if int(pid) > 0), None)
+
+
+def holder_in(locks: str, device: int, inode: int) -> int | None:
+    """Return the process that holds a flock on a file, by the text of /proc/locks."""
+    # proc(5): "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END".
+    file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
+    rows = [line.split() for line in locks.splitlines()]
+    found = (row[4] for row in rows if row[1:2] == ["FLOCK"] and file in row[5:])
+    return next((int(pid) for pid in found if pid.isdecimal() and int(pid) > 0), None)
 
 
 @contextlib.contextmanager

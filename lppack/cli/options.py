@@ -56,7 +56,10 @@ PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(pat
 def _one_host(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> str:
     """The last of several would win in silence, and the others be taken for done."""
     if len(values) > 1:
-        raise click.UsageError(f"--on was given {len(values)} times: name one host")
+        raise click.UsageError(
+            f"--on was given {len(values)} times: name one host; for many there is the Ansible "
+            "collection lppack.livepatch, see docs/fleet.md"
+        )
     return values[0]
 
 
@@ -68,7 +71,8 @@ ON = click.option(
     callback=_one_host,
     metavar="HOST",
     default=["local"],
-    help="local, guest:NAME, or simulated: a kernel in memory.  [default: local]",
+    help="local, guest:NAME, ssh:[user@]host[:port], or simulated: a kernel in memory.  "
+    "[default: local]",
 )
 
 

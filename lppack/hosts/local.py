@@ -8,12 +8,9 @@ from pathlib import Path
 
 from lppack import proc
 from lppack.errors import EnvironmentMissing, HostError
-from lppack.hosts.lock import HostLock
+from lppack.hosts.lock import PATH, HostLock
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.store import write_atomic
-
-#: The same for every user and environment: there is one kernel to change.
-_LOCK = Path("/run/lppack/operate.lock")
 
 
 class LocalHost:
@@ -23,7 +20,7 @@ class LocalHost:
 
     @property
     def lock(self) -> HostLock:
-        return HostLock(_LOCK, self.name)
+        return HostLock(PATH, self.name)
 
     def read(self, path: str) -> str:
         try:

@@ -15,6 +15,8 @@ from typing import IO
 from lppack.errors import ApplyRefused
 from lppack.store import lock_holder
 
+#: The same for every user and environment of a machine: there is one kernel to change.
+PATH = Path("/run/lppack/operate.lock")
 #: Seconds for which a command that is just ending is waited for.
 _PATIENCE = 1.0
 
@@ -27,9 +29,12 @@ class Holder:
     pid: int
     user: str
     since: str  # UTC, ISO 8601
+    machine: str | None = None  # where it runs, if it reaches the host by ssh
+    lock_pid: int | None = None  # the process on the host that has the lock for it
 
     def __str__(self) -> str:
-        return f"{self.command} (pid {self.pid}, user {self.user}, since {self.since})"
+        where = f" on {self.machine}" if self.machine else ""
+        return f"{self.command} (pid {self.pid}{where}, user {self.user}, since {self.since})"
 
 
 def user_name() -> str:
@@ -69,7 +74,13 @@ class HostLock:
     def holder(self) -> Holder | None:
         """Return the command that holds the lock; None if there is none."""
         pid = lock_holder(self._path)
-        return None if pid is None else self._named(pid)
+        if pid is None:
+            return None
+        try:
+            text = self._path.read_text()
+        except OSError:
+            text = ""
+        return self._named(pid, text)
 
     def _take(self, file: IO[str], patience: float) -> None:
         end = time.monotonic() + patience
@@ -85,21 +96,21 @@ class HostLock:
     def _refusal(self) -> ApplyRefused:
         found = self.holder()
         who = str(found) if found else "another command"
-        stop = f", or end it, which reverses an apply: kill {found.pid}" if found else ""
+        there = f" (on {found.machine})" if found and found.machine else ""
+        stop = f", or end it, which reverses an apply: kill {found.pid}{there}" if found else ""
         return ApplyRefused(
             f"{self._host} is being changed by {who}; nothing was done",
             hint=f"wait for it (--wait S){stop}; see: lppack status --on {self._host}",
             reason="host-in-use",
         )
 
-    def _named(self, pid: int) -> Holder:
+    @staticmethod
+    def _named(pid: int, text: str) -> Holder:
         """``pid`` is of /proc/locks; the text may be of a command that was killed before it."""
-        try:
-            said = Holder(**json.loads(self._path.read_text()))
-            if said.pid == pid:
+        with contextlib.suppress(ValueError, TypeError):
+            said = Holder(**json.loads(text))
+            if pid == (said.lock_pid or said.pid):
                 return said
-        except (OSError, ValueError, TypeError):
-            pass
         return Holder(command="another command", pid=pid, user="not known", since="not known")
 
     @staticmethod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A host is a place where a kernel runs: this machine, or a guest."""
+"""A host is a place where a kernel runs: this machine, a guest, or one that ssh reaches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Ran:
 class Host(Protocol):
     """Each call ends within its limit. Raises HostError (errno as the host said) or LostHost."""
 
-    name: str  # as --on takes it: "local", "guest:NAME"
+    name: str  # as --on takes it: "local", "guest:NAME", "ssh:HOST"
 
     @property
     def lock(self) -> HostLock | None:

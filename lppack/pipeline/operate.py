@@ -11,43 +11,13 @@ from typing import Any
 from lppack import store
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, EnvironmentMissing, LppackError
-from lppack.hosts.protocol import Host
+from lppack.hosts import open_host
 from lppack.model import Bundle
 from lppack.proc import Say
 from lppack.stages.drive import Control
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import Record
 from lppack.stages.status import PatchReport
-
-
-@contextlib.contextmanager
-def open_host(on: str) -> Iterator[Host]:
-    """``local`` or ``guest:NAME``."""
-    if on == "local":
-        from lppack.hosts.local import LocalHost
-
-        _need_root()
-        yield LocalHost()
-    elif on.startswith("guest:"):
-        from lppack.hosts import guests
-
-        host = guests.connect(on.removeprefix("guest:"))
-        try:
-            yield host
-        finally:
-            host.close()
-    else:
-        raise EnvironmentMissing(f'"{on}" is not a host', hint="local, guest:NAME, or simulated")
-
-
-def _need_root() -> None:
-    import os
-
-    if os.geteuid() != 0:
-        raise EnvironmentMissing(
-            "only root can load a live patch on this machine",
-            hint="run it as root, or try it in a guest: lppack guest start demo",
-        )
 
 
 @contextlib.contextmanager
@@ -290,7 +260,7 @@ def history_of(on: str, last: int) -> tuple[Record, ...]:
     with _control(on, say=lambda _line: None) as control:
         if control.host.lock is None:
             raise EnvironmentMissing(
-                f"no history is kept of {on}", hint="give --on local, or --on guest:NAME"
+                f"no history is kept of {on}", hint="give --on local, guest:NAME or ssh:HOST"
             )
         journal = Journal(control.host)
         return (*journal.history(last), *journal.unfinished())[-last:]

@@ -21,6 +21,7 @@ from typing import Any
 from unittest import mock
 
 from lppack import pipeline
+from lppack.hosts import open_host
 from lppack.hosts.console import faults
 from lppack.stages.faults import STEPS, VARIABLE
 from lppack.stages.host_status import host_json
@@ -108,7 +109,7 @@ class Operator:
         return {"patches": [patch_json(patch) for patch in found.patches], **host_json(found)}
 
     def shell(self, line: str) -> str:
-        with pipeline.open_host(self.on) as host:
+        with open_host(self.on) as host:
             done = host.run(["/bin/sh", "-c", line], limit=30.0)
         assert done.rc == 0, done.err
         return done.out

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What runs on the far side of ssh: a POSIX shell and a few programs, no Python.
+
+Each request is one script, whose answer stands between two lines with a number that is drawn for
+it: what a login script prints before, or what is cut, is no answer.
+"""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+#: Not in every small system; the others of PROGRAMS are.
+PROGRAMS = ("cat", "chmod", "dd", "flock", "head", "ls", "mkdir", "mv", "rm", "stat", "timeout")
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+_SETUP = "LC_ALL=C; export LC_ALL; PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+# $1 is the number, $2 the seconds; both streams are framed, as they come apart.
+_RUN = f"""{_SETUP}
+n=$1 l=$2; shift 2
+printf '\\n%s begin\\n' "$n"; printf '\\n%s begin\\n' "$n" >&2
+timeout -k 1 "$l" "$@"
+r=$?
+read -r b < {BOOT_ID}
+printf '\\n%s end %s %s\\n' "$n" "$r" "$b"; printf '\\n%s end\\n' "$n" >&2
+"""
+#: What the far side is: its user, its system, and which of the programs it lacks.
+HELLO = f"""id -u; uname -s
+for p in {" ".join(PROGRAMS)}; do command -v "$p" > /dev/null || printf '%s ' "$p"; done
+"""
+#: One write(2) of $2 to the file $1, which must be there. The output of printf is in one piece.
+WRITE = """[ -e "$1" ] || exec ls -d -- "$1"
+printf %s "$2" | dd of="$1" bs=65536
+"""
+#: The file $1 of $2 bytes and mode $3 from standard input, whole or not at all.
+PUT = """umask 077
+mkdir -p -- "${1%/*}" && dd of="$1.lppack-new" bs=65536 conv=fsync || exit
+set -- "$@" $(stat -c %s -- "$1.lppack-new")
+[ "$4" = "$2" ] && chmod "$3" "$1.lppack-new" && mv -f -- "$1.lppack-new" "$1" && exit
+rm -f -- "$1.lppack-new"
+exit 1
+"""
+#: Holds the lock $3 while a line comes each minute; $4 is the holder, but for the lock's process.
+_HELD = """printf '%s%s}' "$3" "$PPID" > "$2"
+printf '\\n%s begin\\n' "$1"
+while l=$(timeout 60 head -n 1) && [ -n "$l" ]; do :; done
+: > "$2"
+"""
+_HOLD = f"""{_SETUP}
+umask 077; mkdir -p -- "${{2%/*}}"
+exec flock -n "$2" sh -c {shlex.quote(_HELD)} sh "$@"
+"""
+#: Keeps a connection open until this side closes it, or dies.
+STAY = "exec cat > /dev/null"
+
+
+def request(number: str, limit: float, argv: Sequence[str], *, sudo: bool) -> str:
+    """The command line for ssh: run ``argv`` for ``limit`` seconds at most."""
+    return _line([_RUN, "sh", number, f"{max(limit, 0.1):.1f}", *argv], sudo)
+
+
+def hold(number: str, path: str, holder: str, *, sudo: bool) -> str:
+    """The command line for ssh: hold the lock ``path``. ``holder`` is JSON, open at its end."""
+    return _line([_HOLD, "sh", number, path, holder], sudo)
+
+
+def _line(words: Sequence[str], sudo: bool) -> str:
+    before = ["sudo", "-n", "--"] if sudo else []
+    return "exec " + shlex.join([*before, "sh", "-c", *words])
+
+
+#: What programs print of an error: the text of strerror(3), and what dash has instead.
+_NUMBERS = {os.strerror(number): number for number in range(1, 134)} | {
+    "Directory nonexistent": 2,
+    "Resource busy": 16,
+    "I/O error": 5,
+}
+
+
+def errno_of(said: str) -> int | None:
+    """The number of the error that a program's last line ends with; None: it is none."""
+    for line in reversed(said.splitlines()):
+        if number := _NUMBERS.get(line.rpartition(": ")[2].strip()):
+            return number
+    return None

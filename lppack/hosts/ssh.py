@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+"""A host that is reached by ssh. Nothing is installed there, and nothing it says is trusted."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from lppack import store
+from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
+from lppack.hosts import far_side
+from lppack.hosts.address import Address
+from lppack.hosts.framed import Nonsense
+from lppack.hosts.lock import PATH, Holder, HostLock, user_name, utc_now
+from lppack.hosts.protocol import TIMED_OUT, Ran
+from lppack.hosts.ssh_client import Client, Reply
+
+_GRACE = 20.0  # seconds that an answer may take beyond its request; ssh finds a dead host in 15
+_FILE, _OUTPUT = 64 << 20, 4 << 20  # bytes, as the agent of a guest has them
+_CUT = "\n[output cut here]\n"
+_NAMES = 10_000  # in one folder: /sys/module of a large machine has 500
+_TEXT = 4096  # bytes of one write(2): an attribute of sysfs takes one page, and a pipe is whole
+_KILLED = 128 + 9
+_BEAT = 10.0  # seconds between two lines to the lock's process, which waits for 60
+
+
+class SshHost:
+    """Implements Host, over one connection that is never made anew."""
+
+    def __init__(self, name: str, client: Client, *, limit: float = 30.0) -> None:
+        self.name = name
+        self.limit = limit  # of each read, write, list and put
+        self._client = client
+        self._boot: str | None = None
+        self._lost: LostHost | None = None
+        self._sudo = False
+        self.held: subprocess.Popen[bytes] | None = None  # the process that has the lock
+
+    def hello(self, *, root: bool = True) -> None:
+        """Check what the far side is. Raise EnvironmentMissing; LostHost."""
+        said = self.run(["sh", "-c", far_side.HELLO], limit=self.limit).out.split("\n")
+        if len(said) < 3 or not said[0].isdecimal() or said[1] != "Linux":
+            raise EnvironmentMissing(
+                f"{self.name} has no POSIX shell on Linux", hint=f"see: {self._client.by_hand()}"
+            )
+        if lacking := said[2].split():
+            raise EnvironmentMissing(
+                f"{self.name} lacks programs: {', '.join(lacking)[:200]}",
+                hint="install coreutils and util-linux there",
+            )
+        if root and said[0] != "0":
+            if self.run(["sudo", "-n", "true"], limit=self.limit).rc != 0:
+                raise EnvironmentMissing(
+                    f"only root can change live patches on {self.name}",
+                    hint="name root, as in ssh:root@HOST, or allow that user sudo without a "
+                    "password",
+                )
+            self._sudo = True
+
+    @property
+    def lock(self) -> HostLock:
+        return SshLock(self)
+
+    def read(self, path: str) -> str:
+        reply = self._file(path, ["cat", "--", path], most=_FILE)
+        if reply.cut:
+            raise HostError(path, errno.EFBIG)
+        return reply.out
+
+    def write(self, path: str, text: str) -> None:
+        """A single write(2), after truncation; ENOENT if there is no such file."""
+        if len(text.encode()) > _TEXT:
+            raise HostError(path, errno.E2BIG)
+        self._file(path, ["sh", "-c", far_side.WRITE, "sh", path, text])
+
+    def list(self, path: str) -> tuple[str, ...]:
+        # With the slash a file is ENOTDIR.
+        names = self._file(path, ["ls", "-A", "--", f"{path}/"]).out.split("\n")[:-1]
+        if len(names) > _NAMES:
+            raise HostError(path, errno.EFBIG, f"{path}: more than {_NAMES} names")
+        return tuple(sorted(names))
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        try:
+            file = source.open("rb")
+        except OSError as error:
+            raise HostError(path, error.errno or errno.EIO) from None
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            words = ["sh", "-c", far_side.PUT, "sh", path, str(size), f"{mode:o}"]
+            self._file(path, words, stdin=file)
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        """Each output is cut at 4 MiB. What the program has started in the background goes on."""
+        start = time.monotonic()
+        reply = self._ask(argv, limit=limit)
+        late = reply.rc == _KILLED and time.monotonic() - start >= limit
+        return Ran(
+            rc=TIMED_OUT if late else reply.rc,
+            out=_cut(reply.out, reply.cut),
+            err=_cut(reply.err, reply.err_cut),
+        )
+
+    def _file(
+        self,
+        path: str,
+        argv: Sequence[str],
+        *,
+        most: int = _OUTPUT,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+    ) -> Reply:
+        """Raise HostError with the errno that a program on the far side has met."""
+        if "\0" in path:
+            raise HostError(path, errno.EINVAL)
+        reply = self._ask(argv, limit=self.limit, most=most, stdin=stdin)
+        if reply.rc == 0:
+            return reply
+        if reply.rc in (TIMED_OUT, _KILLED):
+            raise HostError(path, errno.ETIMEDOUT)
+        if (number := far_side.errno_of(reply.err)) is not None:
+            raise HostError(path, number)
+        last = (reply.err.strip().splitlines() or [f"exit code {reply.rc}"])[-1]
+        raise HostError(path, errno.EIO, f"{path}: {last[:200]}")
+
+    def _ask(
+        self,
+        argv: Sequence[str],
+        *,
+        limit: float,
+        most: int = _OUTPUT,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+    ) -> Reply:
+        if self._lost is not None:
+            raise self._lost
+        number = secrets.token_hex(16)
+        line = far_side.request(number, limit, argv, sudo=self._sudo)
+        try:
+            self._check_lock()
+            reply = self._client.ask(line, number, limit=limit + _GRACE, most=most, stdin=stdin)
+            self._boot = self._boot or reply.boot
+            if reply.boot != self._boot:
+                raise Nonsense("it was booted anew, or another host answers in its place")
+        except (OSError, Nonsense) as problem:
+            raise self._gone(str(problem)) from problem
+        return reply
+
+    def _check_lock(self) -> None:
+        if self.held is not None and self.held.poll() is not None:
+            raise ConnectionError("the process that held its lock there has ended")
+
+    def _gone(self, why: str) -> LostHost:
+        said = f"\n  ssh: {self._client.said}" if self._client.said else ""
+        self._lost = LostHost(
+            f"{self.name} is lost: {why}{said}",
+            hint="its kernel goes on by itself; when the host answers again, see what became of "
+            f"it: lppack status --on {self.name}",
+        )
+        return self._lost
+
+    @contextlib.contextmanager
+    def hold(self, holder: Holder) -> Iterator[bool]:
+        """Hold the lock of the host while the block lasts; False: another command has it."""
+        number = secrets.token_hex(16)
+        # Only the far side knows the number of the lock's process, and writes it at the end.
+        known = {key: value for key, value in asdict(holder).items() if key != "lock_pid"}
+        head = json.dumps(known).removesuffix("}") + ', "lock_pid": '
+        line = far_side.hold(number, str(PATH), head, sudo=self._sudo)
+        with self._client.session(line, stdin=subprocess.PIPE) as child:
+            if not self._taken(child, number):
+                yield False
+                return
+            over = threading.Event()
+            beat = threading.Thread(target=_beat, args=(child, over), daemon=True)
+            beat.start()
+            self.held = child
+            try:
+                yield True
+            finally:
+                self.held = None
+                over.set()
+                beat.join()
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    assert child.stdin
+                    child.stdin.close()
+                    child.wait(timeout=5.0)
+
+    def _taken(self, child: "subprocess.Popen[bytes]", number: str) -> bool:
+        """Wait for the line of the lock's process; its end, without one, is a refusal."""
+        assert child.stdout and child.stderr
+        wanted, came = f"\n{number} begin\n".encode(), b""
+        with _alarm(child, self.limit):
+            while wanted not in came:
+                data = os.read(child.stdout.fileno(), 4096)
+                came += data
+                if not data or len(came) > 1 << 16:
+                    break
+            if wanted in came:
+                return True
+            child.wait()
+        said = os.read(child.stderr.fileno(), 4096).decode(errors="replace")
+        if (found := far_side.errno_of(said)) is not None:
+            raise ApplyRefused(
+                f"the lock of {self.name} cannot be taken, and nothing was done: "
+                f"{PATH}: {os.strerror(found)}",
+                hint=f"look at the file system of {PATH.parent} there: df {PATH.parent}; mount",
+                reason="no-lock",
+            )
+        if child.returncode == 1:  # flock(1): another process has it
+            return False
+        raise self._gone("it did not answer when its lock was asked for")
+
+
+class SshLock(HostLock):
+    """The same lock as that of lppack on the host itself."""
+
+    def __init__(self, host: SshHost) -> None:
+        super().__init__(PATH, host.name)
+        self._at = host
+
+    @contextlib.contextmanager
+    def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
+        me = Holder(
+            command=command,
+            pid=os.getpid(),
+            user=user_name(),
+            since=utc_now(),
+            machine=socket.gethostname(),
+        )
+        end = time.monotonic() + max(wait, 1.0)
+        while True:
+            with self._at.hold(me) as taken:
+                if taken:
+                    yield
+                    return
+            if time.monotonic() >= end:
+                raise self._refusal()
+            time.sleep(0.2)
+
+    def holder(self) -> Holder | None:
+        where = self._at.run(["stat", "-c", "%d %i", str(PATH)], limit=self._at.limit)
+        try:
+            device, inode = map(int, where.out.split())
+            pid = store.holder_in(self._at.read("/proc/locks"), device, inode)
+            return None if pid is None else self._named(pid, self._at.read(str(PATH)))
+        except (ValueError, HostError):
+            return None
+
+
+def _cut(text: str, cut: bool) -> str:
+    return text[: -len(_CUT)] + _CUT if cut else text
+
+
+def _beat(child: "subprocess.Popen[bytes]", over: threading.Event) -> None:
+    assert child.stdin
+    with contextlib.suppress(OSError, ValueError):
+        while not over.wait(_BEAT):
+            child.stdin.write(b"here\n")
+            child.stdin.flush()
+
+
+@contextlib.contextmanager
+def _alarm(child: "subprocess.Popen[bytes]", limit: float) -> Iterator[None]:
+    """Kill a session that does not answer."""
+    timer = threading.Timer(limit, child.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def connect(text: str, *, root: bool = True) -> Iterator[SshHost]:
+    """The host at ``text``: [user@]host[:port]. Raise EnvironmentMissing."""
+    address = Address.parse(text)
+    with store.scratch() as folder:
+        client = Client(address, folder)
+        try:
+            client.connect()
+            host = SshHost(f"ssh:{text}", client)
+            host.hello(root=root)
+            yield host
+        finally:
+            client.close()

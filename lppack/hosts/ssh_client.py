@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""The system's ssh: one connection for all requests of a command, and one request over it."""
+
+import contextlib
+import os
+import selectors
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lppack import proc
+from lppack.clock import Deadline
+from lppack.errors import EnvironmentMissing
+from lppack.hosts import far_side
+from lppack.hosts.address import Address
+from lppack.hosts.framed import Framed, Nonsense, plain
+
+PROGRAM = "ssh"
+_CONNECT = 30.0  # seconds until the connection stands
+_SAID = 4096  # bytes that are kept of what ssh says itself
+#: Bytes of one answer after which the rest is not waited for, however much is kept of it.
+_FLOOD = 256 << 20
+
+# ssh takes the first value that it meets: these go before its files. No question is asked, a host
+# must be in known_hosts, and nothing else goes through the connection.
+_OPTIONS = (
+    *("-T", "-a", "-x", "-e", "none"),
+    *("-o", "BatchMode=yes"),
+    *("-o", "ClearAllForwardings=yes"),
+    *("-o", "PermitLocalCommand=no"),
+    *("-o", "RemoteCommand=none"),
+    *("-o", "RequestTTY=no"),
+    *("-o", "ConnectTimeout=15"),
+    *("-o", "ServerAliveInterval=5"),
+    *("-o", "ServerAliveCountMax=3"),
+    *("-o", "ControlPersist=no"),
+    *("-o", "LogLevel=ERROR"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer."""
+
+    rc: int
+    out: str
+    err: str
+    cut: bool  # the output is longer than what is here
+    err_cut: bool
+    boot: str  # the boot_id of the kernel that answered
+
+
+class Client:
+    """A connection to ``address`` with its control socket in ``folder``."""
+
+    def __init__(self, address: Address, folder: Path) -> None:
+        self._address = address
+        self._socket = folder / "ssh"
+        self._master: subprocess.Popen[bytes] | None = None
+        self._said = b""
+
+    def connect(self) -> None:
+        """Raise EnvironmentMissing with what ssh says, if it does not connect."""
+        master = self._start(far_side.STAY, stdin=subprocess.PIPE, master=True)
+        self._master = master
+        threading.Thread(target=self._listen, args=(master,), daemon=True).start()
+        deadline = Deadline(_CONNECT)
+        while not self._socket.exists():
+            if master.poll() is not None or deadline.expired:
+                late = master.poll() is None
+                self.close()
+                said = self.said or "ssh has ended"
+                why = f"no connection in {_CONNECT:.0f} s" if late else said
+                raise EnvironmentMissing(
+                    f"no connection to {self._address.host} by ssh: {why}",
+                    hint=f"this must work, and ask nothing: {self.by_hand()}",
+                )
+            deadline.pause(0.02)
+
+    def by_hand(self) -> str:
+        """The command with which a person sees what is wrong."""
+        return " ".join([PROGRAM, "-o BatchMode=yes", *self._address.words(), "true"])
+
+    @property
+    def connected(self) -> bool:
+        return self._master is not None and self._master.poll() is None
+
+    @property
+    def said(self) -> str:
+        """The last of what ssh itself has said."""
+        return plain(self._said.replace(b"\r\n", b"\n")).strip()
+
+    def close(self) -> None:
+        master, self._master = self._master, None
+        if master is None:
+            return
+        with contextlib.suppress(OSError):
+            if master.stdin:
+                master.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            master.wait(timeout=1.0)
+        proc.kill_group(master.pid)
+        master.wait()
+
+    def _listen(self, master: "subprocess.Popen[bytes]") -> None:
+        assert master.stderr
+        with contextlib.suppress(OSError, ValueError):
+            while data := os.read(master.stderr.fileno(), 4096):
+                self._said = (self._said + data)[-_SAID:]
+
+    def _start(
+        self, line: str, *, stdin: int | IO[bytes], master: bool = False
+    ) -> "subprocess.Popen[bytes]":
+        # Where the connection is gone, no second one is made: `false` is its proxy.
+        how = ("-o", "ControlMaster=yes") if master else ("-o", "ProxyCommand=false")
+        words = (PROGRAM, *_OPTIONS, *how, "-S", str(self._socket), *self._address.words(), line)
+        agent = {k: os.environ[k] for k in ("SSH_AUTH_SOCK",) if k in os.environ}
+        try:
+            return subprocess.Popen(
+                words,
+                stdin=stdin,
+                stdout=subprocess.DEVNULL if master else subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=proc.environment(agent),
+                start_new_session=True,  # Ctrl-C is for lppack, which may have to go back first
+            )
+        except FileNotFoundError:
+            raise EnvironmentMissing(
+                f"program {PROGRAM!r} was not found", hint="run: lppack doctor --fix"
+            ) from None
+
+    @contextlib.contextmanager
+    def session(self, line: str, *, stdin: int | IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run ``line`` over the connection; killed after the block, here and by that there."""
+        child = self._start(line, stdin=stdin)
+        try:
+            yield child
+        finally:
+            proc.kill_group(child.pid)
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                if pipe:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            child.wait()
+
+    def ask(
+        self, line: str, number: str, *, limit: float, most: int, stdin: int | IO[bytes]
+    ) -> Reply:
+        """Run ``line``, a far_side.request(). Raise Nonsense; TimeoutError; ConnectionError."""
+        out, err = Framed(number, most), Framed(number, most)
+        deadline = Deadline(limit)
+        with self.session(line, stdin=stdin) as child, selectors.DefaultSelector() as ready:
+            assert child.stdout and child.stderr
+            ready.register(child.stdout, selectors.EVENT_READ, out)
+            ready.register(child.stderr, selectors.EVENT_READ, err)
+            while not (out.done and err.done):
+                if not ready.get_map():
+                    raise ConnectionError("the connection was closed in the middle of an answer")
+                if deadline.expired:
+                    raise TimeoutError(f"no answer in {limit:.0f} s")
+                for key, _ in ready.select(max(deadline.left, 0.01)):
+                    if data := os.read(key.fd, 1 << 16):
+                        key.data.feed(data)
+                    else:
+                        ready.unregister(key.fileobj)
+                if out.total + err.total > _FLOOD:
+                    raise Nonsense(f"more than {_FLOOD >> 20} MiB came for one request")
+        if out.rc is None or out.boot is None:
+            raise Nonsense("the last line of an answer is not what was asked for")
+        return Reply(
+            rc=out.rc, out=out.text, err=err.text, cut=out.cut, err_cut=err.cut, boot=out.boot
+        )
