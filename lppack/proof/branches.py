@@ -35,6 +35,12 @@ def ends(code: bytes) -> list[int]:
     return [start + size for start, size, _, _ in _decoder().disasm_lite(code, 0)]
 
 
+def nops(code: bytes) -> dict[int, int]:
+    """Map the begin of each NOP to its end, ascending."""
+    found = _decoder().disasm_lite(code, 0)
+    return {at: at + size for at, size, mnemonic, _ in found if mnemonic == "nop"}
+
+
 _NEAR = frozenset(bytes([opcode]) for opcode in range(0x80, 0x90))  # jcc, behind 0x0F
 _DATA = ".byte"  # capstone's name for what it skips
 _PREFIXES = frozenset((0x2E, 0x3E, 0x64, 0x65, 0x66, 0xF2, 0xF3))

@@ -32,6 +32,7 @@ class Compiled:
     object: bytes | None  # None: it does not compile
     log: str
     files: tuple[str, ...]  # of the kernel's tree that it is made from, headers included
+    tree: str  # the folder that the compiler took them from
 
 
 class Compiler:
@@ -96,6 +97,7 @@ class Compiler:
             object=made.read_bytes() if made.is_file() else None,
             log=log.read_text(errors="replace") if log.is_file() else "",
             files=tuple(sorted({n.removeprefix(prefix) for n in found if n.startswith(prefix)})),
+            tree=sources,
         )
 
     def _place(self, unit: Unit) -> Path:
@@ -112,7 +114,8 @@ class Compiler:
             return None
         if hashlib.sha256(data).hexdigest() != said["object"]:
             return None
-        return Compiled(unit=unit, object=data, log=said["log"], files=tuple(said["files"]))
+        files, tree = tuple(said["files"]), self._site.sources
+        return Compiled(unit=unit, object=data, log=said["log"], files=files, tree=tree)
 
     def _keep(self, unit: Unit, made: Compiled) -> None:
         if made.object is None:

@@ -173,10 +173,11 @@ class Kbuild:
             f"cd {shlex.quote(site.kernel)}",
             "set -e",
         ]
-        # cc-option compiles in TMPOUT, and the folder of the headers is read-only.
+        # cc-option compiles in TMPOUT, and the folder of the headers is read-only: no folder is
+        # made there either (obj-dirs, scripts/Makefile.build v6.13).
         lines += [
             f"make -s -rR -I{site.sources} -f $LPPACK_MK obj={top} need-builtin=1 need-modorder=1 "
-            "'TMPOUT=/tmp/.tmp_$$$$' lppack"
+            "'TMPOUT=/tmp/.tmp_$$$$' obj-dirs= lppack"
             for top in tops
         ]
         (work / "query.sh").write_text("\n".join(lines) + "\n")
@@ -226,6 +227,11 @@ class Kbuild:
                 words = said.get(flags, "").split()
                 mapped = ("-ffile-prefix-map=", "-fdebug-prefix-map=")
                 said[flags] = " ".join(word for word in words if not word.startswith(mapped))
+            if "srcroot" in said:
+                # Makefile (v6.13): the module's folder, which has Makefiles and __FILE__ of its
+                # own; of the kernel's own build it is the tree, and is cut off __FILE__.
+                said["srcroot"] = "{sources}"
+                said["KBUILD_CPPFLAGS"] += " -fmacro-prefix-map={sources}/="
             store.write_atomic(kept, json.dumps(said, sort_keys=True).encode())
         said = json.loads(kept.read_text())
         return {name: value.replace("{sources}", site.sources) for name, value in said.items()}

@@ -6,23 +6,17 @@ A match proves that sources, configuration and compiler are those of the kernel,
 several functions of one name is the one of a file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from lppack.kernel.elf64 import Elf
+from lppack.kernel.elf64 import SHN_LORESERVE, SHN_UNDEF, Elf
 from lppack.kernel.errors import FactsError
 from lppack.kernel.facts import Facts, Symbol
 from lppack.kernel.modules import open_module
-from lppack.proof.branches import branches, ends
-from lppack.proof.objects import (
-    PC_RELATIVE,
-    R_32,
-    R_PC8,
-    Function,
-    Reference,
-)
+from lppack.proof.layout import Moved, laid_out, moved_targets
+from lppack.proof.objects import PC_RELATIVE, R_32, Function, Reference
 from lppack.proof.reader import ObjectReader
 
 # arch/x86/include/asm/jump_label.h (v6.1): JUMP_LABEL_NOP_SIZE follows from the instruction.
@@ -58,17 +52,21 @@ class VmlinuxCode:
     def match(self, functions: Iterable[Function]) -> dict[str, Matched]:
         found: dict[str, Matched] = {}
         several: dict[str, list[Symbol]] = {}
-        for function in functions:
-            copies = self._facts.copies(function.name)
-            whys = {copy: self._differs(function, copy) for copy in copies}
-            same = [copy for copy, why in whys.items() if why is None]
+        moved: dict[str, Moved] = {}
+        for function in _parts_last(functions):
+            function = moved_targets(function, moved)
+            fits = {copy: self._fit(function, copy) for copy in self._facts.copies(function.name)}
+            same = [copy for copy, fit in fits.items() if fit.why is None]
             if len(same) == 1:
-                leads = dict(self._leads(function, same[0]))
+                fit = fits[same[0]]
+                moved[function.name] = fit.moved
+                leads = dict(self._leads(fit.function, same[0]))
                 found[function.name] = Matched(name=function.name, symbol=same[0], leads=leads)
             elif same:
                 several[function.name] = same
             else:
-                why = next(iter(whys.values()), None) or "the kernel has no symbol of it"
+                first = next(iter(fits.values()), None)
+                why = (first and first.why) or "the kernel has no symbol of it"
                 if function.weak:
                     why = "it is weak, and another file has the one that is used"
                 found[function.name] = Matched(
@@ -78,7 +76,6 @@ class VmlinuxCode:
 
     def _leads(self, function: Function, symbol: Symbol) -> Iterator[tuple[str, int]]:
         """Yield (symbol, address) of each reference, as the kernel's code has it."""
-        function = _as_linked(function, self._elf.at(symbol.address, len(function.code)))
         raw = self._elf.at(symbol.address, len(function.code))
         for one in function.references:
             kind, what, distance = one.target
@@ -87,13 +84,22 @@ class VmlinuxCode:
                 at = _place(one, field_, symbol.address + one.offset)
                 yield what, (at - distance) % (1 << 64)
 
-    def _differs(self, function: Function, symbol: Symbol) -> str | None:
-        """Return why the code at the symbol differs; None if it is the same."""
+    def _fit(self, function: Function, symbol: Symbol) -> "_Fit":
+        """Compare with the code at the symbol, as compiled and then as laid out there."""
+        size = len(function.code)
         try:
-            raw = self._elf.at(symbol.address, len(function.code))
+            raw = self._elf.at(symbol.address, max(size, symbol.size or 0))
         except FactsError as error:
-            return str(error)
-        function = _as_linked(function, raw)
+            return _Fit(function, str(error))
+        why = self._differs(function, symbol, raw)
+        if why is not None:
+            there, moved = laid_out(function, raw, symbol.address)
+            if moved:
+                return _Fit(there, self._differs(there, symbol, raw), moved)
+        return _Fit(function, why)
+
+    def _differs(self, function: Function, symbol: Symbol, raw: bytes) -> str | None:
+        """Return why the code at the symbol differs; None if it is the same."""
         size = len(function.code)
         if symbol.size is not None and symbol.size < size:
             return f"it has {size} bytes, and the kernel's {symbol.size}"
@@ -129,7 +135,7 @@ class VmlinuxCode:
             return None
         if kind in ("string", "constant"):
             assert isinstance(what, bytes)
-            start = at + (4 if relative else 0)
+            start = at + (4 if relative else 0) - distance
             try:
                 there = self._elf.at(start, len(what))
             except FactsError:
@@ -137,6 +143,20 @@ class VmlinuxCode:
             if there != what:
                 return f"at byte {reference.offset} it leads to other bytes than {what[:40]!r}"
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A function, laid out as the kernel's where that is needed."""
+
+    function: Function
+    why: str | None  # it differs; None: it does not
+    moved: Moved = field(default_factory=dict)
+
+
+def _parts_last(functions: Iterable[Function]) -> list[Function]:
+    """A part that gcc split off (NAME.cold) refers to places in the rest, which comes first."""
+    return sorted(functions, key=lambda one: one.name.endswith(".cold"))
 
 
 def _place(reference: Reference, written: bytes, place: int) -> int:
@@ -159,23 +179,89 @@ class ModuleCode:
     def match(self, functions: Iterable[Function]) -> dict[str, Matched]:
         found: dict[str, Matched] = {}
         several: dict[str, list[Symbol]] = {}
-        for function in functions:
+        moved: dict[str, Moved] = {}
+        for function in _parts_last(functions):
+            function = moved_targets(function, moved)
             kernels = self._reader.called(function.name)
             copies = self._facts.module_copies(self._module, function.name)
-            whys = [_differs(function, other, self._reader.places) for other in kernels]
-            same = [copy for copy, why in zip(copies, whys, strict=False) if why is None]
+            fits = [self._fit(function, other) for other in kernels]
+            same = [one for one in zip(copies, fits, strict=False) if one[1].why is None]
             if len(same) == 1:
-                found[function.name] = Matched(name=function.name, symbol=same[0])
+                found[function.name] = Matched(name=function.name, symbol=same[0][0])
+                moved[function.name] = same[0][1].moved
             elif same:
-                several[function.name] = same
+                several[function.name] = [copy for copy, _ in same]
             else:
-                why = next(iter(whys), None) or "the module has no symbol of it"
+                why = (fits and fits[0].why) or "the module has no symbol of it"
                 if function.weak:
                     why = "it is weak, and another file has the one that is used"
                 found[function.name] = Matched(
                     name=function.name, symbol=None, why=why, expected=function.weak
                 )
         return found | dict(_nearest(found, several))
+
+    def _fit(self, function: Function, kernels: Function) -> _Fit:
+        """Compare with the module's, as compiled and then as laid out there."""
+        why = self._differs(function, kernels)
+        if why is not None:
+            there, moved = laid_out(function, kernels.code, kernels.start)
+            if moved:
+                return _Fit(there, self._differs(there, kernels), moved)
+        return _Fit(function, why)
+
+    def _differs(self, function: Function, kernels: Function) -> str | None:
+        """Return why the module's function is another one; None if it is the same."""
+        size = len(function.code)
+        if len(kernels.code) != size:
+            return f"it has {size} bytes, and the module's {len(kernels.code)}"
+        code, other = bytearray(function.code), bytearray(kernels.code)
+        for start, end in _rewritten(function):
+            code[start:end] = other[start:end] = bytes(end - start)
+        if code != other:
+            at = next(n for n, (a, b) in enumerate(zip(code, other, strict=True)) if a != b)
+            return f"it differs at byte {at} of {size}"
+        theirs = {one.offset: one for one in kernels.references}
+        for one in function.references:
+            if one.target[1] == "__fentry__":
+                continue
+            there = theirs.get(one.offset)
+            if there is None or not self._same(one, there):
+                return f"at byte {one.offset} it leads elsewhere than to {str(one.target[1])[:60]}"
+        return None
+
+    def _same(self, one: Reference, other: Reference) -> bool:
+        kind, what, distance = one.target
+        places = self._reader.places
+        if kind in ("string", "constant") and other.target[0] in ("symbol", "content"):
+            # scripts/module.lds.S (v7.0) puts strings and constants into one .rodata.
+            assert isinstance(what, bytes)
+            return self._stands_at(other, what, distance)
+        if kind != other.target[0]:
+            # A constant that is alone in our section stands among others in the module's.
+            return "content" in (kind, other.target[0])
+        if kind in ("content", "code"):
+            return True
+        if "nothing" in (what, other.target[1]):
+            return True  # of no size: what stands at its place is another's
+        if kind == "symbol":
+            own, its = _uncounted(what), _uncounted(other.target[1])
+            if (own, distance) == (its, other.target[2]):
+                return True
+            # The end of an array is where the next variable begins.
+            ours = {(section, at + distance) for section, at in places.get(own, ())}
+            theirs = {(section, at + other.target[2]) for section, at in places.get(its, ())}
+            return bool(ours & theirs)
+        return (what, distance) == (other.target[1], other.target[2])
+
+    def _stands_at(self, reference: Reference, content: bytes, distance: int) -> bool:
+        """Whether the module's reference leads to ``distance`` bytes from ``content``."""
+        if reference.place is None:
+            return False
+        section, at = reference.place[0], reference.place[1] - distance
+        elf = self._reader.elf
+        if not SHN_UNDEF < section < SHN_LORESERVE:
+            return False
+        return elf.content(elf.sections[section])[at : at + len(content)] == content
 
 
 def _nearest(
@@ -198,109 +284,8 @@ def _nearest(
         yield name, Matched(name=name, symbol=nearest)
 
 
-_Places = Mapping[str, Set[tuple[int, int]]]
-
-
-def _differs(function: Function, kernels: Function, places: _Places) -> str | None:
-    """Why the module's function is another one; ``places`` of what the module has, by name."""
-    function = _as_linked(function, kernels.code)
-    size = len(function.code)
-    if len(kernels.code) != size:
-        return f"it has {size} bytes, and the module's {len(kernels.code)}"
-    code, other = bytearray(function.code), bytearray(kernels.code)
-    for start, end in _rewritten(function):
-        code[start:end] = other[start:end] = bytes(end - start)
-    if code != other:
-        at = next(n for n, (a, b) in enumerate(zip(code, other, strict=True)) if a != b)
-        return f"it differs at byte {at} of {size}"
-    theirs = {one.offset: one for one in kernels.references}
-    for one in function.references:
-        if one.target[1] == "__fentry__":
-            continue
-        there = theirs.get(one.offset)
-        if there is None or not _same(one, there, places):
-            return f"at byte {one.offset} it leads elsewhere than to {str(one.target[1])[:60]}"
-    return None
-
-
-def _same(one: Reference, other: Reference, places: _Places) -> bool:
-    kind, what, distance = one.target
-    if kind != other.target[0]:
-        # A constant that is alone in our section stands among others in the module's.
-        return "content" in (kind, other.target[0])
-    if kind in ("content", "code"):
-        return True
-    if "nothing" in (what, other.target[1]):
-        return True  # of no size: what stands at its place is another's
-    if kind == "symbol":
-        own, its = _uncounted(what), _uncounted(other.target[1])
-        if (own, distance) == (its, other.target[2]):
-            return True
-        # The end of an array is where the next variable begins.
-        ours = {(section, at + distance) for section, at in places.get(own, ())}
-        theirs = {(section, at + other.target[2]) for section, at in places.get(its, ())}
-        return bool(ours & theirs)
-    return what == other.target[1]
-
-
 def _uncounted(name: str | bytes) -> str:
     return str(name).partition("#")[0]
-
-
-def _as_linked(function: Function, kernels: bytes) -> Function:
-    """Return ``function`` with short jumps where the kernel's assembler chose them.
-
-    There the functions of a file share a section, and a jump to a near one takes two bytes. All
-    that follows is nearer by as much, for jumps within the function too.
-    """
-    if not any(
-        function.code[one.offset - 1 : one.offset] == b"\xe9" for one in function.references
-    ):
-        return function
-    named = {one.offset: one for one in function.references}
-    inner = {at: (width, to) for at, width, to in branches(function.code, 0) if at not in named}
-    moved: dict[int, int] = {}  # offset in ours -> in the kernel's
-    code = bytearray()
-    shorter: dict[int, Reference] = {}
-    start = 0
-    for end in ends(function.code):
-        moved.update({at: len(code) + at - start for at in range(start, end)})
-        own = function.code[start:end]
-        one = named.get(end - 4)
-        at = len(code)
-        if one is not None and own[:1] == b"\xe9" and kernels[at : at + 1] == b"\xeb":
-            kind, what, distance = one.target
-            shorter[one.offset] = Reference(
-                offset=at + 1, kind=R_PC8, target=(kind, what, distance + 3)
-            )
-            code += b"\xeb\0"
-        else:
-            code += own
-        start = end
-    if not shorter:
-        return function
-    moved[len(function.code)] = len(code)
-    for at, (width, to) in inner.items():
-        if to in moved:
-            distance = moved[to] - (moved[at] + width)
-            code[moved[at] : moved[at] + width] = distance.to_bytes(width, "little", signed=True)
-    references = tuple(
-        shorter.get(one.offset) or replace(one, offset=moved[one.offset])
-        for one in function.references
-    )
-    entries = tuple(
-        (name, data, tuple(_moved(one, function.name, moved) for one in ones))
-        for name, data, ones in function.entries
-    )
-    return replace(function, code=bytes(code), references=references, entries=entries)
-
-
-def _moved(one: Reference, name: str, moved: Mapping[int, int]) -> Reference:
-    """A table's reference into the function."""
-    kind, what, distance = one.target
-    if kind != "symbol" or what != name or distance not in moved:
-        return one
-    return replace(one, target=(kind, what, moved[distance]))
 
 
 def _rewritten(function: Function) -> Iterator[tuple[int, int]]:

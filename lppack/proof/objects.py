@@ -25,6 +25,7 @@ class Reference:
     kind: int  # R_X86_64_
     target: Target
     symbol: str = ""  # as the object has it: "__key.35"
+    place: tuple[int, int] | None = field(default=None, compare=False)  # section, offset in it
 
     @property
     def width(self) -> int:
@@ -49,6 +50,7 @@ class Function:
     static: bool
     weak: bool
     aliases: tuple[str, ...] = ()
+    start: int = 0  # in its section
 
     @property
     def key(self) -> object:

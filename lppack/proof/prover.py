@@ -63,7 +63,7 @@ class Prover:
 
     @cached_property
     def kbuild(self) -> Kbuild:
-        return Kbuild(self.kernel, self.tree, self._cache / "units")
+        return Kbuild(self.kernel, self.tree, self._cache / "kbuild")
 
     @cached_property
     def _cache(self) -> Path:
@@ -128,10 +128,7 @@ class Prover:
         with self._compiler(paths) as compiler:
             units = [unit for path in paths for unit in self.kbuild.units(path)]
             made = compiler.before(units)
-        return {
-            unit: read_object(one.object, unit.path) if one.object else None
-            for unit, one in made.items()
-        }
+        return {unit: _read(one) for unit, one in made.items()}
 
     @contextlib.contextmanager
     def _compiler(self, paths: Collection[str]) -> Iterator[Compiler]:
@@ -167,11 +164,15 @@ def _numbered(was: bytes | None, now: bytes | None) -> bytes | None:
     return with_old_numbers(was.decode(_BYTES), now.decode(_BYTES)).encode(_BYTES)
 
 
+def _read(one: Compiled) -> ObjectFile | None:
+    return read_object(one.object, one.unit.path, tree=one.tree) if one.object else None
+
+
 def _difference(unit: Unit, before: Compiled, after: Compiled | None) -> UnitDifference:
     broken = next((one for one in (before, after) if one and one.object is None), None)
     return UnitDifference(
         unit=unit,
-        before=read_object(before.object, unit.path) if before.object else None,
-        after=read_object(after.object, unit.path) if after and after.object else None,
+        before=_read(before),
+        after=_read(after) if after else None,
         error=failure(broken) if broken else "",
     )

@@ -66,16 +66,20 @@ _NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
 _WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
 
 
-def read_object(content: bytes, what: str) -> ObjectFile:
-    """Raises FactsError: ``content`` is no object file."""
-    return ObjectReader(Elf(content, what)).read()
+def read_object(content: bytes, what: str, *, tree: str = "") -> ObjectFile:
+    """Read an object file; names of files below ``tree`` are read as if relative to it.
+
+    Raises FactsError: ``content`` is no object file.
+    """
+    return ObjectReader(Elf(content, what), f"{tree}/".encode() if tree else b"").read()
 
 
 class ObjectReader:
     """Reads a relocatable file: all of it, or functions by name, of which there may be several."""
 
-    def __init__(self, elf: Elf) -> None:
+    def __init__(self, elf: Elf, tree: bytes = b"") -> None:
         self.elf = elf
+        self._tree = tree
         self.symbols = elf.symbols()
         self.tables: dict[int, list[tuple[int, int, int, int]]] = {}
         for section in elf.sections:
@@ -175,6 +179,7 @@ class ObjectReader:
             static=symbol.binding == STB_LOCAL,
             weak=symbol.binding == _STB_WEAK,
             aliases=tuple(other.name for other in here[1:]),
+            start=start,
         )
 
     def _branches(
@@ -239,19 +244,25 @@ class ObjectReader:
         for offset, number, kind, addend in table[first:]:
             if offset >= end:
                 break
-            target, symbol = self._target(self.symbols[number], kind, addend, (section, offset))
-            found.append(Reference(offset=offset - start, kind=kind, target=target, symbol=symbol))
+            symbol = self.symbols[number]
+            aside = self._aside(section, offset) if kind in PC_RELATIVE else 0
+            target, name = self._target(symbol, addend, aside)
+            place = (symbol.section, symbol.value + addend + aside)
+            found.append(
+                Reference(offset=offset - start, kind=kind, target=target, symbol=name, place=place)
+            )
         return found
 
-    def _target(
-        self, symbol: ElfSymbol, kind: int, addend: int, place: tuple[Section, int]
-    ) -> tuple[Target, str]:
+    def _target(self, symbol: ElfSymbol, addend: int, aside: int) -> tuple[Target, str]:
         if not SHN_UNDEF < symbol.section < SHN_LORESERVE:
             return ("symbol", symbol.name, addend), symbol.name
         section = self.elf.sections[symbol.section]
-        aside = self._aside(*place) if kind in PC_RELATIVE else 0
         at = symbol.value + addend + aside
         if section.flags & _SHF_MERGE:
+            kind, what, _ = self._merged(section, symbol.value)
+            past = at - symbol.value
+            if symbol.kind != STT_SECTION and past >= len(what):
+                return (kind, what, past), ""  # its end, which is where another begins
             return self._merged(section, at), ""
         if symbol.kind != STT_SECTION and not _COUNTED.search(symbol.name):
             return ("symbol", self.names.get(symbol.name, symbol.name), addend), symbol.name
@@ -285,7 +296,8 @@ class ObjectReader:
             end = at
             while end < len(content) and any(content[end : end + size]):
                 end += size
-            return ("string", content[at : end + size], 0)
+            # What UBSAN says of a place names the file as the compiler was given it.
+            return ("string", content[at : end + size].removeprefix(self._tree), 0)
         counted = re.search(r"\d+$", section.name)  # .rodata.cst16
         size = int(counted[0]) if counted else 8
         return ("constant", content[at : at + size], 0)

@@ -161,7 +161,7 @@ def test_what_does_not_compile_is_reported_and_not_kept(setting: Setting) -> Non
     ],
 )
 def test_the_first_error_is_reported(log: str, found: str) -> None:
-    assert failure(Compiled(unit=unit("a.c"), object=None, log=log, files=())) == found
+    assert failure(Compiled(unit=unit("a.c"), object=None, log=log, files=(), tree="")) == found
 
 
 def test_make_that_fails(setting: Setting) -> None:

@@ -193,6 +193,18 @@ def test_make_sees_the_environment_of_the_kernels_own(setting: Setting) -> None:
     assert passed_on == {"srctree", "KBUILD_CFLAGS", "CONFIG_QUOTED", "KBUILD_AFLAGS"}
 
 
+def test_a_modules_own_folder_is_not_the_kernels(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Makefile (v6.13): srcroot; __FILE__ is cut there only where it is another folder."""
+    monkeypatch.setitem(ENVIRONMENT, "srcroot", ".")
+    monkeypatch.setitem(ENVIRONMENT, "KBUILD_CPPFLAGS", "-D__KERNEL__")
+    setting.read("fs/eventpoll.c")
+    said = setting.make.variables()
+    assert said["srcroot"] == setting.site.sources
+    assert said["KBUILD_CPPFLAGS"].split()[1:] == [f"-fmacro-prefix-map={setting.site.sources}/="]
+
+
 def test_the_environment_is_probed_once(setting: Setting) -> None:
     setting.read("fs/eventpoll.c")
     setting.read("drivers/x.c")

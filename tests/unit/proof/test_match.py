@@ -2,7 +2,7 @@
 """Compiled functions are found in the kernel's own code, and others are not taken for them."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +247,79 @@ def test_a_static_key_site_behind_a_short_jump() -> None:
     assert one(kernel({at: there}, symbol("f", at)), wanted).symbol
 
 
+# -- loops that are aligned
+
+LOOP = bytes.fromhex("83c001") + bytes.fromhex("75fb")  # 1: add $1, %eax; jne 1b
+
+
+def looping(pad: int, jump: bytes = b"") -> bytes:
+    """jne (to behind the loop); padding; the loop; call g; ret."""
+    fill = bytes.fromhex("0f1f440000") * (pad // 5) + b"\x90" * (pad % 5)
+    over = jump or bytes([0x75, pad + len(LOOP)])
+    return over + fill + LOOP
+
+
+def loop(start: int) -> Function:
+    """f() at ``start`` of its section, with a loop at a multiple of 64."""
+    pad = -(start + 2) % 64
+    return replace(function(looping(pad) + CALL + RET, reference(pad + 8, "g")), start=start)
+
+
+@pytest.mark.parametrize("start", [16, 62])  # with padding, without
+@pytest.mark.parametrize("at", [TEXT + 0x10, TEXT + 0x20, TEXT + 0x30, TEXT + 0x3E])
+def test_a_loop_may_be_padded_otherwise(start: int, at: int) -> None:
+    pad = -(at + 2) % 64
+    there = looping(pad)
+    there += call(at + len(there), G) + RET
+    known = symbol("f", at, size=len(there) + 16)
+    found = one(kernel({at: there}, known), loop(start))
+    assert (found.symbol, found.why) == (known, "")
+    assert found.leads == {"g": G}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda code: code.replace(LOOP, bytes.fromhex("83c00275fb")),  # another instruction
+        lambda code: code.replace(LOOP, bytes.fromhex("83c00175fd")),  # into it
+        lambda code: bytes([0x75, code[1] - 5]) + code[2:],  # to another place
+        lambda code: code[:2] + b"\x40\xb8" + code[4:],  # code instead of padding
+    ],
+)
+def test_what_differs_beside_the_padding_is_found(change: Callable[[bytes], bytes]) -> None:
+    at = TEXT + 0x20
+    there = change(looping(-(at + 2) % 64))
+    there += call(at + len(there), G) + RET
+    assert one(kernel({at: there}, symbol("f", at)), loop(16)).symbol is None
+
+
+@pytest.mark.parametrize(("near", "short"), [("0f85", 0x75), ("e9", 0xEB)])
+def test_a_jump_over_padding_may_have_another_length(near: str, short: int) -> None:
+    opcode = bytes.fromhex(near)
+    ours = replace(function(looping(30, bytes([short, 35])) + RET), start=0)
+    pad = 32 - len(opcode) - 4
+    there = looping(pad, opcode + struct.pack("<i", pad + len(LOOP))) + RET
+    assert one(kernel({TEXT: there}), ours).symbol
+    assert one(kernel({TEXT: ours.code}), replace(function(there), start=0)).symbol
+
+
+def test_a_part_that_was_split_off_leads_into_the_padded_one() -> None:
+    """f.cold jumps back to the call of g() in f()."""
+    at, cold = TEXT + 0x20, TEXT + 0x400
+    there = looping(-(at + 2) % 64)
+    behind = at + len(there)
+    there += call(behind, G) + RET
+    wanted = loop(16)
+    back = reference(1, "f", len(wanted.code) - 6 - 4, R_PC32)
+    part = function(JUMP, back, name="f.cold")
+    code = {at: there, cold: call(cold, behind, b"\xe9")}
+    where = kernel(code, symbol("f", at), symbol("f.cold", cold))
+    assert where.match([part, wanted])["f.cold"].symbol
+    elsewhere = {**code, cold: call(cold, behind + 1, b"\xe9")}
+    where = kernel(elsewhere, symbol("f", at), symbol("f.cold", cold))
+    assert where.match([part, wanted])["f.cold"].symbol is None
+
+
 # -- modules
 
 
@@ -333,3 +406,25 @@ def test_the_end_of_an_array_may_be_named_by_what_follows(tmp_path: Path) -> Non
     assert leads_to("b").symbol
     assert leads_to("c").symbol is None
     assert leads_to("table").symbol is None
+
+
+@pytest.mark.parametrize(("at", "same"), [(4, True), (0, False), (5, False)])
+def test_a_string_among_other_constants_of_a_module(tmp_path: Path, at: int, same: bool) -> None:
+    """Linux 7.0 puts the strings of a module into its .rodata."""
+    path = tmp_path / "m.ko"
+    wanted = function(b"\x48\xc7\xc7\0\0\0\0" + RET, reference(3, b"new\0", 0, R_32S))
+    rodata = Sect(".rodata", b"old\0new\0")
+    sections = [Sect(".text", wanted.code, [(3, ".rodata", R_32S, at)]), rodata]
+    table = Sym("table", ".rodata", 4, 0, kind=OBJECT)
+    path.write_bytes(build(sections, [Sym("f", ".text", len(wanted.code), binding=LOCAL), table]))
+    found = of_module(ModuleCode(ModuleFacts(path, [symbol("f", 0)]), "m"), wanted)
+    assert (found.symbol is not None) == same
+
+
+def test_the_end_of_a_string_in_vmlinux() -> None:
+    """A loop over a string compares with its end, where the linker may have put another."""
+    wanted = function(b"\x48\xc7\xc7\0\0\0\0" + RET, reference(3, b"new\0", 4, R_32S))
+    for end, same in ((RODATA + 8, True), (RODATA + 4, False)):
+        there = b"\x48\xc7\xc7" + struct.pack("<I", end & 0xFFFFFFFF) + RET
+        found = one(kernel({TEXT: there}, rodata=b"old\0new\0xyz\0"), wanted)
+        assert (found.symbol is not None) == same

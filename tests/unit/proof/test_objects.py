@@ -19,6 +19,7 @@ from .tiny_object import (
     LEA_DI,
     LOCAL,
     MOV_DI,
+    NOTYPE,
     OBJECT,
     R_32S,
     R_64,
@@ -77,6 +78,29 @@ def test_strings_may_stand_elsewhere_but_not_differ(relative: bool) -> None:
     assert one.key == prints(b"count %d\n", b"another\0", relative=relative).key
     assert one.key != prints(b"count %u\n", relative=relative).key
     assert one.key != prints(b"count %d\n!", relative=relative).key
+
+
+def test_the_end_of_a_string_is_not_the_next_one() -> None:
+    def end(following: bytes) -> Function:
+        strings = Sect(STRINGS, b" flags\0" + following)
+        text = Sym(".LC1", STRINGS, 0, 0, kind=NOTYPE, binding=LOCAL)
+        code = FENTRY + MOV_DI + RET
+        return function(code, [(8, ".LC1", R_32S, 7)], strings, symbols=[text])
+
+    assert end(b"one\0").references[0].target == ("string", b" flags\0", 7)
+    assert end(b"one\0").key == end(b"two\0").key
+
+
+def test_a_file_is_named_as_in_the_tree() -> None:
+    def named(text: bytes, tree: str) -> Function:
+        sections = [Sect(F, FENTRY + MOV_DI + RET, [(8, STRINGS, R_32S, 0)]), Sect(STRINGS, text)]
+        made = build(sections, [Sym("f", F, len(sections[0].content))])
+        return read_object(made, "a.o", tree=tree).functions["f"]
+
+    one = named(b"/one/mm/slab.h\0", "/one")
+    assert one.key == named(b"/other/tree/mm/slab.h\0", "/other/tree").key
+    assert one.key != named(b"/one/mm/slub.h\0", "/one").key
+    assert one.key != named(b"/one/mm/slab.h\0", "").key
 
 
 def constant(value: bytes, before: bytes = b"") -> Function:
