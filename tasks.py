@@ -77,7 +77,10 @@ def faults(c: Context, after: bool = False) -> None:
 
 @task
 def bench(c: Context, name: str) -> None:
-    """Measure, against the limits; NAME is facts, sample, calls, explore, finish or draft."""
+    """Measure, against the limits.
+
+    NAME is calls, draft, explore, facts, finish, sample or startup.
+    """
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lppack.model import Manifest, State, stable_id
+from lppack.model import Manifest, State
+from lppack.names import stable_id
 
 #: struct klp_state.version is an unsigned int; a later version is compatible with all before.
 _ANY_VERSION = 2**32 - 1

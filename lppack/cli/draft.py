@@ -3,16 +3,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lppack import pipeline
 from lppack.cli.options import BUILDER, FORCE
 from lppack.cli.output import FORMAT, note, progress, result
-from lppack.drafting.account import Fate
 from lppack.errors import AnswerIsNo
-from lppack.model import Completeness
+
+if TYPE_CHECKING:
+    from lppack.drafting.account import Fate
 
 
 @click.command()
@@ -110,7 +111,9 @@ def draft(
         result(report)
 
 
-def draft_json(made: pipeline.Drafted) -> dict[str, Any]:
+def draft_json(made: "pipeline.Drafted") -> dict[str, Any]:
+    from lppack.drafting.account import Fate
+
     draft = made.draft
     return {
         "ok": True,
@@ -141,7 +144,7 @@ def draft_json(made: pipeline.Drafted) -> dict[str, Any]:
     }
 
 
-def _lines(made: pipeline.Drafted, fate: Fate) -> list[dict[str, Any]]:
+def _lines(made: "pipeline.Drafted", fate: "Fate") -> list[dict[str, Any]]:
     return [
         {"path": line.path, "line": line.line, "what": line.what, "why": line.why}
         for line in made.draft.lines
@@ -149,7 +152,9 @@ def _lines(made: pipeline.Drafted, fate: Fate) -> list[dict[str, Any]]:
     ]
 
 
-def _why(made: pipeline.Drafted) -> str:
+def _why(made: "pipeline.Drafted") -> str:
+    from lppack.model import Completeness
+
     said = [f"  {one.path}:{one.line}: {one.what}: {one.why}" for one in made.draft.left_out]
     if made.why is not None:
         said.append(f"  it was not built: {made.why.splitlines()[0] if made.why else ''}")
@@ -159,7 +164,9 @@ def _why(made: pipeline.Drafted) -> str:
     return "\n".join([f"{made.folder} is incomplete:", *said])
 
 
-def _way(made: pipeline.Drafted) -> str:
+def _way(made: "pipeline.Drafted") -> str:
+    from lppack.model import Completeness
+
     if made.draft.left_out:
         return "write by hand what is left out, if it is needed; or install the fixed kernel"
     if made.complete is Completeness.NOT_CHECKED:
@@ -167,8 +174,10 @@ def _way(made: pipeline.Drafted) -> str:
     return f"finish what {made.folder} lacks: its README.md says what"
 
 
-def draft_lines(made: pipeline.Drafted) -> Iterator[str]:
+def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
     """The same for people."""
+    from lppack.drafting.account import Fate
+
     draft = made.draft
     yield f"{draft.name}: {', '.join(draft.objects)} of {draft.release}, from {draft.package}"
     for target in draft.targets:

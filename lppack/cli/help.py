@@ -11,7 +11,6 @@ import click
 from lppack import abi, consistency, errors
 from lppack.cli.pages import CODES, FLAGS
 from lppack.errors import EnvironmentMissing
-from lppack.rules.every import every
 
 
 def _pages() -> dict[str, str]:
@@ -20,6 +19,8 @@ def _pages() -> dict[str, str]:
 
 def _groups() -> dict[str, dict[str, str]]:
     """Pages by what they are about."""
+    from lppack.rules.every import every
+
     rules = {
         entry.id: f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"
         for entry in every()

@@ -49,11 +49,11 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        import difflib
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
+            import difflib
+
             close = difflib.get_close_matches(args[0], _HOMES, n=1)
             if close:
                 raise click.UsageError(
@@ -91,7 +91,8 @@ def main() -> int:
             signal.signal(number, _terminated)
     try:
         code = _run()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed before the start (>&-)
+            sys.stdout.flush()
         return code
     except OSError as error:
         if error.filename or error.errno not in _UNWRITABLE:

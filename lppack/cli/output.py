@@ -3,7 +3,6 @@
 
 import contextlib
 import io
-import json
 import os
 import select
 import signal
@@ -26,6 +25,8 @@ FORMAT = click.option(
 
 def result(value: Mapping[str, Any]) -> None:
     """The one JSON object of a command."""
+    import json
+
     click.echo(json.dumps(value, indent=2))
 
 

@@ -2,7 +2,7 @@
 """The verb test: a patch or a bundle goes through every step in a private guest."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,9 @@ from lppack import pipeline
 from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, TIMEOUT
 from lppack.cli.output import FORMAT, note, problem_json, progress, result
 from lppack.errors import AnswerIsNo, LppackError
-from lppack.stages.test import StepResult
+
+if TYPE_CHECKING:
+    from lppack.stages.test import StepResult
 
 
 @click.command()
@@ -84,7 +86,7 @@ def test(
             note("  hint: it loads and unloads; give `test: checks:`, see docs/authors.md")
 
 
-def step_lines(step: StepResult) -> list[str]:
+def step_lines(step: "StepResult") -> list[str]:
     """A step and the checks that failed in it, for people."""
     if step.skipped:
         return [f"  {step.step:<10} skipped: {step.skipped}"]
@@ -98,7 +100,7 @@ def step_lines(step: StepResult) -> list[str]:
     return lines
 
 
-def simulator_lines(run: pipeline.Trial) -> list[str]:
+def simulator_lines(run: "pipeline.Trial") -> list[str]:
     """The simulator's verdict, and where the guest did otherwise, for people."""
     if run.foreseen is None:
         return []
@@ -108,7 +110,7 @@ def simulator_lines(run: pipeline.Trial) -> list[str]:
     return [f"{said}; the guest did otherwise:", *(f"  {text}" for text in run.differences)]
 
 
-def test_json(run: pipeline.Trial) -> dict[str, Any]:
+def test_json(run: "pipeline.Trial") -> dict[str, Any]:
     """What ``lppack test`` reports, also of a run that failed half-way."""
     bundle = run.bundle
     return {

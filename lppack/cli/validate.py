@@ -11,9 +11,7 @@ import click
 from lppack import pipeline
 from lppack.cli.options import BUILDER, DEEP, PATCHES, WHICH
 from lppack.cli.output import note, problem_json, result
-from lppack.cli.sarif import sarif
 from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
-from lppack.model import Completeness
 
 
 @click.command()
@@ -81,7 +79,8 @@ def validate(
     if prove and not kernels:
         raise click.UsageError("--prove goes with --kernel")
     checked = [
-        pipeline.check(path, kernels, old=old, deep=note if deep else None) for path in patches
+        pipeline.check_patch(path, kernels, old=old, deep=note if deep else None)
+        for path in patches
     ]
     problems = [problem for one in checked for problem in one.problems]
     asked = tuple(dict.fromkeys(kernel for one in checked for kernel in one.kernels))
@@ -91,7 +90,7 @@ def validate(
         for path in (patches if prove and not failed else ())
         for kernel in kernels
     }
-    if any(proof.complete is not Completeness.PROVED for proof in proofs.values()):
+    if any(not proof.proved for proof in proofs.values()):
         raise AnswerIsNo(
             "\n".join(
                 f"{path}: {reason}"
@@ -113,6 +112,8 @@ def validate(
         }
         result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
     elif format_ == "sarif":
+        from lppack.cli.sarif import sarif
+
         result(sarif(problems))
     else:
         for problem in problems:
@@ -144,7 +145,7 @@ def _summary(
     return f"ok with {found}: {what}{against}" if found else f"ok: {what}{against}"
 
 
-def _proofs(proofs: Mapping[tuple[Path, str], pipeline.Proof]) -> list[dict[str, Any]]:
+def _proofs(proofs: Mapping[tuple[Path, str], "pipeline.Proof"]) -> list[dict[str, Any]]:
     return [
         {"path": str(path), "complete": proof.complete.value, "reasons": list(proof.reasons)}
         for (path, _), proof in proofs.items()

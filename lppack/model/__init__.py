@@ -22,8 +22,6 @@ from lppack.model.manifest import (
     Workload,
     WorldTransform,
     fix_of,
-    module_name,
-    stable_id,
 )
 from lppack.model.plan import Completeness, Decision, InliningCheck, Plan, SourceTree
 
@@ -54,6 +52,4 @@ __all__ = [
     "Workload",
     "WorldTransform",
     "fix_of",
-    "module_name",
-    "stable_id",
 ]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What an author writes, once it was found right, and what follows from its names alone."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lppack.consistency import ModeName, Needs
+from lppack.names import module_name
 
 
 class Step(StrEnum):
@@ -286,13 +286,3 @@ class Manifest:
     def module(self) -> str:
         """v1 and v2 of a series must be loadable side by side, so the version is in the name."""
         return module_name(self.name, self.version)
-
-
-def stable_id(*words: str) -> int:
-    """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
-    digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") | 1  # ids are non-zero (klp_state.id)
-
-
-def module_name(series: str, version: int) -> str:
-    return f"lppack_{series.replace('-', '_')}_{version}"

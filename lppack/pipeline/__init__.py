@@ -1,83 +1,76 @@
 # SPDX-License-Identifier: MIT
-"""The order of the stages, known here alone."""
+"""The order of the stages, known here alone. A name is imported when it is first used."""
 
-from lppack.pipeline.build import Built, make_bundle, make_tree, open_builder, write_tree
-from lppack.pipeline.check import (
-    Checked,
-    check,
-    check_release,
-    ids_of,
-    inspect_file,
-    make_plan,
-    patches_of,
-    prove_patch,
-    reserve_id,
-)
-from lppack.pipeline.draft import Between, Copy, Drafted, make_draft, new_patch
-from lppack.pipeline.guests import initramfs_for, start_guest
-from lppack.pipeline.operate import (
-    apply_bundle,
-    convert_series,
-    history_of,
-    recover_host,
-    revert_series,
-    revert_to,
-    sign_bundle,
-    status_of,
-    verify_bundle,
-    watch_host,
-)
-from lppack.pipeline.prove import Proof
-from lppack.pipeline.simulate import (
-    Compared,
-    compare_modes,
-    replay_run,
-    report_place,
-    sample_patch,
-    simulate_patch,
-    write_report,
-)
-from lppack.pipeline.trial import Trial
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Between",
-    "Built",
-    "Checked",
-    "Compared",
-    "Copy",
-    "Drafted",
-    "Proof",
-    "Trial",
-    "apply_bundle",
-    "check",
-    "check_release",
-    "compare_modes",
-    "convert_series",
-    "history_of",
-    "ids_of",
-    "initramfs_for",
-    "inspect_file",
-    "make_bundle",
-    "make_draft",
-    "make_plan",
-    "make_tree",
-    "new_patch",
-    "open_builder",
-    "patches_of",
-    "prove_patch",
-    "replay_run",
-    "recover_host",
-    "report_place",
-    "reserve_id",
-    "revert_series",
-    "revert_to",
-    "sample_patch",
-    "sign_bundle",
-    "simulate_patch",
-    "start_guest",
-    "status_of",
-    "verify_bundle",
-    "watch_host",
-    "write_report",
-    "write_tree",
-]
+if TYPE_CHECKING:
+    from lppack.pipeline.build import Built as Built
+    from lppack.pipeline.build import make_bundle as make_bundle
+    from lppack.pipeline.build import make_tree as make_tree
+    from lppack.pipeline.build import open_builder as open_builder
+    from lppack.pipeline.build import write_tree as write_tree
+    from lppack.pipeline.check import Checked as Checked
+    from lppack.pipeline.check import check_patch as check_patch
+    from lppack.pipeline.check import check_release as check_release
+    from lppack.pipeline.check import ids_of as ids_of
+    from lppack.pipeline.check import inspect_file as inspect_file
+    from lppack.pipeline.check import make_plan as make_plan
+    from lppack.pipeline.check import patches_of as patches_of
+    from lppack.pipeline.check import prove_patch as prove_patch
+    from lppack.pipeline.check import reserve_id as reserve_id
+    from lppack.pipeline.draft import Between as Between
+    from lppack.pipeline.draft import Copy as Copy
+    from lppack.pipeline.draft import Drafted as Drafted
+    from lppack.pipeline.draft import make_draft as make_draft
+    from lppack.pipeline.draft import new_patch as new_patch
+    from lppack.pipeline.guests import initramfs_for as initramfs_for
+    from lppack.pipeline.guests import start_guest as start_guest
+    from lppack.pipeline.operate import apply_bundle as apply_bundle
+    from lppack.pipeline.operate import convert_series as convert_series
+    from lppack.pipeline.operate import history_of as history_of
+    from lppack.pipeline.operate import recover_host as recover_host
+    from lppack.pipeline.operate import revert_series as revert_series
+    from lppack.pipeline.operate import revert_to as revert_to
+    from lppack.pipeline.operate import sign_bundle as sign_bundle
+    from lppack.pipeline.operate import status_of as status_of
+    from lppack.pipeline.operate import verify_bundle as verify_bundle
+    from lppack.pipeline.operate import watch_host as watch_host
+    from lppack.pipeline.prove import Proof as Proof
+    from lppack.pipeline.simulate import Compared as Compared
+    from lppack.pipeline.simulate import compare_modes as compare_modes
+    from lppack.pipeline.simulate import replay_run as replay_run
+    from lppack.pipeline.simulate import report_place as report_place
+    from lppack.pipeline.simulate import sample_patch as sample_patch
+    from lppack.pipeline.simulate import simulate_patch as simulate_patch
+    from lppack.pipeline.simulate import write_report as write_report
+    from lppack.pipeline.trial import Trial as Trial
+
+#: The names of each module: `validate` must not pay for what `apply` needs.
+_NAMES = {
+    "build": "Built make_bundle make_tree open_builder write_tree",
+    "check": (
+        "Checked check_patch check_release ids_of inspect_file make_plan patches_of "
+        "prove_patch reserve_id"
+    ),
+    "draft": "Between Copy Drafted make_draft new_patch",
+    "guests": "initramfs_for start_guest",
+    "operate": (
+        "apply_bundle convert_series history_of recover_host revert_series revert_to "
+        "sign_bundle status_of verify_bundle watch_host"
+    ),
+    "prove": "Proof",
+    "simulate": (
+        "Compared compare_modes replay_run report_place sample_patch simulate_patch write_report"
+    ),
+    "trial": "Trial",
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -2,7 +2,6 @@
 """What is known of a patch before anything is built."""
 
 import contextlib
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from lppack.document import Document
 from lppack.errors import ManifestError, Problem
-from lppack.ids import Ids
-from lppack.model import Completeness, Plan
-from lppack.proc import Say
 
 if TYPE_CHECKING:
+    from lppack.ids import Ids
+    from lppack.model import Plan
     from lppack.pipeline.prove import Proof
+    from lppack.proc import Say
     from lppack.stages.inspect import Inspection
 
 
@@ -27,13 +26,13 @@ class Checked:
     kernels: tuple[str, ...]  # releases that were asked
 
 
-def check(
-    path: Path, kernels: Sequence[str], *, old: Path | None = None, deep: Say | None = None
+def check_patch(
+    path: Path, kernels: Sequence[str], *, old: Path | None = None, deep: "Say | None" = None
 ) -> Checked:
     """load, validate, and with kernels (or an older version) also what these say: all problems,
     not the first. What only some of several kernels say names them."""
+    from lppack.rules.folder import problems_of
     from lppack.stages.load import load
-    from lppack.stages.validate import problems_of
 
     try:
         document = load(path)
@@ -71,6 +70,8 @@ def _older(old: Path) -> Iterator[Document]:
     if old.suffix != SUFFIX:
         yield load(old)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
         for name, data in contents(old).items():
             if name == MANIFEST or name.startswith("sources/"):
@@ -98,7 +99,7 @@ def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
     )
 
 
-def _of_kernel(document: Document, kernel: str, deep: Say | None) -> tuple[str, set[Problem]]:
+def _of_kernel(document: Document, kernel: str, deep: "Say | None") -> tuple[str, set[Problem]]:
     """What one kernel says, and its release."""
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
@@ -122,7 +123,7 @@ def _handed_over(document: Document, old: Document) -> bool:
     return ids(document.folder).series(name) == ids(old.folder).series(before)
 
 
-def ids_of(path: Path) -> tuple[Ids, dict[str, int]]:
+def ids_of(path: Path) -> tuple["Ids", dict[str, int]]:
     """What is reserved for a patch, and every name that it has ids for."""
     from lppack.ids import names_of
     from lppack.rules.history import layouts_of
@@ -149,16 +150,17 @@ def make_plan(
     engine: str = "auto",
     mode: str | None = None,
     test_points: bool = False,
-    deep: Say | None = None,
-    prove: Say | None = None,
+    deep: "Say | None" = None,
+    prove: "Say | None" = None,
     builder: str = "docker",
-) -> Plan:
+) -> "Plan":
     """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of.
 
     With ``prove``, which is given the progress, the patch is compared with what it follows.
     """
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
+    from lppack.model import Completeness
     from lppack.packages.kernels import resolve
     from lppack.stages.ids import ids
     from lppack.stages.load import load
@@ -191,7 +193,7 @@ def make_plan(
     )
 
 
-def prove_patch(path: Path, *, kernel: str, builder: str, say: Say) -> "Proof":
+def prove_patch(path: Path, *, kernel: str, builder: str, say: "Say") -> "Proof":
     """load, validate; then compare the patch with the change that it follows."""
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
@@ -206,7 +208,7 @@ def prove_patch(path: Path, *, kernel: str, builder: str, say: Say) -> "Proof":
 
 
 def check_release(
-    plan: Plan, *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
+    plan: "Plan", *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
     """release."""
     from lppack.stages.release import release

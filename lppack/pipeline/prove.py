@@ -22,6 +22,10 @@ class Proof:
     complete: Completeness
     reasons: tuple[str, ...] = ()
 
+    @property
+    def proved(self) -> bool:
+        return self.complete is Completeness.PROVED
+
 
 def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, say: Say) -> Proof:
     """Compare the object code of the kernel's sources, before and after what the patch follows,

@@ -3,18 +3,21 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lppack.consistency import EngineName, Mode, ModeName
 from lppack.document import Document
-from lppack.kernel.facts import Facts
 from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, safe
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
 
 #: System V ABI for x86-64, 3.2.3: so many words of arguments are in registers.
 REGISTERS = 6
 #: More than any function of the kernel takes.
 _MOST = 20
-_WORD = re.compile(r"(bool|[su](8|16|32|64)|enum .*|.* \*|.* \[\]|function)")
+_WORD = r"(bool|[su](8|16|32|64)|enum .*|.* \*|.* \[\]|function)"
 
 Sizes = Callable[[str], int | None]
 
@@ -40,7 +43,7 @@ def words(signature: Sequence[str], size_of: Sizes) -> int | str:
 
 
 def _bytes(text: str, size_of: Sizes) -> int:
-    if _WORD.fullmatch(text):
+    if re.fullmatch(_WORD, text):
         return 8
     if text in ("s128", "u128"):
         return 16
@@ -49,7 +52,7 @@ def _bytes(text: str, size_of: Sizes) -> int:
     return size if size <= 16 else 8 * (REGISTERS + 1)
 
 
-def words_of(facts: Facts, object_: str | None, function: str) -> int | str:
+def words_of(facts: "Facts", object_: str | None, function: str) -> int | str:
     """The words of a function of the kernel; of one that is not known, as many as are in registers:
     build then holds the replacement against that."""
     if object_ is not None and not facts.has_module(object_):
@@ -64,7 +67,7 @@ def words_of(facts: Facts, object_: str | None, function: str) -> int | str:
 
 
 def counted_functions_can_be_wrapped(
-    document: Document, mode: Mode, engine: str, facts: Facts
+    document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
     """Mode refcount calls each replaced function through a wrapper, which counts the visit.
 

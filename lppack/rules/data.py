@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from lppack.document import Document, Pointer
-from lppack.model import stable_id
+from lppack.names import stable_id
 from lppack.rules.runner import Fault, Rule, safe
 
 HOOKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch", "barrier")
@@ -172,7 +172,7 @@ def ids_are_told_apart(document: Document) -> Iterator[Fault]:
     """
     states: dict[int, str] = {}
     name = document.text("name")
-    if name and name.isprintable():
+    if name and name.isprintable() and document.at("states"):
         states[stable_id("series", name)] = "the series itself"
     for pointer, entry in document.mappings("states"):
         number = entry.get("id")

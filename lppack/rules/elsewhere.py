@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Where a kernel has a name that an object does not have, and what may have been meant."""
 
+from typing import TYPE_CHECKING
+
 from lppack.document import Document
-from lppack.kernel.facts import Facts
 from lppack.rules.replaced import copies_of
 from lppack.rules.runner import safe
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
 
 _MOST = 4  # modules that a hint names
 
 
-def homes(facts: Facts, object_: str, name: str, document: Document | None = None) -> list[str]:
+def homes(facts: "Facts", object_: str, name: str, document: Document | None = None) -> list[str]:
     """Other objects of the kernel that have ``name``; the likeliest first.
 
     Variables of modules are found only in what ``object_`` depends on, in the module that exports
@@ -29,7 +33,7 @@ def homes(facts: Facts, object_: str, name: str, document: Document | None = Non
 
 
 def home_of_function(
-    facts: Facts, object_: str, name: str, document: Document | None = None
+    facts: "Facts", object_: str, name: str, document: Document | None = None
 ) -> str | None:
     """A hint: where the function is that ``object_`` does not have; None: nowhere."""
     found = homes(facts, object_, name, document)
@@ -41,7 +45,7 @@ def home_of_function(
     return f"it is in module {', '.join(found[:_MOST])}{more}: list it under an object of that name"
 
 
-def home_of_symbol(facts: Facts, object_: str, name: str, document: Document) -> str | None:
+def home_of_symbol(facts: "Facts", object_: str, name: str, document: Document) -> str | None:
     """The same for an entry of `symbols`."""
     found = homes(facts, object_, name, document)
     depends = facts.depends(object_) if facts.has_module(object_) else frozenset()

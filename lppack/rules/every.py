@@ -7,28 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lppack.document import Document
-from lppack.errors import Level, Problem
+from lppack.errors import Level
 from lppack.rules import (
     compiled,
-    conversion,
-    data,
-    files,
+    folder,
     history,
     host,
     inlining,
     kernel,
-    manifest,
     module,
     needs,
-    shadowed,
-    source,
-    support,
-    symbols,
     target,
-    workload,
 )
-from lppack.rules.runner import Rule, problems, rule_id
+from lppack.rules.runner import rule_id
 
 
 class Asked(StrEnum):
@@ -66,26 +57,6 @@ class Entry:
 
 _NUMBERS = re.compile(r"Rules? (\d+)(, \d+)*( and \d+)?[ :]")
 
-#: What the manifest and its folder tell.
-_FOLDER: tuple[Rule, ...] = (
-    *manifest.RULES,
-    *needs.RULES,
-    *data.RULES,
-    *files.RULES,
-    *support.RULES,
-    *workload.RULES,
-    *symbols.RULES,
-    *shadowed.RULES,
-    *source.RULES,
-    *conversion.RULES,
-)
-_FOLDER_WARNINGS: tuple[Rule, ...] = (
-    *manifest.WARNINGS,
-    *data.WARNINGS,
-    *source.WARNINGS,
-    *conversion.WARNINGS,
-)
-
 
 def every() -> tuple[Entry, ...]:
     """All rules, in the order in which they are asked."""
@@ -94,8 +65,8 @@ def every() -> tuple[Entry, ...]:
 
 def _entries() -> Iterator[Entry]:
     tables: tuple[tuple[Asked, Level, tuple[Callable[..., object], ...]], ...] = (
-        (Asked.ALWAYS, Level.ERROR, _FOLDER),
-        (Asked.ALWAYS, Level.WARNING, _FOLDER_WARNINGS),
+        (Asked.ALWAYS, Level.ERROR, folder.RULES),
+        (Asked.ALWAYS, Level.WARNING, folder.WARNINGS),
         (Asked.FROM, Level.ERROR, history.RULES),
         (Asked.FROM, Level.WARNING, history.WARNINGS),
         (
@@ -113,15 +84,6 @@ def _entries() -> Iterator[Entry]:
     for asked, level, rules in tables:
         for rule in rules:
             yield Entry(rule=rule, level=level, asked=asked)
-
-
-def rule_problems(document: Document) -> Iterator[Problem]:
-    """What every rule of the manifest, its folder and its sources finds, errors and warnings."""
-    document = source.with_code(document)
-    for rule in _FOLDER:
-        yield from problems(document, rule(document), rule)
-    for rule in _FOLDER_WARNINGS:
-        yield from problems(document, rule(document), rule, level=Level.WARNING)
 
 
 #: Of the 56, and not made: docs/decisions.md has the reasons.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Rules of the files in a patch's folder: where they are, and what they are called."""
 
-import difflib
 import functools
 import os
 import re
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lppack.document import Document, Pointer
-from lppack.rules.runner import Fault, Rule, clip, safe
+from lppack.rules.runner import Fault, Rule, clip, nearest, safe
 
 GENERATED = (
     "Kbuild",
@@ -86,8 +85,8 @@ def _real(folder: Path) -> str:
 
 def _nearest(file: Path) -> str | None:
     names = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
-    close = difflib.get_close_matches(file.name, names, n=1)
-    return f'did you mean "{close[0]}"?' if close else None
+    close = nearest(file.name, names)
+    return f'did you mean "{close}"?' if close else None
 
 
 def sources_are_c(document: Document) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lppack import abi
 from lppack.document import Document, Pointer
-from lppack.model import module_name
+from lppack.names import module_name
 from lppack.rules.runner import Fault, Rule, clip, safe
 
 RESERVED_SERIES = ("engine",)

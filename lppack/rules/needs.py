@@ -2,14 +2,17 @@
 """Rules of declared consistency: flags, modes, and what goes together with them."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lppack import consistency
 from lppack.document import Document
 from lppack.errors import Problem
-from lppack.kernel.facts import Facts
 from lppack.rules import own_engine
 from lppack.rules.counted import counted_functions_can_be_wrapped
 from lppack.rules.runner import Fault, Rule, problems, safe
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
 
 
 def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
@@ -175,7 +178,7 @@ def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]
 
 
 def engine_provides_the_mode(
-    document: Document, mode: consistency.Mode, engine: str, facts: Facts
+    document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
     """Rule 24: the engine that is to move the threads gives the mode, on both axes.
 
@@ -195,7 +198,7 @@ def engine_provides_the_mode(
 
 
 def cumulative_patches_are_the_kernels(
-    document: Document, mode: consistency.Mode, engine: str, facts: Facts
+    document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
     """`replaces` and `states` are left to the kernel's own engine, which knows how to hand over.
 
@@ -230,7 +233,7 @@ PLAN_RULES = (
 
 
 def plan_problems(
-    document: Document, mode: consistency.Mode, engine: str, facts: Facts
+    document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Problem]:
     """What is against the mode and the engine that were chosen."""
     for rule in PLAN_RULES:

@@ -3,13 +3,16 @@
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lppack import abi
 from lppack.consistency import MODES, EngineName, Mode, Switch, engine_for
 from lppack.document import Document
-from lppack.kernel.facts import Facts
 from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, safe
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
 
 #: lpe_border_names, lpe_inside_names and lpe_works_names of kmod/engine/stack.c, but for those
 #: that the compiler has given another name.
@@ -33,7 +36,7 @@ _BORDER = "irqentry_exit_to_user_mode"
 
 
 def own_engine_needs_spinning_locks(
-    document: Document, mode: Mode, engine: str, facts: Facts
+    document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
     """lppack's own engine needs a kernel without CONFIG_PREEMPT_RT.
 
@@ -51,7 +54,7 @@ def own_engine_needs_spinning_locks(
 
 
 def own_engine_knows_the_border(
-    document: Document, mode: Mode, engine: str, facts: Facts
+    document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
     """lppack's own engine needs a kernel whose border to user space has names.
 
@@ -77,7 +80,7 @@ def own_engine_knows_the_border(
     )
 
 
-def held_threads_are_outside(document: Document, facts: Facts) -> Iterator[Fault]:
+def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fault]:
     """A replaced function at the border to user space keeps threads from being held (warning).
 
     Modes that switch the whole kernel at once hold threads in a task work, on their way out of the

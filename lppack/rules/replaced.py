@@ -2,9 +2,12 @@
 """What a manifest replaces, looked up in the facts of a kernel."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lppack.document import Document, Pointer
-from lppack.kernel.facts import Facts, Symbol
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts, Symbol
 
 
 def patched_functions(document: Document) -> Iterator[tuple[Pointer, str, str, int | None]]:
@@ -16,13 +19,13 @@ def patched_functions(document: Document) -> Iterator[tuple[Pointer, str, str, i
                 yield (*where, "old"), name, old, sympos if isinstance(sympos, int) else None
 
 
-def copies_of(facts: Facts, name: str, function: str) -> tuple[Symbol, ...] | None:
+def copies_of(facts: "Facts", name: str, function: str) -> tuple["Symbol", ...] | None:
     """The copies of ``function`` in object ``name``; None if the kernel has no such module."""
     if name == "vmlinux":
         return facts.copies(function)
     return facts.module_copies(name, function) if facts.has_module(name) else None
 
 
-def clones_of(facts: Facts, name: str, function: str) -> tuple[str, ...]:
+def clones_of(facts: "Facts", name: str, function: str) -> tuple[str, ...]:
     """Names of the changed copies of ``function`` in object ``name``."""
     return facts.clones(function) if name == "vmlinux" else facts.module_clones(name, function)

@@ -46,6 +46,13 @@ def problems(
         )
 
 
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the one of ``known`` that ``word`` was probably meant to be."""
+    import difflib  # late: most manifests need no guess
+
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=cutoff)), None)
+
+
 def safe(text: str) -> str:
     """``text`` without anything that could write to a terminal."""
     return ascii(text)[1:-1]

@@ -2,7 +2,6 @@
 """The schema's errors, in words, each at its place."""
 
 import datetime
-import difflib
 import functools
 import json
 import math
@@ -13,6 +12,8 @@ from typing import Any
 from lppack.document import Document, Pointer
 from lppack.errors import Problem
 from lppack.resources import schema
+from lppack.rules.fits import fits, is_number, is_whole
+from lppack.rules.runner import nearest
 
 _NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 _TYPES = {
@@ -26,8 +27,18 @@ _TYPES = {
 
 def shape_problems(document: Document) -> Iterator[Problem]:
     """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
+    if fits(document.data, _whole()):
+        return
     for error in _validator().iter_errors(document.data):
         yield from _explain(document, tuple(error.absolute_path), error)
+
+
+@functools.cache
+def _whole() -> dict[str, Any]:
+    """The schema, without references."""
+    described = schema("manifest-v1")
+    whole: dict[str, Any] = _inlined(described, described["$defs"])
+    return whole
 
 
 @functools.cache
@@ -35,13 +46,14 @@ def _validator() -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    # JSON schema takes 1.0 for an integer, and nan is within every bound.
     checker = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": lambda _, value: _is_whole(value), "number": lambda _, value: _is_number(value)}
+        {
+            "integer": lambda _, value: is_whole(value),
+            "number": lambda _, value: is_number(value),
+        }
     )
     made = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    whole = schema("manifest-v1")
-    return made(_inlined(whole, whole["$defs"]))
+    return made(_whole())
 
 
 def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
@@ -55,14 +67,6 @@ def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
         rest = {key: value for key, value in part.items() if key != "$ref"}
         part = definitions[named.removeprefix("#/$defs/")] | rest
     return {key: _inlined(value, definitions) for key, value in part.items()}
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Problem]:
@@ -176,5 +180,5 @@ def _unquoted(value: Any, wanted: Any) -> str | None:
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"one of: {', '.join(known)}"
+    close = nearest(word, known)
+    return f'did you mean "{close}"?' if close else f"one of: {', '.join(known)}"

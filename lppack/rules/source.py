@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Rules of the author's C, as far as its text tells: what it defines, calls and leaves alone."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from lppack.document import Document
 from lppack.rules.c_tokens import CFile, Token, read_c
 from lppack.rules.data import GLUE, HOOKS, authors_functions
 from lppack.rules.files import text_of
-from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.runner import Fault, Rule, nearest, safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +71,11 @@ def named_functions_are_defined(document: Document) -> Iterator[Fault]:
         if not name.isidentifier():
             continue
         if name not in defined:
-            close = difflib.get_close_matches(name, sorted(defined), n=1)
+            close = nearest(name, defined)
             yield Fault(
                 pointer,
                 f'"{safe(name)}" is not defined in any of the sources',
-                f'did you mean "{close[0]}"?' if close else None,
+                f'did you mean "{close}"?' if close else None,
             )
         elif defined[name][1].is_static:
             file, function = defined[name]

@@ -3,14 +3,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lppack.document import Document, Pointer
-from lppack.kernel.facts import Facts
 from lppack.rules.data import authors_functions
 from lppack.rules.elsewhere import home_of_symbol
 from lppack.rules.replaced import clones_of, copies_of
 from lppack.rules.runner import Fault, Rule, safe
 from lppack.rules.source import with_code
+
+if TYPE_CHECKING:
+    from lppack.kernel.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def symbol_can_be_written_in_c(document: Document) -> Iterator[Fault]:
 RULES: tuple[Rule, ...] = (symbol_has_a_name_of_its_own, symbol_can_be_written_in_c)
 
 
-def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
+def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
     """The symbol is in that object, at that position (klp_find_object_symbol,
     kernel/livepatch/core.c). If not, the patch or its module would not load."""
     for listed in listed_symbols(document):
@@ -108,7 +111,7 @@ def symbol_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
-def _instead(document: Document, facts: Facts, listed: Listed) -> str:
+def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
     """What to do where the object does not have a symbol."""
     if clones := clones_of(facts, listed.home, listed.name):
         names = ", ".join(clones)
@@ -121,7 +124,7 @@ def _instead(document: Document, facts: Facts, listed: Listed) -> str:
     return "a function that is inlined everywhere is copied into the sources"
 
 
-def symbol_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
+def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
     """Of several symbols of one name the manifest says which, by `sympos`; variables count too."""
     for listed in listed_symbols(document):
         copies = copies_of(facts, listed.home, listed.name) or ()
@@ -136,7 +139,7 @@ def symbol_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
             )
 
 
-def symbol_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
+def symbol_outlives_boot(document: Document, facts: "Facts") -> Iterator[Fault]:
     """Memory of __init functions and __initdata is given back after boot, or after the module's
     init; what uses it then uses someone else's."""
     for listed in listed_symbols(document):
@@ -150,7 +153,7 @@ def symbol_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
                 )
 
 
-def symbol_is_there_with_its_object(document: Document, facts: Facts) -> Iterator[Fault]:
+def symbol_is_there_with_its_object(document: Document, facts: "Facts") -> Iterator[Fault]:
     """A symbol of another module is there whenever the object is: the object depends on it.
 
     It is looked up when the object is loaded (klp_resolve_symbols(), kernel/livepatch/core.c), and

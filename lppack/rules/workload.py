@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Rules of what the simulator is to assume of the machine."""
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 
 from lppack import abi
 from lppack.document import Document, Pointer
-from lppack.rules.runner import Fault, Rule, clip
+from lppack.rules.runner import Fault, Rule, clip, nearest
 
 
 def _patched(document: Document) -> set[str]:
@@ -21,8 +20,8 @@ def _patched(document: Document) -> set[str]:
 
 def _near(name: str, names: Collection[str]) -> str | None:
     """A question, if ``name`` looks like one of ``names``."""
-    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
-    return f"did you mean {clip(close[0])}?" if close else None
+    close = nearest(name, names, cutoff=0.8)
+    return f"did you mean {clip(close)}?" if close else None
 
 
 def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:

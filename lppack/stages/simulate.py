@@ -10,7 +10,6 @@ from lppack.consistency import Leave, Mode, ModeName, Transform
 from lppack.errors import AnswerIsNo
 from lppack.model import Manifest
 from lppack.simulator import observe, runs, scenario
-from lppack.simulator.counted import count
 from lppack.simulator.explorer import Population, explore
 from lppack.simulator.machine import Machine
 from lppack.simulator.progress import stall
@@ -205,6 +204,8 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
 
 def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
     """What is seen with so many threads; then, unless that is forbidden, with any number."""
+    from lppack.simulator.counted import count  # late: with numpy
+
     states = 0
     for threads in (*_THREADS, None):
         if threads is not None and states > _ENOUGH:

@@ -27,17 +27,11 @@ from lppack.model import (
     Workload,
     WorldTransform,
 )
-from lppack.rules.every import rule_problems
+from lppack.rules.folder import problems_of
 from lppack.rules.needs import parse_needs
 from lppack.rules.shape import shape_problems
 
 CHECK_LIMIT = 10.0  # seconds, where a check names none
-
-
-def problems_of(document: Document) -> tuple[Problem, ...]:
-    """Errors and warnings, in the order of the file."""
-    found = {*shape_problems(document), *rule_problems(document)}
-    return tuple(sorted(found, key=lambda problem: problem.sort_key))
 
 
 def validate(document: Document) -> Manifest:

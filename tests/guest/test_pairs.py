@@ -124,7 +124,7 @@ def test_the_kernel_does_what_validate_says(
         _, names = pipeline.ids_of(old)
         rows = [f"  {name.replace('pairs', 'pairs-b', 1)}: {id_}" for name, id_ in names.items()]
         (new / "lppack-ids.yaml").write_text("\n".join(["lppack-ids: 1", "ids:", *rows, ""]))
-    problems = pipeline.check(new, (), old=old).problems
+    problems = pipeline.check_patch(new, (), old=old).problems
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     assert pair.fits == (not errors), errors
 

@@ -2,14 +2,11 @@
 """Imports go one way: from the command line down to errors."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import lppack
+from lppack import pipeline
 
 ROOT = Path(lppack.__file__).parent
 
@@ -25,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "builders",
         "kernel simulator hosts packages elf csource",
         "ids",
-        "document model consistency proc store resources clock written",
+        "document model consistency names proc store resources clock written",
         "abi",
         "errors",
         "__init__",
@@ -84,21 +81,12 @@ def test_kernel_paths_stand_in_abi_alone() -> None:
     assert holders == ["abi.py"]
 
 
-#: A third of a second each, or more; simulate answers within two.
-HEAVY = {"docker", "elftools", "jinja2", "tree_sitter"}
-
-
-def loaded_by(module: str) -> set[str]:
-    """What of HEAVY is loaded with ``module``, in an interpreter of its own."""
-    asked = f"import sys, {module}; print(*sys.modules)"
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    return HEAVY.intersection(said.stdout.split())
-
-
-@pytest.mark.parametrize("module", ["lppack.pipeline", "lppack.cli.simulate"])
-def test_what_is_heavy_is_imported_where_it_is_used(module: str) -> None:
-    assert loaded_by(module) == set()
-
-
-def test_a_heavy_import_is_seen() -> None:
-    assert "elftools" in loaded_by("lppack.hosts.initramfs")
+def test_each_name_of_the_pipeline_is_imported_from_its_home() -> None:
+    """The table that is read at run time says what type checkers read."""
+    table = {name: home for home, names in pipeline._NAMES.items() for name in names.split()}
+    for node in ast.walk(ast.parse((ROOT / "pipeline/__init__.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and "pipeline" in node.module:
+            (alias,) = node.names
+            assert table.pop(alias.name) == node.module.rpartition(".")[2]
+            assert getattr(pipeline, alias.name).__name__ == alias.name
+    assert table == {}

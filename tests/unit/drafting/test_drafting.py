@@ -17,7 +17,7 @@ from lppack.drafting.wired import wired_of
 from lppack.kernel.btf import Layout
 from lppack.kernel.exports import Export
 from lppack.kernel.symbols import Symbol
-from lppack.stages.validate import problems_of
+from lppack.rules.folder import problems_of
 from tests.unit.csource.sample import FILE, known
 from tests.unit.drafting.code import file_of, function, variable
 from tests.unit.fake_facts import FakeFacts, symbol

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-from lppack.model import stable_id
+from lppack.names import stable_id
 from lppack.rules import data
 from tests.unit.rules.cases import Case, functions, hooks, shadow, transform, world
 

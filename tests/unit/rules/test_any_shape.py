@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lppack.document import Pointer
-from lppack.rules.every import rule_problems
-from lppack.stages.validate import problems_of
+from lppack.rules.folder import problems_of, rule_problems
 from tests.unit.samples import document, full
 
 # -- data of any shape

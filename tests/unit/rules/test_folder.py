@@ -9,7 +9,7 @@ import pytest
 
 from lppack.errors import Level
 from lppack.rules import files
-from lppack.stages.validate import problems_of
+from lppack.rules.folder import problems_of
 from tests.unit.rules import (
     data_cases,
     files_cases,

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from lppack.rules.folder import problems_of
 from lppack.stages.load import load
-from lppack.stages.validate import problems_of
 from tests.command import ROOT
 from tests.unit.rules import shadowed_cases, source_cases
 from tests.unit.rules.cases import CodeCase, title

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lppack.errors import Level, ManifestError
+from lppack.rules.folder import problems_of
 from lppack.stages.load import load
-from lppack.stages.validate import problems_of, validate
+from lppack.stages.validate import validate
 from tests.command import ROOT, lppack
 
 FOLDERS = sorted((ROOT / "tests/broken").glob("[0-9][0-9]-*"))

@@ -9,7 +9,7 @@ from lppack import ids as model
 from lppack import pipeline
 from lppack.errors import ManifestError
 from lppack.ids import Ids
-from lppack.model import stable_id
+from lppack.names import stable_id
 from lppack.stages.ids import FILE, ids, reserve
 from tests.command import EXAMPLES, check_shape, lppack
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lppack.errors import ManifestError, Problem
+from lppack.rules.folder import problems_of
 from lppack.stages.load import load
-from lppack.stages.validate import problems_of
 
 
 def written(folder: Path, text: str | bytes) -> Path:

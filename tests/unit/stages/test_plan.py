@@ -14,7 +14,8 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing, ManifestError, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.kernel.facts import Facts
-from lppack.model import Completeness, FunctionPatch, Plan, SymbolUse, stable_id
+from lppack.model import Completeness, FunctionPatch, Plan, SymbolUse
+from lppack.names import stable_id
 from lppack.rules.target import matches
 from lppack.stages.load import load
 from lppack.stages.plan import plan

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""A quick check whether a value fits a schema.
+
+jsonschema, which is slow to import, explains what does not fit. This knows the keywords of
+``schemas/manifest-v1.json``, and where it is in doubt it says no.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+
+def is_whole(value: object) -> bool:
+    """True for an integer. JSON schema takes 1.0 for one, too; a manifest does not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """True for a finite number. JSON schema finds nan within every bound."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def fits(value: Any, part: dict[str, Any]) -> bool:
+    """True only if ``value`` is what ``part``, a schema without references, describes.
+
+    Raises KeyError for a keyword that is not known.
+    """
+    return all(
+        _KEYWORDS[keyword](value, wanted, part)
+        for keyword, wanted in part.items()
+        if keyword not in _NOTES
+    )
+
+
+_NOTES = frozenset(
+    ("$schema", "$comment", "$defs", "title", "description", "examples", "default", "x-words")
+)
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "boolean": lambda value: isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "integer": is_whole,
+    "number": is_number,
+}
+
+
+def _type(value: Any, wanted: str | list[str], _part: dict[str, Any]) -> bool:
+    return any(_TYPES[name](value) for name in ([wanted] if isinstance(wanted, str) else wanted))
+
+
+def _properties(value: Any, wanted: dict[str, Any], _part: dict[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(
+        fits(value[key], below) for key, below in wanted.items() if key in value
+    )
+
+
+def _pattern_properties(value: Any, wanted: dict[str, Any], _part: dict[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(
+        fits(item, below)
+        for form, below in wanted.items()
+        for key, item in value.items()
+        if re.search(form, key)
+    )
+
+
+def _additional(value: Any, wanted: Any, part: dict[str, Any]) -> bool:
+    assert wanted is False  # what the schema has
+    forms = part.get("patternProperties", ())
+    return not isinstance(value, dict) or all(
+        key in part.get("properties", ()) or any(re.search(form, key) for form in forms)
+        for key in value
+    )
+
+
+def _items(value: Any, wanted: dict[str, Any], _part: dict[str, Any]) -> bool:
+    return not isinstance(value, list) or all(fits(item, wanted) for item in value)
+
+
+def _unique(value: Any, _wanted: bool, _part: dict[str, Any]) -> bool:
+    return not isinstance(value, list) or not any(
+        item in value[:index] for index, item in enumerate(value)
+    )
+
+
+def _pattern(value: Any, wanted: str, _part: dict[str, Any]) -> bool:
+    return not isinstance(value, str) or re.search(wanted, value) is not None
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    return type(value) is type(wanted) and bool(value == wanted)
+
+
+def _longer(kind: type, least: bool) -> Callable[[Any, int, dict[str, Any]], bool]:
+    def check(value: Any, wanted: int, _part: dict[str, Any]) -> bool:
+        if not isinstance(value, kind):
+            return True
+        return len(value) >= wanted if least else len(value) <= wanted  # type: ignore[arg-type]
+
+    return check
+
+
+def _bound(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any, dict[str, Any]], bool]:
+    return lambda value, wanted, _part: not isinstance(value, (int, float)) or holds(value, wanted)
+
+
+_KEYWORDS: dict[str, Callable[[Any, Any, dict[str, Any]], bool]] = {
+    "type": _type,
+    "properties": _properties,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional,
+    "required": lambda value, wanted, _: not isinstance(value, dict) or value.keys() >= {*wanted},
+    "items": _items,
+    "uniqueItems": _unique,
+    "minItems": _longer(list, least=True),
+    "maxItems": _longer(list, least=False),
+    "minLength": _longer(str, least=True),
+    "maxLength": _longer(str, least=False),
+    "minProperties": _longer(dict, least=True),
+    "minimum": _bound(lambda value, wanted: value >= wanted),
+    "maximum": _bound(lambda value, wanted: value <= wanted),
+    "exclusiveMinimum": _bound(lambda value, wanted: value > wanted),
+    "pattern": lambda value, wanted, _: (
+        not isinstance(value, str) or bool(re.search(wanted, value))
+    ),
+    "enum": lambda value, wanted, _: any(_same(value, one) for one in wanted),
+    "const": lambda value, wanted, _: _same(value, wanted),
+    "anyOf": lambda value, wanted, _: any(fits(value, below) for below in wanted),
+}
