@@ -9,19 +9,28 @@ import os
 import shlex
 from collections.abc import Sequence
 
-#: Not in every small system; the others of PROGRAMS are.
-PROGRAMS = ("cat", "chmod", "dd", "flock", "head", "ls", "mkdir", "mv", "rm", "stat", "timeout")
+PROGRAMS = (
+    *("base64", "cat", "chmod", "dd", "flock", "head", "ls", "mkdir", "mv", "rm", "stat"),
+    "timeout",
+)
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
-_SETUP = "LC_ALL=C; export LC_ALL; PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
-# $1 is the number, $2 the seconds; both streams are framed, as they come apart.
-_RUN = f"""{_SETUP}
+# run NUMBER SECONDS PROGRAM...: both streams are framed, as they come apart.
+SETUP = f"""LC_ALL=C; export LC_ALL; PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+nl='
+'
+run() {{
 n=$1 l=$2; shift 2
 printf '\\n%s begin\\n' "$n"; printf '\\n%s begin\\n' "$n" >&2
 timeout -k 1 "$l" "$@"
 r=$?
 read -r b < {BOOT_ID}
 printf '\\n%s end %s %s\\n' "$n" "$r" "$b"; printf '\\n%s end\\n' "$n" >&2
+}}
+"""
+#: Serves requests, a line each, until its input ends: quicker than a session for each.
+_SERVE = f"""{SETUP}
+while IFS= read -r line; do eval "$line" < /dev/null; done
 """
 #: What the far side is: its user, its system, and which of the programs it lacks.
 HELLO = f"""id -u; uname -s
@@ -34,18 +43,20 @@ printf %s "$2" | dd of="$1" bs=65536
 #: The file $1 of $2 bytes and mode $3 from standard input, whole or not at all.
 PUT = """umask 077
 mkdir -p -- "${1%/*}" && dd of="$1.lppack-new" bs=65536 conv=fsync || exit
-set -- "$@" $(stat -c %s -- "$1.lppack-new")
-[ "$4" = "$2" ] && chmod "$3" "$1.lppack-new" && mv -f -- "$1.lppack-new" "$1" && exit
+s=$(stat -c %s -- "$1.lppack-new")
+[ "$s" = "$2" ] && chmod "$3" "$1.lppack-new" && mv -f -- "$1.lppack-new" "$1" && exit
 rm -f -- "$1.lppack-new"
 exit 1
 """
-#: Holds the lock $3 while a line comes each minute; $4 is the holder, but for the lock's process.
+#: The same with the bytes in $4, in base64.
+PUT_SMALL = f'printf %s "$4" | base64 -d | {{ {PUT}}}'
+# Holds the lock $2 while a line comes each minute; $3 is the holder, but for the lock's process.
 _HELD = """printf '%s%s}' "$3" "$PPID" > "$2"
 printf '\\n%s begin\\n' "$1"
 while l=$(timeout 60 head -n 1) && [ -n "$l" ]; do :; done
 : > "$2"
 """
-_HOLD = f"""{_SETUP}
+_HOLD = f"""{SETUP}
 umask 077; mkdir -p -- "${{2%/*}}"
 exec flock -n "$2" sh -c {shlex.quote(_HELD)} sh "$@"
 """
@@ -53,9 +64,19 @@ exec flock -n "$2" sh -c {shlex.quote(_HELD)} sh "$@"
 STAY = "exec cat > /dev/null"
 
 
-def request(number: str, limit: float, argv: Sequence[str], *, sudo: bool) -> str:
-    """The command line for ssh: run ``argv`` for ``limit`` seconds at most."""
-    return _line([_RUN, "sh", number, f"{max(limit, 0.1):.1f}", *argv], sudo)
+def request(number: str, limit: float, argv: Sequence[str]) -> str:
+    """A line of serve(): run ``argv`` for ``limit`` seconds at most."""
+    return " ".join(["run", number, f"{max(limit, 0.1):.1f}", *map(_quoted, argv)])
+
+
+def serve(*, sudo: bool) -> str:
+    """The command line for ssh that serves requests, each of them a line."""
+    return _line([_SERVE], sudo)
+
+
+def once(request: str, *, sudo: bool) -> str:
+    """The command line for ssh of one request, whose program reads what this side sends."""
+    return _line([f"{SETUP}\n{request}"], sudo)
 
 
 def hold(number: str, path: str, holder: str, *, sudo: bool) -> str:
@@ -66,6 +87,10 @@ def hold(number: str, path: str, holder: str, *, sudo: bool) -> str:
 def _line(words: Sequence[str], sudo: bool) -> str:
     before = ["sudo", "-n", "--"] if sudo else []
     return "exec " + shlex.join([*before, "sh", "-c", *words])
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word).replace("\n", "'\"$nl\"'")
 
 
 #: What programs print of an error: the text of strerror(3), and what dash has instead.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A host that is reached by ssh. Nothing is installed there, and nothing it says is trusted."""
 
+import base64
 import contextlib
 import errno
 import json
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lppack import store
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
@@ -29,6 +30,7 @@ _FILE, _OUTPUT = 64 << 20, 4 << 20  # bytes, as the agent of a guest has them
 _CUT = "\n[output cut here]\n"
 _NAMES = 10_000  # in one folder: /sys/module of a large machine has 500
 _TEXT = 4096  # bytes of one write(2): an attribute of sysfs takes one page, and a pipe is whole
+_SMALL, _LINE = 16 << 10, 32 << 10  # bytes: a file that goes in a line, and a line
 _KILLED = 128 + 9
 _BEAT = 10.0  # seconds between two lines to the lock's process, which waits for 60
 
@@ -65,6 +67,7 @@ class SshHost:
                     "password",
                 )
             self._sudo = True
+            self._client.begin_anew()
 
     @property
     def lock(self) -> HostLock:
@@ -96,8 +99,12 @@ class SshHost:
             raise HostError(path, error.errno or errno.EIO) from None
         with file:
             size = os.fstat(file.fileno()).st_size
-            words = ["sh", "-c", far_side.PUT, "sh", path, str(size), f"{mode:o}"]
-            self._file(path, words, stdin=file)
+            about = ["sh", path, str(size), f"{mode:o}"]
+            if size <= _SMALL:
+                data = base64.b64encode(file.read()).decode()
+                self._file(path, ["sh", "-c", far_side.PUT_SMALL, *about, data])
+            else:
+                self._file(path, ["sh", "-c", far_side.PUT, *about], data=file)
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         """Each output is cut at 4 MiB. What the program has started in the background goes on."""
@@ -116,12 +123,12 @@ class SshHost:
         argv: Sequence[str],
         *,
         most: int = _OUTPUT,
-        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        data: IO[bytes] | None = None,
     ) -> Reply:
         """Raise HostError with the errno that a program on the far side has met."""
         if "\0" in path:
             raise HostError(path, errno.EINVAL)
-        reply = self._ask(argv, limit=self.limit, most=most, stdin=stdin)
+        reply = self._ask(argv, limit=self.limit, most=most, data=data)
         if reply.rc == 0:
             return reply
         if reply.rc in (TIMED_OUT, _KILLED):
@@ -137,15 +144,20 @@ class SshHost:
         *,
         limit: float,
         most: int = _OUTPUT,
-        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        data: IO[bytes] | None = None,
     ) -> Reply:
         if self._lost is not None:
             raise self._lost
         number = secrets.token_hex(16)
-        line = far_side.request(number, limit, argv, sudo=self._sudo)
+        line = far_side.request(number, limit, argv)
+        bounds: dict[str, Any] = {"sudo": self._sudo, "limit": limit + _GRACE, "most": most}
         try:
             self._check_lock()
-            reply = self._client.ask(line, number, limit=limit + _GRACE, most=most, stdin=stdin)
+            if data is None and len(line) <= _LINE:
+                reply = self._client.ask(line, number, **bounds)
+            else:
+                with data or open(os.devnull, "rb") as stdin:  # noqa: PTH123
+                    reply = self._client.send(line, number, stdin, **bounds)
             self._boot = self._boot or reply.boot
             if reply.boot != self._boot:
                 raise Nonsense("it was booted anew, or another host answers in its place")

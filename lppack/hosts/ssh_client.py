@@ -60,6 +60,7 @@ class Client:
         self._address = address
         self._socket = folder / "ssh"
         self._master: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
         self._said = b""
 
     def connect(self) -> None:
@@ -93,7 +94,14 @@ class Client:
         """The last of what ssh itself has said."""
         return plain(self._said.replace(b"\r\n", b"\n")).strip()
 
+    def begin_anew(self) -> None:
+        """Let the next request begin a new server of requests: as another user."""
+        if self._worker is not None:
+            _end(self._worker)
+        self._worker = None
+
     def close(self) -> None:
+        self.begin_anew()
         master, self._master = self._master, None
         if master is None:
             return
@@ -139,37 +147,55 @@ class Client:
         try:
             yield child
         finally:
-            proc.kill_group(child.pid)
-            for pipe in (child.stdin, child.stdout, child.stderr):
-                if pipe:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
-            child.wait()
+            _end(child)
 
-    def ask(
-        self, line: str, number: str, *, limit: float, most: int, stdin: int | IO[bytes]
+    def ask(self, line: str, number: str, *, sudo: bool, limit: float, most: int) -> Reply:
+        """Run a far_side.request(). Raise Nonsense; TimeoutError; ConnectionError."""
+        if self._worker is None:
+            self._worker = self._start(far_side.serve(sudo=sudo), stdin=subprocess.PIPE)
+        child = self._worker
+        assert child.stdin
+        # One request is on its way at a time, and fits into the pipe: this cannot wait.
+        child.stdin.write(line.encode() + b"\n")
+        child.stdin.flush()
+        return _reply(child, number, limit, most)
+
+    def send(
+        self, line: str, number: str, data: IO[bytes], *, sudo: bool, limit: float, most: int
     ) -> Reply:
-        """Run ``line``, a far_side.request(). Raise Nonsense; TimeoutError; ConnectionError."""
-        out, err = Framed(number, most), Framed(number, most)
-        deadline = Deadline(limit)
-        with self.session(line, stdin=stdin) as child, selectors.DefaultSelector() as ready:
-            assert child.stdout and child.stderr
-            ready.register(child.stdout, selectors.EVENT_READ, out)
-            ready.register(child.stderr, selectors.EVENT_READ, err)
-            while not (out.done and err.done):
-                if not ready.get_map():
-                    raise ConnectionError("the connection was closed in the middle of an answer")
-                if deadline.expired:
-                    raise TimeoutError(f"no answer in {limit:.0f} s")
-                for key, _ in ready.select(max(deadline.left, 0.01)):
-                    if data := os.read(key.fd, 1 << 16):
-                        key.data.feed(data)
-                    else:
-                        ready.unregister(key.fileobj)
-                if out.total + err.total > _FLOOD:
-                    raise Nonsense(f"more than {_FLOOD >> 20} MiB came for one request")
-        if out.rc is None or out.boot is None:
-            raise Nonsense("the last line of an answer is not what was asked for")
-        return Reply(
-            rc=out.rc, out=out.text, err=err.text, cut=out.cut, err_cut=err.cut, boot=out.boot
-        )
+        """Run a request in a session of its own, with ``data`` for it to read."""
+        with self.session(far_side.once(line, sudo=sudo), stdin=data) as child:
+            return _reply(child, number, limit, most)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    proc.kill_group(child.pid)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    child.wait()
+
+
+def _reply(child: "subprocess.Popen[bytes]", number: str, limit: float, most: int) -> Reply:
+    out, err = Framed(number, most), Framed(number, most)
+    deadline = Deadline(limit)
+    assert child.stdout and child.stderr
+    with selectors.DefaultSelector() as ready:
+        ready.register(child.stdout, selectors.EVENT_READ, out)
+        ready.register(child.stderr, selectors.EVENT_READ, err)
+        while not (out.done and err.done):
+            if not ready.get_map():
+                raise ConnectionError("the connection was closed in the middle of an answer")
+            if deadline.expired:
+                raise TimeoutError(f"no answer in {limit:.0f} s")
+            for key, _ in ready.select(max(deadline.left, 0.01)):
+                if data := os.read(key.fd, 1 << 16):
+                    key.data.feed(data)
+                else:
+                    ready.unregister(key.fileobj)
+            if out.total + err.total > _FLOOD:
+                raise Nonsense(f"more than {_FLOOD >> 20} MiB came for one request")
+    if out.rc is None or out.boot is None:
+        raise Nonsense("the last line of an answer is not what was asked for")
+    return Reply(rc=out.rc, out=out.text, err=err.text, cut=out.cut, err_cut=err.cut, boot=out.boot)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lppack.errors import ApplyRefused, HostError
-from lppack.hosts import HOSTS
+from lppack.hosts import HOSTS, local, ssh
 from lppack.hosts.local import LocalHost
 from lppack.hosts.protocol import TIMED_OUT, Host
 from lppack.hosts.ssh import connect
@@ -195,8 +195,11 @@ def _commands() -> str:
     return "\n".join(found)
 
 
-def test_the_lock_is_one_for_all(host: Host) -> None:
-    """In /run, where root alone may write, as the tests in guests need root."""
+def test_the_lock_is_one_for_all(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (local, ssh):
+        monkeypatch.setattr(module, "PATH", tmp_path / "run/operate.lock")
     assert host.lock is not None
     here = LocalHost().lock
     assert host.lock.holder() is None

@@ -10,11 +10,11 @@ import pytest
 
 from lppack import proc
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
-from lppack.hosts import ssh, ssh_client
+from lppack.hosts import far_side, ssh, ssh_client
 from lppack.hosts.ssh import SshHost, connect
 
-#: A master that stays until its input ends; a request is answered as the file `behave` says, of
-#: which $line is the command line that sshd would have run.
+#: A master that stays until its input ends; each request is answered as the file `behave` says, of
+#: which $line is what the far side would have run.
 _FAKE = r"""#!/bin/sh
 cd "${0%/*}"
 echo "$@" | tr "\n" " " >> calls; echo >> calls
@@ -29,7 +29,14 @@ if [ "$master" ]; then
     : > "$socket"
     exec cat > /dev/null
 fi
-. ./behave
+case $line in
+*"while IFS= read -r line"*)
+    while read -r request; do
+        line=". $PWD/setup; $request"
+        (. ./behave) < /dev/null || exit
+    done;;
+*) . ./behave;;
+esac
 """
 HONEST = 'exec sh -c "$line"'
 Behave = Callable[[str], None]
@@ -41,6 +48,7 @@ def behave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Behave:
     folder.mkdir()
     (folder / "ssh").write_text(_FAKE)
     (folder / "ssh").chmod(0o755)
+    (folder / "setup").write_text(far_side.SETUP)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setattr(ssh, "_GRACE", 1.0)
 
@@ -62,7 +70,7 @@ def test_an_honest_one_answers(host: SshHost, behave: Behave, tmp_path: Path) ->
     assert host.name == "ssh:root@web1:22"
     assert host.read("/proc/version").startswith("Linux")
     calls = (tmp_path / "bin/calls").read_text().splitlines()
-    assert len(calls) == 3  # one connection, the greeting, and the file
+    assert len(calls) == 2  # one connection, and one session for all requests
     for call in calls:
         for word in ("BatchMode=yes", "PermitLocalCommand=no", "-T", "-a", "-x"):
             assert word in call
@@ -184,21 +192,20 @@ def test_what_the_far_side_lacks_is_named(behave: Behave, said: str, change: str
 
 
 def test_a_user_who_is_not_root_goes_by_sudo_or_is_refused(behave: Behave, tmp_path: Path) -> None:
-    sudo = tmp_path / "bin/sudo"
-    sudo.write_text("#!/bin/sh\nexit 1\n")
-    sudo.chmod(0o755)
-    nobody = f'sh -c "PATH={tmp_path}/bin:$PATH; $line" | sed "3s/^[0-9]*$/1000/"'
-    # The far side puts the system's folders first.
-    swap = f"s#PATH=/usr/sbin#PATH={tmp_path}/bin:/usr/sbin#"
-    behave(f'line=$(printf %s "$line" | sed "{swap}"); {nobody}')
+    folder = tmp_path / "bin"
+    (folder / "setup").write_text(far_side.SETUP.replace("PATH=", f"PATH={folder}:", 1))
+    (folder / "sudo").write_text('#!/bin/sh\n[ "$*" = "-n true" ] && exit "$(cat may)"\n')
+    (folder / "sudo").chmod(0o755)
+    (folder / "may").write_text("1")
+    behave('sh -c "$line" | sed "3s/^[0-9]*$/1000/"')
     refused = "only root can change live patches on ssh:web1"
     with pytest.raises(EnvironmentMissing, match=refused), connect("web1"):
         pass
-    sudo.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/sudoed\nshift\n[ "$1" = -- ] && shift\nexec "$@"\n'
-    )
+    (folder / "may").write_text("0")
     with connect("web1") as host:
         assert host.run(["echo", "hello"], limit=5).out == "hello\n"
+    last = (folder / "calls").read_text().splitlines()[-1]
+    assert " -- web1 exec sudo -n -- sh -c " in last
 
 
 def test_the_lock_goes_with_its_process(host: SshHost, behave: Behave) -> None:
