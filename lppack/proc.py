@@ -2,7 +2,9 @@
 """The one way to run a program on this machine."""
 
 import contextlib
+import logging
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +19,15 @@ from lppack.errors import EnvironmentMissing
 Say = Callable[[str], None]
 #: A line of progress that begins so is for the report as well.
 WARNING = "warning: "
+
+#: Programs that were run, for -v and LPPACK_DEBUG; lppack/cli/log.py prints it.
+LOG = logging.getLogger("lppack.proc")
+#: A password in a URL; a PIN in a PKCS #11 URI (RFC 7512); anything that is called so.
+_SECRET = re.compile(
+    r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)"
+    r"|(?i:(?<=pin-value=)|(?<=password=)|(?<=passwd=)|(?<=passphrase=)|(?<=secret=)|(?<=token=))"
+    r"[^&;\s]+"
+)
 
 #: What a child inherits; everything else is named by the caller.
 _INHERITED = ("PATH", "HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
@@ -41,7 +52,19 @@ class Done:
         """The command ready to paste, how it ended, and the last lines that it printed."""
         how = f"no answer in {self.seconds:.0f} s" if self.timed_out else f"exit code {self.rc}"
         lines = (self.out + self.err).rstrip().splitlines()[-tail:]
-        return "\n".join([f"{shlex.join(self.argv)}: {how}", *(f"  {line}" for line in lines)])
+        return "\n".join([f"{shown(self.argv)}: {how}", *(f"  {line}" for line in lines)])
+
+
+def shown(argv: Sequence[str]) -> str:
+    """Return the command ready to paste, without what is secret in it."""
+    return shlex.join(_SECRET.sub("***", word) for word in argv)
+
+
+def logged(done: Done) -> Done:
+    """Log a program that has ended, with its seconds; never its input, output or environment."""
+    how = "cut off" if done.timed_out else f"exit code {done.rc}"
+    LOG.info("%s: %s, %.2f s", shown(done.argv), how, done.seconds)
+    return done
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -81,6 +104,7 @@ def run(
                 f"program {argv[0]!r} was not found", hint="run: lppack doctor"
             ) from error
         raise EnvironmentMissing(f"program {argv[0]!r} cannot be run: {error.strerror}") from error
+    LOG.debug("pid %d in %s: %s", child.pid, cwd or ".", shown(argv))
     timed_out = False
     try:
         out, err = child.communicate(data, timeout=limit)
@@ -92,18 +116,21 @@ def run(
         kill_group(child.pid)
         child.wait()
         raise
-    return Done(
-        argv=tuple(argv),
-        rc=child.returncode,
-        out=out.decode(errors="replace"),
-        err=err.decode(errors="replace"),
-        seconds=time.monotonic() - start,
-        timed_out=timed_out,
+    return logged(
+        Done(
+            argv=tuple(argv),
+            rc=child.returncode,
+            out=out.decode(errors="replace"),
+            err=err.decode(errors="replace"),
+            seconds=time.monotonic() - start,
+            timed_out=timed_out,
+        )
     )
 
 
 def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
     """Run ``argv`` for its output, which is no text; None: it failed, and printed nothing."""
+    start = time.monotonic()
     try:
         done = subprocess.run(
             list(argv),
@@ -116,6 +143,7 @@ def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
+    LOG.info("%s: exit code %d, %.2f s", shown(argv), done.returncode, time.monotonic() - start)
     return done.stdout or None
 
 

@@ -119,13 +119,15 @@ class ContainerSite:
                 rc = int(container.wait(timeout=10)["StatusCode"])
                 container.reload()
                 out_of_memory = bool(container.attrs["State"]["OOMKilled"])
-        done = proc.Done(
-            argv=tuple(argv),
-            rc=rc,
-            out="".join(f"{line}\n" for line in said),
-            err="",
-            seconds=time.monotonic() - start,
-            timed_out=timed_out,
+        done = proc.logged(
+            proc.Done(
+                argv=tuple(argv),
+                rc=rc,
+                out="".join(f"{line}\n" for line in said),
+                err="",
+                seconds=time.monotonic() - start,
+                timed_out=timed_out,
+            )
         )
         # A compiler that the kernel killed may still leave exit code 0 behind.
         if out_of_memory:

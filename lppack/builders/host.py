@@ -84,13 +84,15 @@ class HostSite:
             proc.kill_group(child.pid)
             child.wait(timeout=10)
             child.stdout.close()
-        return proc.Done(
-            argv=tuple(argv),
-            rc=child.returncode,
-            out="".join(f"{line}\n" for line in said),
-            err="",
-            seconds=time.monotonic() - start,
-            timed_out=timed_out,
+        return proc.logged(
+            proc.Done(
+                argv=tuple(argv),
+                rc=child.returncode,
+                out="".join(f"{line}\n" for line in said),
+                err="",
+                seconds=time.monotonic() - start,
+                timed_out=timed_out,
+            )
         )
 
 

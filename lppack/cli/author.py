@@ -18,7 +18,7 @@ from lppack.cli.options import (
     PATCH,
     PATCHES,
 )
-from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table
+from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table, warn
 from lppack.errors import AnswerIsNo
 from lppack.model import Plan
 from lppack.stages.sign import Signer
@@ -27,7 +27,7 @@ from lppack.stages.sign import Signer
 def show_warnings(made: Plan) -> None:
     """What validate would warn of, where nobody has asked it."""
     for warning in made.warnings:
-        note(str(warning))
+        warn(str(warning))
 
 
 @click.command()

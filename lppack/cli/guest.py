@@ -9,7 +9,7 @@ import click
 
 from lppack import pipeline
 from lppack.cli.options import BUILDER, GUEST_KERNEL
-from lppack.cli.output import FORMAT, note, progress, result, table
+from lppack.cli.output import FORMAT, progress, result, table, warn
 from lppack.hosts import guests
 from lppack.hosts.protocol import TIMED_OUT
 
@@ -125,10 +125,10 @@ def shell(name: str, command: tuple[str, ...], limit: float) -> int:
         click.echo(ran.out, nl=False)
         click.echo(ran.err, nl=False, err=True)
         if ran.rc == TIMED_OUT:
-            note(f"lppack: {line.strip()}: no end after {limit:g} s; the console: {host.console}")
+            warn(f"lppack: {line.strip()}: no end after {limit:g} s; the console: {host.console}")
         for fault in host.new_faults[told:]:
             told += 1
-            note(f"lppack: the guest's kernel reported:\n{fault}\n  the console: {host.console}")
+            warn(f"lppack: the guest's kernel reported:\n{fault}\n  the console: {host.console}")
         code = ran.rc
     return code
 

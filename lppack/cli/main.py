@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from lppack import __version__
+from lppack.cli import log
 from lppack.cli.output import show_error
 from lppack.errors import Interrupted, LppackError
 
@@ -44,6 +45,7 @@ class _Commands(click.Group):
             return None
         home = importlib.import_module(f"lppack.cli.{_HOMES[name]}")
         found: click.Command = getattr(home, name)
+        log.add_options(found)
         return found
 
     def resolve_command(
@@ -71,6 +73,9 @@ def commands() -> None:
     Example:
       lppack test examples/proc-cmdline
     """
+
+
+log.add_options(commands)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
@@ -118,6 +123,7 @@ def _run() -> int:
         word == "--format=json" or (word == "json" and before == "--format")
         for before, word in zip(["", *sys.argv], sys.argv, strict=False)
     )
+    log.start()
     try:
         code = commands(standalone_mode=False, prog_name="lppack")
         return code if isinstance(code, int) else 0

@@ -12,6 +12,7 @@ from typing import IO, Any, TextIO, cast
 
 import click
 
+from lppack.cli.log import is_debugged, is_quiet
 from lppack.errors import BuildFailed, LppackError, ManifestError, Problem
 
 FORMAT = click.option(
@@ -34,7 +35,7 @@ def result(value: Mapping[str, Any]) -> None:
 _PATIENCE = 1.0
 
 
-class _Lossy(io.TextIOBase):
+class Lossy(io.TextIOBase):
     """stderr, for lines that nothing may depend on: what cannot be written is dropped.
 
     A reader that has gone (`2>&1 | head -1`), a terminal that was closed, a full disk: they must
@@ -83,11 +84,17 @@ class _Lossy(io.TextIOBase):
 
 
 def _lossy(patience: float | None = None) -> IO[str]:
-    return cast("IO[str]", _Lossy(patience))
+    return cast("IO[str]", Lossy(patience))
 
 
 def note(line: str) -> None:
-    """Print a line on stderr; dropped if nobody can read it."""
+    """Print a line of progress, or a hint, on stderr; not with -q."""
+    if not is_quiet():
+        warn(line)
+
+
+def warn(line: str) -> None:
+    """Print a warning or an error on stderr; dropped if nobody can read it."""
     click.echo(line, file=_lossy())
 
 
@@ -126,26 +133,35 @@ def error_json(error: LppackError) -> dict[str, Any]:
 
 
 def show_error(error: LppackError, *, as_json: bool) -> None:
-    """What went wrong and a way out, on stderr; as JSON on stdout where that was asked for."""
+    """Print what went wrong and a way out on stderr; as JSON on stdout where that is required."""
+    if is_debugged():
+        import traceback
+
+        warn("".join(traceback.format_exception(error)).rstrip())
     if as_json:
         result(error_json(error))
         return
     if isinstance(error, ManifestError):
         for problem in error.problems:
-            note(str(problem))
+            warn(str(problem))
         return
-    note(f"lppack: {error.message}")
+    warn(f"lppack: {error.message}")
     if error.hint:
-        note(f"  hint: {error.hint}")
+        warn(f"  hint: {error.hint}")
 
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that prints a step: a moving line on a terminal, plain lines otherwise.
 
-    Printing never fails, and takes a second at most.
+    Printing never fails, and takes a second at most. With -q warnings alone are printed.
     """
     stream = _lossy(_PATIENCE)
+    if is_quiet():
+        from lppack.proc import WARNING
+
+        yield lambda line: click.echo(line, file=stream) if line.startswith(WARNING) else None
+        return
     if not stream.isatty():
         yield lambda line: click.echo(line, file=stream)
         return
@@ -165,13 +181,13 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 def build_log(title: str) -> Iterator[Callable[[str], None]]:
     """Yield a function for the lines of a build: the newest one on a terminal; otherwise all of
     them, and only if it fails."""
-    if not _lossy().isatty():
+    if is_quiet() or not _lossy().isatty():
         lines: list[str] = []
         try:
             yield lines.append
         except BuildFailed:
             for line in lines:
-                note(f"  | {line}")
+                warn(f"  | {line}")
             raise
         return
     from rich.console import Console

@@ -8,7 +8,7 @@ import click
 from lppack import doctor as doctor_
 from lppack import pipeline, resources
 from lppack.cli.options import BUILDER
-from lppack.cli.output import FORMAT, note, progress, result
+from lppack.cli.output import FORMAT, note, progress, result, warn
 from lppack.cli.trial import step_lines
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 
@@ -33,7 +33,7 @@ def doctor(fix: bool, yes: bool, undo: bool, host_builder: bool, format_: str) -
     missing = [finding for finding in findings if finding.needed and not finding.ok]
     if fix and missing:
         for finding in missing:
-            note(f"{finding.name}: {finding.missing}; to be done: {finding.fix or 'by hand'}")
+            warn(f"{finding.name}: {finding.missing}; to be done: {finding.fix or 'by hand'}")
         if not yes and not click.confirm("go on?", err=True):
             raise EnvironmentMissing("nothing was done", hint="or: lppack doctor --fix --yes")
         doctor_.fix(findings, note)

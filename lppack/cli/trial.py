@@ -8,7 +8,7 @@ import click
 
 from lppack import pipeline
 from lppack.cli.options import BUILDER, ENGINE, KERNEL, MODE, PATCH, TIMEOUT
-from lppack.cli.output import FORMAT, note, problem_json, progress, result
+from lppack.cli.output import FORMAT, note, problem_json, progress, result, warn
 from lppack.errors import AnswerIsNo, LppackError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test(
         if run.bundle is not None:
             error.report = test_json(run)
         for line in simulator_lines(run) if format_ != "json" else ():
-            note(line)
+            warn(line)
         raise
     if format_ == "json":
         result(test_json(run))

@@ -57,6 +57,7 @@ def test_the_version_needs_no_command() -> None:
     assert {name for name in loaded if name.startswith("lppack.")} == {
         "lppack.__main__",
         "lppack.cli",
+        "lppack.cli.log",
         "lppack.cli.main",
         "lppack.cli.output",
         "lppack.errors",
