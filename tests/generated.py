@@ -89,6 +89,9 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
             | {"context": "process"}
             | verbs
         ]
+        if draw(st.booleans()):
+            del made["transforms"][0]["reverse"]
+            made["transforms"][0]["irreversible"] = True
         made["shadow_variables"] = [
             {"name": f"s_{names[3]}", "version": draw(st.integers(1, 99)), "attached_to": kind}
             | {"type": f"struct {names[4]}", "transform": f"t_{names[2]}"}
@@ -302,8 +305,9 @@ def _compiling(manifest: Manifest) -> Manifest:
             f"void {t.take}({t.type} *obj)": "",
             f"void {t.release}({t.type} *obj)": "",
             f"int {t.forward}({t.type} *obj)": "return 0;",
-            f"void {t.reverse}({t.type} *obj)": "",
         }
+        if t.reverse is not None:
+            bodies[f"void {t.reverse}({t.type} *obj)"] = ""
         code += [f"{head}\n{{\n\t{body}\n}}\n" for head, body in bodies.items()]
     manifest.folder.joinpath("a.h").write_text(header)
     manifest.folder.joinpath("a.c").write_text("".join(code))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lppack.resources import schema
-from lppack.rules.support import KEYS
 from lppack.store import write_atomic
 
 PAGE = Path(__file__).parent.parent / "docs/manifest.md"
@@ -82,13 +81,12 @@ def page() -> str:
     whole = schema("manifest-v1")
     rows = []
     for path, needed, said in keys(whole, whole):
-        later = " *(not yet)*" if path in KEYS else ""
         example = json.dumps(said["examples"][0]) if "examples" in said else ""
         default = json.dumps(said["default"]) if "default" in said else ""
         cells = (
             f"**`{path}`**" if needed else f"`{path}`",
             type_of(said, whole),
-            said["description"] + later,
+            said["description"],
             f"`{default}`" if default else "",
             f"`{example}`" if example else "",
         )

@@ -76,7 +76,7 @@ def plan_json(made: Plan) -> dict[str, Any]:
             "user": f"{mode.leave.name} {mode.switch.name}",
             "kthread": f"{mode.kthread.name} {mode.switch.name}",
         },
-        "irreversible": False,
+        "irreversible": bool(made.manifest.irreversible),
         "decisions": [
             {"what": item.what, "value": item.value, "why": item.why} for item in made.decisions
         ],

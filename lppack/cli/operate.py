@@ -11,13 +11,14 @@ import click
 
 from lppack import pipeline
 from lppack.abi import Phase
-from lppack.cli.options import ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT, WAIT
+from lppack.cli.options import IRREVERSIBLE, ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT, WAIT
 from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
 from lppack.proc import WARNING
 from lppack.stages.health import require_live
 from lppack.stages.host_status import HostStatus, host_json
+from lppack.stages.info import IRREVERSIBLE as IRREVERSIBLE_IS
 from lppack.stages.next_step import next_step
 from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport
@@ -43,6 +44,7 @@ from lppack.stages.status import PatchReport
     is_flag=True,
     help="Apply a version that is older than one that was applied to this host before.",
 )
+@IRREVERSIBLE
 @click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
 @FORMAT
 def apply(
@@ -54,6 +56,7 @@ def apply(
     wait: float,
     signers: Path | None,
     allow_older: bool,
+    irreversible: bool,
     dry_run: bool,
     format_: str,
 ) -> None:
@@ -83,6 +86,7 @@ def apply(
                     undo_timeout=undo_timeout,
                     signers=signers,
                     allow_older=allow_older,
+                    irreversible=irreversible,
                     wait=wait,
                     dry_run=dry_run,
                     say=say,
@@ -103,9 +107,10 @@ def apply(
 @click.argument("series")
 @ON
 @SIMULATED
+@IRREVERSIBLE
 @WAIT
 @FORMAT
-def convert(series: str, on: str, wait: float, format_: str) -> None:
+def convert(series: str, on: str, irreversible: bool, wait: float, format_: str) -> None:
     """Enable conversion of data: phase 2 alone, once phase 1 is complete.
 
     \b
@@ -115,7 +120,9 @@ def convert(series: str, on: str, wait: float, format_: str) -> None:
     outlive_the_terminal()
     with _acting(on):
         with progress(f"converting {series}") as tell:
-            report = pipeline.convert_series(series, on, say=tell, wait=wait)
+            report = pipeline.convert_series(
+                series, on, say=tell, irreversible=irreversible, wait=wait
+            )
         _show((report,), format_, empty="", more={"changed": report.changed})
 
 
@@ -133,6 +140,7 @@ def convert(series: str, on: str, wait: float, format_: str) -> None:
     help="Then apply that version, of which the host has kept the bundle.",
 )
 @SIGNERS
+@IRREVERSIBLE
 @FORMAT
 def revert(
     series: str,
@@ -141,6 +149,7 @@ def revert(
     wait: float,
     version: int | None,
     signers: Path | None,
+    irreversible: bool,
     format_: str,
 ) -> None:
     """Take a live patch back: stop converting, reverse the data, unpatch, unload.
@@ -163,6 +172,7 @@ def revert(
                     timeout=timeout,
                     say=tell,
                     signers=signers,
+                    irreversible=irreversible,
                     wait=wait,
                 )
             )
@@ -299,6 +309,8 @@ def _lines(patch: PatchReport) -> list[str]:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
     if patch.mode is not None and patch.mode in set(ModeName):
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
+    if patch.irreversible:
+        lines.append(f"  irreversible: {IRREVERSIBLE_IS}")
     if patch.srcversion is not None:
         lines.append(f"  srcversion {patch.srcversion}")
     if patch.forced:

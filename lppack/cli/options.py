@@ -113,6 +113,11 @@ SIGNERS = click.option(
     help="Who may sign: allowed signers, as in ssh-keygen(1).  [default: "
     "/etc/lppack/allowed_signers]",
 )
+IRREVERSIBLE = click.option(
+    "--irreversible",
+    is_flag=True,
+    help="Also where the author says that what is converted stays so: it cannot be reverted then.",
+)
 WAIT = click.option(
     "--wait",
     type=click.FloatRange(min=0),

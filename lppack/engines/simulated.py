@@ -22,6 +22,7 @@ _ERRNO: dict[type[Exception], int] = {
     FileNotFoundError: errno.ENOENT,
     BlockingIOError: errno.EBUSY,
     NoData: errno.EOPNOTSUPP,
+    PermissionError: errno.EPERM,
 }
 
 
@@ -198,7 +199,7 @@ class Simulated:
 def _as_errno(path: str) -> Iterator[None]:
     try:
         yield
-    except (FileExistsError, FileNotFoundError, BlockingIOError, NoData) as error:
+    except tuple(_ERRNO) as error:
         raise HostError(path, _ERRNO[type(error)]) from None
 
 
@@ -221,7 +222,7 @@ def _info(bundle: Bundle) -> dict[str, Any]:
             }
             for fix in bundle.fixes
         ],
-        "irreversible": False,
+        "irreversible": bundle.irreversible,
         "release": bundle.release,
         "kernel": bundle.kernel_version,
     }

@@ -38,6 +38,7 @@ class Bundle:
     mode: ModeName
     converts: bool  # in phase 2
     world: bool = False  # its data is transformed in the stop that flips
+    irreversible: bool = False  # what it converts stays so
     module_sha256: str
     srcversion: str | None = None  # of the module: a hash of all of its sources
     engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed

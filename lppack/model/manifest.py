@@ -166,7 +166,7 @@ class TransformPatch:
     release: str
     context: str  # "process", "softirq" or "irq": where instances are used
     forward: str
-    reverse: str
+    reverse: str | None  # None: it is irreversible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +281,11 @@ class Manifest:
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+    @property
+    def irreversible(self) -> tuple[str, ...]:
+        """Names of the transforms without a way back."""
+        return tuple(entry.name for entry in self.transforms if entry.reverse is None)
 
     @property
     def module(self) -> str:

@@ -71,7 +71,7 @@ def _changing(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked:
+class CheckedBundle:
     """A bundle that may be loaded, as far as it can be known without a host."""
 
     bundle: Bundle
@@ -80,7 +80,7 @@ class _Checked:
     signer: str | None  # None: none was required
 
 
-def _checked(path: Path, signers: Path | None) -> _Checked:
+def check_bundle(path: Path, signers: Path | None) -> CheckedBundle:
     """Read a bundle once. Raise NotTrusted, BadBundle, EnvironmentMissing."""
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
@@ -92,7 +92,7 @@ def _checked(path: Path, signers: Path | None) -> _Checked:
     files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
     verify(bundle, files)
-    return _Checked(bundle=bundle, files=files, packed=packed, signer=signer)
+    return CheckedBundle(bundle=bundle, files=files, packed=packed, signer=signer)
 
 
 def apply_bundle(
@@ -106,6 +106,7 @@ def apply_bundle(
     undo_timeout: float | None = None,
     signers: Path | None = None,
     allow_older: bool = False,
+    irreversible: bool = False,
     wait: float = 0.0,
 ) -> PatchReport | None:
     """Apply a bundle; None for a dry run, after everything that can be refused was checked.
@@ -113,13 +114,14 @@ def apply_bundle(
     A dry run of what is in effect already reports that.
     """
     from lppack.stages import trust
-    from lppack.stages.apply import applied_already, apply, rehearse
+    from lppack.stages.apply import applied_already, apply, refuse_irreversible, rehearse
     from lppack.stages.bundle import write_files
     from lppack.stages.kept import keep
     from lppack.stages.newest import note_version, refuse_older
 
-    checked = _checked(path, signers)
+    checked = check_bundle(path, signers)
     bundle = checked.bundle
+    refuse_irreversible(bundle, allowed=irreversible or not convert)
     if checked.signer:
         say(f"signed by {checked.signer}")
     if dry_run:
@@ -172,12 +174,14 @@ def verify_bundle(path: Path, signers: Path | None) -> str:
     return trust.verify(path, bundles.packed(path), signers or trust.POLICY)
 
 
-def convert_series(series: str, on: str, *, say: Say, wait: float = 0.0) -> PatchReport:
+def convert_series(
+    series: str, on: str, *, say: Say, irreversible: bool = False, wait: float = 0.0
+) -> PatchReport:
     from lppack.stages.convert import convert
 
     intent = {"series": series, "converts": True}
     with _changing(on, f"convert {series}", say=say, intent=intent, wait=wait) as control:
-        return convert(control, series)
+        return convert(control, series, irreversible=irreversible)
 
 
 def revert_series(
@@ -207,19 +211,21 @@ def revert_to(
     timeout: float,
     say: Say,
     signers: Path | None = None,
+    irreversible: bool = False,
     wait: float = 0.0,
 ) -> PatchReport:
     """Take a patch back, and apply a version that is kept on the host.
 
     All that can be refused is refused before anything is changed.
     """
-    from lppack.stages.apply import applied_already, refuse_early
+    from lppack.stages.apply import applied_already, refuse_early, refuse_irreversible
     from lppack.stages.kept import fetch
 
     with store.scratch() as folder:
         with _control(on, say=say) as control:
             path = fetch(control, series, version, folder)
-        bundle = _checked(path, signers).bundle
+        bundle = check_bundle(path, signers).bundle
+        refuse_irreversible(bundle, allowed=irreversible)
         with _control(on, bundle, say=say) as control:
             if found := applied_already(control, bundle, convert=True):
                 return found
@@ -234,6 +240,7 @@ def revert_to(
                 say=say,
                 signers=signers,
                 allow_older=True,
+                irreversible=irreversible,
                 wait=wait,
             )
         except LppackError as error:

@@ -53,7 +53,8 @@ class Trial:
     @property
     def ok(self) -> bool:
         done = self.steps_done
-        return bool(done) and done[-1].step is Step.AGAIN and all(step.ok for step in done)
+        last = Step.REVERTED if self.bundle and self.bundle.irreversible else Step.AGAIN
+        return bool(done) and done[-1].step is last and all(step.ok for step in done)
 
     @property
     def title(self) -> str:

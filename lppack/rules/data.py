@@ -164,6 +164,23 @@ def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
             yield Fault(pointer, 'has no "reverse": the patch could never be reverted')
 
 
+def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
+    """An irreversible patch is not reverted: `lppack test` ends when its data is converted."""
+    transforms = document.mappings("transforms")
+    names = [str(entry.get("name")) for _, entry in transforms if entry.get("irreversible")]
+    if not names:
+        return
+    for pointer, entry in document.mappings("test", "checks"):
+        expect = entry.get("expect")
+        for step in ("reverted", "unloaded"):
+            if isinstance(expect, dict) and step in expect:
+                yield Fault(
+                    (*pointer, "expect", step),
+                    f'step {step} never comes: transform "{safe(names[0])}" is irreversible',
+                    "leave it out",
+                )
+
+
 def ids_are_told_apart(document: Document) -> Iterator[Fault]:
     """Rules 38 and 44: each state and each shadow variable of a patch has an id of its own.
 
@@ -219,6 +236,7 @@ RULES: tuple[Rule, ...] = (
     generated_names_are_free,
     converted_fix_has_a_transform,
     each_transform_can_go_back,
+    no_check_waits_for_a_revert,
     ids_are_told_apart,
 )
 WARNINGS: tuple[Rule, ...] = (hooks_come_in_pairs,)

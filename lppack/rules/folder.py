@@ -13,7 +13,6 @@ from lppack.rules import (
     needs,
     shadowed,
     source,
-    support,
     symbols,
     workload,
 )
@@ -25,7 +24,6 @@ RULES: tuple[Rule, ...] = (
     *needs.RULES,
     *data.RULES,
     *files.RULES,
-    *support.RULES,
     *workload.RULES,
     *symbols.RULES,
     *shadowed.RULES,

@@ -99,7 +99,8 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
     """A transform has the keys that belong to the TRANSFORM flag, and none of the other's.
 
     TRANSFORM_ON_ACCESS: `lock`, `context`, and shadow variables. TRANSFORM_WORLD: `for_each`,
-    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as nobody else runs.
+    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as nobody else runs. And
+    `reverse`: where one instance cannot be transformed, the stop takes back those before it.
     """
     needs = _needs(document)
     if needs is None or needs.transform is consistency.Transform.NONE:
@@ -108,6 +109,14 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
     other = "TRANSFORM_WORLD"
     if needs.transform is consistency.Transform.TRANSFORM_WORLD:
         wanted, foreign, other = _WORLD, _ACCESS, "TRANSFORM_ON_ACCESS"
+        for pointer, entry in document.mappings("transforms"):
+            if "irreversible" in entry:
+                yield Fault(
+                    (*pointer, "irreversible"),
+                    f'"irreversible" is for {other}',
+                    "give reverse: where one instance cannot be transformed, the stop takes back "
+                    "those before it",
+                )
         for pointer, _ in document.mappings("shadow_variables"):
             yield Fault(
                 pointer,

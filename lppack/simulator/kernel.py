@@ -90,17 +90,21 @@ class SimulatedKernel:
             raise FileNotFoundError
         if self.moving not in (None, module):
             raise BlockingIOError
-        if self.moving is None:  # T4 comes first: pre_unpatch of the glue
+        if self.moving is None and patch.irreversible:  # pre_unpatch of the glue cannot refuse
+            patch.converting = False
+        elif self.moving is None:  # T4 comes first: pre_unpatch of the glue
             self.convert(module, on=False)
         self._begin(patch, OLD if patch.enabled else NEW)
 
     def convert(self, module: str, *, on: bool) -> None:
-        """T3 and T4. Raises BlockingIOError (not complete), NoData."""
+        """T3, T4. Raises BlockingIOError (not complete), NoData, PermissionError (no reverse)."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
         if on and not patch.converts:
             raise NoData
+        if not on and patch.irreversible and any(patch.tracked):
+            raise PermissionError
         m, (k, threads) = self._project(patch)
         if on and not k.conv:
             enabled = next(m.rules.data.enable(m, k, threads), None)

@@ -60,6 +60,10 @@ class LivePatch:
         return bool(self.info.get("transforms"))
 
     @property
+    def irreversible(self) -> bool:
+        return bool(self.info.get("irreversible"))
+
+    @property
     def world(self) -> bool:
         return bool(self.info.get("world"))
 

@@ -14,7 +14,7 @@ from lppack.consistency import EngineName
 from lppack.elf.identity import Identity, identity
 from lppack.elf.module import NotAModule, read_module
 from lppack.errors import ManifestError
-from lppack.model import Bundle, Fix
+from lppack.model import Bundle, Fix, Manifest
 from lppack.rules.module import Against, faults
 from lppack.stages.bundle import BadBundle
 from lppack.stages.info import fix_json
@@ -47,7 +47,7 @@ def disagreements(bundle: Bundle, files: Mapping[str, bytes]) -> list[str]:
         *_strange_files(bundle, files),
         *_module_against_plan(bundle, identity(files[f"{bundle.module}.ko"])),
         *_engine(bundle, files),
-        *_manifest_against_plan(bundle, files.get(MANIFEST)),
+        *_manifest_against_plan(bundle, files),
     ]
 
 
@@ -76,6 +76,7 @@ def _module_against_plan(bundle: Bundle, module: Identity) -> Iterator[str]:
         "release": bundle.release,
         "kernel": bundle.kernel_version,
         "fixes": [fix_json(fix) for fix in bundle.fixes],
+        "irreversible": bundle.irreversible,
         "inlining": dict(bundle.provenance).get("inlining"),
         "complete": dict(bundle.provenance).get("complete"),
     }
@@ -107,9 +108,14 @@ def _engine(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
         yield f'{abi.ENGINE}.ko: its vermagic "{vermagic}" is not of {bundle.release}'
 
 
-def _manifest_against_plan(bundle: Bundle, data: bytes | None) -> Iterator[str]:
+def manifest_of(files: Mapping[str, bytes]) -> Manifest:
+    """Return the manifest in a bundle. Raise ManifestError, UnicodeDecodeError."""
+    return manifest_kept(parse(files.get(MANIFEST, b"").decode(), Path(MANIFEST)))
+
+
+def _manifest_against_plan(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
     try:
-        manifest = manifest_kept(parse((data or b"").decode(), Path(MANIFEST)))
+        manifest = manifest_of(files)
     except (ManifestError, UnicodeDecodeError) as error:
         yield f"its manifest cannot be read: {str(error).splitlines()[0]}"
         return
@@ -120,6 +126,7 @@ def _manifest_against_plan(bundle: Bundle, data: bytes | None) -> Iterator[str]:
         ("fixes", _fixes(manifest.fixes), _fixes(bundle.fixes)),
         ("transforms", bool(manifest.transforms), bundle.converts),
         ("world", bool(manifest.world), bundle.world),
+        ("irreversible", bool(manifest.irreversible), bundle.irreversible),
         ("test", manifest.test, bundle.test),
     )
     for key, said, planned in pairs:

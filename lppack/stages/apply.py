@@ -20,6 +20,7 @@ from lppack.proc import WARNING
 from lppack.rules.host import RULES, WARNINGS, View, forced_transition
 from lppack.stages.advice import advice
 from lppack.stages.drive import (
+    NO_WAY_BACK,
     TIMEOUT,
     Control,
     answered,
@@ -37,6 +38,7 @@ from lppack.stages.drive import (
     unload,
     why_loaded,
 )
+from lppack.stages.info import IRREVERSIBLE
 from lppack.stages.leftovers import clear, leftovers
 from lppack.stages.status import PatchReport
 
@@ -50,6 +52,7 @@ __all__ = [
     "gave_up",
     "longest_stop",
     "refuse_early",
+    "refuse_irreversible",
     "rehearse",
     "settle",
     "silent",
@@ -71,6 +74,17 @@ def refuse_early(
     does not answer.
     """
     return answered(control, lambda: _check_rules(control, bundle, without))
+
+
+def refuse_irreversible(bundle: Bundle, *, allowed: bool) -> None:
+    """Raise ApplyRefused for a bundle that cannot be reverted, unless that is ``allowed``."""
+    if bundle.irreversible and not allowed:
+        raise ApplyRefused(
+            f"{bundle.path.name} is irreversible: {IRREVERSIBLE}",
+            hint="if that is what you want, give --irreversible; --phase patch alone converts "
+            "nothing, and can be reverted",
+            reason=NO_WAY_BACK,
+        )
 
 
 def rehearse(control: Control, bundle: Bundle) -> None:
@@ -163,6 +177,8 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
                 + ("gone" if gone else f"unpatched, and {why_loaded(control, module)}")
             )
         if convert and bundle.converts:
+            if bundle.irreversible:
+                control.say(f"irreversible: {IRREVERSIBLE}")
             _not_after_force(control, bundle)
             enable_conversion(control, bundle.module, bundle.series)
         return control.report(bundle.module)
@@ -284,6 +300,8 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
 def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) -> Interrupted:
     # A version that it replaced may be left: its series alone would not say which is meant.
     go_on = control.command("revert", bundle.module if replaced else bundle.series)
+    if bundle.irreversible:
+        go_on += ", as far as it has converted nothing"
     try:
         if replaced and control.engine.state(bundle.module).phase is Phase.PATCHED:
             # There is no way back to the version before, and the original kernel has fewer fixes.

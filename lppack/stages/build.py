@@ -283,7 +283,7 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
     manifest = plan.manifest
     for transform in manifest.transforms:
         replacements |= {transform.marker, transform.take, transform.release}
-        replacements |= {transform.forward, transform.reverse}
+        replacements |= {name for name in (transform.forward, transform.reverse) if name}
     for world in manifest.world:
         replacements |= {world.marker, world.for_each, world.forward, world.reverse}
         replacements |= {name for name in (world.prepare, world.check, world.finish) if name}

@@ -118,6 +118,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "mode": plan.mode.name,
         "converts": plan.converts,
         "world": bool(plan.manifest.world),
+        "irreversible": bool(plan.manifest.irreversible),
         "replaces": list(plan.manifest.replaces),
         "functions": [
             [entry.name or "vmlinux", function.old]
@@ -230,6 +231,7 @@ def _schema() -> dict[str, Any]:
             "kernel": text,
             "converts": {"type": "boolean"},
             "world": {"type": "boolean"},
+            "irreversible": {"type": "boolean"},
             "replaces": part["replaces"] | {"minItems": 0},
             "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
             "test": part["test"],
@@ -272,6 +274,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
             mode=ModeName(plan["mode"]),
             converts=plan["converts"],
             world=plan.get("world", False),
+            irreversible=plan.get("irreversible", False),
             replaces=tuple(plan["replaces"]),
             module_sha256=_sha(files[f"{module}.ko"]),
             srcversion=_srcversion(files[f"{module}.ko"]),

@@ -6,14 +6,18 @@ from dataclasses import replace
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
 from lppack.rules.host import forced_transition
-from lppack.stages.drive import Control, answered, enable_conversion
+from lppack.stages.drive import NO_WAY_BACK, Control, answered, enable_conversion
+from lppack.stages.info import IRREVERSIBLE
 from lppack.stages.leftovers import clear
 from lppack.stages.revert import find_all
 from lppack.stages.status import PatchReport
 
 
-def convert(control: Control, series: str) -> PatchReport:
-    """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted."""
+def convert(control: Control, series: str, *, irreversible: bool = False) -> PatchReport:
+    """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted.
+
+    ``irreversible``: also if there is no way back from that.
+    """
     found = answered(control, lambda: find_all(control, series))
     state = found.state
     if state.info.get("world"):
@@ -34,6 +38,14 @@ def convert(control: Control, series: str) -> PatchReport:
             reason="not-patched",
         )
     if not state.convert:
+        if state.info.get("irreversible") and not irreversible:
+            raise ApplyRefused(
+                f"{series} is irreversible: {IRREVERSIBLE}",
+                hint=f"if that is what you want: {control.command('convert', series)} "
+                f"--irreversible; to take it back, while that is possible: "
+                f"{control.command('revert', series)}",
+                reason=NO_WAY_BACK,
+            )
         for fault in forced_transition(control.engine, control.host):
             raise ApplyRefused(
                 f"{fault.message}: old code may meet new data",

@@ -115,6 +115,12 @@ def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
             why="all instances are counted in a stop before the transition, and it is refused if "
             "that takes too long; in the stop that flips all are converted, or none",
         )
+    for name in manifest.irreversible:
+        yield Decision(
+            what=f"transform {name}",
+            value="irreversible",
+            why="what it has converted stays so, and revert is refused from then on",
+        )
     yield Decision(
         what="phase 2",
         value="convert" if made.converts else "none",

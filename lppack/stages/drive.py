@@ -17,6 +17,8 @@ from lppack.stages.report import patch_json
 from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
+#: Reason of a refusal: its author says that what it converts stays so.
+NO_WAY_BACK = "irreversible"
 _T = TypeVar("_T")
 _POLL = 0.2
 _FIRST_POLL = 0.02  # a transition may take some ms only
@@ -117,13 +119,18 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
 
 
 def stop_conversion(control: Control, module: str, limit: float) -> bool:
-    """Stops converting and reverses what is tracked; False if conversions are still under way."""
+    """Stops converting and reverses what is tracked; False if conversions are still under way.
+
+    Raise ApplyRefused if what is tracked has no way back.
+    """
     deadline = Deadline(limit, control.clock)
     while True:
         try:
             control.engine.convert(module, on=False)
             return True
         except HostError as error:
+            if error.errno == errno.EPERM and _irreversible(control, module):
+                raise _no_way_back(control, module) from None
             if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
                 raise
             if control.engine.state(module).phase is not Phase.PATCHED:
@@ -133,6 +140,22 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
         if deadline.expired:
             return False
         deadline.pause(_POLL)
+
+
+def _irreversible(control: Control, module: str) -> bool:
+    return bool(control.engine.state(module).info.get("irreversible"))
+
+
+def _no_way_back(control: Control, module: str) -> ApplyRefused:
+    state = control.engine.state(module)
+    return ApplyRefused(
+        f"{module} cannot be reverted: it is irreversible, and {state.converted} objects that it "
+        "has converted stay in the new form, which the original code would misread",
+        hint="leave it as it is; a next version that replaces it (`replaces`) and keeps the new "
+        "form can take its place, or one with a `reverse`; a restart of the host ends both",
+        reason=NO_WAY_BACK,
+        report=as_json(control.report(module)),
+    )
 
 
 def unload(control: Control, module: str) -> bool:
@@ -173,8 +196,11 @@ def undo(control: Control, module: str) -> PatchState:
     limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
     converts = state.phase is Phase.PATCHED and state.info.get("transforms")
-    if converts and not stop_conversion(control, module, limit):
-        return state  # to unpatch now would wait in the kernel, with klp_mutex held
+    try:
+        if converts and not stop_conversion(control, module, limit):
+            return state  # to unpatch now would wait in the kernel, with klp_mutex held
+    except ApplyRefused:
+        return state  # there is no way back
     if converts and control.engine.state(module).left_new:
         return state  # old code would take it for the old form
     if state.phase in (Phase.PATCHING, Phase.PATCHED):

@@ -5,6 +5,9 @@ import json
 
 from lppack.model import Fix, Plan
 
+#: What an irreversible patch is, for people.
+IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
+
 
 def info_json(made: Plan) -> str:
     """What the module tells of itself, so that status needs no file on disk."""
@@ -18,7 +21,7 @@ def info_json(made: Plan) -> str:
             "transforms": [transform.name for transform in made.manifest.transforms],
             "world": [transform.name for transform in made.manifest.world],
             "fixes": [fix_json(fix) for fix in made.manifest.fixes],
-            "irreversible": False,
+            "irreversible": bool(made.manifest.irreversible),
             "inlining": made.inlining,
             "complete": made.complete,
             "release": made.kernel.release,

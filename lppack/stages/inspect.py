@@ -17,6 +17,7 @@ from lppack.rules.module import Against, faults
 from lppack.rules.replaced import copies_of
 from lppack.stages.agreement import disagreements
 from lppack.stages.bundle import SUFFIX, contents, read
+from lppack.stages.info import IRREVERSIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
                 "phase 2",
                 "convert" if bundle.converts else "done by the flip" if bundle.world else "none",
             ),
+            *([("irreversible", IRREVERSIBLE)] if bundle.irreversible else []),
             ("sha256", bundle.module_sha256),
             *bundle.provenance,
             *_module_facts(module),

@@ -4,9 +4,17 @@
 from collections.abc import Sequence
 
 from lppack.abi import Phase
-from lppack.errors import ApplyReversed, ApplyStuck, Interrupted
+from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.stages.convert import convert
-from lppack.stages.drive import Control, answered, describe_blockers, settle, standing, undo
+from lppack.stages.drive import (
+    NO_WAY_BACK,
+    Control,
+    answered,
+    describe_blockers,
+    settle,
+    standing,
+    undo,
+)
 from lppack.stages.journal import Journal, Record
 from lppack.stages.leftovers import clear
 from lppack.stages.revert import find_all, revert
@@ -44,14 +52,24 @@ def _go_on(control: Control, module: str, records: Sequence[Record]) -> PatchRep
     back = any(each.reversing for each in records[meant[-1] :])
     forward = record.command in ("apply", "convert") and not back
     if not forward or state.phase in (Phase.UNPATCHING, Phase.UNPATCHED):
-        return revert(control, module)
+        return _back(control, module)
     if state.phase is Phase.PATCHING:
         _complete(control, module)
     found = find_all(control, module)
     clear(control, found.dead)
     if record.converts and not found.state.convert and found.state.info.get("transforms"):
-        return convert(control, module)
+        return convert(control, module, irreversible=True)  # whoever began it has said so
     return control.report(module)
+
+
+def _back(control: Control, module: str) -> PatchReport:
+    try:
+        return revert(control, module)
+    except ApplyRefused as error:
+        if error.reason != NO_WAY_BACK:
+            raise
+        control.say(error.message)
+        return control.report(module)
 
 
 def _complete(control: Control, module: str) -> None:

@@ -41,6 +41,7 @@ def patch_json(patch: PatchReport) -> dict[str, Any]:
         ],
         "problem": patch.problem,
         "still_new": patch.left_new,
+        "irreversible": patch.irreversible,
         "next": next_step(patch),
         "overridden": [
             {"object": object_, "function": function, "by": module}

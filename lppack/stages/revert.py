@@ -100,8 +100,8 @@ def _to_revert(control: Control, series: str) -> Found:
 def revert(control: Control, series: str) -> PatchReport:
     """Take the newest version of ``series`` back, or the module of that name.
 
-    Raise ApplyRefused (there is none, or it is not clear which), ApplyReversed (gave up, patched
-    as before), ApplyStuck.
+    Raise ApplyRefused (there is none, it is not clear which, or there is no way back),
+    ApplyReversed (gave up, patched as before), ApplyStuck.
     """
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states
@@ -156,12 +156,12 @@ def unpatch(control: Control, state: PatchState) -> None:
 
     ``state`` is where this command found the patch. If that was `patched`, a transition that does
     not end is reversed, and conversion goes on; what was on its way out already stays on it.
-    Raise ApplyReversed (patched as before), ApplyStuck.
+    Raise ApplyRefused (there is no way back), ApplyReversed (patched as before), ApplyStuck.
     """
     module, found = state.module, state.phase
     go_on = control.command("revert", str(state.info.get("series")))
     if found is Phase.PATCHED and state.info.get("transforms"):
-        if not stop_conversion(control, module, control.timeout):
+        if not _stopped(control, state):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
                 f"{control.timeout:g} s; conversion is off, the patch is still in place",
@@ -201,6 +201,16 @@ def unpatch(control: Control, state: PatchState) -> None:
         hint=f"{advice(reached.blockers)}; then try again: {go_on}",
         report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
+
+
+def _stopped(control: Control, state: PatchState) -> bool:
+    """stop_conversion(); what is refused there is left converting, as it was found."""
+    try:
+        return stop_conversion(control, state.module, control.timeout)
+    except ApplyRefused:
+        if state.convert and not control.engine.state(state.module).convert:
+            control.engine.convert(state.module, on=True)
+        raise
 
 
 def _reversed(control: Control, module: str) -> str:

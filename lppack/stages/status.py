@@ -35,6 +35,7 @@ class PatchReport:
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
     problem: str | None = None  # why lppack's engine gave the last transition up
     left_new: str | None = None  # objects that `reverse` has left in the new form, in words
+    irreversible: bool = False  # what it converts stays so
     srcversion: str | None = None  # hash of the sources; None: not known
     seconds: float | None = None  # that the transition goes, or went, on; None: not known
     overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
@@ -96,6 +97,7 @@ def report(
         longest_stop_ms=state.longest_stop_ms,
         problem=state.problem,
         left_new=state.left_new,
+        irreversible=info.get("irreversible") is True,
         seconds=seconds,
         overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )

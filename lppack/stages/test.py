@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from lppack.abi import Phase
-from lppack.errors import ApplyStuck, ConsoleFault
+from lppack.errors import ApplyRefused, ApplyStuck, ConsoleFault
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import TIMED_OUT, Host
 from lppack.model import Bundle, Check, Kernel, Step
 from lppack.stages.apply import Control, apply, enable_conversion, unload
-from lppack.stages.drive import why_loaded
+from lppack.stages.drive import NO_WAY_BACK, why_loaded
 from lppack.stages.revert import find, unpatch
 
 _INSMOD = 30.0  # seconds
@@ -103,9 +103,37 @@ def test(
             yield done(Step.CONVERTED, lambda: enable_conversion(control, bundle.module, series))
         else:
             yield _nothing_to_convert(bundle)
+    if bundle.irreversible:
+        yield _no_way_back(control, bundle)
+        return
     yield done(Step.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
     yield done(Step.UNLOADED, lambda: _unload(control, bundle))
     yield done(Step.AGAIN, lambda: _again(control, host, bundle, ko))
+
+
+def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
+    """Check that what was converted cannot be reverted."""
+    state = find(control, bundle.series)
+    if state.converted:
+        try:
+            unpatch(control, state)
+        except ApplyRefused as error:
+            if error.reason != NO_WAY_BACK:
+                raise
+        else:
+            raise ApplyStuck(f"{bundle.module} is irreversible, and was reverted all the same")
+    return StepResult(
+        step=Step.REVERTED,
+        ok=True,
+        skipped="it is irreversible, and revert is refused"
+        if state.converted
+        else "it is irreversible, and no check has converted anything",
+        seconds=0.0,
+        converted=state.converted,
+        checks=(),
+        phase=state.phase,
+        converting=bool(state.convert),
+    )
 
 
 def _nothing_to_convert(bundle: Bundle) -> StepResult:

@@ -141,7 +141,7 @@ def _transform(entry: dict[str, Any]) -> TransformPatch:
         release=entry["lock"]["release"],
         context=entry["context"],
         forward=entry["forward"],
-        reverse=entry["reverse"],
+        reverse=entry.get("reverse"),
     )
 
 

@@ -15,6 +15,7 @@ from lppack.model import Plan
 from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES
 from tests.docker.kernel_scripts import kernel_scripts
+from tests.one_way import one_way
 
 pytestmark = pytest.mark.docker
 
@@ -92,6 +93,12 @@ def test_what_is_made_for_the_engine_alone(name: str, tmp_path: Path) -> None:
     folders = {tmp_path / "m": "lp_*.[ch]", plan.manifest.folder: "**/*.[ch]"}
     files = [path for folder, wanted in folders.items() for path in folder.glob(wanted)]
     assert checkpatch(*files) == []
+
+
+def test_what_is_made_without_a_way_back(tmp_path: Path) -> None:
+    plan = sources(str(one_way(tmp_path)), True, tmp_path / "m")
+    assert complaints(plan, tmp_path) == []
+    assert checkpatch(*(tmp_path / "m").glob("lp*.[ch]")) == []
 
 
 def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:

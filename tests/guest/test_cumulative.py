@@ -16,10 +16,13 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
+from lppack.stages.next_step import next_step
 from lppack.stages.revert import revert
+from lppack.stages.status import status
 from tests.command import EXAMPLES
 from tests.guest.story import make
 from tests.guest.target import Target
+from tests.one_way import one_way
 
 pytestmark = pytest.mark.guest
 
@@ -53,6 +56,71 @@ def _wait_for_sleeper(target: Target, function: str) -> None:
     end = time.monotonic() + 10
     while function not in target.sh(f"cat /proc/[0-9]*/stack 2> /dev/null | grep {function}"):
         assert time.monotonic() < end
+
+
+@pytest.fixture(scope="module")
+def irreversible(
+    loaded: Target,
+    guest: GuestHost,
+    built: Callable[[str, bool], tuple[Bundle, Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Target:
+    """Version 1 without a way back."""
+    return Target(guest, *built(str(one_way(tmp_path_factory.mktemp("p"))), True))
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_what_is_irreversible_stays_until_a_version_has_a_way_back(
+    control: Control, target: Target, irreversible: Target, second: Second
+) -> None:
+    apply(control, irreversible.bundle, irreversible.ko)
+    revert(control, "conn-limit")  # nothing was converted yet
+    apply(control, irreversible.bundle, irreversible.ko)
+    irreversible.tell("syn web", "syn mail")
+    words = irreversible.words()
+    assert set(irreversible.forms().values()) == {"new"}
+    with pytest.raises(HostError) as vetoed:
+        control.engine.convert(irreversible.bundle.module, on=False)
+    assert vetoed.value.errno == errno.EPERM
+    with pytest.raises(ApplyRefused, match="2 objects that it has converted") as caught:
+        revert(control, "conn-limit")
+    assert caught.value.reason == "irreversible"
+    assert irreversible.words() == words
+    assert irreversible.parameter("convert") == "1", "it goes on converting"
+    assert "web limit 8 refused 0" in target.host.read("/proc/conn_limit")
+    apply(control, second.bundle, second.ko, convert=False)
+    assert second.parameter("converted") == "2", "what version 1 tracked was handed on"
+    revert(control, "conn-limit")
+    assert second.words() == {"web": 1, "mail": 1}
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_what_is_irreversible_and_disabled_by_hand_is_told_and_turned_back(
+    control: Control, target: Target, irreversible: Target
+) -> None:
+    module = irreversible.bundle.module
+    apply(control, irreversible.bundle, irreversible.ko)
+    irreversible.background("wait web")
+    _wait_for_sleeper(target, "lp_conn_wait")
+    irreversible.tell("syn mail")
+    words = irreversible.words()
+    target.host.write(abi.patch_attribute(module, "enabled"), "0")
+    (shown,) = status(control.engine, control.host.name)
+    assert shown.phase is Phase.UNPATCHING
+    assert "turn back: echo 1" in str(next_step(shown))
+    assert "2 objects stay in the new form" in target.sh("dmesg | tail -n 20")
+    assert irreversible.words() == words, "there is no way back to go"
+    target.host.write(abi.patch_attribute(module, "enabled"), "1")
+    state, _ = settle(control, module, Phase.PATCHED, 30.0)
+    assert (state.phase, state.converted) == (Phase.PATCHED, 2)
+    target.tell("wake web")
+    with pytest.raises(ApplyRefused):
+        revert(control, "conn-limit")
+    target.until(lambda: target.sleepers("lp_conn_wait") == 0)
+    target.tell("close web", "close mail", "open web", "open mail")
+    assert irreversible.parameter("converted") == "0"
+    revert(control, "conn-limit")  # all that it had converted is gone
+    assert target.words() == {"web": 0, "mail": 0}
 
 
 @pytest.mark.usefixtures("nothing_is_left")

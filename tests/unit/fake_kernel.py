@@ -82,6 +82,10 @@ class Patch:
         return self.info is not None and bool(json.loads(self.info).get("replaces"))
 
     @property
+    def irreversible(self) -> bool:
+        return self.info is not None and bool(json.loads(self.info)["irreversible"])
+
+    @property
     def converts(self) -> bool:
         return self.info is not None and bool(json.loads(self.info).get("transforms"))
 
@@ -92,6 +96,7 @@ def info(
     *,
     converts: bool = True,
     world: bool = False,
+    irreversible: bool = False,
     replaces: tuple[str, ...] = (),
     engine: str = "livepatch",
     mode: str = "hybrid",
@@ -111,7 +116,7 @@ def info(
             "transforms": ["conn"] if converts else [],
             "world": ["conn"] if world else [],
             "fixes": fixes,
-            "irreversible": False,
+            "irreversible": irreversible,
             "inlining": "unchecked",
             "release": RELEASE,
             "kernel": VERSION,
@@ -233,7 +238,7 @@ class FakeKernel:
                 "pre_unpatch of the glue waits for conversions under way: this write would hang"
             )
             patch.complete = patch.convert = False
-            patch.converted = 0
+            patch.converted = patch.converted if patch.irreversible else 0
             self._begin(module, enabled=False)
 
     def write_convert(self, module: str, wanted: bool) -> None:
@@ -245,6 +250,8 @@ class FakeKernel:
             raise HostError(path, errno.EBUSY)
         if wanted and not patch.converts:
             raise HostError(path, errno.EOPNOTSUPP)
+        if not wanted and patch.irreversible and patch.converted:
+            raise HostError(path, errno.EPERM)
         patch.convert = wanted
         if wanted:
             patch.converted = 3

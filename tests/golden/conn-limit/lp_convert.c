@@ -461,7 +461,7 @@ unsigned long lp_convert_left_old(void)
 	return atomic_long_read(&lp_left_old);
 }
 
-/* For each transform a line: how many objects reverse() has left in the new form, and its name. */
+/* For each reverse a line: how many objects it has left in the new form, and its name. */
 int lp_convert_still_new(char *buf)
 {
 	int at = 0;

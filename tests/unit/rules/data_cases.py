@@ -95,6 +95,25 @@ CASES = (
         transform(irreversible=True),
         [("transforms", 0, "irreversible")],
     ),
+    # -- no-check-waits-for-a-revert
+    Case(data.no_check_waits_for_a_revert, "it is reverted", {}),
+    Case(
+        data.no_check_waits_for_a_revert,
+        "no step after converted",
+        {
+            **transform(reverse=None, irreversible=True),
+            "test": {"checks": [{"run": "true", "expect": {"converted": ""}}]},
+        },
+    ),
+    Case(
+        data.no_check_waits_for_a_revert,
+        "steps that never come",
+        {
+            **transform(reverse=None, irreversible=True),
+            "test": {"checks": [{"run": "true", "expect": {"reverted": "", "unloaded": ""}}]},
+        },
+        [("test", "checks", 0, "expect", step) for step in ("reverted", "unloaded")],
+    ),
     # -- ids-are-told-apart
     Case(data.ids_are_told_apart, "states", {"states": [{"id": 1}, {"id": 2}]}),
     Case(

@@ -105,6 +105,17 @@ CASES = (
         {**world(context="process"), **shadow()},
         [("shadow_variables", 0), ("transforms", 0, "context")],
     ),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "on access and irreversible",
+        transform(reverse=None, irreversible=True),
+    ),
+    Case(
+        needs.transforms_are_of_one_kind,
+        "all at once and irreversible",
+        world(reverse=None, irreversible=True),
+        [("transforms", 0, "irreversible")],
+    ),
     # -- kernel-threads-are-spoken-for
     Case(needs.kernel_threads_are_spoken_for, "less than LEAVE_KERNEL", {}),
     Case(

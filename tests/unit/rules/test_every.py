@@ -17,7 +17,6 @@ from tests.unit.rules import (
     needs_cases,
     shadowed_cases,
     source_cases,
-    support_cases,
     symbols_cases,
     workload_cases,
 )
@@ -28,7 +27,6 @@ CASES: tuple[AnyCase, ...] = (
     *needs_cases.CASES,
     *data_cases.CASES,
     *files_cases.CASES,
-    *support_cases.CASES,
     *workload_cases.CASES,
     *source_cases.CASES,
     *shadowed_cases.CASES,

@@ -15,7 +15,6 @@ from tests.unit.rules import (
     files_cases,
     manifest_cases,
     needs_cases,
-    support_cases,
     symbols_cases,
     workload_cases,
 )
@@ -27,7 +26,6 @@ CASES = (
     *needs_cases.CASES,
     *data_cases.CASES,
     *files_cases.CASES,
-    *support_cases.CASES,
     *workload_cases.CASES,
     *symbols_cases.CASES,
 )

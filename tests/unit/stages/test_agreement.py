@@ -91,6 +91,10 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         "transforms: the plan says False",
     ),
     "data that the plan does not flip": (put(NAME, module(world=["conn"])), "world: the plan"),
+    "data without a way back": (
+        put(NAME, module(irreversible=True)),
+        "irreversible: the plan says False, the module True",
+    ),
     "what it replaces": (put(NAME, module(replaces=["all"])), "replaces: the plan says []"),
     "one more function": (
         put(NAME, tiny_elf.patch(json.dumps(INFO), {**FUNCTIONS, "conn": ["conn_syn"]})),

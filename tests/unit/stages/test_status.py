@@ -160,6 +160,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
         "complete",
         "next",
         "overridden",
+        "irreversible",
         "problem",
         "still_new",
         "waiting",
