@@ -133,7 +133,7 @@ OF_UNLOAD = ("stack_trace_save_tsk_reliable", "idle_task")
 
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
-ENGINE_API = 4
+ENGINE_API = 5
 ENGINE_PATCHES = "/sys/kernel/lppack"
 #: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
 ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})

@@ -63,6 +63,7 @@ static void lpe_move(struct kthread_work *work)
 	struct lpe_patch *patch = lpe_moving;	/* does not change while there is work */
 
 	mutex_lock(&lpe_lock);
+	lpe_budget_begin(patch);
 	if (patch->phase == LPE_UNPATCHING)
 		lpe_pre_unpatch(patch);
 	mutex_unlock(&lpe_lock);
@@ -84,6 +85,7 @@ static void lpe_move(struct kthread_work *work)
 		lpe_threads_end();
 	}
 	lpe_no_blockers(patch);
+	lpe_budget_end(patch);
 	lpe_world_finish(patch);
 	trace_lppack_end(patch->klp->mod->name, patch->target == LPE_NEW);
 	if (patch->target == LPE_NEW) {
@@ -108,6 +110,7 @@ static DEFINE_KTHREAD_WORK(lpe_work, lpe_move);
 
 static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 {
+	lockdep_assert_held(&lpe_lock);
 	patch->turn = false;
 	patch->problem.what = NULL;
 	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
@@ -174,6 +177,7 @@ static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
 {
 	struct lpe_patch *patch;
 
+	lockdep_assert_held(&lpe_lock);
 	if (!klp || !klp->mod || !klp->objs || !options || options->api != LPE_API ||
 	    options->mode >= LPE_MODES ||
 	    (options->mode == LPE_REFCOUNT && (!options->counter || !options->counted))) {
@@ -194,12 +198,12 @@ static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
 	return 0;
 }
 
-/* With lpe_lock held. */
 static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 		      const struct lpe_options *options)
 {
 	int err;
 
+	lockdep_assert_held(&lpe_lock);
 	err = lpe_begin_objects(patch);
 	if (err)
 		return err;
@@ -219,6 +223,22 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 	return 0;
 }
 
+/**
+ * lpe_enable_patch() - Hook a live patch's functions, and begin its transition.
+ * @klp: The patch: its functions and callbacks. Stays where it is until lpe_forget_patch().
+ * @options: How it is to be moved. What it points to stays as long; it itself does not have to.
+ *
+ * The transition goes on when this has returned; /sys/kernel/lppack/MODULE tells of it. Until it
+ * has led back to the old universe a reference keeps the module of the patch. To be called once for
+ * each load, from the module's init.
+ *
+ * Context: May sleep. Takes the engine's mutex, and under it runs the patch's callbacks pre_patch.
+ *
+ * Return: 0, or an error after which nothing is left of it: -EPROTO if the patch was built for
+ * another engine, -EBUSY if another one is in transition or somebody else redirects one of the
+ * functions, -EEXIST if one of the same series is there, -ENOENT if a function or symbol is
+ * missing, -ENOMEM, or what a callback has returned.
+ */
 int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 {
 	struct lpe_patch *patch;
@@ -251,12 +271,22 @@ static struct lpe_patch *lpe_patch_of(struct klp_patch *klp)
 {
 	struct lpe_patch *patch;
 
+	lockdep_assert_held(&lpe_lock);
 	list_for_each_entry(patch, &lpe_patches, list)
 		if (patch->klp == klp)
 			return patch;
 	return NULL;
 }
 
+/**
+ * lpe_forget_patch() - Forget a patch that is unpatched.
+ * @klp: As lpe_enable_patch() has got it. With one that the engine does not know it does nothing.
+ *
+ * To be called from the module's exit, which the engine lets begin only when the module is not in
+ * use: the patch is unpatched, and no thread is in it.
+ *
+ * Context: May sleep. Takes the engine's mutex, and waits for readers of the patch's files.
+ */
 void lpe_forget_patch(struct klp_patch *klp)
 {
 	struct lpe_patch *patch;

@@ -23,6 +23,7 @@ enum lpe_fault {
 	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed all the same */
 	LPE_NO_LAST_CHECK,	/* at the border, though task work is still to be run */
 	LPE_NO_OWN_SET_CHECK,	/* it switches itself in the patched set, before other works */
+	LPE_NO_BUDGET,		/* the machine is stopped, and gates are closed, at will */
 };
 
 enum lpe_point {

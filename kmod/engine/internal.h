@@ -7,6 +7,7 @@
 #include <linux/ftrace.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/task_work.h>
@@ -65,11 +66,23 @@ struct lpe_func {
 	enum lpe_place place;	/* of old; the replacement stands for it on a stack */
 };
 
+/* Where code of a function is: of the old one, its cold part, the new one, or the wrapper. */
+struct lpe_span {
+	unsigned long start;
+	unsigned long last;	/* address that still belongs to it */
+	struct lpe_func *func;
+	bool old;
+};
+
+#define LPE_SPANS	4	/* of a function */
+
 struct lpe_object {
 	struct klp_object *klp;
 	struct lpe_patch *patch;
 	struct lpe_func *funcs;
 	unsigned int count;
+	struct lpe_span *spans;	/* by their starts; valid while hooked */
+	unsigned int span_count;
 	bool hooked;		/* its functions are; read without a lock, see redirect.c */
 	bool began;		/* pre_patch was called and succeeded */
 };
@@ -93,6 +106,9 @@ struct lpe_statistics {
 	unsigned long prodded;
 	unsigned long lost;	/* counted visits whose threads have died */
 	u64 transform;		/* ns, of the last stop that changed data */
+	u64 moving;		/* ns, of all transitions that are over */
+	u64 stopped;		/* ns that the machine stood still */
+	u64 closed;		/* ns that a gate was closed */
 };
 
 /* Why the last transition was given up, or what it still waits for. */
@@ -121,6 +137,18 @@ struct lpe_patch {
 	enum lpe_phase phase;	/* under lpe_lock */
 	bool turn;		/* somebody asks to turn round; under lpe_lock */
 	bool draining;		/* the universe is old, threads leave the module; under lpe_lock */
+
+	/* percent of the time of a transition, see budget.c */
+	unsigned int max_stop;
+	unsigned int max_hold;
+	u64 began;		/* ns; the transition; 0: there is none */
+	u64 stopped_before;	/* of stats.stopped and .closed, when it began */
+	u64 closed_before;
+	unsigned int gate;	/* its number, from 1 on; the worker's, read in stops */
+	bool closed;		/* it is; the same */
+	bool helps;		/* threads left until its end; the worker's */
+	bool woke;		/* it was tried to wake all that sleep in the way; the worker's */
+	struct lpe_thread *asleep;	/* has slept in the way since it was; NULL: nobody has */
 
 	bool signals;		/* may wake sleepers, which may see EINTR */
 	unsigned int deadline_ms;	/* for a transition, 0: none */
@@ -175,6 +203,10 @@ enum lpe_place lpe_place_of(unsigned long old);
 bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works);
 unsigned long lpe_innermost(const unsigned long *entries, unsigned int count);
 
+/* spans.c */
+void lpe_spans_make(struct lpe_object *obj);
+const struct lpe_span *lpe_span_at(const struct lpe_patch *patch, unsigned long address);
+
 /* leave.c */
 bool lpe_is_user(const struct task_struct *task);
 bool lpe_is_in_set(struct lpe_patch *patch, const unsigned long *entries, unsigned int count);
@@ -197,6 +229,8 @@ struct lpe_thread {
 	struct task_struct *task;	/* a key; the task may have ended */
 	struct lpe_work *work;	/* never NULL */
 	u32 universe;		/* LPE_OLD or LPE_NEW */
+	unsigned int gate;	/* of lpe_patch: the one that it was in the way of */
+	unsigned long switches;	/* how often it had been switched out by then */
 };
 
 int lpe_threads_init(void);
@@ -204,6 +238,8 @@ int lpe_threads_begin(struct lpe_patch *patch);
 void lpe_threads_end(void);
 int lpe_threads_refill(void);
 struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe);
+void lpe_thread_watch(struct lpe_patch *patch, struct task_struct *task);
+bool lpe_thread_sleeps(const struct lpe_thread *thread);
 
 /* border.c */
 struct lpe_work;
@@ -240,6 +276,14 @@ void lpe_world_free(struct lpe_patch *patch);
 
 /* transition.c */
 void lpe_run(struct lpe_patch *patch);
+
+/* budget.c */
+void lpe_budget_begin(struct lpe_patch *patch);
+void lpe_budget_end(struct lpe_patch *patch);
+u64 lpe_moving_time(const struct lpe_patch *patch);
+unsigned int lpe_stop_pause(const struct lpe_patch *patch);
+unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms);
+unsigned int lpe_hold_left(const struct lpe_patch *patch);
 
 /* sysfs.c */
 int lpe_sysfs_init(void);

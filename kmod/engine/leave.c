@@ -25,6 +25,7 @@ bool lpe_is_user(const struct task_struct *task)
 void lpe_no_blockers(struct lpe_patch *patch)
 {
 	patch->left = 0;
+	patch->asleep = NULL;
 }
 
 static void lpe_blame(struct lpe_patch *patch, struct task_struct *task, unsigned long function,
@@ -42,6 +43,7 @@ static void lpe_blame(struct lpe_patch *patch, struct task_struct *task, unsigne
 		blocker->reason = reason;
 	}
 	patch->left++;
+	lpe_thread_watch(patch, task);
 }
 
 /* Also where the next function begins at its end: it does not end in a call. */
@@ -60,28 +62,12 @@ static bool lpe_forgives_call(const struct lpe_func *func, unsigned long address
 	return lpe_leaves_out(LPE_NO_CALL_CHECK) && lpe_is_in_call(func, address);
 }
 
-/*
- * The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. In a
- * stop, or with preemption off: lpe_unhook() waits for that before a place can change.
- */
+/* The patched function at an address of a stack: old, new or its wrapper. NULL if it is none. */
 static struct lpe_func *lpe_patched_at(struct lpe_patch *patch, unsigned long address)
 {
-	struct lpe_object *obj;
-	struct lpe_func *func;
+	const struct lpe_span *span = lpe_span_at(patch, address);
 
-	lpe_for_each_object(patch, obj) {
-		/* Pairs with lpe_hook(): places are known before. */
-		if (!smp_load_acquire(&obj->hooked))
-			continue;
-		lpe_for_each_func(obj, func)
-			if ((lpe_within(address, func->old, func->old_size) &&
-			     !lpe_forgives_call(func, address)) ||
-			    lpe_within(address, func->cold, func->cold_size) ||
-			    lpe_within(address, func->new, func->new_size) ||
-			    lpe_in_wrapper(func, address))
-				return func;
-	}
-	return NULL;
+	return span && !(span->old && lpe_forgives_call(span->func, address)) ? span->func : NULL;
 }
 
 /* The first of count entries that is in the patched set; count if there is none. */
@@ -200,15 +186,9 @@ bool lpe_all_clear(struct lpe_patch *patch)
 
 static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
 {
-	struct lpe_object *obj;
-	struct lpe_func *func;
+	const struct lpe_span *span = lpe_span_at(patch, address);
 
-	lpe_for_each_object(patch, obj)
-		if (obj->hooked)
-			lpe_for_each_func(obj, func)
-				if (lpe_is_in_call(func, address))
-					return true;
-	return false;
+	return span && span->old && lpe_is_in_call(span->func, address);
 }
 
 /* Outside the patch's module, and not in a trampoline that may lead there. */

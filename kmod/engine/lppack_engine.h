@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /* Changes with what stands in this file, and with what the modes promise. */
-#define LPE_API		4
+#define LPE_API		5
 
 enum lpe_mode {
 	LPE_NULL_MODEL,		/* LEAVE_FUNCTION SWITCH_FUNCTION */
@@ -114,13 +114,7 @@ static __always_inline void lpe_leave(struct lpe_counter *counter)
 	lpe_switch_if_last(counter, atomic_long_sub_return(LPE_VISIT, &counter->word));
 }
 
-/*
- * Hooks the functions and starts the transition, which ends later: see /sys/kernel/lppack/MODULE.
- * On an error nothing is left of it. To be called once, from the module's init.
- */
 int lpe_enable_patch(struct klp_patch *patch, const struct lpe_options *options);
-
-/* From the module's exit: the engine has let it go only when it is not in use any more. */
 void lpe_forget_patch(struct klp_patch *patch);
 
 #endif

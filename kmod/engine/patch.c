@@ -57,6 +57,7 @@ void lpe_post_patch(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
+	lockdep_assert_held(&lpe_lock);
 	lpe_for_each_object(patch, obj)
 		if (obj->began && obj->klp->callbacks.post_patch)
 			obj->klp->callbacks.post_patch(obj->klp);
@@ -66,6 +67,7 @@ void lpe_pre_unpatch(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
+	lockdep_assert_held(&lpe_lock);
 	lpe_for_each_object(patch, obj)
 		if (obj->began && obj->klp->callbacks.pre_unpatch)
 			obj->klp->callbacks.pre_unpatch(obj->klp);
@@ -75,16 +77,18 @@ void lpe_end_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
+	lockdep_assert_held(&lpe_lock);
 	lpe_for_each_object(patch, obj)
 		lpe_end_object(obj);
 }
 
-/* With lpe_lock held. On an error nothing is left of it. */
+/* On an error nothing is left of it. */
 int lpe_begin_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 	int err = 0;
 
+	lockdep_assert_held(&lpe_lock);
 	lpe_for_each_object(patch, obj) {
 		if (obj->klp->name)
 			err = lpe_find_module(obj->klp->name, &obj->klp->mod);
@@ -111,7 +115,8 @@ static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, stru
 	if (!obj->count)
 		return 0;
 	obj->funcs = kcalloc(obj->count, sizeof(*obj->funcs), GFP_KERNEL);
-	if (!obj->funcs) {
+	obj->spans = kcalloc(obj->count, LPE_SPANS * sizeof(*obj->spans), GFP_KERNEL);
+	if (!obj->funcs || !obj->spans) {
 		obj->count = 0;
 		return -ENOMEM;
 	}
@@ -146,8 +151,10 @@ void lpe_free_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
-	lpe_for_each_object(patch, obj)
+	lpe_for_each_object(patch, obj) {
 		kfree(obj->funcs);
+		kfree(obj->spans);
+	}
 	kfree(patch->objects);
 }
 
@@ -167,6 +174,8 @@ int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 	patch->target = LPE_NEW;
 	patch->phase = LPE_PATCHING;
 	patch->signals = true;
+	patch->max_stop = LPE_MAX_STOP;
+	patch->max_hold = LPE_MAX_HOLD;
 	patch->deadline_ms = LPE_DEADLINE;
 	init_completion(&patch->released);
 	INIT_LIST_HEAD(&patch->list);

@@ -8,6 +8,10 @@
 /* ms that a transition may take before the engine gives it up by itself: nobody may be there. */
 #define LPE_DEADLINE	300000
 
+/* Percent of its time in which the machine stands still, and in which a gate is closed. */
+#define LPE_MAX_STOP	1
+#define LPE_MAX_HOLD	3
+
 struct notifier_block;
 
 int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,

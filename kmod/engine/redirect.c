@@ -91,6 +91,7 @@ int lpe_hook(struct lpe_object *obj)
 	struct lpe_func *func;
 	int err;
 
+	lockdep_assert_held(&lpe_lock);
 	lpe_for_each_func(obj, func) {
 		err = lpe_find_function(obj, func);
 		if (!err)
@@ -100,7 +101,8 @@ int lpe_hook(struct lpe_object *obj)
 			return err;
 		}
 	}
-	/* A reader that sees it also sees where the functions are: lpe_patched_at(). */
+	lpe_spans_make(obj);
+	/* A reader that sees it also sees where the functions are: lpe_span_at(). */
 	smp_store_release(&obj->hooked, true);
 	return 0;
 }
@@ -110,6 +112,7 @@ void lpe_unhook(struct lpe_object *obj)
 {
 	struct lpe_func *func;
 
+	lockdep_assert_held(&lpe_lock);
 	WRITE_ONCE(obj->hooked, false);
 	lpe_for_each_func(obj, func) {
 		if (!func->hooked)

@@ -51,6 +51,7 @@ static int lpe_stop_body(void *data)
 	err = stopped->body(stopped->patch);
 	stopped->took = ktime_get_mono_fast_ns() - start;
 	stats->stops++;
+	stats->stopped += stopped->took;
 	stats->longest_stop = max(stats->longest_stop, stopped->took);
 	return err;
 }

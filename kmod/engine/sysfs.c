@@ -212,18 +212,60 @@ static ssize_t max_stop_ms_store(struct kobject *kobj, struct kobj_attribute *at
 	return count;
 }
 
-static struct kobj_attribute max_stop_attr = __ATTR_RW(max_stop_ms);
+static struct kobj_attribute max_stop_ms_attr = __ATTR_RW(max_stop_ms);
+
+static int lpe_read_percent(const char *buf, unsigned int *value)
+{
+	unsigned int percent;
+	int err;
+
+	err = kstrtouint(buf, 10, &percent);
+	if (err)
+		return err;
+	if (percent < 1 || percent > 100)
+		return -EINVAL;
+	WRITE_ONCE(*value, percent);
+	return 0;
+}
+
+static ssize_t max_stop_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_patch(kobj)->max_stop));
+}
+
+static ssize_t max_stop_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			      size_t count)
+{
+	return lpe_read_percent(buf, &to_patch(kobj)->max_stop) ?: count;
+}
+
+static struct kobj_attribute max_stop_attr = __ATTR_RW(max_stop);
+
+static ssize_t max_hold_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_patch(kobj)->max_hold));
+}
+
+static ssize_t max_hold_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			      size_t count)
+{
+	return lpe_read_percent(buf, &to_patch(kobj)->max_hold) ?: count;
+}
+
+static struct kobj_attribute max_hold_attr = __ATTR_RW(max_hold);
 
 static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
 
 	return sysfs_emit(buf, "tries %lu\nstops %lu\nlongest_stop_ns %llu\n"
-			  "held %lu\nprodded %lu\nlost %lu\ntransform_ns %llu\n",
+			  "held %lu\nprodded %lu\nlost %lu\ntransform_ns %llu\n"
+			  "moving_ns %llu\nstopped_ns %llu\nclosed_ns %llu\n",
 			  READ_ONCE(stats->tries), READ_ONCE(stats->stops),
 			  READ_ONCE(stats->longest_stop), atomic_long_read(&stats->held),
 			  READ_ONCE(stats->prodded), READ_ONCE(stats->lost),
-			  READ_ONCE(stats->transform));
+			  READ_ONCE(stats->transform), lpe_moving_time(to_patch(kobj)),
+			  READ_ONCE(stats->stopped), READ_ONCE(stats->closed));
 }
 
 static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);
@@ -251,7 +293,9 @@ static struct attribute *lpe_attrs[] = {
 	&progress_attr.attr,
 	&blockers_attr.attr,
 	&deadline_attr.attr,
+	&max_stop_ms_attr.attr,
 	&max_stop_attr.attr,
+	&max_hold_attr.attr,
 	&signals_attr.attr,
 	&statistics_attr.attr,
 	&problem_attr.attr,
@@ -265,7 +309,7 @@ static struct bin_attribute *lpe_bin_attrs[] = {
 
 static umode_t lpe_is_visible(struct kobject *kobj, struct attribute *attr, int index)
 {
-	if (attr == &max_stop_attr.attr && !to_patch(kobj)->world)
+	if (attr == &max_stop_ms_attr.attr && !to_patch(kobj)->world)
 		return 0;
 	return attr->mode;
 }

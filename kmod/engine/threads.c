@@ -97,6 +97,41 @@ struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe)
 	return thread;
 }
 
+/*
+ * In a stop: the task is in the way. One that sleeps there, and has not run since an earlier look
+ * while the same gate was closed, does not come out because a gate is closed.
+ */
+void lpe_thread_watch(struct lpe_patch *patch, struct task_struct *task)
+{
+	struct lpe_thread *thread = lpe_thread_of(task);
+	unsigned long switches = task->nvcsw + task->nivcsw;
+
+	if (!thread)
+		return;
+	if (thread->gate == patch->gate) {
+		if (thread->switches == switches && !task_is_running(task))
+			patch->asleep = thread;
+	} else if (patch->closed) {
+		thread->gate = patch->gate;
+		thread->switches = switches;
+	}
+}
+
+/* The worker's: its thread still sleeps where lpe_thread_watch() has seen it. */
+bool lpe_thread_sleeps(const struct lpe_thread *thread)
+{
+	const struct task_struct *task;
+	unsigned long flags;
+	bool sleeps;
+
+	/* The task is not freed before lpe_on_free() has taken the lock. */
+	spin_lock_irqsave(&lpe_threads_lock, flags);
+	task = thread->task;
+	sleeps = task && !task_is_running(task) && task->nvcsw + task->nivcsw == thread->switches;
+	spin_unlock_irqrestore(&lpe_threads_lock, flags);
+	return sleeps;
+}
+
 static void lpe_on_free(void *data, struct task_struct *task)
 {
 	struct lpe_thread *thread;

@@ -8,18 +8,18 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 
 #include "faults.h"
 #include "lppack_trace.h"
 #include "threads.h"
+#include "transition.h"
 
 /* ms */
-#define LPE_FIRST_GATE	100	/* how long a gate is closed at first, then twice that, ... */
-#define LPE_LAST_GATE	1600
+#define LPE_LONG_PAUSE	5000
 #define LPE_SIGNAL	800	/* from when on sleepers are woken */
 #define LPE_SIGNAL_ALL	200	/* the same where sleepers must leave the kernel */
-#define LPE_FAKE	1000	/* from when on they see a signal that is not there */
 
 #define LPE_TOO_LONG	"it took longer than deadline_ms"
 
@@ -28,12 +28,12 @@ static u32 lpe_other(u32 universe)
 	return universe == LPE_NEW ? LPE_OLD : LPE_NEW;
 }
 
-static bool lpe_turned(struct lpe_patch *patch)
+bool lpe_turned(struct lpe_patch *patch)
 {
 	return READ_ONCE(patch->turn);
 }
 
-static bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
+bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
 {
 	unsigned int ms = READ_ONCE(patch->deadline_ms);
 
@@ -41,21 +41,24 @@ static bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
 }
 
 /*
- * The pause before the next try. Each one disturbs the whole machine, and is the less likely to
- * bring something new the longer it takes already: a sixteenth of the time that has passed.
+ * The pause before the next try, in ms. Each one disturbs the whole machine, and is the less likely
+ * to bring something new the longer it takes already: a sixteenth of the time that has passed, or
+ * until the machine may be stopped again.
  */
-static unsigned int lpe_step(unsigned long begin)
+unsigned int lpe_step(struct lpe_patch *patch, unsigned long begin)
 {
-	return clamp(jiffies_to_msecs(jiffies - begin) / 16, 4U, 320U);
+	unsigned int ms = clamp(jiffies_to_msecs(jiffies - begin) / 16, 4U, 320U);
+
+	return max(ms, min(lpe_stop_pause(patch), LPE_LONG_PAUSE));
 }
 
-static bool lpe_is_due(struct lpe_patch *patch, unsigned long begin, unsigned int ms)
+bool lpe_is_due(struct lpe_patch *patch, unsigned long begin, unsigned int ms)
 {
 	return READ_ONCE(patch->signals) && time_after(jiffies, begin + msecs_to_jiffies(ms));
 }
 
 /* Whether it is time to wake those that sleep where they may not stay. */
-static bool lpe_wakes(struct lpe_patch *patch, unsigned long begin)
+bool lpe_wakes(struct lpe_patch *patch, unsigned long begin)
 {
 	return lpe_is_due(patch, begin, patch->mode->leave_kernel ? LPE_SIGNAL_ALL : LPE_SIGNAL);
 }
@@ -74,7 +77,7 @@ static void lpe_switch_functions(struct lpe_patch *patch)
 }
 
 /* In a stop: data and functions, one word for all of these. */
-static int lpe_flip(void *data)
+int lpe_flip(void *data)
 {
 	struct lpe_patch *patch = data;
 	int err;
@@ -93,7 +96,7 @@ static int lpe_try_flip(void *data)
 }
 
 /* -EAGAIN: not now. Any other error will be the same the next time. */
-static int lpe_try(struct lpe_patch *patch)
+int lpe_try(struct lpe_patch *patch)
 {
 	int err;
 
@@ -101,62 +104,6 @@ static int lpe_try(struct lpe_patch *patch)
 	err = patch->mode->counted ? lpe_count_try(patch) : lpe_stop(lpe_try_flip, patch);
 	if (err == -EAGAIN)
 		err = lpe_world_provide(patch) ?: -EAGAIN;
-	return err;
-}
-
-/*
- * The gate is closed for a while: threads that come to the border stay there, until the stop finds
- * nobody in the way. Then it is open for half as long, so that whoever is waited for by a held
- * thread, and holds it up, can go on.
- */
-static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
-{
-	unsigned long end = jiffies + msecs_to_jiffies(ms);
-	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
-	bool prodded = false;
-	int err;
-
-	lpe_border_close(ms);
-	do {
-		lpe_border_add(patch, TWA_RESUME);
-		lpe_pause(lpe_step(begin));
-		if (patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin)) {
-			lpe_border_add(patch, TWA_SIGNAL);
-			if (lpe_is_due(patch, begin, LPE_FAKE))
-				lpe_border_signal(patch);
-			prodded = true;
-			lpe_pause(lpe_step(begin));
-		}
-		lpe_threads_refill();
-		err = blind ? lpe_stop(lpe_flip, patch) : lpe_try(patch);
-	} while (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin) &&
-		 time_before(jiffies, end));
-	lpe_border_open();
-	return err;
-}
-
-static int lpe_gates(struct lpe_patch *patch)
-{
-	unsigned long begin = jiffies;
-	unsigned int ms = LPE_FIRST_GATE;
-	int err;
-
-	err = lpe_threads_begin(patch);
-	lpe_border_begin(patch);
-	while (!err) {
-		err = lpe_one_gate(patch, ms, begin);
-		if (err != -EAGAIN)
-			break;
-		err = 0;
-		if (!lpe_turned(patch) && !lpe_is_over(patch, begin))
-			lpe_pause(ms / 2);
-		if (lpe_turned(patch))
-			err = -EINTR;
-		else if (lpe_is_over(patch, begin))
-			err = -ETIMEDOUT;
-		ms = min_t(unsigned int, ms * 2, LPE_LAST_GATE);
-	}
-	lpe_border_end();
 	return err;
 }
 
@@ -263,7 +210,7 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 		if (wake && lpe_is_due(patch, begin, LPE_FAKE))
 			lpe_border_signal(patch);
 		lpe_threads_refill();
-		lpe_pause(lpe_step(begin));
+		lpe_pause(lpe_step(patch, begin));
 	}
 	lpe_border_open();
 	lpe_border_end();
@@ -286,7 +233,7 @@ static int lpe_drain(struct lpe_patch *patch)
 	while (lpe_stop(lpe_is_unused, patch)) {
 		if (lpe_turned(patch))
 			return -EINTR;
-		lpe_pause(lpe_step(begin));
+		lpe_pause(lpe_step(patch, begin));
 	}
 	return 0;
 }

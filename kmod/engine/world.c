@@ -140,14 +140,15 @@ static int lpe_make_data(struct lpe_patch *patch, struct lpe_data *data, struct 
 }
 
 /*
- * With lpe_lock held, when the functions are hooked and all calls go to the old ones. After an
- * error there is nothing but lpe_world_finish() to do.
+ * When the functions are hooked and all calls go to the old ones. After an error there is nothing
+ * but lpe_world_finish() to do.
  */
 int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 {
 	unsigned int i, count = options->transform_count;
 	int err = 0;
 
+	lockdep_assert_held(&lpe_lock);
 	if (!count)
 		return 0;
 	if (patch->mode->by_thread || patch->mode->at_once) {
@@ -171,11 +172,12 @@ int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 	return err;
 }
 
-/* With lpe_lock held: the transition is over, or does not begin. */
+/* The transition is over, or does not begin. */
 void lpe_world_finish(struct lpe_patch *patch)
 {
 	struct lpe_data *data;
 
+	lockdep_assert_held(&lpe_lock);
 	if (!patch->world)
 		return;
 	lpe_for_each_data(patch->world, data) {

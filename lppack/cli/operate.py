@@ -11,7 +11,17 @@ import click
 
 from lppack import pipeline
 from lppack.abi import Phase
-from lppack.cli.options import IRREVERSIBLE, ON, SIGNERS, SIMULATED, TIMEOUT, UNDO_TIMEOUT, WAIT
+from lppack.cli.options import (
+    IRREVERSIBLE,
+    MAX_HOLD,
+    MAX_STOP,
+    ON,
+    SIGNERS,
+    SIMULATED,
+    TIMEOUT,
+    UNDO_TIMEOUT,
+    WAIT,
+)
 from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
 from lppack.consistency import ModeName, mode_named
 from lppack.errors import Interrupted, LppackError
@@ -38,6 +48,8 @@ from lppack.stages.status import PatchReport
 @TIMEOUT
 @UNDO_TIMEOUT
 @WAIT
+@MAX_STOP
+@MAX_HOLD
 @SIGNERS
 @click.option(
     "--allow-older",
@@ -54,6 +66,8 @@ def apply(
     timeout: float,
     undo_timeout: float | None,
     wait: float,
+    max_stop: int | None,
+    max_hold: int | None,
     signers: Path | None,
     allow_older: bool,
     irreversible: bool,
@@ -84,6 +98,8 @@ def apply(
                     convert=phase == "all",
                     timeout=timeout,
                     undo_timeout=undo_timeout,
+                    max_stop=max_stop,
+                    max_hold=max_hold,
                     signers=signers,
                     allow_older=allow_older,
                     irreversible=irreversible,
@@ -132,6 +148,8 @@ def convert(series: str, on: str, irreversible: bool, wait: float, format_: str)
 @SIMULATED
 @TIMEOUT
 @WAIT
+@MAX_STOP
+@MAX_HOLD
 @click.option(
     "--to",
     "version",
@@ -147,6 +165,8 @@ def revert(
     on: str,
     timeout: float,
     wait: float,
+    max_stop: int | None,
+    max_hold: int | None,
     version: int | None,
     signers: Path | None,
     irreversible: bool,
@@ -165,7 +185,15 @@ def revert(
     with _acting(on):
         with progress(f"reverting {series}") as tell:
             report = (
-                pipeline.revert_series(series, on, timeout=timeout, say=tell, wait=wait)
+                pipeline.revert_series(
+                    series,
+                    on,
+                    timeout=timeout,
+                    say=tell,
+                    wait=wait,
+                    max_stop=max_stop,
+                    max_hold=max_hold,
+                )
                 if version is None
                 else pipeline.revert_to(
                     *(series, version, on),
@@ -174,6 +202,8 @@ def revert(
                     signers=signers,
                     irreversible=irreversible,
                     wait=wait,
+                    max_stop=max_stop,
+                    max_hold=max_hold,
                 )
             )
         patches = (report,) if report else ()

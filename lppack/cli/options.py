@@ -125,3 +125,18 @@ WAIT = click.option(
     metavar="S",
     help="Seconds to wait while another command changes the host.  [default: 0]",
 )
+_PERCENT = click.IntRange(1, 100)
+MAX_STOP = click.option(
+    "--max-stop",
+    type=_PERCENT,
+    metavar="PERCENT",
+    help="Of a transition's time in which lppack's own engine may stop the machine; 1, if not "
+    "given. Beside it 50 ms are free.",
+)
+MAX_HOLD = click.option(
+    "--max-hold",
+    type=_PERCENT,
+    metavar="PERCENT",
+    help="Of a transition's time in which lppack's own engine may hold threads that leave the "
+    "kernel; 3, if not given. Beside it 0.7 s are free, 3 s in mode checkpoint.",
+)

@@ -62,6 +62,9 @@ class Consistency:
     def reverse(self, module: str, *, to: bool | None = None) -> None:
         modules.enable(self.host, abi.engine_attribute(module, "enabled"), to)
 
+    def limit(self, module: str, name: str, percent: int) -> None:
+        self.host.write(abi.engine_attribute(module, name), str(percent))
+
     def unload(self, module: str) -> None:
         modules.remove(self.host, module)
         self._drop_engine()

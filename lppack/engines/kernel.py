@@ -33,6 +33,9 @@ class KernelEngines:
     def reverse(self, module: str, *, to: bool | None = None) -> None:
         self._of(module).reverse(module, to=to)
 
+    def limit(self, module: str, name: str, percent: int) -> None:
+        self._of(module).limit(module, name, percent)
+
     def unload(self, module: str) -> None:
         self._of(module).unload(module)
 

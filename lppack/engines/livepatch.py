@@ -67,6 +67,9 @@ class Livepatch:
             if error.errno != errno.ETIMEDOUT:
                 raise
 
+    def limit(self, module: str, name: str, percent: int) -> None:
+        raise HostError(abi.patch_attribute(module, name), errno.EOPNOTSUPP)
+
     def unload(self, module: str) -> None:
         try:
             self.host.write(abi.unload_attribute(module, "unload"), "1")

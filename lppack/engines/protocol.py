@@ -74,6 +74,10 @@ class Engine(Protocol):
         already, so that two callers cannot undo each other. None: away from where it goes now.
         """
 
+    def limit(self, module: str, name: str, percent: int) -> None:
+        """Limit what a transition of ``module`` takes of the machine's time: ``max_stop``,
+        ``max_hold``. An engine that takes none knows no limit: EOPNOTSUPP."""
+
     def unload(self, module: str) -> None:
         """Raises HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
         in it, which state() then tells."""

@@ -169,6 +169,9 @@ class Simulated:
         with _as_errno(path):
             self.kernel.reverse(module)
 
+    def limit(self, module: str, name: str, percent: int) -> None:
+        raise HostError(abi.patch_attribute(module, name), errno.EOPNOTSUPP)
+
     def unload(self, module: str) -> None:
         with _as_errno(f"{abi.MODULES}/{module}"):
             self.kernel.unload(module)

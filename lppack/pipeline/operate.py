@@ -108,6 +108,8 @@ def apply_bundle(
     allow_older: bool = False,
     irreversible: bool = False,
     wait: float = 0.0,
+    max_stop: int | None = None,
+    max_hold: int | None = None,
 ) -> PatchReport | None:
     """Apply a bundle; None for a dry run, after everything that can be refused was checked.
 
@@ -125,7 +127,7 @@ def apply_bundle(
     if checked.signer:
         say(f"signed by {checked.signer}")
     if dry_run:
-        with _control(on, bundle, say=say) as control:
+        with _control(on, bundle, say=say, max_stop=max_stop, max_hold=max_hold) as control:
             if found := applied_already(control, bundle, convert=convert):
                 return found
             refuse_older(control, bundle, allowed=allow_older)
@@ -141,7 +143,12 @@ def apply_bundle(
         "sha256": hashlib.sha256(checked.packed).hexdigest(),
         "signer": checked.signer,
     }
-    limits = {"timeout": timeout, "undo_timeout": undo_timeout}
+    limits = {
+        "timeout": timeout,
+        "undo_timeout": undo_timeout,
+        "max_stop": max_stop,
+        "max_hold": max_hold,
+    }
     with (
         store.scratch() as folder,
         _changing(
@@ -185,15 +192,21 @@ def convert_series(
 
 
 def revert_series(
-    series: str, on: str, *, timeout: float, say: Say, wait: float = 0.0
+    series: str,
+    on: str,
+    *,
+    timeout: float,
+    say: Say,
+    wait: float = 0.0,
+    max_stop: int | None = None,
+    max_hold: int | None = None,
 ) -> PatchReport | None:
     """Take a patch back; None if there was none."""
     from lppack.stages.revert import NOT_THERE, revert
 
     intent = {"series": series}
-    with _changing(
-        on, f"revert {series}", say=say, intent=intent, wait=wait, timeout=timeout
-    ) as control:
+    limits = {"timeout": timeout, "max_stop": max_stop, "max_hold": max_hold}
+    with _changing(on, f"revert {series}", say=say, intent=intent, wait=wait, **limits) as control:
         try:
             return revert(control, series)
         except ApplyRefused as error:
@@ -213,6 +226,8 @@ def revert_to(
     signers: Path | None = None,
     irreversible: bool = False,
     wait: float = 0.0,
+    max_stop: int | None = None,
+    max_hold: int | None = None,
 ) -> PatchReport:
     """Take a patch back, and apply a version that is kept on the host.
 
@@ -230,7 +245,9 @@ def revert_to(
             if found := applied_already(control, bundle, convert=True):
                 return found
             refuse_early(control, bundle, without=series)
-        revert_series(series, on, timeout=timeout, say=say, wait=wait)
+        revert_series(
+            series, on, timeout=timeout, say=say, wait=wait, max_stop=max_stop, max_hold=max_hold
+        )
         try:
             report = apply_bundle(
                 *(path, on),
@@ -242,6 +259,8 @@ def revert_to(
                 allow_older=True,
                 irreversible=irreversible,
                 wait=wait,
+                max_stop=max_stop,
+                max_hold=max_hold,
             )
         except LppackError as error:
             error.message += f"\n{series} had been reverted before: no version of it is live"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Times to finish of an engine that shuts a gate at the border (kmod/engine/transition.c).
+"""Times to finish of an engine that shuts a gate at the border (kmod/engine/gate.c).
 
 While it is shut, who comes to the border stays there, so that nobody begins a visit: those who are
 inside only have to leave. In between it is open, and threads go on where they were held. Kernel
 threads come to no border; they are met when they happen to be outside.
+
+The engine also keeps it open where it would not help, and has a budget for it (budget.c). Neither
+is drawn: where many windows are needed, it takes longer.
 """
 
 import math

@@ -29,6 +29,8 @@ from lppack.stages.drive import (
     enable_conversion,
     gave_up,
     longest_stop,
+    refuse_limits,
+    set_limits,
     settle,
     silent,
     standing,
@@ -95,6 +97,7 @@ def rehearse(control: Control, bundle: Bundle) -> None:
 
 
 def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple[PatchState, ...]:
+    refuse_limits(control, bundle.engine)
     states = control.engine.patches()
     dead = _leftovers(states, bundle)  # apply unloads them: they are in nobody's way
     others = tuple(
@@ -164,6 +167,7 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
     try:
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
         _load(control, bundle, ko)
+        set_limits(control, bundle.module)
         state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
         if state.phase is not Phase.PATCHED:
             raise _timed_out(control, bundle, state, seconds, replaced)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from lppack.abi import Phase
 from lppack.clock import Clock, Deadline, SystemClock
+from lppack.consistency import EngineName
 from lppack.engines.protocol import ALREADY, Engine, PatchState
 from lppack.errors import ApplyRefused, HostError, NotConverted
 from lppack.hosts.protocol import Host
@@ -38,8 +39,16 @@ class Control:
     host: Host
     timeout: float = TIMEOUT
     undo_timeout: float | None = None  # of a reversal; None: as the timeout, 60 s at least
+    max_stop: int | None = None  # percent, see Engine.limit(); None: as the engine has it
+    max_hold: int | None = None
     clock: Clock = field(default_factory=SystemClock)
     say: Say = silent
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Those that were asked for."""
+        given = {"max_stop": self.max_stop, "max_hold": self.max_hold}
+        return {name: percent for name, percent in given.items() if percent is not None}
 
     def report(self, module: str) -> PatchReport:
         """Report one patch, compared with all others of the host."""
@@ -63,6 +72,23 @@ def answered(control: Control, query: Callable[[], _T]) -> _T:
             hint=error.hint,
             reason="unanswered",
         ) from None
+
+
+def refuse_limits(control: Control, engine: object) -> None:
+    """Raise ApplyRefused if limits were asked for that ``engine``, as a patch names it, lacks."""
+    if control.limits and engine != EngineName.CONSISTENCY:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in control.limits)
+        raise ApplyRefused(
+            f"{options}: the patch is of engine {engine}, which neither stops the machine nor "
+            "holds threads",
+            hint="leave it out: only lppack's own engine does",
+            reason="no-limits",
+        )
+
+
+def set_limits(control: Control, module: str) -> None:
+    for name, percent in control.limits.items():
+        control.engine.limit(module, name, percent)
 
 
 def longest_stop(state: PatchState) -> str:

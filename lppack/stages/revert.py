@@ -16,6 +16,8 @@ from lppack.stages.drive import (
     describe_blockers,
     gave_up,
     longest_stop,
+    refuse_limits,
+    set_limits,
     settle,
     standing,
     steer,
@@ -105,6 +107,7 @@ def revert(control: Control, series: str) -> PatchReport:
     """
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states
+    refuse_limits(control, state.info.get("engine"))
     was_live = state.phase is not Phase.UNPATCHED
     live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
     shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
@@ -169,6 +172,7 @@ def unpatch(control: Control, state: PatchState) -> None:
             )
         control.say(f"reversed: {_reversed(control, module)}")
     if found in (Phase.PATCHING, Phase.PATCHED):
+        set_limits(control, module)
         steer(control, module, to=False)
     reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):

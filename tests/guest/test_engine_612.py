@@ -14,6 +14,9 @@ from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control
 from tests.guest.test_engine_loads import control, folder, patch, victim
 from tests.guest.test_engine_works import (
+    engine,
+)
+from tests.guest.test_engine_works import (
     test_a_task_work_that_blocks_holds_up_nothing as a_task_work_that_blocks,
 )
 from tests.loads.driver import LOADS, Patch, Victim, measure
@@ -21,7 +24,7 @@ from tests.loads.verdict import faults
 
 pytestmark = pytest.mark.guest
 
-__all__ = ["control", "folder", "patch", "victim"]  # fixtures
+__all__ = ["control", "engine", "folder", "patch", "victim"]  # fixtures
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +55,11 @@ def test_a_mode_keeps_what_it_promises(
 
 @pytest.mark.parametrize("mode", [ModeName.KPATCH, ModeName.KGRAFT], ids=lambda mode: mode.value)
 def test_a_task_work_that_blocks_holds_up_nothing(
-    control: Control,  # noqa: F811
+    guest: GuestHost,
+    engine: Path,  # noqa: F811
     victim: Victim,  # noqa: F811
     kernel: Kernel,
     folder: Path,  # noqa: F811
     mode: ModeName,
 ) -> None:
-    a_task_work_that_blocks(control, victim, kernel, folder, mode)
+    a_task_work_that_blocks(guest, engine, victim, kernel, folder, mode)

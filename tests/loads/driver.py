@@ -20,7 +20,7 @@ from lppack.stages.apply import Control, settle, stop_conversion, unload
 IN_FLIGHT = 20
 
 _VISITORS = 32
-_LONG_VISIT = 600000  # ms: MS_MAX of the victim
+_LONG_VISIT = 600000  # ms: MS_MAX of the victim; one less is MS_PIECES
 _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
 _OLD = (Phase.UNPATCHED, Phase.ABSENT)
 _OUTPUT = "/tmp/load.out"
@@ -45,6 +45,7 @@ class Load:
     kthreads: int = 0
     fentry: bool = False  # a BPF program sits on the patched function of vmlinux
     in_flight: int = IN_FLIGHT  # so many visits at least when a transition starts
+    watched: bool = False  # it has a bystander, and how long it is held is measured
 
 
 LOADS: dict[str, Load] = {
@@ -58,6 +59,7 @@ LOADS: dict[str, Load] = {
         # Visits in task work, on the way out of the system call.
         Load(name="close", words="close", ms=3),
         Load(name="spin", words="spin"),
+        Load(name="bystander", words="bystander", watched=True),
         Load(name="io_uring", words="io_uring"),
         Load(name="epoll", words="epoll"),
         Load(name="traced", words="traced"),
@@ -91,6 +93,8 @@ class Row:
     wrong: int = 0  # data of the new form that old code met
     eintr: int = 0  # system calls that user space saw end early
     woken: int = 0  # sleeps in visits that a signal ended
+    held: list[float] = field(default_factory=list)  # seconds of the bystander, for each flip
+    looks: tuple[float, int, int] = (0.0, 0, 0)  # when a flip began: clock, watched, stood
     blockers: set[str] = field(default_factory=set)  # of those that did not finish
     broke: str = ""  # what ended the cell before its time
 
@@ -163,8 +167,9 @@ class Victim:
 
     @contextlib.contextmanager
     def blocked(self, count: int) -> Iterator[None]:
-        """Threads that read, and then sleep in the final fput of what they have read: a task work.
-        They do so after "finish", until "release"."""
+        """Start threads that read, and then sleep in the final fput of what they have read: a task
+        work. After "finish" a thread does so when another task work waits for it, which then comes
+        behind; until "release"."""
         self.tell("block")
         group = self._background("/test/load blocked 0 0", _OUTPUT)
         try:
@@ -177,10 +182,12 @@ class Victim:
             self.wait("end", lambda now: now["reading"] + now["releasing"] == 0)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Beside a load: one visit that does not end, and is not woken."""
+    def held(self, *, restless: bool = False) -> Iterator[None]:
+        """Beside a load: one visit that does not end, and is not woken. ``restless``: it wakes up
+        all the time, and sleeps again."""
         before = self.counts()["in_flight"]
-        group = self._background(f"/test/load visitors 1 {_LONG_VISIT}", _OUTPUT)
+        length = _LONG_VISIT - restless
+        group = self._background(f"/test/load visitors 1 {length}", _OUTPUT)
         try:
             self.wait("long visit", lambda now: now["in_flight"] > before)
             yield
@@ -230,7 +237,7 @@ def _forward(control: Control, victim: Victim, patch: Patch, row: Row, load: Loa
     control.engine.load(module, patch.ko)
     state, _ = settle(control, module, Phase.PATCHED, control.timeout)
     done = state.phase is Phase.PATCHED
-    _ended(control, row, state, done)
+    _ended(control, victim, row, state, done)
     if not done:
         control.engine.reverse(module)
         state, _ = settle(control, module, Phase.UNPATCHED, _PATIENCE)
@@ -263,7 +270,7 @@ def _back(control: Control, victim: Victim, patch: Patch, row: Row, load: Load) 
     control.engine.reverse(module)
     state, _ = settle(control, module, Phase.UNPATCHED, control.timeout)
     done = state.phase is Phase.UNPATCHED
-    _ended(control, row, state, done)
+    _ended(control, victim, row, state, done)
     if patch.writes_at_once:
         victim.tell("old")
     _account(victim, patch, row, wrong=not patch.writes_at_once)
@@ -273,10 +280,16 @@ def _back(control: Control, victim: Victim, patch: Patch, row: Row, load: Load) 
 def _about_to_start(victim: Victim, row: Row, load: Load) -> None:
     now = victim.wait("visits", lambda now: now["in_flight"] >= load.in_flight)
     row.in_flight = min(row.in_flight, now["in_flight"])
+    row.looks = (time.monotonic(), now["watched"], now["stood"])
     row.flips += 1
 
 
-def _ended(control: Control, row: Row, state: PatchState, done: bool) -> None:
+def _ended(control: Control, victim: Victim, row: Row, state: PatchState, done: bool) -> None:
+    if LOADS[row.load].watched:
+        clock, watched, stood = row.looks
+        now = victim.counts()
+        share = (now["stood"] - stood) / max(1, now["watched"] - watched)
+        row.held.append(share * (time.monotonic() - clock))
     statistics = text(control.host, abi.engine_attribute(state.module, "statistics"))
     if statistics is not None:
         stop = int(dict(line.split() for line in statistics.splitlines())["longest_stop_ns"])

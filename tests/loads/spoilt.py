@@ -38,6 +38,7 @@ class Fault(IntEnum):
     RUDE_ONLY = 10
     NO_LAST_CHECK = 11
     NO_OWN_SET_CHECK = 12
+    NO_BUDGET = 13
 
 
 class Point(IntEnum):

@@ -16,6 +16,10 @@ MAY_STALL: Mapping[tuple[str, str, str], str] = {
 }
 
 
+#: Seconds for which a bystander may be held in a transition, and a share of its time beside: what
+#: kmod/engine/budget.c allows, and a little for the steps in which it is measured.
+FREE_HOLD, FREE_WAKE, SHARE_HELD = 1.0, 3.2, 0.05
+
 #: The patch that replaces task_work_run, too: one run of it is one visit.
 BORDER = "border"
 
@@ -40,6 +44,10 @@ def faults(row: Row, mode: Mode) -> Iterator[str]:
         yield f"{row.mixed_works} runs of task_work_run saw both universes"
     if keeps_visits and mode.switch is Switch.SWITCH_KERNEL and row.together:
         yield f"{row.together} visits ran beside one of the other universe"
+    waking = mode.leave is Leave.LEAVE_KERNEL and mode.switch is Switch.SWITCH_KERNEL
+    allowed = (FREE_WAKE if waking else FREE_HOLD) * row.flips + SHARE_HELD * sum(row.seconds)
+    if sum(row.held) > allowed:
+        yield f"a bystander was held for {sum(row.held):.1f} s, and {allowed:.1f} s are allowed"
     if row.wrong and not may_meet_new_data(row.patch, mode):
         yield f"old code met data in the new form {row.wrong} times"
 

@@ -67,6 +67,7 @@ class Patch:
     still_new: str | None = ""  # what the parameter shows; None: a module without it
     problem: str = ""  # what the engine says after its last transition
     srcversion: str = ""  # of its sources; none: it has no such file
+    limits: dict[str, int] = field(default_factory=dict)  # max_stop, max_hold of our engine
 
     @property
     def by_engine(self) -> bool:
@@ -340,6 +341,8 @@ class FakeHost:
             "statistics": "stops 2\nlongest_stop_ns 1500000\nheld 0\n",
             "functions": "".join(f"{row[0]} {row[1]} {patch.hooked:d}\n" for row in rows),
             "blockers": _lines(waits),
+            "max_stop": f"{patch.limits.get('max_stop', 1)}\n",
+            "max_hold": f"{patch.limits.get('max_hold', 3)}\n",
         }
         return {abi.engine_attribute(name, key): text for key, text in said.items()}
 
@@ -358,6 +361,10 @@ class FakeHost:
                 abi.engine_attribute(module, "enabled"),
             ):
                 return self.kernel.write_enabled(module, text.strip() == "1")
+            for name in ("max_stop", "max_hold"):
+                if path == abi.engine_attribute(module, name):
+                    self.kernel.patches[module].limits[name] = int(text)
+                    return None
             if path == abi.unload_attribute(module, "unload"):
                 return self.kernel.write_unload(module)
             if path == abi.parameter(module, "convert"):

@@ -29,7 +29,7 @@ def times(
 
 
 def test_it_is_shut_for_longer_and_longer_up_to_a_limit() -> None:
-    """kmod/engine/transition.c: 100 ms, twice that, up to 1.6 s; open for half as long."""
+    """kmod/engine/gate.c: 100 ms, twice that, up to 1.6 s; open for half as long."""
     made = list(windows(10.0))
     assert [shut for _, shut, _ in made[:6]] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 1.6])
     assert [begin for begin, _, _ in made[:4]] == pytest.approx([0.0, 0.15, 0.45, 1.05])
@@ -96,10 +96,11 @@ def test_a_gap_passes_while_it_is_open_and_a_visit_all_the_time() -> None:
 
 
 def test_it_is_shut_for_as_long_as_the_engine_shuts_it() -> None:
-    source = (Path(__file__).parents[3] / "kmod/engine/transition.c").read_text()
-    kept = {name: int(ms) for name, ms in re.findall(r"#define LPE_(\w+)_GATE\s+(\d+)", source)}
-    assert kept == {"FIRST": round(FIRST * 1000), "LAST": round(LAST * 1000)}
-    assert "lpe_pause(ms / 2)" in source
+    source = (Path(__file__).parents[3] / "kmod/engine/gate.c").read_text()
+    found = dict(re.findall(r"#define LPE_(\w+)_GATE\s+(\d+)", source))
+    assert int(found["FIRST"]) == round(FIRST * 1000)
+    assert int(found["LAST"]) == round(LAST * 1000)
+    assert "end = jiffies + msecs_to_jiffies(ms / 2)" in source, "it is open for half as long"
 
 
 @pytest.mark.parametrize("visits", [0.004, 0.03, 0.05])

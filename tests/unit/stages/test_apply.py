@@ -16,6 +16,7 @@ from lppack.errors import (
 )
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
+from lppack.stages.revert import revert
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.samples import bundle
 from tests.unit.stages.control import KO, MODULE, TIMEOUT, control, patched, snapshot, stranger
@@ -429,3 +430,18 @@ def test_the_reversal_has_a_bound_of_its_own(
     with pytest.raises(ApplyStuck):
         apply(replace(control(host), undo_timeout=undo_timeout), bundle(), KO)
     assert round(kernel.clock.time - TIMEOUT) == seconds
+
+
+def test_limits_of_an_engine_that_has_none(kernel: FakeKernel, host: FakeHost) -> None:
+    limited = replace(control(host), max_hold=5)
+    with pytest.raises(
+        ApplyRefused, match="--max-hold: the patch is of engine livepatch"
+    ) as caught:
+        apply(limited, bundle(), KO)
+    assert caught.value.reason == "no-limits"
+    assert kernel.log == []
+    apply(control(host), bundle(), KO)
+    before = list(kernel.log)
+    with pytest.raises(ApplyRefused, match="neither stops the machine nor holds threads"):
+        revert(limited, "conn-limit")
+    assert kernel.log == before

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """TRANSFORM_WORLD as apply and revert tell it, and an engine that gives a transition up."""
 
+from dataclasses import replace
+
 import pytest
 
 from lppack.abi import Phase
+from lppack.consistency import EngineName
 from lppack.engines.consistency import Consistency
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck
 from lppack.proc import Say
@@ -73,3 +76,13 @@ def test_data_that_is_left_in_the_new_form_is_for_a_person(
     with pytest.raises(ApplyStuck, match="reverse left an instance") as caught:
         revert(control(world), "conn-limit")
     assert "restart" in str(caught.value.hint)
+
+
+def test_limits_are_told_to_the_engine(world: FakeHost) -> None:
+    limited = replace(control(world), max_stop=2, max_hold=3)
+    apply(limited, replace(BUNDLE, engine=EngineName.CONSISTENCY), KO)
+    assert world.kernel.patches[BUNDLE.module].limits == {"max_stop": 2, "max_hold": 3}
+    again = replace(control(world), max_hold=7)
+    patch = world.kernel.patches[BUNDLE.module]
+    revert(again, BUNDLE.series)
+    assert patch.limits == {"max_stop": 2, "max_hold": 7}

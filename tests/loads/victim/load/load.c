@@ -175,6 +175,17 @@ static void spinner(void)
 		__asm__("" : : : "memory");
 }
 
+/* Has nothing to do with the victim, and never sleeps: whoever holds it is seen to. */
+static void bystander(void)
+{
+	int counts = open("/proc/victim", O_WRONLY | O_CLOEXEC);
+
+	if (counts < 0 || write(counts, "watch", 5) != 5)
+		fail("/proc/victim");
+	for (;;)
+		syscall(SYS_getppid);
+}
+
 static void epoller(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -480,6 +491,7 @@ static const struct load loads[] = {
 	{ { closer }, 6, "close" },
 	{ { blocker }, 12, "blocked" },
 	{ { spinner }, 2, "spin" },
+	{ { bystander }, 1, "bystander" },
 	{ { ring_visitor, ring_waiter, ring_caller }, 2, "io_uring" },
 	{ { epoller, poller, signal_waiter, sleeper }, 2, "epoll" },
 	{ { tracer, tracer_for_good }, 2, "traced" },

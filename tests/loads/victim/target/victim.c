@@ -14,7 +14,11 @@
  * it: in the release of that one, which does the same with a third, and in that of the third.
  * (Before 6.6 the first release is task work as well.)
  *
- * A read of /dev/victim_blocked waits for "finish", its release for "release".
+ * A read of /dev/victim_blocked waits for "finish", and then until its thread has a task work to run
+ * on its way out; its release waits for "release".
+ *
+ * Who writes "watch" and then never sleeps is looked at every few milliseconds: "watched" says how
+ * often, "stood" how often it slept all the same, which is somebody else's doing.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -27,17 +31,21 @@
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/task_work.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "victim.h"
 
 #define CELLS		8
 #define KTHREADS	8
 #define MS_MAX		600000	/* only a fatal signal ends a sleep of that length */
+#define MS_PIECES	599999	/* nor one of that, which is made of short ones */
 #define BOTH		(BIT(VICTIM_OLD_CODE) | BIT(VICTIM_NEW_CODE))
 
 static struct victim_cell cells[CELLS];
@@ -51,6 +59,13 @@ static atomic_t mixed_works;	/* runs of task_work_run() that did */
 static atomic_t together;	/* visits that began while one of the other universe ran */
 static atomic_t wrong;		/* cells of the new form that old code met */
 static atomic_t interrupted;	/* sleeps that ended early, by a signal */
+
+static void look_at_bystander(struct work_struct *work);
+
+static DEFINE_MUTEX(bystander_lock);	/* protects the next one */
+static struct task_struct *bystander;	/* NULL: there is none */
+static DECLARE_DELAYED_WORK(bystander_work, look_at_bystander);
+static atomic_t watched, stood;		/* looks at it; those that found it asleep */
 
 static DEFINE_MUTEX(kthread_lock);	/* protects the next two */
 static struct task_struct *kthreads[KTHREADS];
@@ -82,6 +97,9 @@ static void nap(unsigned int ms)
 		cond_resched();
 	else if (ms == MS_MAX)
 		schedule_timeout_killable(msecs_to_jiffies(ms));
+	else if (ms == MS_PIECES)
+		while (!fatal_signal_pending(current))
+			schedule_timeout_killable(msecs_to_jiffies(50));
 	else if (schedule_timeout_interruptible(msecs_to_jiffies(ms)) && signal_pending(current))
 		atomic_inc(&interrupted);
 }
@@ -293,12 +311,12 @@ static atomic_t reading, releasing;	/* threads that wait */
 
 static ssize_t blocked_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
 {
-	int err;
-
 	atomic_inc(&reading);
-	err = wait_event_killable(blocked, READ_ONCE(may_finish));
+	while (!fatal_signal_pending(current) && !READ_ONCE(may_release) &&
+	       !(READ_ONCE(may_finish) && task_work_pending(current)))
+		schedule_timeout_killable(msecs_to_jiffies(5));
 	atomic_dec(&reading);
-	return err;
+	return 0;
 }
 
 static int blocked_release(struct inode *inode, struct file *file)
@@ -362,11 +380,51 @@ static int set_kthreads(unsigned int count)
 	return ret;
 }
 
+/* With bystander_lock held. */
+static void watch(struct task_struct *task)
+{
+	if (bystander)
+		put_task_struct(bystander);
+	bystander = task;
+	if (task)
+		schedule_delayed_work(&bystander_work, msecs_to_jiffies(10));
+}
+
+/* By a kernel thread: whoever holds user threads does not hold it. */
+static void look_at_bystander(struct work_struct *work)
+{
+	mutex_lock(&bystander_lock);
+	if (bystander && bystander->flags & PF_EXITING)
+		watch(NULL);
+	if (bystander) {
+		atomic_inc(&watched);
+		if (!task_is_running(bystander))
+			atomic_inc(&stood);
+		schedule_delayed_work(&bystander_work, msecs_to_jiffies(10));
+	}
+	mutex_unlock(&bystander_lock);
+}
+
+static void watch_current(void)
+{
+	mutex_lock(&bystander_lock);
+	watch(get_task_struct(current));
+	mutex_unlock(&bystander_lock);
+}
+
+static void watch_nobody(void)
+{
+	mutex_lock(&bystander_lock);
+	watch(NULL);
+	mutex_unlock(&bystander_lock);
+	cancel_delayed_work_sync(&bystander_work);
+}
+
 static void clear(void)
 {
 	atomic_t *counts[] = {
 		&visits[VICTIM_OLD_CODE], &visits[VICTIM_NEW_CODE], &mixed, &mixed_calls,
-		&mixed_works, &together, &wrong, &interrupted,
+		&mixed_works, &together, &wrong, &interrupted, &watched, &stood,
 	};
 	int i;
 
@@ -410,6 +468,8 @@ static ssize_t victim_write(struct file *file, const char __user *buf, size_t si
 		block(true, false);
 	else if (sysfs_streq(text, "release"))
 		block(true, true);
+	else if (sysfs_streq(text, "watch"))
+		watch_current();
 	else if (sysfs_streq(text, "mixed"))
 		atomic_inc(&mixed_calls);
 	else
@@ -430,6 +490,8 @@ static int victim_show(struct seq_file *m, void *v)
 	seq_printf(m, "interrupted %d\n", atomic_read(&interrupted));
 	seq_printf(m, "reading %d\n", atomic_read(&reading));
 	seq_printf(m, "releasing %d\n", atomic_read(&releasing));
+	seq_printf(m, "watched %d\n", atomic_read(&watched));
+	seq_printf(m, "stood %d\n", atomic_read(&stood));
 	seq_printf(m, "cells_new %u\n", new_cells(false));
 	return 0;
 }
@@ -486,6 +548,7 @@ static void __exit victim_exit(void)
 	misc_deregister(&blocked_device);
 	misc_deregister(&close_device);
 	misc_deregister(&device);
+	watch_nobody();
 	set_kthreads(0);
 }
 

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: SWITCH_KERNEL under load. Some thread is always inside, so user threads are held
+ * at the border until a stop finds nobody in the way. Runs in the engine's worker.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+
+#include "faults.h"
+#include "internal.h"
+#include "transition.h"
+
+/* ms */
+#define LPE_FIRST_GATE	100	/* how long a gate is closed at first, then twice that, ... */
+#define LPE_LAST_GATE	1600
+#define LPE_NEXT_GATE	400	/* shorter ones are not worth the wait for more */
+#define LPE_LAST_TRY	10	/* before it opens */
+
+/* The same while the gate is closed: it does not end without a try. */
+static unsigned int lpe_gate_step(struct lpe_patch *patch, unsigned long begin, unsigned long end)
+{
+	long left = end - jiffies;
+	unsigned int ms = left > 0 ? jiffies_to_msecs(left) : 0;
+
+	return min(lpe_step(patch, begin), max(ms, LPE_LAST_TRY + 4U) - LPE_LAST_TRY);
+}
+
+/*
+ * The gate is closed for a while: threads that come to the border stay there, until the stop finds
+ * nobody in the way.
+ */
+static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	unsigned long middle = jiffies + msecs_to_jiffies(ms / 2);
+	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
+	u64 start = ktime_get_mono_fast_ns();
+	unsigned int then = 0;	/* in the way, in the middle */
+	bool prodded = false;
+	int err;
+
+	patch->gate++;
+	patch->closed = true;
+	patch->woke = false;
+	patch->asleep = NULL;
+	lpe_border_close(ms);
+	do {
+		lpe_border_add(patch, TWA_RESUME);
+		lpe_pause(lpe_gate_step(patch, begin, end));
+		if (patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin)) {
+			lpe_border_add(patch, TWA_SIGNAL);
+			if (lpe_is_due(patch, begin, LPE_FAKE)) {
+				lpe_border_signal(patch);
+				patch->woke = true;
+			}
+			prodded = true;
+			lpe_pause(lpe_gate_step(patch, begin, end));
+		}
+		lpe_threads_refill();
+		err = blind ? lpe_stop(lpe_flip, patch) : lpe_try(patch);
+		if (!then && time_after_eq(jiffies, middle))
+			then = patch->left;
+	} while (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin) &&
+		 time_before(jiffies, end));
+	lpe_border_open();
+	patch->closed = false;
+	patch->helps = patch->left < then;
+	patch->stats.closed += ktime_get_mono_fast_ns() - start;
+	return err;
+}
+
+/*
+ * True while no gate would help: a thread sleeps in the way, and has slept there while the last one
+ * was closed. Where sleepers are woken, all of that was tried on it.
+ */
+static bool lpe_is_hopeless(struct lpe_patch *patch)
+{
+	bool tried = !patch->mode->leave_kernel || patch->woke || !READ_ONCE(patch->signals);
+
+	return tried && patch->asleep && lpe_thread_sleeps(patch->asleep) &&
+	       !lpe_leaves_out(LPE_NO_BUDGET);
+}
+
+/*
+ * The gate stays open until it may be closed again for long enough, and while that would not help.
+ * So whoever is waited for by a held thread, and holds it up, can go on; and the machine is not
+ * kept from its work by one thread that sleeps. Now and then nobody is in the way without a gate.
+ */
+static int lpe_stay_open(struct lpe_patch *patch, unsigned int ms, bool free, unsigned long begin)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms / 2);
+	unsigned int wanted = min_t(unsigned int, ms, LPE_NEXT_GATE);
+	int err = -EAGAIN;
+
+	do {
+		lpe_pause(lpe_step(patch, begin));
+		if (lpe_is_hopeless(patch) || lpe_turned(patch))
+			continue;
+		lpe_threads_refill();
+		err = lpe_try(patch);
+	} while (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin) &&
+		 (time_before(jiffies, end) || lpe_is_hopeless(patch) ||
+		  (!free && lpe_hold_pause(patch, wanted))));
+	return err;
+}
+
+/*
+ * Where threads still left at the end of a gate one that is twice as long is worth its price: it is
+ * free until there is no longer one.
+ */
+int lpe_gates(struct lpe_patch *patch)
+{
+	unsigned long begin = jiffies;
+	unsigned int ms = LPE_FIRST_GATE;
+	bool free = false;
+	int err;
+
+	err = lpe_threads_begin(patch);
+	lpe_border_begin(patch);
+	while (!err) {
+		err = lpe_one_gate(patch, free ? ms : min(ms, lpe_hold_left(patch)), begin);
+		free = patch->helps && ms < LPE_LAST_GATE;
+		if (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin))
+			err = lpe_stay_open(patch, ms, free, begin);
+		if (err != -EAGAIN)
+			break;
+		err = 0;
+		if (lpe_turned(patch))
+			err = -EINTR;
+		else if (lpe_is_over(patch, begin))
+			err = -ETIMEDOUT;
+		ms = min_t(unsigned int, ms * 2, LPE_LAST_GATE);
+	}
+	lpe_border_end();
+	return err;
+}

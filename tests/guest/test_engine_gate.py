@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""What a transition that does not end costs those who have nothing to do with it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.consistency import EngineName, ModeName, mode_named
+from lppack.hosts.guest import GuestHost
+from lppack.model import Kernel
+from lppack.stages.apply import Control, settle, unload
+from lppack.stages.test import load_targets
+from tests.loads import spoilt
+from tests.loads.driver import LOADS, Patch, Victim
+from tests.loads.matrix import build, build_from, loaded
+from tests.loads.spoilt import Fault
+
+pytestmark = pytest.mark.guest
+
+#: Seconds of a stall, after the first one.
+LENGTH = 20.0
+#: Nobody beside the bystander.
+FEW = replace(LOADS["bystander"], visitors=0, in_flight=0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gate")
+
+
+@pytest.fixture(scope="module")
+def engine(kernel: Kernel, folder: Path) -> Path:
+    return spoilt.make(kernel, folder / "engine")
+
+
+@pytest.fixture(scope="module", params=[ModeName.KPATCH, ModeName.REFCOUNT], ids=str)
+def patch(request: pytest.FixtureRequest, kernel: Kernel, folder: Path) -> Patch:
+    mode = mode_named(request.param)
+    return build("visits", kernel, EngineName.CONSISTENCY, mode, folder / request.param)
+
+
+@pytest.fixture(scope="module")
+def victim(guest: GuestHost, patch: Patch) -> Iterator[Victim]:
+    with loaded(guest, patch) as victim:
+        yield victim
+
+
+def statistics(victim: Victim, module: str) -> dict[str, int]:
+    text = victim.host.read(abi.engine_attribute(module, "statistics"))
+    return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Of the time that a transition stalls."""
+
+    held: float  # a bystander is, by what looks at it
+    closed: float  # a gate is, by what the engine says
+    stopped: float  # the machine is
+
+
+def stall(control: Control, victim: Victim, patch: Patch, *, restless: bool) -> Shares:
+    module = patch.bundle.module
+    with victim.under(FEW):
+        with victim.held(restless=restless):
+            control.engine.load(module, patch.ko)
+            time.sleep(1.0)
+            before, told = victim.counts(), statistics(victim, module)
+            time.sleep(LENGTH)
+            after, tells = victim.counts(), statistics(victim, module)
+            assert control.engine.state(module).phase is Phase.PATCHING, "it stalls"
+        state, _ = settle(control, module, Phase.PATCHED, 60.0)
+        assert state.phase is Phase.PATCHED, "when the last has left it ends"
+        control.engine.reverse(module)
+        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        victim.tell("old")
+        assert unload(control, module)
+    looks = after["watched"] - before["watched"]
+    assert looks > LENGTH * 10
+    passed = tells["moving_ns"] - told["moving_ns"]
+    return Shares(
+        held=(after["stood"] - before["stood"]) / looks,
+        closed=(tells["closed_ns"] - told["closed_ns"]) / passed,
+        stopped=(tells["stopped_ns"] - told["stopped_ns"]) / passed,
+    )
+
+
+@pytest.mark.parametrize("restless", [False, True], ids=["asleep", "restless"])
+def test_who_has_nothing_to_do_with_it_is_hardly_held(
+    guest: GuestHost, victim: Victim, engine: Path, patch: Patch, restless: bool
+) -> None:
+    """While one thread sleeps in the patched set no gate helps, and none is closed; where it wakes
+    up again and again, gates are closed for a small share of the time."""
+    with spoilt.spoilt(guest, engine, fault=Fault.NONE) as (control, _):
+        found = stall(control, victim, patch, restless=restless)
+    assert found.held < 0.05
+    assert found.closed < 0.05
+    assert found.stopped < 0.02
+
+
+def test_without_a_budget_it_would_be(
+    guest: GuestHost, victim: Victim, engine: Path, patch: Patch
+) -> None:
+    """The control; and what the engine tells of itself is what is seen."""
+    with spoilt.spoilt(guest, engine, fault=Fault.NO_BUDGET) as (control, _):
+        found = stall(control, victim, patch, restless=False)
+    assert found.held > 0.3
+    assert found.closed > 0.3
+
+
+THREADS, FUNCTIONS = 1000, 100
+
+
+def wide(folder: Path) -> Path:
+    """A patch of many functions, and its target: a read of /proc/wide sleeps in the first."""
+    names = [f"wide_{n}" for n in range(FUNCTIONS)]
+    head = "#include <linux/seq_file.h>\n\n"
+    every = [f"int {{0}}{name}(struct seq_file *m, void *v);\n" for name in names]
+    bodies = [
+        f"int {{0}}{name}(struct seq_file *m, void *v)\n{{{{\n\treturn {{1}};\n}}}}\n"
+        for name in names
+    ]
+    sleeps = "schedule_timeout_killable(600 * HZ)"
+    (folder / "target").mkdir(parents=True)
+    (folder / "lp_wide.c").write_text(
+        head + "".join(t.format("lp_", "1") for t in (*every, "\n", *bodies))
+    )
+    (folder / "target/Kbuild").write_text("obj-m := wide.o\n")
+    (folder / "target/wide.c").write_text(
+        "#include <linux/module.h>\n#include <linux/proc_fs.h>\n#include <linux/sched.h>\n"
+        + head
+        + "".join(t.format("", "0") for t in every)
+        + bodies[0].format("", sleeps)
+        + "".join(t.format("", "0") for t in bodies[1:])
+        + "static int __init wide_init(void)\n{\n"
+        + '\treturn proc_create_single("wide", 0444, NULL, wide_0) ? 0 : -ENOMEM;\n}\n'
+        + 'static void __exit wide_exit(void)\n{\n\tremove_proc_entry("wide", NULL);\n}\n'
+        + 'module_init(wide_init);\nmodule_exit(wide_exit);\nMODULE_LICENSE("GPL v2");\n'
+    )
+    functions = "".join(f"      - {{old: {name}, new: lp_{name}}}\n" for name in names)
+    (folder / "manifest.yaml").write_text(
+        "lppack: 1\nname: wide\nversion: 1\ndescription: Many functions\nlicense: GPL-2.0-only\n"
+        "author: The lppack authors\nkernels: ['6.1.0-*-amd64']\n"
+        "needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\nsources: [lp_wide.c]\n"
+        f"objects:\n  - name: wide\n    functions:\n{functions}test:\n  targets: [wide]\n"
+    )
+    return folder / "manifest.yaml"
+
+
+def test_many_threads_and_functions_are_looked_at_in_little_time(
+    guest: GuestHost, kernel: Kernel, engine: Path, tmp_path: Path
+) -> None:
+    mode = mode_named(ModeName.HYBRID)
+    manifest = wide(tmp_path / "wide")
+    built = build_from(manifest, kernel, EngineName.CONSISTENCY, mode, tmp_path / "made")
+    module = built.bundle.module
+    load_targets(guest, built.bundle, built.ko.parent)
+
+    def sh(words: str) -> None:
+        assert guest.run(["/bin/sh", "-c", words], limit=300.0).rc == 0
+
+    sh(f"for i in $(seq {THREADS}); do sleep 1000 > /dev/null 2>&1 & done")
+    sh("cat /proc/wide > /dev/null 2>&1 &")
+    with spoilt.spoilt(guest, engine) as (control, _):
+        control.engine.load(module, built.ko)
+        time.sleep(LENGTH)
+        text = guest.read(abi.engine_attribute(module, "statistics"))
+        told = {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+        assert control.engine.state(module).phase is Phase.PATCHING, "it stalls"
+        sh(
+            "for one in /proc/[0-9]*; do read -r comm < $one/comm; case $comm in cat | sleep) "
+            "kill -KILL ${one#/proc/} ;; esac; done 2> /dev/null; true"
+        )
+        assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+        control.engine.reverse(module)
+        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert unload(control, module)
+    sh("rmmod wide")
+    assert told["stops"] > 3
+    assert told["stopped_ns"] / told["moving_ns"] < 0.02
