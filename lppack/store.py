@@ -33,7 +33,7 @@ def run_dir() -> Path:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """``path`` appears with all of ``data`` or not at all."""
+    """``path`` appears with all of ``data`` or not at all. An OSError names it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -41,8 +41,10 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(draft).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:  # of write(2): a full disk
+            error.filename = str(path)
         raise
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Files that lppack writes into a folder of the user's, and what has become of them since."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lppack import store
@@ -11,6 +13,36 @@ from lppack.errors import EnvironmentMissing
 
 #: In the folder: by command, a hash of each file as it was written.
 RECORD = ".lppack-written.json"
+
+
+def need_folder(folder: Path) -> None:
+    """Raise EnvironmentMissing if ``folder`` can be neither written to nor made."""
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            why = f"{there} is a file"
+        elif not os.access(there, os.W_OK | os.X_OK):  # on a read-only filesystem also for root
+            why = f"{there} may not be written to"
+        else:
+            return
+    except OSError as error:  # a name too long, a folder that may not be searched
+        why = str(error.strerror)
+    raise _not_to(folder, why)
+
+
+def _not_to(folder: Path, why: str) -> EnvironmentMissing:
+    return EnvironmentMissing(
+        f"nothing can be written to {folder}: {why}", hint="give another folder"
+    )
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise EnvironmentMissing for an OSError of the block: a full disk, a folder of /proc."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_to(folder, str(error.strerror)) from error
 
 
 class Written:
@@ -28,10 +60,12 @@ class Written:
         self._written = self._all.get(by, {})
 
     def check(self, names: frozenset[str] = frozenset()) -> None:
-        """Raise EnvironmentMissing if a file of an earlier run was changed since, or one of
-        ``names`` is somebody else's."""
+        """Raise EnvironmentMissing if the folder cannot be written to, a file of an earlier run was
+        changed since, or one of ``names`` is somebody else's."""
+        need_folder(self.folder)
         if self.force:
             return
+        after = "" if self._by == "new" else " after -o"
         for name in sorted({*self._written, *names}):
             file = self.folder / name
             if not (file.exists() or file.is_symlink()):
@@ -44,17 +78,34 @@ class Written:
                 continue
             raise EnvironmentMissing(
                 f"{file} is there, and {why}; nothing was written",
-                hint="give another folder after -o, or --force to overwrite it",
+                hint=f"give another folder{after}, or --force to overwrite it",
             )
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Write ``files``, and remove what an earlier run wrote and this one does not.
 
-        Raise EnvironmentMissing, before anything is written, as check() does.
+        Raise EnvironmentMissing, before anything is written, as check() does; also if the disk is
+        full, and then what is new in the folder is removed.
         """
         self.check(frozenset(files))
-        for name, data in files.items():
-            store.write_atomic(self.folder / name, data)
+        new = [
+            path
+            for name in files
+            for path in reversed((self.folder / name, *(self.folder / name).parents))
+            if not path.exists()
+        ]
+        with writing_to(self.folder):
+            try:
+                for name, data in files.items():
+                    store.write_atomic(self.folder / name, data)
+                self._record(files)
+            except OSError:
+                for path in reversed(new):
+                    with contextlib.suppress(OSError):
+                        path.rmdir() if path.is_dir() else path.unlink()
+                raise
+
+    def _record(self, files: Mapping[str, bytes]) -> None:
         for name in self._written.keys() - files.keys():
             file = self.folder / name
             if file.is_file() and _hash(file.read_bytes()) == self._written[name]:

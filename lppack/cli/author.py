@@ -195,6 +195,7 @@ def build(
         raise click.UsageError(f"{name} goes with --release")
     if (sign_key is None) is not (sign_cert is None):
         raise click.UsageError("--sign-key and --sign-cert go together")
+    pipeline.check_output(output)
     signer = Signer(key=sign_key, certificate=sign_cert) if sign_key and sign_cert else None
     plans = [
         pipeline.make_plan(

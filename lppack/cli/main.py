@@ -13,7 +13,7 @@ import click
 from lppack import __version__
 from lppack.cli import log
 from lppack.cli.output import show_error
-from lppack.errors import Interrupted, LppackError
+from lppack.errors import EnvironmentMissing, Interrupted, LppackError
 
 #: Which module of lppack.cli has each command, in the order of work.
 _HOMES = {
@@ -100,7 +100,9 @@ def main() -> int:
             sys.stdout.flush()
         return code
     except OSError as error:
-        if error.filename or error.errno not in _UNWRITABLE:
+        if error.filename:
+            return _refused_file(error)
+        if error.errno not in _UNWRITABLE:
             raise
         _drop_output()
         if error.errno == errno.EPIPE:  # whoever reads has seen enough; as if the signal had come
@@ -118,11 +120,43 @@ def main() -> int:
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
-def _run() -> int:
-    as_json = any(
+#: What this machine refuses lppack, whatever the file: no bug.
+_REFUSALS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "give a place that can be written to",
+    errno.EACCES: "give yourself the right, or give another place",
+    errno.EPERM: "give yourself the right, or give another place",
+    errno.ENOTDIR: "give a path whose parents are folders",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EIO: "look at the disk: dmesg",
+}
+
+
+def _refused_file(error: OSError) -> int:
+    """A file of this machine could not be used, in whatever part of lppack."""
+    assert error.errno is not None
+    if error.errno not in _REFUSALS:
+        raise error
+    changes = any(_HOMES.get(word) == "operate" for word in sys.argv[1:])
+    kind = LppackError if changes else EnvironmentMissing
+    hint = "the target may have been changed: see lppack status" if changes else ""
+    show_error(
+        kind(f"{error.filename}: {error.strerror}", hint=hint or _REFUSALS[error.errno]),
+        as_json=_as_json(),
+    )
+    return kind.exit_code
+
+
+def _as_json() -> bool:
+    return any(
         word == "--format=json" or (word == "json" and before == "--format")
         for before, word in zip(["", *sys.argv], sys.argv, strict=False)
     )
+
+
+def _run() -> int:
+    as_json = _as_json()
     log.start()
     try:
         code = commands(standalone_mode=False, prog_name="lppack")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lppack.pipeline.build import Built as Built
+    from lppack.pipeline.build import check_output as check_output
     from lppack.pipeline.build import make_bundle as make_bundle
     from lppack.pipeline.build import make_tree as make_tree
     from lppack.pipeline.build import open_builder as open_builder
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 #: The names of each module: `validate` must not pay for what `apply` needs.
 _NAMES = {
-    "build": "Built make_bundle make_tree open_builder write_tree",
+    "build": "Built check_output make_bundle make_tree open_builder write_tree",
     "check": (
         "Checked check_patch check_release ids_of inspect_file make_plan patches_of "
         "prove_patch reserve_id"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lppack.model import Bundle, Plan, SourceTree
 from lppack.proc import Say
-from lppack.written import Written
+from lppack.written import Written, need_folder, writing_to
 
 if TYPE_CHECKING:
     from lppack.builders.protocol import Builder
@@ -38,6 +38,11 @@ def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
     copies = {name: source.read_bytes() for name, source in tree.copies}
     texts = {name: text.encode() for name, text in tree.files}
     Written(folder, force=force, by="generate").put(texts | copies)
+
+
+def check_output(folder: Path) -> None:
+    """Raise EnvironmentMissing if no bundle can be written to ``folder``: before the build."""
+    need_folder(folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,5 +76,6 @@ def make_bundle(
     module = link(build(tree, open_builder(builder, on_line)))
     if signer is not None:
         module = sign(module, signer)
-    path = bundle(module, tree, folder, released=released)
+    with writing_to(folder):
+        path = bundle(module, tree, folder, released=released)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)

@@ -151,3 +151,14 @@ def test_the_folder_of_a_process_that_was_killed_is_swept(
         process.communicate()
     store.sweep_scratch()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_a_full_disk_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("wb", 0) as full:
+        monkeypatch.setattr("lppack.store.os.fdopen", lambda *_: full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            store.write_atomic(tmp_path / "a", b"data")
+    assert caught.value.filename == str(tmp_path / "a")
+    assert names(tmp_path) == []

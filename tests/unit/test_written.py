@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What lppack overwrites in a folder of the user's: only what is its own, and as it left it."""
 
+import errno
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lppack import store
 from lppack.errors import EnvironmentMissing
 from lppack.written import RECORD, Written
 
@@ -106,3 +110,64 @@ def test_what_another_command_wrote_stays(tmp_path: Path) -> None:
     put(tmp_path, {"manifest.yaml": b"other"}, by="generate", force=True)
     put(tmp_path, {"a.c": b"c"}, by="new")
     assert files(tmp_path) == {"manifest.yaml": b"other", "a.c": b"c"}, "it is generate's now"
+
+
+def in_a_file(top: Path) -> Path:
+    (top / "file").write_text("mine")
+    return top / "file/sub/folder"
+
+
+def with_a_long_name(top: Path) -> Path:
+    return top / ("x" * 300)
+
+
+def of_the_kernel(_top: Path) -> Path:
+    return Path("/proc/lppack-new")
+
+
+@pytest.mark.parametrize("folder", [in_a_file, with_a_long_name, of_the_kernel])
+def test_a_folder_that_cannot_be_made_is_refused(
+    folder: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    before = folder(tmp_path)
+    for force in (False, True):
+        with pytest.raises(EnvironmentMissing, match="nothing can be written to") as caught:
+            put(before, FIRST, force=force)
+        assert caught.value.hint == "give another folder"
+    assert files(tmp_path) in ({}, {"file": b"mine"})
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lppack.written.os.access", lambda *_: False)  # root may on most disks
+    with pytest.raises(EnvironmentMissing, match="may not be written to"):
+        Written(tmp_path / "new", force=False, by="draft").check()
+
+
+def test_a_full_disk_leaves_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "old", FIRST)
+    write = store.write_atomic
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "b.c":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, data)
+
+    monkeypatch.setattr(store, "write_atomic", full)
+    for folder in ("new/deep", "old"):
+        with pytest.raises(EnvironmentMissing, match="No space left on device"):
+            put(tmp_path / folder, {"n.c": b"n", "load/b.c": b"b"})
+    assert not (tmp_path / "new").exists()
+    assert files(tmp_path / "old") == FIRST
+    monkeypatch.undo()
+    put(tmp_path / "old", {"n.c": b"n"})
+
+
+def test_new_has_no_o() -> None:
+    for by, words in (("new", "folder, or --force"), ("draft", "folder after -o, or --force")):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "a.c").write_text("mine")
+            with pytest.raises(EnvironmentMissing) as caught:
+                put(Path(folder), FIRST, by=by)
+        assert words in str(caught.value.hint)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line as a whole: output that cannot be written, early interrupts, one kernel."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lppack.cli import main
 from lppack.cli.help import _VERDICTS
 from lppack.cli.setup import _STORY
 from lppack.model import Step
@@ -107,3 +109,46 @@ def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
 
 def test_the_demo_has_words_for_every_step() -> None:
     assert set(_STORY) == set(Step)
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "code"),
+    [
+        (["build", "x"], errno.ENOSPC, 4),
+        (["new", "x"], errno.EACCES, 4),
+        (["apply", "x"], errno.EROFS, 1),
+    ],
+)
+def test_what_the_machine_refuses_is_no_traceback(
+    words: list[str],
+    number: int,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused() -> int:
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr("lppack.cli.main._run", refused)
+    monkeypatch.setattr("sys.argv", ["lppack", *words])
+    assert main.main() == code
+    said = capsys.readouterr().err
+    assert f"lppack: /some/file: {os.strerror(number)}\n  hint: " in said
+    assert ("lppack status" in said) == (code == 1)
+
+
+def test_a_file_that_is_missing_all_the_same_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise FileNotFoundError(errno.ENOENT, "none", "/some/file")
+
+    monkeypatch.setattr("lppack.cli.main._run", refused)
+    with pytest.raises(FileNotFoundError):
+        main.main()
+
+
+@pytest.mark.parametrize("words", ["new file/sub", "build {patch} -o file/sub"])
+def test_a_folder_below_a_file_is_refused(words: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    ran = lppack(*words.format(patch=PROC).split(), cwd=tmp_path)
+    assert ran.rc == 4
+    assert "/file is a file\n  hint: give another folder\n" in ran.err
