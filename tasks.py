@@ -15,7 +15,11 @@ _PYTHON = sys.executable
 _BESIDE = "-n 2 --dist loadfile --no-loadscope-reorder"
 
 #: Programs that tests alone need, and the Debian packages that have them.
-_FOR_TESTS = {"/usr/sbin/sshd": "openssh-server"}
+_FOR_TESTS = {
+    "/usr/sbin/sshd": "openssh-server",
+    "promtool": "prometheus",
+    "prometheus-node-exporter": "prometheus-node-exporter",
+}
 
 
 @task

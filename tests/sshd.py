@@ -45,31 +45,21 @@ def _below(pid: int) -> list[int]:
     return [int(child) for child in children]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
         port: int = made.getsockname()[1]
         return port
 
 
-@contextlib.contextmanager
-def serve(folder: Path) -> Iterator[Sshd]:
-    """Start one in ``folder``; its end takes what it has started along."""
+def keys(folder: Path, *, address: str) -> Path:
+    """Make keys in ``folder``; return what PATH has to begin with, for ssh to know ``address``."""
     if not Path(PROGRAM).exists() or not shutil.which("ssh"):
         pytest.fail("sshd is not here: apt-get install openssh-client openssh-server")
     for name in ("host", "user"):
         words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(words, check=True, timeout=30)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation
-    port = _free_port()
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile {folder}/pid\n"
-        f"AuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM no\n"
-        "PasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxSessions 20\n"
-    )
-    host_key = (folder / "host.pub").read_text()
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
+    (folder / "known_hosts").write_text(f"{address} {(folder / 'host.pub').read_text()}")
     (folder / "config").write_text(
         f"IdentityFile {folder}/user\nIdentitiesOnly yes\nIdentityAgent none\n"
         f"UserKnownHostsFile {folder}/known_hosts\nGlobalKnownHostsFile /dev/null\n"
@@ -78,6 +68,21 @@ def serve(folder: Path) -> Iterator[Sshd]:
     wrapper = folder / "bin/ssh"
     wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
     wrapper.chmod(0o755)
+    return folder / "bin"
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[Sshd]:
+    """Start one in ``folder``; its end takes what it has started along."""
+    port = free_port()
+    keys(folder, address=f"[127.0.0.1]:{port}")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile {folder}/pid\n"
+        f"AuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM no\n"
+        "PasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxSessions 20\n"
+    )
     words = [PROGRAM, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "log")]
     server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     made = Sshd(folder, port)

@@ -2,15 +2,12 @@
 """Verbs of those who run kernels: apply, convert, revert, status."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import click
 
 from lppack import pipeline
-from lppack.abi import Phase
 from lppack.cli.options import (
     IRREVERSIBLE,
     MAX_HOLD,
@@ -22,15 +19,13 @@ from lppack.cli.options import (
     UNDO_TIMEOUT,
     WAIT,
 )
-from lppack.cli.output import FORMAT, outlive_the_terminal, progress, result
-from lppack.consistency import ModeName, mode_named
+from lppack.cli.output import FORMAT, outlive_the_terminal, progress
+from lppack.cli.patches import left_undone, show
 from lppack.errors import Interrupted, LppackError
 from lppack.proc import WARNING
 from lppack.stages.health import require_live
-from lppack.stages.host_status import HostStatus, host_json
-from lppack.stages.info import IRREVERSIBLE as IRREVERSIBLE_IS
-from lppack.stages.next_step import next_step
-from lppack.stages.report import patch_json
+from lppack.stages.host_status import host_json
+from lppack.stages.metrics import prometheus
 from lppack.stages.status import PatchReport
 
 
@@ -111,7 +106,7 @@ def apply(
                 error.report = {**(error.report or {}), "warnings": warnings}
                 raise
         patches = (report,) if report else ()
-        _show(
+        show(
             patches,
             format_,
             empty=f"{bundle} would be applied to {on}",
@@ -139,7 +134,7 @@ def convert(series: str, on: str, irreversible: bool, wait: float, format_: str)
             report = pipeline.convert_series(
                 series, on, say=tell, irreversible=irreversible, wait=wait
             )
-        _show((report,), format_, empty="", more={"changed": report.changed})
+        show((report,), format_, empty="", more={"changed": report.changed})
 
 
 @click.command()
@@ -207,7 +202,7 @@ def revert(
                 )
             )
         patches = (report,) if report else ()
-        _show(
+        show(
             patches,
             format_,
             empty=f"nothing was to be done on {on}",
@@ -234,7 +229,7 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
     with _acting(on):
         with progress(f"recovering {on}") as tell:
             reports = pipeline.recover_host(on, timeout=timeout, say=tell, wait=wait)
-        _show(
+        show(
             reports,
             format_,
             empty=f"nothing is left undone on {on}",
@@ -249,33 +244,49 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
 @click.option(
     "--check", is_flag=True, help="Exit code 9 unless every patch made by lppack is in effect."
 )
-@FORMAT
-def status(series: str | None, on: str, check: bool, format_: str) -> None:
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "prometheus"]),
+    default="text",
+    help="json: one object on stdout. prometheus: for node_exporter's textfile collector.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --format prometheus: the file that is replaced, whole or not at all.",
+)
+def status(series: str | None, on: str, check: bool, format_: str, output: Path | None) -> None:
     """Say where things stand: phases, who blocks, which fixes are live.
 
     \b
     Example:
       lppack status --on guest:demo
     """
+    if output is not None and format_ != "prometheus":
+        raise click.UsageError("-o goes with --format prometheus")
+    if output is not None:
+        pipeline.metrics_place(output)
     found = pipeline.status_of(series, on)
+    if output is not None:
+        pipeline.write_metrics(found, output)
+    elif format_ == "prometheus":
+        click.echo(prometheus(found), nl=False)
     if check:
         require_live(found)
+    if format_ == "prometheus":
+        return
     lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
-    _show(
+    show(
         found.patches,
         format_,
         empty=f"no live patch is on {on}{lacks}",
         more=host_json(found),
     )
     if format_ == "text":
-        click.echo("\n".join(_left_undone(found)), nl=bool(_left_undone(found)))
-
-
-def _left_undone(found: HostStatus) -> list[str]:
-    lines = [f"at work: {found.at_work}"] if found.at_work else []
-    lines += [f"unfinished: {record}" for record in found.unfinished]
-    lines += [f"leftover: {line}" for line in found.leftovers]
-    return [*lines, f"  next: {found.next}"] if found.next else lines
+        click.echo("\n".join(left_undone(found)), nl=bool(left_undone(found)))
 
 
 @contextlib.contextmanager
@@ -291,87 +302,3 @@ def _acting(on: str) -> Iterator[None]:
 
 def _changed(patches: tuple[PatchReport, ...]) -> bool:
     return any(patch.changed for patch in patches)
-
-
-def _show(
-    patches: tuple[PatchReport, ...],
-    format_: str,
-    *,
-    empty: str,
-    more: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
-    if format_ == "json":
-        result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
-        return
-    if not patches:
-        click.echo(empty)
-    for patch in patches:
-        click.echo("\n".join(_lines(patch)))
-
-
-def _gives(name: str) -> str:
-    mode = mode_named(ModeName(name))
-    kthread = f"; kernel threads {mode.kthread.name}" if mode.kthread is not mode.leave else ""
-    return f"{mode.leave.name} {mode.switch.name}{kthread}"
-
-
-def _fixes(patch: PatchReport) -> list[str]:
-    away = {function for _, function in patch.waiting}
-    lines = []
-    for fix in patch.fixes:
-        what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
-        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
-        why = ": its module is not loaded, and is patched when it comes" if waits else ""
-        state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
-        lines.append(f"  {what}: {state}{why}")
-    return lines
-
-
-def _lines(patch: PatchReport) -> list[str]:
-    name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
-    words = [f"{name} on {patch.host}: {patch.phase}"]
-    if patch.conversion != "none":
-        words.append(f"conversion {patch.conversion}, {patch.converted} converted")
-    lines = [", ".join(words)]
-    if patch.phase is Phase.ABSENT:  # what its engine did is no more
-        return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
-    if patch.longest_stop_ms is not None:
-        lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
-    if patch.mode is not None and patch.mode in set(ModeName):
-        lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
-    if patch.irreversible:
-        lines.append(f"  irreversible: {IRREVERSIBLE_IS}")
-    if patch.srcversion is not None:
-        lines.append(f"  srcversion {patch.srcversion}")
-    if patch.forced:
-        lines.append("  a transition was forced here: which code threads run is not known")
-    if patch.forced is None:
-        lines.append(
-            "  the kernel's log cannot be read: whether a transition was forced is unknown"
-        )
-    if patch.inlining == "unchecked":
-        lines.append("  inlining unchecked: callers may hold copies of the old code")
-    if patch.complete == "not checked":
-        lines.append("  not proved to be complete: see lppack build --prove")
-    for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
-        names = [function for home, function in patch.waiting if home == object_]
-        lines.append(f"  waits for module {object_}, which is not loaded: {', '.join(names)}")
-    lines += [
-        f"  {function} of {object_} runs in {module}, which was loaded later"
-        for object_, function, module in patch.overridden
-    ]
-    lines += _fixes(patch)
-    took = "" if patch.seconds is None else f", for {patch.seconds:.0f} s"
-    lines += [
-        f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"
-        for blocker in patch.blockers
-    ]
-    if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):
-        lines.append("  no thread is seen to block it at this moment")
-    if patch.problem:
-        lines.append(f"  the last transition was given up: {patch.problem}")
-    if patch.left_new:
-        lines.append(f"  {patch.left_new}: it was not unpatched, old code would misread that data")
-    if (step := next_step(patch)) is not None:
-        lines.append(f"  next: {step}")
-    return lines

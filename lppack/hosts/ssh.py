@@ -18,9 +18,8 @@ from typing import IO, Any
 
 from lppack import store
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
-from lppack.hosts import far_side
+from lppack.hosts import far_side, framed
 from lppack.hosts.address import Address
-from lppack.hosts.framed import Nonsense
 from lppack.hosts.lock import PATH, Holder, HostLock, user_name, utc_now
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.hosts.ssh_client import Client, Reply
@@ -160,8 +159,8 @@ class SshHost:
                     reply = self._client.send(line, number, stdin, **bounds)
             self._boot = self._boot or reply.boot
             if reply.boot != self._boot:
-                raise Nonsense("it was booted anew, or another host answers in its place")
-        except (OSError, Nonsense) as problem:
+                raise framed.Nonsense("it was booted anew, or another host answers in its place")
+        except (OSError, framed.Nonsense) as problem:
             raise self._gone(str(problem)) from problem
         return reply
 
@@ -228,7 +227,8 @@ class SshHost:
             )
         if child.returncode == 1:  # flock(1): another process has it
             return False
-        raise self._gone("it did not answer when its lock was asked for")
+        last = (framed.plain(said.encode()).strip().splitlines() or ["no answer"])[-1]
+        raise self._gone(f"its lock was not taken: {last[:200]}")
 
 
 class SshLock(HostLock):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lppack.pipeline.draft import Drafted as Drafted
     from lppack.pipeline.draft import make_draft as make_draft
     from lppack.pipeline.draft import new_patch as new_patch
+    from lppack.pipeline.evidence import metrics_place as metrics_place
+    from lppack.pipeline.evidence import write_metrics as write_metrics
     from lppack.pipeline.guests import initramfs_for as initramfs_for
     from lppack.pipeline.guests import start_guest as start_guest
     from lppack.pipeline.operate import apply_bundle as apply_bundle
@@ -55,6 +57,7 @@ _NAMES = {
         "prove_patch reserve_id"
     ),
     "draft": "Between Copy Drafted make_draft new_patch",
+    "evidence": "metrics_place write_metrics",
     "guests": "initramfs_for start_guest",
     "operate": (
         "apply_bundle convert_series history_of recover_host revert_series revert_to "

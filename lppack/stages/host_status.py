@@ -25,6 +25,7 @@ class HostStatus:
     unfinished: tuple[Record, ...] = ()  # of commands that died
     leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
     next: str | None = None  # the command to go on with, of unfinished and leftovers
+    last: Record | None = None  # the last command that has ended
 
 
 def host_status(engine: Engine, host: Host) -> HostStatus:
@@ -43,14 +44,16 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
     )
     if host.lock is None:
         return found  # nobody else can be at work on it, and no journal is kept of it
+    journal = Journal(host)
+    found = replace(found, last=next(iter(journal.history(1)), None))
     at_work = host.lock.holder()
     if at_work is not None:
         step = f"wait for {at_work}"
         patches = tuple(replace(patch, at_work=step) for patch in found.patches)
         # What it has begun is its own; what lies there now, too.
-        unfinished = tuple(r for r in Journal(host).unfinished() if r.pid != at_work.pid)
+        unfinished = tuple(r for r in journal.unfinished() if r.pid != at_work.pid)
         return replace(found, at_work=at_work, patches=patches, unfinished=unfinished, next=step)
-    unfinished = Journal(host).unfinished()
+    unfinished = journal.unfinished()
     leftovers = _leftovers(host)
     recover = f"lppack recover --on {host.name}" if unfinished or leftovers else None
     touched = {record.module for record in unfinished}
@@ -78,12 +81,17 @@ def record_json(record: Record) -> dict[str, Any]:
     return asdict(record)
 
 
+def _holder_json(holder: Holder) -> dict[str, Any]:
+    known = {name: value for name, value in asdict(holder).items() if value is not None}
+    return {name: value for name, value in known.items() if name != "lock_pid"}
+
+
 def host_json(found: HostStatus) -> dict[str, Any]:
     """What status prints beside ``patches``."""
     return {
         "kernel": found.kernel,
         "can_patch": found.can_patch,
-        "at_work": asdict(found.at_work) if found.at_work else None,
+        "at_work": _holder_json(found.at_work) if found.at_work else None,
         "unfinished": [record_json(record) for record in found.unfinished],
         "leftovers": list(found.leftovers),
         "next": found.next,

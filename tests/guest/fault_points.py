@@ -88,8 +88,8 @@ def built(engine: str, folder: Path) -> Path:
 class Operator:
     """Types commands against that guest. What is not tried itself is called without a process."""
 
-    def __init__(self, bundle: Path, engine: str) -> None:
-        self.on = f"guest:{GUEST}"
+    def __init__(self, bundle: Path, engine: str, *, on: str = f"guest:{GUEST}") -> None:
+        self.on = on
         self.bundle = bundle
         self.engine = engine
 
@@ -129,7 +129,7 @@ class Operator:
 
     def begin(self, place: Place) -> None:
         """Bring the patch to where a command begins."""
-        now = _place(self.status())
+        now = place_of(self.status())
         if (now, place) == (PATCHED, LIVE):
             self.do("convert")
         elif now != place:
@@ -169,7 +169,7 @@ class Operator:
             assert ran.returncode == 0, f"{point}: {found['next']}: {ran.stdout}{ran.stderr}"
         rest = self.status()
         assert (rest["unfinished"], rest["leftovers"], rest["next"]) == ([], [], None), point
-        place = _place(rest)
+        place = place_of(rest)
         assert self.count(place) == REQUESTS, f"{self.engine} {command} {point}"
         left = self.shell("ls /run/lppack/load /var/lib/lppack/open; lsmod")
         assert ".ko" not in left, left
@@ -179,7 +179,7 @@ class Operator:
             engine=self.engine,
             command=command,
             point=point,
-            killed=_place(found),
+            killed=place_of(found),
             next=found["next"],
             rest=place,
         )
@@ -200,7 +200,7 @@ def _silent(_line: str) -> None:
     pass
 
 
-def _place(status: Mapping[str, Any]) -> Place:
+def place_of(status: Mapping[str, Any]) -> Place:
     patches = status["patches"]
     return (patches[0]["phase"], patches[0]["conversion"]) if patches else ABSENT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack.abi import Phase
-from lppack.cli.operate import _lines
+from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
 from lppack.errors import ApplyRefused, HostError
@@ -58,7 +58,7 @@ def test_apply_says_so_and_so_does_status(kernel: FakeKernel, host: FakeHost) ->
     assert "irreversible: what it converts stays so" in "\n".join(said)
     assert report.irreversible and patch_json(report)["irreversible"] is True
     (shown,) = status(KernelEngines(host), host.name)
-    assert any("irreversible: what it converts stays so" in line for line in _lines(shown))
+    assert any("irreversible: what it converts stays so" in line for line in patch_lines(shown))
 
 
 def test_convert_asks_too(kernel: FakeKernel, host: FakeHost) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lppack import abi
 from lppack.abi import Phase
 from lppack.cli.history import _lines as history_lines
-from lppack.cli.operate import _left_undone
+from lppack.cli.patches import left_undone
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.modules import DROP
@@ -144,7 +144,7 @@ def test_status_names_the_command_that_is_at_work(host: Mortal) -> None:
         assert found.at_work is not None
         assert found.at_work.command == "lppack apply x.lpp"
         assert found.next == f"wait for {found.at_work}"
-        assert _left_undone(found)[0].startswith("at work: lppack apply x.lpp (pid ")
+        assert left_undone(found)[0].startswith("at work: lppack apply x.lpp (pid ")
         check_shape("patches", {"ok": True, "patches": [], **host_json(found)})
     assert look(host, ENGINE).at_work is None
 

@@ -8,7 +8,7 @@ import pytest
 
 from lppack import abi
 from lppack.abi import Phase
-from lppack.cli.operate import _lines
+from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.stages.apply import Control
 from lppack.stages.convert import convert
@@ -34,7 +34,7 @@ def step(host: FakeHost) -> str | None:
 
 def text(host: FakeHost) -> list[str]:
     (patch,) = status(KernelEngines(host), host.name)
-    return _lines(patch)
+    return patch_lines(patch)
 
 
 def test_what_is_live_needs_nothing(kernel: FakeKernel, host: FakeHost) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lppack.abi import Phase
-from lppack.cli.operate import _lines
+from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
@@ -43,7 +43,7 @@ def test_the_report_names_what_was_reverted(kernel: FakeKernel, host: FakeHost) 
 def test_of_what_is_gone_only_that_is_printed(kernel: FakeKernel, host: FakeHost) -> None:
     """And which fixes are not live any more; no mode, no inlining, no proof."""
     kernel.patches[MODULE] = patched()
-    first, *rest = _lines(revert(control(host), "conn-limit"))
+    first, *rest = patch_lines(revert(control(host), "conn-limit"))
     assert first == "conn-limit 2 on fake: absent"
     assert rest and all(line.endswith(": not live") for line in rest)
 
@@ -77,7 +77,7 @@ def test_what_reverse_has_not_reversed_stays_patched(kernel: FakeKernel, host: F
     [shown] = report["patches"]
     assert (shown["phase"], shown["conversion"], shown["still_new"]) == ("patched", "off", first)
     assert shown["next"].startswith("leave it as it is, and plan a reboot")
-    [lines] = map(_lines, status(Livepatch(host), "fake"))
+    [lines] = map(patch_lines, status(Livepatch(host), "fake"))
     assert f"  {first}: it was not unpatched, old code would misread that data" in lines
 
 

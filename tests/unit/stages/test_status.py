@@ -2,7 +2,7 @@
 import pytest
 
 from lppack.abi import Phase
-from lppack.cli.operate import _lines
+from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
@@ -184,7 +184,7 @@ def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost
     kernel.patches[MODULE] = made
     (found,) = status(KernelEngines(host), host.name)
     assert patch_json(found)["waiting"] == [{"object": "conn", "function": "a"}]
-    lines = _lines(found)
+    lines = patch_lines(found)
     assert "  waits for module conn, which is not loaded: a" in lines
     assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
     assert "  CVE-2: not live" in lines, "that one is not in a"

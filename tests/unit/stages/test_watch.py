@@ -3,7 +3,7 @@
 
 import pytest
 
-from lppack.cli.operate import _lines
+from lppack.cli.patches import patch_lines
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.protocol import Blocker
@@ -61,7 +61,8 @@ def test_how_long_a_transition_goes_on_is_in_the_kernels_log(
     assert patch.seconds == seconds
     assert patch_json(patch)["blockers"][0]["seconds"] == seconds
     shown = "" if seconds is None else f", for {seconds:.0f} s"
-    assert f"  blocked by conn worker (pid 700): sleeps in lp_conn_open{shown}" in _lines(patch)
+    lines = patch_lines(patch)
+    assert f"  blocked by conn worker (pid 700): sleeps in lp_conn_open{shown}" in lines
 
 
 def test_what_is_at_rest_is_in_no_transition(kernel: FakeKernel, host: FakeHost) -> None:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Live patches, as commands print them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from lppack.abi import Phase
+from lppack.cli.output import result
+from lppack.consistency import ModeName, mode_named
+from lppack.stages.host_status import HostStatus
+from lppack.stages.info import IRREVERSIBLE
+from lppack.stages.next_step import next_step
+from lppack.stages.report import patch_json
+from lppack.stages.status import PatchReport
+
+
+def show(
+    patches: tuple[PatchReport, ...],
+    format_: str,
+    *,
+    empty: str,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    if format_ == "json":
+        result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
+        return
+    if not patches:
+        click.echo(empty)
+    for patch in patches:
+        click.echo("\n".join(patch_lines(patch)))
+
+
+def _gives(name: str) -> str:
+    mode = mode_named(ModeName(name))
+    kthread = f"; kernel threads {mode.kthread.name}" if mode.kthread is not mode.leave else ""
+    return f"{mode.leave.name} {mode.switch.name}{kthread}"
+
+
+def _fixes(patch: PatchReport) -> list[str]:
+    away = {function for _, function in patch.waiting}
+    lines = []
+    for fix in patch.fixes:
+        what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
+        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
+        why = ": its module is not loaded, and is patched when it comes" if waits else ""
+        state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
+        lines.append(f"  {what}: {state}{why}")
+    return lines
+
+
+def patch_lines(patch: PatchReport) -> list[str]:
+    name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
+    words = [f"{name} on {patch.host}: {patch.phase}"]
+    if patch.conversion != "none":
+        words.append(f"conversion {patch.conversion}, {patch.converted} converted")
+    lines = [", ".join(words)]
+    if patch.phase is Phase.ABSENT:  # what its engine did is no more
+        return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
+    if patch.longest_stop_ms is not None:
+        lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
+    if patch.mode is not None and patch.mode in set(ModeName):
+        lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
+    if patch.irreversible:
+        lines.append(f"  irreversible: {IRREVERSIBLE}")
+    if patch.srcversion is not None:
+        lines.append(f"  srcversion {patch.srcversion}")
+    if patch.forced:
+        lines.append("  a transition was forced here: which code threads run is not known")
+    if patch.forced is None:
+        lines.append(
+            "  the kernel's log cannot be read: whether a transition was forced is unknown"
+        )
+    if patch.inlining == "unchecked":
+        lines.append("  inlining unchecked: callers may hold copies of the old code")
+    if patch.complete == "not checked":
+        lines.append("  not proved to be complete: see lppack build --prove")
+    for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
+        names = [function for home, function in patch.waiting if home == object_]
+        lines.append(f"  waits for module {object_}, which is not loaded: {', '.join(names)}")
+    lines += [
+        f"  {function} of {object_} runs in {module}, which was loaded later"
+        for object_, function, module in patch.overridden
+    ]
+    lines += _fixes(patch)
+    took = "" if patch.seconds is None else f", for {patch.seconds:.0f} s"
+    lines += [
+        f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"
+        for blocker in patch.blockers
+    ]
+    if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):
+        lines.append("  no thread is seen to block it at this moment")
+    if patch.problem:
+        lines.append(f"  the last transition was given up: {patch.problem}")
+    if patch.left_new:
+        lines.append(f"  {patch.left_new}: it was not unpatched, old code would misread that data")
+    if (step := next_step(patch)) is not None:
+        lines.append(f"  next: {step}")
+    return lines
+
+
+def left_undone(found: HostStatus) -> list[str]:
+    lines = [f"at work: {found.at_work}"] if found.at_work else []
+    lines += [f"unfinished: {record}" for record in found.unfinished]
+    lines += [f"leftover: {line}" for line in found.leftovers]
+    return [*lines, f"  next: {found.next}"] if found.next else lines

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What other programs read of a host: metrics."""
+
+from pathlib import Path
+
+from lppack import store
+from lppack.errors import EnvironmentMissing
+from lppack.stages.host_status import HostStatus
+
+#: node_exporter reads no other file of its folder.
+_SUFFIX = ".prom"
+
+
+def metrics_place(file: Path) -> Path:
+    """Where metrics can be written. Raise EnvironmentMissing."""
+    if file.suffix != _SUFFIX:
+        raise EnvironmentMissing(
+            f"{file} does not end in {_SUFFIX}, and node_exporter would not read it",
+            hint=f"give -o {file.with_suffix(_SUFFIX)}" if file.name else "give -o lppack.prom",
+        )
+    if not file.parent.is_dir():
+        raise EnvironmentMissing(
+            f"{file} cannot be written: {file.parent} is no folder",
+            hint="give a file in the folder of --collector.textfile.directory",
+        )
+    return file
+
+
+def write_metrics(found: HostStatus, file: Path) -> None:
+    """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
+    from lppack.stages.metrics import prometheus
+
+    try:
+        store.write_atomic(metrics_place(file), prometheus(found).encode())
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{file} cannot be written: {error.strerror}",
+            hint="give a file in the folder of --collector.textfile.directory",
+        ) from None

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What `status` knows, as metrics for node_exporter's textfile collector."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lppack import __version__
+from lppack.abi import Phase
+from lppack.stages.host_status import HostStatus
+from lppack.stages.status import MOVING, PatchReport
+
+
+@dataclass(slots=True)
+class _Metric:
+    """One gauge; a value for each set of labels."""
+
+    help: str
+    samples: dict[tuple[tuple[str, str], ...], float] = field(default_factory=dict)
+
+    def set(self, value: float | None, **labels: object) -> None:
+        """None: not known, and no sample."""
+        if value is not None:
+            self.samples[tuple((name, str(text)) for name, text in labels.items())] = value
+
+
+def _metrics() -> dict[str, _Metric]:
+    return {
+        f"lppack_{name}": _Metric(text)
+        for name, text in {
+            "info": "The lppack that wrote this, and the kernel that it saw.",
+            "can_patch": "Whether the kernel was built with live patching.",
+            "command_running": "Whether a command changes the host now.",
+            "unfinished_commands": "Commands that died and left something undone.",
+            "leftovers": "Files and modules that commands which died have left.",
+            "last_command_code": "Exit code of the last command that changed the host, or tried.",
+            "patch_info": "A live patch; those that lppack did not make have no series.",
+            "patch_version": "The version of a live patch.",
+            "patch_phase": "1 for the phase in which the patch is.",
+            "patch_transition_seconds": "Seconds since the transition that goes on has begun.",
+            "patch_blocking_threads": "Threads that are seen to hold the transition up.",
+            "patch_forced": "Whether a transition was forced on this kernel.",
+            "patch_given_up": "Whether the engine gave the last transition up.",
+            "patch_converting": "Whether data is converted.",
+            "patch_converted_objects": "Objects that are in the new form.",
+            "patch_longest_stop_seconds": "For how long the kernel stood still at most.",
+            "patch_waiting_functions": "Functions of modules that are not loaded.",
+            "patch_overridden_functions": "Functions that run in another, later live patch.",
+            "fix_live": "Whether all of a fix is in effect.",
+            "fix_live_in_part": "Whether a fix is in effect in a part of its places only.",
+        }.items()
+    }
+
+
+def prometheus(found: HostStatus) -> str:
+    """The text format, version 0.0.4: one HELP and TYPE for each metric, and no time."""
+    made = _metrics()
+    made["lppack_info"].set(1, version=__version__, kernel=found.kernel)
+    made["lppack_can_patch"].set(found.can_patch)
+    made["lppack_command_running"].set(found.at_work is not None)
+    made["lppack_unfinished_commands"].set(len(found.unfinished))
+    made["lppack_leftovers"].set(len(found.leftovers))
+    if found.last is not None and found.last.code is not None:
+        about = {"command": found.last.command, "result": found.last.result}
+        made["lppack_last_command_code"].set(found.last.code, **about)
+    for patch in found.patches:
+        _add_patch(made, patch)
+    return "".join(line + "\n" for name, metric in made.items() for line in _lines(name, metric))
+
+
+def _add_patch(made: Mapping[str, _Metric], patch: PatchReport) -> None:
+    module = {"module": patch.module}
+    named = {"series": patch.series or "", **module}
+    about = {"version": patch.version or "", "engine": patch.engine, "mode": patch.mode or ""}
+    made["lppack_patch_info"].set(1, **named, **about, srcversion=patch.srcversion or "")
+    made["lppack_patch_version"].set(patch.version, **named)
+    for phase in Phase:
+        made["lppack_patch_phase"].set(phase is patch.phase, **module, phase=phase.value)
+    if patch.phase in MOVING:
+        made["lppack_patch_transition_seconds"].set(patch.seconds, **module)
+        made["lppack_patch_blocking_threads"].set(len(patch.blockers), **module)
+    made["lppack_patch_forced"].set(patch.forced, **module)
+    made["lppack_patch_given_up"].set(patch.problem is not None, **module)
+    if patch.conversion != "none":
+        made["lppack_patch_converting"].set(patch.conversion in ("on", "done"), **module)
+        made["lppack_patch_converted_objects"].set(patch.converted, **module)
+    if patch.longest_stop_ms is not None:
+        made["lppack_patch_longest_stop_seconds"].set(patch.longest_stop_ms / 1000, **module)
+    made["lppack_patch_waiting_functions"].set(len(patch.waiting), **module)
+    made["lppack_patch_overridden_functions"].set(len(patch.overridden), **module)
+    for fix in patch.fixes:
+        which = {"cve": fix["cve"] or "", "functions": ",".join(map(str, fix["functions"]))}
+        made["lppack_fix_live"].set(bool(fix["live"]), **named, **which)
+        made["lppack_fix_live_in_part"].set(bool(fix["in_part"]), **named, **which)
+
+
+def _lines(name: str, metric: _Metric) -> Iterator[str]:
+    if not metric.samples:
+        return
+    yield f"# HELP {name} {metric.help}"
+    yield f"# TYPE {name} gauge"
+    for labels, value in sorted(metric.samples.items()):
+        text = ",".join(f'{key}="{_escaped(what)}"' for key, what in labels)
+        yield f"{name}{{{text}}} {float(value):g}" if text else f"{name} {float(value):g}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
