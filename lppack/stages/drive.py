@@ -185,15 +185,20 @@ def _no_way_back(control: Control, module: str) -> ApplyRefused:
 
 
 def unload(control: Control, module: str) -> bool:
-    """Unload a module that is unpatched; False if it cannot go: why_loaded()."""
+    """Unload a module that is unpatched; False if it cannot go: why_loaded().
+
+    Each try may stop the machine to look at all threads, so they become rare.
+    """
     deadline = Deadline(_UNLOAD, control.clock)
+    pause = _POLL
     while (phase := control.engine.state(module).phase) is Phase.UNPATCHED:
         try:
             control.engine.unload(module)
         except HostError:
             if deadline.expired:
                 return False
-            deadline.pause(_POLL)
+            deadline.pause(pause)
+            pause *= 2
     return phase is Phase.ABSENT
 
 

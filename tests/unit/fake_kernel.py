@@ -145,6 +145,7 @@ class FakeKernel:
     insmod_says: int | None = None  # exit code of insmod, though the module was loaded
     rmmod_busy: int = 0  # times that rmmod is refused after the patch is gone
     inside: tuple[Thread, ...] = ()  # in the modules of patches of the kernel's own engine
+    looks: int = 0  # for threads that are inside, so far
     convert_held: int = 0  # writes of 0 to convert that find conversions under way
     convert_error: int | None = None  # errno of each write to convert
     log: list[str] = field(default_factory=list)  # what changed, or tried to change, the kernel
@@ -219,6 +220,7 @@ class FakeKernel:
         path = abi.unload_attribute(module, "unload")
         if self.patches[module].known:
             raise HostError(path, errno.EBUSY)
+        self.looks += 1
         if self.inside:
             raise HostError(path, errno.EAGAIN)
 
