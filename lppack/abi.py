@@ -131,6 +131,17 @@ TAINT_FORCED_RMMOD = 3
 # whether a thread is inside (v6.1).
 OF_UNLOAD = ("stack_trace_save_tsk_reliable", "idle_task")
 
+# kernel/rcu/tasks.h: what synchronize_rcu_tasks() does about threads that exit and are on no list
+# of processes any more. v6.1 waits for all of them by this SRCU domain; since v6.9 it finds them on
+# a list for each CPU, and passes over those that sleep.
+EXIT_SRCU = "tasks_rcu_exit_srcu"
+EXIT_LISTS = "rcu_tasks__percpu"
+EXIT_HEAD = ("struct rcu_tasks_percpu", "rtp_exit_list")
+EXIT_NODE = ("struct task_struct", "rcu_tasks_exit_list")
+# kernel/fork.c: only with CONFIG_VMAP_STACK, by which a node of that list that lies on a stack is
+# known (v6.12).
+VMAP_STACK = "free_vm_stack_cache"
+
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
 ENGINE_API = 5

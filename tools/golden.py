@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lppack import resources
+from lppack import abi, resources
 from lppack.document import Document
 from lppack.kernel.config import parse_config
 from lppack.kernel.facts import Facts
@@ -47,7 +47,8 @@ class OneOfEach(Facts):
         self.release = KERNEL.release
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
-        if name == "rt_spin_lock":  # of CONFIG_PREEMPT_RT alone
+        # Of CONFIG_PREEMPT_RT alone, and of kernels since 6.9.
+        if name in ("rt_spin_lock", abi.EXIT_LISTS):
             return ()
         return (Symbol(name=name, address=0, type="t", sympos=1, traceable=True, init=False),)
 

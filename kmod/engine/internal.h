@@ -128,6 +128,8 @@ struct lpe_patch {
 	const struct lpe_mode_info *mode;
 	struct lpe_counter *counter;	/* NULL: its visits are not counted */
 	const struct lpe_symbol *symbols;	/* NULL: there are none */
+	unsigned long exit_heads;	/* per-CPU address, see stop.c; 0: there are none */
+	unsigned int exit_node;
 	struct lpe_object *objects;
 	unsigned int count;
 	struct lpe_world *world;	/* NULL: data is left as it is */
@@ -218,6 +220,7 @@ bool lpe_all_outside(struct lpe_patch *patch);
 void lpe_no_blockers(struct lpe_patch *patch);
 
 /* stop.c */
+int lpe_find_exit_lists(struct lpe_patch *patch, const struct lpe_options *options);
 int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch);
 typedef bool (lpe_visit)(struct lpe_patch *patch, struct task_struct *task);
 bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit);

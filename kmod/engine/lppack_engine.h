@@ -92,6 +92,13 @@ struct lpe_options {
 	struct lpe_counter *counter;	/* LPE_REFCOUNT alone */
 	const struct lpe_counted *counted;
 	const struct lpe_symbol *symbols;	/* NULL: it uses none of modules */
+	/*
+	 * Where the kernel's lists of threads that exit are, in bytes: their heads in struct
+	 * rcu_tasks_percpu, their nodes in struct task_struct. 0: there are none, as
+	 * synchronize_rcu_tasks() waits until such threads have ended.
+	 */
+	unsigned int exit_head;
+	unsigned int exit_node;
 	struct lpe_transform *transforms;	/* with TRANSFORM_WORLD; stay where they are */
 	unsigned int transform_count;
 };

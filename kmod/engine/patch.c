@@ -193,7 +193,7 @@ int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 		if (err)
 			return err;
 	}
-	return 0;
+	return lpe_find_exit_lists(patch, options);
 }
 
 static bool lpe_is_live(struct lpe_patch *patch)

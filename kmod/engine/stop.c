@@ -9,14 +9,60 @@
 
 #include <linux/cpumask.h>
 #include <linux/ktime.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/stop_machine.h>
 
 #include "internal.h"
 #include "lppack_trace.h"
+
+/*
+ * Threads that exit are taken off the list of processes some steps before they run for the last
+ * time, and may sleep in those. From v6.9 on RCU-tasks has them on a list for each CPU, which they
+ * leave when they cannot be preempted any more.
+ */
+int lpe_find_exit_lists(struct lpe_patch *patch, const struct lpe_options *options)
+{
+	unsigned long heads;
+
+	if (!options->exit_head)
+		return 0;
+	heads = lpe_symbol("rcu_tasks__percpu", NULL);
+	if (!heads) {
+		pr_err("%s: this kernel has no rcu_tasks__percpu\n", patch->klp->mod->name);
+		return -ENOENT;
+	}
+	patch->exit_heads = heads + options->exit_head;
+	patch->exit_node = options->exit_node;
+	return 0;
+}
+
+/* In a stop: the lock of the list is held with interrupts off alone. */
+static bool lpe_each_exiting(struct lpe_patch *patch, int cpu, lpe_visit *visit)
+{
+	struct list_head *head, *node;
+	struct task_struct *task;
+	bool all = true;
+
+	head = (struct list_head *)(patch->exit_heads + per_cpu_offset(cpu));
+	if (!head->next)	/* not made yet */
+		return true;
+	list_for_each(node, head) {
+		/* rcu_tasks_postscan() keeps its place with a node on its own stack. */
+		if (is_vmalloc_addr(node))
+			continue;
+		task = (struct task_struct *)((unsigned long)node - patch->exit_node);
+		/* One that has its pid is on the list of processes. */
+		if (!pid_alive(task))
+			all &= visit(patch, task);
+	}
+	return all;
+}
 
 /* In a stop. All threads and idle tasks but the stoppers, also after a false: blockers are told. */
 bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
@@ -31,6 +77,9 @@ bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
 			all &= visit(patch, task);
 	for_each_online_cpu(cpu)
 		all &= visit(patch, lpe_idle_task(cpu));
+	if (patch->exit_heads)
+		for_each_possible_cpu(cpu)
+			all &= lpe_each_exiting(patch, cpu, visit);
 	return all;
 }
 

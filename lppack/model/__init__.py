@@ -23,7 +23,14 @@ from lppack.model.manifest import (
     WorldTransform,
     fix_of,
 )
-from lppack.model.plan import Completeness, Decision, InliningCheck, Plan, SourceTree
+from lppack.model.plan import (
+    Completeness,
+    Decision,
+    ExitList,
+    InliningCheck,
+    Plan,
+    SourceTree,
+)
 
 __all__ = [
     "Bundle",
@@ -32,6 +39,7 @@ __all__ = [
     "Counts",
     "Decision",
     "Effective",
+    "ExitList",
     "Fix",
     "FunctionPatch",
     "Hooks",

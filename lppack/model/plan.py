@@ -44,6 +44,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExitList:
+    """Where a kernel's lists of threads that exit are, in bytes; see kernel/exiting.py."""
+
+    head: int  # into struct rcu_tasks_percpu, of which there is one for each CPU
+    node: int  # into struct task_struct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Every decision; what comes after obeys."""
 
@@ -64,6 +72,7 @@ class Plan:
     doubts: tuple[str, ...] = ()  # why that is not proved
     warnings: tuple[Problem, ...] = ()  # of the rules, as validate prints them
     inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
+    exit_list: ExitList | None = None  # of threads that exit; None: RCU waits for those
     clears_relocations: bool = False  # the kernel does, when a module goes
     test_points: bool = False  # threads can be held at named places; only for tests
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lppack import abi
 from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
+from lppack.kernel.exiting import exit_list, waits_for_exits
 from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
 from lppack.kernel.query import listed
 from lppack.rules import inlining, own_engine
@@ -174,6 +175,22 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
             )
 
 
+def exiting_threads_are_found(document: Document, facts: Facts) -> Iterator[Fault]:
+    """A thread that exits is found in a patch's module until it has left it.
+
+    When it is taken off the list of threads it still runs, and may sleep in a replaced function;
+    the module must not go before. Up to 6.8 synchronize_rcu_tasks() waits for all such threads;
+    since 6.9 they are on lists of its own, which lppack reads (kernel/rcu/tasks.h).
+    """
+    if not waits_for_exits(facts) and exit_list(facts) is None:
+        yield Fault(
+            ("kernels",),
+            f"{facts.release} has neither {abi.EXIT_SRCU} nor a list {abi.EXIT_HEAD[1]} that can "
+            "be read: a thread that exits inside of a patch would not be found",
+            "choose a kernel with CONFIG_TASKS_RCU and CONFIG_VMAP_STACK",
+        )
+
+
 RULES: "tuple[KernelRule, ...]" = (
     function_exists,
     function_is_not_inlined_away,
@@ -182,6 +199,7 @@ RULES: "tuple[KernelRule, ...]" = (
     function_is_traceable,
     function_outlives_boot,
     module_is_known,
+    exiting_threads_are_found,
     *SYMBOL_RULES,
 )
 WARNINGS: "tuple[KernelRule, ...]" = (

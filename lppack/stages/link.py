@@ -185,5 +185,6 @@ def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
     if plan.by_engine:
         # lppack_engine.ko fills the slots in by itself, from a table in lp_slots.c.
         return tuple(direct)
-    ours = (Wanted(c_name=name, object="vmlinux", name=name, sympos=0) for name in abi.OF_UNLOAD)
+    names = (*abi.OF_UNLOAD, *((abi.EXIT_LISTS,) if plan.exit_list else ()))
+    ours = (Wanted(c_name=name, object="vmlinux", name=name, sympos=0) for name in names)
     return (*{entry.c_name: entry for entry in (*ours, *direct)}.values(), *slots)

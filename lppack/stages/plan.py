@@ -11,6 +11,7 @@ from lppack.document import Document
 from lppack.errors import EnvironmentMissing, Level, ManifestError, Problem
 from lppack.ids import Ids, states_of
 from lppack.kernel.config import KernelConfig
+from lppack.kernel.exiting import exit_list
 from lppack.kernel.facts import Facts
 from lppack.model import (
     Completeness,
@@ -104,6 +105,7 @@ def plan(
         doubts=tuple(doubts),
         warnings=tuple(sorted({*warnings, *problems}, key=lambda problem: problem.sort_key)),
         inlining=InliningCheck(inlining.value),
+        exit_list=exit_list(facts),
         clears_relocations=moved_by is EngineName.LIVEPATCH
         and bool(facts.copies(CLEARS_RELOCATIONS)),
         test_points=test_points,

@@ -26,6 +26,7 @@ CASES = [
     ("loop-dio", False),
     ("../tests/guest/patches/nap", False),
     ("../tests/guest/patches/caught", True),
+    ("../tests/guest/patches/late", True),
     ("ledger", False),
     ("conn-limit", False),
     ("conn-limit", True),
@@ -48,7 +49,9 @@ _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generat
 
 def sources(name: str, test_points: bool, folder: Path, mode: str | None = None) -> Plan:
     # A fix is for one kernel, which its manifest names.
-    kernel = None if name.startswith("fixes/") else resolve(None, ("6.1.0-*-amd64",)).release
+    # What reads the list of threads that exit is only in code for kernels since 6.9.
+    series = "6.12.*+deb13-amd64" if name.endswith("/late") else "6.1.0-*-amd64"
+    kernel = None if name.startswith("fixes/") else resolve(None, (series,)).release
     plan = pipeline.make_plan(EXAMPLES / name, kernel=kernel, mode=mode, test_points=test_points)
     pipeline.write_tree(pipeline.make_tree(plan), folder)
     return plan

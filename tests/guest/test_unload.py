@@ -3,14 +3,17 @@
 stays until it has left. One processor, kernel code may be preempted anywhere, and the threads are
 nearly always in the patched functions, without cond_resched()."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lppack import abi, pipeline
 from lppack.abi import Phase
+from lppack.consistency import EngineName
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyStuck
 from lppack.hosts.guest import GuestHost, boot
@@ -22,15 +25,20 @@ from lppack.stages.revert import revert
 from lppack.stages.status import status
 from lppack.stages.test import load_targets
 from tests.guest.target import Target
+from tests.guest.test_contract import controlled
 
 pytestmark = pytest.mark.guest
 
 PATCH = Path(__file__).parent / "patches/caught"
+LATE = Path(__file__).parent / "patches/late"
+ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 ROUNDS = 30
 WORDS = ("preempt=full", "maxcpus=1")
+#: Its kernel has lists of threads that exit; that of 6.1 waits for them.
+WITH_LISTS = "6.12.*+deb13-amd64"
 
 
-@pytest.fixture(scope="module", params=["6.12.*+deb13-amd64", "6.1.0-*-amd64"])
+@pytest.fixture(scope="module", params=[WITH_LISTS, "6.1.0-*-amd64"])
 def kernel(request: pytest.FixtureRequest) -> Kernel:
     return resolve(None, (request.param,))
 
@@ -139,3 +147,67 @@ def test_without_the_look_it_would_go_with_a_thread_in_it(
     assert "lp_caught_outer+" in target.sh("cat /proc/[0-9]*/stack"), "and return into nothing"
     let_go(control)
     assert unload(control, module)
+
+
+def late(
+    guest: GuestHost, kernel: Kernel, folder: Path, engine: EngineName, *, looked_for: bool
+) -> Target:
+    """The patch of a function that exiting threads call; the negative control does not read the
+    kernel's list of those."""
+    plan = pipeline.make_plan(LATE, kernel=str(kernel.root), engine=engine, test_points=True)
+    plan = plan if looked_for else replace(plan, exit_list=None)
+    made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
+    extract(made.path, folder / "files")
+    return Target(guest, made.bundle, folder / "files")
+
+
+def exits_inside(control: Control, target: Target) -> None:
+    """A thread that exits sleeps in the new function, and is on no list; all others are old."""
+    module = target.bundle.module
+    assert apply(control, target.bundle, target.ko).phase is Phase.PATCHED
+    target.hold("late")
+    target.sh("sleep 0.1")
+    target.wait_until_held(1)
+    target.until(lambda: target.sh("grep -l -x sleep /proc/[0-9]*/comm; true") == "")
+    control.engine.reverse(module, to=False)
+
+
+@pytest.mark.parametrize("kernel", [WITH_LISTS], indirect=True)
+@pytest.mark.parametrize("engine", ENGINES, ids=str)
+def test_a_thread_that_exits_in_it_is_found(
+    guest: GuestHost, kernel: Kernel, tmp_path: Path, engine: EngineName
+) -> None:
+    target = late(guest, kernel, tmp_path, engine, looked_for=True)
+    module = target.bundle.module
+    with contextlib.contextmanager(controlled)(guest, engine) as control:
+        exits_inside(control, target)
+        state = settle(control, module, Phase.UNPATCHED, 20.0)[0]
+        if engine is EngineName.LIVEPATCH:
+            assert state.phase is Phase.UNPATCHED, "the kernel does not see it"
+            assert not unload(control, module)
+            state = control.engine.state(module)
+        assert (state.blockers[0].comm, target.held()) == ("sleep", 1)
+        assert references(control, module) > 0
+        target.hold("")
+        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert unload(control, module)
+
+
+@pytest.mark.parametrize("kernel", [WITH_LISTS], indirect=True)
+@pytest.mark.parametrize("engine", ENGINES, ids=str)
+def test_without_a_look_at_those_that_exit_it_would_go_with_one_in_it(
+    guest: GuestHost, kernel: Kernel, tmp_path: Path, engine: EngineName
+) -> None:
+    """The control."""
+    target = late(guest, kernel, tmp_path, engine, looked_for=False)
+    module = target.bundle.module
+    with contextlib.contextmanager(controlled)(guest, engine) as control:
+        exits_inside(control, target)
+        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        if engine is EngineName.LIVEPATCH:
+            control.host.write(abi.unload_attribute(module, "unload"), "1")
+        assert references(control, module) == 0, "rmmod would succeed"
+        assert target.held() == 1
+        target.hold("")
+        target.until(lambda: target.held() == 0)
+        assert unload(control, module)

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lppack import abi
+from lppack.kernel.btf import Layout, Member
 from lppack.kernel.config import parse_config
 from lppack.kernel.dwarf import Code, Origin
 from lppack.kernel.facts import Export, Facts
@@ -48,8 +50,10 @@ class FakeFacts(Facts):
 
     def __init__(self, objects: dict[str, list[Symbol]], inlining: Inlining | None = None) -> None:
         self.release = RELEASE
+        self.lists: dict[str, str] = {}  # structs, and a list of each, at 16 bytes
         self.inlining = inlining
-        self.objects = objects
+        # As every kernel up to 6.8 has it.
+        self.objects = {**objects, "vmlinux": [*objects["vmlinux"], symbol(abi.EXIT_SRCU)]}
 
     def _named(self, object_: str, name: str) -> tuple[Symbol, ...]:
         return tuple(s for s in self.objects[object_] if s.name == name)
@@ -89,6 +93,12 @@ class FakeFacts(Facts):
         self, name: str, *, module: str | Path | None = None
     ) -> tuple[tuple[str, ...], ...]:
         return SIGNATURES.get(name, ()) if module is None else ()
+
+    def layouts(self, name: str, *, module: str | Path | None = None) -> tuple[Layout, ...]:
+        if name not in self.lists:
+            return ()
+        member = Member(name=self.lists[name], type="struct list_head", offset=128, bits=None)
+        return (Layout(name=name, size=64, members=(member,)),)
 
     def has_module(self, module: str | Path) -> bool:
         return str(module) in self.objects and module != "vmlinux"
@@ -173,3 +183,14 @@ DEEP = FakeFacts(
         },
     ),
 )
+
+
+def with_exit_lists(*, nodes: bool = True) -> FakeFacts:
+    """A kernel as those are since 6.9; without ``nodes`` it is of a kind that nobody knows."""
+    facts = FakeFacts({"vmlinux": [symbol("cmdline_proc_show")]})
+    facts.objects["vmlinux"] = [
+        *(one for one in facts.objects["vmlinux"] if one.name != abi.EXIT_SRCU),
+        *(symbol(name) for name in (abi.EXIT_LISTS, abi.VMAP_STACK)),
+    ]
+    facts.lists = dict([abi.EXIT_HEAD, abi.EXIT_NODE][: 1 + nodes])
+    return facts

@@ -139,9 +139,8 @@ static int lp_look(void *asking)
  * When no reference is left but ours, no function is redirected to this module any more. A thread
  * that was in an ftrace call by then is waited for by synchronize_rcu_tasks(): it is back from
  * there, or in this module, where its stack shows it. So nobody comes in after the stop. A thread
- * that exits, and was taken off the list while it was inside, is waited for by the second
- * synchronize_rcu_tasks(): v6.1 waits for all of do_exit(). Later kernels (seen in v6.12) take one
- * that sleeps there for outside.
+ * that exits, and was taken off the list of processes while it was inside, is
+ * waited for by the second synchronize_rcu_tasks(): this kernel's waits for all of do_exit().
  */
 static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
 			       size_t count)

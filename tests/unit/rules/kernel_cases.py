@@ -12,7 +12,7 @@ from lppack.model import Kernel
 from lppack.rules import counted, inlining, kernel, needs, own_engine, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
-from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
+from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol, with_exit_lists
 from tests.unit.rules.cases import OLD0, ON_ACCESS, WORLD, functions, objects
 from tests.unit.samples import RELEASE
 from tests.unit.samples import kernel as kernel_named
@@ -107,6 +107,14 @@ KERNEL_CASES = (
     KernelCase(kernel.function_is_traceable, "notrace", _one("do_idle"), [OLD0]),
     KernelCase(kernel.function_outlives_boot, "init", _one("start_kernel"), [OLD0]),
     KernelCase(kernel.module_is_known, "a module", objects("loop")),
+    KernelCase(kernel.exiting_threads_are_found, "lists", GOOD, facts=with_exit_lists()),
+    KernelCase(
+        kernel.exiting_threads_are_found,
+        "lists of another kind",
+        GOOD,
+        [("kernels",)],
+        with_exit_lists(nodes=False),
+    ),
     KernelCase(kernel.module_is_known, "a test target", objects("conn")),
     KernelCase(kernel.module_is_known, "not a module", objects("ext4"), [("objects", 0, "name")]),
     KernelCase(kernel.siblings_are_replaced_too, "a sibling", _one("tcp_rcv"), [OLD0]),

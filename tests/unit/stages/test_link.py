@@ -12,7 +12,7 @@ from lppack.consistency import EngineName
 from lppack.elf.livepatch import convert
 from lppack.elf.module import read_module
 from lppack.errors import BuildFailed
-from lppack.model import FunctionPatch, Module, ObjectPatch, SymbolUse
+from lppack.model import ExitList, FunctionPatch, Module, ObjectPatch, SymbolUse
 from lppack.stages.inspect import inspect
 from lppack.stages.link import link
 from tests.unit import tiny_elf
@@ -87,6 +87,21 @@ def test_what_the_kernel_moves_sees_whether_somebody_is_inside(tmp_path: Path) -
         (".klp.sym.vmlinux.idle_task,0", True),
         (".klp.sym.vmlinux.stack_trace_save_tsk_reliable,0", True),
     ]
+
+
+def test_where_threads_that_exit_are_on_lists_it_looks_at_those(tmp_path: Path) -> None:
+    ko = tiny_elf.module(
+        weak=[abi.EXIT_LISTS],
+        code={".text": bytes(16)},
+        relocations={".text": [(1, abi.EXIT_LISTS, 11, 0)]},
+    )
+    module = built(tmp_path, ko)
+    linked = link(replace(module, plan=replace(module.plan, exit_list=ExitList(head=8, node=8))))
+    assert read_module(linked.ko.read_bytes()).klp_symbols == (
+        (f".klp.sym.vmlinux.{abi.EXIT_LISTS},0", True),
+    )
+    with pytest.raises(BuildFailed, match=abi.EXIT_LISTS):
+        link(module)
 
 
 def test_symbols_of_vmlinux(tmp_path: Path) -> None:
