@@ -49,7 +49,6 @@ class Edit:
     cve: str | None = None
     author: str | None = None
     borrowed: tuple[tuple[str, Item], ...] = ()  # (path, what only a later version's header has)
-    hidden: tuple[tuple[str, Item], ...] = ()  # (path, what a header keeps from modules)
     inlined: tuple[Item, ...] = ()  # functions of headers, whose symbols need other names
 
 
@@ -207,25 +206,16 @@ def borrow(
     new: Headers | None,
     config: KernelConfig,
 ) -> tuple[Edit, tuple[Cannot, ...]]:
-    """``edit`` with what the compiler does not find of ``names``.
+    """``edit`` with what the compiler does not find of ``names``, and a later version has in a
+    header and this one in none.
 
-    First what this kernel's own headers keep from modules (#ifndef MODULE): the patch stands for
-    code that is built in. Then, with ``new``, what a later version has in a header and this one in
-    none: only macros and inline functions, and such as stand on what the old headers have. What
-    came with new types or new helpers may mean something else in this kernel.
+    Only macros and inline functions, and such as stand on what the old headers have. What came
+    with new types or new helpers may mean something else in this kernel.
     """
-    hidden = {
-        name: (path, replace(item, conditions=()))
-        for name, items in _defined(names, old(names), config).items()
-        for path, item in items
-        if any(re.search(r"!\s*(?:defined\()?MODULE\b", c) for c in item.conditions)
-    }
-    edit = replace(edit, hidden=(*edit.hidden, *hidden.values()))
     if new is None:
         return edit, ()
     found: dict[str, tuple[str, Item]] = {}
-    left = sorted(set(names) - hidden.keys())
-    cannot = [no for name in left if (no := _stands(name, found, old, new, config))]
+    cannot = [no for name in sorted(set(names)) if (no := _stands(name, found, old, new, config))]
     return replace(edit, borrowed=(*edit.borrowed, *found.values())), tuple(cannot)
 
 

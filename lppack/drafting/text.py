@@ -16,7 +16,6 @@ _STORAGE = re.compile(
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
 )
 _ATTRIBUTE = re.compile(r"\b__(?:initdata|initconst|maybe_unused|read_mostly|ro_after_init)\b")
-_PUBLIC = re.compile(r"^(?:arch/x86/)?include/(?:uapi/)?")
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
 
@@ -29,17 +28,15 @@ def c_text(
     *,
     defines: Sequence[str] = (),
     stubs: Sequence[str] = (),
-    hidden: Sequence[tuple[str, Item]] = (),
+    built_in: bool = False,
 ) -> str:
     """The whole file, after the comment ``head``; ``defines`` are what the file's Makefile gives
-    the compiler, ``stubs`` are errors for a person to replace, ``hidden`` is what headers keep from
-    modules, with their paths."""
+    the compiler, ``stubs`` are errors for a person to replace. ``built_in``: it stands for code of
+    vmlinux, for which headers may have other values and functions than for a module's."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
+    lines += ["#undef MODULE /* built in, as what it replaces */", ""] if built_in else []
     lines += [f"#define {text}" for text in defines]
-    for path in dict.fromkeys(path for path, _ in hidden):
-        lines.append(f"#include <{_PUBLIC.sub('', path)}>")
-        lines += [item.text for of, item in hidden if of == path]
     lines += _with_conditions(
         (item, text)
         for item in at_top.values()

@@ -2,7 +2,8 @@
 """Check that a patch carries all of the change that it follows."""
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,10 +101,35 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     }
     told = [(target, replaced[key]) for target, key in pairs]
     doubts += dict.fromkeys(differences(sources, told, files, headers, given))
+    modular = [
+        target
+        for target, new in told
+        if target.object == "vmlinux" and not _built_in(new, sources.values())
+    ]
+    if modular:
+        otherwise = prover.otherwise_in_modules(
+            [one for one in comparison.units if one.unit.path in {t.path for t in modular}],
+            edit.files,
+        )
+        doubts += [
+            f"{target.name} of {target.path} is other code where MODULE is defined, as it is for a "
+            "patch: begin its C file with `#undef MODULE`"
+            for target in modular
+            if target.name in otherwise[target.path]
+        ]
     if by_hand:
         doubts.append(f"how {', '.join(sorted(by_hand))} is converted is the author's word")
     complete = Completeness.NOT_CHECKED if doubts else Completeness.PROVED
     return Proof(complete=complete, reasons=tuple(doubts))
+
+
+def _built_in(function: str, sources: Iterable[str]) -> bool:
+    """Whether the C file with the function is compiled as the kernel's own, without MODULE."""
+    return any(
+        re.search(r"^#\s*undef\s+MODULE\b", text, re.M)
+        for text in sources
+        if re.search(rf"\b{re.escape(function)}\b", text)
+    )
 
 
 _Key = tuple[str, str, int | None]

@@ -3,8 +3,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -122,6 +122,34 @@ class Prover:
             texts = {path: _numbered(was, now) for path, (was, now) in files.items()}
             after = compiler.after(units, texts, sources_of(before.values()))
         return [_difference(unit, before[unit], after[unit]) for unit in units]
+
+    def otherwise_in_modules(
+        self,
+        units: Sequence[UnitDifference],
+        files: Mapping[str, tuple[bytes | None, bytes | None]],
+    ) -> dict[str, frozenset[str]]:
+        """Map each C file of vmlinux to its functions whose code is another if MODULE is defined,
+        as it is for a patch: proc_fs.h (v6.1) has another PROC_ENTRY_PERMANENT then."""
+        own = {
+            one.unit: one.after
+            for one in units
+            if one.after is not None and "vmlinux" in one.unit.objects
+        }
+        with self._compiler([unit.path for unit in own]) as compiler:
+            texts = {path: _numbered(was, now) for path, (was, now) in files.items()}
+            near = sources_of(compiler.before(list(own)).values())
+            modules = {unit: replace(unit, flags=(*unit.flags, "-DMODULE")) for unit in own}
+            made = compiler.after(list(modules.values()), texts, near)
+        found: dict[str, frozenset[str]] = {}
+        for unit, code in own.items():
+            other = _read(made[modules[unit]])
+            there = other.functions if other else {}
+            found[unit.path] = frozenset(
+                function.base
+                for name, function in code.functions.items()
+                if name not in there or there[name].key != function.key
+            )
+        return found
 
     def objects(self, paths: Collection[str]) -> dict[Unit, ObjectFile | None]:
         """Compile unchanged C files; None for one that does not compile."""

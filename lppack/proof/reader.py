@@ -51,7 +51,10 @@ _TABLES: Mapping[str, tuple[int, ...]] = {
 }
 _ALTERNATIVES = (".altinstr_replacement", ".altinstr_aux")
 #: Written by the assembler or for objtool, and not part of what runs.
-_IGNORED = re.compile(r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_loc|\.return_sites")
+_IGNORED = re.compile(
+    r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_loc|\.return_sites"
+    r"|__patchable_function_entries"
+)
 # gcc numbers what is static in a function, tables that it makes of a switch (CSWTCH), and string
 # constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has.
 _COUNTED = re.compile(r"\.\d+$")
@@ -84,8 +87,10 @@ class ObjectReader:
         self.tables: dict[int, list[tuple[int, int, int, int]]] = {}
         for section in elf.sections:
             if section.type == SHT_RELA:
-                of = elf.sections[section.info]
-                self.tables[of.index] = sorted(elf.relocations_in(section))
+                # Several for one section: .klp.rela.OBJECT.SECTION.
+                of = elf.sections[section.info].index
+                found = [*self.tables.get(of, ()), *elf.relocations_in(section)]
+                self.tables[of] = sorted(found)
         self.named: dict[int, list[tuple[int, ElfSymbol]]] = {}
         for symbol in self.symbols:
             defined = SHN_UNDEF < symbol.section < SHN_LORESERVE
@@ -97,6 +102,7 @@ class ObjectReader:
         self.names = self._plain_names()
         self._contents: dict[tuple[int, int, int], bytes] = {}
         self._bounds: dict[int, list[int]] = {}
+        self._sizes: dict[int, int] = {}
         self._ends: dict[tuple[int, int], list[int]] = {}
 
     def read(self) -> ObjectFile:
@@ -306,6 +312,11 @@ class ObjectReader:
         """What stands at that place of a section."""
         if section.name in _ALTERNATIVES:
             return ("code", repr(self._piece(section, at)), 0), ""
+        if section.name in _TABLES:
+            # arch/x86/include/asm/bug.h (v7.0): WARN() passes its entry of __bug_table on.
+            start = at - at % self._entry_size(section)
+            body = self._guarded(section, start, start + self._entry_size(section))
+            return ("content", repr(body), at - start), ""
         symbols = self.named.get(section.index, [])
         number = bisect.bisect_right(symbols, at, key=lambda one: one[0]) - 1
         if number < 0 and symbols:
@@ -361,7 +372,7 @@ class ObjectReader:
                 continue
             table = self.tables.get(section.index, [])
             content = self.elf.content(section)
-            size = _entry_size(section, {offset for offset, *_ in table})
+            size = self._entry_size(section)
             for start in range(0, section.size, size):
                 first = bisect.bisect_left(table, (start, -1, -1, -1))
                 offset, number, kind, addend = table[first]
@@ -377,6 +388,21 @@ class ObjectReader:
                     (section.name, bytes(data), tuple(references))
                 )
         return found
+
+    def _entry_size(self, section: Section) -> int:
+        """Return the entry size at which every entry begins with a relocation."""
+        if section.index not in self._sizes:
+            starts = {offset for offset, *_ in self.tables.get(section.index, [])}
+            for size in _TABLES[section.name]:
+                ats = range(0, section.size, size)
+                if section.size % size == 0 and all(at in starts for at in ats):
+                    self._sizes[section.index] = size
+                    break
+            else:
+                raise FactsError(
+                    f"{section.name} has {section.size} bytes: its entries are of no known size"
+                )
+        return self._sizes[section.index]
 
     def _replacement(
         self, references: list[Reference], section: Section, start: int, length: int
@@ -415,11 +441,3 @@ class ObjectReader:
             plain[name] = f"{base}#{seen[base]}"
             seen[base] += 1
         return plain
-
-
-def _entry_size(section: Section, starts: set[int]) -> int:
-    """Return the entry size at which every entry begins with a relocation."""
-    for size in _TABLES[section.name]:
-        if section.size % size == 0 and all(at in starts for at in range(0, section.size, size)):
-            return size
-    raise FactsError(f"{section.name} has {section.size} bytes: its entries are of no known size")

@@ -110,9 +110,6 @@ def draft(
     )
     decide = [*words(advice), *found.notes]
     decide += [f"{i.name} is that of {path} of the later version" for path, i in edit.borrowed]
-    decide += [
-        f"{i.name} is copied from {path}, which keeps it from modules" for path, i in edit.hidden
-    ]
     sources: list[tuple[str, bytes]] = []
     symbols: dict[str, dict[str, Mapping[str, Any]]] = {}
     left = list(stubs(advice))
@@ -129,7 +126,7 @@ def draft(
             one.wired,
             defines=makefile_defines(one.path, read, config),
             stubs=left,
-            hidden=edit.hidden,
+            built_in=one.places.object == "vmlinux",
         )
         text = text.replace(MARK, "")
         left = []  # once is enough

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from lppack.drafting.expected import expected
+from lppack.kernel.elf64 import Elf
 from lppack.model import Plan
 from lppack.packages.linux_source import source_file
 from lppack.pipeline.build import Built, make_bundle
+from lppack.pipeline.check import make_plan
 from lppack.pipeline.draft import make_draft
+from lppack.proof.reader import ObjectReader
+from lppack.stages.bundle import contents
 from tests.command import EXAMPLES, Ran, check_shape, lppack
 
 pytestmark = pytest.mark.docker
@@ -119,16 +123,16 @@ def test_layout_and_locking_of_what_lives_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
-def changed(folder: Path, *changes: tuple[str, str]) -> Path:
-    """A diff of the kernel's own fs/eventpoll.c, each change at the one place where it fits."""
-    text = source_file("linux-source-6.1 6.1.170-3", "fs/eventpoll.c")
+def changed(folder: Path, *changes: tuple[str, str], path: str = "fs/eventpoll.c") -> Path:
+    """A diff of the kernel's own file, each change at the one place where it fits."""
+    text = source_file("linux-source-6.1 6.1.170-3", path)
     assert text is not None
     old = new = text.decode()
     for was, is_ in changes:
         assert new.count(was) == 1
         new = new.replace(was, is_)
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    lines = difflib.unified_diff(before, after, "a/fs/eventpoll.c", "b/fs/eventpoll.c")
+    lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")
     diff = folder / "made.diff"
     diff.write_text("".join(lines))
     return diff
@@ -301,6 +305,33 @@ def test_a_function_as_it_is_to_be_edited(tmp_path: Path) -> None:
     manifest = (made / "manifest.yaml").read_text()
     assert "follows" not in manifest and "fixes" not in manifest and "rtc_ida" in manifest
     assert not (made / "change.diff").exists()
+
+
+def test_code_of_the_kernel_is_not_compiled_as_a_modules(tmp_path: Path) -> None:
+    """include/linux/proc_fs.h (v6.1): for a module PROC_ENTRY_PERMANENT is 0, so that a function
+    with pde_is_permanent() would do something else, without a word from the compiler."""
+    path, made = "fs/proc/inode.c", tmp_path / "made"
+    head = "static loff_t proc_reg_llseek(struct file *file, loff_t offset, int whence)\n{\n"
+    head += "\tstruct proc_dir_entry *pde = PDE(file_inode(file));\n\tloff_t rv = -EINVAL;\n"
+    ran = draft(
+        changed(tmp_path, (head, head.replace("-EINVAL", "-ENOENT")), path=path), "-o", made
+    )
+    assert (ran.rc, ran.json["complete"]) == (0, "proved"), ran.err
+    built = make_bundle(
+        make_plan(made, kernel=KERNEL), made, builder="docker", on_line=lambda _line: None
+    )
+    module = contents(built.path)[f"{built.bundle.module}.ko"]
+    [ours] = ObjectReader(Elf(module, "the patch")).called("lp_proc_reg_llseek")
+    targets = [str(one.target[1]) for one in ours.references]
+    # Once for an entry that is permanent, once for one that may go away.
+    assert len([to for to in targets if to.startswith("__x86_indirect_thunk_")]) == 2
+    check = ("validate", made, "--kernel", KERNEL, "--prove")
+    assert "complete: proved" in lppack(*check).out
+    source = made / "inode.c"
+    source.write_text(source.read_text().replace("#undef MODULE", ""))
+    ran = lppack(*check)
+    assert ran.rc == 9
+    assert f"proc_reg_llseek of {path} is other code where MODULE is defined" in ran.err
 
 
 def test_a_function_of_which_there_are_several(tmp_path: Path) -> None:

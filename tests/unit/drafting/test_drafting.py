@@ -209,6 +209,16 @@ def test_a_private_header_that_another_needs_is_taken_too() -> None:
     assert '#include "kernel_headers/fs/limits.h"\n#include "kernel_headers/fs/small.h"' in text
 
 
+def test_what_is_built_in_is_compiled_as_such() -> None:
+    """Headers have other values for a module: PROC_ENTRY_PERMANENT is 0 there (proc_fs.h)."""
+    edit = changes(FILE.replace("twice(t->count)", "thrice(t->count)"), FILE)
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
+    private, wired = Private(made, lambda _path: None), wired_of(made, WHOLE)
+    text = c_text(made, "/* */", private, wired, built_in=True)
+    assert text.index("#undef MODULE") < text.index("#include")
+    assert "MODULE" not in c_text(made, "/* */", private, wired)
+
+
 def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
     late = "static int late(int x)"
     old = FILE.replace("static int used", f"{late};\nstatic int used")

@@ -302,6 +302,30 @@ def test_a_warning_is_its_file_and_line() -> None:
     assert bug(7).key != function(b"\x0f\x0b" + RET, []).key
 
 
+def warns(line: int, before: int = 0) -> Function:
+    """f() that passes its entry of __bug_table on, behind ``before`` others of another function."""
+    entries = b"".join(struct.pack("<iiHH", 0, 0, n, 1) for n in (*range(before), line))
+    relocs: list[Reloc] = []
+    for at in range(0, len(entries), 12):
+        of = F if at == 12 * before else ".text.g"
+        relocs += [(at, of, R_PC32, 0), (at + 4, STRINGS, R_PC32, 0)]
+    others = (Sect("__bug_table", entries, relocs), Sect(STRINGS, b"a.c\0"), Sect(".text.g", RET))
+    code = LEA_DI + RET
+    return function(code, [(3, "__bug_table", R_PC32, 12 * before - 4)], *others)
+
+
+def test_a_warning_that_passes_its_entry_on() -> None:
+    """As on 7.0 and later: only its own entry counts, wherever that is."""
+    assert warns(7).key == warns(7, before=3).key
+    assert warns(7).key != warns(8).key
+
+
+def test_where_ftrace_may_patch_is_no_data() -> None:
+    sites = Sect("__patchable_function_entries", bytes(8), [(0, F, R_64, 0)])
+    sections = [Sect(F, FENTRY + RET, [(1, "__fentry__", R_PLT32, -4)]), sites]
+    assert read(sections, [Sym("f", F, 6)]).others == {}
+
+
 def alternative(new: bytes, before: bytes = b"", after: bytes = b"", feature: int = 3) -> Function:
     """f() with one alternative; struct alt_instr of v6.1 has 12 bytes."""
     entry = struct.pack("<iiHBB", 0, 0, feature, 3, len(new))
