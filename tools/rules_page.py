@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lppack.rules.every import Asked, every, live
 from lppack.store import write_atomic
+from tools import rule_examples
 
 PAGE = Path(__file__).parent.parent / "docs/rules.md"
 
@@ -24,6 +25,16 @@ also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only
 Some messages have an id that has no page here: those of the schema (`unknown-key`, `missing-key`,
 `type`, `choice`, `pattern`, `empty`, `twice`, `too-long`, `range`), of reading the file (`file`,
 `yaml`, `duplicate-key`), and of `plan` (`fixes-fit-a-page`). They say all there is.
+
+Below each rule is an example that breaks it and one that passes: the keys that differ from [one
+manifest](#the-manifest-that-the-examples-change), C, or the title of the test's case.
+"""
+
+_SAMPLE = """\
+## The manifest that the examples change
+
+An example shows the keys that differ from this manifest; what follows `>` is the message. Examples
+are cases of the tests (tests/unit/rules), so each is known to break its rule, or to pass.
 """
 
 
@@ -34,7 +45,10 @@ def page() -> str:
         entries = [entry for entry in every() if entry.asked is asked]
         rows = [f"| [`{entry.id}`](#{entry.id}) | {entry.level} |" for entry in entries]
         parts += [f"Asked {asked}:\n", "| rule | level |\n|---|---|", *rows, ""]
-    parts += [f"## {e.id}\n\n*{e.level}*\n\n{e.page}\n" for e in every()]
+    parts += [
+        f"## {e.id}\n\n*{e.level}*\n\n{e.page}\n\n{rule_examples.examples(e)}" for e in every()
+    ]
+    parts += [_SAMPLE, rule_examples.base()]
     return "\n".join(parts)
 
 

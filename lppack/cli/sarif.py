@@ -14,9 +14,12 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
-    """One run of lppack; files are relative to the current directory where they can be."""
+    """One run of lppack; files are relative to the current directory where they can be.
+
+    Of the rules it has those that found something, each with its page.
+    """
     pages = {entry.id: entry.page for entry in every()}
-    ids = sorted({*pages, *(problem.rule for problem in problems)})
+    ids = sorted({problem.rule for problem in problems})
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -39,7 +42,10 @@ def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
 def _rule(name: str, page: str | None) -> dict[str, Any]:
     first = " ".join((page or name.replace("-", " ")).partition("\n\n")[0].split())
     rule = {"id": name, "shortDescription": {"text": first}}
-    return {**rule, "fullDescription": {"text": page}} if page else rule
+    if not page:
+        return rule
+    text = f"{page}\n\nIn a terminal: lppack explain {name}"
+    return {**rule, "fullDescription": {"text": page}, "help": {"text": text}}
 
 
 def _result(problem: Problem, ids: list[str]) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def assert_sarif(log: dict[str, Any]) -> None:
     ids = [rule["id"] for rule in driver["rules"]]
     assert len(ids) == len(set(ids))
     for rule in driver["rules"]:
-        assert set(rule) <= {"id", "shortDescription", "fullDescription"}
+        assert set(rule) <= {"id", "shortDescription", "fullDescription", "help"}
+        assert ("help" in rule) is (rule["id"] in {entry.id for entry in every()})
         assert rule["shortDescription"]["text"]
     for result in run["results"]:
         assert set(result) == {"ruleId", "ruleIndex", "level", "message", "locations"}
@@ -54,9 +55,11 @@ def test_sarif_of_a_broken_patch() -> None:
     run = ran.json["runs"][0]
     said = lppack("validate", "--format", "json", BROKEN).json["problems"]
     assert [result["ruleId"] for result in run["results"]] == [p["rule"] for p in said]
-    assert {entry.id for entry in every()} <= {
-        rule["id"] for rule in run["tool"]["driver"]["rules"]
-    }
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert set(rules) == {p["rule"] for p in said}
+    known = [rule for rule in rules.values() if "help" in rule]
+    assert known
+    assert all(f"lppack explain {rule['id']}" in rule["help"]["text"] for rule in known)
     place = run["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"] == {
         "uri": "tests/broken/10-one-of-each/manifest.yaml",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the rules share: a manifest with a change, or C, and the faults in it."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lppack.document import Pointer
+from lppack.rules import files
 from lppack.rules.runner import Fault, Rule, rule_id
 from tests.unit.samples import document, full, patch_folder
 
@@ -56,6 +58,22 @@ class CodeCase:
             made = patch_folder(Path(folder))
             (made / "conn.c").write_text(self.code)
             return list(self.rule(document(full(**self.changes), made)))
+
+
+def odd_folder(folder: Path) -> Path:
+    """The folder of FULL, with files beside its own that no patch should name."""
+    made = patch_folder(folder)
+    (made / "inner.c").symlink_to("conn.c")
+    (made / "out.c").symlink_to("/etc/passwd")
+    (made / "outside").symlink_to("/etc")
+    (made / "gone.c").symlink_to("nothing.c")
+    (made / "loop.c").symlink_to("loop.c")
+    (made / "folder.c").mkdir()
+    (made / "nul.c").write_bytes(b"int a;\0")
+    (made / "latin.c").write_bytes(b"/* caf\xe9 */")
+    (made / "large.c").write_text("\n" * (files.TEXT_MAX + 1))
+    os.mkfifo(made / "pipe.c")
+    return made
 
 
 def title(case: Any) -> str:
