@@ -29,6 +29,7 @@ _HOMES = {
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
     **dict.fromkeys(("watch", "history"), "history"),
+    "vex": "evidence",
     "guest": "guest",
     **dict.fromkeys(("explain", "completion"), "help"),
 }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.draft import make_draft as make_draft
     from lppack.pipeline.draft import new_patch as new_patch
     from lppack.pipeline.evidence import metrics_place as metrics_place
+    from lppack.pipeline.evidence import vex as vex
     from lppack.pipeline.evidence import write_metrics as write_metrics
     from lppack.pipeline.guests import initramfs_for as initramfs_for
     from lppack.pipeline.guests import start_guest as start_guest
@@ -57,7 +58,7 @@ _NAMES = {
         "prove_patch reserve_id"
     ),
     "draft": "Between Copy Drafted make_draft new_patch",
-    "evidence": "metrics_place write_metrics",
+    "evidence": "metrics_place vex write_metrics",
     "guests": "initramfs_for start_guest",
     "operate": (
         "apply_bundle convert_series history_of recover_host revert_series revert_to "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What other programs read of a host: metrics."""
+"""What other programs read of a host: metrics, and evidence for scanners."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lppack import store
@@ -37,3 +38,18 @@ def write_metrics(found: HostStatus, file: Path) -> None:
             f"{file} cannot be written: {error.strerror}",
             hint="give a file in the folder of --collector.textfile.directory",
         ) from None
+
+
+def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str) -> str:
+    """What is live on a host, or what ``bundle`` is for, as a VEX document of ``kind``.
+
+    Raise AnswerIsNo if no CVE can be named; EnvironmentMissing; what status raises.
+    """
+    from lppack.pipeline.operate import status_of
+    from lppack.stages.bundle import read
+    from lppack.stages.vex import of_bundle, of_host
+    from lppack.stages.vex_formats import FORMATS, Author
+
+    found = of_bundle(read(bundle)) if bundle else of_host(status_of(None, on), on)
+    now = datetime.now(UTC).replace(microsecond=0)
+    return FORMATS[kind](found, Author(name=author, namespace=namespace), now)

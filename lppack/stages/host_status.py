@@ -21,6 +21,7 @@ class HostStatus:
     kernel: str  # its release
     can_patch: bool  # False: it was built without CONFIG_LIVEPATCH
     patches: tuple[PatchReport, ...]
+    version: str = ""  # of the kernel, as uname -v
     at_work: Holder | None = None  # the command that changes it now
     unfinished: tuple[Record, ...] = ()  # of commands that died
     leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
@@ -39,6 +40,7 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
         can_patch = False
     found = HostStatus(
         kernel=host.read(abi.OSRELEASE).strip(),
+        version=host.read(abi.VERSION).strip(),
         can_patch=can_patch,
         patches=status(engine, host.name),
     )

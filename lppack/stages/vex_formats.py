@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""Evidence as OpenVEX, CSAF VEX and CycloneDX VEX."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lppack import __version__
+from lppack.errors import EnvironmentMissing
+from lppack.stages.vex import Evidence, Statement, Status
+
+#: The documents of one author about the same thing at the same moment are the same.
+_SPACE = uuid.UUID("5f3f6f0e-0d0b-5b8e-9a55-4f3c1f0f7c11")
+_TOOL = f"lppack {__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who says it."""
+
+    name: str
+    namespace: str  # a URL that is the author's
+
+
+def _identity(found: Evidence, author: Author, now: datetime) -> uuid.UUID:
+    return uuid.uuid5(_SPACE, f"{author.namespace} {found.subject} {now.isoformat()}")
+
+
+def _stamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def openvex(found: Evidence, author: Author, now: datetime) -> str:
+    """OpenVEX 0.2.0."""
+    product = {"@id": found.purl, "identifiers": {"purl": found.purl}}
+    statements = [
+        {
+            "vulnerability": {"name": said.cve},
+            "products": [product],
+            "status": said.status.value,
+            "status_notes": f"{found.subject}: {said.notes}",
+            # Of the statuses, `affected` alone has to say what to do.
+            **({"action_statement": said.action} if said.status is Status.AFFECTED else {}),
+        }
+        for said in found.statements
+    ]
+    return _text(
+        {
+            "@context": "https://openvex.dev/ns/v0.2.0",
+            "@id": f"urn:uuid:{_identity(found, author, now)}",
+            "author": author.name,
+            "timestamp": _stamp(now),
+            "version": 1,
+            "tooling": _TOOL,
+            "statements": statements,
+        }
+    )
+
+
+_CSAF_STATUS = {
+    Status.FIXED: "fixed",
+    Status.AFFECTED: "known_affected",
+    Status.UNDER_INVESTIGATION: "under_investigation",
+}
+
+
+def csaf(found: Evidence, author: Author, now: datetime) -> str:
+    """CSAF 2.0, profile 5: VEX."""
+    stamp, product = _stamp(now), "kernel"
+    number = {"number": "1", "date": stamp, "summary": f"Written by {_TOOL}."}
+    title = f"Live patches of {found.subject}"
+    return _text(
+        {
+            "document": {
+                "category": "csaf_vex",
+                "csaf_version": "2.0",
+                "lang": "en",
+                "publisher": {
+                    "category": "user",
+                    "name": author.name,
+                    "namespace": author.namespace,
+                },
+                "title": title,
+                "tracking": {
+                    "id": f"lppack-{_identity(found, author, now)}",
+                    "status": "final",
+                    "version": "1",
+                    "initial_release_date": stamp,
+                    "current_release_date": stamp,
+                    "revision_history": [number],
+                    "generator": {
+                        "date": stamp,
+                        "engine": {"name": "lppack", "version": __version__},
+                    },
+                },
+            },
+            "product_tree": {
+                "branches": [
+                    {
+                        "category": "vendor",
+                        "name": "Debian",
+                        "branches": [
+                            {
+                                "category": "product_name",
+                                "name": found.name,
+                                "branches": [
+                                    {
+                                        "category": "product_version",
+                                        "name": found.package,
+                                        "product": {
+                                            "name": f"{found.name} {found.package}",
+                                            "product_id": product,
+                                            "product_identification_helper": {"purl": found.purl},
+                                        },
+                                    }
+                                ],
+                            }
+                        ],
+                    }
+                ]
+            },
+            "vulnerabilities": [_csaf_one(found, said, product) for said in found.statements],
+        }
+    )
+
+
+def _csaf_one(found: Evidence, said: Statement, product: str) -> dict[str, Any]:
+    one: dict[str, Any] = {
+        "cve": said.cve,
+        "notes": [
+            {
+                "category": "details",
+                "title": "How it is known",
+                "text": f"{found.subject}: {said.notes}",
+            }
+        ],
+        "product_status": {_CSAF_STATUS[said.status]: [product]},
+    }
+    if said.status is Status.AFFECTED:
+        one["remediations"] = [
+            {"category": "vendor_fix", "details": said.action, "product_ids": [product]}
+        ]
+    return one
+
+
+def cyclonedx(found: Evidence, author: Author, now: datetime) -> str:
+    """CycloneDX 1.6. Raise EnvironmentMissing without the extra `fleet`."""
+    try:
+        from cyclonedx.model.bom import Bom, BomMetaData
+        from cyclonedx.model.component import Component, ComponentType
+        from cyclonedx.model.contact import OrganizationalContact
+        from cyclonedx.model.impact_analysis import (
+            ImpactAnalysisResponse,
+            ImpactAnalysisState,
+        )
+        from cyclonedx.model.vulnerability import (
+            BomTarget,
+            Vulnerability,
+            VulnerabilityAnalysis,
+        )
+        from cyclonedx.output.json import JsonV1Dot6
+        from packageurl import PackageURL
+    except ImportError as error:
+        raise EnvironmentMissing(
+            f"CycloneDX needs a library that is not here: {error.name}",
+            hint="pip install 'lppack[fleet]'",
+        ) from None
+    states = {
+        Status.FIXED: ImpactAnalysisState.RESOLVED,
+        Status.AFFECTED: ImpactAnalysisState.EXPLOITABLE,
+        Status.UNDER_INVESTIGATION: ImpactAnalysisState.IN_TRIAGE,
+    }
+    kernel = Component(
+        name=found.name,
+        version=found.package,
+        type=ComponentType.OPERATING_SYSTEM,
+        purl=PackageURL.from_string(found.purl),
+        bom_ref=found.purl,
+    )
+    made = Bom(
+        serial_number=_identity(found, author, now),
+        metadata=BomMetaData(
+            timestamp=now, component=kernel, authors=[OrganizationalContact(name=author.name)]
+        ),
+        vulnerabilities=[
+            Vulnerability(
+                bom_ref=said.cve,
+                id=said.cve,
+                affects=[BomTarget(ref=found.purl)],
+                recommendation=said.action or None,
+                analysis=VulnerabilityAnalysis(
+                    state=states[said.status],
+                    detail=f"{found.subject}: {said.notes}",
+                    responses=[ImpactAnalysisResponse.UPDATE] if said.action else [],
+                ),
+            )
+            for said in found.statements
+        ],
+    )
+    return JsonV1Dot6(made).output_as_string(indent=2) + "\n"
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Evidence, Author, datetime], str]] = {
+    "openvex": openvex,
+    "csaf": csaf,
+    "cyclonedx": cyclonedx,
+}
