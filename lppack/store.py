@@ -2,13 +2,19 @@
 """Where lppack keeps files, and how they appear: whole or not at all."""
 
 import contextlib
+import errno
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from lppack.errors import EnvironmentMissing
 
 
 def cache_dir() -> Path:
@@ -32,40 +38,119 @@ def run_dir() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / "lppack"
 
 
+#: How the names of unfinished files and folders begin; their makers hold a flock on them.
+DRAFT = ".draft-"
+
+
 def write_atomic(path: Path, data: bytes) -> None:
-    """``path`` appears with all of ``data`` or not at all. An OSError names it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """``path`` appears with all of ``data`` or not at all."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException as error:
-        Path(draft).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not error.filename:  # of write(2): a full disk
-            error.filename = str(path)
+        with draft_file(path) as draft:
+            draft.write_bytes(data)
+            draft.chmod(0o644)
+            draft.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
         raise
 
 
 @contextlib.contextmanager
-def directory_atomic(path: Path) -> Iterator[Path]:
-    """A fresh directory that becomes ``path`` when the block ends well, and nothing otherwise.
-
-    If ``path`` has appeared meanwhile (another process made the same thing), that one is kept.
-    """
+def draft_file(path: Path) -> Iterator[Path]:
+    """Yield an empty file beside ``path``, to be moved there; gone after the block otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{DRAFT}{path.name}.")
+        with contextlib.suppress(BlockingIOError):  # another process is sweeping it
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_nlink:
+                break
+        os.close(handle)
+    draft = Path(name)
     try:
         yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def directory_atomic(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A fresh directory that becomes ``path`` when the block ends well, and nothing otherwise.
+
+    If ``path`` has appeared meanwhile (another process made the same thing), that one is kept;
+    with ``replace`` it is moved away.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _own(path.parent, f"{DRAFT}{path.name}.") as draft:
+        yield draft
         draft.chmod(0o755)
+        if replace and path.is_dir():
+            aside = draft.with_name(f"{draft.name}.old")
+            path.rename(aside)
+            draft.rename(path)
+            _sweep(aside)  # now, or when the last process that uses it has ended
+            return
         try:
             draft.rename(path)
         except OSError:
             if not path.is_dir():
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files and folders of processes that died."""
+    for left in folder.glob(f"{DRAFT}*"):
+        _sweep(left)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Raise EnvironmentMissing where ``path`` cannot be written: full, read-only, no right."""
+    try:
+        yield
+    except OSError as error:
+        if explained := disk_error(error, path):
+            raise explained from error
+        raise
+
+
+def disk_error(error: OSError, path: Path) -> EnvironmentMissing | None:
+    """Explain an error of writing ``path``; None: it is of another kind."""
+    hint = _DISK.get(error.errno or 0)
+    if hint is None:
+        return None
+    return EnvironmentMissing(f"{error.filename or path}: {error.strerror}", hint=hint)
+
+
+#: The way out of a full disk.
+ROOM = "make room: lppack cache --prune --older 7d; or set XDG_CACHE_HOME to a larger disk"
+_RIGHT = "set XDG_CACHE_HOME to a folder of yours"
+_DISK = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), ROOM),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _RIGHT),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move it away; or set XDG_CACHE_HOME"),
+}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` with a digest, for read_json()."""
+    text = json.dumps(value, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_atomic(path, f"{digest}\n{text}\n".encode())
+
+
+def has_json(path: Path) -> bool:
+    """Return whether read_json() has something to return."""
+    try:
+        digest, _, text = path.read_bytes().partition(b"\n")
+    except OSError:
+        return False
+    return hashlib.sha256(text.removesuffix(b"\n")).hexdigest().encode() == digest
+
+
+def read_json(path: Path) -> Any:
+    """Return what write_json() wrote; None: the file is absent or damaged."""
+    return json.loads(path.read_bytes().partition(b"\n")[2]) if has_json(path) else None
 
 
 def journal(kind: str, text: str) -> None:
@@ -84,8 +169,9 @@ def journal_path() -> Path:
 def temporary(prefix: str) -> Iterator[Path]:
     """A folder on the cache's disk, for what /tmp may have no room for; gone after the block."""
     cache_dir().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=f".{prefix}") as folder:
-        yield Path(folder)
+    sweep(cache_dir())
+    with disk_errors(cache_dir()), _own(cache_dir(), f"{DRAFT}{prefix}") as folder:
+        yield folder
 
 
 def lock_holder(path: Path) -> int | None:
@@ -107,12 +193,20 @@ def holder_in(locks: str, device: int, inode: int) -> int | None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock on ``path``: one process at a time does what is inside."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on ``path``: one process at a time does what is inside.
+
+    Raise BlockingIOError: it is taken, and ``wait`` is false.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+    while True:
+        with path.open("a") as file:
+            fcntl.flock(file, how)
+            if os.fstat(file.fileno()).st_nlink:
+                yield
+                return
+            # Removed with what it was for, while this process waited.
 
 
 _SCRATCH = "lppack-scratch-"
@@ -120,11 +214,36 @@ _SCRATCH = "lppack-scratch-"
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of this process alone.
+    """A folder of this process alone, in the place for temporary files.
 
     Its flock ends with the process, so that sweep_scratch() can tell it from one in use.
     """
-    folder, handle = _own_folder()
+    with _own(Path(tempfile.gettempdir()), _SCRATCH) as folder:
+        yield folder
+
+
+def sweep_scratch() -> None:
+    """Remove the folders of processes that died."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        _sweep(left)
+
+
+def _sweep(left: Path) -> None:
+    with contextlib.suppress(OSError):  # in use, another user's, or removed meanwhile
+        handle = _flock(left)
+        try:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _own(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder whose flock is held; gone after the block, unless it was moved."""
+    folder, handle = _own_folder(parent, prefix)
     try:
         yield folder
     finally:
@@ -132,18 +251,9 @@ def scratch() -> Iterator[Path]:
         os.close(handle)
 
 
-def sweep_scratch() -> None:
-    """Remove the folders of processes that died."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
-        with contextlib.suppress(OSError):  # in use, another user's, or removed meanwhile
-            handle = _flock(left)
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(handle)
-
-
-def _own_folder() -> tuple[Path, int]:
+def _own_folder(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
         with contextlib.suppress(OSError):  # swept by another command before it was locked
             handle = _flock(folder)
             if folder.exists():
@@ -151,9 +261,9 @@ def _own_folder() -> tuple[Path, int]:
             os.close(handle)
 
 
-def _flock(folder: Path) -> int:
-    """Return a handle on ``folder`` that holds its flock. Raise OSError if it is in use."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _flock(path: Path) -> int:
+    """Return a handle on ``path`` that holds its flock. Raise OSError if it is in use."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

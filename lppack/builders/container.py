@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lppack import proc, store
+from lppack import entries, proc, store
 from lppack.builders import engine, headers, image, stream
 from lppack.builders.protocol import ENVIRONMENT, OnLine, compiler_of
 from lppack.clock import Deadline
@@ -70,12 +70,15 @@ class ContainerBuilder:
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
             # An image never changes: its compiler is asked for once.
             asked = store.cache_dir() / "images" / f"{made.id.removeprefix('sha256:')}.compiler"
-            if not asked.is_file():
+
+            def ask(draft: Path) -> None:
                 site = ContainerSite(client=client, image=made.id, compiler=compiler)
                 done = site.run([compiler, "--version"], limit=60)
                 if not done.ok:
                     raise EnvironmentMissing(done.summary())
-                store.write_atomic(asked, done.out.partition("\n")[0].encode())
+                draft.write_text(done.out.partition("\n")[0])
+
+            entries.ensure_file(asked, ask)
         return {
             "builder": self.name,
             "compiler": asked.read_text(),

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lppack import entries
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 
@@ -29,7 +30,12 @@ class Headers:
 
 
 def find(kernel: Kernel) -> Headers:
-    """The three directories of ``kernel``; EnvironmentMissing names the one that lacks."""
+    """The three directories of ``kernel``; EnvironmentMissing names the one that lacks, or a file
+    of the cache that is damaged."""
+    if entries.record_of(kernel.root).is_file():
+        found = entries.faults(kernel.root, only="^usr/(src|lib/linux-kbuild)")
+        if found:
+            raise EnvironmentMissing(found[0], hint="run: lppack cache --verify --prune")
     makefile = kernel.headers / "Makefile"
     if not makefile.is_file():
         raise _lacking(kernel, str(makefile))

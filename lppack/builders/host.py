@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack import proc
+from lppack import proc, store
 from lppack.builders import headers, stream
 from lppack.builders.protocol import ENVIRONMENT, OnLine, compiler_of
 from lppack.clock import Deadline
@@ -39,8 +38,7 @@ class HostBuilder:
         with contextlib.ExitStack() as stack:
             shadow = ""
             if kernel is not None:
-                folder = tempfile.TemporaryDirectory(prefix="lppack-headers-")
-                made = Path(stack.enter_context(folder)).resolve() / kernel.headers.name
+                made = stack.enter_context(store.scratch()).resolve() / kernel.headers.name
                 _make_shadow(headers.find(kernel), made)
                 shadow = str(made)
                 for path in (str(work), shadow, str(kernel.root.resolve())):

@@ -158,9 +158,8 @@ def _own_base(suite: str) -> _Base | None:
 def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | None) -> None:
     if on_line:
         on_line(f"making {base.name} with mmdebstrap from this machine's package sources")
-    folder = store.cache_dir() / "images"
-    with tempfile.TemporaryDirectory(dir=folder) as draft:
-        tar = Path(draft) / "base.tar"
+    with store.temporary("image-") as draft:
+        tar = draft / "base.tar"
         done = proc.run(
             [*base.command, str(tar), *map(str, base.files)],
             limit=_BASE_LIMIT,

@@ -25,6 +25,7 @@ _HOMES = {
     "test": "trial",
     "simulate": "simulate",
     "facts": "facts",
+    "cache": "cache",
     "ids": "ids",
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),

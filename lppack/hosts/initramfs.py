@@ -131,7 +131,7 @@ def make(kernel: Kernel, agent: Path, busybox: Path, out: Path) -> Path:
         names.append(f"/modules/{_stem(module)}.ko\n")
         contents[names[-1].strip("/\n")] = (stat.S_IFREG | 0o644, _unpacked(module))
     contents["modules.list"] = (stat.S_IFREG | 0o644, "".join(names).encode())
-    with _whole(out) as file:
+    with out.open("wb") as file:
         cpio = _Cpio(file)
         for name in sorted(contents, key=lambda name: PurePosixPath(name).parts):
             cpio.add(name, *contents[name])

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The file in which the facts of a vmlinux are kept: one SQLite database for each content."""
 
-import os
+import contextlib
 import sqlite3
-import tempfile
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +65,8 @@ def open_cache(path: Path) -> sqlite3.Connection | None:
 
 
 def write_cache(path: Path, decoded: Decoded) -> None:
-    """``path`` appears with all facts or not at all."""
-    with Draft(path) as cache:
+    """Write all facts into the empty file ``path``."""
+    with database(path) as cache:
         cache.executescript(_SCHEMA)
         places = ", ".join("?" * (COLUMNS.count(",") + 1))
         cache.executemany(
@@ -84,41 +83,18 @@ def write_cache(path: Path, decoded: Decoded) -> None:
         cache.execute(f"PRAGMA user_version = {len(decoded.symbols)}")
 
 
-class Draft:
-    """A new database beside ``path``, that takes its place when the block ends well."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        except OSError as error:
-            raise self._failed(error) from error
-        os.close(handle)
-        self._draft = Path(name)
-        self._cache = sqlite3.connect(self._draft)
-        self._cache.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
-        return self._cache
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
-        try:
-            with closing(self._cache):
-                if kind is None:
-                    self._cache.commit()
-            if kind is None:
-                self._draft.chmod(0o644)
-                self._draft.replace(self._path)
-        except (OSError, sqlite3.Error) as problem:
-            raise self._failed(problem) from problem
-        finally:
-            self._draft.unlink(missing_ok=True)
-        if isinstance(error, sqlite3.Error):
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> EnvironmentMissing:
-        return EnvironmentMissing(f"cannot write {self._path}: {error}", hint="is the disk full?")
+@contextlib.contextmanager
+def database(path: Path) -> Iterator[sqlite3.Connection]:
+    """A new database in the empty file ``path``. Raise EnvironmentMissing: the disk is full."""
+    try:
+        with closing(sqlite3.connect(path)) as made:
+            made.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+            yield made
+            made.commit()
+    except sqlite3.Error as error:
+        raise EnvironmentMissing(
+            f"cannot write {path}: {error}", hint="is the disk full? see: lppack cache"
+        ) from error
 
 
 Row = tuple[str, int, str, int, int, int, int | None]

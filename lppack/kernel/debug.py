@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from lppack import store
+from lppack import entries
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.dwarf import DebugFile
 from lppack.kernel.elf64 import Elf
@@ -23,9 +23,8 @@ _BUILD_ID = 3  # NT_GNU_BUILD_ID, include/uapi/linux/elf.h
 def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], None]) -> Inlining:
     """Makes ``path``: takes half a minute, and 100 MB from the package mirror."""
     library()  # said before anything is fetched
-    with store.locked(path.with_name(f".{path.name}.lock")):
-        if found := open_inlining(path):  # another process was faster
-            return found
+
+    def make(draft: Path) -> None:
         own = build_id(image.vmlinux())
         with debug_vmlinux(facts.kernel, say) as file, DebugFile(file) as debug:
             if debug.build_id() != own:
@@ -34,10 +33,11 @@ def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], N
                     hint="is the kernel Debian's own, of exactly that package version?",
                 )
             say("reading which functions were inlined, and into which")
-            write_inlining(path, facts.symbols(), debug.functions(), file.name)
-        if found := open_inlining(path):
-            return found
-        raise EnvironmentMissing(f"cannot read {path}, which was just written")
+            write_inlining(draft, facts.symbols(), debug.functions(), file.name)
+
+    if found := open_inlining(entries.ensure_file(path, make)):
+        return found
+    raise EnvironmentMissing(f"cannot read {path}, which was just written")
 
 
 def build_id(elf: Elf) -> bytes:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from lppack import store
+from lppack import entries, store
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.cache import COLUMNS, FORMAT, from_rows, open_cache, signed, write_cache
 from lppack.kernel.errors import FactsError
@@ -288,17 +288,18 @@ def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> 
         )
     key = hashlib.sha256(data).hexdigest()
     path = store.cache_dir() / "facts" / f"{key}-v{FORMAT}.sqlite"
-    cache = open_cache(path)
-    if cache is None:
+
+    def decoded(draft: Path) -> None:
         from lppack.kernel.vmlinux import decode
 
-        write_cache(path, decode(image.vmlinux()))
-        cache = open_cache(path)
-        if cache is None:
-            raise EnvironmentMissing(f"cannot read {path}, which was just written")
+        write_cache(draft, decode(image.vmlinux()))
+
+    cache = open_cache(entries.ensure_file(path, decoded))
+    if cache is None:
+        raise EnvironmentMissing(f"cannot read {path}, which was just written")
     facts = Facts(cache, kernel)
     debug = path.with_name(f"{key}-inlining-v{INLINING_FORMAT}.sqlite")
-    facts.inlining = open_inlining(debug)
+    facts.inlining = open_inlining(debug) if entries.use(debug) else None
     if facts.inlining is None and deep is not None:
         from lppack.kernel.debug import read_inlining
 

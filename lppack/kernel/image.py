@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack import store
+from lppack import entries, store
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
@@ -69,10 +69,13 @@ def unpacked(kernel: Kernel) -> Path:
     """The vmlinux out of the image of ``kernel``, in the cache, once for each content."""
     image = read_image(kernel.image)
     name = f"{kernel.release}-{hashlib.sha256(image.payload).hexdigest()[:16]}"
-    place = store.cache_dir() / "vmlinux" / name
-    if not place.is_file():
-        store.write_atomic(place, image.vmlinux().data)
-    return place
+    return entries.ensure_file(
+        store.cache_dir() / "vmlinux" / name, lambda draft: _write(draft, image)
+    )
+
+
+def _write(draft: Path, image: Image) -> None:
+    draft.write_bytes(image.vmlinux().data)
 
 
 def read_image(path: Path) -> Image:

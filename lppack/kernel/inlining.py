@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lppack.kernel.cache import Draft, signed
+from lppack.kernel.cache import database, signed
 from lppack.kernel.errors import FactsError
 from lppack.kernel.symbols import Symbol, is_clone
 
@@ -118,14 +118,14 @@ def open_inlining(path: Path) -> Inlining | None:
 def write_inlining(
     path: Path, symbols: Iterable[Symbol], functions: "Iterable[Code]", what: str
 ) -> None:
-    """``path`` appears with all of it or not at all; FactsError if it is not of these symbols."""
+    """Write all of it into the empty file ``path``; FactsError if it is not of these symbols."""
     at: dict[int, list[Symbol]] = {}
     for symbol in symbols:
         at.setdefault(symbol.address, []).append(symbol)
     origins: dict[Origin, int] = {}
     codes: list[tuple[int, str, int, int, bool, bool, int]] = []
     lost = 0
-    with Draft(path) as draft:
+    with database(path) as draft:
         draft.executescript(_SCHEMA)
         for code in functions:
             symbol_of = _symbol(code, at)

@@ -4,10 +4,11 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
-from lppack import store
-from lppack.kernel.cache import Draft
+from lppack import entries, store
+from lppack.kernel.cache import database
 from lppack.kernel.elf64 import SHN_LORESERVE, SHN_UNDEF
 from lppack.kernel.modules import open_module
 from lppack.kernel.symbols import PADDING
@@ -44,28 +45,21 @@ def _asked(version: str, modules: Mapping[str, Path], query: str, word: str) -> 
     state = sorted((name, path.stat().st_size) for name, path in modules.items())
     key = hashlib.sha256(repr((version, state)).encode()).hexdigest()
     path = store.cache_dir() / "facts" / f"{key}-modules-v{_FORMAT}.sqlite"
-    for _ in range(2):
-        if path.is_file():
-            cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-            try:
-                return tuple(found for (found,) in cache.execute(query, (word,)))
-            except sqlite3.DatabaseError:
-                pass  # damaged: made again
-            finally:
-                cache.close()
-        with Draft(path) as draft:
-            _write(draft, modules)
-    raise AssertionError(f"{path} was written and cannot be read")
+    entries.ensure_file(path, lambda draft: _write(draft, modules))
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as cache:
+        return tuple(found for (found,) in cache.execute(query, (word,)))
 
 
-def _write(draft: sqlite3.Connection, modules: Mapping[str, Path]) -> None:
-    draft.executescript(_SCHEMA)
-    for number, (name, path) in enumerate(sorted(modules.items())):
-        draft.execute("INSERT INTO module VALUES (?, ?)", (number, name))
-        draft.executemany(
-            "INSERT OR IGNORE INTO function VALUES (?, ?)",
-            ((function, number) for function in _functions(path)),
-        )
+def _write(draft: Path, modules: Mapping[str, Path]) -> None:
+    with database(draft) as cache:
+        cache.executescript(_SCHEMA)
+        for number, (name, path) in enumerate(sorted(modules.items())):
+            cache.execute("INSERT INTO module VALUES (?, ?)", (number, name))
+            cache.executemany(
+                "INSERT OR IGNORE INTO function VALUES (?, ?)",
+                ((function, number) for function in _functions(path)),
+            )
 
 
 def _functions(path: Path) -> Iterator[str]:

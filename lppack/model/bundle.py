@@ -11,7 +11,7 @@ from lppack.model.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """Built and stripped; ``work`` keeps the sources, the log and reproduce.sh."""
+    """Built and stripped; ``work`` is the folder for what is derived from it."""
 
     plan: Plan
     ko: Path

@@ -6,14 +6,16 @@ Works as any user; nothing under /etc or /var is written and no hook of the mach
 
 import contextlib
 import difflib
+import errno
 import hashlib
+import os
 import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lppack import proc, store
+from lppack import entries, proc, store
 from lppack.errors import EnvironmentMissing
 from lppack.packages import deb, sources
 
@@ -203,8 +205,10 @@ class Apt:
         )
 
     def _prepare(self) -> None:
-        for folder in ("lists/partial", "archives/partial", "sources.list.d"):
-            (self.home / folder).mkdir(parents=True, exist_ok=True)
+        with store.disk_errors(self.home):
+            for folder in ("lists/partial", "archives/partial", "sources.list.d"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True)
+        entries.hold(self.home)
         for name, text in self.texts.items():
             _write(self.home / "sources.list.d" / name, text.encode())
         _write(self.home / "status", b"")
@@ -247,6 +251,7 @@ def _unreachable(what: str, done: proc.Done) -> EnvironmentMissing:
     reason = said[0] if said else done.summary(tail=3)
     if done.timed_out:
         reason = f"no answer in {done.seconds:.0f} s"
-    return EnvironmentMissing(
-        f"{what}: {reason}", hint="check the network and the sources in /etc/apt"
-    )
+    hint = "check the network and the sources in /etc/apt"
+    if any(f"{os.strerror(errno.ENOSPC)}" in line for line in (*said, reason)):
+        hint = store.ROOM
+    return EnvironmentMissing(f"{what}: {reason}", hint=hint)

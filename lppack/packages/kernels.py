@@ -6,17 +6,24 @@ import difflib
 import json
 import os
 import re
-import tempfile
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lppack import proc, store
+from lppack import entries, proc, store
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages import deb, sources
 from lppack.packages.apt import Apt
-from lppack.packages.tree import from_package, from_tree, kernel_in, suite_of_version, write_note
+from lppack.packages.tree import (
+    IMAGE,
+    from_package,
+    from_tree,
+    kernel_in,
+    suite_of_version,
+    write_note,
+)
 
 _RELEASE = re.compile(r"\d+\.\d+\S*")
 
@@ -75,7 +82,7 @@ def fetch(release: str, *, source: Source | None = None) -> Kernel:
     source = source or Apt()
     note = store.cache_dir() / "kernels" / f"{release}.json"
     for one in everywhere(source):
-        if tree := _recall(note, one):
+        if tree := _recall(note, one, IMAGE):
             return from_tree(tree)
     for one in everywhere(source):
         if tree := _fetch(release, note, one):
@@ -91,15 +98,17 @@ def everywhere(source: Source) -> Iterator[Source]:
 
 def _fetch(release: str, note: Path, source: Source) -> Path | None:
     """The tree of the kernel as that source has it; None if it has not."""
-    with _remembered(note, source) as known:
+    with _remembered(note, source, IMAGE) as known:
         if not known:
             version = source.candidate(f"linux-image-{release}")
             if version is None or not source.candidate(f"linux-headers-{release}"):
                 return None
             tree = note.parent / f"{release}_{_file_name(version)}"
-            if not tree.is_dir():
-                _make_tree(release, version, tree, source)
-            known.append(tree)
+            known.append(
+                entries.ensure(
+                    tree, lambda draft: _fill(release, version, draft, source), only=IMAGE
+                )
+            )
         return known[0]
 
 
@@ -175,12 +184,12 @@ def fetch_file(package: str, member: str, *, source: Source | None = None) -> Pa
         if not known:
             version = source.candidate(package)
             tree = place / f"{package}_{_file_name(version or '')}"
-            if not tree.is_dir():
-                with tempfile.TemporaryDirectory() as downloads:
-                    file = source.download(package, version, Path(downloads))
-                    with store.directory_atomic(tree) as draft:
-                        deb.unpack(file, draft)
-            known.append(tree)
+
+            def fill(draft: Path) -> None:
+                with store.scratch() as downloads:
+                    deb.unpack(source.download(package, version, downloads), draft)
+
+            known.append(entries.ensure(tree, fill))
     found: Path = known[0] / member.lstrip("/")
     if not found.is_file():
         raise EnvironmentMissing(f"package {package} has no file {member}")
@@ -191,13 +200,13 @@ _SHOWN = 4  # releases that a hint names
 
 
 @contextlib.contextmanager
-def _remembered(note: Path, source: Source) -> Iterator[list[Path]]:
+def _remembered(note: Path, source: Source, only: str = "") -> Iterator[list[Path]]:
     """One item: the tree found last time, if the package lists are still those of that time.
 
     Otherwise none, and the block puts the tree in. One process at a time is in the block.
     """
-    with store.locked(note.with_name(f".{note.name}.lock")):
-        found = _recall(note, source)
+    with store.disk_errors(note), store.locked(entries.lock_of(note)):
+        found = _recall(note, source, only)
         known = [found] if found else []
         remembered = bool(known)
         yield known
@@ -206,12 +215,12 @@ def _remembered(note: Path, source: Source) -> Iterator[list[Path]]:
             store.write_atomic(note, json.dumps(text).encode())
 
 
-def _recall(note: Path, source: Source) -> Path | None:
+def _recall(note: Path, source: Source, only: str) -> Path | None:
     if source.fresh:
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             text = json.loads(note.read_text())
             tree: Path = note.parent / text["tree"]
-            if text["lists"] == source.stamp and tree.is_dir():
+            if text["lists"] == source.stamp and entries.use(tree, only):
                 return tree
     return None
 
@@ -243,10 +252,9 @@ def _no_such(release: str, source: Source) -> EnvironmentMissing:
     )
 
 
-def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
+def _fill(release: str, version: str, draft: Path, source: Source) -> None:
     suite = suite_of_version(version) or source.versions(f"linux-image-{release}").get(version, "")
-    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
-        downloads = Path(folder)
+    with store.scratch() as downloads:
         try:
             files = _download_all(release, version, downloads, source)
         except EnvironmentMissing:
@@ -257,11 +265,10 @@ def _make_tree(release: str, version: str, tree: Path, source: Source) -> None:
             if source.candidate(f"linux-image-{release}") != version:
                 raise
             files = _download_all(release, version, downloads, source)
-        with store.directory_atomic(tree) as draft:
-            for file in files:
-                deb.unpack(file, draft)
-            own = sources.BESIDE.get(suite, suite.partition("-")[0])
-            write_note(draft, version, own or sources.codename())
+        for file in files:
+            deb.unpack(file, draft)
+        own = sources.BESIDE.get(suite, suite.partition("-")[0])
+        write_note(draft, version, own or sources.codename())
 
 
 #: What the packages of one kernel depend on, and are part of it (from 6.19 on, of the image too).
@@ -275,7 +282,21 @@ def _download_all(release: str, version: str, into: Path, source: Source) -> lis
             if match := _PART.match(text):
                 exact = _choose(match[1], match[2], match[3], version, source)
                 wanted.setdefault(match[1], exact)
-    return [source.download(name, exact, into) for name, exact in wanted.items()]
+    return [
+        source.download(name, exact, into) if release in name else _shared(name, exact, source)
+        for name, exact in wanted.items()
+    ]
+
+
+def _shared(name: str, version: str, source: Source) -> Path:
+    """A package that several kernels of a version need (headers-common, kbuild), fetched once."""
+
+    def fetch(draft: Path) -> None:
+        with store.scratch() as folder:
+            shutil.copyfile(source.download(name, version, folder), draft)
+
+    place = store.cache_dir() / "downloads" / f"{name}_{_file_name(version)}.deb"
+    return entries.ensure_file(place, fetch)
 
 
 def _choose(name: str, relation: str | None, bound: str | None, own: str, source: Source) -> str:

@@ -3,11 +3,11 @@
 
 import difflib
 import re
-import tempfile
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lppack import proc, store
+from lppack import entries, proc, store
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages import deb
@@ -49,14 +49,9 @@ def source_tree(package: str, *, source: Source | None = None) -> Path:
     Unpacked once, in 12 s of processor time and 1 GB. Raises EnvironmentMissing: no such package.
     """
     home = _home(package)
-    tree = home / "tree"
-    if not tree.is_dir():
-        with store.locked(home.with_suffix(".lock")):
-            if not tree.is_dir():
-                packed = _archive(package, home, source or Apt())
-                with store.directory_atomic(tree) as draft:
-                    _unpack(packed, draft)
-    return tree
+    return entries.ensure(
+        home / "tree", lambda draft: _unpack(archive(package, source=source), draft)
+    )
 
 
 def private_headers(
@@ -133,28 +128,24 @@ def archive(package: str, *, source: Source | None = None) -> Path:
 
     Raises EnvironmentMissing: no such package.
     """
-    home = _home(package)
-    with store.locked(home.with_suffix(".lock")):
-        return _archive(package, home, source or Apt())
+    name, version = package.split(" ")
+
+    def fetch(draft: Path) -> None:  # 130 MB
+        first = source or Apt()
+        offers = (one for one in everywhere(first) if version in one.versions(name))
+        with store.temporary("source-") as place:
+            deb.unpack(next(offers, first).download(name, version, place), place / "tree")
+            shutil.copyfile(place / f"tree/usr/src/{name}.tar.xz", draft)
+
+    return entries.ensure_file(_home(package) / "linux-source.tar.xz", fetch)
 
 
 def _home(package: str) -> Path:
-    return store.cache_dir() / "sources" / package.replace(" ", "_")
-
-
-def _archive(package: str, home: Path, source: Source) -> Path:
-    """The archive of the sources, fetched once: 130 MB."""
-    kept = home / "linux-source.tar.xz"
-    if kept.is_file():
-        return kept
-    name, version = package.split(" ")
-    offering = next((one for one in everywhere(source) if version in one.versions(name)), source)
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".download.") as folder:
-        place = Path(folder)
-        deb.unpack(offering.download(name, version, place), place / "tree")
-        (place / f"tree/usr/src/{name}.tar.xz").rename(kept)
-    return kept
+    home = store.cache_dir() / "sources" / package.replace(" ", "_")
+    with store.disk_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+    entries.hold(home)
+    return home
 
 
 def _unpack(packed: Path, into: Path) -> None:

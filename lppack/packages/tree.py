@@ -9,11 +9,13 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from lppack import store
+from lppack import entries, store
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages import deb, sources
 
+#: Of an unpacked kernel, what is compared at each use; the rest is, before it is built with.
+IMAGE = r"(^|/)(vmlinuz|config|lppack-kernel)[^/]*$"
 _NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do not tell
 
 
@@ -59,14 +61,14 @@ def from_package(package: Path) -> Kernel:
     """
     key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
     tree = store.cache_dir() / "kernels" / f"file-{key}"
-    with store.locked(tree.with_name(f".{tree.name}.lock")):
-        if not tree.is_dir():
-            version = deb.field(package, "Version") or ""
-            with store.directory_atomic(tree) as draft:
-                deb.unpack(package, draft)
-                _is_whole(package, draft)
-                write_note(draft, version, suite_of_version(version) or sources.codename())
-    return from_tree(tree)
+
+    def fill(draft: Path) -> None:
+        version = deb.field(package, "Version") or ""
+        deb.unpack(package, draft)
+        _is_whole(package, draft)
+        write_note(draft, version, suite_of_version(version) or sources.codename())
+
+    return from_tree(entries.ensure(tree, fill, only=IMAGE))
 
 
 def _is_whole(package: Path, draft: Path) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lppack import resources, store
+from lppack import entries, resources, store
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle, Kernel
 from lppack.pipeline.build import make_bundle, open_builder
@@ -27,10 +27,7 @@ def initramfs_for(kernel: Kernel, builder: str) -> Path:
         + Path(initramfs.__file__).read_bytes()
     ).hexdigest()[:16]
     out = store.cache_dir() / "initramfs" / f"{kernel.release}-{key}.cpio"
-    if not out.exists():
-        out.parent.mkdir(parents=True, exist_ok=True)
-        initramfs.make(kernel, agent, busybox, out)
-    return out
+    return entries.ensure_file(out, lambda draft: initramfs.make(kernel, agent, busybox, draft))
 
 
 def start_guest(

@@ -2,7 +2,6 @@
 """Compile C files of a kernel as that kernel's build did, before and after a change."""
 
 import hashlib
-import json
 import os
 import posixpath
 import re
@@ -108,11 +107,11 @@ class Compiler:
     def _recall(self, unit: Unit) -> Compiled | None:
         """Return what was compiled for this kernel before; None if absent or damaged."""
         try:
-            said = json.loads(self._place(unit).with_suffix(".json").read_text())
             data = self._place(unit).with_suffix(".o").read_bytes()
-        except (OSError, ValueError):
+        except OSError:
             return None
-        if hashlib.sha256(data).hexdigest() != said["object"]:
+        said = store.read_json(self._place(unit).with_suffix(".json"))
+        if said is None or hashlib.sha256(data).hexdigest() != said["object"]:
             return None
         files, tree = tuple(said["files"]), self._site.sources
         return Compiled(unit=unit, object=data, log=said["log"], files=files, tree=tree)
@@ -126,8 +125,7 @@ class Compiler:
             "files": made.files,
         }
         store.write_atomic(self._place(unit).with_suffix(".o"), made.object)
-        text = json.dumps(said).encode()
-        store.write_atomic(self._place(unit).with_suffix(".json"), text)
+        store.write_json(self._place(unit).with_suffix(".json"), said)
 
     def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
         """The tree with ``files``: links to the other one, and folders of its own where a file

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from lppack import proc
+from lppack import entries, proc
 from lppack.errors import EnvironmentMissing
-from lppack.kernel.cache import Draft
+from lppack.kernel.cache import database
 
 _FORMAT = 2
 _INCLUDE = "^[ \t]*#[ \t]*include"
@@ -37,30 +37,14 @@ class Includes:
     @cached_property
     def _index(self) -> sqlite3.Connection:
         """The index, read from the tree if there is none, or it is damaged."""
-        if (index := self._open()) is None:
-            lines = list(self._lines())
-            with Draft(self._place) as draft:
-                draft.execute(_TABLE)
-                draft.executemany("INSERT INTO line (base, path, name) VALUES (?, ?, ?)", lines)
-                draft.execute("CREATE INDEX line_base ON line (base)")
-                draft.execute(f"PRAGMA user_version = {len(lines)}")
-            if (index := self._open()) is None:
-                raise EnvironmentMissing(f"cannot read {self._place}, which was just written")
-        return index
+        entries.ensure_file(self._place, self._make)
+        return sqlite3.connect(f"{self._place.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
-    def _open(self) -> sqlite3.Connection | None:
-        if not self._place.is_file():
-            return None
-        index = sqlite3.connect(f"{self._place.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        try:
-            (lines,) = index.execute("PRAGMA user_version").fetchone()
-            (last,) = index.execute("SELECT max(seq) FROM line").fetchone()
-            if last is not None and last == lines:
-                return index
-        except sqlite3.Error:
-            pass
-        index.close()
-        return None
+    def _make(self, draft: Path) -> None:
+        with database(draft) as index:
+            index.execute(_TABLE)
+            index.executemany("INSERT INTO line (base, path, name) VALUES (?, ?, ?)", self._lines())
+            index.execute("CREATE INDEX line_base ON line (base)")
 
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         """Yield (base name of the included, including file, include as written)."""

@@ -5,7 +5,6 @@ Makefile.build of the kernel's own sources is run over the folders that are aske
 environment that the top Makefile of the headers package exports; nothing of kbuild is imitated.
 """
 
-import json
 import posixpath
 import re
 import shlex
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lppack import proc
+from lppack import proc, store
 from lppack.builders.protocol import Site, kbuild_argv
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
@@ -81,7 +80,7 @@ class Kbuild:
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return the folders to read before units() can answer for ``paths``."""
         folders = {folder for path in paths for folder in self._near(path)}
-        return tuple(sorted(f for f in folders if not self._place(f).is_file()))
+        return tuple(sorted(f for f in folders if not store.has_json(self._place(f))))
 
     def units(self, path: str) -> tuple[Unit, ...]:
         """Return the units of ``path``: one for most; () if this kernel is built without it."""
@@ -99,7 +98,7 @@ class Kbuild:
         if path.startswith(_APART):
             return False
         above = _above(path)
-        off = [f for f in above if self._place(f).is_file() and self._folder(f) is None]
+        off = [f for f in above if store.has_json(self._place(f)) and self._folder(f) is None]
         if off and "arch" not in off:
             return True  # the Makefile above it does not descend
         for folder in reversed(above):
@@ -142,7 +141,7 @@ class Kbuild:
 
     def _folder(self, folder: str) -> tuple[Unit, ...] | None:
         if folder not in self._known:
-            said = json.loads(self._place(folder).read_text())
+            said = store.read_json(self._place(folder))
             self._known[folder] = said and tuple(
                 Unit(path=path, objects=tuple(objects), flags=tuple(flags))
                 for path, objects, flags in said["units"]
@@ -157,8 +156,6 @@ class Kbuild:
 
         ``site`` has the tree of the sources. Raises BuildFailed.
         """
-        from lppack import store
-
         environment = self._environment(site, work)
         wanted = {above for folder in folders for above in (*_above(f"{folder}/"), folder)}
         tops = [*self._tops(wanted)]
@@ -187,8 +184,7 @@ class Kbuild:
         found = _parse(out.read_bytes(), site.sources, self._tree) if out.is_file() else {}
         for folder in wanted:
             units = found.get(folder)
-            text = json.dumps(units and {"units": units})
-            store.write_atomic(self._place(folder), text.encode())
+            store.write_json(self._place(folder), units and {"units": units})
             self._known.pop(folder, None)
 
     def _tops(self, wanted: set[str]) -> Iterable[str]:
@@ -201,10 +197,8 @@ class Kbuild:
 
     def _environment(self, site: Site, work: Path) -> Mapping[str, str]:
         """Return the variables that the kernel's top Makefile exports to sub-makes."""
-        from lppack import store
-
         kept = self._cache / "environment.json"
-        if not kept.is_file():
+        if not store.has_json(kept):
             probe = work / "probe"
             probe.mkdir(exist_ok=True)
             (probe / "Kbuild").write_text(_EXPORT)
@@ -232,8 +226,8 @@ class Kbuild:
                 # own; of the kernel's own build it is the tree, and is cut off __FILE__.
                 said["srcroot"] = "{sources}"
                 said["KBUILD_CPPFLAGS"] += " -fmacro-prefix-map={sources}/="
-            store.write_atomic(kept, json.dumps(said, sort_keys=True).encode())
-        said = json.loads(kept.read_text())
+            store.write_json(kept, said)
+        said = store.read_json(kept)
         return {name: value.replace("{sources}", site.sources) for name, value in said.items()}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lppack import store
+from lppack import entries, store
 from lppack.builders.protocol import Builder
 from lppack.csource.changes import Changes
 from lppack.csource.lines import with_old_numbers
@@ -29,6 +29,7 @@ from lppack.proof.objects import ObjectFile
 from lppack.proof.reader import read_object
 
 _BYTES = "latin-1"
+_FORMAT = 2  # of what is kept
 _MOST_UNITS = 400  # C files that are compiled for one change
 
 
@@ -70,7 +71,11 @@ class Prover:
         """For this exact kernel and compiler."""
         identity = sorted(self._builder.identity(self.kernel).items())
         parts = repr((self.kernel.release, self.kernel.version, package_of(self.kernel), identity))
-        return store.cache_dir() / "objects" / hashlib.sha256(parts.encode()).hexdigest()[:24]
+        key = hashlib.sha256(f"{_FORMAT} {parts}".encode()).hexdigest()[:24]
+        place = store.cache_dir() / "objects" / key
+        place.mkdir(parents=True, exist_ok=True)
+        entries.hold(place)
+        return place
 
     def compare(
         self,

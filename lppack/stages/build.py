@@ -2,20 +2,21 @@
 """build: real kbuild, in a container or on the host; the same bytes from both."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lppack import __version__, abi, store
+from lppack import __version__, abi, entries, store
 from lppack.builders.protocol import Builder, Site, kbuild_argv
 from lppack.elf.dwarf import compiled_types
-from lppack.errors import BuildFailed
+from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Manifest, Module, Plan, SourceTree
 from lppack.packages.linux_source import package_of
@@ -47,12 +48,14 @@ def build(tree: SourceTree, builder: Builder) -> Module:
     start = time.monotonic()
     plan = tree.plan
     kept = store.cache_dir() / "modules" / _key(tree, builder)
-    cached = kept.is_dir()
-    if not cached:
-        with store.locked(kept.with_suffix(".lock")):
-            cached = kept.is_dir()
-            if not cached:
-                _build_into(kept, tree, builder)
+    cached = True
+
+    def make(draft: Path) -> None:
+        nonlocal cached
+        cached = False
+        _build_into(draft, tree, builder)
+
+    entries.ensure(kept, make)
     programs = tuple(sorted((kept / _PROGRAMS).iterdir()))
     return Module(
         plan=plan,
@@ -63,7 +66,7 @@ def build(tree: SourceTree, builder: Builder) -> Module:
         provenance=tuple(json.loads((kept / "provenance.json").read_text()).items()),
         seconds=time.monotonic() - start,
         cached=cached,
-        work=kept,
+        work=store.cache_dir() / "finished" / kept.name,
     )
 
 
@@ -91,7 +94,7 @@ def _test_files(plan: Plan) -> Iterator[tuple[str, Path]]:
         yield f"{_PROGRAMS}/{name}", folder / name
 
 
-def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
+def _build_into(draft: Path, tree: SourceTree, builder: Builder) -> None:
     plan, spec = tree.plan, tree.plan.manifest.test
     with _work_directory(plan) as work:
         write(tree, work / _MODULE)
@@ -119,18 +122,17 @@ def _build_into(kept: Path, tree: SourceTree, builder: Builder) -> None:
         if plan.manifest.kernel_headers:
             folders = " ".join(plan.manifest.kernel_headers)
             provenance["kernel_headers"] = f"{package_of(plan.kernel)}: {folders}"
-        with store.directory_atomic(kept) as draft:
-            (draft / _TARGET).mkdir()
-            (draft / _PROGRAMS).mkdir()
-            shutil.copyfile(work / _MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
-            if plan.by_engine:
-                shutil.copyfile(work / _ENGINE / _ENGINE_KO, draft / _ENGINE_KO)
-            for name in spec.targets:
-                shutil.copyfile(_target(work, plan, name), draft / _TARGET / f"{name}.ko")
-            for name in spec.programs:
-                stem = Path(name).stem
-                shutil.copyfile(work / _PROGRAMS / f"{stem}.bin", draft / _PROGRAMS / stem)
-            (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
+        (draft / _TARGET).mkdir()
+        (draft / _PROGRAMS).mkdir()
+        shutil.copyfile(work / _MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
+        if plan.by_engine:
+            shutil.copyfile(work / _ENGINE / _ENGINE_KO, draft / _ENGINE_KO)
+        for name in spec.targets:
+            shutil.copyfile(_target(work, plan, name), draft / _TARGET / f"{name}.ko")
+        for name in spec.programs:
+            stem = Path(name).stem
+            shutil.copyfile(work / _PROGRAMS / f"{stem}.bin", draft / _PROGRAMS / stem)
+        (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
 
 
 def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
@@ -143,13 +145,14 @@ def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
     for file in sorted(folder.iterdir()):
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     kept = store.cache_dir() / "engines" / digest.hexdigest()[:32]
-    with store.locked(kept.with_suffix(".lock")):
-        if not kept.is_dir():
-            _make(site, plan, work, _ENGINE, _ENGINE_KO)
-            (folder / _ENGINE_KO).with_suffix(_STRIPPED).replace(folder / _ENGINE_KO)
-            with store.directory_atomic(kept) as draft:
-                for name in (_ENGINE_KO, "Module.symvers"):
-                    shutil.copyfile(folder / name, draft / name)
+
+    def make(draft: Path) -> None:
+        _make(site, plan, work, _ENGINE, _ENGINE_KO)
+        (folder / _ENGINE_KO).with_suffix(_STRIPPED).replace(folder / _ENGINE_KO)
+        for name in (_ENGINE_KO, "Module.symvers"):
+            shutil.copyfile(folder / name, draft / name)
+
+    entries.ensure(kept, make)
     for name in (_ENGINE_KO, "Module.symvers"):
         shutil.copyfile(kept / name, folder / name)
 
@@ -193,8 +196,13 @@ def _run(site: Site, plan: Plan, work: Path, argv: Sequence[str]) -> None:
         raise _failure(done.out, done.summary(), plan, work, site.work)
 
 
-def _failure(out: str, summary: str, plan: Plan, work: Path, site_work: str) -> BuildFailed:
+def _failure(
+    out: str, summary: str, plan: Plan, work: Path, site_work: str
+) -> BuildFailed | EnvironmentMissing:
     """The first error of the compiler, at the author's own line; else the end of the log."""
+    if os.strerror(errno.ENOSPC) in out:
+        # Its log and sources would not fit either.
+        return EnvironmentMissing(f"{work}: {os.strerror(errno.ENOSPC)}", hint=store.ROOM)
     (work / "build.log").write_text(f"{out}\n{summary}\n")
     lines = out.splitlines()
     for index, line in enumerate(lines):
@@ -310,19 +318,15 @@ def _kept_name(plan: Plan) -> Path:
 @contextlib.contextmanager
 def _work_directory(plan: Plan) -> Iterator[Path]:
     """A fresh directory; kept under ``failed`` if the build fails, gone otherwise."""
-    base = store.cache_dir() / "work"
-    base.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f"{plan.name}-", dir=base))
-    try:
-        yield work
-    except BuildFailed:
-        kept = _kept_name(plan)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(kept, ignore_errors=True)
-        work.rename(kept)
-        raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with store.temporary(f"{plan.name}-") as work:
+        try:
+            yield work
+        except BuildFailed:
+            kept = _kept_name(plan)
+            with store.locked(entries.lock_of(kept)):
+                shutil.rmtree(kept, ignore_errors=True)
+                work.rename(kept)
+            raise
 
 
 def build_program(source: Path, builder: Builder) -> Path:
@@ -330,17 +334,17 @@ def build_program(source: Path, builder: Builder) -> Path:
     digest = hashlib.sha256(source.read_bytes())
     digest.update(json.dumps(builder.identity(), sort_keys=True).encode())
     kept = store.cache_dir() / "programs" / f"{source.stem}-{digest.hexdigest()[:16]}"
-    if kept.is_file():
-        return kept
-    with tempfile.TemporaryDirectory(prefix="lppack-") as folder, contextlib.ExitStack() as stack:
-        work = Path(folder)
-        shutil.copyfile(source, work / source.name)
-        site = stack.enter_context(builder.open(work, None))
-        argv = _static(f"{site.work}/{source.name}", f"{site.work}/{source.stem}", site.compiler)
-        done = site.run(argv, limit=_LIMIT)
-        if not done.ok:
-            raise BuildFailed(done.summary())
-        stack.close()
-        store.write_atomic(kept, (work / source.stem).read_bytes())
-    kept.chmod(0o755)
-    return kept
+
+    def make(draft: Path) -> None:
+        with store.scratch() as work:
+            shutil.copyfile(source, work / source.name)
+            with builder.open(work, None) as site:
+                out = f"{site.work}/{source.stem}"
+                argv = _static(f"{site.work}/{source.name}", out, site.compiler)
+                done = site.run(argv, limit=_LIMIT)
+            if not done.ok:
+                raise BuildFailed(done.summary())
+            shutil.copyfile(work / source.stem, draft)
+            draft.chmod(0o755)
+
+    return entries.ensure_file(kept, make)

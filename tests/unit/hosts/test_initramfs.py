@@ -98,6 +98,7 @@ def made(kernel: Kernel, tmp_path: Path) -> Path:
     (tmp_path / "agent").write_bytes(b"the agent")
     (tmp_path / "busybox").write_bytes(b"the busybox")
     out = tmp_path / "out/initramfs.cpio"
+    out.parent.mkdir()
     return initramfs.make(kernel, tmp_path / "agent", tmp_path / "busybox", out)
 
 

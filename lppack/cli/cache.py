@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""cache: show, check and shrink what lppack keeps."""
+
+import re
+import time
+
+import click
+
+from lppack.cli.output import FORMAT, note, result, table
+from lppack.errors import AnswerIsNo
+from lppack.stages.cache import KINDS, Entry
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _span(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    return _number(value, _SPANS, "a time like 30d, 12h or 90m")
+
+
+def _bytes(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    found = _number(value, _UNITS, "a size like 20G or 500M")
+    return None if found is None else int(found)
+
+
+def _number(value: str | None, units: dict[str, int], like: str) -> float | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]?)", value)
+    if match is None or match[2] not in units:
+        raise click.BadParameter(f'"{value}" is not {like}')
+    return float(match[1]) * units[match[2]]
+
+
+@click.command()
+@click.option("--verify", is_flag=True, help="Compare every file with the digest kept of it.")
+@click.option("--prune", is_flag=True, help="Remove what the other options name, unless in use.")
+@click.option(
+    "--older",
+    metavar="TIME",
+    callback=_span,
+    help="With --prune: what was not used for this long, as 30d or 12h.",
+)
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    callback=_bytes,
+    help="With --prune: the longest unused, until the cache is no larger, as 20G.",
+)
+@FORMAT
+def cache(
+    verify: bool, prune: bool, older: float | None, max_size: int | None, format_: str
+) -> None:
+    """Show what the cache holds; check it; remove what is not used.
+
+    All in it can be fetched or built again. With --verify --prune what is damaged is removed.
+
+    \b
+    Example:
+      lppack cache
+      lppack cache --prune --older 30d --max-size 20G
+    """
+    from lppack import store
+    from lppack.stages import cache as stage
+
+    limited = older is not None or max_size is not None
+    if limited and not prune:
+        raise click.UsageError("--older and --max-size go with --prune")
+    if prune and not (limited or verify):
+        raise click.UsageError("--prune needs --older, --max-size or --verify")
+    if prune:
+        stage.sweep()
+    found = stage.listed()
+    faults = {entry: stage.damaged(entry) for entry in found} if verify else {}
+    wrong = [entry for entry in found if faults.get(entry)]
+    doomed = stage.chosen(found, older=older, max_size=max_size) if limited else []
+    doomed += [entry for entry in wrong if prune and entry not in doomed]
+    gone = [entry for entry in doomed if stage.remove(entry)]
+    kept = [entry for entry in found if entry not in gone]
+    busy = [entry for entry in doomed if entry not in gone]
+    bad = [entry for entry in wrong if entry not in gone]
+    report = {
+        "ok": not bad,
+        "cache": str(store.cache_dir()),
+        "size": sum(entry.size for entry in kept),
+        "entries": [_json(entry) for entry in kept],
+        "removed": [_json(entry) for entry in gone],
+        "in_use": [str(entry.path) for entry in busy],
+        "damaged": [fault for entry in wrong for fault in faults[entry]],
+    }
+    if format_ != "json":
+        _show(kept)
+        for entry in wrong:
+            for fault in faults[entry]:
+                note(f"damaged: {fault}")
+        for entry in gone:
+            note(f"removed: {entry.path} ({_size(entry.size)})")
+        for entry in busy:
+            note(f"in use, not removed: {entry.path}")
+    if bad:
+        raise AnswerIsNo(
+            f"{len(bad)} of {len(found)} entries are damaged",
+            hint="run: lppack cache --verify --prune; they are made again when they are needed",
+            report=report,
+        )
+    if format_ == "json":
+        result(report)
+
+
+def _show(found: list[Entry]) -> None:
+    rows: list[tuple[str, ...]] = [("KIND", "ENTRIES", "SIZE", "LAST USE", "WHAT")]
+    for kind, what in KINDS.items():
+        of = [entry for entry in found if entry.kind == kind]
+        if of:
+            last = time.strftime("%Y-%m-%d", time.localtime(max(entry.used for entry in of)))
+            size = _size(sum(entry.size for entry in of))
+            rows.append((kind, str(len(of)), size, last, what))
+    rows.append(("all", str(len(found)), _size(sum(entry.size for entry in found)), "", ""))
+    table(rows)
+
+
+def _json(entry: Entry) -> dict[str, object]:
+    return {
+        "kind": entry.kind,
+        "path": str(entry.path),
+        "size": entry.size,
+        "last_use": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.used)),
+    }
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit in ("B", "KB") else f"{size:.1f} {unit}"
