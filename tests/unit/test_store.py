@@ -157,7 +157,7 @@ def test_an_error_of_a_full_disk_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Path("/dev/full").open("wb", 0) as full:
-        monkeypatch.setattr("lppack.store.os.fdopen", lambda *_: full)
+        monkeypatch.setattr(Path, "write_bytes", lambda *_: full.write(b"data"))
         with pytest.raises(OSError, match="No space left") as caught:
             store.write_atomic(tmp_path / "a", b"data")
     assert caught.value.filename == str(tmp_path / "a")
