@@ -14,7 +14,7 @@ from lppack.rules.every import Entry
 from lppack.rules.runner import Fault
 from tests.unit.rules.cases import AnyCase, Case, CodeCase, odd_folder
 from tests.unit.rules.history_cases import HistoryCase
-from tests.unit.rules.kernel_cases import KernelCase, PlanCase
+from tests.unit.rules.kernel_cases import KernelCase, PlanCase, TargetCase
 from tests.unit.rules.test_every import CASES
 from tests.unit.samples import CONN_C, document, full
 
@@ -50,6 +50,8 @@ def _body(case: AnyCase) -> str:
     if isinstance(case, CodeCase):
         parts = [_fenced("yaml", _yaml(case.changes))] if case.changes else []
         return "\n".join([*parts, _code(case.code) if case.code.strip() else ""])
+    if isinstance(case, TargetCase) and case.code is not None:
+        return _code(case.code)
     if isinstance(case, PlanCase):
         chosen = f"# mode {case.mode.value}, engine {case.engine}\n"
         return _fenced("yaml", chosen + (_yaml(case.changes) if case.changes else ""))

@@ -2,7 +2,7 @@
 """validate: all problems of manifests at once."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def validate(
     ]
     problems = [problem for one in checked for problem in one.problems]
     asked = tuple(dict.fromkeys(kernel for one in checked for kernel in one.kernels))
+    unchecked = tuple(dict.fromkeys(k for one in checked for k in one.inlining_unchecked))
     failed = any(strict or problem.level is Level.ERROR for problem in problems)
     proofs = {
         (path, kernel): pipeline.prove_patch(path, kernel=kernel, builder=builder, say=note)
@@ -97,7 +98,7 @@ def validate(
                 for (path, _), proof in proofs.items()
                 for reason in proof.reasons
             ),
-            hint="replace what differs, or take it out of the change that the patch follows",
+            hint=_way_to_a_proof(proofs.values()),
             report={
                 "kernels": list(asked),
                 "problems": [problem_json(p) for p in problems],
@@ -108,6 +109,7 @@ def validate(
         report = {
             "ok": not failed,
             "kernels": list(asked),
+            "inlining_unchecked": list(unchecked),
             "problems": [problem_json(problem) for problem in problems],
         }
         result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
@@ -122,6 +124,11 @@ def validate(
         if not kernels:
             against = "; no kernel was asked (--kernel)"
         note(_summary(patches, against, problems, strict=strict))
+        if unchecked:
+            note(
+                f"not checked on {', '.join(unchecked)}: whether what is replaced also stands in "
+                "its callers, where the old code would stay (--deep; not known of modules)"
+            )
         for (path, _), proof in proofs.items():
             click.echo(f"{path}: complete: {proof.complete}")
             for reason in proof.reasons:
@@ -143,6 +150,12 @@ def _summary(
     if levels[Level.ERROR] or (found and strict):
         return f"{found}: {what}{against}"
     return f"ok with {found}: {what}{against}" if found else f"ok: {what}{against}"
+
+
+def _way_to_a_proof(proofs: "Collection[pipeline.Proof]") -> str:
+    if all(proof.follows_nothing for proof in proofs):
+        return "put the diff into the folder, and name it: follows: change.diff"
+    return "replace what differs, or take it out of the change that the patch follows"
 
 
 def _proofs(proofs: Mapping[tuple[Path, str], "pipeline.Proof"]) -> list[dict[str, Any]]:

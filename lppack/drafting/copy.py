@@ -19,14 +19,22 @@ MARK = '\n\tasm volatile("nop");\t/* lppack */'
 _SYSTEM_CALL = re.compile(r"__(?:x64|ia32|do)_(?:compat_)?sys_")
 #: C files of the kernel's tree that have all of the words.
 Search = Callable[[Collection[str]], Sequence[str]]
+#: Functions of the kernel whose names are like one.
+Similar = Callable[[str], Sequence[str]]
 
 
 def copy_of(
-    functions: Sequence[str], path: str | None, read: Read, search: Search, config: KernelConfig
+    functions: Sequence[str],
+    path: str | None,
+    read: Read,
+    search: Search,
+    config: KernelConfig,
+    similar: Similar = lambda _name: (),
 ) -> Edit:
     """The mark in each of ``functions``, which are in ``path``; None: in a file of the tree that
-    is looked for. Raises AnswerIsNo: there is none, or there are several."""
-    path = path or _file_with(functions, read, search)
+    is looked for. Raises AnswerIsNo: there is none, or there are several; ``similar`` gives names
+    of functions that are like one that there is not."""
+    path = path or _file_with(functions, read, search, similar)
     data = read(path)
     if data is None:
         raise AnswerIsNo(
@@ -66,7 +74,15 @@ def _bodies(path: str, text: str) -> dict[str, int]:
     }
 
 
-def _file_with(functions: Sequence[str], read: Read, search: Search) -> str:
+def _other(functions: Sequence[str], similar: Similar) -> str:
+    if len(functions) > 1:
+        return "draft functions of one file at a time"
+    if close := similar(functions[0]):
+        return f"did you mean {' or '.join(close)}?"
+    return "is it a macro, or made by one? name the file: --path drivers/rtc/class.c"
+
+
+def _file_with(functions: Sequence[str], read: Read, search: Search, similar: Similar) -> str:
     names = ", ".join(functions)
     found = [
         path
@@ -77,10 +93,7 @@ def _file_with(functions: Sequence[str], read: Read, search: Search) -> str:
         return found[0]
     if not found:
         raise AnswerIsNo(
-            f"no C file of this kernel's sources defines {names}",
-            hint="is it a macro, or made by one? name the file: --path drivers/rtc/class.c"
-            if len(functions) == 1
-            else "draft functions of one file at a time",
+            f"no C file of this kernel's sources defines {names}", hint=_other(functions, similar)
         )
     raise AnswerIsNo(
         f"{len(found)} files define {names}: {', '.join(found[:12])}"

@@ -24,6 +24,7 @@ class Checked:
 
     problems: tuple[Problem, ...]
     kernels: tuple[str, ...]  # releases that were asked
+    inlining_unchecked: tuple[str, ...] = ()  # those of which the debug package was not read
 
 
 def check_patch(
@@ -46,10 +47,12 @@ def check_patch(
     except ManifestError as error:
         return Checked(problems=error.problems, kernels=())
     asked: list[str] = []
+    unchecked: list[str] = []
     said: dict[Problem, list[str]] = {}
     for kernel in kernels:
-        release, problems = _of_kernel(document, kernel, deep)
+        release, problems, checked = _of_kernel(document, kernel, deep)
         asked.append(release)
+        unchecked += [] if checked else [release]
         for problem in problems:
             said.setdefault(problem, []).append(release)
     for problem, by in said.items():
@@ -58,6 +61,7 @@ def check_patch(
     return Checked(
         problems=tuple(sorted(found, key=lambda problem: problem.sort_key)),
         kernels=tuple(asked),
+        inlining_unchecked=tuple(unchecked),
     )
 
 
@@ -99,18 +103,23 @@ def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
     )
 
 
-def _of_kernel(document: Document, kernel: str, deep: "Say | None") -> tuple[str, set[Problem]]:
-    """What one kernel says, and its release."""
+def _of_kernel(
+    document: Document, kernel: str, deep: "Say | None"
+) -> tuple[str, set[Problem], bool]:
+    """The release of a kernel, what it says, and whether it could say what was inlined where."""
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
     from lppack.rules.kernel import kernel_problems
+    from lppack.rules.replaced import patched_functions
     from lppack.rules.target import target_problems
 
     chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
     aimed = target_problems(document, chosen, read_config(chosen.config))
     with open_facts(chosen, deep=deep) as facts:
-        return chosen.release, {*aimed, *kernel_problems(document, facts)}
+        found = {*aimed, *kernel_problems(document, facts)}
+        of_modules = any(name != "vmlinux" for _, name, _, _ in patched_functions(document))
+        return chosen.release, found, facts.inlining is not None and not of_modules
 
 
 def _handed_over(document: Document, old: Document) -> bool:

@@ -104,7 +104,12 @@ def make_draft(
         edit = between(change.path, change.functions, reader(old), reader(later), config, own=read)
     elif isinstance(change, Copy):
         search = partial(files_with, package)
-        edit = copy_of(change.functions, change.path, read, search, config)
+
+        def similar(name: str) -> tuple[str, ...]:
+            with open_facts(chosen) as facts:
+                return facts.similar(name)
+
+        edit = copy_of(change.functions, change.path, read, search, config, similar)
     else:
         edit = of_diff(_text_of(change), read, config)
     name = _series(folder) if folder else series_of(edit.subject)

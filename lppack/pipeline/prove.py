@@ -22,6 +22,7 @@ class Proof:
 
     complete: Completeness
     reasons: tuple[str, ...] = ()
+    follows_nothing: bool = False  # there is nothing to compare the patch with
 
     @property
     def proved(self) -> bool:
@@ -44,7 +45,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
 
     if manifest.follows is None:
         why = "the manifest names no change that the patch follows (`follows`)"
-        return Proof(complete=Completeness.NOT_CHECKED, reasons=(why,))
+        return Proof(complete=Completeness.NOT_CHECKED, reasons=(why,), follows_nothing=True)
     text = (manifest.folder / manifest.follows).read_text(encoding="latin-1")
     read = functools.cache(functools.partial(source_file, package_of(kernel)))
     config = read_config(kernel.config)

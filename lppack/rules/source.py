@@ -82,25 +82,29 @@ def named_functions_are_defined(document: Document) -> Iterator[Fault]:
             yield at(file, function.at, f'"{name}" is static', "the generated code cannot see it")
 
 
+def quoted_includes(document: Document) -> Iterator[tuple[CFile, Token, str]]:
+    """(file, token, name) of each `#include "name"` in sources and headers."""
+    for file in (*sources(document), *headers(document)):
+        for line in file.directives:
+            if len(line) == 3 and line[1].text == "include" and line[2].kind == "string":
+                yield file, line[2], line[2].text.strip('"')
+
+
 def included_files_are_listed(document: Document) -> Iterator[Fault]:
     """A file of the folder that a source includes is under `headers`: only what is listed is
     there when the compiler runs."""
     listed = {name for key in ("sources", "headers") for _, name in document.strings(key)}
-    for file in (*sources(document), *headers(document)):
-        beside = Path(file.shown).parent
-        for line in file.directives:
-            if len(line) != 3 or line[1].text != "include" or line[2].kind != "string":
-                continue
-            name = line[2].text.strip('"').lstrip("/")
-            places = {name, str((beside / name).relative_to(document.folder))}
-            found = {place for place in places if text_of(document, place) is not None}
-            if found and not found & listed:
-                yield at(
-                    file,
-                    line[2],
-                    f'"{safe(name)}" is in the folder, and not listed',
-                    f"headers: [{safe(min(found))}]",
-                )
+    for file, token, included in quoted_includes(document):
+        name = included.lstrip("/")
+        places = {name, str((Path(file.shown).parent / name).relative_to(document.folder))}
+        found = {place for place in places if text_of(document, place) is not None}
+        if found and not found & listed:
+            yield at(
+                file,
+                token,
+                f'"{safe(name)}" is in the folder, and not listed',
+                f"headers: [{safe(min(found))}]",
+            )
 
 
 def lppack_h_is_included(document: Document) -> Iterator[Fault]:

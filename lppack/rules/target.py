@@ -4,14 +4,17 @@
 import fnmatch
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lppack import abi
 from lppack.document import Document
 from lppack.errors import Level, Problem
 from lppack.kernel.config import KernelConfig
 from lppack.model import Kernel
+from lppack.rules.files import GENERATED
 from lppack.rules.replaced import patched_functions
-from lppack.rules.runner import Fault, clip, problems, rule_id
+from lppack.rules.runner import Fault, clip, problems, rule_id, safe
+from lppack.rules.source import at, quoted_includes
 
 TargetRule = Callable[[Document, Kernel, KernelConfig], Iterator[Fault]]
 
@@ -218,6 +221,38 @@ def threads_are_not_preempted_in_kernel_code(
         )
 
 
+def included_headers_are_there(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """What a source includes in quotes is in the patch, or in the kernel's headers (warning).
+
+    A private header of the kernel, as "net/8021q/vlan.h", is in no package of headers: the folders
+    under `kernel_headers` are taken from the source package. A warning, because what stands
+    between #if and #endif may never be compiled.
+    """
+    packages = [*kernel.root.glob("usr/src/linux-headers-*/")]
+    private = {folder for _, folder in document.strings("kernel_headers")}
+    for file, token, name in quoted_includes(document):
+        folder = name.rpartition("/")[0]
+        beside = (Path(file.shown).parent / name, document.folder / name)
+        if name in GENERATED or folder in private or any(path.exists() for path in beside):
+            continue
+        if packages and not any((top / of / name).exists() for top in packages for of in _INCLUDE):
+            yield at(
+                file,
+                token,
+                f'"{safe(name)}" is in no folder of the patch or of {kernel.release}\'s headers',
+                f"a private header of the kernel: kernel_headers: [{safe(folder) or 'FOLDER'}]",
+            )
+
+
+#: Where the compiler looks, in a package of headers: LINUXINCLUDE, Makefile and arch/x86/Makefile.
+_INCLUDE = tuple(
+    f"{top}include{kind}"
+    for top in ("", "arch/x86/")
+    for kind in ("", "/generated", "/uapi", "/generated/uapi")
+)
+
 RULES: tuple[TargetRule, ...] = (
     kernel_is_named,
     interrupts_are_not_threads,
@@ -234,6 +269,7 @@ WARNINGS: tuple[TargetRule, ...] = (
     stacks_are_reliable,
     layouts_are_not_shuffled,
     symbols_have_checksums,
+    included_headers_are_there,
     threads_are_not_preempted_in_kernel_code,
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lppack import abi
 from lppack.consistency import EngineName
-from lppack.elf.module import ModuleFile, Relocations, checksums_of, read_module
+from lppack.elf.module import ModuleFile, NotAModule, Relocations, checksums_of, read_module
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.config import read_config
 from lppack.kernel.facts import Facts, open_facts
@@ -37,7 +37,18 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
     if not path.is_file() and not path.is_dir():
         raise EnvironmentMissing(f"{path} does not exist", hint="give a .lpp or a .ko file")
     if path.suffix != SUFFIX and path.is_file():
-        module = read_module(path.read_bytes())
+        data = path.read_bytes()
+        if not data.startswith(b"\x7fELF"):
+            raise EnvironmentMissing(
+                f"{path} is neither a bundle ({SUFFIX}) nor a kernel module",
+                hint="give a .lpp or a .ko file",
+            )
+        try:
+            module = read_module(data)
+        except NotAModule as error:
+            raise NotAModule(
+                f"{path} {error.message}", hint="give a .ko file, not compressed"
+            ) from None
         return Inspection(
             path=path,
             facts=_module_facts(module),

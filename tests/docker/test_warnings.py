@@ -65,7 +65,7 @@ def test_validate_asks_each_kernel_that_is_named(tmp_path: Path) -> None:
     patch = Path(shutil.copytree(EXAMPLES / "proc-cmdline", tmp_path / "proc-cmdline"))
     both = ("--kernel", KERNEL, "--kernel", LATER)
     ran = lppack("validate", patch, *both)
-    assert (ran.rc, ran.err) == (0, f"ok: {patch} on {KERNEL}, {LATER}\n")
+    assert (ran.rc, ran.err.splitlines()[0]) == (0, f"ok: {patch} on {KERNEL}, {LATER}")
     manifest = patch / "manifest.yaml"
     manifest.write_text(manifest.read_text().replace("6.1.0-*-amd64", LATER))
     ran = lppack("validate", patch, *both, "--format", "json")
@@ -76,4 +76,4 @@ def test_validate_asks_each_kernel_that_is_named(tmp_path: Path) -> None:
     assert problem["rule"] == "kernel-is-named"
     assert problem["message"].endswith(f"(on {KERNEL})")
     ran = lppack("validate", patch, "--kernel", LATER)
-    assert ran.err == f"ok: {patch} on {LATER}\n"
+    assert ran.err.splitlines()[0] == f"ok: {patch} on {LATER}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """validate for machines: SARIF, the pre-commit hook, and --from."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from lppack.cli.main import commands
 from lppack.cli.sarif import sarif
+from lppack.cli.validate import _way_to_a_proof
 from lppack.errors import Level, Problem
+from lppack.model import Completeness
+from lppack.pipeline.prove import Proof
 from lppack.rules.every import every
 from tests.command import EXAMPLES, ROOT, Ran, lppack
 
@@ -211,3 +216,28 @@ def test_a_transform_that_is_not_there_names_those_that_are(tmp_path: Path) -> N
     manifest.write_text(manifest.read_text().replace("transform: conn}", "transform: con}"))
     found = lppack("validate", patch, "--format", "json").json["problems"]
     assert "there is: conn" in [problem["hint"] for problem in found]
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_what_was_not_checked_is_said(
+    checked: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = ("6.1.0-9-amd64", set[Problem](), checked)
+    monkeypatch.setattr("lppack.pipeline.check._of_kernel", lambda *_: answer)
+    path = str(EXAMPLES / "proc-cmdline")
+    run = (path, "--kernel", "6.1.0-9-amd64")
+    commands(["validate", *run], standalone_mode=False)
+    said = capsys.readouterr().err
+    assert f"ok: {path} on 6.1.0-9-amd64\n" in said
+    assert ("not checked on 6.1.0-9-amd64: " in said) is not checked
+    commands(["validate", *run, "--format", "json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["inlining_unchecked"] == (
+        [] if checked else ["6.1.0-9-amd64"]
+    )
+
+
+def test_the_way_to_a_proof() -> None:
+    none = Proof(complete=Completeness.NOT_CHECKED, follows_nothing=True)
+    part = Proof(complete=Completeness.INCOMPLETE, reasons=("x",))
+    assert "follows: change.diff" in _way_to_a_proof([none])
+    assert "follows: change.diff" not in _way_to_a_proof([none, part])

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import pytest
 
-from lppack.drafting.copy import MARK, copy_of
+from lppack.drafting.copy import MARK, Similar, copy_of
 from lppack.drafting.edit import BYTES, Edit
 from lppack.errors import AnswerIsNo
 from tests.unit.fake_facts import CONFIG
@@ -28,14 +28,18 @@ B = "static int name_show(void) {\n\treturn 1;\n}\n"
 TREE = {"fs/a.c": A, "fs/b.c": B, "fs/user.c": "int user(void)\n{\n\treturn declared(1);\n}\n"}
 
 
-def copied(*functions: str, path: str | None = None) -> Edit:
+def none_similar(_name: str) -> tuple[str, ...]:
+    return ()
+
+
+def copied(*functions: str, path: str | None = None, similar: Similar = none_similar) -> Edit:
     def read(of: str) -> bytes | None:
         return TREE[of].encode(BYTES) if of in TREE else None
 
     def search(words: Collection[str]) -> list[str]:
         return sorted(of for of, text in TREE.items() if all(word in text for word in words))
 
-    return copy_of(functions, path, read, search, CONFIG)
+    return copy_of(functions, path, read, search, CONFIG, similar)
 
 
 def test_the_mark_is_the_only_change() -> None:
@@ -78,3 +82,16 @@ def test_a_name_that_is_misspelt() -> None:
     assert caught.value.hint == "did you mean name_show?"
     with pytest.raises(AnswerIsNo, match=r"have no fs/c\.c"):
         copied("name_show", path="fs/c.c")
+
+
+def test_a_name_that_is_misspelt_and_no_file_given() -> None:
+    asked: list[str] = []
+
+    def similar(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return ("name_show", "name_store")
+
+    with pytest.raises(AnswerIsNo, match="defines name_shwo") as caught:
+        copied("name_shwo", similar=similar)
+    assert caught.value.hint == "did you mean name_show or name_store?"
+    assert asked == ["name_shwo"]

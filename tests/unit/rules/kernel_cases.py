@@ -14,7 +14,7 @@ from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
 from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol, with_exit_lists
 from tests.unit.rules.cases import OLD0, ON_ACCESS, WORLD, functions, objects
-from tests.unit.samples import RELEASE
+from tests.unit.samples import RELEASE, document, full, patch_folder
 from tests.unit.samples import kernel as kernel_named
 
 
@@ -45,10 +45,21 @@ class TargetCase:
     headers: str | None = None  # what they say that they are of; None: there are none
     context: str = "process"  # of the transform
     needs: str = ON_ACCESS  # the transform flag
+    code: str | None = None  # instead of the C of FULL
+    changes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fails(self) -> bool:
         return bool(self.says)
+
+    def patch(self, folder: Path) -> Document:
+        made = patch_folder(folder)
+        if self.code is not None:
+            (made / "conn.c").write_text(self.code)
+        [transform] = full()["transforms"]
+        needs = [*full()["needs"][:2], self.needs]
+        transforms = [{**transform, "context": self.context}]
+        return document(full(transforms=transforms, needs=needs, **self.changes), made)
 
     def config(self) -> KernelConfig:
         return KernelConfig({**CONFIG, **self.options})
@@ -249,6 +260,19 @@ TARGET_CASES = (
     *(
         TargetCase(rule, "a plain kernel")
         for rule in (*target.RULES, *target.ENVIRONMENT, *target.WARNINGS)
+    ),
+    *(
+        TargetCase(
+            target.included_headers_are_there, title, says, headers="", code=code, changes=more
+        )
+        for title, says, code, more in (
+            ("of the headers package", "", '#include "generated/utsrelease.h"\n', {}),
+            ("in angle brackets", "", "#include <net/8021q/vlan.h>\n", {}),
+            ("of the patch", "", '#include "ext.h"\n#include "lppack.h"\n', {}),
+            ("declared", "", '#include "mm/slab.h"\n', {"kernel_headers": ["mm"]}),
+            ("private", '"net/8021q/vlan.h" is in no', '#include "net/8021q/vlan.h"\n', {}),
+            ("misspelt", '"exd.h" is in no folder', '#include "exd.h"\n', {}),
+        )
     ),
     TargetCase(target.kernel_is_named, "another flavour", "is not one of", "6.1.0-56-cloud-amd64"),
     TargetCase(

@@ -32,9 +32,7 @@ def test_rule_of_symbols(case: KernelCase) -> None:
 
 @pytest.mark.parametrize("case", TARGET_CASES, ids=title)
 def test_rule_of_the_kernel(case: TargetCase, tmp_path: Path) -> None:
-    [transform] = full()["transforms"]
-    needs = [*full()["needs"][:2], case.needs]
-    patch = document(full(transforms=[{**transform, "context": case.context}], needs=needs))
+    patch = case.patch(tmp_path / "patch")
     faults = list(case.rule(patch, case.kernel(tmp_path), case.config()))
     assert bool(faults) is case.fails
     assert all(case.says in fault.message for fault in faults)
