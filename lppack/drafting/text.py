@@ -16,6 +16,11 @@ _STORAGE = re.compile(
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
 )
 _ATTRIBUTE = re.compile(r"\b__(?:initdata|initconst|maybe_unused|read_mostly|ro_after_init)\b")
+# include/linux/static_call_types.h (v6.1): the keys that code of vmlinux names are not exported.
+_BUILT_IN = (
+    "#include <linux/static_call_types.h>",
+    "#undef MODULE /* built in, as what it replaces */",
+)
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
 
@@ -35,7 +40,7 @@ def c_text(
     vmlinux, for which headers may have other values and functions than for a module's."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
-    lines += ["#undef MODULE /* built in, as what it replaces */", ""] if built_in else []
+    lines += [*_BUILT_IN, ""] if built_in else []
     lines += [f"#define {text}" for text in defines]
     lines += _with_conditions(
         (item, text)
