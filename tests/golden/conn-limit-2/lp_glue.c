@@ -137,6 +137,7 @@ static void lp_post_patch(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
 	lp_series_settle();
+	lp_convert_settle();
 	mutex_unlock(&lp_phase_lock);
 }
 

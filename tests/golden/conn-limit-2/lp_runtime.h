@@ -31,6 +31,7 @@ struct srcu_struct *lp_series_srcu(void);
 
 int lp_convert_take(struct klp_patch *patch);
 void lp_convert_put(void);
+void lp_convert_settle(void);
 void lp_convert_start(void);
 int lp_convert_stop(bool for_ever);
 bool lp_convert_is_on(void);

@@ -21,7 +21,7 @@
 #include "lp_runtime.h"
 
 /* The layout of struct lp_series and of struct lp_tracking. Always the first member. */
-#define LP_SERIES_ABI	1
+#define LP_SERIES_ABI	2
 
 struct lp_series {
 	u32 abi;

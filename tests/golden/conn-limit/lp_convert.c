@@ -5,7 +5,9 @@
  * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
  * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
  * that may have seen it on, reverse each tracked instance under its lock together with its shadow
- * variables. After the wait nobody adds to the tracked ones.
+ * variables. After the wait nobody adds to the tracked ones. Where the author's marker still says
+ * new after that, the instance is kept apart as stuck, with its shadow variables, and is reversed
+ * once more by the next stop, perhaps that of a later version.
  *
  * What is tracked is shared by the versions of a series and handed on in the klp_state of the
  * transform, so that a later version can reverse what an earlier one has converted.
@@ -14,6 +16,8 @@
  * instance, the lock of a tracking. Callers of lp_convert_stop() and of the setters hold
  * lp_phase_lock.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
 #include <linux/bottom_half.h>
 #include <linux/delay.h>
@@ -21,6 +25,7 @@
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/livepatch.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -47,15 +52,20 @@
 /* Both are shared with other versions: LP_SERIES_ABI tells their layout. */
 struct lp_tracked {
 	struct hlist_node node;
+	struct list_head link;	/* of converted, or of stuck */
 	void *obj;
 	unsigned int level;	/* the version that converted it */
 	bool busy;		/* being reversed: obj must not be freed */
+	bool is_stuck;		/* reverse has left it in the new form */
 };
 
 struct lp_tracking {
 	struct kref ref;	/* one for each module of the series */
-	atomic_long_t count;
-	spinlock_t lock;	/* protects objects; with interrupts off, which may convert too */
+	atomic_long_t count;	/* of converted */
+	atomic_long_t stuck_count;
+	spinlock_t lock;	/* protects the rest; with interrupts off, which may convert too */
+	struct list_head converted;
+	struct list_head stuck;
 	wait_queue_head_t idle;	/* an entry that was busy has gone */
 	DECLARE_HASHTABLE(objects, 12);
 };
@@ -65,7 +75,6 @@ static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
 static unsigned long lp_stop_cookie;
 static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
 static struct task_struct *lp_without_shadows;	/* to which none is shown; under lp_phase_lock */
-static atomic_long_t lp_still_new_conn = ATOMIC_LONG_INIT(0);
 static struct lp_tracking *lp_tracking_conn;	/* from pre_patch to exit */
 static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
 
@@ -79,6 +88,8 @@ static struct lp_tracking *lp_tracking_new(void)
 	if (t) {
 		kref_init(&t->ref);
 		spin_lock_init(&t->lock);
+		INIT_LIST_HEAD(&t->converted);
+		INIT_LIST_HEAD(&t->stuck);
 		init_waitqueue_head(&t->idle);
 		hash_init(t->objects);
 	}
@@ -107,6 +118,18 @@ static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 	return NULL;
 }
 
+/* It is to be reversed, like one that was converted just now. */
+static void lp_unstick(struct lp_tracking *t, struct lp_tracked *entry)
+{
+	lockdep_assert_held(&t->lock);
+	if (!entry->is_stuck)
+		return;
+	entry->is_stuck = false;
+	list_move_tail(&entry->link, &t->converted);
+	atomic_long_dec(&t->stuck_count);
+	atomic_long_inc(&t->count);
+}
+
 /* In the table already: what was put back by someone else, or converted by an earlier version. */
 static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 {
@@ -116,13 +139,16 @@ static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 	entry->obj = obj;
 	entry->level = LP_LEVEL;
 	entry->busy = false;
+	entry->is_stuck = false;
 	spin_lock_irqsave(&t->lock, flags);
 	known = lp_find(t, obj);
 	if (known) {
 		known->level = LP_LEVEL;
+		lp_unstick(t, known);
 		lp_tracked_free(entry);
 	} else {
 		hash_add(t->objects, &entry->node, (unsigned long)obj);
+		list_add_tail(&entry->link, &t->converted);
 		atomic_long_inc(&t->count);
 	}
 	spin_unlock_irqrestore(&t->lock, flags);
@@ -132,7 +158,8 @@ static void lp_untrack(struct lp_tracking *t, struct lp_tracked *entry)
 {
 	lockdep_assert_held(&t->lock);
 	hash_del(&entry->node);
-	atomic_long_dec(&t->count);
+	list_del(&entry->link);
+	atomic_long_dec(entry->is_stuck ? &t->stuck_count : &t->count);
 	lp_tracked_free(entry);
 }
 
@@ -174,32 +201,52 @@ static void lp_forget(struct lp_tracking *t, const void *obj, bool may_sleep)
 	spin_unlock_irqrestore(&t->lock, flags);
 }
 
-/* Any entry, marked busy so that its instance stays while the lock is dropped; NULL if none. */
+/* One to be reversed, busy so that its instance stays while the lock is dropped; NULL if none. */
 static struct lp_tracked *lp_take(struct lp_tracking *t)
 {
 	struct lp_tracked *entry;
-	unsigned int bucket;
 	unsigned long flags;
 
 	spin_lock_irqsave(&t->lock, flags);
-	hash_for_each(t->objects, bucket, entry, node) {
+	entry = list_first_entry_or_null(&t->converted, struct lp_tracked, link);
+	if (entry)
 		entry->busy = true;
-		spin_unlock_irqrestore(&t->lock, flags);
-		return entry;
-	}
 	spin_unlock_irqrestore(&t->lock, flags);
-	return NULL;
+	return entry;
 }
 
-/* Reversed: whoever waits to free it may. */
-static void lp_give(struct lp_tracking *t, struct lp_tracked *entry)
+/* It is reversed, or left in the new form; whoever waits to free it may. */
+static void lp_give(struct lp_tracking *t, struct lp_tracked *entry, bool left)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&t->lock, flags);
-	lp_untrack(t, entry);
+	if (left) {
+		entry->busy = false;
+		entry->is_stuck = true;
+		list_move_tail(&entry->link, &t->stuck);
+		atomic_long_dec(&t->count);
+		atomic_long_inc(&t->stuck_count);
+	} else {
+		lp_untrack(t, entry);
+	}
 	spin_unlock_irqrestore(&t->lock, flags);
 	wake_up_all(&t->idle);
+}
+
+/* What was left in the new form is reversed once more: by the next stop, or a later version's. */
+static void lp_unstick_all(struct lp_tracking *t)
+{
+	struct lp_tracked *entry;
+	unsigned long flags;
+
+	do {
+		spin_lock_irqsave(&t->lock, flags);
+		entry = list_first_entry_or_null(&t->stuck, struct lp_tracked, link);
+		if (entry)
+			lp_unstick(t, entry);
+		spin_unlock_irqrestore(&t->lock, flags);
+	} while (entry);
 }
 
 static void lp_drop(struct lp_tracking *t)
@@ -279,29 +326,31 @@ static bool lp_reverse_one_conn(struct lp_tracking *t)
 		left = lp_conn_is_new(obj);
 		WRITE_ONCE(lp_without_shadows, NULL);
 	}
-	if (WARN_ONCE(left, "an object is still in the new form after %s()\n",
-		      "lp_conn_downgrade"))
-		atomic_long_inc(&lp_still_new_conn);
 	if (!left)
 		klp_shadow_free(obj, 16243169022304982835UL, NULL);	/* conn_ext */
 	lp_conn_unlock(obj);
-	lp_give(t, entry);
+	lp_give(t, entry, left);
 	return true;
 }
 
 /* -EAGAIN: the rest is for the next call. */
 static int lp_reverse_conn(unsigned long end, bool for_ever)
 {
+	struct lp_tracking *t = lp_tracking_conn;
 	bool more;
 
 	do {
 		if (!for_ever && (time_after(jiffies, end) || signal_pending(current)))
 			return -EAGAIN;
-		more = lp_reverse_one_conn(lp_tracking_conn);
+		more = lp_reverse_one_conn(t);
 	} while (more);
+	if (atomic_long_read(&t->stuck_count)) {
+		pr_err_once("an object is still in the new form after %s()\n",
+			    "lp_conn_downgrade");
+		return 0;
+	}
 	/* conn_ext: where forward failed after it was made */
-	if (!atomic_long_read(&lp_still_new_conn))
-		klp_shadow_free_all(16243169022304982835UL, NULL);
+	klp_shadow_free_all(16243169022304982835UL, NULL);
 	return 0;
 }
 
@@ -342,9 +391,13 @@ void lp_set_target_conn(struct module *mod)
 	lp_target_conn = mod;
 }
 
+/* What is stuck was unpatched all the same, by hand. */
 static void lp_tracking_release(struct kref *ref)
 {
-	kvfree(container_of(ref, struct lp_tracking, ref));
+	struct lp_tracking *t = container_of(ref, struct lp_tracking, ref);
+
+	lp_drop(t);
+	kvfree(t);
 }
 
 static struct lp_tracking *lp_tracking_take(struct klp_patch *patch, unsigned long id)
@@ -386,8 +439,15 @@ void lp_convert_put(void)
 	t = lp_tracking_conn;
 	lp_tracking_conn = NULL;
 	spin_unlock(&lp_trackings_lock);
-	if (t)
-		kref_put(&t->ref, lp_tracking_release);
+	/* No code of the series is left that would use a shadow variable. */
+	if (t && kref_put(&t->ref, lp_tracking_release))
+		klp_shadow_free_all(16243169022304982835UL, NULL);
+}
+
+/* The transition is complete, perhaps that of a later version: its reverse may be another one. */
+void lp_convert_settle(void)
+{
+	lp_unstick_all(lp_tracking_conn);
 }
 
 void lp_convert_start(void)
@@ -407,6 +467,8 @@ int lp_convert_stop(bool for_ever)
 	int err;
 
 	WRITE_ONCE(lp_on, false);
+	if (for_ever || !lp_stopping)
+		lp_convert_settle();
 	if (for_ever) {
 		synchronize_srcu(lp_series_srcu());
 	} else {
@@ -437,6 +499,7 @@ int lp_convert_stop(bool for_ever)
 	}
 	if (err)
 		return err;
+	lp_stopping = false;
 	return 0;
 }
 
@@ -464,9 +527,13 @@ unsigned long lp_convert_left_old(void)
 /* For each reverse a line: how many objects it has left in the new form, and its name. */
 int lp_convert_still_new(char *buf)
 {
+	struct lp_tracking *t;
 	int at = 0;
 
-	at += sysfs_emit_at(buf, at, "%ld %s\n", atomic_long_read(&lp_still_new_conn),
+	spin_lock(&lp_trackings_lock);
+	t = lp_tracking_conn;
+	at += sysfs_emit_at(buf, at, "%ld %s\n", t ? atomic_long_read(&t->stuck_count) : 0L,
 			    "lp_conn_downgrade");
+	spin_unlock(&lp_trackings_lock);
 	return at;
 }
