@@ -39,13 +39,13 @@ def find(kernel: Kernel) -> Headers:
     makefile = kernel.headers / "Makefile"
     if not makefile.is_file():
         raise _lacking(kernel, str(makefile))
-    match = _INCLUDE.search(makefile.read_text())
-    if not match:
+    installed = common_of(kernel)
+    if installed is None:
         raise EnvironmentMissing(
             f"{makefile} includes no other Makefile, as those of Debian's headers packages do",
             hint="give a kernel with the headers package of Debian",
         )
-    common = kernel.root / match["folder"].lstrip("/")
+    common = kernel.root / installed.lstrip("/")
     if not (common / "Makefile").is_file():
         raise _lacking(kernel, str(common))
     scripts = (kernel.headers / "scripts").resolve()  # ../../lib/linux-kbuild-6.1/scripts
@@ -59,9 +59,16 @@ def find(kernel: Kernel) -> Headers:
         )
     return Headers(
         own=Part(path=kernel.headers, installed=f"/usr/src/{kernel.headers.name}"),
-        common=Part(path=common, installed=match["folder"]),
+        common=Part(path=common, installed=installed),
         kbuild=Part(path=kbuild, installed=f"/{kbuild.relative_to(root)}"),
     )
+
+
+def common_of(kernel: Kernel) -> str | None:
+    """Where the package puts what the Makefile of the headers includes, kbuild's ``srctree``."""
+    makefile = kernel.headers / "Makefile"
+    match = _INCLUDE.search(makefile.read_text()) if makefile.is_file() else None
+    return match["folder"] if match else None
 
 
 def _lacking(kernel: Kernel, what: str) -> EnvironmentMissing:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lppack import proc
+from lppack.builders.headers import common_of
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 from lppack.packages import sources
@@ -87,9 +88,12 @@ def compiler_of(kernel: Kernel | None) -> str:
 def kbuild_argv(site: Site, kernel: Kernel, folder: str = "") -> tuple[str, ...]:
     """``make`` for the module in ``folder`` of ``site.work``; depends on no directory's name."""
     installed = f"/usr/src/linux-headers-{kernel.release}"
-    # kbuild maps __FILE__ of kernel headers itself (-fmacro-prefix-map=$(srctree)/=), so only the
-    # debug information is mapped there. gcc lets the last option that fits win.
+    # Makefile (up to v6.12): -fmacro-prefix-map=$(srctree)/= cuts __FILE__ of the kernel's headers;
+    # later it cuts that of the module. gcc lets the last option that fits win.
     maps = []
+    if common := common_of(kernel):
+        here = kernel.root.resolve() / common.lstrip("/")
+        maps += [f"-fmacro-prefix-map={at}/=" for at in dict.fromkeys((common, str(here)))]
     if kernel.root != Path("/"):
         maps += [f"-fdebug-prefix-map={kernel.root.resolve()}/usr/=/usr/"]
     if site.kernel != installed:

@@ -47,7 +47,10 @@ def test_every_directory_that_differs_between_builders_is_mapped(tmp_path: Path)
     installed = f"/usr/src/linux-headers-{RELEASE}"
     argv = kbuild_argv(FakeSite("/w", "/shadow"), kernel)
     assert argv[:4] == ("make", "-C", "/shadow", "M=/w")
+    common = "/usr/src/linux-headers-6.1.0-9-common"
     assert flags(argv) == [
+        f"-fmacro-prefix-map={common}/=",
+        f"-fmacro-prefix-map={tmp_path}{common}/=",
         f"-fdebug-prefix-map={tmp_path}/usr/=/usr/",
         f"-fdebug-prefix-map=/shadow={installed}",
         "-ffile-prefix-map=/w=/lppack",
