@@ -21,5 +21,5 @@ def _below(self: ContainerCollection, image: str, *words: Any, **named: Any) -> 
 
 if __name__ == "__main__":
     GROUP = sys.argv.pop(1)
-    ContainerCollection.create = _below
+    ContainerCollection.create = _below  # type: ignore[method-assign,assignment]
     raise SystemExit(main())

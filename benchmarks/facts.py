@@ -19,11 +19,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lppack import resources
+from lppack import pipeline, resources
 from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
 from lppack.packages.kernels import resolve
-from lppack.pipeline import problems_of
 
 DECODE_LIMIT = 6.0  # CPU seconds
 COLD_LIMIT = 0.4  # seconds
@@ -55,7 +54,7 @@ def main(pattern: str = "6.1.0-*-amd64") -> int:
 
 def manifests_a_second() -> float:
     """The examples in turn, in folders of their own, each with another name and other C."""
-    examples = sorted(resources.examples().iterdir())
+    examples = sorted(file.parent for file in resources.examples().glob("*/manifest.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         patches = [Path(folder) / f"p{number}" for number in range(MANIFESTS)]
         for patch, example in zip(patches, itertools.cycle(examples), strict=False):
@@ -65,8 +64,8 @@ def manifests_a_second() -> float:
             manifest.write_text(re.sub(r"^name: .*$", name, manifest.read_text(), flags=re.M))
             for source in patch.glob("*.c"):
                 source.write_text(f"/* {patch.name} */\n{source.read_text()}")
-        problems_of(patches[0], None)
-        seconds = cpu(lambda: [problems_of(patch, None) for patch in patches])
+        pipeline.check_patch(patches[0], ())
+        seconds = cpu(lambda: [pipeline.check_patch(patch, ()) for patch in patches])
     return MANIFESTS / seconds
 
 

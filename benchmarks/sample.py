@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 import simpy
@@ -115,7 +115,7 @@ class _Count:
 
 def _thread(
     world: simpy.Environment, state: _Count, dice: random.Random, inside: bool
-) -> Iterator[simpy.Event]:
+) -> Generator[simpy.Event, None, None]:
     while True:
         if not inside:
             yield world.timeout(dice.expovariate(1 / GAP))

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: MIT
+import re
+from collections.abc import Iterator
+
 import pytest
 
 from lppack.consistency import (
@@ -15,6 +18,7 @@ from lppack.consistency import (
     refusal,
     weakest,
 )
+from lppack.resources import kmod_dir, schema
 
 F, P, K = Leave.LEAVE_FUNCTION, Leave.LEAVE_PATCHED_SET, Leave.LEAVE_KERNEL
 SF, ST, SK = Switch.SWITCH_FUNCTION, Switch.SWITCH_THREAD, Switch.SWITCH_KERNEL
@@ -125,3 +129,25 @@ def test_transform_on_access_is_refused_while_old_functions_may_run(
 @pytest.mark.parametrize(("leave", "switch"), PAIRS, ids=lambda flag: flag.name)
 def test_without_data_every_pair_is_legal(leave: Leave, switch: Switch) -> None:
     assert refusal(Needs(leave=leave, switch=switch)) is None
+
+
+def _enums(part: object) -> Iterator[list[object]]:
+    if isinstance(part, dict):
+        yield from [part["enum"]] if isinstance(part.get("enum"), list) else []
+        for below in part.values():
+            yield from _enums(below)
+    elif isinstance(part, list):
+        for below in part:
+            yield from _enums(below)
+
+
+def test_schemas_and_c_know_every_mode() -> None:
+    names = [mode.value for mode in ModeName]
+    manifest = schema("manifest-v1")["properties"]["mode"]["enum"]
+    assert manifest == names
+    lists = [found for found in _enums(schema("output-v1")) if "hybrid" in found]
+    assert names in lists
+    # What is never sampled, or is "none of them".
+    assert all({*found} <= {*names, None} for found in lists)
+    engine = (kmod_dir() / "engine/patch.c").read_text()
+    assert re.findall(r'\[LPE_\w+\] = \{ \.name = "([^"]+)"', engine) == names

@@ -2,12 +2,15 @@
 import errno
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import lppack
 from lppack import errors
+from lppack.cli.help import _exit_codes
 from lppack.errors import HostError, Level, LppackError, ManifestError, Problem
 
 #: design.md 5: what the exit code says of the target.
@@ -127,4 +130,14 @@ def test_an_error_carries_its_way_out() -> None:
         "f",
         3,
         {"patches": []},
+    )
+
+
+def test_every_exit_code_has_a_page() -> None:
+    pages = _exit_codes()
+    assert {str(code) for code in CODES.values()} <= set(pages)
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    table = readme.partition("| code | meaning |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", table, re.M)))} == set(
+        pages
     )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What lppack costs: `invoke bench NAME`."""

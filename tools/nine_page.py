@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Makes docs/nine.md from the rules of the simulator, or compares the two."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lppack.cli.simulation import run_lines
+from lppack.consistency import MODES, Leave, Needs, Switch, Transform, weakest
+from lppack.simulator.matrix import ROWS, Row, machine, observed
+from lppack.simulator.observe import MATRIX, WORDS, Seen
+from lppack.simulator.rules import Rules
+from lppack.simulator.runs import shortest
+from lppack.store import write_atomic
+
+PAGE = Path(__file__).parent.parent / "docs/nine.md"
+
+_HEAD = """\
+<!-- SPDX-License-Identifier: MIT -->
+<!-- Made by tools/nine_page.py from the rules of the simulator; do not edit. -->
+# The nine combinations
+
+In a mail of 7 November 2014 Vojtech Pavlik split the consistency of a live patch into two
+questions, with three answers each. The nine pairs are all models that had been proposed until then,
+and some that nobody had.
+
+* **What must a thread have left before it may switch?** LEAVE_FUNCTION: nothing that is looked at.
+  LEAVE_PATCHED_SET: every function that the patch replaces. LEAVE_KERNEL: the kernel.
+* **What switches at once?** SWITCH_FUNCTION: each function by itself. SWITCH_THREAD: each thread.
+  SWITCH_KERNEL: the whole kernel.
+
+A patch declares the weakest pair under which it is safe (`needs`), and lppack takes the weakest
+mode that gives at least that. This page shows what each pair lets happen. It is computed, not
+argued: two functions that call each other, two threads, every interleaving of their steps with
+those of the engine. `lppack simulate PATCH` does the same for the functions, calls and data of a
+patch.
+
+`yes` is something that happens in at least one interleaving; `-` is something that happens in none.
+"""
+
+_WHAT: dict[tuple[Leave, Switch], str] = {
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_FUNCTION): "The livepatch of 2014, the null model: the "
+    "next call of each function is new. Enough for a fix of one function that changes no data and "
+    "no agreement with its callers.",
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_THREAD): "A thread switches at once, wherever it is: what "
+    "is on its stack stays old. Nobody built it.",
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_KERNEL): "kpatch with the check of the stacks left out: "
+    "by the mail, no more than the null model, as old functions still run.",
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_FUNCTION): "Each function switches when no thread is "
+    "in any of them. Nobody built it: what waits for that can switch all of them.",
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_THREAD): "Upstream livepatch since Linux 4.12, the "
+    "hybrid: each thread switches when its stack holds no replaced function.",
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_KERNEL): "kpatch, Ksplice, and counting of entries and "
+    "exits: the whole kernel switches when no stack holds a replaced function.",
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_FUNCTION): "Each function switches when no thread is in the "
+    "kernel. Nobody built it.",
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_THREAD): "kGraft: each thread switches at the border to "
+    "user space.",
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_KERNEL): "CRIU with kexec, and lppack's checkpoint: all "
+    "threads are held at the border, then everything switches.",
+}
+
+#: For which a shortest run is shown, the worst first.
+_WORST = (Seen.MIX_IN_P, Seen.MIX_IN_KERNEL, Seen.BOTH_AT_ONCE)
+
+
+def page() -> str:
+    """All of docs/nine.md."""
+    rules = Rules()
+    found = {row: observed(row, rules).seen for row in ROWS}
+    lines = [_HEAD, "| pair | " + " | ".join(_words(flag) for flag, _ in MATRIX) + " |"]
+    lines.append("|---" * (len(MATRIX) + 1) + "|")
+    for row in ROWS:
+        cells = ["yes" if found[row] & flag else "-" for flag, _ in MATRIX]
+        lines.append(f"| {_pair(row)} | {' | '.join(cells)} |")
+    lines += ["", "*strict*: each function has a switch of its own, which waits until no thread is"]
+    lines += ["in the function."]
+    lines += ["", *(line for row in ROWS if not row.strict for line in _section(row, rules))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _words(flag: Seen) -> str:
+    return dict(MATRIX)[flag]
+
+
+def _pair(row: Row) -> str:
+    return f"{row.leave.name} {row.switch.name}{' *strict*' if row.strict else ''}"
+
+
+def _section(row: Row, rules: Rules) -> Iterator[str]:
+    yield f"## {_pair(row)}"
+    yield ""
+    yield _WHAT[row.leave, row.switch]
+    yield ""
+    needs = Needs(leave=row.leave, switch=row.switch, transform=Transform.NONE)
+    mode = weakest(needs)
+    given = f"{mode.leave.name} {mode.switch.name}"
+    exact = (mode.leave, mode.switch) == (row.leave, row.switch)
+    yield (
+        f"A patch with these needs is applied in mode `{mode.name}`"
+        f"{'' if exact else f', which gives more: {given}'}."
+    )
+    by_name = [
+        f"`{one.name}`"
+        for one in MODES
+        if (one.leave, one.switch) == (row.leave, row.switch) and one is not mode
+    ]
+    if by_name:
+        yield f"Named by `mode:`, {' and '.join(by_name)} gives exactly this pair as well."
+    yield ""
+    made = machine(row, rules)
+    run = next((run for flag in _WORST if (run := shortest(made, flag, most=2))), None)
+    if run is None:
+        yield f"None of these is reached: {'; '.join(WORDS[flag][1] for flag in _WORST)}."
+        yield ""
+        return
+    yield "The shortest run to the worst that it lets happen:"
+    yield ""
+    yield from ("```text", *run_lines(run), "```", "")
+
+
+def differences(path: Path = PAGE) -> list[str]:
+    """The lines of a diff from what is kept in ``path`` to what the simulator says."""
+    kept = path.read_text() if path.is_file() else ""
+    lines = difflib.unified_diff(
+        kept.splitlines(), page().splitlines(), str(path), "simulator", lineterm=""
+    )
+    return list(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="exit code 1 if they differ")
+    what.add_argument("--update", action="store_true", help="write docs/nine.md anew")
+    wanted = parser.parse_args()
+    lines = differences()
+    if wanted.update:
+        write_atomic(PAGE, page().encode())
+    print("\n".join(lines) or "docs/nine.md is what the simulator says")
+    return 1 if lines and wanted.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
