@@ -101,6 +101,18 @@ def golden(c: Context, update: bool = False) -> None:
 
 
 @task
+def site(c: Context) -> None:
+    """Build the documentation as a site into build/site; a warning is an error."""
+    c.run(f"{_PYTHON} -m mkdocs build --strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@task
+def man(c: Context) -> None:
+    """Write a man page for each command into build/man."""
+    c.run(f"{_PYTHON} -m tools.man")
+
+
+@task
 def wheel(c: Context) -> None:
     """Build the wheel into dist/."""
     c.run(f"{_PYTHON} -m build --wheel")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What holds for every file."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -41,3 +42,15 @@ def test_each_example_is_whole() -> None:
         assert (folder / "manifest.yaml").is_file(), folder
         words = f"lppack test {folder.relative_to(ROOT)}"
         assert words in (folder / "README.md").read_text()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    lost = [
+        f"{name}: {to}"
+        for name in files()
+        if name.endswith(".md")
+        for to in re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text())
+        if not re.match(r"[a-z]+:|#", to)
+        and not (ROOT / name).parent.joinpath(to.partition("#")[0]).exists()
+    ]
+    assert lost == []
