@@ -13,7 +13,6 @@ import pytest
 from lppack.cli.main import commands
 from tests.command import ROOT
 
-
 #: What a browser would ask another site for.
 _FETCHED = re.compile(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"')
 
