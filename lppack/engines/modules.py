@@ -12,6 +12,7 @@ from lppack import abi
 from lppack.engines.protocol import Blocker
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import TIMED_OUT, Host, Ran
+from lppack.shape import fits
 
 #: Reason of a refusal: the module is there, and this command did not load it.
 LOADED_MEANWHILE = "loaded-meanwhile"
@@ -237,6 +238,16 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
     return tuple((row[1], int(row[0])) for row in rows if len(row) == 2)
 
 
+_TEXT = str | None
+#: Of plan.info_json(); a module of an older lppack has less.
+_INFO = {
+    **dict.fromkeys(("series", "engine", "mode", "release", "kernel"), str),
+    **dict.fromkeys(("replaces", "transforms", "world"), [str]),
+    "version": int,
+    "fixes": [{"cve": _TEXT, "commit": _TEXT, "functions": [str], "effective": str}],
+}
+
+
 def info(host: Host, module: str) -> dict[str, object]:
     """What a patch made by lppack tells of itself; empty: it is not one."""
     said = parameter(host, module, "info")
@@ -244,4 +255,4 @@ def info(host: Host, module: str) -> dict[str, object]:
         found = json.loads(said) if said else {}
     except ValueError:
         return {}
-    return found if isinstance(found, dict) and "series" in found else {}
+    return found if fits(found, _INFO) and "series" in found else {}

@@ -21,6 +21,7 @@ from lppack.errors import ApplyRefused, HostError, LppackError
 from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
 from lppack.proc import WARNING, Say
+from lppack.shape import fits
 from lppack.stages.faults import Fault, no_fault
 
 FOLDER = "/var/lib/lppack"
@@ -59,12 +60,23 @@ class Record:
     @property
     def reversing(self) -> bool:
         """True if the command was reverting."""
-        return any(step["step"] in ("unpatch", "convert-off") for step in self.steps)
+        return any(step.get("step") in ("unpatch", "convert-off") for step in self.steps)
 
     def __str__(self) -> str:
         what = self.bundle or self.series or self.module or ""
-        last = f", in step {self.steps[-1]['step']}" if self.steps else ""
+        last = f", in step {self.steps[-1].get('step')}" if self.steps else ""
         return f"{self.command} {what} (pid {self.pid}, user {self.user}, since {self.began}){last}"
+
+
+_TEXT = str | None
+_STEP = {"step": str, "module": str, "error": _TEXT}
+_SHAPE = {
+    **dict.fromkeys(("id", "command", "host", "user", "boot", "began"), str),
+    **dict.fromkeys(("series", "module", "engine", "bundle", "sha256", "signer"), _TEXT),
+    **dict.fromkeys(("ended", "result", "reason", "message"), _TEXT),
+    **dict.fromkeys(("version", "code"), int | None),
+    **{"pid": int, "converts": bool, "steps": [_STEP]},
+}
 
 
 class Journal:
@@ -130,7 +142,8 @@ class Journal:
     def _read(self, path: str) -> Record | None:
         """None: it cannot be read, as after a loss of power in the middle of its first write."""
         try:
-            return Record(**json.loads(self.host.read(path)))
+            value = json.loads(self.host.read(path))
+            return Record(**value) if fits(value, _SHAPE) else None
         except (ValueError, TypeError):
             return None
         except HostError as error:

@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Module status."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status
+short_description: Say which live patches a host has
+description: Reads, and changes nothing.
+extends_documentation_fragment: [lppack.livepatch.lppack]
+options:
+  settled:
+    description:
+      - Fail unless nothing is going on and nothing was left undone, so that a roll-out may begin.
+    type: bool
+    default: false
+  max_load:
+    description: With O(settled=true), fail if the load of a minute for each processor is higher.
+    type: float
+  before:
+    description:
+      - RV(health) of an earlier call. Fail if the kernel has a new taint, has reported a fault
+        since, or was booted anew.
+    type: dict
+attributes:
+  check_mode:
+    description: It changes nothing.
+    support: full
+  diff_mode:
+    description: There is no difference.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Where do things stand
+  lppack.livepatch.status:
+  register: found
+
+- name: Is CVE-2026-0001 fixed here
+  ansible.builtin.debug:
+    msg: "{{ fixes | selectattr('cve', 'eq', 'CVE-2026-0001') | map(attribute='live') is any }}"
+  vars:
+    fixes: "{{ found.patches | map(attribute='fixes') | flatten }}"
+"""
+
+RETURN = r"""
+patches:
+  description: The live patches, as C(lppack status --format json) has them.
+  returned: always
+  type: list
+  elements: dict
+kernel:
+  description: The release of the kernel.
+  returned: always
+  type: str
+at_work:
+  description: The command that changes the host now.
+  returned: always
+  type: dict
+unfinished:
+  description: Commands that died and left something undone.
+  returned: always
+  type: list
+  elements: dict
+health:
+  description: What a later call compares with. Of the host on which the module runs.
+  returned: always
+  type: dict
+"""
+
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.lppack.livepatch.plugins.module_utils.lppack import COMMON, Lppack
+
+# Beginnings of what a kernel prints of an oops, a WARN, a lockup or a stall.
+FAULT = re.compile(
+    r"\bBUG: |\bOops\b|\bkernel BUG at |: [0-9a-f]{4} \[#\d+\]|Kernel panic - not syncing"
+    r"|\bWARNING: (CPU: |.* at .*, CPU#)|\bdetected hard LOCKUP"
+    r"|\bgeneral protection fault(?!.* ip:)|\bINFO: rcu_\w+ (self-)?detected"
+    r"|\bINFO: task .* blocked for more than"
+)
+STAMP = re.compile(r"^\[ *(\d+\.\d+)\]")
+
+
+def text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def health(module: AnsibleModule) -> dict[str, object]:
+    """Of this machine: its boot, the taint of its kernel, and the last fault in the log."""
+    code, out, _err = module.run_command(["dmesg"], handle_exceptions=False)
+    lines = [line for line in out.splitlines() if FAULT.search(line)] if code == 0 else []
+    last = STAMP.match(lines[-1]) if lines else None
+    return {
+        "boot": text("/proc/sys/kernel/random/boot_id"),
+        "taint": int(text("/proc/sys/kernel/tainted") or 0),
+        "faults": len(lines),
+        "last_fault": float(last[1]) if last else 0.0,
+        "line": lines[-1][:300] if lines else "",
+        "load": os.getloadavg()[0] / (os.cpu_count() or 1),
+    }
+
+
+#: Bits that loading a live patch sets, and its signature or the lack of one: tainted-kernels.rst.
+EXPECTED = 1 << 15 | 1 << 12 | 1 << 13
+
+
+def worse(now: dict, before: dict) -> str | None:
+    """Why the machine is not as well as it was; None: it is."""
+    if now["boot"] != before["boot"]:
+        return "the host was booted anew"
+    if now["last_fault"] > before["last_fault"]:
+        return f"the kernel has reported a fault: {now['line']}"
+    if new := now["taint"] & ~before["taint"] & ~EXPECTED:
+        return f"the kernel has a new taint: {new}"
+    return None
+
+
+def unsettled(found: dict) -> str | None:
+    """Why a roll-out must not begin here; None: it may."""
+    if not found["can_patch"]:
+        return f"kernel {found['kernel']} has no live patching"
+    if found["at_work"]:
+        return f"{found['at_work']['command']} is at work"
+    if found["unfinished"] or found["leftovers"]:
+        return f"a command has left something undone; the way on is: {found['next']}"
+    moving = [p["module"] for p in found["patches"] if p["phase"] in ("patching", "unpatching")]
+    return f"a transition of {moving[0]} goes on" if moving else None
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **COMMON,
+            "settled": {"type": "bool", "default": False},
+            "max_load": {"type": "float"},
+            "before": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    found = Lppack(module).status()
+    del found["ok"]
+    found["health"] = now = health(module)
+    why = unsettled(found) if params["settled"] else None
+    if why is None and params["settled"] and params["max_load"] is not None:
+        high = now["load"] > params["max_load"]
+        why = f"the load is {now['load']:.2f} for each processor" if high else None
+    if why is None and params["before"]:
+        why = worse(now, params["before"])
+    if why is not None:
+        module.fail_json(msg=why, changed=False, **found)
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

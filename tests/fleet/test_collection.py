@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""The Ansible collection, built and installed as users do, on simulated kernels."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.command import ROOT
+from tests.sshd import Sshd, serve
+from tests.unit.samples import RELEASE
+from tests.unit.stages.test_bundle import made
+
+pytestmark = pytest.mark.slow
+
+COLLECTION = ROOT / "ansible/lppack/livepatch"
+BIN = Path(sys.executable).parent
+SERIES = "conn-limit"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts, each with a kernel in memory of its own."""
+
+    folder: Path
+    bundle: Path
+    collections: Path
+
+    def state(self, host: str) -> Path:
+        return self.folder / host / "state"
+
+    def inventory(self, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
+        common = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "lppack_rollout_executable": str(BIN / "lppack"),
+            "lppack_rollout_host": "simulated",
+            "lppack_rollout_series": SERIES,
+            "lppack_rollout_bundle": str(self.bundle),
+            "lppack_rollout_report": str(self.folder / "report.json"),
+            "lppack_rollout_folder": f"{self.folder}/{{{{ inventory_hostname }}}}/bundles",
+        }
+        file = self.folder / "inventory.yml"
+        file.write_text(
+            yaml.safe_dump({"all": {"vars": common, "hosts": dict(hosts)}}, sort_keys=False)
+        )
+        return file
+
+    def play(self, *, serial: list[int], **more: Any) -> Path:
+        file = self.folder / "play.yml"
+        play = {
+            "hosts": "all",
+            "serial": serial,
+            "gather_facts": False,
+            "environment": {"XDG_STATE_HOME": f"{self.folder}/{{{{ inventory_hostname }}}}/state"},
+            "roles": ["lppack.livepatch.rollout"],
+            **more,
+        }
+        file.write_text(yaml.safe_dump([play]))
+        return file
+
+    def run(self, program: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+        env = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+        }
+        argv = [BIN / program, *words]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=300)
+
+    def states(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.folder / "report.json").read_text())["states"]
+        return found
+
+    def reason(self, host: str) -> str:
+        return str(json.loads((self.folder / "report.json").read_text())["reasons"][host])
+
+    def live(self, host: str) -> bool:
+        """Whether the kernel of a host has the patch, by the file that it is kept in."""
+        file = self.state(host) / "lppack/simulated/kernel.json"
+        if not file.exists():
+            return False
+        return bool(json.loads(file.read_text())["patches"])
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("collection")
+    env = {**os.environ, "ANSIBLE_HOME": str(folder)}
+    galaxy = [str(BIN / "ansible-galaxy"), "collection"]
+    for words in (
+        ["build", str(COLLECTION), "--output-path", str(folder)],
+        ["install", "--offline", "-p", str(folder), str(folder / "lppack-livepatch-0.1.0.tar.gz")],
+    ):
+        done = subprocess.run([*galaxy, *words], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def fleet(collections: Path, tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path, made(tmp_path, tmp_path), collections)
+
+
+def recap(text: str) -> dict[str, dict[str, int]]:
+    rows = re.findall(r"^(\S+) +: (ok=.*)$", text, re.MULTILINE)
+    return {
+        host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", row)}
+        for host, row in rows
+    }
+
+
+def test_each_wave_then_nothing_to_do_then_only_a_look(fleet: Fleet) -> None:
+    hosts: dict[str, dict[str, Any]] = {name: {} for name in "ab"}
+    hosts["held"] = {"lppack_rollout_hold": True}
+    # By the release of the kernel; a simulated one has none before its first patch.
+    hosts["b"] = {"lppack_rollout_bundle": dict.fromkeys(("", RELEASE), str(fleet.bundle))}
+    inventory, play = fleet.inventory(hosts), fleet.play(serial=[1, 2])
+    done = fleet.run("ansible-playbook", "-i", inventory, play, "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(map(fleet.live, hosts))
+    done = fleet.run("ansible-playbook", "-i", inventory, play)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fleet.states() == {"a": "done", "b": "done", "held": "held"}
+    assert [fleet.live(host) for host in hosts] == [True, True, False]
+    done = fleet.run("ansible-playbook", "-i", inventory, play)
+    assert done.returncode == 0
+    assert {host: row["changed"] for host, row in recap(done.stdout).items()} == dict.fromkeys(
+        hosts, 0
+    )
+
+
+def test_a_wave_with_a_host_that_fails_is_taken_back_and_no_other_begins(fleet: Fleet) -> None:
+    """Your own command finds that `b` is not well once it is patched."""
+    kernel = f"{fleet.state('b')}/lppack/simulated/kernel.json"
+    gate = f"sh -c 'test {{{{ inventory_hostname }}}} != b || ! grep -q lppack_conn {kernel}'"
+    hosts: dict[str, dict[str, Any]] = {name: {"lppack_rollout_gate": gate} for name in "abcd"}
+    hosts["a"] = {"lppack_rollout_soak": 1}
+    inventory, play = fleet.inventory(hosts), fleet.play(serial=[1, 2, 1])
+    done = fleet.run("ansible-playbook", "-i", inventory, play)
+    assert done.returncode != 0
+    assert fleet.states() == {"a": "done", "b": "failed", "c": "reverted", "d": "not begun"}
+    assert fleet.reason("b").endswith("; reverted")
+    assert [fleet.live(host) for host in hosts] == [True, False, False, False]
+    assert "stopped at b" in done.stdout
+
+
+#: The far side dies while lppack is at work on it: the connection, and the server.
+_DIES = """#!/bin/sh
+[ "$1" = apply ] || exec {lppack} "$@"
+pid=$(cat {pid})
+kill -9 $(cat /proc/$pid/task/$pid/children) $pid
+exec {lppack} "$@"
+"""
+
+
+def dying(fleet: Fleet, sshd: Sshd) -> dict[str, Any]:
+    """A host that only ssh reaches, until lppack applies something on it."""
+    program = fleet.folder / "lppack"
+    program.write_text(_DIES.format(lppack=BIN / "lppack", pid=sshd.folder / "pid"))
+    program.chmod(0o755)
+    return {
+        "ansible_connection": "ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": sshd.port,
+        "ansible_ssh_executable": str(sshd.bin / "ssh"),
+        "lppack_rollout_executable": str(program),
+    }
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["", "with force_handlers"])
+def test_a_host_that_is_lost_in_mid_apply_stops_the_roll_out(
+    fleet: Fleet, tmp_path: Path, forced: bool
+) -> None:
+    (tmp_path / "sshd").mkdir()
+    with serve(tmp_path / "sshd") as sshd:
+        hosts: dict[str, dict[str, Any]] = {"a": {}, "lost": dying(fleet, sshd), "c": {}}
+        more: dict[str, Any] = {"max_fail_percentage": 0}
+        if forced:  # which disarms max_fail_percentage
+            more["force_handlers"] = True
+            more["pre_tasks"] = [
+                {"ansible.builtin.debug": {}, "changed_when": True, "notify": "Note"}
+            ]
+            more["handlers"] = [{"name": "Note", "ansible.builtin.debug": {}}]
+        inventory, play = fleet.inventory(hosts), fleet.play(serial=[2, 1], **more)
+        done = fleet.run("ansible-playbook", "-i", inventory, play)
+    assert done.returncode != 0
+    assert fleet.states() == {"a": "reverted", "lost": "unreachable", "c": "not begun"}
+    assert "stopped at lost" in done.stdout
+    assert [fleet.live(host) for host in "ac"] == [False, False]
+
+
+def test_a_play_that_goes_on_after_a_lost_wave_is_stopped_by_the_next(fleet: Fleet) -> None:
+    """Whatever else a play does: a wave looks at those before it."""
+    hosts: dict[str, dict[str, Any]] = {"a": {}, "b": {}}
+    play = fleet.play(
+        serial=[1, 1],
+        pre_tasks=[
+            {
+                "ansible.builtin.set_fact": {"lppack_rollout_state": "unreachable"},
+                "when": "inventory_hostname == 'a'",
+            },
+            {"ansible.builtin.meta": "end_host", "when": "inventory_hostname == 'a'"},
+        ],
+    )
+    done = fleet.run("ansible-playbook", "-i", fleet.inventory(hosts), play)
+    assert done.returncode != 0
+    assert "stopped: a of an earlier wave did not end well" in done.stdout
+    assert not fleet.live("b")
+
+
+def test_the_modules_say_what_they_would_do_and_what_they_did(fleet: Fleet) -> None:
+    common = f"host=simulated executable={BIN}/lppack"
+    inventory = fleet.inventory({"a": {"ansible_shell_type": "sh"}})
+    os.environ["XDG_STATE_HOME"] = str(fleet.state("a"))
+    try:
+
+        def module(name: str, words: str = "", *more: str) -> dict[str, Any]:
+            done = fleet.run(
+                *("ansible", "a", "-i", inventory, "-m", f"lppack.livepatch.{name}"),
+                *("-a", f"{common} {words}", *more),
+            )
+            found = re.search(r"=> (\{.*\})", done.stdout, re.DOTALL)
+            assert found, done.stdout + done.stderr
+            value: dict[str, Any] = json.JSONDecoder().raw_decode(found[1])[0]
+            return {**value, "out": done.stdout, "rc": done.returncode}
+
+        assert module("apply", f"bundle={fleet.bundle}", "--check")["changed"] is True
+        assert not fleet.live("a")
+        applied = module("apply", f"bundle={fleet.bundle} phase=patch", "--diff")
+        assert (applied["changed"], applied["patches"][0]["phase"]) == (True, "patched")
+        assert "+conn-limit 2: patched, conversion" in applied["out"]
+        assert module("apply", f"bundle={fleet.bundle} phase=patch")["changed"] is False
+        assert module("convert", f"series={SERIES}", "--check")["changed"] is True
+        assert module("convert", f"series={SERIES}")["changed"] is True
+        assert module("convert", f"series={SERIES}")["changed"] is False
+        status = module("status", "settled=true")
+        assert (status["changed"], status["patches"][0]["conversion"]) == (False, "on")
+        assert module("revert", f"series={SERIES}", "--check")["changed"] is True
+        assert fleet.live("a")
+        assert module("revert", f"series={SERIES}", "--diff")["changed"] is True
+        assert module("revert", f"series={SERIES}")["changed"] is False
+        (fleet.folder / "signers").write_text("nobody namespaces=x ssh-ed25519 AAAA\n")
+        unsigned = module("apply", f"bundle={fleet.bundle} signers={fleet.folder}/signers")
+        assert (unsigned["rc"], unsigned["changed"], unsigned["code"]) == (2, False, 6)
+        assert not fleet.live("a")
+        refused = module("apply", "bundle=/nonexistent.lpp")
+        assert (refused["rc"], refused["changed"], refused["code"]) == (2, False, 4)
+        assert "does not exist" in refused["msg"] and refused["hint"]
+    finally:
+        del os.environ["XDG_STATE_HOME"]
+
+
+@pytest.mark.parametrize("name", ["apply", "revert", "convert", "status"])
+def test_each_module_has_its_page(fleet: Fleet, name: str) -> None:
+    done = fleet.run("ansible-doc", "-t", "module", "--json", f"lppack.livepatch.{name}")
+    assert done.returncode == 0, done.stderr
+    page = json.loads(done.stdout)[f"lppack.livepatch.{name}"]
+    assert {"host", "executable"} <= set(page["doc"]["options"])
+    assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
+    assert page["examples"] and page["return"]
