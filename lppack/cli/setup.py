@@ -18,14 +18,30 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--undo", is_flag=True, help="Stop what --fix has started.")
 @click.option("--host-builder", is_flag=True, help="Also see to what --builder host needs.")
+@click.option(
+    "--kernel",
+    metavar="REL",
+    help="Instead of this machine: try everything that lppack assumes of a kernel.",
+)
 @FORMAT
-def doctor(fix: bool, yes: bool, undo: bool, host_builder: bool, format_: str) -> int:
-    """Say what this machine has and lacks, each with the fix.
+def doctor(
+    fix: bool, yes: bool, undo: bool, host_builder: bool, kernel: str | None, format_: str
+) -> int:
+    """Say what this machine has and lacks, each with the fix; or what of a kernel is as expected.
+
+    With --kernel nothing is run or changed: each assumption is tried on the files of the kernel's
+    package. Exit code 9 if one does not hold that all of lppack needs; those that only lppack's own
+    engine needs are notes.
 
     \b
-    Example:
+    Examples:
       lppack doctor
+      lppack doctor --kernel '7.2.*+deb13-amd64'
     """
+    if kernel is not None:
+        if fix or yes or undo or host_builder:
+            raise click.UsageError("--kernel looks at a kernel, and not at this machine")
+        return _assumptions(kernel, format_)
     if undo:
         doctor_.undo(note)
         return 0
@@ -67,6 +83,46 @@ def doctor(fix: bool, yes: bool, undo: bool, host_builder: bool, format_: str) -
         if missing:
             note("to fix all of it: lppack doctor --fix")
     return EnvironmentMissing.exit_code if missing else 0
+
+
+def _assumptions(kernel: str, format_: str) -> int:
+    from lppack.packages.kernels import resolve
+    from lppack.stages.assumptions import try_all
+
+    chosen = resolve(kernel, ())
+    tried = list(try_all(chosen))
+    broken = [one for one in tried if not one.holds and one.assumption.engine is None]
+    if format_ == "json":
+        result(
+            {
+                "ok": not broken,
+                "kernel": chosen.release,
+                "version": chosen.version,
+                "assumptions": [
+                    {
+                        "name": one.assumption.name,
+                        "holds": one.holds,
+                        "text": one.text,
+                        "assumed": one.assumption.text,
+                        "source": one.assumption.source,
+                        "engine": one.assumption.engine,
+                    }
+                    for one in tried
+                ],
+            }
+        )
+        return AnswerIsNo.exit_code if broken else 0
+    click.echo(f"{chosen.release} {chosen.version}")
+    for one in tried:
+        word = "ok  " if one.holds else "note" if one.assumption.engine else "NO  "
+        click.echo(f"{word}  {one.assumption.name}: {one.assumption.text}: {one.text}")
+        if not one.holds:
+            needs = "lppack_engine.ko needs it" if one.assumption.engine else "lppack needs it"
+            click.echo(f"      {needs}; {one.assumption.source}")
+    if broken:
+        names = ", ".join(one.assumption.name for one in broken)
+        note(f"not as lppack assumes: {names}; such a kernel is refused")
+    return AnswerIsNo.exit_code if broken else 0
 
 
 _STORY = {

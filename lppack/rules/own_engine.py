@@ -32,7 +32,7 @@ _HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.
 #: Only a kernel with CONFIG_PREEMPT_RT has it: kernel/locking/spinlock_rt.c (v6.1).
 _RT_LOCK = "rt_spin_lock"
 #: The way out of an interrupt to user space: kernel/entry/common.c (v6.1).
-_BORDER = "irqentry_exit_to_user_mode"
+BORDER_TO_USER = "irqentry_exit_to_user_mode"
 
 
 def own_engine_needs_spinning_locks(
@@ -68,14 +68,14 @@ def own_engine_knows_the_border(
     # An unknown kernel may have the names and use them otherwise: those that are tested are known.
     series = re.match(r"(\d+)\.(\d+)", facts.release)
     known = series is None or (int(series[1]), int(series[2])) <= abi.NEWEST_KERNEL_OF_THE_ENGINE
-    if known and facts.copies(_BORDER):
+    if known and facts.copies(BORDER_TO_USER):
         return
     newest = ".".join(map(str, abi.NEWEST_KERNEL_OF_THE_ENGINE))
     yield Fault(
         ("kernels",),
         f"mode {mode.name} is to be given by lppack_engine.ko, which is made for kernels up to "
-        f"{newest}: in {facts.release} {_BORDER}() "
-        + ("may be another" if facts.copies(_BORDER) else "has no name of its own"),
+        f"{newest}: in {facts.release} {BORDER_TO_USER}() "
+        + ("may be another" if facts.copies(BORDER_TO_USER) else "has no name of its own"),
         "choose such a kernel, or mode hybrid and leave --engine out",
     )
 

@@ -38,6 +38,14 @@ def test_the_same_for_the_next_debian(pattern: str, tmp_path: Path) -> None:
         assert guest.faults() == ()
 
 
+@pytest.mark.parametrize(("pattern", "notes"), [(TRIXIE, []), (BACKPORTS, ["border"])])
+def test_what_lppack_assumes_of_a_kernel(pattern: str, notes: list[str]) -> None:
+    ran = lppack("doctor", "--kernel", pattern, "--format", "json")
+    assert ran.rc == 0, ran.out + ran.err
+    check_shape("doctor-kernel", ran.json)
+    assert [one["name"] for one in ran.json["assumptions"] if not one["holds"]] == notes
+
+
 def compare(guest: GuestHost, kernel: Kernel) -> None:
     """Names, types and order as in /proc/kallsyms; traceable as in available_filter_functions."""
     with open_facts(kernel) as facts:
