@@ -119,6 +119,12 @@ def wheel(c: Context) -> None:
 
 
 @task
+def zipapp(c: Context) -> None:
+    """Build dist/lppack.pyz: lppack for hosts in one file, which needs Python alone."""
+    c.run(f"{_PYTHON} -m tools.zipapp")
+
+
+@task
 def image(c: Context) -> None:
     """Build the container image of lppack for CI pipelines."""
     c.run(f"{_PYTHON} tools/ci_image.py")

@@ -6,15 +6,26 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lppack.errors import EnvironmentMissing
+from lppack.extras import INSTALL
+
 if TYPE_CHECKING:
     import jinja2
 
 
 @cache
 def root() -> Path:
-    """The folder that holds ``schemas/``, ``templates/`` and ``examples/``."""
-    packaged = Path(__file__).parent / "_data"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+    """The folder that holds ``schemas/``, ``templates/`` and ``examples/``.
+
+    Raise EnvironmentMissing in lppack.pyz, which is no folder.
+    """
+    packaged, clone = Path(__file__).parent / "_data", Path(__file__).parent.parent
+    found = packaged if packaged.is_dir() else clone
+    if not found.is_dir():
+        raise EnvironmentMissing(
+            f"{found.name} is for hosts that apply alone, and has no templates", hint=INSTALL
+        )
+    return found
 
 
 def examples() -> Path:
@@ -32,9 +43,21 @@ def kmod_dir() -> Path:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """The JSON schema ``schemas/NAME.json``."""
-    loaded: dict[str, Any] = json.loads((root() / "schemas" / f"{name}.json").read_text())
+    """The JSON schema ``schemas/NAME.json``; also from within a zip."""
+    try:
+        text = (root() / "schemas" / f"{name}.json").read_bytes()
+    except EnvironmentMissing:
+        text = _zipped(name)
+    loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+def _zipped(name: str) -> bytes:
+    import pkgutil
+
+    data = pkgutil.get_data("lppack", f"_data/schemas/{name}.json")
+    assert data is not None
+    return data
 
 
 def c_string(text: str) -> str:

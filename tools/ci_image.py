@@ -90,7 +90,7 @@ def _collect(wheels: Path) -> None:
     _say("downloading the wheels that it needs")
     platforms = [word for name in _PLATFORMS for word in ("--platform", name)]
     words = ["download", "--only-binary=:all:", *_TARGET, *platforms, "--dest", str(wheels)]
-    _run([sys.executable, "-m", "pip", *words, str(own)], pip)
+    _run([sys.executable, "-m", "pip", *words, f"{own}[author]"], pip)
 
 
 def _run(argv: list[str], env: dict[str, str]) -> None:

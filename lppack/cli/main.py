@@ -166,6 +166,14 @@ def _run() -> int:
     except LppackError as error:
         show_error(error, as_json=as_json)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        from lppack.extras import missing
+
+        lacking = missing(error)
+        if lacking is None:
+            raise
+        show_error(lacking, as_json=as_json)
+        return lacking.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -162,7 +162,7 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
 
         yield lambda line: click.echo(line, file=stream) if line.startswith(WARNING) else None
         return
-    if not stream.isatty():
+    if not stream.isatty() or not _has_rich():
         yield lambda line: click.echo(line, file=stream)
         return
     from rich.console import Console
@@ -175,6 +175,12 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
             status.update(title)
 
         yield tell
+
+
+def _has_rich() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("rich") is not None
 
 
 @contextlib.contextmanager

@@ -21,6 +21,19 @@ def is_number(value: object) -> bool:
     return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
+def inlined(part: Any, definitions: dict[str, Any]) -> Any:
+    """``part`` with what its references name: to look each up costs a third of a validation."""
+    if isinstance(part, list):
+        return [inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    named = part.get("$ref")
+    if isinstance(named, str):
+        rest = {key: value for key, value in part.items() if key != "$ref"}
+        part = definitions[named.removeprefix("#/$defs/")] | rest
+    return {key: inlined(value, definitions) for key, value in part.items()}
+
+
 def fits(value: Any, part: dict[str, Any]) -> bool:
     """True only if ``value`` is what ``part``, a schema without references, describes.
 
@@ -39,6 +52,7 @@ _NOTES = frozenset(
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
+    "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
     "integer": is_whole,

@@ -11,8 +11,9 @@ from typing import Any
 
 from lppack.document import Document, Pointer
 from lppack.errors import Problem
+from lppack.extras import INSTALL
 from lppack.resources import schema
-from lppack.rules.fits import fits, is_number, is_whole
+from lppack.rules.fits import fits, inlined, is_number, is_whole
 from lppack.rules.runner import nearest
 
 _NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
@@ -29,7 +30,14 @@ def shape_problems(document: Document) -> Iterator[Problem]:
     """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
     if fits(document.data, _whole()):
         return
-    for error in _validator().iter_errors(document.data):
+    try:
+        validator = _validator()
+    except ModuleNotFoundError:
+        yield document.problem(
+            (), "shape", "is not what `lppack schema` prints", hint=f"what is wrong: {INSTALL}"
+        )
+        return
+    for error in validator.iter_errors(document.data):
         yield from _explain(document, tuple(error.absolute_path), error)
 
 
@@ -37,7 +45,7 @@ def shape_problems(document: Document) -> Iterator[Problem]:
 def _whole() -> dict[str, Any]:
     """The schema, without references."""
     described = schema("manifest-v1")
-    whole: dict[str, Any] = _inlined(described, described["$defs"])
+    whole: dict[str, Any] = inlined(described, described["$defs"])
     return whole
 
 
@@ -54,19 +62,6 @@ def _validator() -> Any:
     )
     made = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
     return made(_whole())
-
-
-def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
-    """``part`` with what its references name: to look each up costs a third of a validation."""
-    if isinstance(part, list):
-        return [_inlined(item, definitions) for item in part]
-    if not isinstance(part, dict):
-        return part
-    named = part.get("$ref")
-    if isinstance(named, str):
-        rest = {key: value for key, value in part.items() if key != "$ref"}
-        part = definitions[named.removeprefix("#/$defs/")] | rest
-    return {key: _inlined(value, definitions) for key, value in part.items()}
 
 
 def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
 from lppack.resources import schema
+from lppack.rules.fits import fits, inlined
 from lppack.stages.info import fix_json
 from lppack.stages.validate import test_spec
 from lppack.store import write_atomic
@@ -202,6 +203,19 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
     return files
 
 
+def _wrong_part(plan: Any) -> str | None:
+    """Say which key is not what it must be; None: all are."""
+    whole = inlined(_schema(), schema("manifest-v1")["$defs"])
+    if fits(plan, whole):
+        return None
+    known = whole["properties"].items() if isinstance(plan, dict) else ()
+    wrong = [key for key, part in known if key in plan and not fits(plan[key], part)]
+    lacks = [key for key in whole["required"] if isinstance(plan, dict) and key not in plan]
+    return (
+        f"it lacks {lacks[0]}" if lacks else f"{wrong[0]} is none" if wrong else "it is no object"
+    )
+
+
 def _schema() -> dict[str, Any]:
     """What plan.json must be; the parts that come from the manifest are checked as there."""
     manifest = schema("manifest-v1")
@@ -210,7 +224,6 @@ def _schema() -> dict[str, Any]:
     fix = {"cve": maybe, "commit": maybe, "functions": {"type": "array", "items": text}}
     return {
         "type": "object",
-        "$defs": manifest["$defs"],
         "required": [
             "name",
             "version",
@@ -250,8 +263,6 @@ def read(path: Path) -> Bundle:
 
 def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
     """Read a bundle from what contents() returned for ``path``. Raise BadBundle."""
-    from jsonschema import Draft202012Validator
-
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance: dict[str, str] = json.loads(files["provenance.json"])
@@ -260,8 +271,8 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
                 hint="take a bundle that this lppack has built, or the lppack of that one",
             )
-        for wrong in Draft202012Validator(_schema()).iter_errors(plan):
-            raise BadBundle(f"{path}: its plan is not one: {ascii(wrong.message)[:200]}")
+        if (wrong := _wrong_part(plan)) is not None:
+            raise BadBundle(f"{path}: its plan is not one: {wrong}", hint=_ANEW)
         module = plan["module"]
         return Bundle(
             path=path,

@@ -16,7 +16,8 @@ from lppack.hosts import initramfs as initramfs_room
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
 from lppack.packages.apt import Apt
-from tests.command import EXAMPLES, ROOT, lppack
+from tests.command import EXAMPLES, ROOT, Ran, lppack
+from tools.zipapp import zipapp
 
 pytestmark = pytest.mark.guest
 
@@ -49,7 +50,7 @@ def test_a_wheel_installed_elsewhere_builds_and_tests_an_example(
     wheel: Path, tmp_path: Path
 ) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "v")
-    run(tmp_path / "v/bin/pip", "install", "--quiet", wheel)
+    run(tmp_path / "v/bin/pip", "install", "--quiet", f"{wheel}[author]")
     program = tmp_path / "v/bin/lppack"
     ask = "from lppack.resources import examples; print(examples())"
     examples = Path(run(tmp_path / "v/bin/python", "-c", ask, cwd=tmp_path).strip())
@@ -61,6 +62,58 @@ def test_a_wheel_installed_elsewhere_builds_and_tests_an_example(
     assert (elsewhere / out.strip()).is_file()
     report = json.loads(run(program, "test", "conn-limit", "--format", "json", cwd=elsewhere))
     assert report["ok"]
+
+
+def test_a_host_needs_three_packages_and_is_told_what_it_lacks(wheel: Path, tmp_path: Path) -> None:
+    """The base installation, and the same in one file."""
+    ran = lppack("build", EXAMPLES / "proc-cmdline", "-o", tmp_path)
+    bundle = ran.out.strip()
+    run(sys.executable, "-m", "venv", tmp_path / "v")
+    run(tmp_path / "v/bin/pip", "install", "--quiet", wheel)
+    listed = json.loads(run(tmp_path / "v/bin/pip", "list", "--format", "json"))
+    own = {row["name"].lower() for row in listed} - {"pip", "setuptools", "wheel"}
+    assert own == {"lppack", "click", "pyelftools", "pyyaml"}
+    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "PATH": os.environ["PATH"]}
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare")
+    file = zipapp(tmp_path / "lppack.pyz", wheel)
+    programs: list[list[str | Path]] = [
+        [tmp_path / "v/bin/lppack"],
+        [tmp_path / "bare/bin/python", "-I", file],
+    ]
+    for program in programs:
+
+        def lp(*words: str | Path, program: list[str | Path] = program) -> Ran:
+            argv = [*map(str, program), *map(str, words)]
+            done = subprocess.run(
+                argv, capture_output=True, text=True, timeout=120, env=state, cwd=tmp_path
+            )
+            return Ran(rc=done.returncode, out=done.stdout, err=done.stderr)
+
+        inspected = lp("inspect", bundle)
+        assert inspected.rc == 0 and "proc-cmdline 1" in inspected.out, inspected.err
+        simulated = ("--engine", "simulated")
+        tried = lp("apply", bundle, "--dry-run", *simulated)
+        assert tried.rc == 0 and "would be applied" in tried.out, tried.err
+        assert lp("apply", bundle, *simulated).rc == 0
+        assert "proc-cmdline 1 on simulated: patched" in lp("status", *simulated).out
+        assert lp("revert", "proc-cmdline", *simulated).rc == 0
+        assert lp("status").rc == 0
+        spoilt = tmp_path / "spoilt.lpp"
+        spoilt.write_bytes(Path(bundle).read_bytes()[:-100])
+        assert lp("apply", spoilt, *simulated).rc == 9
+        for words, extra in (
+            (("build", EXAMPLES / "proc-cmdline"), "author"),
+            (("package", bundle, "--format", "deb", "--maintainer", "Jo <jo@a>"), "author"),
+            (("simulate", EXAMPLES / "conn-limit"), "simulate"),
+        ):
+            refused = lp(*words, "--format", "json") if words[0] == "simulate" else lp(*words)
+            assert refused.rc == 4, refused.err
+            said = refused.err + refused.out
+            assert f"pip install 'lppack[{extra}]'" in said
+            assert "Traceback" not in said
+        (tmp_path / "manifest.yaml").write_text("lppack: 1\n")
+        refused = lp("validate", tmp_path)
+        assert refused.rc == 3 and "is not what `lppack schema` prints" in refused.out + refused.err
 
 
 @pytest.fixture(scope="module")

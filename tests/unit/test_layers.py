@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "builders",
         "kernel simulator hosts packages elf csource",
         "ids",
-        "document model consistency names proc store entries resources clock shape written",
+        "document model consistency names proc store entries resources clock shape written extras",
         "abi",
         "errors",
         "__init__",
