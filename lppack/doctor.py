@@ -129,7 +129,7 @@ def _engine(machine: Machine) -> tuple[Finding, Finding]:
                 starts_engine=True,
             ),
             Finding(
-                name=right, ok=False, needed=False, missing="cannot be told while no engine answers"
+                name=right, ok=False, needed=False, missing="is not known while no engine answers"
             ),
         )
     return (

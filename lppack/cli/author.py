@@ -17,6 +17,7 @@ from lppack.cli.options import (
     MODE,
     PATCH,
     PATCHES,
+    WHICH,
 )
 from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table, warn
 from lppack.errors import AnswerIsNo
@@ -92,13 +93,13 @@ def plan_json(made: Plan) -> dict[str, Any]:
     "--output",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the sources; made if it is not there.",
+    help="Folder for the sources; created if it is missing.",
 )
 @FORCE
 def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None:
     """Write the sources that kbuild will see.
 
-    Nothing in the folder is overwritten but what lppack wrote there and nobody has changed.
+    In the folder, only files that lppack wrote and nobody has changed are overwritten.
 
     \b
     Example:
@@ -112,13 +113,15 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
 
 @click.command()
 @PATCHES
-@click.option("--kernel", "kernels", metavar="REL", multiple=True, help="May be given again.")
+@click.option(
+    "--kernel", "kernels", metavar="REL", multiple=True, help=f"{WHICH}. May be given again."
+)
 @click.option(
     "-o",
     "--output",
     default=".",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the bundles; this one, if not given.",
+    help="Folder for the bundles.  [default: the current one]",
 )
 @BUILDER
 @ENGINE
@@ -128,30 +131,31 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
     "--prove",
     is_flag=True,
     help="Compare object code: does the patch carry all of the change that it follows? The bundle "
-    "says what was found.",
+    "records the answer.",
 )
 @click.option(
     "--release",
     is_flag=True,
-    help="Refuse to build what is not proved to be complete, or what a rule warns of. Implies "
+    help="Refuse a patch that is not proved to be complete, or that a rule warns about. Implies "
     "--prove.",
 )
 @click.option(
     "--unproved",
     is_flag=True,
-    help="With --release: build although it is not proved to be complete; the bundle says so.",
+    help="With --release: build although it is not proved to be complete; the bundle records it.",
 )
 @click.option(
     "--inlining-unchecked",
     is_flag=True,
-    help="With --release: build although inlining was not checked; the bundle says so.",
+    help="With --release: build although inlining was not checked; the bundle records it.",
 )
 @click.option(
     "--accept",
     "accepted",
     metavar="RULE",
     multiple=True,
-    help="With --release: build although this rule warns; the bundle says so. May be given again.",
+    help="With --release: build although this rule warns; the bundle records it. May be given "
+    "again.",
 )
 @click.option(
     "--sign-key",
@@ -266,10 +270,10 @@ def build(
 @CHECKED_KERNEL
 @FORMAT
 def inspect(file: Path, kernel: str | None, format_: str) -> None:
-    """Say what is in a bundle or a module, and what is wrong with it (exit code 9).
+    """Show what is in a bundle or a module, and what is wrong with it (exit code 9).
 
-    Any module will do, also one that another tool made. With --kernel it is held against what that
-    kernel exports, and against where its livepatch symbols are.
+    It reads any module, also one that another tool built. With --kernel, the module is compared
+    with what that kernel exports, and with where its livepatch symbols are.
 
     \b
     Example:

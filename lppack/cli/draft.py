@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the patch, which gets its name; after the diff's subject, if not given.",
+    help="Folder of the patch, which is named after it.  [default: from the subject of the diff]",
 )
 @click.option(
     "--between",
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 @click.option(
     "--path",
     metavar="FILE",
-    help="With --between: the file in the kernel's tree; with --function alone, where several "
-    "files have one of that name.",
+    help="With --between: the file in the kernel's tree. With --function: the file, if several "
+    "define the function.",
 )
 @click.option(
     "--function",
     "functions",
     metavar="F",
     multiple=True,
-    help="With --between: only this function of the file; without a diff: a copy of this function "
-    "of the kernel, to be edited. May be given again.",
+    help="With --between: only this function of the file. Without a diff: start from a copy of "
+    "this function. May be given again.",
 )
 @FORCE
 @BUILDER
@@ -66,12 +66,13 @@ def draft(
 ) -> None:
     """Write a patch folder from a unified diff, and prove that it carries all of it.
 
-    It compiles what the diff can affect as the kernel's own build did, before and after, and
-    compares the object code: what differs is replaced, with what that needs from the sources of
-    the very kernel. Then it tries to build the patch. With --function and no diff it is a patch
-    that changes nothing yet, with a copy of that function. Exit code 0: the whole diff is carried,
-    proved and built. Exit code 9: it is not; what is left out, why, and what else could be done.
-    Nothing in the folder is overwritten but what an earlier draft wrote and nobody has changed.
+    It compiles what the diff can affect, before and after, as the kernel's own build did, and
+    compares the object code. The patch replaces the functions that differ, with what they need from
+    the sources of that kernel. Then it builds the patch. With --function and no diff, the patch is
+    a copy of that function and changes nothing yet. Exit code 0: the patch carries the whole diff,
+    and was proved and built. Exit code 9: it does not; the report says what is left out, why, and
+    what else can be done. In the folder, only files that an earlier draft wrote and nobody has
+    changed are overwritten.
 
     \b
     Example:
@@ -90,14 +91,14 @@ def draft(
         change = diff
     else:
         change = pipeline.Copy(functions=functions, path=path)
-    with progress("drafting") as tell:
+    with progress("drafting") as say:
         made = pipeline.make_draft(
             change,
             kernel=kernel,
             folder=output,
             force=force,
             builder=builder,
-            say=tell,
+            say=say,
             on_line=lambda _line: None,
         )
     report = draft_json(made)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @DEEP
 @FORMAT
 def facts(functions: tuple[str, ...], kernel: str, object_: str, deep: bool, format_: str) -> int:
-    """Say what a kernel knows of functions; exit code 9 unless all can be replaced.
+    """Show what a kernel knows of functions; exit code 9 unless all can be replaced.
 
     \b
     Example:

@@ -128,8 +128,8 @@ def _mode(mode: consistency.Mode) -> str:
 @click.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
-    """Print one page on a rule, a flag, a mode, an exit code or a word of simulate; without NAME,
-    list all pages.
+    """Explain a rule, a flag, a mode, an exit code or a word of simulate; without NAME, list all
+    pages.
 
     \b
     Example:

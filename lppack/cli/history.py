@@ -18,7 +18,7 @@ from lppack.stages.status import PatchReport
 @TIMEOUT
 @FORMAT
 def watch(on: str, timeout: float, format_: str) -> None:
-    """Show transitions as they go: who blocks, in what, for how long. It changes nothing.
+    """Show transitions as they go: which threads block, in what, for how long. It changes nothing.
 
     Ends when no transition is left; exit code 9 if one still goes on after --timeout.
 

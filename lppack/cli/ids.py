@@ -12,7 +12,7 @@ PATCH = click.argument("patch", type=click.Path(path_type=Path))
 
 @click.group()
 def ids() -> None:
-    """Ids of states and shadow variables, and the file that reserves them.
+    """Show and reserve the ids of states and shadow variables.
 
     They are hashes of names, unless lppack-ids.yaml in the root of the repository has them.
 

@@ -69,7 +69,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lppack")
 def commands() -> None:
-    """Packages and applies Linux kernel live patches, in two phases.
+    """Package and apply Linux kernel live patches, in two phases.
 
     \b
     Example:

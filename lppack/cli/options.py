@@ -8,34 +8,34 @@ from click.core import ParameterSource
 
 from lppack.consistency import AVAILABLE_ENGINES, ModeName
 
-WHICH = "A release, a linux-image .deb, a folder where one is unpacked, or `running`"
+WHICH = "A release, a linux-image .deb, a folder with one unpacked, or `running`"
 KERNEL = click.option(
     "--kernel",
     metavar="REL",
-    help=f"{WHICH}; the newest that the manifest names, if not given.",
+    help=f"{WHICH}.  [default: the newest that the manifest names]",
 )
 CHECKED_KERNEL = click.option(
-    "--kernel", metavar="REL", help=f"{WHICH}; without it no kernel is asked."
+    "--kernel", metavar="REL", help=f"{WHICH}; without it, no kernel is checked."
 )
 DEEP = click.option(
     "--deep",
     is_flag=True,
-    help="Also ask the kernel's debug package which functions were inlined into which; read once, "
-    "100 MB of it. Without: only what was read before.",
+    help="Also read from the kernel's debug package which functions were inlined into which "
+    "(100 MB, once). Without it, only what was read before is used.",
 )
 GUEST_KERNEL = click.option(
-    "--kernel", metavar="REL", help=f"{WHICH}; the newest of Debian 12, if not given."
+    "--kernel", metavar="REL", help=f"{WHICH}.  [default: the newest of Debian 12]"
 )
 ENGINE = click.option(
     "--engine",
     type=click.Choice(["auto", *(engine.value for engine in AVAILABLE_ENGINES)]),
     default="auto",
-    help="What moves the kernel's threads.",
+    help="What moves the kernel's threads to the new code.  [default: auto]",
 )
 MODE = click.option(
     "--mode",
     type=click.Choice([mode.value for mode in ModeName]),
-    help="Exactly this mode; the weakest that covers the needs, if not given.",
+    help="Use exactly this mode.  [default: the weakest that covers the needs]",
 )
 BUILDER = click.option(
     "--builder",
@@ -47,7 +47,8 @@ BUILDER = click.option(
 FORCE = click.option(
     "--force",
     is_flag=True,
-    help="Overwrite what is in the folder, also what lppack did not write or was changed since.",
+    help="Overwrite files in the folder, even those that lppack did not write or that were changed "
+    "since.",
 )
 PATCH = click.argument("patch", type=click.Path(path_type=Path))
 PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -110,8 +111,7 @@ SIGNERS = click.option(
     "--signers",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Who may sign: allowed signers, as in ssh-keygen(1).  [default: "
-    "/etc/lppack/allowed_signers]",
+    help="File of allowed signers, as in ssh-keygen(1).  [default: /etc/lppack/allowed_signers]",
 )
 IRREVERSIBLE = click.option(
     "--irreversible",

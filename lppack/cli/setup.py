@@ -17,7 +17,7 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 @click.option("--fix", is_flag=True, help="Install and start what is missing, after saying what.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--undo", is_flag=True, help="Stop what --fix has started.")
-@click.option("--host-builder", is_flag=True, help="Also see to what --builder host needs.")
+@click.option("--host-builder", is_flag=True, help="Also check what --builder host needs.")
 @click.option(
     "--kernel",
     metavar="REL",
@@ -27,7 +27,7 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 def doctor(
     fix: bool, yes: bool, undo: bool, host_builder: bool, kernel: str | None, format_: str
 ) -> int:
-    """Say what this machine has and lacks, each with the fix; or what of a kernel is as expected.
+    """Check what this machine needs, with the fix for what is missing; or what a kernel offers.
 
     With --kernel nothing is run or changed: each assumption is tried on the files of the kernel's
     package. Exit code 9 if one does not hold that all of lppack needs; those that only lppack's own
@@ -140,7 +140,7 @@ _STORY = {
 @click.command()
 @BUILDER
 def demo(builder: str) -> None:
-    """Do the main job on both examples, telling each step; installs nothing.
+    """Take both examples from manifest to live kernel and back, in a guest. Install nothing.
 
     \b
     Example:

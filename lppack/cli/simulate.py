@@ -28,59 +28,62 @@ _RUNS_MAX = 1 << 24  # bytes
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in ModeName]),
-    help="This mode, whether it covers the needs or not; the one that apply would take, if not "
-    "given.",
+    help="This mode, whether it covers the needs or not.  [default: the one that apply would take]",
 )
-@click.option("--compare", is_flag=True, help="Every mode, and the weakest that is safe.")
+@click.option(
+    "--compare", is_flag=True, help="Explore every mode, and name the weakest that is safe."
+)
 @click.option(
     "--replay",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Go once more through a run that --format json has printed; FILE is all of that.",
+    help="Replay a run that --format json printed; FILE is that output.",
 )
 @click.option(
     "--report",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write it all as one HTML file, to be looked at in a browser.",
+    help="Also write an HTML report.",
 )
 @click.option(
     "--sample",
     is_flag=True,
-    help="When it finishes on a real machine, and who holds it up: draw many transitions of the "
-    "manifest's workload.",
+    help="Estimate when it finishes on a real machine, and which threads block it: sample many "
+    "transitions of the manifest's workload.",
 )
 @click.option(
     "--stacks",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="--sample: folded stacks of that machine, of wall-clock time, each with a thread id.",
+    help="With --sample: folded stacks of that machine, by wall-clock time, with thread ids.",
 )
 @click.option(
     "--visits",
     metavar="FUNCTION=FILE",
     multiple=True,
-    help="--sample: what `funclatency FUNCTION` printed meanwhile; may be given again.",
+    help="With --sample: the output of `funclatency FUNCTION`. May be given again.",
 )
 @click.option(
     "--watched",
     metavar="S",
     type=click.FloatRange(min=0, min_open=True),
-    help="--sample: seconds for which stacks and visits were counted.",
+    help="With --sample: seconds during which stacks and visits were recorded.",
 )
 @click.option(
     "--timeout",
     metavar="S",
     type=click.FloatRange(min=0.1),
-    help="--sample: seconds that a transition may take; 60, if not given.",
+    help="With --sample: seconds that a transition may take.  [default: 60]",
 )
 @click.option(
     "--hook",
     type=click.Choice(["exit", "tick"]),
-    help="--sample: an engine without a gate, that looks whether a thread may switch at the end of "
-    "each visit, or now and then; lppack's own, if not given.",
+    help="With --sample: an engine without a gate that checks whether a thread may switch at the "
+    "end of each visit (exit) or periodically (tick).  [default: lppack's own engine]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="--sample: of what is drawn; 0.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="With --sample: random seed.  [default: 0]"
+)
 @FORMAT
 def simulate(
     patch: Path,
@@ -99,8 +102,9 @@ def simulate(
 ) -> None:
     """Explore the transition of a patch: is the mode safe for it, and does it end?
 
-    All interleavings are tried, with up to eight threads and with any number of them. Exit code
-    9: it is not safe, or it never finishes. No kernel and no root is needed.
+    It tries every interleaving, with up to eight threads and by abstraction with any number of
+    them. Exit code 9: the mode is not safe, or the transition never ends. It needs no kernel and no
+    root.
 
     \b
     Example:

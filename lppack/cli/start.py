@@ -15,10 +15,10 @@ from lppack.cli.output import note
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @FORCE
 def new(folder: Path, force: bool) -> None:
-    """Write a patch that works as it stands, to be changed: manifest, C and a test.
+    """Write a working patch to start from: manifest, C and a test.
 
-    It is named after its folder. A copy of a function of the kernel to begin with, or a patch from
-    a diff, is what `lppack draft` writes.
+    The patch is named after its folder. To start from a diff, or from a copy of a function of the
+    kernel, use `lppack draft`.
 
     \b
     Example:
@@ -31,7 +31,7 @@ def new(folder: Path, force: bool) -> None:
 
 @click.command()
 def schema() -> None:
-    """Print the JSON schema of manifests, which editors read.
+    """Print the JSON schema of manifests, for editors.
 
     \b
     Example:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "old",
     metavar="OLD",
     type=click.Path(path_type=Path),
-    help="A patch or bundle of an earlier version, which is applied first and then replaced.",
+    help="A patch or bundle of an earlier version: apply it first, then replace it.",
 )
 @ENGINE
 @MODE
@@ -42,11 +42,11 @@ def test(
 ) -> None:
     """Take a patch or a bundle through every step in a private guest.
 
-    The steps are before, patched, converted, reverted and unloaded; at each the checks of the
-    manifest are compared. Then again: all of it a second time, on what the first round has left in
-    the data, watched for what the kernel reports. With --from, older and taken-over stand for
-    patched and converted: the earlier version is live, and this one takes its place. What the guest
-    did is held against what the simulator says of the patch.
+    The steps are before, patched, converted, reverted and unloaded; at each, the output of the
+    manifest's checks is compared. The step `again` repeats all of them on the data that the first
+    round has left, and watches for reports of the kernel. With --from, older and taken-over replace
+    patched and converted: the earlier version is live, then this one takes its place. Finally, what
+    the guest did is compared with what the simulator predicts.
 
     \b
     Example:

@@ -25,7 +25,7 @@ _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(pa
 def sign(bundles: tuple[Path, ...], key: Path, format_: str) -> None:
     """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
 
-    That covers every byte. It is not the signature of the kernel module: build --sign-key.
+    The signature covers every byte. It is not the signature of the kernel module: build --sign-key.
 
     \b
     Example:
@@ -45,7 +45,7 @@ def sign(bundles: tuple[Path, ...], key: Path, format_: str) -> None:
 @SIGNERS
 @FORMAT
 def verify(bundles: tuple[Path, ...], signers: Path | None, format_: str) -> None:
-    """Say who has signed bundles; exit code 9 unless each is signed by an allowed signer.
+    """Print who has signed bundles; exit code 9 unless each is signed by an allowed signer.
 
     \b
     Example:

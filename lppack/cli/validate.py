@@ -21,27 +21,27 @@ from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
     "kernels",
     metavar="REL",
     multiple=True,
-    help=f"{WHICH}; without it no kernel is asked. May be given again.",
+    help=f"{WHICH}; without it, no kernel is checked. May be given again.",
 )
 @click.option(
     "--from",
     "old",
     metavar="OLD",
     type=click.Path(path_type=Path),
-    help="The patch or bundle that this one follows: also tell what was lost, or needs a new id.",
+    help="The earlier patch or bundle: also report what was lost, or needs a new id.",
 )
 @DEEP
 @click.option(
     "--changed",
     is_flag=True,
-    help="PATCHES are files that were changed, of any kind: check the patches that they are of.",
+    help="PATCHES are changed files of any kind: check the patches that they belong to.",
 )
-@click.option("--strict", is_flag=True, help="Warnings fail, too (exit code 3).")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors (exit code 3).")
 @click.option(
     "--prove",
     is_flag=True,
-    help="With --kernel: compare object code, and tell what of the change that it follows the "
-    "patch does not carry, or what is not proved (exit code 9).",
+    help="With --kernel: compare object code, and report what of the change the patch does not "
+    "carry, or what is not proved (exit code 9).",
 )
 @BUILDER
 @click.option(
@@ -62,9 +62,9 @@ def validate(
     builder: str,
     format_: str,
 ) -> int:
-    """Tell all problems of manifests at once; with --kernel also what that kernel says.
+    """Report all problems of manifests at once; with --kernel, also those on that kernel.
 
-    The last line says which kernels were asked, and counts what was found.
+    The last line names the kernels that were checked, and counts the problems.
 
     \b
     Example:
@@ -122,7 +122,7 @@ def validate(
             click.echo(str(problem))
         against = f" on {', '.join(asked)}" if asked else ""
         if not kernels:
-            against = "; no kernel was asked (--kernel)"
+            against = "; no kernel was checked (--kernel)"
         note(_summary(patches, against, problems, strict=strict))
         if unchecked:
             note(

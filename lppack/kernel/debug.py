@@ -50,4 +50,4 @@ def build_id(elf: Elf) -> bytes:
         if kind == _BUILD_ID and notes[at + _NOTE.size : start] == b"GNU\0":
             return notes[start : start + size]
         at = start + (size + 3 & ~3)
-    raise FactsError(f"{elf.what} has no build id", hint="its debug package cannot be told by it")
+    raise FactsError(f"{elf.what} has no build id", hint="it does not identify its debug package")

@@ -87,7 +87,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     doubts = [*found.mismatches]
     extra = replaced.keys() - {key for _, key in pairs}
     doubts += [
-        f"{old} of {object_} is replaced as well, which the change does not ask for"
+        f"{old} of {object_} is replaced as well, which the change does not require"
         for object_, old, _ in sorted(extra, key=str)
     ]
     sources = {

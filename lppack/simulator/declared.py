@@ -70,7 +70,7 @@ def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[
                     "workload",
                     f"{other.comm} is in {most.function} for {most.inside:.3g} of the time, and in "
                     f"{SYSCALL} for {group.inside:.3g}",
-                    "whoever is in a function is in the kernel: watch both at the same time",
+                    "a thread that is in a function is in the kernel: watch both at the same time",
                 )
         left = other.threads - sum(group.threads for group in of_it)
         if left > 0:

@@ -43,4 +43,4 @@ def _way_out(blocker: Blocker) -> str:
         return f"has to leave {inside}: make what it waits for happen, or restart it"
     if blocker.reason.startswith("runs"):
         return "runs in user space: it switches at its next system call or sleep"
-    return "was not looked at yet: wait a few seconds; if it stays, tell the patch's author"
+    return "was not checked yet: wait a few seconds; if it stays, report it to the patch's author"

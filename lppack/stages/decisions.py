@@ -13,10 +13,10 @@ def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
     needs = f"{manifest.needs.leave.name} {manifest.needs.switch.name}"
     yield Decision(what="kernel", value=made.kernel.release, why=f"exactly {made.kernel.version}")
     if asked or manifest.mode:
-        why = f"asked for {'with --mode' if asked else 'in the manifest'}; it covers {needs}"
+        why = f"requested {'with --mode' if asked else 'in the manifest'}; it covers {needs}"
     else:
         weaker = any(m.covers(manifest.needs) for m in MODES[: MODES.index(made.mode)])
-        taken = "of those that are taken unasked the weakest" if weaker else "the weakest mode"
+        taken = "the weakest default mode" if weaker else "the weakest mode"
         why = f"{taken} that covers {needs}: {made.mode.summary}"
     yield Decision(what="mode", value=made.mode.name, why=why)
     own = made.engine is EngineName.LIVEPATCH

@@ -106,7 +106,7 @@ def test_the_pre_commit_hook(tmp_path: Path) -> None:
     good = ("patches/proc-cmdline/manifest.yaml", "patches/conn-limit/target/conn.h")
     assert commit(*good, "k8s/manifest.yaml", "README.md").rc == 0
     ran = commit("k8s/manifest.yaml", "main.c")
-    assert (ran.rc, ran.err) == (0, "ok: 0 manifests; no kernel was asked (--kernel)\n")
+    assert (ran.rc, ran.err) == (0, "ok: 0 manifests; no kernel was checked (--kernel)\n")
     source = patches / "conn-limit/conn_limit.c"
     source.write_text(source.read_text().replace("lp_convert_conn(c);", ""))
     ran = commit("patches/conn-limit/conn_limit.c", "patches/conn-limit/manifest.yaml")
@@ -168,9 +168,9 @@ def test_the_last_line_counts_and_says_that_no_kernel_was_asked(warned: Path) ->
     ran = lppack("validate", warned)
     assert ran.rc == 0
     assert "warning[" in ran.out
-    assert ran.err == f"ok with 1 warning: {warned}; no kernel was asked (--kernel)\n"
+    assert ran.err == f"ok with 1 warning: {warned}; no kernel was checked (--kernel)\n"
     ran = lppack("validate", EXAMPLES / "proc-cmdline", EXAMPLES / "conn-limit")
-    assert ran.err == "ok: 2 manifests; no kernel was asked (--kernel)\n"
+    assert ran.err == "ok: 2 manifests; no kernel was checked (--kernel)\n"
     ran = lppack("validate", BROKEN)
     assert re.fullmatch(r"\d+ errors and \d+ warnings?: .*\n", ran.err), ran.err
 

@@ -291,7 +291,7 @@ def test_weaker_needs_are_rounded_up_to_hybrid(tmp_path: Path) -> None:
     made = planned(tmp_path, text)
     assert made.mode.name is ModeName.HYBRID
     (why,) = (item.why for item in made.decisions if item.what == "mode")
-    assert "of those that are taken unasked the weakest that covers LEAVE_FUNCTION" in why
+    assert "the weakest default mode that covers LEAVE_FUNCTION" in why
 
 
 @pytest.mark.parametrize(
