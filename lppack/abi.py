@@ -159,17 +159,17 @@ class Phase(StrEnum):
 
 
 def engine_attribute(module: str, attribute: str) -> str:
-    """``enabled``, ``state``, ... of a patch of lppack's own engine."""
+    """Return the path of ``enabled``, ``state``, ... of a patch of lppack's own engine."""
     return f"{ENGINE_PATCHES}/{module}/{attribute}"
 
 
 def patch_attribute(module: str, attribute: str) -> str:
-    """``enabled`` or ``transition`` of a live patch."""
+    """Return the path of ``enabled`` or ``transition`` of a live patch."""
     return f"{LIVEPATCH}/{module}/{attribute}"
 
 
 def parameter(module: str, name: str) -> str:
-    """A parameter of our glue: ``convert``, ``converted``, ``info``, ..."""
+    """Return a parameter of our glue: ``convert``, ``converted``, ``info``, ..."""
     return f"{MODULES}/{module}/parameters/{name}"
 
 

@@ -61,7 +61,7 @@ class Mode:
     summary: str
 
     def covers(self, needs: "Needs") -> bool:
-        """True if this mode gives at least what is needed, on both axes."""
+        """Return True if this mode gives at least what is needed, on both axes."""
         return self.leave.value >= needs.leave.value and self.switch.value >= needs.switch.value
 
 
@@ -155,12 +155,12 @@ AVAILABLE_ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 
 
 def engines_of(mode: Mode) -> tuple[EngineName, ...]:
-    """The engines that give ``mode`` in this version; `auto` takes the first."""
+    """Return the engines that give ``mode`` in this version; `auto` takes the first."""
     return tuple(name for name in mode.engines if name in AVAILABLE_ENGINES)
 
 
 def engine_for(mode: Mode, asked: str) -> EngineName | None:
-    """The engine to be used; None if ``asked`` ("auto" or a name) does not give ``mode``."""
+    """Return the engine to be used; None if ``asked`` ("auto" or a name) does not give ``mode``."""
     able = engines_of(mode)
     return next((name for name in able if asked in ("auto", name)), None)
 
@@ -170,7 +170,7 @@ def mode_named(name: ModeName) -> Mode:
 
 
 def weakest(needs: Needs) -> Mode:
-    """The mode that ``auto`` takes for these needs; each legal pair has one."""
+    """Return the mode that ``auto`` takes for these needs; each legal pair has one."""
     return next(mode for mode in map(mode_named, AUTO_ORDER) if mode.covers(needs))
 
 

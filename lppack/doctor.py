@@ -78,7 +78,7 @@ def fix(findings: Iterable[Finding], say: Say, machine: Machine | None = None) -
 
 
 def undo(say: Say, machine: Machine | None = None) -> None:
-    """Stops what ``fix`` started; installed packages stay."""
+    """Stop what ``fix`` started; installed packages stay."""
     machine = machine or ThisMachine()
     with store.locked(_note().with_suffix(".lock")):
         try:

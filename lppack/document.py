@@ -57,7 +57,7 @@ class Document:
         )
 
     def at(self, *pointer: str | int) -> Any:
-        """The value there, or None."""
+        """Return the value there, or None."""
         value = self.data
         for step in pointer:
             if isinstance(value, dict) and isinstance(step, str):
@@ -69,18 +69,18 @@ class Document:
         return value
 
     def text(self, *pointer: str | int) -> str | None:
-        """The string there; None if there is no string."""
+        """Return the string there; None if there is no string."""
         value = self.at(*pointer)
         return value if isinstance(value, str) else None
 
     def strings(self, *pointer: str | int) -> Iterator[tuple[Pointer, str]]:
-        """The strings of the list there."""
+        """Yield the strings of the list there."""
         for index, value in self._items(pointer):
             if isinstance(value, str):
                 yield (*pointer, index), value
 
     def mappings(self, *pointer: str | int) -> Iterator[tuple[Pointer, dict[str, Any]]]:
-        """The mappings of the list there."""
+        """Yield the mappings of the list there."""
         for index, value in self._items(pointer):
             if isinstance(value, dict):
                 yield (*pointer, index), value

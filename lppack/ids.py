@@ -20,29 +20,29 @@ class Ids:
     path: Path | None = None  # the id file; None: there is none
 
     def series(self, series: str) -> int:
-        """The klp_state in which versions of a series find each other."""
+        """Return the klp_state in which versions of a series find each other."""
         return self.of(series)
 
     def transform(self, series: str, name: str) -> int:
-        """The klp_state that hands on what a transform has tracked."""
+        """Return the klp_state that hands on what a transform has tracked."""
         return self.of(f"{series}/transform/{name}")
 
     def shadow(self, series: str, name: str, version: int) -> int:
-        """The id of a shadow variable: a new layout is a new version, and so a new id."""
+        """Return the id of a shadow variable: a new layout is a new version, and so a new id."""
         return self.of(f"{series}/shadow/{name}/{version}")
 
     def layout(self, series: str, name: str, version: int, layout: str) -> int:
-        """The klp_state of a shadow variable: of another layout, it is another state."""
+        """Return the klp_state of a shadow variable: of another layout, it is another state."""
         known = self.reserved.get(f"{series}/layout/{name}/{version}")
         return known or stable_id("layout", series, name, str(version), layout)
 
     def of(self, name: str) -> int:
-        """The id that belongs to a name, reserved or not."""
+        """Return the id that belongs to a name, reserved or not."""
         return self.reserved.get(name) or default(name)
 
 
 def default(name: str) -> int:
-    """The id of a name that no file reserves."""
+    """Return the id of a name that no file reserves."""
     match name.split("/"):
         case [series]:
             return stable_id("series", series)

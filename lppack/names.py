@@ -3,7 +3,7 @@
 
 
 def stable_id(*words: str) -> int:
-    """A klp_state or shadow id: a hash of names, so that it is the same in every build."""
+    """Return a klp_state or shadow id: a hash of names, so that it is the same in every build."""
     import hashlib
 
     digest = hashlib.sha256("\0".join(("lppack", *words)).encode()).digest()

@@ -49,7 +49,7 @@ class Done:
         return self.rc == 0 and not self.timed_out
 
     def summary(self, *, tail: int = 10) -> str:
-        """The command ready to paste, how it ended, and the last lines that it printed."""
+        """Return the command ready to paste, how it ended, and the last lines that it printed."""
         how = f"no answer in {self.seconds:.0f} s" if self.timed_out else f"exit code {self.rc}"
         lines = (self.out + self.err).rstrip().splitlines()[-tail:]
         return "\n".join([f"{shown(self.argv)}: {how}", *(f"  {line}" for line in lines)])
@@ -68,7 +68,7 @@ def logged(done: Done) -> Done:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a child process sees: a short list of ours, C locale, and ``extra``."""
+    """Return what a child process sees: a short list of ours, C locale, and ``extra``."""
     base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**base, "LC_ALL": "C.UTF-8", **(extra or {})}
 
@@ -81,9 +81,9 @@ def run(
     env: Mapping[str, str] | None = None,
     data: bytes | None = None,
 ) -> Done:
-    """Runs ``argv`` with stdin closed (or ``data``) and kills its whole group after ``limit`` s.
+    """Run ``argv`` with stdin closed (or ``data``) and kill its whole group after ``limit`` s.
 
-    Raises EnvironmentMissing if there is no such program.
+    Raise EnvironmentMissing if there is no such program.
     """
     start = time.monotonic()
     try:
@@ -148,7 +148,8 @@ def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
 
 
 def _rest(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
-    """What was said until now; a child that left the group may hold the pipes open for ever."""
+    """Return what was said until now; a child that left the group may hold the pipes open for
+    ever."""
     try:
         return child.communicate(timeout=1.0)
     except subprocess.TimeoutExpired as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @cache
 def root() -> Path:
-    """The folder that holds ``schemas/``, ``templates/`` and ``examples/``.
+    """Return the folder that holds ``schemas/``, ``templates/`` and ``examples/``.
 
     Raise EnvironmentMissing in lppack.pyz, which is no folder.
     """
@@ -37,13 +37,13 @@ def template_dir() -> Path:
 
 
 def kmod_dir() -> Path:
-    """Sources of lppack's own kernel modules; plain C."""
+    """Return sources of lppack's own kernel modules; plain C."""
     return root() / "kmod"
 
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """The JSON schema ``schemas/NAME.json``; also from within a zip."""
+    """Return the JSON schema ``schemas/NAME.json``; also from within a zip."""
     try:
         text = (root() / "schemas" / f"{name}.json").read_bytes()
     except EnvironmentMissing:
@@ -91,5 +91,6 @@ def _environment() -> "jinja2.Environment":
 
 
 def render(name: str, **values: Any) -> str:
-    """The template ``templates/NAME`` with its one value; an unknown word in it is an error."""
+    """Return the template ``templates/NAME`` with its one value; an unknown word in it is an
+    error."""
     return _environment().get_template(name).render(**values)

@@ -18,14 +18,14 @@ from lppack.errors import EnvironmentMissing
 
 
 def cache_dir() -> Path:
-    """What can be made again: kernels, images' recipes, built modules."""
+    """Return what can be made again: kernels, images' recipes, built modules."""
     if os.geteuid() == 0 and "XDG_CACHE_HOME" not in os.environ:
         return Path("/var/cache/lppack")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lppack"
 
 
 def state_dir() -> Path:
-    """What cannot be made again: what ``doctor`` started."""
+    """Return what cannot be made again: what ``doctor`` started."""
     if os.geteuid() == 0 and "XDG_STATE_HOME" not in os.environ:
         return Path("/var/lib/lppack")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "lppack"
@@ -75,7 +75,8 @@ def draft_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def directory_atomic(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """A fresh directory that becomes ``path`` when the block ends well, and nothing otherwise.
+    """Yield a fresh directory that becomes ``path`` when the block ends well, and nothing
+    otherwise.
 
     If ``path`` has appeared meanwhile (another process made the same thing), that one is kept;
     with ``replace`` it is moved away.
@@ -154,7 +155,7 @@ def read_json(path: Path) -> Any:
 
 
 def journal(kind: str, text: str) -> None:
-    """Notes one guest or container that was started: evidence, and what tests count."""
+    """Note one guest or container that was started: evidence, and what tests count."""
     path = journal_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -167,7 +168,8 @@ def journal_path() -> Path:
 
 @contextlib.contextmanager
 def temporary(prefix: str) -> Iterator[Path]:
-    """A folder on the cache's disk, for what /tmp may have no room for; gone after the block."""
+    """Yield a folder on the cache's disk, for what /tmp may have no room for; gone after the
+    block."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     sweep(cache_dir())
     with disk_errors(cache_dir()), _own(cache_dir(), f"{DRAFT}{prefix}") as folder:
@@ -214,7 +216,7 @@ _SCRATCH = "lppack-scratch-"
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of this process alone, in the place for temporary files.
+    """Yield a folder of this process alone, in the place for temporary files.
 
     Its flock ends with the process, so that sweep_scratch() can tell it from one in use.
     """
@@ -242,7 +244,7 @@ def _sweep(left: Path) -> None:
 
 @contextlib.contextmanager
 def _own(parent: Path, prefix: str) -> Iterator[Path]:
-    """A folder whose flock is held; gone after the block, unless it was moved."""
+    """Yield a folder whose flock is held; gone after the block, unless it was moved."""
     folder, handle = _own_folder(parent, prefix)
     try:
         yield folder

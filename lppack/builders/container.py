@@ -42,7 +42,8 @@ class ContainerBuilder:
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
     ) -> Iterator["ContainerSite"]:
-        """A site in ``work``, which the commands see as /build; each runs in its own container."""
+        """Yield a site in ``work``, which the commands see as /build; each runs in its own
+        container."""
         compiler = compiler_of(kernel)
         parts = headers.find(kernel).parts if kernel else ()
         own = parts[0].installed if parts else ""
@@ -210,7 +211,8 @@ def _remove(client: "docker.DockerClient", name: str) -> None:
 
 @contextlib.contextmanager
 def _owned(work: Path) -> Iterator[tuple[int, int]]:
-    """The user and group of the build, never root; ``work`` is theirs inside, and ours after."""
+    """Yield the user and group of the build, never root; ``work`` is theirs inside, and ours
+    after."""
     info = work.stat()
     user = (info.st_uid, info.st_gid) if info.st_uid else (_BUILDER_ID, _BUILDER_ID)
     if os.geteuid() != 0:

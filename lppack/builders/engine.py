@@ -22,7 +22,8 @@ _ANSWER_LIMIT = 60  # seconds for one ordinary request
 def connect(
     base_url: str | None = None, *, limit: int = _ANSWER_LIMIT
 ) -> Iterator["docker.DockerClient"]:
-    """A client of the engine at ``base_url`` (None: DOCKER_HOST, or this machine's socket)."""
+    """Yield a client of the engine at ``base_url`` (None: DOCKER_HOST, or this machine's
+    socket)."""
     import docker
 
     with errors(base_url):
@@ -36,7 +37,7 @@ def connect(
 
 @contextlib.contextmanager
 def errors(base_url: str | None = None) -> Iterator[None]:
-    """What the SDK raises inside becomes EnvironmentMissing."""
+    """Yield what the SDK raises inside becomes EnvironmentMissing."""
     from docker.errors import DockerException
 
     where = base_url or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
@@ -48,7 +49,7 @@ def errors(base_url: str | None = None) -> Iterator[None]:
 
 
 def guarded(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items; an engine that goes away under them is EnvironmentMissing."""
+    """Yield the same items; an engine that goes away under them is EnvironmentMissing."""
     with errors():
         yield from items
 
@@ -83,7 +84,7 @@ def explain(error: BaseException, where: str) -> EnvironmentMissing:
 
 
 def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
-    """Removes the containers of lppack processes that are gone; returns their names."""
+    """Remove the containers of lppack processes that are gone; return their names."""
     from docker.errors import NotFound
 
     removed = []
@@ -97,7 +98,7 @@ def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
 
 
 def owner() -> str:
-    """The label's value for this process: a pid alone may be reused."""
+    """Return the label's value for this process: a pid alone may be reused."""
     return f"{os.getpid()}:{proc.start_time(os.getpid())}"
 
 
@@ -108,7 +109,7 @@ def owner_lives(label: str) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it came from, and the errors that it wraps as arguments."""
+    """Yield the error, what it came from, and the errors that it wraps as arguments."""
     waiting, seen = [error], set()
     while waiting:
         one = waiting.pop()

@@ -30,8 +30,8 @@ class Headers:
 
 
 def find(kernel: Kernel) -> Headers:
-    """The three directories of ``kernel``; EnvironmentMissing names the one that lacks, or a file
-    of the cache that is damaged."""
+    """Return the three directories of ``kernel``; EnvironmentMissing names the one that lacks, or a
+    file of the cache that is damaged."""
     if entries.record_of(kernel.root).is_file():
         found = entries.faults(kernel.root, only="^usr/(src|lib/linux-kbuild)")
         if found:

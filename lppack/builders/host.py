@@ -32,7 +32,8 @@ class HostBuilder:
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
     ) -> Iterator["HostSite"]:
-        """A site in ``work`` itself; the kernel's headers are seen through a shadow directory."""
+        """Yield a site in ``work`` itself; the kernel's headers are seen through a shadow
+        directory."""
         compiler = _need_compiler(kernel)
         work = work.resolve()
         with contextlib.ExitStack() as stack:

@@ -58,7 +58,7 @@ def ensure(
     *,
     on_line: OnLine | None = None,
 ) -> Image:
-    """The image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
+    """Return the image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
     official = f"debian:{suite}-slim"
     name = _name(suite, Recipe(base=official, compiler=compiler), official)
     own = _own_base(suite)
@@ -78,7 +78,7 @@ def ensure(
 
 
 def base(client: "docker.DockerClient", suite: str, *, on_line: OnLine | None = None) -> str:
-    """The name of a plain image of ``suite``: Debian's, or one made by mmdebstrap."""
+    """Return the name of a plain image of ``suite``: Debian's, or one made by mmdebstrap."""
     official = f"debian:{suite}-slim"
     if _look(client, official) or _pull(client, official, on_line):
         return official
@@ -94,7 +94,7 @@ def base(client: "docker.DockerClient", suite: str, *, on_line: OnLine | None = 
 
 
 def render(recipe: Recipe) -> str:
-    """The Dockerfile."""
+    """Return the Dockerfile."""
     return resources.render("container/Dockerfile.j2", image=recipe)
 
 
@@ -215,7 +215,7 @@ def _build_failed(name: str, said: list[str]) -> EnvironmentMissing:
 
 @contextlib.contextmanager
 def patient(client: "docker.DockerClient", limit: float) -> Iterator[None]:
-    """Requests may take ``limit`` seconds inside: an import, a silent build step."""
+    """Request may take ``limit`` seconds inside: an import, a silent build step."""
     before = client.api.timeout
     client.api.timeout = int(limit)
     try:

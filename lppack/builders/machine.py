@@ -37,7 +37,7 @@ class Machine(Protocol):
     def free(self, path: Path) -> int: ...
 
     def engine(self) -> str:
-        """The version of the Docker engine that answers; EnvironmentMissing says why not."""
+        """Return the version of the Docker engine that answers; EnvironmentMissing says why not."""
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done: ...
 

@@ -50,9 +50,9 @@ class Site(Protocol):
         """The kernel's sources, read-only; "" where open() was given none."""
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
-        """Runs in ``work``; ``out`` holds stdout and stderr, and each line was streamed.
+        """Run in ``work``; ``out`` holds stdout and stderr, and each line was streamed.
 
-        Past ``limit`` all is killed (``timed_out``). Raises BuildFailed if memory ran out.
+        Past ``limit`` all is killed (``timed_out``). Raise BuildFailed if memory ran out.
         """
 
 
@@ -64,15 +64,15 @@ class Builder(Protocol):
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
     ) -> AbstractContextManager[Site]:
-        """A site in ``work``; ``kernel`` None is for static user programs, ``sources`` is a tree of
-        the kernel's sources that the commands may read."""
+        """Return a site in ``work``; ``kernel`` None is for static user programs, ``sources`` is a
+        tree of the kernel's sources that the commands may read."""
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         """Where a bundle's bytes come from: the compiler's version, the image."""
 
 
 def compiler_of(kernel: Kernel | None) -> str:
-    """The compiler that built ``kernel``: "gcc-12"."""
+    """Return the compiler that built ``kernel``: "gcc-12"."""
     if kernel is None:
         return _COMPILERS.get(sources.codename(), "gcc")
     # init/Kconfig, CC_VERSION_TEXT (v6.1): the first line of "$(CC) --version".

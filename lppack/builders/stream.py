@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 def until(deadline: Deadline, items: Iterable[Item]) -> Iterator[Item]:
-    """The items as they come; TimeoutError when the deadline passes first.
+    """Yield the items as they come; TimeoutError when the deadline passes first.
 
     ``items`` is read in a thread of its own, so that a silent engine or child cannot hold us.
     """

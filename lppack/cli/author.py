@@ -26,7 +26,7 @@ from lppack.stages.sign import Signer
 
 
 def show_warnings(made: Plan) -> None:
-    """What validate would warn of, where nobody has asked it."""
+    """Print what validate would warn about, for those who did not run it."""
     for warning in made.warnings:
         warn(str(warning))
 

@@ -176,7 +176,7 @@ def _way(made: "pipeline.Drafted") -> str:
 
 
 def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
-    """The same for people."""
+    """Yield the same for people."""
     from lppack.drafting.account import Fate
 
     draft = made.draft

@@ -26,7 +26,7 @@ def is_quiet() -> bool:
 
 
 def is_debugged() -> bool:
-    """True where LPPACK_DEBUG is set to anything but nothing and 0."""
+    """Return True where LPPACK_DEBUG is set to anything but nothing and 0."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 

@@ -136,7 +136,7 @@ _REFUSALS = {
 
 
 def _refused_file(error: OSError) -> int:
-    """A file of this machine could not be used, in whatever part of lppack."""
+    """Return a file of this machine could not be used, in whatever part of lppack."""
     assert error.errno is not None
     if error.errno not in _REFUSALS:
         raise error

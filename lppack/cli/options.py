@@ -55,7 +55,7 @@ PATCHES = click.argument("patches", nargs=-1, required=True, type=click.Path(pat
 
 
 def _one_host(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> str:
-    """The last of several would win in silence, and the others be taken for done."""
+    """Return the last of several would win in silence, and the others be taken for done."""
     if len(values) > 1:
         raise click.UsageError(
             f"--on was given {len(values)} times: name one host; for many there is the Ansible "

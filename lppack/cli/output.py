@@ -25,7 +25,7 @@ FORMAT = click.option(
 
 
 def result(value: Mapping[str, Any]) -> None:
-    """The one JSON object of a command."""
+    """Print the one JSON object of a command."""
     import json
 
     click.echo(json.dumps(value, indent=2))
@@ -116,7 +116,8 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 
 def error_json(error: LppackError) -> dict[str, Any]:
-    """An error as every command prints it, with what it would have reported, if there is that."""
+    """Return an error as every command prints it, with what it would have reported, if there is
+    that."""
     return {
         **(error.report or {}),
         "ok": False,

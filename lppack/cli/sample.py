@@ -18,7 +18,7 @@ _BLOCKERS = 8  # shown to people; JSON has all
 
 
 def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str) -> None:
-    """Raises AnswerIsNo if what was asked for never finishes."""
+    """Raise AnswerIsNo if what was asked for never finishes."""
     if compare:
         _compare(patch, every, format_)
         return

@@ -247,7 +247,7 @@ def _replay(patch: Path, file: Path, format_: str) -> None:
 
 
 def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Steps, int]]]:
-    """(what it shows, (who, does) of each step, threads) of the runs in ``file``."""
+    """Return (what it shows, (who, does) of each step, threads) of the runs in ``file``."""
     hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
     try:
         if file.exists() and not file.is_file():

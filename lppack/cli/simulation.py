@@ -53,7 +53,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def simulation_lines(made: Simulation) -> list[str]:
-    """What is assumed first, then the verdict and what it stands on, then the runs."""
+    """Return what is assumed first, then the verdict and what it stands on, then the runs."""
     mode = made.mode
     lines = [f"assumed: {line}" for line in made.assumptions]
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
@@ -101,7 +101,7 @@ def _explored(made: Simulation) -> str:
 
 
 def run_lines(run: Run) -> list[str]:
-    """A run as a table: who does what, and where each thread is then."""
+    """Return a run as a table: who does what, and where each thread is then."""
     names = [f"T{number}" for number in range(1, len(run.first.threads) + 1)]
     rows = [
         ("step", "who", "does", *names, "kernel"),

@@ -87,7 +87,7 @@ def test(
 
 
 def step_lines(step: "StepResult") -> list[str]:
-    """A step and the checks that failed in it, for people."""
+    """Return a step and the checks that failed in it, for people."""
     if step.skipped:
         return [f"  {step.step:<10} skipped: {step.skipped}"]
     converted = f"  {step.converted} converted" if step.converted else ""
@@ -101,7 +101,7 @@ def step_lines(step: "StepResult") -> list[str]:
 
 
 def simulator_lines(run: "pipeline.Trial") -> list[str]:
-    """The simulator's verdict, and where the guest did otherwise, for people."""
+    """Return the simulator's verdict, and where the guest did otherwise, for people."""
     if run.foreseen is None:
         return []
     said = f"simulator: {run.foreseen.verdict} in mode {run.foreseen.simulation.mode.name}"

@@ -139,7 +139,7 @@ def validate(
 def _summary(
     patches: Sequence[Path], against: str, problems: Sequence[Problem], *, strict: bool
 ) -> str:
-    """The last line: what was checked, against what, and how much was found."""
+    """Return the last line: what was checked, against what, and how much was found."""
     what = str(patches[0]) if len(patches) == 1 else f"{len(patches)} manifests"
     levels = Counter(problem.level for problem in problems)
     found = " and ".join(

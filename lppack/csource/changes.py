@@ -38,7 +38,7 @@ class Changes:
 
 
 def read_diff(text: str) -> tuple[PatchedFile, ...]:
-    """The files of a unified diff; AnswerIsNo: it is none."""
+    """Return the files of a unified diff; AnswerIsNo: it is none."""
     try:
         found = tuple(PatchSet(text))
     except UnidiffParseError as error:
@@ -57,7 +57,7 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
 
 
 def path_of(file: PatchedFile) -> str:
-    """The path in the kernel's tree, without the first part of it, as with patch -p1."""
+    """Return the path in the kernel's tree, without the first part of it, as with patch -p1."""
     name: str = file.target_file if file.source_file == "/dev/null" else file.source_file
     return name.split("\t")[0].partition("/")[2]
 
@@ -102,7 +102,7 @@ def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None
 
 
 def _looks_patched(text: str, file: PatchedFile) -> bool:
-    """True if each run of added lines is in ``text``, and none of the removed ones."""
+    """Return True if each run of added lines is in ``text``, and none of the removed ones."""
     lines = [line.strip() for line in lines_of(text)]
     runs = [
         (kind, [str(line.value).strip() for line in run])
@@ -125,7 +125,7 @@ def _nearest(lines: Sequence[str], old: Sequence[str], wanted: int) -> int | Non
 
 
 def compare(before: Unit, after: Unit) -> Changes:
-    """What differs; comments, blanks and the place in the file do not count."""
+    """Return what differs; comments, blanks and the place in the file do not count."""
     old, new = _defined(before), _defined(after)
     return Changes(
         before=before,

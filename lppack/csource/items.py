@@ -54,7 +54,7 @@ class Item:
         return bool(re.search(r"\bconst\b", self.text[: self.body or None]))
 
     def renamed(self, names: Mapping[str, str], text: str | None = None) -> str:
-        """The text (or the first part of it) with other names for other things."""
+        """Return the text (or the first part of it) with other names for other things."""
         out, last = [], 0
         text = self.text if text is None else text
         for at, name in self.spots:
@@ -86,7 +86,8 @@ class Unit:
         return {item.name: item for item in self.items if item.kind is Kind.FUNCTION}
 
     def unguarded(self, item: Item) -> Item:
-        """An item of a header as it is where that is not included: without the header's guard."""
+        """Return an item of a header as it is where that is not included: without the header's
+        guard."""
         guard = item.conditions[0].removeprefix("#if !defined(")[:-1] if item.conditions else ""
         mine = any(one.kind is Kind.MACRO for one in self.by_name.get(guard, ()))
         return replace(item, conditions=item.conditions[1:]) if mine else item

@@ -7,7 +7,8 @@ from lppack.csource.scan import safe_lines
 
 
 def lines_of(text: str, *, ends: bool = False) -> list[str]:
-    """The lines of a file; no other byte than a newline ends one, as str.splitlines() has it."""
+    """Return the lines of a file; no other byte than a newline ends one, as str.splitlines() has
+    it."""
     found = text.split("\n")
     if ends:
         found[:-1] = [f"{line}\n" for line in found[:-1]]
@@ -15,7 +16,7 @@ def lines_of(text: str, *, ends: bool = False) -> list[str]:
 
 
 def blocks(before: str, after: str) -> list[difflib.Match]:
-    """Runs of lines that are in both, numbers from 0, in their order.
+    """Run of lines that are in both, numbers from 0, in their order.
 
     What is alike before and after all changes is taken off first: difflib needs the square of what
     it is given.

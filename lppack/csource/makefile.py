@@ -16,7 +16,7 @@ _DEFINE = re.compile(r"(?<!\S)-D\s*(?P<name>[A-Za-z_]\w*)(?:=(?P<value>[^\s$()\"
 
 
 def defines(makefile: str, stem: str, config: KernelConfig) -> tuple[str, ...]:
-    """What it defines while it compiles ``stem``.c, as it stands behind ``#define``."""
+    """Return what it defines while it compiles ``stem``.c, as it stands behind ``#define``."""
     joined = re.sub(r"\\\n", " ", makefile)
     return tuple(dict.fromkeys(_defines(joined, stem, config)))
 

@@ -94,7 +94,7 @@ def declared_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[str, bool]]
 
 
 def walk(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
-    """The node and all below it, in the order of the text."""
+    """Yield the node and all below it, in the order of the text."""
     stack = [node]
     while stack:
         here = stack.pop()

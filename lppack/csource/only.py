@@ -27,7 +27,7 @@ class _Part:
 def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
     """``before`` with ``functions`` of ``after``, and what they use of what is new in it.
 
-    Raises AnswerIsNo: a function is missing, or is the same in both.
+    Raise AnswerIsNo: a function is missing, or is the same in both.
     """
     wanted = set(functions)
     old, new = _parts(path, before), _parts(path, after)
@@ -87,7 +87,7 @@ def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
 
 
 def same(path: str, before: str, after: str, functions: Iterable[str]) -> bool:
-    """True if each of ``functions`` is in both, and says the same."""
+    """Return True if each of ``functions`` is in both, and says the same."""
     old, new = (
         {name: _tokens(part) for part in _parts(path, text) for name in part.names}
         for text in (before, after)

@@ -36,7 +36,7 @@ _DECLARATIONS = (
 
 
 def parse(path: str, text: str, known: Known = lambda _name: None) -> Unit:
-    """The items of a file, in its order, without the branches that ``known`` excludes."""
+    """Return the items of a file, in its order, without the branches that ``known`` excludes."""
     text, shifts = with_system_calls(text)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     found = []
@@ -66,7 +66,7 @@ def members(item: Item) -> tuple[str, ...]:
 
 
 def _item(piece: Piece, own: str) -> Item | None:
-    """What the piece is; ``own`` is its text. None: nothing that has a meaning by itself."""
+    """Return what the piece is; ``own`` is its text. None: nothing that has a meaning by itself."""
     match piece.kind:
         case "include":
             return Item(kind=Kind.INCLUDE, names=(), text=own, line=0)
@@ -97,7 +97,7 @@ def _other(own: str) -> Item:
 
 
 def _tree(own: str) -> tree_sitter.Node:
-    """The syntax tree of one piece; what the grammar does not know is blank in it."""
+    """Return the syntax tree of one piece; what the grammar does not know is blank in it."""
     plain = ATTRIBUTES.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), own)
     return parser().parse(plain.encode("latin-1", errors="replace")).root_node
 
@@ -128,7 +128,7 @@ def _function(own: str, body: int) -> Item:
 
 
 def _name_before_brackets(head: str) -> str:
-    """The name of a function, of whose head the grammar makes nothing."""
+    """Return the name of a function, of whose head the grammar makes nothing."""
     plain = ATTRIBUTES.sub(lambda match: " " * len(match[0]), head)
     found = re.search(r"([A-Za-z_]\w*)\s*\(", plain)
     return found[1] if found else ""

@@ -159,7 +159,7 @@ def _directive(token: str) -> tuple[str, str]:
 def _condition(
     branches: list[_Branch], word: str, rest: str, deep: tuple[int, int]
 ) -> tuple[int, int]:
-    """The branches after that directive, and how deep in brackets what follows is.
+    """Return the branches after that directive, and how deep in brackets what follows is.
 
     Each branch begins as deep as the first; what follows all of them as deep as the first ended.
     """

@@ -59,7 +59,7 @@ TAG = re.compile(r"\b(?:struct|union|enum)\s+[A-Za-z_]\w*")
 
 
 def declared(item: Item) -> str:
-    """A variable or function as a declaration, for what is defined elsewhere."""
+    """Return a variable or function as a declaration, for what is defined elsewhere."""
     if item.kind is Kind.VARIABLE and (match := DEFINER.match(item.text)):
         return _DEFINERS[match["macro"]].format(*by_commas(match["words"]))
     text = item.text[: item.body] if item.body else item.text.rstrip("; \n")

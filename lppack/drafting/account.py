@@ -208,7 +208,7 @@ class _Account:
 
 
 def section_of(name: str) -> tuple[str, str] | None:
-    """What a section or variable of kbuild's own is, and why no patch brings it."""
+    """Return what a section or variable of kbuild's own is, and why no patch brings it."""
     plain = name.lstrip("_")
     for start, what, why in _SECTIONS:
         if plain.startswith(start.lstrip("_")) or name.startswith(start):

@@ -63,7 +63,8 @@ class Advice:
 
 
 def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
-    """What stands in the changed items of all files; ``places`` gives what has the code of one."""
+    """Return what stands in the changed items of all files; ``places`` gives what has the code of
+    one."""
     locks: list[str] = []
     counters: Counter[str] = Counter()
     for changes in every:
@@ -87,7 +88,7 @@ def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
 
 
 def refused(advice: Advice) -> tuple[Cannot, ...]:
-    """What is not a live patch, whatever a person adds to it."""
+    """Return what is not a live patch, whatever a person adds to it."""
     living = [layout for layout in advice.layouts if layout.size is not None]
     if not living or not advice.locks:
         return ()
@@ -105,7 +106,7 @@ def refused(advice: Advice) -> tuple[Cannot, ...]:
 
 
 def words(advice: Advice) -> Iterator[str]:
-    """What a person has to decide, one sentence each."""
+    """Yield what a person has to decide, one sentence each."""
     for layout in advice.layouts:
         if layout.size is None:
             yield (
@@ -143,7 +144,7 @@ def words(advice: Advice) -> Iterator[str]:
 
 
 def stubs(advice: Advice) -> tuple[str, ...]:
-    """What stops the build until a person has written it."""
+    """Return what stops the build until a person has written it."""
     found = [
         f"write the transform of {layout.type}: lp_{layout.name}_forward() and the rest of "
         "lppack.h's contract, and remove this line"

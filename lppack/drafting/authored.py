@@ -35,7 +35,7 @@ def differences(
     headers: Sequence[str],
     defines: Collection[str],
 ) -> Iterator[str]:
-    """What of the patch is not as the change has it, one sentence each.
+    """Yield what of the patch is not as the change has it, one sentence each.
 
     ``sources``: name -> text of the patch's C files; ``replaced``: what has to be replaced, and the
     name of its replacement; ``headers`` are those that the change names, or that stand on it;
@@ -83,7 +83,8 @@ def _missing(
     own: Mapping[str, Item],
     known: Mapping[str, Sequence[Item]],
 ) -> Iterator[str]:
-    """What the change has made new or otherwise, and the replacements use, and the patch lacks."""
+    """Yield what the change has made new or otherwise, and the replacements use, and the patch
+    lacks."""
     from lppack.csource.changes import Changes
 
     changed: dict[str, Kind] = {}
@@ -109,7 +110,7 @@ def _kernels(name: str) -> str:
 
 
 def plain(item: Item, names: Mapping[str, str]) -> str:
-    """The tokens of an item without comments, storage, and names that are the patch's."""
+    """Return the tokens of an item without comments, storage, and names that are the patch's."""
     words = [
         names.get(token, token)
         for kind, _, token in tokens(item.text)

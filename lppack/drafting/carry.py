@@ -69,7 +69,8 @@ def carry(
     comparison: Comparison,
     wanted: Wanted,
 ) -> tuple[Carried, ...]:
-    """The replacements, and the new functions of other files of the change that they call."""
+    """Return the replacements, and the new functions of other files of the change that they
+    call."""
     writer = _Writer(edit, files, targets, places, facts, headers, comparison, wanted)
     made = writer.write({})
     # Several symbols may have one name: each file then calls its own by another.

@@ -31,9 +31,9 @@ def copy_of(
     config: KernelConfig,
     similar: Similar = lambda _name: (),
 ) -> Edit:
-    """The mark in each of ``functions``, which are in ``path``; None: in a file of the tree that
-    is looked for. Raises AnswerIsNo: there is none, or there are several; ``similar`` gives names
-    of functions that are like one that there is not."""
+    """Return the mark in each of ``functions``, which are in ``path``; None: in a file of the tree
+    that is looked for. Raise AnswerIsNo: there is none, or there are several; ``similar`` gives
+    names of functions that are like one that there is not."""
     path = path or _file_with(functions, read, search, similar)
     data = read(path)
     if data is None:

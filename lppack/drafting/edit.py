@@ -53,7 +53,8 @@ class Edit:
 
 
 def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
-    """The change that a unified diff makes of the kernel's own sources. Raises AnswerIsNo."""
+    """Return the change that a unified diff makes of the kernel's own sources. Raises
+    AnswerIsNo."""
     files = read_diff(text)
     try:
         found = _applied(files, read)
@@ -78,7 +79,7 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
 def _applied(
     files: Sequence[PatchedFile], read: Read
 ) -> dict[str, tuple[bytes | None, bytes | None]]:
-    """Each file of the diff before and after it. Raises AnswerIsNo."""
+    """Each file of the diff before and after it. Raise AnswerIsNo."""
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
     for file in files:
         path = path_of(file)
@@ -112,7 +113,7 @@ def _applied(
 
 
 def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
-    """True if all of the diff can be taken out of the sources, exactly."""
+    """Return True if all of the diff can be taken out of the sources, exactly."""
     now: dict[str, str | None] = {}
     for file in reversed(files):  # a series may change one file several times
         path = path_of(file)
@@ -130,7 +131,7 @@ def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
 
 
 def _has(path: str, here: str, later: str, functions: Sequence[str], config: KernelConfig) -> bool:
-    """True if ``here`` is, in these functions or in all of it, what the later version is."""
+    """Return True if ``here`` is, in these functions or in all of it, what the later version is."""
     if functions:
         return same(path, here, later, functions)
     found = _compared(path, here, later, config)
@@ -146,9 +147,9 @@ def between(
     *,
     own: Read,
 ) -> Edit:
-    """What a later version of the sources has of some functions of one file.
+    """Return what a later version of the sources has of some functions of one file.
 
-    ``own``: the sources of the kernel that is to be patched. Raises AnswerIsNo.
+    ``own``: the sources of the kernel that is to be patched. Raise AnswerIsNo.
     """
     before, after, here = old(path), new(path), own(path)
     if before is None or after is None:
@@ -182,7 +183,8 @@ def edited(
     cve: str | None = None,
     author: str | None = None,
 ) -> Edit:
-    """The change of ``files`` from what the first of each pair holds to what the second does."""
+    """Return the change of ``files`` from what the first of each pair holds to what the second
+    does."""
     changes = tuple(
         _compared(path, (was or b"").decode(BYTES), (now or b"").decode(BYTES), config)
         for path, (was, now) in files.items()
@@ -233,7 +235,7 @@ def inline_users(names: Collection[str], headers: Iterable[Changes | None]) -> t
 def _stands(
     name: str, taken: dict[str, tuple[str, Item]], old: Headers, new: Headers, config: KernelConfig
 ) -> Cannot | None:
-    """Takes it, after what it stands on; or says why it cannot be."""
+    """Take it, after what it stands on; or say why it cannot be."""
     after = _defined([name], new([name]), config).get(name, [])
     if name in taken or not after or _defined([name], old([name]), config):
         return None

@@ -58,7 +58,8 @@ def extract(
     differing: Collection[str] = (),
     invocations: bool = False,
 ) -> Extract:
-    """The closure of ``replaced`` in the changed file, each with the name of its replacement.
+    """Return the closure of ``replaced`` in the changed file, each with the name of its
+    replacement.
 
     ``headers`` has what the diff changes or adds in headers, by name; ``given`` are functions of
     this file that other files of the patch call, and ``elsewhere`` are those of other files.
@@ -175,7 +176,7 @@ class _Closure:
                 self.take(item, Form.COPY)
 
     def _declare(self, item: Item) -> None:
-        """A function of another file of the patch, which has no declaration that could be used."""
+        """Declare a function of another file of the patch that has no usable declaration."""
         text = declared(item)
         at = text.find(item.name)
         prototype = Item(
@@ -190,7 +191,7 @@ class _Closure:
             self.extract.fresh.append(prototype)
 
     def _header(self, item: Item) -> None:
-        """What the diff changes or adds in a header: the kernel's headers have the old form."""
+        """Carry what the diff changes in a header: the kernel's headers have the old form."""
         if item.kind is Kind.FUNCTION:
             self.extract.names[item.name] = f"lp_{item.name}"
         if item not in self.extract.fresh:
@@ -249,18 +250,19 @@ class _Closure:
         self.take(item, Form.COPY)
 
     def _own_name(self, item: Item) -> str:
-        """What the compiler calls it."""
+        """Return what the compiler calls it."""
         return self._renamed.get(item.name, item.name)
 
     def _is_value(self, item: Item) -> bool:
-        """A constant whose address nobody takes: the compiler folds it, so a copy is the same."""
+        """Return a constant whose address nobody takes: the compiler folds it, so a copy is the
+        same."""
         address = re.compile(rf"&\s*{re.escape(item.name)}\b")
         declarator = item.text[: item.body]
         plain = item.const and item.static and item.body and not {"[", "*"} & set(declarator)
         return bool(plain) and not address.search(self._unit.text)
 
     def _kernels_own(self, item: Item, sympos: int | None) -> None:
-        """Declared; and named in the manifest, unless it is there for every module."""
+        """Declare it; and name it in the manifest, unless it is there for every module."""
         own = self._own_name(item)
         export = self._places.facts.exported(own)
         if export is None or export.module is not None:

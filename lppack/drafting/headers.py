@@ -53,7 +53,8 @@ class Private:
         return tuple(sorted(found))
 
     def include(self, item: Item) -> str | None:
-        """The line as it must read outside of the kernel's tree; None: nothing of it is used."""
+        """Return the line as it must read outside of the kernel's tree; None: nothing of it is
+        used."""
         own = self._own(item.text, self._path)
         if own is None:
             return item.text
@@ -86,12 +87,12 @@ class Private:
         return found
 
     def _inside(self, unit: Unit) -> list[str | None]:
-        """What it includes; None: a public header."""
+        """Return what it includes; None: a public header."""
         return [self._own(i.text, unit.path) for i in unit.items if i.kind is Kind.INCLUDE]
 
     def _own(self, text: str, path: str) -> str | None:
-        """The path in the tree of a header that is not below include/; None: it is, or is not
-        there."""
+        """Return the path in the tree of a header that is not below include/; None: it is, or is
+        not there."""
         match = _NAMED.match(text)
         if match is None:
             return None

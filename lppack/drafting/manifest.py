@@ -32,7 +32,7 @@ def manifest_of(
     changed: Sequence[str],
     main: str,
 ) -> dict[str, Any]:
-    """The manifest, with one entry for each object.
+    """Return the manifest, with one entry for each object.
 
     ``symbols``: object -> name -> how it is found; ``main`` has the data that changes.
     """
@@ -98,7 +98,7 @@ def _needs(advice: Advice) -> list[str]:
 
 
 def _data(advice: Advice, object_: str) -> dict[str, Any]:
-    """Transforms, and shadow variables where nothing that lives changes in its place."""
+    """Transform, and shadow variables where nothing that lives changes in its place."""
     if advice.world:
         living = [layout for layout in advice.layouts if layout.size is not None]
         return {"transforms": [_transform(x, object_, _WORLD) for x in living]}
@@ -128,7 +128,7 @@ _WORLD: Mapping[str, Any] = {"for_each": "lp_{0}_each", "max_stop_ms": 100}
 
 
 def _living(layout: Layout) -> str:
-    """What is new is attached to a type that only a person can name."""
+    """Return what is new is attached to a type that only a person can name."""
     return layout.type if layout.size is not None else _TO_FILL_IN
 
 

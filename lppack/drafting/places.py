@@ -119,8 +119,9 @@ class Places:
         return here[0] if len(here) == 1 else None
 
     def home(self, name: str) -> tuple[str, int | None]:
-        """The object that has a symbol which is used and not defined, or the module that exports
-        it; and its position where there are several of that name, 0 if that is not known."""
+        """Return the object that has a symbol which is used and not defined, or the module that
+        exports it; and its position where there are several of that name, 0 if that is not
+        known."""
         facts = self.facts
         if self.module is not None:
             if copies := facts.module_copies(self.module, name):

@@ -35,9 +35,9 @@ def c_text(
     stubs: Sequence[str] = (),
     built_in: bool = False,
 ) -> str:
-    """The whole file, after the comment ``head``; ``defines`` are what the file's Makefile gives
-    the compiler, ``stubs`` are errors for a person to replace. ``built_in``: it stands for code of
-    vmlinux, for which headers may have other values and functions than for a module's."""
+    """Return the whole file, after the comment ``head``; ``defines`` are what the file's Makefile
+    gives the compiler, ``stubs`` are errors for a person to replace. ``built_in``: it stands for
+    code of vmlinux, for which headers may have other values and functions than for a module's."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
     lines += [*_BUILT_IN, ""] if built_in else []
@@ -66,7 +66,7 @@ def c_text(
 
 
 def _in_order(fresh: Sequence[Item]) -> list[Item]:
-    """Declarations first, and each after what it uses."""
+    """Return declarations first, and each after what it uses."""
     by_name = {name: item for item in fresh for name in item.names}
     found: list[Item] = []
 
@@ -97,7 +97,7 @@ def _needed_before(at: int, made: Extract) -> Iterator[Item]:
 
 
 def _head(item: Item, made: Extract) -> str:
-    """The declaration of a function of ours."""
+    """Return the declaration of a function of ours."""
     signature = item.renamed(made.names, item.text[: item.body])
     plain = _STORAGE.sub("", signature).strip()
     return f"{plain};" if _is_new(made, item.name) else f"static {plain};"
@@ -134,7 +134,7 @@ def _form(item: Item, form: Form, made: Extract) -> str:
 
 
 def _with_size(text: str, name: str, size: int | None) -> str:
-    """A declaration of an array whose initialiser gives its length, with that length."""
+    """Return a declaration of an array whose initialiser gives its length, with that length."""
     found = re.match(rf"extern (?P<type>.*?)\b{re.escape(name)}\[\];$", text, re.DOTALL)
     if not found or not size:
         return text
@@ -143,7 +143,7 @@ def _with_size(text: str, name: str, size: int | None) -> str:
 
 
 def _renamed_last(text: str, name: str, alias: str) -> str:
-    """A declaration with another name for what it declares; a tag of the same name stays."""
+    """Return a declaration with another name for what it declares; a tag of the same name stays."""
     *_, last = re.finditer(rf"\b{re.escape(name)}\b", text)
     return text[: last.start()] + alias + text[last.end() :]
 
@@ -171,7 +171,7 @@ def _aligned(old: str, new: str) -> str:
 
 
 def _with_conditions(items: Iterator[tuple[Item, str]], *, apart: bool = False) -> Iterator[str]:
-    """The texts, inside the branches that were not decided."""
+    """Yield the texts, inside the branches that were not decided."""
     open_: tuple[str, ...] = ()
     last: tuple[Kind, bool] | None = None  # kind of the text before, and has it several lines?
     for item, text in items:

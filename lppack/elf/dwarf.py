@@ -37,7 +37,7 @@ class Compiled:
 def compiled_types(module: bytes) -> Compiled:
     """Every layout that the module uses, and its functions that others can call.
 
-    Raises BuildFailed if there is no debug information, or it cannot be read.
+    Raise BuildFailed if there is no debug information, or it cannot be read.
     """
     from elftools.common.exceptions import DWARFError, ELFError
     from elftools.elf.elffile import ELFFile
@@ -62,7 +62,7 @@ def compiled_types(module: bytes) -> Compiled:
 
 
 def _relocate(elf: Any, entries: memoryview) -> None:
-    """Applies the relocations of .debug_info, the one section that is read whose relocations count;
+    """Apply the relocations of .debug_info, the one section that is read whose relocations count;
     pyelftools would do all sections, entry by entry: a quarter of the time that a build takes."""
     relocations = elf.get_section_by_name(".rela.debug_info")
     if relocations is None:
@@ -88,7 +88,7 @@ def _name(entry: Any) -> str:
 
 
 def _type(entry: Any) -> Any:
-    """The entry of its type; None: void."""
+    """Return the entry of its type; None: void."""
     return entry.get_DIE_from_attribute("DW_AT_type") if "DW_AT_type" in entry.attributes else None
 
 
@@ -142,7 +142,7 @@ def _signature(entry: Any) -> tuple[str, ...]:
 
 
 def _text(entry: Any) -> str:
-    """The same words as Btf.signature()."""
+    """Return the same words as Btf.signature()."""
     entry = _resolved(entry)
     if entry is None:
         return "void"

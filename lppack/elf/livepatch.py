@@ -38,7 +38,7 @@ class Wanted:
 
 
 def slots_of(object_: str) -> str:
-    """The section with the only livepatch relocations for a module: a table of pointers.
+    """Return the section with the only livepatch relocations for a module: a table of pointers.
 
     6.1 leaves what it has written when a module goes, and refuses that module afterwards, so these
     words are cleared by the glue (commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on
@@ -48,9 +48,9 @@ def slots_of(object_: str) -> str:
 
 
 def convert(data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> bytes:
-    """The module with livepatch relocations; the same bytes for the same input.
+    """Return the module with livepatch relocations; the same bytes for the same input.
 
-    ``objects``: those that the patch has. Raises NotConvertible, with all that is wrong.
+    ``objects``: those that the patch has. Raise NotConvertible, with all that is wrong.
     """
     try:
         return _Conversion(data, wanted, objects).run()
@@ -113,7 +113,8 @@ class _Conversion:
         return self.names.get(symbol.name) if symbol.section == _SHN_UNDEF else None
 
     def _split(self, table: Section) -> dict[str, list[Relocation]]:
-        """The relocations of ``table`` by the object that they wait for; "" is what stays."""
+        """Return the relocations of ``table`` by the object that they wait for; "" is what
+        stays."""
         made: dict[str, list[Relocation]] = {"": []}
         for entry in self.file.relocations(table):
             known = self._wanted(entry)
@@ -121,7 +122,7 @@ class _Conversion:
         return made
 
     def _misplaced(self, table: Section, split: dict[str, list[Relocation]]) -> Iterator[str]:
-        """What the kernel would refuse, or apply too late."""
+        """Yield what the kernel would refuse, or apply too late."""
         target = self.file.target(table)
         for object_, entries in split.items():
             for entry in entries if object_ else ():

@@ -56,13 +56,13 @@ class ModuleFile:
         return ".debug_info" in self.sections
 
     def info(self, key: str) -> str | None:
-        """The first value of ``key``, None if there is none."""
+        """Return the first value of ``key``, None if there is none."""
         values = self.modinfo.get(key, ())
         return values[0] if values else None
 
 
 def read_module(data: bytes) -> ModuleFile:
-    """Reads a relocatable x86-64 module. Raises NotAModule."""
+    """Read a relocatable x86-64 module. Raise NotAModule."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection

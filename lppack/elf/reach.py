@@ -18,7 +18,7 @@ def uses(
     data: bytes, roots: Collection[str], of_interest: Collection[str]
 ) -> Mapping[str, tuple[str, ...]]:
     """For each function of ``roots`` the symbols of interest that it, or what it calls or points
-    to, names. Raises NotRewritable."""
+    to, names. Raise NotRewritable."""
     file = Relocatable(data)
     edges = _edges(file, frozenset(of_interest))
     home = {symbol.name: symbol.section for symbol in file.symbols}

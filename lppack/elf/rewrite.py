@@ -62,7 +62,7 @@ class Relocation:
 
 
 class Relocatable:
-    """The parts of a file. Raises NotRewritable where it is not what a compiler makes."""
+    """The parts of a file. Raise NotRewritable where it is not what a compiler makes."""
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -118,7 +118,7 @@ class Relocatable:
         ]
 
     def relocations(self, section: Section) -> list[Relocation]:
-        """Those that an SHT_RELA section holds. Raises NotRewritable: a symbol that is not there"""
+        """Those that an SHT_RELA section holds. Raise NotRewritable: a symbol that is not there"""
         found = [
             Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
             for offset, info, addend in _RELOCATION.iter_unpack(section.data)
@@ -128,7 +128,7 @@ class Relocatable:
         return found
 
     def target(self, section: Section) -> Section:
-        """What an SHT_RELA section changes."""
+        """Return what an SHT_RELA section changes."""
         if not 0 < section.info < len(self.sections):
             raise NotRewritable(f"{section.name} is for a section that does not exist")
         return self.sections[section.info]
@@ -168,7 +168,7 @@ class Relocatable:
         self.sections.append(made)
 
     def to_bytes(self) -> bytes:
-        """The file: the same bytes for the same parts."""
+        """Return the file: the same bytes for the same parts."""
         table = self.sections[self.symtab]
         table.data = b"".join(
             _SYMBOL.pack(s.name_at, s.info, s.other, s.section, s.value, s.size)

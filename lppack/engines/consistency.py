@@ -76,7 +76,7 @@ class Consistency:
         return tuple(state for state in states if state.phase is not Phase.ABSENT)
 
     def owns(self, module: str) -> bool:
-        """True if ``module`` is loaded, and was made for this engine."""
+        """Return True if ``module`` is loaded, and was made for this engine."""
         return modules.info(self.host, module).get("engine") == self.name
 
     def forced(self) -> bool:
@@ -96,7 +96,7 @@ class Consistency:
         return frozenset((object_, function) for object_, function, _ in self._functions(module))
 
     def _drop_engine(self) -> None:
-        """The engine goes with the last patch, as it came with the first."""
+        """Unload the engine with the last patch, as it was loaded with the first."""
         if not modules.names(self.host, abi.ENGINE_PATCHES):
             self.host.run(["rmmod", abi.ENGINE], limit=modules.LIMIT)
 

@@ -84,8 +84,8 @@ class Livepatch:
         return tuple(s for s in states if s.phase is not Phase.ABSENT and self._is_patch(s))
 
     def _is_patch(self, state: PatchState) -> bool:
-        """A stranger's that is unpatched cannot be told from any module; another engine's is not
-        ours to tell."""
+        """Return a stranger's that is unpatched cannot be told from any module; another engine's is
+        not ours to tell."""
         if state.info:
             return state.info.get("engine") == self.name
         return state.phase is not Phase.UNPATCHED

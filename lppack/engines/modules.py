@@ -122,7 +122,7 @@ def _log(host: Host, module: str, since: float) -> list[str]:
 
 
 def remove(host: Host, module: str) -> None:
-    """rmmod. Raises HostError EBUSY while the kernel still holds it."""
+    """rmmod. Raise HostError EBUSY while the kernel still holds it."""
     done = host.run(["rmmod", module], limit=LIMIT)
     if done.rc != 0:
         raise HostError(f"{abi.MODULES}/{module}", errno.EBUSY, (done.err or done.out).strip())
@@ -249,7 +249,7 @@ _INFO = {
 
 
 def info(host: Host, module: str) -> dict[str, object]:
-    """What a patch made by lppack tells of itself; empty: it is not one."""
+    """Return what a patch made by lppack tells of itself; empty: it is not one."""
     said = parameter(host, module, "info")
     try:
         found = json.loads(said) if said else {}

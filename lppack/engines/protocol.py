@@ -55,12 +55,12 @@ ALREADY = (errno.EINVAL, errno.EALREADY, errno.EINPROGRESS)
 
 
 class Engine(Protocol):
-    """Raises HostError with the kernel's errno, and LostHost."""
+    """Raise HostError with the kernel's errno, and LostHost."""
 
     name: str
 
     def load(self, module: str, ko: Path) -> None:
-        """Loads the module, which begins the transition. Raises ApplyRefused if it cannot."""
+        """Load the module, which begins the transition. Raise ApplyRefused if it cannot."""
 
     def state(self, module: str) -> PatchState: ...
 
@@ -79,7 +79,7 @@ class Engine(Protocol):
         ``max_hold``. An engine that takes none knows no limit: EOPNOTSUPP."""
 
     def unload(self, module: str) -> None:
-        """Raises HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
+        """Raise HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
         in it, which state() then tells."""
 
     def patches(self) -> tuple[PatchState, ...]: ...

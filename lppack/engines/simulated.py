@@ -32,7 +32,7 @@ def state_file() -> Path:
 
 @contextlib.contextmanager
 def stored(path: Path) -> Iterator[SimulatedKernel]:
-    """The kernel in ``path``, a fresh one if there is none; what becomes of it is kept.
+    """Yield the kernel in ``path``, a fresh one if there is none; what becomes of it is kept.
 
     One process at a time. A second passes there from one command to the next.
     """

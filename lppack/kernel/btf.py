@@ -42,7 +42,7 @@ class Areas:
 
 
 def areas_of(data: bytes, what: str) -> Areas:
-    """The header, found right."""
+    """Return the header, found right."""
     if len(data) < _HEADER.size:
         raise FactsError(f"{what}: its BTF is cut short")
     magic, version, flags, size, types, types_len, strings, strings_len = _HEADER.unpack_from(data)
@@ -107,7 +107,7 @@ class Btf:
     def __init__(
         self, data: bytes, offsets: "array[int]", what: str, base: "Btf | None" = None
     ) -> None:
-        """Data that ``check`` found right, and the offsets of the types in it."""
+        """Keep data that ``check`` found right, and the offsets of the types in it."""
         self.data = data
         self.what = what
         self._offsets = offsets
@@ -121,7 +121,7 @@ class Btf:
         self._split: dict[int, tuple[str, str]] = {}
 
     def record(self, number: int) -> Record:
-        """The type of that number."""
+        """Return the type of that number."""
         if number < self.first and self._base and number:
             return self._base.record(number)
         if not self.first <= number < self.end:
@@ -140,7 +140,7 @@ class Btf:
         )
 
     def string(self, offset: int) -> str:
-        """A string of the table, or of the base's."""
+        """Return a string of the table, or of the base's."""
         if offset < self.first_string and self._base:
             return self._base.string(offset)
         start = self._strings + offset - self.first_string
@@ -152,7 +152,7 @@ class Btf:
         return offset < self.end_string and (offset == 0 or self.data[start - 1] == 0)
 
     def prototype(self, number: int, name: str | None = None) -> str:
-        """A function as C declares it: ``int show(struct seq_file *m, void *v)``.
+        """Return a function as C declares it: ``int show(struct seq_file *m, void *v)``.
 
         ``name``: the kernel's, if the type has another: a kfunc with implicit arguments.
         """
@@ -167,8 +167,8 @@ class Btf:
         return f"{before}{name}{behind}".rstrip(" ")
 
     def signature(self, number: int) -> tuple[str, ...]:
-        """Result and parameters of a function in words that do not depend on how C spells a type:
-        typedefs are followed, qualifiers dropped ("s32", "struct file *")."""
+        """Return result and parameters of a function in words that do not depend on how C spells a
+        type: typedefs are followed, qualifiers dropped ("s32", "struct file *")."""
         prototype = self.record(self.record(number).value)
         content = prototype.home.data[prototype.tail :][: _PAIR.size * prototype.vlen]
         kinds = (kind for _, kind in _PAIR.iter_unpack(content))
@@ -204,7 +204,8 @@ class Btf:
         return self._base_text(record, 0)
 
     def layout(self, number: int, name: str) -> Layout | None:
-        """The struct or union of that number, or that a typedef names; None: it is another type."""
+        """Return the struct or union of that number, or that a typedef names; None: it is another
+        type."""
         record = self.record(number)
         if record.kind == TYPEDEF:
             record = self._resolved(record.value)
@@ -244,7 +245,7 @@ class Btf:
             yield home.string(name), kind, place
 
     def _around(self, number: int, depth: int) -> tuple[str, str]:
-        """What C writes before and behind a name of that type."""
+        """Return what C writes before and behind a name of that type."""
         if number < self.first and self._base:
             return self._base._around(number, depth)
         if number not in self._split:

@@ -75,7 +75,7 @@ class Checked:
 
 
 def check(data: bytes, what: str, base: Btf | None = None) -> Checked:
-    """Reads all of the data; FactsError at the first thing in it that cannot be."""
+    """Read all of the data; FactsError at the first thing in it that cannot be."""
     areas = areas_of(data, what)
     starts = _string_starts(data, areas, what, base)
     offsets = array("I")

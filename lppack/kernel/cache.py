@@ -48,7 +48,7 @@ class Decoded:
 
 
 def open_cache(path: Path) -> sqlite3.Connection | None:
-    """The cache file, None if it is not there or is damaged."""
+    """Return the cache file, None if it is not there or is damaged."""
     if not path.is_file():
         return None
     cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -85,7 +85,8 @@ def write_cache(path: Path, decoded: Decoded) -> None:
 
 @contextlib.contextmanager
 def database(path: Path) -> Iterator[sqlite3.Connection]:
-    """A new database in the empty file ``path``. Raise EnvironmentMissing: the disk is full."""
+    """Yield a new database in the empty file ``path``. Raise EnvironmentMissing: the disk is
+    full."""
     try:
         with closing(sqlite3.connect(path)) as made:
             made.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
@@ -110,7 +111,7 @@ def signed(address: int) -> int:
 
 
 def from_rows(rows: Iterable[Row]) -> tuple[Symbol, ...]:
-    """The symbols of a query for COLUMNS."""
+    """Return the symbols of a query for COLUMNS."""
     return tuple(
         Symbol(
             name=name,

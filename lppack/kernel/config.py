@@ -43,7 +43,7 @@ class KernelConfig(Mapping[str, str]):
         return self.get(name) in ("y", "m")
 
     def value(self, name: str) -> str | None:
-        """The option's value; None if it is off or unknown."""
+        """Return the option's value; None if it is off or unknown."""
         value = self.get(name)
         return None if value == "n" else value
 
@@ -61,7 +61,7 @@ class KernelConfig(Mapping[str, str]):
 
 
 def parse_config(text: str, *, what: str = ".config") -> KernelConfig:
-    """Reads the text of a .config; a line that is none of its kinds is an error."""
+    """Read the text of a .config; a line that is none of its kinds is an error."""
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if found := _SET.fullmatch(line):
@@ -76,7 +76,7 @@ def parse_config(text: str, *, what: str = ".config") -> KernelConfig:
 
 
 def read_config(path: Path) -> KernelConfig:
-    """Reads the .config at ``path``."""
+    """Read the .config at ``path``."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

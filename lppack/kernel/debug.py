@@ -21,7 +21,7 @@ _BUILD_ID = 3  # NT_GNU_BUILD_ID, include/uapi/linux/elf.h
 
 
 def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], None]) -> Inlining:
-    """Makes ``path``: takes half a minute, and 100 MB from the package mirror."""
+    """Make ``path``: takes half a minute, and 100 MB from the package mirror."""
     library()  # said before anything is fetched
 
     def make(draft: Path) -> None:
@@ -41,7 +41,7 @@ def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], N
 
 
 def build_id(elf: Elf) -> bytes:
-    """What the linker wrote into the kernel, in .notes (vmlinux.lds.h, v6.1)."""
+    """Return what the linker wrote into the kernel, in .notes (vmlinux.lds.h, v6.1)."""
     notes = elf.content(elf.section(".notes"))
     at = 0
     while at + _NOTE.size <= len(notes):

@@ -58,7 +58,7 @@ class DebugFile:
         os.close(self._file)
 
     def build_id(self) -> bytes:
-        """What the linker wrote into it; the stripped kernel has the same."""
+        """Return what the linker wrote into it; the stripped kernel has the same."""
         start = ctypes.c_void_p()
         size = self._lib.dwelf_elf_gnu_build_id(
             self._lib.dwarf_getelf(self._dwarf), ctypes.byref(start)
@@ -112,7 +112,7 @@ class _Unit:
             self._gather(entry, found, depth + 1)
 
     def _inside(self, outer: Die) -> Iterator[Die]:
-        """What stands directly in ``outer``: one and the same object, moved on."""
+        """Yield what stands directly in ``outer``: one and the same object, moved on."""
         entry = Die()
         state = self._lib.dwarf_child(outer, entry)
         while state == 0:

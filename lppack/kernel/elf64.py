@@ -92,14 +92,14 @@ class Elf:
         )
 
     def section(self, name: str) -> Section:
-        """The first section of that name."""
+        """Return the first section of that name."""
         for section in self.sections:
             if section.name == name:
                 return section
         raise FactsError(f"{self.what} has no section {name}")
 
     def content(self, section: Section) -> bytes:
-        """The bytes of a section; empty for one that takes no room in the file."""
+        """Return the bytes of a section; empty for one that takes no room in the file."""
         if section.type == SHT_NOBITS:
             return b""
         return self.data[section.offset : section.offset + section.size]
@@ -143,7 +143,7 @@ class Elf:
                 yield from self.relocations_in(table)
 
     def relocations_in(self, table: Section) -> Iterator[tuple[int, int, int, int]]:
-        """The same of one table, a section of type SHT_RELA."""
+        """Yield the same of one table, a section of type SHT_RELA."""
         if table.size % _RELA.size or table.info >= len(self.sections):
             raise FactsError(f"{self.what}: {table.name} is damaged")
         for offset, info, addend in _RELA.iter_unpack(self.content(table)):

@@ -30,7 +30,7 @@ class Export:
 
 
 def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, ...]:
-    """What vmlinux exports; each must be in kallsyms (``known``) with the same address."""
+    """Return what vmlinux exports; each must be in kallsyms (``known``) with the same address."""
     exports = []
     for table in (section for section in elf.sections if section.name in _TABLES):
         content = elf.content(table)

@@ -131,7 +131,7 @@ class Facts:
         return before and before[0], after and after[0]
 
     def aliases(self, symbol: Symbol, *, module: str | Path | None = None) -> tuple[str, ...]:
-        """The other names of what stands at the symbol's address."""
+        """Return the other names of what stands at the symbol's address."""
         if module is not None:
             same = (
                 other.name
@@ -196,7 +196,7 @@ class Facts:
         return "/".join(parts[1:]) if parts[:1] == ("kernel",) else None
 
     def module_path(self, module: str | Path) -> Path:
-        """The file of the module. Raises FactsError: there is none."""
+        """Return the file of the module. Raise FactsError: there is none."""
         return self._module(module).path
 
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
@@ -210,7 +210,8 @@ class Facts:
         )
 
     def depends(self, module: str | Path) -> frozenset[str]:
-        """The modules that are there whenever that one is: those it depends on, and theirs."""
+        """Return the modules that are there whenever that one is: those it depends on, and
+        theirs."""
         found: set[str] = set()
         todo = [*self._module(module).depends]
         while todo:
@@ -267,7 +268,7 @@ class Facts:
 
 
 def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> Facts:
-    """The facts of that kernel; the first time takes seconds, later times milliseconds.
+    """Return the facts of that kernel; the first time takes seconds, later times milliseconds.
 
     With ``deep``, which is told what is done, also those of the debug package: it is read if it
     never was. Without, they are there if it was.

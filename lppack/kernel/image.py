@@ -56,7 +56,7 @@ class Image:
     payload: bytes
 
     def vmlinux(self) -> Elf:
-        """The kernel proper, decompressed; takes seconds."""
+        """Return the kernel proper, decompressed; takes seconds."""
         # arch/x86/boot/compressed/mkpiggy.c (v6.1): the last four bytes are the unpacked size.
         (size,) = struct.unpack("<I", self.payload[-4:])
         data = decompress(self.payload, what=str(self.path))
@@ -66,7 +66,7 @@ class Image:
 
 
 def unpacked(kernel: Kernel) -> Path:
-    """The vmlinux out of the image of ``kernel``, in the cache, once for each content."""
+    """Return the vmlinux out of the image of ``kernel``, in the cache, once for each content."""
     image = read_image(kernel.image)
     name = f"{kernel.release}-{hashlib.sha256(image.payload).hexdigest()[:16]}"
     return entries.ensure_file(
@@ -79,7 +79,7 @@ def _write(draft: Path, image: Image) -> None:
 
 
 def read_image(path: Path) -> Image:
-    """Reads the header of the vmlinuz at ``path``."""
+    """Read the header of the vmlinuz at ``path``."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -90,7 +90,7 @@ def read_image(path: Path) -> Image:
 
 
 def parse_image(data: bytes, path: Path) -> Image:
-    """The same from the bytes of the file; ``path`` is for messages."""
+    """Return the same from the bytes of the file; ``path`` is for messages."""
     if (
         len(data) < _HEADER_END
         or struct.unpack_from("<H", data, _BOOT_FLAG)[0] != _BOOT_FLAG_VALUE

@@ -60,7 +60,7 @@ class Inlining:
         self._cache.close()
 
     def holders(self, name: str, file: str | None = None) -> tuple[Holder, ...]:
-        """The functions into which it was inlined, without __init ones and itself, by name.
+        """Return the functions into which it was inlined, without __init ones and itself, by name.
 
         ``file`` picks one of several functions of that name; None: all of them.
         """
@@ -91,7 +91,7 @@ class Inlining:
         return found.fetchone() is not None
 
     def file_of(self, symbol: Symbol) -> str | None:
-        """The source file that defines it; None if not known, as for assembler code."""
+        """Return the source file that defines it; None if not known, as for assembler code."""
         row = self._cache.execute(
             "SELECT file FROM code JOIN origin ON origin.number = origin WHERE address = ?",
             (signed(symbol.address),),
@@ -100,7 +100,7 @@ class Inlining:
 
 
 def open_inlining(path: Path) -> Inlining | None:
-    """What was read before; None if it was not, or the file is damaged."""
+    """Return what was read before; None if it was not, or the file is damaged."""
     if not path.is_file():
         return None
     cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -158,7 +158,7 @@ def _row(number: int, symbol: Symbol, origin: int) -> tuple[int, str, int, int, 
 
 
 def _symbol(code: "Code", at: Mapping[int, Sequence[Symbol]]) -> Symbol | None:
-    """The symbol under which the code stands: not that of its cold blocks, nor an alias."""
+    """Return the symbol under which the code stands: not that of its cold blocks, nor an alias."""
     name = code.origin.name
     near = [symbol for start in code.starts for symbol in at.get(start, ())]
     near = [symbol for symbol in near if not symbol.name.endswith(".cold")]

@@ -205,7 +205,7 @@ def _expand(
 def _find_addresses(
     elf: Elf, section: Section, tokens: _Tokens, found: _Names, names: list[str], step: int
 ) -> list[int]:
-    """The addresses by the one layout and rule under which they make sense."""
+    """Return the addresses by the one layout and rule under which they make sense."""
     data = elf.content(section)
     if step == 4:
         readings = _from_their_places(data, section.address, tokens.end, len(names))
@@ -257,7 +257,7 @@ def _from_their_places(
 
 
 def _trouble(elf: Elf, names: list[str], addresses: list[int]) -> str:
-    """What shows that these cannot be the addresses ("" is nothing)."""
+    """Return what shows that these cannot be the addresses ("" is nothing)."""
     # scripts/kallsyms.c, compare_symbols(): sorted by address.
     if any(a > b for a, b in pairwise(addresses)):
         return "they do not ascend"

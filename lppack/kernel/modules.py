@@ -45,7 +45,7 @@ class Module:
 
 
 def module_name(path: Path) -> str:
-    """The name that the kernel gives the module in that file ("snd_pcm" for snd-pcm.ko)."""
+    """Return the name that the kernel gives the module in that file ("snd_pcm" for snd-pcm.ko)."""
     for suffix in _SUFFIXES:
         if path.name.endswith(suffix):
             return path.name.removesuffix(suffix).replace("-", "_")
@@ -53,7 +53,7 @@ def module_name(path: Path) -> str:
 
 
 def find_module(directory: Path, name: str) -> Path | None:
-    """The file of module ``name`` below lib/modules/RELEASE; None if there is none."""
+    """Return the file of module ``name`` below lib/modules/RELEASE; None if there is none."""
     return index_modules(directory).get(name.replace("-", "_"))
 
 
@@ -66,13 +66,13 @@ def index_modules(directory: Path) -> dict[str, Path]:
 
 
 def read_module(path: Path) -> Module:
-    """Reads any .ko, packed or not."""
+    """Read any .ko, packed or not."""
     elf = open_module(path)
     return Module(path=path, symbols=parse_module(elf), depends=parse_depends(elf))
 
 
 def open_module(path: Path) -> Elf:
-    """The ELF file in any .ko, packed or not."""
+    """Return the ELF file in any .ko, packed or not."""
     module_name(path)
     try:
         data = path.read_bytes()
@@ -84,7 +84,7 @@ def open_module(path: Path) -> Elf:
 
 
 def parse_module(elf: Elf) -> tuple[Symbol, ...]:
-    """The symbols that a relocatable file will have in the kernel, in .symtab order."""
+    """Return the symbols that a relocatable file will have in the kernel, in .symtab order."""
     table = elf.symbols()
     if not table:
         raise FactsError(f"{elf.what} has no symbol table")
@@ -115,8 +115,9 @@ def parse_module(elf: Elf) -> tuple[Symbol, ...]:
 
 
 def parse_depends(elf: Elf) -> tuple[str, ...]:
-    """What modpost wrote into .modinfo, as the kernel names modules (scripts/mod/modpost.c, v6.1:
-    add_depends()); it holds each of them while it is loaded (ref_module(), kernel/module/main.c).
+    """Return what modpost wrote into .modinfo, as the kernel names modules (scripts/mod/modpost.c,
+    v6.1: add_depends()); it holds each of them while it is loaded (ref_module(),
+    kernel/module/main.c).
     """
     info = next((section for section in elf.sections if section.name == ".modinfo"), None)
     for entry in elf.content(info).split(b"\0") if info else ():
@@ -127,7 +128,7 @@ def parse_depends(elf: Elf) -> tuple[str, ...]:
 
 
 def _home(elf: Elf, entry: ElfSymbol) -> Section | None:
-    """The loaded section that a symbol lies in.
+    """Return the loaded section that a symbol lies in.
 
     kernel/module/kallsyms.c (v6.1), module_kallsyms_on_each_symbol() and is_core_symbol(): only
     what is defined, named and loaded is counted.
@@ -172,7 +173,7 @@ def _letter(section: Section, *, local: bool) -> str:
 
 
 def _listed(directory: Path) -> list[Path]:
-    """What depmod has written; files that have gone since are left out."""
+    """Return what depmod has written; files that have gone since are left out."""
     try:
         lines = (directory / "modules.dep").read_text().splitlines()
     except OSError:

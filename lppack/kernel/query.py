@@ -29,7 +29,8 @@ class Answer:
 
 
 def query(facts: Facts, functions: Iterable[str], object_: str = "vmlinux") -> tuple[Answer, ...]:
-    """An answer for each function; ``object_`` is "vmlinux", a module, or the path of a .ko."""
+    """Return an answer for each function; ``object_`` is "vmlinux", a module, or the path of a
+    .ko."""
     module: str | Path | None = None
     if object_ != "vmlinux":
         module = Path(object_) if object_.endswith(".ko") else object_

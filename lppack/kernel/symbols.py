@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None) -> Verdict:
-    """What the kernel would say to a livepatch of this function.
+    """Return what the kernel would say to a livepatch of this function.
 
     ``sympos`` None or 0: none was given, so the name must be unique (kernel/livepatch/core.c,
     klp_find_object_symbol(), v6.1).

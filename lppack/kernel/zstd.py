@@ -19,7 +19,8 @@ class ZstdError(OSError):
 
 
 def unpack(data: bytes) -> tuple[bytes, bool]:
-    """The first frame in ``data``, and whether it was whole; what comes behind it is ignored."""
+    """Return the first frame in ``data``, and whether it was whole; what comes behind it is
+    ignored."""
     try:
         module = importlib.import_module("compression.zstd")
     except ImportError:
@@ -41,7 +42,7 @@ class _Buffer(ctypes.Structure):
 
 
 def unpack_with_library(data: bytes) -> tuple[bytes, bool]:
-    """The same by libzstd."""
+    """Return the same by libzstd."""
     library = _library()
     stream = library.ZSTD_createDStream()
     try:

@@ -148,7 +148,7 @@ class Plan:
         return tuple((var, id_) for var, id_ in self.shadows if var.newest)
 
     def older_shadows_of(self, transform: str) -> tuple[tuple[ShadowVariable, int], ...]:
-        """What an earlier version has left; it goes when the instance gets our form."""
+        """Return what an earlier version has left; it goes when the instance gets our form."""
         of = (entry for entry in self.shadows if entry[0].transform == transform)
         return tuple(entry for entry in of if not entry[0].newest)
 

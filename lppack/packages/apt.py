@@ -77,7 +77,7 @@ class Apt:
         self.home = store.cache_dir() / "apt" / identity
 
     def others(self) -> "Iterator[Apt]":
-        """The other suites whose kernels lppack knows, where this machine can reach them."""
+        """Yield the other suites whose kernels lppack knows, where this machine can reach them."""
         for suite in sources.KERNEL_SUITES:
             if suite != self.release:
                 with contextlib.suppress(EnvironmentMissing):
@@ -102,7 +102,7 @@ class Apt:
         return abs(time.time() - int(self.stamp) / 1e9) if self.stamp else float("inf")
 
     def update(self, *, fresh: bool = False) -> None:
-        """The package lists are younger than a day, or just fetched with ``fresh``.
+        """Make sure that the package lists are younger than a day, or just fetched with ``fresh``.
 
         Lists that cannot be renewed go on being used as they are, unless ``fresh``.
         """
@@ -126,7 +126,7 @@ class Apt:
         return tuple(sorted(self._run(["apt-cache", "pkgnames", "--", prefix]).out.split()))
 
     def candidate(self, name: str) -> str | None:
-        """The version that apt would install; None: there is no such package."""
+        """Return the version that apt would install; None: there is no such package."""
         match = re.search(r"^  Candidate: (\S+)$", self._policy(name), re.MULTILINE)
         return match[1] if match and match[1] != "(none)" else None
 
@@ -135,14 +135,14 @@ class Apt:
         return parse_policy(self._policy(name))
 
     def depends(self, name: str, version: str) -> tuple[str, ...]:
-        """The ``Depends`` of one version, as written: "linux-kbuild-6.1 (>= 6.1.192-2)"."""
+        """Return the ``Depends`` of one version, as written: "linux-kbuild-6.1 (>= 6.1.192-2)"."""
         self.update()
         shown = self._run(["apt-cache", "show", "--", f"{name}={version}"])
         text = deb.parse_control(shown.out).get("Depends", "")
         return tuple(part.strip() for part in text.split(",") if part.strip())
 
     def download(self, name: str, version: str | None, into: Path) -> Path:
-        """The package file, in ``into``; its checksum was verified by apt."""
+        """Return the package file, in ``into``; its checksum was verified by apt."""
         chosen = version or self.candidate(name)
         if chosen is None or chosen not in self.versions(name):
             raise self._no_such(name, chosen)
@@ -167,19 +167,20 @@ class Apt:
         return found[1]
 
     def proxy(self, scheme: str) -> str | None:
-        """The proxy that this machine's apt uses for http or https; None: it names none."""
+        """Return the proxy that this machine's apt uses for http or https; None: it names none."""
         wanted = f"Acquire::{scheme}::Proxy "
         lines = [line for line in self.options() if line.startswith(wanted)]
         text = lines[0].split('"')[1] if lines else ""
         return text if "://" in text else None
 
     def source_files(self) -> tuple[Path, ...]:
-        """The sources as files, for a program that takes such."""
+        """Return the sources as files, for a program that takes such."""
         self._prepare()
         return tuple(self.home / "sources.list.d" / name for name in sorted(self.texts))
 
     def options(self) -> tuple[str, ...]:
-        """What this machine sets to reach its sources (proxy, date checks), for another apt."""
+        """Return what this machine sets to reach its sources (proxy, date checks), for another
+        apt."""
         self._prepare()
         dump = self._run(["apt-config", "dump"]).out
         return tuple(line for line in dump.splitlines() if _SAFE_OPTION.fullmatch(line))
@@ -226,14 +227,14 @@ class Apt:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A file that is right already is left alone: apt makes its pkgcache.bin anew, in a second or
+    """Leave a file alone that is right already: apt makes its pkgcache.bin anew, in a second or
     more, once a file that it was made of is newer."""
     if not path.is_file() or path.read_bytes() != data:
         store.write_atomic(path, data)
 
 
 def parse_policy(text: str) -> dict[str, str]:
-    """The version table of ``apt-cache policy``: version -> suite."""
+    """Return the version table of ``apt-cache policy``: version -> suite."""
     found: dict[str, str] = {}
     version = ""
     for line in text.partition("Version table:")[2].splitlines():

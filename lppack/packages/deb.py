@@ -9,7 +9,7 @@ from lppack.errors import EnvironmentMissing
 
 
 def unpack(package: Path, into: Path) -> None:
-    """The files of ``package`` are in ``into``; no script of the package has run."""
+    """Unpack ``package`` into ``into``; no script of the package runs."""
     done = proc.run(["dpkg-deb", "-x", str(package), str(into)], limit=300)
     if not done.ok:
         raise EnvironmentMissing(
@@ -27,7 +27,7 @@ def field(package: Path, name: str) -> str | None:
 
 
 def parse_control(text: str) -> dict[str, str]:
-    """The fields of the first paragraph of ``text``."""
+    """Return the fields of the first paragraph of ``text``."""
     fields: dict[str, str] = {}
     name = ""
     for line in text.strip("\n").splitlines():

@@ -42,7 +42,7 @@ class Source(Protocol):
 
 @contextlib.contextmanager
 def debug_vmlinux(kernel: Kernel, say: Say, *, source: Source | None = None) -> Iterator[Path]:
-    """The file, for as long as the block runs: it takes 0.6 GB, and is not kept."""
+    """Yield the file, for as long as the block runs: it takes 0.6 GB, and is not kept."""
     name, version = f"linux-image-{kernel.release}-dbg", kernel.package
     if version is None:
         raise EnvironmentMissing(
@@ -104,7 +104,7 @@ def _opened(source: Source, uri: str) -> Iterator[IO[bytes]]:
 
 
 def _extract(package: IO[bytes], member: str, into: Path) -> None:
-    """Writes the file ``member`` of a .deb; what comes behind it is never read."""
+    """Write the file ``member`` of a .deb; what comes behind it is never read."""
     unpacked = io.BufferedReader(_Unpacked(_data_of(package)), _CHUNK)
     with tarfile.open(fileobj=unpacked, mode="r|") as archive:
         for entry in archive:
@@ -121,7 +121,7 @@ def _extract(package: IO[bytes], member: str, into: Path) -> None:
 
 
 def _data_of(package: IO[bytes]) -> IO[bytes]:
-    """Moves to the packed files of a .deb (deb(5): an ar archive of three)."""
+    """Move to the packed files of a .deb (deb(5): an ar archive of three)."""
     if package.read(8) != b"!<arch>\n":
         raise ValueError("it is not a Debian package")
     while header := package.read(60):

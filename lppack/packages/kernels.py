@@ -78,7 +78,8 @@ def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple
 
 
 def fetch(release: str, *, source: Source | None = None) -> Kernel:
-    """The kernel ``release`` with its headers, unpacked in the cache; asks apt once a day."""
+    """Return the kernel ``release`` with its headers, unpacked in the cache; asks apt once a
+    day."""
     source = source or Apt()
     note = store.cache_dir() / "kernels" / f"{release}.json"
     for one in everywhere(source):
@@ -97,7 +98,7 @@ def everywhere(source: Source) -> Iterator[Source]:
 
 
 def _fetch(release: str, note: Path, source: Source) -> Path | None:
-    """The tree of the kernel as that source has it; None if it has not."""
+    """Return the tree of the kernel as that source has it; None if it has not."""
     with _remembered(note, source, IMAGE) as known:
         if not known:
             version = source.candidate(f"linux-image-{release}")
@@ -113,7 +114,7 @@ def _fetch(release: str, note: Path, source: Source) -> Path | None:
 
 
 def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
-    """The kernel that runs on this machine, from its own files or else from its package."""
+    """Return the kernel that runs on this machine, from its own files or else from its package."""
     uname = os.uname()
     places = (f"boot/vmlinuz-{uname.release}", f"lib/modules/{uname.release}/vmlinuz")
     if any((root / place).is_file() for place in places):
@@ -133,7 +134,7 @@ def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
 
 
 def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None = None) -> Kernel:
-    """What ``--kernel`` means; without it, the newest release that a pattern matches."""
+    """Return what ``--kernel`` means; without it, the newest release that a pattern matches."""
     if spec == "running":
         return running(source=source)
     if spec is None:
@@ -177,7 +178,7 @@ def _near(patterns: Sequence[str], offered: Collection[str]) -> str:
 
 
 def fetch_file(package: str, member: str, *, source: Source | None = None) -> Path:
-    """The file ``member`` of the newest version of ``package``, unpacked in the cache."""
+    """Return the file ``member`` of the newest version of ``package``, unpacked in the cache."""
     source = source or Apt()
     place = store.cache_dir() / "packages"
     with _remembered(place / f"{package}.json", source) as known:
@@ -289,7 +290,8 @@ def _download_all(release: str, version: str, into: Path, source: Source) -> lis
 
 
 def _shared(name: str, version: str, source: Source) -> Path:
-    """A package that several kernels of a version need (headers-common, kbuild), fetched once."""
+    """Return a package that several kernels of a version need (headers-common, kbuild), fetched
+    once."""
 
     def fetch(draft: Path) -> None:
         with store.scratch() as folder:

@@ -44,9 +44,9 @@ def package_at(version: str) -> str:
 
 
 def source_tree(package: str, *, source: Source | None = None) -> Path:
-    """The unpacked sources in the cache, as far as a kernel for x86 is compiled from them.
+    """Return the unpacked sources in the cache, as far as a kernel for x86 is compiled from them.
 
-    Unpacked once, in 12 s of processor time and 1 GB. Raises EnvironmentMissing: no such package.
+    Unpacked once, in 12 s of processor time and 1 GB. Raise EnvironmentMissing: no such package.
     """
     home = _home(package)
     return entries.ensure(
@@ -59,7 +59,7 @@ def private_headers(
 ) -> tuple[tuple[str, Path], ...]:
     """(path in the kernel's tree, file in the cache) of each header right in ``folders``.
 
-    Raises EnvironmentMissing: no such package, or no header in a folder.
+    Raise EnvironmentMissing: no such package, or no header in a folder.
     """
     package = package_of(kernel)
     tree = source_tree(package, source=source)
@@ -90,7 +90,7 @@ def _folders(tree: Path) -> list[str]:
 def source_file(package: str, path: str, *, source: Source | None = None) -> bytes | None:
     """One file of the kernel's tree; None: there is none of that path.
 
-    ``package`` is what package_of() or package_at() says. Raises EnvironmentMissing: no such
+    ``package`` is what package_of() or package_at() says. Raise EnvironmentMissing: no such
     package.
     """
     tree = source_tree(package, source=source)
@@ -126,7 +126,7 @@ def _has_all(text: bytes, wanted: Collection[re.Pattern[bytes]]) -> bool:
 def archive(package: str, *, source: Source | None = None) -> Path:
     """All sources that ``package`` holds: a .tar.xz, kept in the cache.
 
-    Raises EnvironmentMissing: no such package.
+    Raise EnvironmentMissing: no such package.
     """
     name, version = package.split(" ")
 

@@ -26,7 +26,7 @@ _BINARY = re.compile(r"^Types:.*\bdeb(\s|$)", re.MULTILINE | re.IGNORECASE)
 
 
 def codename(release_file: Path = Path("/etc/os-release")) -> str:
-    """The Debian release of this machine: "bookworm"; "" where it does not say."""
+    """Return the Debian release of this machine: "bookworm"; "" where it does not say."""
     try:
         text = release_file.read_text()
     except OSError:
@@ -55,7 +55,7 @@ def read(etc: Path, release: str | None) -> dict[str, str]:
 
 
 def renamed(texts: dict[str, str], release: str, wanted: str) -> dict[str, str]:
-    """The sources of ``release``, as they read for the suite ``wanted``.
+    """Return the sources of ``release``, as they read for the suite ``wanted``.
 
     Debian keeps its suites side by side: the same hosts, keys and options serve them all. What
     stands beside a release has neither updates nor security of its own.

@@ -20,8 +20,8 @@ _NOTE = "lppack-kernel.json"  # in the root of a tree: what the files alone do n
 
 
 def from_tree(path: Path) -> Kernel:
-    """The one kernel in an unpacked tree of packages: an image, its configuration, lib/modules,
-    usr/src."""
+    """Return the one kernel in an unpacked tree of packages: an image, its configuration,
+    lib/modules, usr/src."""
     root = path.resolve()
     releases = sorted({release for folder in _homes(root) for release in _images(folder)})
     if len(releases) != 1:
@@ -55,9 +55,9 @@ def _images(home: Path) -> Iterator[str]:
 
 
 def from_package(package: Path) -> Kernel:
-    """The kernel in a linux-image package file, of up to 6.18; no headers come with it.
+    """Return the kernel in a linux-image package file, of up to 6.18; no headers come with it.
 
-    Raises EnvironmentMissing: it is a part of a kernel, or none.
+    Raise EnvironmentMissing: it is a part of a kernel, or none.
     """
     key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
     tree = store.cache_dir() / "kernels" / f"file-{key}"
@@ -85,7 +85,7 @@ def _is_whole(package: Path, draft: Path) -> None:
 
 
 def kernel_in(root: Path, release: str, *, package: str | None, suite: str | None) -> Kernel:
-    """The kernel ``release`` under ``root``; what is None is found out."""
+    """Return the kernel ``release`` under ``root``; what is None is found out."""
     modules = root / "lib/modules" / release
     if not modules.is_dir() and (root / "usr/lib/modules" / release).is_dir():
         modules = root / "usr/lib/modules" / release
@@ -123,7 +123,7 @@ def _version(image: Path) -> str:
 
 
 def suite_of_version(version: str) -> str | None:
-    """The suite that a package version names; None if it names none."""
+    """Return the suite that a package version names; None if it names none."""
     match = re.search(r"[+~](?:deb|bpo)(\d+)", version)
     if match is None:
         return None
@@ -132,6 +132,6 @@ def suite_of_version(version: str) -> str | None:
 
 
 def write_note(tree: Path, package: str, suite: str) -> None:
-    """Keeps in the tree what its files do not tell."""
+    """Keep in the tree what its files do not tell."""
     note = {"package": package, "suite": suite}
     store.write_atomic(tree / _NOTE, json.dumps(note).encode())

@@ -67,7 +67,7 @@ def check_patch(
 
 @contextlib.contextmanager
 def _older(old: Path) -> Iterator[Document]:
-    """The manifest of a folder or of a bundle, with its sources beside it."""
+    """Yield the manifest of a folder or of a bundle, with its sources beside it."""
     from lppack.stages.bundle import SUFFIX, contents
     from lppack.stages.load import MANIFEST, load
 
@@ -106,7 +106,8 @@ def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
 def _of_kernel(
     document: Document, kernel: str, deep: "Say | None"
 ) -> tuple[str, set[Problem], bool]:
-    """The release of a kernel, what it says, and whether it could say what was inlined where."""
+    """Return the release of a kernel, what it says, and whether it could say what was inlined
+    where."""
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.packages.kernels import resolve
@@ -123,7 +124,7 @@ def _of_kernel(
 
 
 def _handed_over(document: Document, old: Document) -> bool:
-    """Does the id file make another name the same series?"""
+    """Return True if the id file makes another name the same series."""
     from lppack.stages.ids import ids
 
     name, before = document.text("name"), old.text("name")
@@ -133,7 +134,7 @@ def _handed_over(document: Document, old: Document) -> bool:
 
 
 def ids_of(path: Path) -> tuple["Ids", dict[str, int]]:
-    """What is reserved for a patch, and every name that it has ids for."""
+    """Return what is reserved for a patch, and every name that it has ids for."""
     from lppack.ids import names_of
     from lppack.rules.history import layouts_of
     from lppack.stages.ids import ids
@@ -146,7 +147,7 @@ def ids_of(path: Path) -> tuple["Ids", dict[str, int]]:
 
 
 def reserve_id(name: str, folder: Path) -> tuple[int, Path]:
-    """A new name in the id file of a repository."""
+    """Return a new name in the id file of a repository."""
     from lppack.stages.ids import reserve
 
     return reserve(name, folder)

@@ -255,7 +255,7 @@ def _culprit(made: "Draft", why: str | None, file: str | None) -> tuple[str, str
 
 
 def _plain(why: str, folder: Path) -> str:
-    """The first line of an error, without the name of the folder."""
+    """Return the first line of an error, without the name of the folder."""
     return why.splitlines()[0].replace(f"{folder}/", "")
 
 

@@ -41,7 +41,7 @@ def write_metrics(found: HostStatus, file: Path) -> None:
 
 
 def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str) -> str:
-    """What is live on a host, or what ``bundle`` is for, as a VEX document of ``kind``.
+    """Return what is live on a host, or what ``bundle`` is for, as a VEX document of ``kind``.
 
     Raise AnswerIsNo if no CVE can be named; EnvironmentMissing; what status raises.
     """

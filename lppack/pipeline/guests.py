@@ -14,7 +14,7 @@ from lppack.pipeline.check import make_plan
 
 
 def initramfs_for(kernel: Kernel, builder: str) -> Path:
-    """The initramfs of lppack's guests, made once for a kernel and an agent."""
+    """Return the initramfs of lppack's guests, made once for a kernel and an agent."""
     from lppack.hosts import initramfs
     from lppack.packages.kernels import fetch_file
     from lppack.stages.build import build_program
@@ -38,7 +38,7 @@ def start_guest(
     targets: Sequence[str] = (),
     words: Sequence[str] = (),
 ) -> None:
-    """A guest that outlives this command, with the test targets of patches loaded."""
+    """Start a guest that outlives this command, with the test targets of patches loaded."""
     from lppack.hosts import guests
     from lppack.packages.kernels import resolve
 

@@ -33,7 +33,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     """Compare the object code of the kernel's sources, before and after what the patch follows,
     with what it replaces; and its C with that of the change.
 
-    Raises EnvironmentMissing, BuildFailed.
+    Raise EnvironmentMissing, BuildFailed.
     """
     from lppack.drafting.assess import assess
     from lppack.drafting.authored import differences
@@ -137,7 +137,7 @@ _Key = tuple[str, str, int | None]
 
 
 def _of(target: "Target", replaced: Mapping[_Key, str]) -> _Key | None:
-    """What the manifest has of it; None: it does not replace it."""
+    """Return what the manifest has of it; None: it does not replace it."""
     positions = [target.sympos] + ([None] if target.sympos == 1 else [])
     positions += [1] if target.sympos is None else []
     keys = ((target.object, target.name, position) for position in positions)

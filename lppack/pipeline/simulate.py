@@ -86,7 +86,7 @@ def sample_patch(
 def replay_run(
     path: Path, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
 ) -> "Run":
-    """A run of the simulator, once more."""
+    """Return a run of the simulator, once more."""
     from lppack.stages.simulate import replay
 
     return replay(_manifest(path), mode, flag, said, threads)
@@ -94,7 +94,7 @@ def replay_run(
 
 def report_place(file: Path) -> Path:
     """Where a report can be written: a new file, an empty one, or another report; what a link
-    leads to. Raises EnvironmentMissing."""
+    leads to. Raise EnvironmentMissing."""
     from lppack.stages.picture import BEGINS
 
     try:
@@ -116,7 +116,7 @@ def report_place(file: Path) -> Path:
 
 def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
     """picture; ``sampled``: of all modes, or nothing. The file appears whole, and takes the place
-    of nothing but another report. Raises EnvironmentMissing."""
+    of nothing but another report. Raise EnvironmentMissing."""
     from lppack.stages.picture import picture
 
     page = picture(made.manifest, made.every, made.best, made.chosen, sampled)

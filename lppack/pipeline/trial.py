@@ -80,7 +80,7 @@ class Trial:
         return tuple(self.foreseen.differences(self.steps_done, reversed_=self._reversed))
 
     def steps(self, say: Say) -> "Iterator[StepResult]":
-        """Yields each step when it is done. Raises whatever any stage raises."""
+        """Yield each step when it is done. Raises whatever any stage raises."""
         from lppack.hosts.guest import boot
         from lppack.stages.bundle import extract
         from lppack.stages.foresee import foresee
@@ -128,7 +128,8 @@ class Trial:
     def _bundle(
         self, path: Path, work: Path, say: Say, *, kernel: str | None = None
     ) -> tuple[Manifest | None, Kernel, Bundle]:
-        """The manifest is None where only a bundle has it. ``kernel``: that one and no other."""
+        """Return the manifest is None where only a bundle has it. ``kernel``: that one and no
+        other."""
         from lppack.packages.kernels import resolve
         from lppack.stages import bundle as bundles
         from lppack.stages.agreement import verify

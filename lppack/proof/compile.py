@@ -128,7 +128,7 @@ class Compiler:
         store.write_json(self._place(unit).with_suffix(".json"), said)
 
     def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
-        """The tree with ``files``: links to the other one, and folders of its own where a file
+        """Make the tree with ``files``: links to the other one, and folders of its own where a file
         differs, or where one includes "../" and must come out in this tree."""
         top = self._work / _AFTER
         real = {posixpath.dirname(path) for path in files}
@@ -159,7 +159,7 @@ def _folders(folder: str) -> list[str]:
 
 
 def _open_for_all(folder: Path) -> None:
-    """The container's user is not this process's."""
+    """Let the container's user, who is not this process's, write there."""
     folder.chmod(0o777)
 
 

@@ -154,7 +154,7 @@ class Kbuild:
     def read(self, site: Site, work: Path, folders: Sequence[str]) -> None:
         """Ask kbuild about ``folders``, all of whose parents are among them or known.
 
-        ``site`` has the tree of the sources. Raises BuildFailed.
+        ``site`` has the tree of the sources. Raise BuildFailed.
         """
         environment = self._environment(site, work)
         wanted = {above for folder in folders for above in (*_above(f"{folder}/"), folder)}

@@ -105,12 +105,12 @@ class _Layout:
                 self.code[at - width : at] = distance.to_bytes(width, "little", signed=True)
 
     def _there(self, ahead: int = 0) -> int:
-        """The kernel's byte where the next instruction is put."""
+        """Return the kernel's byte where the next instruction is put."""
         at = len(self.code) + ahead
         return self.kernels[at] if at < len(self.kernels) else -1
 
     def _long_as_there(self, text: bytes) -> tuple[bytes, int]:
-        """A jump within the function with as many bytes of distance as the kernel's has."""
+        """Return a jump within the function with as many bytes of distance as the kernel's has."""
         there, next_ = self._there(), self._there(1)
         short = text[0] == _SHORT_JUMP or text[0] >> 4 == 0x7
         if text[0] == _JUMP and there == _SHORT_JUMP:

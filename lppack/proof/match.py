@@ -155,7 +155,8 @@ class _Fit:
 
 
 def _parts_last(functions: Iterable[Function]) -> list[Function]:
-    """A part that gcc split off (NAME.cold) refers to places in the rest, which comes first."""
+    """Return a part that gcc split off (NAME.cold) refers to places in the rest, which comes
+    first."""
     return sorted(functions, key=lambda one: one.name.endswith(".cold"))
 
 

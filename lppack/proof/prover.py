@@ -84,7 +84,7 @@ class Prover:
         read: Callable[[str], Changes | None],
     ) -> Comparison:
         """``every``: what the change makes of each C file and header; ``files``: each file that
-        differs, before and after (None: there is none). Raises BuildFailed, EnvironmentMissing."""
+        differs, before and after (None: there is none). Raise BuildFailed, EnvironmentMissing."""
         found = affected(every, self.tree, self.includes, read)
         with self._compiler(found.paths) as compiler:
             units = {path: self.kbuild.units(path) for path in found.paths}

@@ -72,7 +72,7 @@ _WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
 def read_object(content: bytes, what: str, *, tree: str = "") -> ObjectFile:
     """Read an object file; names of files below ``tree`` are read as if relative to it.
 
-    Raises FactsError: ``content`` is no object file.
+    Raise FactsError: ``content`` is no object file.
     """
     return ObjectReader(Elf(content, what), f"{tree}/".encode() if tree else b"").read()
 
@@ -153,7 +153,7 @@ class ObjectReader:
     def _function(
         self, section: Section, start: int, entries: Entries, *, shared: bool
     ) -> Function:
-        """The function there; ``shared``: others are in its section."""
+        """Return the function there; ``shared``: others are in its section."""
         named = self.named[section.index]
         first = bisect.bisect_left(named, start, key=lambda one: one[0])
         here = []
@@ -191,7 +191,7 @@ class ObjectReader:
     def _branches(
         self, section: Section, start: int, code: bytearray, known: list[Reference]
     ) -> list[Reference]:
-        """Calls and jumps to others of the section, which the assembler has resolved."""
+        """Return calls and jumps to others of the section, which the assembler has resolved."""
         taken = {reference.offset for reference in known}
         found = []
         for offset, width, leads_to in branches(bytes(code), start):
@@ -233,7 +233,7 @@ class ObjectReader:
         found.others[name] = self._canonical(section, 0, section.size)
 
     def _canonical(self, section: Section, start: int, end: int) -> tuple[object, ...]:
-        """The bytes of a section and what they lead to."""
+        """Return the bytes of a section and what they lead to."""
         if section.type == SHT_NOBITS:
             return ("zero", end - start)
         content = bytearray(self.elf.content(section)[start:end])
@@ -309,7 +309,7 @@ class ObjectReader:
         return ("constant", content[at : at + size], 0)
 
     def _inside(self, section: Section, at: int) -> tuple[Target, str]:
-        """What stands at that place of a section."""
+        """Return what stands at that place of a section."""
         if section.name in _ALTERNATIVES:
             return ("code", repr(self._piece(section, at)), 0), ""
         if section.name in _TABLES:

@@ -104,7 +104,7 @@ class _Cell:
         return codes.astype(object) if self.wide else codes
 
     def take(self) -> Codes:
-        """What is to be done and was never seen; from now on it was."""
+        """Return what is to be done and was never seen; from now on it was."""
         codes = _distinct(np.concatenate([self.fits(codes) for codes in self.todo]))
         self.todo = []
         for run in self._runs:
@@ -172,7 +172,7 @@ class _Search:
         self._each(cell, codes, present, None)
 
     def _observe(self, cell: _Cell, present: Codes) -> None:
-        """What the states show: each thread by itself, and all together."""
+        """Note what the states show: each thread by itself, and all together."""
         fresh = int(np.bitwise_or.reduce(present)) & ~cell.alone
         cell.alone |= fresh
         for _, t in cell.named(fresh):
@@ -187,7 +187,7 @@ class _Search:
             self.found.seen |= observe.together(cell.kernel, some)
 
     def _each(self, cell: _Cell, codes: Codes, others: Codes, t: Thread | None) -> None:
-        """What ``t``, or the engine, may do, and who else is there."""
+        """Note what ``t``, or the engine, may do, and who else is there."""
         answers = cell.answers.setdefault(t, [])
         tried = 0
         while len(codes):

@@ -54,7 +54,7 @@ class Curve:
 
 
 def curve(made: Prediction, on: Axis) -> Curve:
-    """The shares that are complete within the limit."""
+    """Return the shares that are complete within the limit."""
 
     def points(end: Callable[[Interval], float], *, cut: bool) -> list[str]:
         return [

@@ -80,7 +80,8 @@ def converts(m: Machine, k: Kernel, univ: int) -> bool:
 
 
 def at_once(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
-    """The whole access in one step: what old functions do under the lock, and T3 as in 1.2."""
+    """Yield the whole access in one step: what old functions do under the lock, and T3 as in
+    1.2."""
     o, univ = k.data[number], t.stack[-1].univ
     if o.locked:
         return
@@ -93,7 +94,7 @@ def at_once(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def written(m: Machine, o: Object) -> Object:
-    """The new form, and the object joins the registry, in one section."""
+    """Return the new form, and the object joins the registry, in one section."""
     tracked = int(m.transform is Transform.TRANSFORM_ON_ACCESS)
     return o._replace(form=NEW, tracked=tracked)
 
@@ -108,7 +109,7 @@ def read_flag(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def lock(k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
-    """Takes the lock, and tells the form by its marker."""
+    """Take the lock, and report the form by its marker."""
     o = k.data[number]
     if not o.locked:
         found = Form.LOCKED_NEW if o.form == NEW else Form.LOCKED_OLD
@@ -177,7 +178,7 @@ def allocate(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def hold(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
-    """A function outside P is entered and left; one that holds a pointer uses it."""
+    """Yield a function outside P is entered and left; one that holds a pointer uses it."""
     if t.place != Place.KERNEL or t.inside != Form.NOT_THERE:
         return
     if not t.stack:

@@ -25,8 +25,8 @@ def declared(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[G
 
 
 def assumed(watch: Watch, found: Sequence[Group], *, kernel: bool) -> tuple[Group, ...]:
-    """A thread in each function that one never leaves, or sleeps in for as long as it likes, if
-    nothing was watched of that function (``found``)."""
+    """Return a thread in each function that one never leaves, or sleeps in for as long as it likes,
+    if nothing was watched of that function (``found``)."""
     told = {part.function for group in found for part in group.parts if part.inside > 0}
     told.update(visits.function for visits, _ in watch.histograms)
     watched = watch.stacks is not None or (kernel and SYSCALL in told)
@@ -54,7 +54,7 @@ def _somebody(function: str, *, kthread: bool, watched: float | None) -> Group:
 def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
     """Tasks of which no visits to ``functions`` are declared, but some to the kernel; with
     ``kernel``, the other way round, each with the one function that it is in most. With stacks,
-    none: these tell both. Raises ManifestError if what is declared contradicts itself."""
+    none: these tell both. Raise ManifestError if what is declared contradicts itself."""
     if watch.stacks is not None:
         return ()
     known = _tasks(watch, [SYSCALL] if kernel else functions)

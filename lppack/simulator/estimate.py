@@ -24,8 +24,8 @@ _NO_CHANCE = 1e-3
 
 
 def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> tuple[Group, ...]:
-    """The groups of threads, and their visits to ``functions``; with ``kernel``, those of tasks to
-    the kernel instead. Raises ManifestError if the files do not say enough."""
+    """Return the groups of threads, and their visits to ``functions``; with ``kernel``, those of
+    tasks to the kernel instead. Raise ManifestError if the files do not say enough."""
     if watch.stacks is None:
         return declared(watch, functions, kernel=kernel)
     gathered: dict[tuple[str, bool], list[Seen]] = {}
@@ -215,7 +215,7 @@ class _Gathering:
         )
 
     def _known(self, function: str) -> tuple[Visits, Histogram | None] | None:
-        """What was said of ``function`` for these threads, or else for all."""
+        """Return what was said of ``function`` for these threads, or else for all."""
         of = [entry for entry in self._watch.histograms if entry[0].function == function]
         mine = [entry for entry in of if entry[0].comm and kind_of(entry[0].comm) == self._comm]
         return next(iter(mine + [entry for entry in of if entry[0].comm is None]), None)

@@ -79,7 +79,7 @@ def _seen(before: State, step: Moved | Turned, after: State) -> int:
 
 
 def flips(rule: str) -> bool:
-    """A unit may switch in such a step."""
+    """Return a unit may switch in such a step."""
     return "R8" in rule or rule in ("R6", "R11", "R12")
 
 
@@ -97,7 +97,7 @@ class Found:
     whole: bool = True  # False: stopped at the limit, or where all that was wanted is seen
 
     def run(self, flag: observe.Seen) -> tuple[State, tuple[Step, ...]]:
-        """The first state and the shortest run that shows ``flag``."""
+        """Return the first state and the shortest run that shows ``flag``."""
         state, step = self.witness[flag]
         steps = [step] if step else []
         while (back := self.parents[state]) is not None:

@@ -124,7 +124,7 @@ class _Crowd:
         self._until, self._gap = self._until[rows], self._gap[rows]
 
     def open(self, begin: float, seconds: float) -> None:
-        """The gate is open from ``begin`` on for so long: visits begin, end, and begin again."""
+        """Keep the gate open from ``begin`` on for so long: visits begin, end, and begin again."""
         assert self._load.visits
         end = begin + seconds
         until, gap = self._until.ravel(), self._gap.ravel()

@@ -49,7 +49,7 @@ class Group:
         return not self.stuck and any(p.lengths is None and p.inside > 0 for p in self.parts)
 
     def load(self, hook: Hook, dice: np.random.Generator | None = None) -> Load:
-        """The best guess; with ``dice``, one of those that the observations leave open."""
+        """Return the best guess; with ``dice``, one of those that the observations leave open."""
         if self.stuck:
             return self._stuck(hook, dice)
         gap = _gap(dice)
@@ -69,7 +69,7 @@ class Group:
         )
 
     def drawn_inside(self, dice: np.random.Generator) -> float:
-        """A share that the observations leave open."""
+        """Return a share that the observations leave open."""
         gap = _gap(dice)
         return sum(_drawn_share(self, part, part.lengths, gap, dice) for part in self.parts)
 
@@ -109,7 +109,7 @@ def _drawn(group: Group, part: Part, gap: Lengths, dice: np.random.Generator) ->
 
 
 def _tilted(counts: Floats, dice: np.random.Generator) -> Floats:
-    """The same number of visits in a bucket, otherwise spread."""
+    """Return the same number of visits in a bucket, otherwise spread."""
     tilt = counts * np.exp(dice.normal() * np.linspace(-1, 1, len(counts)))
     return tilt * (counts.sum() / tilt.sum()) if counts.any() else counts
 

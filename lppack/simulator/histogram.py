@@ -44,9 +44,10 @@ class _Part:
 
 
 def read_histograms(path: Path) -> tuple[Histogram, ...]:
-    """The histograms in ``path``, one for each function that it names, or one without a name.
+    """Return the histograms in ``path``, one for each function that it names, or one without a
+    name.
 
-    Raises ManifestError with file, line and column of what is no row of a histogram; also if the
+    Raise ManifestError with file, line and column of what is no row of a histogram; also if the
     file holds no visit at all.
     """
     faults = Faults(path, "histogram")

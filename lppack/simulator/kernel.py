@@ -54,7 +54,7 @@ class SimulatedKernel:
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> "SimulatedKernel":
-        """Raises KeyError, TypeError if it is not what to_json() made."""
+        """Raise KeyError, TypeError if it is not what to_json() made."""
         made = {**value}
         made["tasks"] = [Task(**task) for task in value["tasks"]]
         made["patches"] = [LivePatch(**patch) for patch in value["patches"]]
@@ -74,7 +74,7 @@ class SimulatedKernel:
     # --- what is asked of it ---
 
     def load(self, made: LivePatch) -> None:
-        """R6. Raises FileExistsError, BlockingIOError (a transition is under way)."""
+        """R6. Raise FileExistsError, BlockingIOError (a transition is under way)."""
         if self.patch(made.module):
             raise FileExistsError
         if self.moving:
@@ -97,7 +97,7 @@ class SimulatedKernel:
         self._begin(patch, OLD if patch.enabled else NEW)
 
     def convert(self, module: str, *, on: bool) -> None:
-        """T3, T4. Raises BlockingIOError (not complete), NoData, PermissionError (no reverse)."""
+        """T3, T4. Raise BlockingIOError (not complete), NoData, PermissionError (no reverse)."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
@@ -118,7 +118,7 @@ class SimulatedKernel:
         self._store(patch, (k, threads))
 
     def unload(self, module: str) -> None:
-        """Raises FileNotFoundError, BlockingIOError (in use)."""
+        """Raise FileNotFoundError, BlockingIOError (in use)."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
@@ -130,7 +130,7 @@ class SimulatedKernel:
             task.stack = [call for call in task.stack if any(call[0] in p.names for p in left)]
 
     def hold(self, function: str) -> Task:
-        """Puts a task to sleep inside ``function``, in the universe that it would call now."""
+        """Put a task to sleep inside ``function``, in the universe that it would call now."""
         idle = (t for t in self.tasks if not t.held and not t.stack and not t.kthread)
         while (task := next(idle, None)) is None:
             self.pass_time(0.1)
@@ -209,7 +209,7 @@ class SimulatedKernel:
         return made
 
     def take(self, patch: LivePatch, step: Step) -> None:
-        """Does one of steps()."""
+        """Do one of steps()."""
         self._store(patch, step.state)
         if patch.enabled and step.state[0].target == OLD:
             patch.enabled, patch.problem = False, step.text
@@ -218,7 +218,7 @@ class SimulatedKernel:
             self._complete(patch)
 
     def _settled(self, patch: LivePatch) -> Iterator[Step]:
-        """What threads do in the functions of a patch that is not the one that rules."""
+        """Yield what threads do in the functions of a patch that is not the one that rules."""
         for step in successors(*self._project(patch), Population.ORDERED):
             if step.place < 0 or step.rule not in _SETTLED:
                 continue
@@ -275,13 +275,13 @@ class SimulatedKernel:
                     other.known = other.enabled = False
 
     def _project(self, patch: LivePatch) -> tuple[Machine, State]:
-        """The machine of one patch, and what it sees of this kernel."""
+        """Return the machine of one patch, and what it sees of this kernel."""
         m = live.machine_of(patch, self.rules, self.depth)
         words = self.words if self.moving == patch.module else None
         return m, live.state_of(m, patch, self.tasks, words)
 
     def _store(self, patch: LivePatch, state: State) -> None:
-        """What a step of the machine of ``patch`` has made."""
+        """Take over what a step of the machine of ``patch`` has changed."""
         k, threads = state
         if self.moving == patch.module:
             self.words[: len(k.sw)] = k.sw
@@ -292,7 +292,8 @@ class SimulatedKernel:
         )
 
     def _below(self, patch: LivePatch, function: str) -> str:
-        """What ``function`` is without ``patch``: another patch's, or the kernel's own ("")."""
+        """Return what ``function`` is without ``patch``: another patch's, or the kernel's own
+        ("")."""
         others = (p for p in reversed(self.patches) if p is not patch and p.known)
         return next((p.module for p in others if function in p.names), "")
 

@@ -12,8 +12,8 @@ def mean_times(threads: int, share: float) -> tuple[float, float]:
 
 
 def _by_thread(threads: int, share: float) -> float:
-    """The last of those that were inside at apply to leave: exponential visits have no memory, so
-    that with k inside it takes 1 + 1/2 + ... + 1/k."""
+    """Return the last of those that were inside at apply to leave: exponential visits have no
+    memory, so that with k inside it takes 1 + 1/2 + ... + 1/k."""
     harmonic, mean, weight = 0.0, 0.0, (1 - share) ** threads
     for k in range(1, threads + 1):
         harmonic += 1 / k
@@ -23,8 +23,8 @@ def _by_thread(threads: int, share: float) -> float:
 
 
 def _by_kernel(threads: int, share: float) -> float:
-    """The first instant with nobody inside: a chain of births and deaths, k inside, that goes up at
-    (N - k) p / (1 - p) and down at k."""
+    """Return the first instant with nobody inside: a chain of births and deaths, k inside, that
+    goes up at (N - k) p / (1 - p) and down at k."""
     rate = share / (1 - share)
     down = [0.0] * (threads + 2)  # mean time from k to k - 1
     for k in range(threads, 0, -1):

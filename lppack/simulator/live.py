@@ -79,7 +79,7 @@ class LivePatch:
 
 
 def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
-    """The machine of one patch, in its mode, as the real engines run it."""
+    """Return the machine of one patch, in its mode, as the real engines run it."""
     mode = consistency.mode_named(ModeName(patch.mode))
     return Machine(
         rules=by,
@@ -100,7 +100,8 @@ def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
 def state_of(
     m: Machine, patch: LivePatch, tasks: Sequence[Task], words: Sequence[int] | None
 ) -> State:
-    """What the machine of ``patch`` sees; ``words`` of the kernel in its transition, else None.
+    """Return what the machine of ``patch`` sees; ``words`` of the kernel in its transition, else
+    None.
 
     Calls of other patches' functions are outside P: they have to return before what is below them.
     """
@@ -137,7 +138,8 @@ def state_of(
 
 
 def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: Mapping[str, str]) -> None:
-    """What a step of the machine has made of stacks and data; old calls are those of ``below``."""
+    """Note what a step of the machine has made of stacks and data; old calls are those of
+    ``below``."""
     k, threads = state
     names = patch.names
     patch.converting = bool(k.conv)

@@ -194,7 +194,7 @@ class Machine:
         return range(len(self.functions))
 
     def leave_of(self, kind: int) -> Leave:
-        """What a thread of this kind has to leave (1.8: kthreads by border or by stack)."""
+        """Return what a thread of this kind has to leave (1.8: kthreads by border or by stack)."""
         if kind == Kind.KTHREAD and self.leave is Leave.LEAVE_KERNEL:
             return self.kthreads
         return self.leave

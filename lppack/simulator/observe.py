@@ -63,7 +63,7 @@ MATRIX = (
 
 
 def in_thread(t: Thread) -> int:
-    """What one thread shows by itself."""
+    """Return what one thread shows by itself."""
     seen = 0
     if t.in_p & (t.in_p - 1):
         seen |= Seen.MIX_IN_P
@@ -79,12 +79,12 @@ def in_thread(t: Thread) -> int:
 
 
 def activations(threads: Others) -> set[tuple[int, int]]:
-    """(function, universe) of all that is on a stack."""
+    """Return (function, universe) of all that is on a stack."""
     return {(f.fn, f.univ) for t in threads for f in t.stack if f.univ != OUTSIDE}
 
 
 def in_state(m: Machine, state: State) -> int:
-    """What one instant shows."""
+    """Return what one instant shows."""
     k, threads = state
     seen = together(k, threads)
     for t in threads:
@@ -93,7 +93,7 @@ def in_state(m: Machine, state: State) -> int:
 
 
 def alone(m: Machine, k: Kernel, t: Thread) -> int:
-    """What one thread shows, whoever else is there."""
+    """Return what one thread shows, whoever else is there."""
     seen = in_thread(t) if t.stack or t.in_k else 0
     if k.armed and m.wrong_count(t):
         seen |= Seen.WRONG_COUNT
@@ -101,7 +101,7 @@ def alone(m: Machine, k: Kernel, t: Thread) -> int:
 
 
 def together(k: Kernel, threads: Others) -> int:
-    """What shows in the activations and the switch words of all."""
+    """Return what shows in the activations and the switch words of all."""
     seen = 0
     live = activations(threads)
     if live:
@@ -122,7 +122,7 @@ def together(k: Kernel, threads: Others) -> int:
 
 
 def in_step(before: tuple[Kernel, Others], after: tuple[Kernel, Others]) -> int:
-    """What shows in the step alone: the last flip, and who was inside."""
+    """Return what shows in the step alone: the last flip, and who was inside."""
     k = after[0]
     if before[0].turns != k.turns or k.phase != Phase.TRANSITION:
         return 0
@@ -136,5 +136,5 @@ def moved_in_stop(before: Kernel, rule: str) -> int:
 
 
 def names(seen: int) -> Iterator[Seen]:
-    """The single flags of a mask."""
+    """Return the single flags of a mask."""
     return (flag for flag in Seen if flag & seen)

@@ -92,7 +92,7 @@ def predict(
     tick: float = TRANSITION_TICK,
     hook: Hook | None = None,
 ) -> Prediction:
-    """The transition of a patch of ``functions`` in ``mode``, the same for the same seed.
+    """Return the transition of a patch of ``functions`` in ``mode``, the same for the same seed.
 
     ``limit``: seconds until it would be given up. ``tick``: seconds between two looks of an engine
     that looks now and then. ``hook``: another engine, that looks then and shuts no gate. Raises
@@ -158,7 +158,8 @@ def _not_known(of: Interval, *, low: float | None = None, high: float | None = N
 
 
 def _bounded(at_once: Interval, stall: Interval, *, from_below: bool) -> tuple[Interval, Interval]:
-    """What it means that threads stay in the area for at least, or at most, as long as taken."""
+    """Return what it means that threads stay in the area for at least, or at most, as long as
+    taken."""
     if from_below:
         sure = stall.value >= 1 - MARGIN
         return _not_known(at_once, low=0.0), replace(stall if sure else _not_known(stall), high=1.0)
@@ -172,7 +173,7 @@ def _certain(
     hooks: dict[Group, Hook],
     dice: np.random.Generator,
 ) -> bool:
-    """The transition never finishes, by these groups alone."""
+    """Return the transition never finishes, by these groups alone."""
     known = [group for group in found if not group.timeless]
     return drawn.all_of(known, hooks, dice)[1].low >= 0.5
 

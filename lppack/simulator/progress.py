@@ -84,7 +84,7 @@ def components(steps: Graph) -> Iterator[list[State]]:
 
 
 def stall(m: Machine, first: State, *, leave: bool = True) -> Stall | None:
-    """A fair run from ``first`` in which the transition does not end; None if there is none.
+    """Return a fair run from ``first`` in which the transition does not end; None if there is none.
 
     Fair: a thread or an engine that could move all the time does move; with ``leave`` also: system
     calls end, and a kernel thread leaves P now and then, unless it is in a function that is never

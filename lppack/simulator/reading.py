@@ -21,7 +21,7 @@ class Faults:
         self._problems: list[Problem] = []
 
     def add(self, line: int, message: str, hint: str | None = None, *, column: int = 1) -> None:
-        """Raises ManifestError if there are so many that the rest would not be read anyway."""
+        """Raise ManifestError if there are so many that the rest would not be read anyway."""
         self._problems.append(
             Problem(
                 file=self._file,
@@ -37,13 +37,13 @@ class Faults:
             self.refuse()
 
     def refuse(self) -> None:
-        """Raises ManifestError if anything was added."""
+        """Raise ManifestError if anything was added."""
         if self._problems:
             raise ManifestError(self._problems)
 
 
 def lines_of(path: Path, faults: Faults, *, size_max: int) -> Iterator[tuple[int, str]]:
-    """(number from 1, text without its end) of each line. Raises ManifestError.
+    """Yield (number from 1, text without its end) of each line. Raise ManifestError.
 
     Text is UTF-8 and printable (tabs become blanks); carriage returns at ends are dropped.
     """

@@ -63,7 +63,7 @@ def area_count(m: Machine, t: Thread, word: int) -> int:
 
 
 def counted(m: Machine, k: Kernel, t: Thread, leave: Leave, step: int) -> Thread:
-    """The counter after an entry to (1) or an exit from (-1) the area ``leave``."""
+    """Return the counter after an entry to (1) or an exit from (-1) the area ``leave``."""
     if k.armed and counts(m) and m.leave_of(t.kind) is leave:
         return t._replace(cnt=t.cnt + step)
     return t
@@ -109,7 +109,7 @@ def exit_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Mo
 def left(
     m: Machine, k: Kernel, t: Thread, others: Others, rule: str, text: str, *, watched: bool
 ) -> Moved:
-    """The step, and R8 if its place is one where the engine flips and the count is zero."""
+    """Return the step, and R8 if its place is one where the engine flips and the count is zero."""
     if watched and m.hook is not Hook.TICK and k.phase == Phase.TRANSITION:
         flipped = m.rules.flip(m, k, t, others, 0) if m.words == 1 else None
         if flipped and flipped != (k, t):
@@ -190,7 +190,8 @@ def flip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) 
 
 
 def flipped(m: Machine, k: Kernel, t: Thread, word: int) -> Flipped:
-    """The unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin here."""
+    """Return the unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin
+    here."""
     if m.per_thread:
         return k, t._replace(u=changed(t.u, word, k.target))
     if k.sw[word] == k.target:
@@ -232,12 +233,13 @@ def same(t: Thread) -> Thread:
 
 
 def recount(m: Machine, t: Thread) -> Thread:
-    """The part of R6 that arms the counters: what a stack check finds."""
+    """Return the part of R6 that arms the counters: what a stack check finds."""
     return t._replace(cnt=area_frames(m, t, 0)) if counts(m) else t
 
 
 def begin(m: Machine, k: Kernel, threads: Others, target: int, rule: str, text: str) -> Turned:
-    """What R6 and R11 share: the target, counters in the same step, then R8 where it is zero."""
+    """Return what R6 and R11 share: the target, counters in the same step, then R8 where it is
+    zero."""
     k = k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
     at_once = m.hook is Hook.EXIT and m.words == 1
 

@@ -46,7 +46,7 @@ def shortest(m: Machine, flag: observe.Seen, most: int = 4) -> Run | None:
 
 
 def _in_order(m: Machine, number: int, steps: Sequence[Step]) -> Iterator[Step]:
-    """The same steps, by threads that keep their names."""
+    """Yield the same steps, by threads that keep their names."""
     state = m.first((0,) * number)
     for wanted in steps:
         step = next(
@@ -60,8 +60,8 @@ def _in_order(m: Machine, number: int, steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def replay(m: Machine, flag: observe.Seen, threads: int, said: Sequence[tuple[str, str]]) -> Run:
-    """The run whose steps are (who, what it does). Raises LookupError at a step that the rules do
-    not allow, and if ``flag`` does not show at the end."""
+    """Return the run whose steps are (who, what it does). Raise LookupError at a step that the
+    rules do not allow, and if ``flag`` does not show at the end."""
     state = m.first((0,) * threads)
     steps = []
     for number, (who, does) in enumerate(said, start=1):
@@ -83,7 +83,7 @@ def _run(m: Machine, flag: observe.Seen, first: State, steps: Iterator[Step]) ->
 
 
 def told(m: Machine, steps: Iterable[Step]) -> tuple[RunStep, ...]:
-    """Steps of threads one by one, by the names of these."""
+    """Step of threads one by one, by the names of these."""
     return tuple(
         RunStep(who=_who(step), rule=step.rule, does=step.text, after=Scene(m, step.state))
         for step in steps

@@ -45,7 +45,7 @@ class Load:
         return self.visits.mean + self.gaps.mean if self.visits and self.gaps else math.inf
 
     def forgets(self, seconds: float) -> bool:
-        """True if where it was so long ago says nothing of where it is."""
+        """Return True if where it was so long ago says nothing of where it is."""
         if self.visits is None or self.gaps is None:
             return False
         return self.visits.mean_rest() * (1 - self.inside) * _FORGOTTEN < seconds
@@ -94,7 +94,8 @@ def waits(
 def _found_outside(
     load: Load, wait: Floats, limit: float, tick: float, dice: np.random.Generator
 ) -> Floats:
-    """The first tick that finds each thread outside; ``wait``: when it leaves its first visit."""
+    """Return the first tick that finds each thread outside; ``wait``: when it leaves its first
+    visit."""
     assert load.visits is not None
     found = as_floats(np.full(len(wait), math.inf))
     if load.gaps is None:  # left once, it does not come back
@@ -177,7 +178,7 @@ class _Pool:
     def clear_in(
         self, begin: Floats, end: Floats, dice: np.random.Generator, *, goes_on: bool
     ) -> float:
-        """The first clear moment in the windows from ``begin`` to ``end``; infinity: none.
+        """Return the first clear moment in the windows from ``begin`` to ``end``; infinity: none.
         ``goes_on``: the pool was found busy just before the first of them."""
         if self.clear == 1.0 and len(begin):
             return float(begin[0])
@@ -192,7 +193,7 @@ class _Pool:
 
 
 def _until_clear(loads: Sequence[Load]) -> float:
-    """The mean of that, exact for exponential visits and gaps.
+    """Return the mean of that, exact for exponential visits and gaps.
 
     It is the sum over time of how much likelier a clear moment follows a clear one: for one thread,
     by p / (1 - p) at once, and less by the e-fold with each relaxation time, S (1 - p).
@@ -287,7 +288,7 @@ def _clear_ticks(
     stages: float,
     dice: np.random.Generator,
 ) -> Floats:
-    """The first of ``ticks``, the one at 0 included, that finds every thread outside."""
+    """Return the first of ``ticks``, the one at 0 included, that finds every thread outside."""
     busy = np.zeros((samples, ticks), dtype=bool)
     clear = 1.0
     for load in loads:

@@ -86,7 +86,8 @@ def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...
 
 
 def too_many_kinds(patch: Patch) -> bool:
-    """What is declared of calls is more than can be explored: each function may call each."""
+    """Return what is declared of calls is more than can be explored: each function may call
+    each."""
     return patch.calls is not None and bool(patch.functions) and _kinds(patch) is None
 
 
@@ -142,7 +143,8 @@ def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) ->
 
 
 def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
-    """An object that is used, converted, freed, allocated and reversed; None: no data changes."""
+    """Return an object that is used, converted, freed, allocated and reversed; None: no data
+    changes."""
     transform = patch.needs.transform
     if transform is Transform.NONE:
         return None
@@ -211,7 +213,8 @@ def _machine(mode: Mode, rules: Rules, **more: Any) -> Machine:
 
 
 def forbidden(needs: Needs) -> Seen:
-    """What must not be reached: I2 to I4 and I6 by what is declared, I9 and I10 by the data."""
+    """Return what must not be reached: I2 to I4 and I6 by what is declared, I9 and I10 by the
+    data."""
     seen = Seen(0)
     by_thread = needs.switch.value >= Switch.SWITCH_THREAD.value
     if needs.leave is not Leave.LEAVE_FUNCTION and by_thread:

@@ -74,7 +74,7 @@ def _kernel(m: Machine, k: Kernel) -> str:
 
 
 def switches(m: Machine, k: Kernel) -> tuple[tuple[str, int], ...]:
-    """(function, or nothing where it is one for all; universe) of the kernel's switch words."""
+    """Return (function, or "" for one for all; universe) of each switch word."""
     names = m.functions if m.per_function else ("",)
     return tuple(zip(names, k.sw, strict=True)) if k.sw else ()
 

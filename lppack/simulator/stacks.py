@@ -67,9 +67,9 @@ def kind_of(comm: str) -> str:
 
 
 def read_stacks(path: Path, patched: Collection[str]) -> Stacks:
-    """The stacks in ``path`` as the functions ``patched`` divide them.
+    """Return the stacks in ``path`` as the functions ``patched`` divide them.
 
-    Raises ManifestError with file, line and column of what is no folded stack; also if the file
+    Raise ManifestError with file, line and column of what is no folded stack; also if the file
     holds none at all.
     """
     faults = Faults(path, "stacks")

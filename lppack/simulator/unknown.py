@@ -31,8 +31,8 @@ def unknown(
     bound: Sequence[Group],
     enough: float,
 ) -> Iterator[str]:
-    """A line for each. ``slow``: groups of which nothing says how long they stay; ``blind``: kernel
-    time cannot be told; ``bound``: groups of which only visits to another area are declared;
+    """Yield a line for each. ``slow``: groups of which nothing says how long they stay; ``blind``:
+    kernel time cannot be told; ``bound``: groups of which only visits to another area are declared;
     ``enough``: seconds that tell whether a thread ever leaves."""
     if blind:
         yield (

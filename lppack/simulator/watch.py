@@ -35,7 +35,7 @@ def read_watch(
     stays: Sequence[str] = (),
     sleeps: Sequence[str] = (),
 ) -> Watch:
-    """Reads the files of ``workload``. Raises ManifestError."""
+    """Read the files of ``workload``. Raise ManifestError."""
     histograms = tuple((visits, _histogram(visits)) for visits in workload.visits)
     stacks = read_stacks(workload.stacks, patched) if workload.stacks else None
     if stacks:

@@ -257,7 +257,7 @@ def _timed_out(
 def _unloaded_by_another(
     control: Control, bundle: Bundle, state: PatchState, replaced: tuple[str, ...]
 ) -> ApplyReversed | ApplyStuck:
-    """The module was there, and is gone, and this command did not unload it."""
+    """Return the module was there, and is gone, and this command did not unload it."""
     lost = [m for m in replaced if control.engine.state(m).phase is not Phase.PATCHED]
     why = f"{bundle.module} is gone: another command has reverted and unloaded it"
     if lost:
@@ -274,7 +274,8 @@ def _unloaded_by_another(
 
 
 def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReversed | ApplyStuck:
-    """The host did not do, or did not answer, what must be done: an open transition is reversed."""
+    """Return the host did not do, or did not answer, what must be done: an open transition is
+    reversed."""
     go_on = control.command("revert", bundle.module)
     try:
         before = state = control.engine.state(bundle.module)

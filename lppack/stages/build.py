@@ -40,10 +40,10 @@ _ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?erro
 
 
 def build(tree: SourceTree, builder: Builder) -> Module:
-    """The module of ``tree``, stripped, with its test targets and programs; from the cache if the
-    same thing was built before.
+    """Return the module of ``tree``, stripped, with its test targets and programs; from the cache
+    if the same thing was built before.
 
-    Raises BuildFailed, whose message shows the author's line and names the kept work directory.
+    Raise BuildFailed, whose message shows the author's line and names the kept work directory.
     """
     start = time.monotonic()
     plan = tree.plan
@@ -84,7 +84,7 @@ def _key(tree: SourceTree, builder: Builder) -> str:
 
 
 def _test_files(plan: Plan) -> Iterator[tuple[str, Path]]:
-    """Sources of the test targets and programs, by their path in the work directory."""
+    """Yield sources of the test targets and programs, by their path in the work directory."""
     folder, spec = plan.manifest.folder, plan.manifest.test
     if spec.targets:
         for path in sorted((folder / "target").rglob("*")):
@@ -179,7 +179,8 @@ def _make(site: Site, plan: Plan, work: Path, part: str, ko: str = "") -> None:
 
 
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
-    """What is kept in the cache has passed: the kernel's exact version is part of the key."""
+    """Check a module that is not from the cache: what is kept there has passed, as the exact
+    version of the kernel is part of the key."""
     with open_facts(plan.kernel) as facts:
         found = compiled_problems(compiled_types(ko.read_bytes()), plan, facts)
     if found:
@@ -199,7 +200,7 @@ def _run(site: Site, plan: Plan, work: Path, argv: Sequence[str]) -> None:
 def _failure(
     out: str, summary: str, plan: Plan, work: Path, site_work: str
 ) -> BuildFailed | EnvironmentMissing:
-    """The first error of the compiler, at the author's own line; else the end of the log."""
+    """Return the first error of the compiler, at the author's own line; else the end of the log."""
     if os.strerror(errno.ENOSPC) in out:
         # Its log and sources would not fit either.
         return EnvironmentMissing(f"{work}: {os.strerror(errno.ENOSPC)}", hint=store.ROOM)
@@ -246,7 +247,7 @@ def _failure(
 
 
 def _way_out(text: str, plan: Plan) -> str | None:
-    """What the compiler's words mean for a patch; None: what they say."""
+    """Return what the compiler's words mean for a patch; None: what they say."""
     if header := re.match(r"(\S+\.h): No such file or directory", text):
         folder = header[1].rpartition("/")[0] or "FOLDER"
         return (
@@ -261,7 +262,8 @@ def _way_out(text: str, plan: Plan) -> str | None:
 
 
 def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
-    """What the manifest calls a type, and no header defines: told by generated code alone."""
+    """Return what the manifest calls a type, and no header defines: told by generated code
+    alone."""
     found = re.search(r"incomplete type '(?:const )?((?:struct|union) \w+)'", text)
     for shadow in manifest.shadow_variables if found and part == _MODULE else ():
         if found and shadow.type == found[1]:
@@ -286,7 +288,7 @@ def _not_linked(name: str, plan: Plan, facts: Facts) -> str:
 
 
 def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
-    """What modpost misses, in the author's words."""
+    """Return what modpost misses, in the author's words."""
     replacements = {fn.new for entry in plan.patched for fn in entry.functions}
     manifest = plan.manifest
     for transform in manifest.transforms:
@@ -317,7 +319,7 @@ def _kept_name(plan: Plan) -> Path:
 
 @contextlib.contextmanager
 def _work_directory(plan: Plan) -> Iterator[Path]:
-    """A fresh directory; kept under ``failed`` if the build fails, gone otherwise."""
+    """Yield a fresh directory; kept under ``failed`` if the build fails, gone otherwise."""
     with store.temporary(f"{plan.name}-") as work:
         try:
             yield work
@@ -330,7 +332,7 @@ def _work_directory(plan: Plan) -> Iterator[Path]:
 
 
 def build_program(source: Path, builder: Builder) -> Path:
-    """A static user program, from the cache if the same source was built before."""
+    """Return a static user program, from the cache if the same source was built before."""
     digest = hashlib.sha256(source.read_bytes())
     digest.update(json.dumps(builder.identity(), sort_keys=True).encode())
     kept = store.cache_dir() / "programs" / f"{source.stem}-{digest.hexdigest()[:16]}"

@@ -45,7 +45,7 @@ def file_name(plan: Plan) -> str:
 def bundle(
     module: Module, tree: SourceTree, folder: Path, *, released: Iterable[tuple[str, str]] = ()
 ) -> Path:
-    """Writes the bundle into ``folder``: the same bytes for the same input.
+    """Write the bundle into ``folder``: the same bytes for the same input.
 
     ``released``: what `release` found; provenance has it.
     """
@@ -217,7 +217,7 @@ def _wrong_part(plan: Any) -> str | None:
 
 
 def _schema() -> dict[str, Any]:
-    """What plan.json must be; the parts that come from the manifest are checked as there."""
+    """Return what plan.json must be; the parts that come from the manifest are checked as there."""
     manifest = schema("manifest-v1")
     part, text = manifest["properties"], {"type": "string"}
     maybe = {"type": ["string", "null"]}
@@ -318,7 +318,7 @@ def _srcversion(ko: bytes) -> str | None:
 
 
 def _engine(files: Mapping[str, bytes], engine: str) -> str | None:
-    """The sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
+    """Return the sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
     if engine != EngineName.CONSISTENCY:
         return None
     return _sha(files[f"{abi.ENGINE}.ko"])

@@ -88,8 +88,8 @@ def draft(
     folder: str | None,
     wanted: Wanted = NOTHING,
 ) -> Draft:
-    """The patch folder for that change. Raises AnswerIsNo: it is not a live patch of this kernel,
-    or nothing of it can be placed; with every reason and a way out."""
+    """Return the patch folder for that change. Raise AnswerIsNo: it is not a live patch of this
+    kernel, or nothing of it can be placed; with every reason and a way out."""
     files = files_of(edit, read, config)
     found = assess(edit, comparison, prover, facts, files)
     found = _without(found, wanted)
@@ -201,7 +201,8 @@ def _without(found: Assessment, wanted: Wanted) -> Assessment:
 
 
 def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
-    """What the diff changes or adds in headers, what stands on that, and what was borrowed."""
+    """Return what the diff changes or adds in headers, what stands on that, and what was
+    borrowed."""
     found = {
         name: changes.after.unguarded(item)
         for changes in edit.changes
@@ -266,7 +267,7 @@ def lines_json(lines: Collection[Line], fate: Fate) -> list[dict[str, Any]]:
 
 
 def _file_name(path: str, taken: Sequence[tuple[str, bytes]]) -> str:
-    """A name for the C file; what becomes part of the module must not be called like it."""
+    """Return a name for the C file; what becomes part of the module must not be called like it."""
     name = path.rpartition("/")[2].removesuffix(".h").removesuffix(".c").replace("-", "_")
     name = name if not name.startswith(("lp_", "lppack")) else f"x_{name}"
     while f"{name}.c" in dict(taken):

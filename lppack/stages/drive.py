@@ -58,7 +58,7 @@ class Control:
         return replace(found, srcversion=self.engine.srcversion(module))
 
     def command(self, verb: str, series: str) -> str:
-        """The command line with which a person goes on."""
+        """Return the command line with which a person goes on."""
         return f"lppack {verb} {series} --on {self.host.name}"
 
 
@@ -118,7 +118,8 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
 
 
 def gave_up(state: PatchState) -> bool:
-    """True if the engine has ended the last transition by itself, and all is as it was before."""
+    """Return True if the engine has ended the last transition by itself, and all is as it was
+    before."""
     return bool(state.problem) and state.phase in (Phase.PATCHED, Phase.UNPATCHED)
 
 
@@ -132,7 +133,7 @@ def describe_blockers(state: PatchState) -> str:
 
 
 def enable_conversion(control: Control, module: str, series: str) -> None:
-    """Phase 2. Raises NotConverted."""
+    """Phase 2. Raise NotConverted."""
     try:
         control.engine.convert(module, on=True)
     except HostError as error:
@@ -145,7 +146,7 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
 
 
 def stop_conversion(control: Control, module: str, limit: float) -> bool:
-    """Stops converting and reverses what is tracked; False if conversions are still under way.
+    """Stop converting and reverse what is tracked; False if conversions are still under way.
 
     Raise ApplyRefused if what is tracked has no way back.
     """
@@ -223,7 +224,7 @@ def steer(control: Control, module: str, *, to: bool) -> None:
 
 
 def undo(control: Control, module: str) -> PatchState:
-    """Puts the target back: not converting, unpatched, unloaded. The state that was reached."""
+    """Put the target back: not converting, unpatched, unloaded. The state that was reached."""
     limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
     converts = state.phase is Phase.PATCHED and state.info.get("transforms")

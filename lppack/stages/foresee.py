@@ -29,7 +29,7 @@ class Foreseen:
         return self.simulation.verdict
 
     def differences(self, done: Sequence[StepResult], *, reversed_: bool) -> Iterator[str]:
-        """What the guest did otherwise; ``reversed_``: the step after ``done`` timed out."""
+        """Yield what the guest did otherwise; ``reversed_``: the step after ``done`` timed out."""
         said = {step.step: _standing(step) for step in self.steps}
         for step in done:
             if step.step not in said:

@@ -10,9 +10,9 @@ from lppack.resources import kmod_dir, render
 
 
 def generate(plan: Plan) -> SourceTree:
-    """The source tree of ``plan``; renders every template that the plan calls for.
+    """Return the source tree of ``plan``; renders every template that the plan calls for.
 
-    Raises EnvironmentMissing: private headers of the kernel that cannot be had.
+    Raise EnvironmentMissing: private headers of the kernel that cannot be had.
     """
     names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c", "lp_series.c"]
     names += ["lp_marks.h"] if plan.resolved else []
@@ -38,7 +38,7 @@ def generate(plan: Plan) -> SourceTree:
 
 
 def write(tree: SourceTree, folder: Path) -> None:
-    """Writes the tree below ``folder``, which is made."""
+    """Write the tree below ``folder``, which is made."""
     for name, text in tree.files:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ def _holder_json(holder: Holder) -> dict[str, Any]:
 
 
 def host_json(found: HostStatus) -> dict[str, Any]:
-    """What status prints beside ``patches``."""
+    """Return what status prints beside ``patches``."""
     return {
         "kernel": found.kernel,
         "can_patch": found.can_patch,

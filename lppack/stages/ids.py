@@ -21,8 +21,8 @@ ids:
 
 
 def ids(folder: Path) -> Ids:
-    """What the id file says for the patch in ``folder``: the one in the root of its repository (or
-    in the folder, outside of one). Raises ManifestError: it is not an id file."""
+    """Return what the id file says for the patch in ``folder``: the one in the root of its
+    repository (or in the folder, outside of one). Raise ManifestError: it is not an id file."""
     path = _root(folder) / FILE
     if not path.is_file():
         return Ids()
@@ -34,10 +34,10 @@ def ids(folder: Path) -> Ids:
 
 
 def reserve(name: str, folder: Path) -> tuple[int, Path]:
-    """A new name in the id file, with its id, which is what lppack takes for that name anyway; and
-    the file, which is made if need be.
+    """Return a new name in the id file, with its id, which is what lppack takes for that name
+    anyway; and the file, which is made if need be.
 
-    Raises ManifestError: the name, or its id, is taken.
+    Raise ManifestError: the name, or its id, is taken.
     """
     path = _root(folder) / FILE
     number = default(name)

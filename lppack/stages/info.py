@@ -10,7 +10,7 @@ IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverte
 
 
 def info_json(made: Plan) -> str:
-    """What the module tells of itself, so that status needs no file on disk."""
+    """Return what the module tells of itself, so that status needs no file on disk."""
     return json.dumps(
         {
             "series": made.name,

@@ -29,10 +29,10 @@ class Inspection:
 
 
 def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
-    """Reads a bundle or a ``.ko``, also one that lppack did not make, with pyelftools.
+    """Read a bundle or a ``.ko``, also one that lppack did not make, with pyelftools.
 
     With ``kernel`` it is also held against that one: what it exports, with which checksums, and
-    what livepatch symbols name. Raises EnvironmentMissing, BadBundle, NotAModule.
+    what livepatch symbols name. Raise EnvironmentMissing, BadBundle, NotAModule.
     """
     if not path.is_file() and not path.is_dir():
         raise EnvironmentMissing(f"{path} does not exist", hint="give a .lpp or a .ko file")

@@ -80,7 +80,7 @@ _SHAPE = {
 
 
 class Journal:
-    """The records on one host. Raises HostError."""
+    """The records on one host. Raise HostError."""
 
     def __init__(self, host: Host) -> None:
         self.host = host

@@ -21,8 +21,8 @@ from lppack.store import write_atomic
 
 
 def link(module: Module) -> Module:
-    """``module``, its livepatch relocations made. Raises BuildFailed with all that is wrong; then
-    nothing was written."""
+    """Return ``module``, its livepatch relocations made. Raise BuildFailed with all that is wrong;
+    then nothing was written."""
     plan, name = module.plan, module.ko.name
     _hold_against_targets(module)
     wanted = symbols_of(plan)
@@ -75,7 +75,7 @@ def _is_a_modules(name: str, symvers: Path) -> bool:
 
 
 def _hold_against_targets(module: Module) -> None:
-    """What `plan` could not know of modules that are built with the patch, for its tests."""
+    """Check what `plan` could not know of modules that are built with the patch, for its tests."""
     faults = []
     for entry, ko in _built(module):
         symbols = read_target(ko)
@@ -166,7 +166,7 @@ def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
 
 
 def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
-    """What the kernel has to resolve for ``plan``."""
+    """Return what the kernel has to resolve for ``plan``."""
     direct = (
         Wanted(c_name=symbol.c_name, object="vmlinux", name=symbol.name, sympos=symbol.sympos or 0)
         for symbol in plan.anchor.resolved

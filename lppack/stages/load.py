@@ -21,16 +21,17 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(path: Path) -> Document:
-    """Reads ``path`` (a patch folder or its manifest).
+    """Read ``path`` (a patch folder or its manifest).
 
-    Raises ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
+    Raise ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
     """
     file = _manifest(path)
     return parse(_text(file, str(file)), file)
 
 
 def is_patch(folder: Path) -> bool:
-    """True if the manifest of ``folder`` is one of lppack, whatever else is wrong with it."""
+    """Return True if the manifest of ``folder`` is one of lppack, whatever else is wrong with
+    it."""
     try:
         text = _text(folder / MANIFEST, "")
     except ManifestError:
@@ -119,7 +120,7 @@ def _text(file: Path, shown: str) -> str:
 
 
 def _near(file: Path) -> str:
-    """What the user may have meant by a path that does not exist."""
+    """Return what the user may have meant by a path that does not exist."""
     import difflib
 
     folder = file if file.name != MANIFEST else file.parent
@@ -135,7 +136,7 @@ def _near(file: Path) -> str:
 
 
 def _refuse_unbounded(text: str, shown: str) -> None:
-    """Raises ManifestError for what would cost too much to compose. No recursion."""
+    """Raise ManifestError for what would cost too much to compose. No recursion."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None

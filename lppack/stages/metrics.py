@@ -52,7 +52,7 @@ def _metrics() -> dict[str, _Metric]:
 
 
 def prometheus(found: HostStatus) -> str:
-    """The text format, version 0.0.4: one HELP and TYPE for each metric, and no time."""
+    """Return the text format, version 0.0.4: one HELP and TYPE for each metric, and no time."""
     made = _metrics()
     made["lppack_info"].set(1, version=__version__, kernel=found.kernel)
     made["lppack_can_patch"].set(found.can_patch)

@@ -170,7 +170,7 @@ def _column(
 def _players(
     manifest: Manifest, made: Simulation, every: Sequence[Simulation]
 ) -> tuple[Player, ...]:
-    """What goes wrong in this mode; how it goes; what goes wrong in the others."""
+    """Return what goes wrong in this mode; how it goes; what goes wrong in the others."""
     first, steps = story(scenario.showing(patch_of(manifest), made.mode, Rules()))
     goes = _player(
         "run",

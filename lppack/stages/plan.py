@@ -58,7 +58,7 @@ def plan(
 
     ``warnings``: of the manifest and its sources; those about the kernel are added.
 
-    Raises ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
+    Raise ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
     """
     aimed = tuple(target_problems(document, kernel, config))
@@ -141,7 +141,8 @@ def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
 
 
 def _told_apart(document: Document, made: Plan) -> None:
-    """The kernel finds states and shadow variables by number alone. Raises ManifestError."""
+    """Raise ManifestError if two ids are one: the kernel finds states and shadow variables by
+    number alone."""
     states = [state.id for state in made.states]
     shadows = [id_ for _, id_ in made.shadows]
     for numbers in (states, shadows):

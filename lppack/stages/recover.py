@@ -40,7 +40,7 @@ def recover(control: Control) -> tuple[PatchReport, ...]:
 
 
 def _go_on(control: Control, module: str, records: Sequence[Record]) -> PatchReport | None:
-    """``records``: what was meant to be done to ``module``, the oldest first."""
+    """Go on with ``records``: what was meant to be done to ``module``, the oldest first."""
     state = answered(control, lambda: control.engine.state(module))
     if state.phase is Phase.ABSENT:
         control.say(f"nothing of {module} is on {control.host.name}")

@@ -16,11 +16,11 @@ class NotReleased(AnswerIsNo):
 def release(
     plan: Plan, *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
-    """What provenance.json says of the checks.
+    """Return what provenance.json says of the checks.
 
     ``unproved`` and ``inlining_unchecked``: the author's word that the missing check is known and
     accepted; ``accepted``: rules whose warnings are. Nothing makes up for a proof that failed.
-    Raises NotReleased.
+    Raise NotReleased.
     """
     named = sorted({warning.rule for warning in plan.warnings})
     if left := [rule for rule in named if rule not in accepted]:

@@ -26,8 +26,8 @@ class Sampled(NamedTuple):
 
 
 def recommended(every: Sequence[Sampled]) -> ModeName | None:
-    """The weakest mode that covers the needs and finishes; where none does, one that may; None: no
-    mode will do."""
+    """Return the weakest mode that covers the needs and finishes; where none does, one that may;
+    None: no mode will do."""
     verdicts = {made.mode.name: made.prediction.verdict for made in every if made.covers}
     for wanted in ("finishes", "may-stall"):
         for name in consistency.AUTO_ORDER:
@@ -50,7 +50,7 @@ def sample(
     """Predicts the transition in each of ``modes``; in the one that apply would take, if none is
     given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of
     what the manifest's workload says. ``hook``: when the engine looks whether a thread may switch,
-    if not as the one of the mode does. Raises ManifestError if nothing is known of any thread."""
+    if not as the one of the mode does. Raise ManifestError if nothing is known of any thread."""
     patch = patch_of(manifest)
     functions = patch.functions
     given = dict(histograms)

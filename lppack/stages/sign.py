@@ -30,9 +30,10 @@ class Signer:
 
 
 def sign(module: Module, signer: Signer) -> Module:
-    """``module`` with its signatures, the same bytes for the same key (PKCS#1 v1.5 has no time).
+    """Return ``module`` with its signatures, the same bytes for the same key (PKCS#1 v1.5 has no
+    time).
 
-    Raises EnvironmentMissing (no key, no sign-file) and BuildFailed; then nothing was written.
+    Raise EnvironmentMissing (no key, no sign-file) and BuildFailed; then nothing was written.
     """
     for what, file in (("key", signer.key), ("certificate", signer.certificate)):
         if not file.is_file():
@@ -57,7 +58,7 @@ def sign(module: Module, signer: Signer) -> Module:
 
 
 def sign_file_of(kernel: Kernel) -> Path:
-    """scripts/sign-file that came with the kernel's headers. Raises EnvironmentMissing."""
+    """scripts/sign-file that came with the kernel's headers. Raise EnvironmentMissing."""
     places = (
         *kernel.headers.glob("scripts/sign-file"),
         *sorted(kernel.root.glob("usr/lib/linux-kbuild-*/scripts/sign-file")),
@@ -72,7 +73,7 @@ def sign_file_of(kernel: Kernel) -> Path:
 
 
 def _signed(ko: Path, folder: Path, argv: Sequence[str]) -> Path:
-    """A signed copy of ``ko`` in ``folder``."""
+    """Return a signed copy of ``ko`` in ``folder``."""
     out = folder / ko.name
     pin = {_PIN: os.environ[_PIN]} if _PIN in os.environ else {}
     with tempfile.TemporaryDirectory(dir=folder) as place:

@@ -92,7 +92,7 @@ class Simulation:
 
 
 def patch_of(manifest: Manifest) -> Patch:
-    """What the simulator asks of a manifest."""
+    """Return what the simulator asks of a manifest."""
     functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
     return Patch(
         functions=functions,
@@ -136,8 +136,8 @@ def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation,
 
 
 def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
-    """The weakest mode that covers the needs and is safe; where none is, one that may stall; None:
-    nothing is declared, or no mode will do."""
+    """Return the weakest mode that covers the needs and is safe; where none is, one that may stall;
+    None: nothing is declared, or no mode will do."""
     if any(made.empty for made in simulations):
         return None
     verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}
@@ -151,7 +151,8 @@ def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
 def replay(
     manifest: Manifest, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
 ) -> Run:
-    """A run that was found before, once more. Raises AnswerIsNo if the rules do not allow it."""
+    """Return a run that was found before, once more. Raise AnswerIsNo if the rules do not allow
+    it."""
     patch, chosen = patch_of(manifest), consistency.mode_named(mode)
     machines = (
         scenario.switching(patch, chosen, Rules()),
@@ -203,7 +204,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
 
 
 def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
-    """What is seen with so many threads; then, unless that is forbidden, with any number."""
+    """Yield what is seen with so many threads; then, unless that is forbidden, with any number."""
     from lppack.simulator.counted import count  # late: with numpy
 
     states = 0
@@ -231,7 +232,7 @@ def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> It
 
 
 def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
-    """A shortest concrete run for each thing that was reached and is forbidden."""
+    """Return a shortest concrete run for each thing that was reached and is forbidden."""
     seen = 0
     for each in every:
         seen |= each & wanted

@@ -135,7 +135,8 @@ def _fix(
 
 
 def _has(above: PatchState, fix: dict[str, Any]) -> bool:
-    """True if a version that takes over holds the same fix, in whichever of both a thread runs."""
+    """Return True if a version that takes over holds the same fix, in whichever of both a thread
+    runs."""
     return fix.get("effective") == "patched" and any(
         fix.get(key) is not None and fix.get(key) == other.get(key)
         for other in above.info.get("fixes", ())

@@ -70,7 +70,8 @@ def _of(verb: str, path: str) -> str:
 
 
 def _module(path: str) -> str:
-    """The module that a request is about: /run/lppack/load/X.ko, X, /sys/.../X/[parameters/]F."""
+    """Return the module that a request is about: /run/lppack/load/X.ko, X,
+    /sys/.../X/[parameters/]F."""
     at = PurePosixPath(path)
     if at.parent in (PurePosixPath("."), PurePosixPath(modules.DROP)):
         return at.stem

@@ -13,7 +13,7 @@ def stray_files(host: Host) -> tuple[str, ...]:
 
 
 def engine_is_idle(host: Host) -> bool:
-    """True if lppack's engine is loaded, and no module needs it."""
+    """Return True if lppack's engine is loaded, and no module needs it."""
     if not modules.is_loaded(host, abi.ENGINE):
         return False
     # kernel/module/procfs.c: NAME SIZE REFERENCES USERS STATE ADDRESS (v6.1).

@@ -164,7 +164,7 @@ def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
 
 
 def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
-    """Puts the test programs in place and loads the test targets, as before step `before`."""
+    """Put the test programs in place and load the test targets, as before step `before`."""
     for name in bundle.test.programs:
         program = Path(name).stem
         host.put(files / "test/programs" / program, f"/test/{program}", mode=0o755)
@@ -177,7 +177,7 @@ def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
 
 
 def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:
-    """Loads the kernel's own modules that the bundle patches, and what they depend on."""
+    """Load the kernel's own modules that the bundle patches, and what they depend on."""
     objects = dict.fromkeys(name for name, _ in bundle.functions)
     own = [name for name in objects if name not in ("vmlinux", *bundle.test.targets)]
     for file in modules_in_order(kernel, tuple(own)):
@@ -214,7 +214,7 @@ def _checked(host: Host, step: Step, checks: tuple[Check, ...]) -> Iterator[Chec
 
 
 def fits(expect: str, got: str) -> bool:
-    """True if ``got`` is what a check expects: text, equal after strip, or ``/regex/``."""
+    """Return True if ``got`` is what a check expects: text, equal after strip, or ``/regex/``."""
     if len(expect) > 1 and expect[0] == expect[-1] == "/":
         return re.search(expect[1:-1], got) is not None
     return expect.strip() == got.strip()

@@ -35,7 +35,7 @@ CHECK_LIMIT = 10.0  # seconds, where a check names none
 
 
 def validate(document: Document) -> Manifest:
-    """The manifest of ``document``. Raises ManifestError with every error in it."""
+    """Return the manifest of ``document``. Raise ManifestError with every error in it."""
     manifest, _ = validated(document)
     return manifest
 
@@ -50,8 +50,8 @@ def validated(document: Document) -> tuple[Manifest, tuple[Problem, ...]]:
 
 
 def manifest_kept(document: Document) -> Manifest:
-    """The manifest of a bundle: what it names is not beside it, and was looked at when it was
-    built, so that only its shape is. Raises ManifestError."""
+    """Return the manifest of a bundle: what it names is not beside it, and was looked at when it
+    was built, so that only its shape is. Raise ManifestError."""
     if problems := list(shape_problems(document)):
         raise ManifestError(problems)
     return _to_manifest(document)

@@ -74,7 +74,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
 
 
 def of_bundle(bundle: Bundle) -> Evidence:
-    """The kernel without it is affected, and the bundle is what to do."""
+    """Return the kernel without it is affected, and the bundle is what to do."""
     name = bundle.path.name
     said = (
         Statement(
