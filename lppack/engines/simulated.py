@@ -120,7 +120,8 @@ class Simulated:
         bundle = self.bundles[module]
         made = LivePatch(
             module=module,
-            info=_info(bundle),
+            # What a kernel has of the bytes of the module, which are not read here.
+            info={**_info(bundle), "srcversion": bundle.srcversion},
             functions=[list(pair) for pair in bundle.functions],
             mode=bundle.mode.value,
         )
@@ -192,7 +193,9 @@ class Simulated:
         return frozenset((object_, function) for object_, function in patch.functions)
 
     def srcversion(self, module: str) -> str | None:
-        return None  # no bytes of the module are read
+        patch = self.kernel.patch(module)
+        found = patch.info.get("srcversion") if patch else None
+        return found if isinstance(found, str) else None
 
     def load_order(self) -> tuple[str, ...]:
         return tuple(patch.module for patch in self.kernel.patches)

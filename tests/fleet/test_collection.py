@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
+from lppack.stages.apply import Control, apply
 from tests.command import ROOT
 from tests.sshd import Sshd, serve
-from tests.unit.samples import RELEASE
+from tests.unit.samples import RELEASE, bundle
 from tests.unit.stages.test_bundle import made
 
 pytestmark = pytest.mark.slow
@@ -219,6 +221,16 @@ def test_a_play_that_goes_on_after_a_lost_wave_is_stopped_by_the_next(fleet: Fle
     assert not fleet.live("b")
 
 
+def patched_alone(state: Path) -> None:
+    """A kernel with a patch that has data to convert, and does not convert it yet."""
+    one = bundle(series=SERIES, converts=True)
+    with stored(state / "lppack/simulated/kernel.json") as kernel:
+        control = Control(
+            engine=Simulated(kernel, one), host=SimulatedHost(kernel), clock=SimulatedClock(kernel)
+        )
+        apply(control, one, Path("/nonexistent.ko"), convert=False)
+
+
 def test_the_modules_say_what_they_would_do_and_what_they_did(fleet: Fleet) -> None:
     common = f"host=simulated executable={BIN}/lppack"
     inventory = fleet.inventory({"a": {"ansible_shell_type": "sh"}})
@@ -241,18 +253,22 @@ def test_the_modules_say_what_they_would_do_and_what_they_did(fleet: Fleet) -> N
         assert (applied["changed"], applied["patches"][0]["phase"]) == (True, "patched")
         assert "+conn-limit 2: patched, conversion" in applied["out"]
         assert module("apply", f"bundle={fleet.bundle} phase=patch")["changed"] is False
-        assert module("convert", f"series={SERIES}", "--check")["changed"] is True
-        assert module("convert", f"series={SERIES}")["changed"] is True
-        assert module("convert", f"series={SERIES}")["changed"] is False
+        assert module("convert", f"series={SERIES}", "--check")["changed"] is False
         status = module("status", "settled=true")
-        assert (status["changed"], status["patches"][0]["conversion"]) == (False, "on")
+        assert (status["changed"], status["patches"][0]["conversion"]) == (False, "none")
         assert module("revert", f"series={SERIES}", "--check")["changed"] is True
         assert fleet.live("a")
         assert module("revert", f"series={SERIES}", "--diff")["changed"] is True
         assert module("revert", f"series={SERIES}")["changed"] is False
+        patched_alone(fleet.state("a"))
+        assert module("convert", f"series={SERIES}", "--check")["changed"] is True
+        assert module("convert", f"series={SERIES}")["changed"] is True
+        assert module("convert", f"series={SERIES}")["changed"] is False
+        assert module("status")["patches"][0]["conversion"] == "on"
+        assert module("revert", f"series={SERIES}")["changed"] is True
         (fleet.folder / "signers").write_text("nobody namespaces=x ssh-ed25519 AAAA\n")
         unsigned = module("apply", f"bundle={fleet.bundle} signers={fleet.folder}/signers")
-        assert (unsigned["rc"], unsigned["changed"], unsigned["code"]) == (2, False, 6)
+        assert (unsigned["rc"], unsigned["changed"], unsigned["code"]) == (2, False, 9)
         assert not fleet.live("a")
         refused = module("apply", "bundle=/nonexistent.lpp")
         assert (refused["rc"], refused["changed"], refused["code"]) == (2, False, 4)
