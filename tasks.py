@@ -53,7 +53,7 @@ def test(c: Context) -> None:
 
 @task(setup)
 def soak(c: Context, name: str) -> None:
-    """The same stories with big numbers, by hand; NAME is in tests/soak (matrix, debug), or all."""
+    """Run the same stories with big numbers; NAME is in tests/soak (matrix, debug), or all."""
     place = Path("tests/soak")
     if name != "all":
         place /= name if (place / name).is_dir() else f"test_{name}.py"

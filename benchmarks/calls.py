@@ -27,7 +27,7 @@ LIMIT = 20.0
 
 
 def main(*patterns: str) -> int:
-    """Prints what was counted; 1 if the limit is passed."""
+    """Print what was counted; 1 if the limit is passed."""
     kept = True
     for pattern in patterns or ("6.1.0-*-amd64", "6.12.*+deb13-amd64"):
         kernel = resolve(None, [pattern])
@@ -40,7 +40,7 @@ def main(*patterns: str) -> int:
 
 
 def below(counts: dict[str, list[float]]) -> bool:
-    """True if each mode of ours is LIMIT below upstream, in the last repeat of each."""
+    """Return True if each mode of ours is LIMIT below upstream, in the last repeat of each."""
     upstream = counts[f"{EngineName.LIVEPATCH} {ModeName.HYBRID}"][-1]
     ours = {name: values[-1] for name, values in counts.items() if "consistency" in name}
     for name, value in ours.items():

@@ -130,7 +130,7 @@ def line(name: str, theirs: Sequence[Spent], ours: Sequence[Spent]) -> str:
 
 
 def ratio(theirs: Sequence[Spent], ours: Sequence[Spent]) -> float:
-    """The median of the ratios of what was measured one after the other."""
+    """Return the median of the ratios of what was measured one after the other."""
     return statistics.median(t.total / o.total for t, o in zip(theirs, ours, strict=True))
 
 

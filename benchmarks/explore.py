@@ -45,7 +45,7 @@ class Spent:
 
 
 def main() -> int:
-    """Prints what was measured; 1 if a limit is missed."""
+    """Print what was measured; 1 if a limit is missed."""
     missed = []
     loading = [
         spent_by([sys.executable, "-c", "import lppack.simulator.counted"]) for _ in range(3)

@@ -31,7 +31,7 @@ DECODES, COLD, RATES, MANIFESTS = 3, 10, 3, 1000
 
 
 def main(pattern: str = "6.1.0-*-amd64") -> int:
-    """Prints what was measured; 1 if a limit is passed."""
+    """Print what was measured; 1 if a limit is passed."""
     kernel = resolve(pattern, ())
     seed = int(os.environ.get("LPPACK_SEED") or random.SystemRandom().randrange(1 << 32))
     say(f"{kernel.release} {kernel.version}, LPPACK_SEED={seed}")
@@ -53,7 +53,7 @@ def main(pattern: str = "6.1.0-*-amd64") -> int:
 
 
 def manifests_a_second() -> float:
-    """The examples in turn, in folders of their own, each with another name and other C."""
+    """Return the examples in turn, in folders of their own, each with another name and other C."""
     examples = sorted(file.parent for file in resources.examples().glob("*/manifest.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         patches = [Path(folder) / f"p{number}" for number in range(MANIFESTS)]

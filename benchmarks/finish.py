@@ -50,7 +50,7 @@ def engine_for(name: EngineName, host: Host) -> Livepatch | Told:
 
 
 def main(*patterns: str) -> int:
-    """Prints what was measured; 1 if the limit is passed."""
+    """Print what was measured; 1 if the limit is passed."""
     kept = True
     for pattern in patterns or ("6.1.0-*-amd64",):
         kernel = resolve(pattern, ())
@@ -99,7 +99,7 @@ def ratio(row: Row, upstream: Row) -> float:
 
 
 def line(row: Row, upstream: Row) -> str:
-    """What a row shows, for a person; in brackets until its functions are unhooked, too."""
+    """Return what a row shows, for a person; in brackets until its functions are unhooked, too."""
     name = f"{row.engine} {row.mode}"
     if row.finished < row.flips:
         return f"  {row.load:9} {name:22} {row.finished} of {row.flips} finished"
@@ -124,7 +124,7 @@ def ratios(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, dict[str, float]]
 
 
 def verdict(rows: Mapping[str, Mapping[str, Row]]) -> bool:
-    """True if each mode keeps the limit; also tells where upstream does best."""
+    """Return True if each mode keeps the limit; also tells where upstream does best."""
     kept = True
     for name, by_load in ratios(rows).items():
         middle = statistics.median(by_load.values())

@@ -124,7 +124,7 @@ def compiled(tree: Path) -> int:
 
 
 def _image(home: Path) -> str:
-    """The image with the compiler, made by mmdebstrap once."""
+    """Return the image with the compiler, made by mmdebstrap once."""
     home.mkdir(parents=True, exist_ok=True)
     sources = [Apt(suite) for suite in _SUITES]
     lists = [str(file) for source in sources for file in source.source_files()]

@@ -27,7 +27,7 @@ ROUNDS, SAMPLES, SIMPY_SAMPLES = 5, 400, 20
 
 
 def main() -> int:
-    """Prints what was measured; 1 if the ratio is below the limit, or the two disagree."""
+    """Print what was measured; 1 if the ratio is below the limit, or the two disagree."""
     seed = int(os.environ.get("LPPACK_SEED") or random.SystemRandom().randrange(1 << 32))
     say(f"{THREADS} threads, {THREADS * INSIDE:g} inside on average, LPPACK_SEED={seed}")
     ours, theirs, ratios = [], [], []

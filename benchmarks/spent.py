@@ -59,7 +59,7 @@ class Group:
 
 
 def engine_seconds(proc: Path = Path("/proc")) -> float:
-    """What the Docker engine's processes, and their children that ended, have spent."""
+    """Return what the Docker engine's processes, and their children that ended, have spent."""
     ticks = 0
     for folder in proc.iterdir():
         with contextlib.suppress(OSError):

@@ -42,7 +42,8 @@ class Recipe:
 
 
 def ensure(*, fresh: bool = False) -> str:
-    """The id of the image NAME for what is in the checkout now; ``fresh`` makes it in any case."""
+    """Return the id of the image NAME for what is in the checkout now; ``fresh`` makes it in any
+    case."""
     wanted = content()
     with engine.connect() as client, store.locked(store.cache_dir() / "images/lppack.lock"):
         if not fresh and (found := look(client, wanted)):
@@ -59,7 +60,8 @@ def ensure(*, fresh: bool = False) -> str:
 
 
 def content() -> str:
-    """A hash of all in the checkout that goes into the image, but for the packages it takes."""
+    """Return a hash of all in the checkout that goes into the image, but for the packages it
+    takes."""
     digest = hashlib.sha256()
     for name in _SOURCES:
         top = ROOT / name
@@ -70,7 +72,7 @@ def content() -> str:
 
 
 def look(client: "docker.DockerClient", wanted: str) -> str | None:
-    """The id of NAME, if it was made from that content."""
+    """Return the id of NAME, if it was made from that content."""
     from docker.errors import ImageNotFound
 
     with engine.errors():
@@ -100,7 +102,8 @@ def _run(argv: list[str], env: dict[str, str]) -> None:
 
 
 def _context(base: str, wheels: Path) -> bytes:
-    """The Dockerfile and the wheels, as the engine takes them; the same bytes for the same."""
+    """Return the Dockerfile and the wheels, as the engine takes them; the same bytes for the
+    same."""
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = info.mtime = 0

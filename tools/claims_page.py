@@ -105,7 +105,7 @@ def _fault(name: str) -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """The lines of a diff from what is kept in ``path`` to what the tests say."""
+    """Return the lines of a diff from what is kept in ``path`` to what the tests say."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "the claims", lineterm=""

@@ -29,7 +29,7 @@ def manifest_of(name: str) -> dict[str, Any]:
 
 
 def merged(version: int, names: tuple[str, ...]) -> dict[str, Any]:
-    """The manifest of all of ``names`` in one patch."""
+    """Return the manifest of all of ``names`` in one patch."""
     each = [manifest_of(name) for name in names]
 
     def every(key: str) -> list[Any]:
@@ -80,7 +80,7 @@ def objects(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check(entry: dict[str, Any]) -> dict[str, Any]:
-    """A fix that is in effect when it is patched is so when the others are converted."""
+    """Return a fix that is in effect when it is patched is so when the others are converted."""
     expect = entry["expect"]
     if "patched" in expect:
         expect = {"converted": expect["patched"], **expect}
@@ -88,7 +88,7 @@ def check(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(folder: Path, version: int, names: tuple[str, ...]) -> None:
-    """The patch folder, but for its README."""
+    """Write the patch folder, but for its README."""
     manifest = merged(version, names)
     text = yaml.safe_dump(manifest, sort_keys=False, default_flow_style=None, width=100)
     folder.mkdir(parents=True, exist_ok=True)

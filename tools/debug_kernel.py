@@ -39,7 +39,7 @@ _HEADERS = {"libelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
 
 
 def ensure(*, config: Path = CONFIG) -> Path:
-    """The tree of the debug kernel, made if it is not in the cache. Raises LppackError."""
+    """Return the tree of the debug kernel, made if it is not in the cache. Raises LppackError."""
     of = resolve(None, (PATTERN,))
     compiler = compiler_of(of)
     _need(compiler)

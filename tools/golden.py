@@ -60,7 +60,7 @@ class OneOfEach(Facts):
 
 
 def plan_of(document: Document, *, test_points: bool = False) -> Plan:
-    """The plan for a kernel that is the same everywhere."""
+    """Return the plan for a kernel that is the same everywhere."""
     return plan(document, validate(document), KERNEL, OneOfEach(), CONFIG, test_points=test_points)
 
 
@@ -75,7 +75,7 @@ def kept(folder: Path) -> dict[str, str]:
 
 
 def differences(folder: Path, made: dict[str, str]) -> list[str]:
-    """The lines of a diff from what is kept in ``folder`` to what was made."""
+    """Return the lines of a diff from what is kept in ``folder`` to what was made."""
     old = kept(folder)
     return [
         line
@@ -91,7 +91,7 @@ def differences(folder: Path, made: dict[str, str]) -> list[str]:
 
 
 def update(folder: Path, made: dict[str, str]) -> None:
-    """Makes ``folder`` hold what was made, and nothing else."""
+    """Make ``folder`` hold what was made, and nothing else."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
         for name, text in made.items():

@@ -56,7 +56,7 @@ def _resolved(part: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def type_of(part: dict[str, Any], whole: dict[str, Any]) -> str:
-    """What a value is, in words."""
+    """Return what a value is, in words."""
     part = {**_resolved(part, whole), **part}
     if "enum" in part:
         return " or ".join(f"`{word}`" for word in part["enum"])
@@ -98,7 +98,7 @@ def page() -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """The lines of a diff from what is kept in ``path`` to what the schema says."""
+    """Return the lines of a diff from what is kept in ``path`` to what the schema says."""
     kept = path.read_text() if path.is_file() else ""
     return list(
         difflib.unified_diff(

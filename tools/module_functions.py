@@ -19,13 +19,14 @@ LIST = Path(__file__).parent.parent / "tests/soak/module_functions.txt"
 
 
 def listed(text: str) -> tuple[tuple[str, str, str], ...]:
-    """(module, file, function) of each line."""
+    """Yield (module, file, function) of each line."""
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return tuple((module, path, function) for module, path, function in lines)
 
 
 def touched(text: str, path: str, function: str) -> str:
-    """A diff that changes nothing of what the function does: an empty statement at its end."""
+    """Return a diff that changes nothing of what the function does: an empty statement at its
+    end."""
     head = re.search(rf"^[a-z][\w \t\*]*?\b{function}\([^;{{]*?\)\n\{{\n", text, re.M)
     assert head, f"{function} is not in {path}"
     end = text.index("\n}\n", head.end()) + 1
@@ -37,7 +38,7 @@ def touched(text: str, path: str, function: str) -> str:
 
 
 def outcome(text: str, path: str, function: str, release: str) -> str:
-    """ "passes", or why not, in one line."""
+    """Return "passes", or why not, in one line."""
     with tempfile.TemporaryDirectory() as folder:
         diff = Path(folder) / "x.diff"
         diff.write_text(touched(text, path, function))

@@ -122,7 +122,7 @@ def _section(row: Row, rules: Rules) -> Iterator[str]:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """The lines of a diff from what is kept in ``path`` to what the simulator says."""
+    """Return the lines of a diff from what is kept in ``path`` to what the simulator says."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "simulator", lineterm=""

@@ -20,7 +20,7 @@ from tests.unit.samples import CONN_C, document, full
 
 
 def base() -> str:
-    """The manifest that the examples change."""
+    """Return the manifest that the examples change."""
     return _fenced("yaml", _yaml(full()))
 
 
@@ -75,7 +75,7 @@ def _code(code: str) -> str:
 
 
 def _messages(case: AnyCase) -> Sequence[str]:
-    """What the rule says: message and hint, or the part that the test looks for."""
+    """Return what the rule says: message and hint, or the part that the test looks for."""
     if not case.fails:
         return ()
     said = str(getattr(case, "says", ""))

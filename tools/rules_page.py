@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """The lines of a diff from what is kept in ``path`` to what the rules say."""
+    """Return the lines of a diff from what is kept in ``path`` to what the rules say."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "lppack/rules", lineterm=""

@@ -118,7 +118,7 @@ class Relocatable:
         ]
 
     def relocations(self, section: Section) -> list[Relocation]:
-        """Those that an SHT_RELA section holds. Raise NotRewritable: a symbol that is not there"""
+        """Return what an SHT_RELA section holds. Raise NotRewritable: a symbol is not there."""
         found = [
             Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
             for offset, info, addend in _RELOCATION.iter_unpack(section.data)

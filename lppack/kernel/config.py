@@ -39,7 +39,7 @@ class KernelConfig(Mapping[str, str]):
         return len(self._values)
 
     def is_on(self, name: str) -> bool:
-        """Is the option y or m? (The kernel's IS_ENABLED().)"""
+        """Return True if the option is y or m, as the kernel's IS_ENABLED() does."""
         return self.get(name) in ("y", "m")
 
     def value(self, name: str) -> str | None:

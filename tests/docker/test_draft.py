@@ -95,7 +95,7 @@ def test_two_versions_instead_of_a_diff(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
-    """ "tracing: Free histogram the field rejected for a bad modifier" (CVE-2026-97921)."""
+    """The fix "tracing: Free histogram the field rejected for a bad modifier" (CVE-2026-97921)."""
     ran = draft(
         *("--between", "6.1.170-3", "6.1.192-2", "--path", "kernel/trace/trace_events_hist.c"),
         *("--function", "__create_val_field", "-o", tmp_path / "no"),
@@ -108,7 +108,7 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
 
 
 def test_layout_and_locking_of_what_lives_is_refused(tmp_path: Path) -> None:
-    """ "epoll: use refcount to reduce ep_mutex contention"."""
+    """The fix "epoll: use refcount to reduce ep_mutex contention"."""
     ran = draft(
         *("--between", "6.1.170-3", "6.1.192-2", "--path", "fs/eventpoll.c"),
         *("-o", tmp_path / "no"),

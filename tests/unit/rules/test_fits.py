@@ -55,7 +55,6 @@ def test_a_yes_is_never_wrong(changes: list[tuple[Pointer, object]]) -> None:
 
 def test_every_keyword_of_the_schema_is_known() -> None:
     """With a value for every key, each part is visited; an unknown keyword is a KeyError."""
-
     values: tuple[object, ...] = (None, {}, [], "", 0)
 
     def check(part: dict[str, Any]) -> None:
