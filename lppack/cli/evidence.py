@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The command for those who answer what is fixed: vex."""
+"""For those who answer what is fixed: vex and cves."""
 
 import getpass
 import socket
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from lppack import pipeline
 from lppack.cli.options import ON, SIMULATED
+from lppack.cli.output import FORMAT, result
 
 
 @click.command()
@@ -49,3 +52,34 @@ def vex(bundle: Path | None, on: str, kind: str, author: str | None, namespace: 
         namespace=namespace or f"https://{here}",
     )
     click.echo(document, nl=False)
+
+
+@click.command()
+@click.argument("tracker", type=click.Path(path_type=Path))
+@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path))
+@ON
+@SIMULATED
+@click.option(
+    "--suite", metavar="NAME", help="Of the kernel, as bookworm.  [default: the one that has it]"
+)
+@FORMAT
+def cves(
+    tracker: Path, bundles: tuple[Path, ...], on: str, suite: str | None, format_: str
+) -> None:
+    """List the CVEs of the running kernel: live, applied, fixable by BUNDLES, or open.
+
+    TRACKER is the JSON of Debian's security tracker, which you download.
+
+    \b
+    Example:
+      lppack cves tracker.json bundles/*.lpp --on guest:demo
+    """
+    found = pipeline.cves_of(tracker, bundles, on, suite)
+    if format_ == "json":
+        result({"ok": True, **asdict(found)})
+        return
+    for one in found.cves:
+        click.echo(f"{one.cve}  {one.state}" + (f": {one.by}" if one.by else ""))
+    counts = Counter(one.state for one in found.cves)
+    said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none is known"
+    click.echo(f"{found.name} {found.package} ({found.suite}) on {found.host}: {said}")

@@ -30,7 +30,7 @@ _HOMES = {
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
     **dict.fromkeys(("watch", "history"), "history"),
-    "vex": "evidence",
+    **dict.fromkeys(("vex", "cves"), "evidence"),
     "guest": "guest",
     **dict.fromkeys(("explain", "completion"), "help"),
 }

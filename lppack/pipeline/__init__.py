@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.draft import Drafted as Drafted
     from lppack.pipeline.draft import make_draft as make_draft
     from lppack.pipeline.draft import new_patch as new_patch
+    from lppack.pipeline.evidence import cves_of as cves_of
     from lppack.pipeline.evidence import metrics_place as metrics_place
     from lppack.pipeline.evidence import vex as vex
     from lppack.pipeline.evidence import write_metrics as write_metrics
@@ -58,7 +59,7 @@ _NAMES = {
         "prove_patch reserve_id"
     ),
     "draft": "Between Copy Drafted make_draft new_patch",
-    "evidence": "metrics_place vex write_metrics",
+    "evidence": "cves_of metrics_place vex write_metrics",
     "guests": "initramfs_for start_guest",
     "operate": (
         "apply_bundle convert_series history_of recover_host revert_series revert_to "

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What other programs read of a host: metrics, and evidence for scanners."""
+"""What is known of a host beside its live patches: metrics, evidence for scanners, its CVEs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
+from lppack.stages.cves import Kernel
 from lppack.stages.host_status import HostStatus
 
 #: node_exporter reads no other file of its folder.
@@ -47,9 +49,21 @@ def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str)
     """
     from lppack.pipeline.operate import status_of
     from lppack.stages.bundle import read
-    from lppack.stages.vex import of_bundle, of_host
+    from lppack.stages.vex import need_cve, of_bundle, of_host
     from lppack.stages.vex_formats import FORMATS, Author
 
     found = of_bundle(read(bundle)) if bundle else of_host(status_of(None, on), on)
     now = datetime.now(UTC).replace(microsecond=0)
-    return FORMATS[kind](found, Author(name=author, namespace=namespace), now)
+    return FORMATS[kind](need_cve(found), Author(name=author, namespace=namespace), now)
+
+
+def cves_of(tracker: Path, bundles: Sequence[Path], on: str, suite: str | None) -> Kernel:
+    """Which CVEs of the kernel of a host are fixed by what is live, fixable, or open."""
+    from lppack.pipeline.operate import status_of
+    from lppack.stages.bundle import read
+    from lppack.stages.cves import join, read_tracker
+    from lppack.stages.vex import of_host
+
+    known = read_tracker(tracker)
+    found = of_host(status_of(None, on), on)
+    return join(known, found, [read(path) for path in bundles], suite)

@@ -60,7 +60,7 @@ class Evidence:
 
 
 def of_host(found: HostStatus, name: str) -> Evidence:
-    """Raise EnvironmentMissing if no package can be named; AnswerIsNo without a CVE."""
+    """No statement, where no CVE is named. Raise EnvironmentMissing if no package can be."""
     ours = [patch for patch in found.patches if patch.series is not None]
     # A module whose place another version has taken says nothing that the other does not.
     used = [patch for patch in ours if patch.phase is not Phase.UNPATCHED] or ours
@@ -69,7 +69,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
         subject=name,
         release=found.kernel,
         package=_package(found.version, found.kernel),
-        statements=_one_each((s for s in said if s is not None), name),
+        statements=_one_each(s for s in said if s is not None),
     )
 
 
@@ -90,7 +90,7 @@ def of_bundle(bundle: Bundle) -> Evidence:
         subject=name,
         release=bundle.release,
         package=_package(bundle.kernel_version, bundle.release),
-        statements=_one_each(said, name),
+        statements=_one_each(said),
     )
 
 
@@ -104,19 +104,24 @@ def _package(version: str, release: str) -> str:
     return found[1]
 
 
-def _one_each(said: Iterable[Statement], name: str) -> tuple[Statement, ...]:
+def need_cve(found: Evidence) -> Evidence:
+    """Raise AnswerIsNo if there is nothing to say."""
+    if not found.statements:
+        raise AnswerIsNo(
+            f"no fix with a CVE is known of {found.subject}",
+            hint="see what is live: lppack status; in a manifest, `fixes` names the CVE",
+            reason="no-cve",
+        )
+    return found
+
+
+def _one_each(said: Iterable[Statement]) -> tuple[Statement, ...]:
     """Of several statements about a CVE the weakest: a fix may need more than one live patch."""
     weakest: dict[str, Statement] = {}
     order = list(Status)
     for one in said:
         before = weakest.get(one.cve, one)
         weakest[one.cve] = max(before, one, key=lambda each: order.index(each.status))
-    if not weakest:
-        raise AnswerIsNo(
-            f"no fix with a CVE is known of {name}",
-            hint="see what is live: lppack status; in a manifest, `fixes` names the CVE",
-            reason="no-cve",
-        )
     return tuple(weakest[cve] for cve in sorted(weakest))
 
 

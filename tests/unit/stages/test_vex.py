@@ -23,7 +23,7 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Effective, Fix
 from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
-from lppack.stages.vex import Evidence, Statement, Status, of_bundle, of_host
+from lppack.stages.vex import Evidence, Statement, Status, need_cve, of_bundle, of_host
 from lppack.stages.vex_formats import FORMATS, Author
 from tests.command import lppack
 from tests.unit.samples import bundle
@@ -103,12 +103,12 @@ def test_a_version_whose_place_was_taken_does_not_count() -> None:
 @pytest.mark.parametrize("name", [None, "", "CVE-1", "CVE-2026-0001; rm", 7, "CVE-2026-00\n01"])
 def test_what_is_no_cve_is_not_named(name: object) -> None:
     with pytest.raises(AnswerIsNo, match="no fix with a CVE is known of local"):
-        of_host(host(patch(fix(cve=name))), "local")
+        need_cve(of_host(host(patch(fix(cve=name))), "local"))
 
 
 def test_patches_of_others_say_nothing() -> None:
     with pytest.raises(AnswerIsNo):
-        of_host(host(patch(series=None)), "local")
+        need_cve(of_host(host(patch(series=None)), "local"))
 
 
 def test_a_kernel_of_no_package_is_refused() -> None:

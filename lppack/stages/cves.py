@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The CVEs of a kernel package, by Debian's security tracker, joined with live patches."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from lppack.errors import EnvironmentMissing
+from lppack.model import Bundle
+from lppack.packages.deb import version_key
+from lppack.shape import fits
+from lppack.stages.vex import Evidence, Status
+
+_URL = "https://security-tracker.debian.org/tracker/data/json"
+_SOURCE = "linux"
+#: What is read of one CVE; the tracker has more.
+_RELEASE = {"status": str, "fixed_version": str, "urgency": str, "repositories": dict}
+#: CVE to suite to _RELEASE.
+Tracker = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+class State(StrEnum):
+    """In the order in which a report has them."""
+
+    OPEN = "open"  # Debian has no fix
+    PACKAGE = "package"  # a newer kernel package has
+    FIXABLE = "fixable"  # a bundle at hand has
+    APPLIED = "applied"  # a live patch has it, and it is not in effect, or not known to be all
+    LIVE = "live"  # a live patch has it, and it is in effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cve:
+    """One that this version of the package has."""
+
+    cve: str
+    state: State
+    urgency: str | None
+    by: str | None  # the package version, the bundle, or what is live; None: open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """A kernel package, and all that is known to be wrong with it."""
+
+    host: str
+    name: str
+    package: str
+    suite: str
+    cves: tuple[Cve, ...]
+
+
+def read_tracker(path: Path) -> Tracker:
+    """Read the tracker's JSON, as it was downloaded. Raise EnvironmentMissing."""
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{path} cannot be read: {error.strerror}", hint=f"download it: curl -o {path} {_URL}"
+        ) from None
+    except ValueError:
+        value = None
+    found = value.get(_SOURCE) if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not all(
+        isinstance(one, dict)
+        and fits(one, {"releases": dict})
+        and all(fits(said, _RELEASE) for said in one.get("releases", {}).values())
+        for one in found.values()
+    ):
+        raise EnvironmentMissing(
+            f"{path} is not the JSON of Debian's security tracker, or has no package {_SOURCE}",
+            hint=f"download it: curl -o {path} {_URL}",
+        )
+    return {cve: one.get("releases", {}) for cve, one in found.items()}
+
+
+def join(known: Tracker, host: Evidence, bundles: Iterable[Bundle], suite: str | None) -> Kernel:
+    """Raise EnvironmentMissing if the suite is not known."""
+    suite = suite or _suite(known, host.package)
+    at_hand = {
+        fix.cve: bundle.path.name
+        for bundle in bundles
+        if bundle.release == host.release and f"Debian {host.package} " in bundle.kernel_version
+        for fix in bundle.fixes
+        if fix.cve is not None
+    }
+    here = {said.cve: said for said in host.statements}
+    found = []
+    for cve, releases in known.items():
+        said = releases.get(suite)
+        if said is None or not _has(said, host.package):
+            continue
+        state, by = State.OPEN, None
+        if cve in here:
+            state = State.LIVE if here[cve].status is Status.FIXED else State.APPLIED
+            by = here[cve].notes
+        elif cve in at_hand:
+            state, by = State.FIXABLE, at_hand[cve]
+        elif said["status"] == "resolved":
+            state, by = State.PACKAGE, said["fixed_version"]
+        found.append(Cve(cve=cve, state=state, urgency=said.get("urgency"), by=by))
+    order = list(State)
+    found.sort(key=lambda one: (order.index(one.state), version_key(one.cve)))
+    return Kernel(
+        host=host.subject, name=host.name, package=host.package, suite=suite, cves=tuple(found)
+    )
+
+
+def _has(said: Mapping[str, Any], version: str) -> bool:
+    """Whether ``version`` of the package has this CVE. A fixed version of 0: it never had."""
+    if said.get("status") == "open":
+        return True
+    fixed = said.get("fixed_version")
+    if said.get("status") != "resolved" or fixed is None:
+        return False
+    return version_key(version) < version_key(fixed)
+
+
+def _suite(known: Tracker, version: str) -> str:
+    """The one suite with kernels of this series: 6.1 is bookworm's alone."""
+    series = version.split(".")[:2]
+    suites = {
+        suite
+        for releases in known.values()
+        for suite, said in releases.items()
+        for one in said.get("repositories", {}).values()
+        if isinstance(one, str) and one.split(".")[:2] == series
+    }
+    if len(suites) != 1:
+        which = f"{', '.join(sorted(suites))} have" if suites else "no suite has"
+        raise EnvironmentMissing(
+            f"{which} kernels of the series of {version}, by the tracker",
+            hint="name the suite: --suite bookworm",
+        )
+    return suites.pop()
