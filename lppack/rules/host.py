@@ -55,7 +55,7 @@ def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Rules 18 and 54: the host runs the very build of the kernel that the bundle was made for.
 
     A release is used again for other builds, so the version (`uname -v`) is compared too. A target
-    module that is not from the kernel's own package cannot be held against anything yet.
+    module that is not from the kernel's own package cannot be checked yet.
     """
     release, version = view.read(abi.OSRELEASE), view.read(abi.VERSION)
     if (release, version) != (bundle.release, bundle.kernel_version):
@@ -141,7 +141,7 @@ def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
 def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A cumulative patch names every live patch that it takes the place of.
 
-    The kernel's replace removes all of them, without a word to whoever applied them
+    The kernel's replace removes all of them, without a word to those who applied them
     (klp_unpatch_replaced_patches(), kernel/livepatch/core.c); states alone keep some of them safe.
     """
     if not bundle.replaces:

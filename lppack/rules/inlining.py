@@ -94,7 +94,7 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
     """Rule 13 (warning): a function that is replaced was inlined into others, which stay as they
     are.
 
-    Those that `fixes` names are held against a rule of their own, which is an error.
+    Those that `fixes` names have a rule of their own, which is an error.
     """
     fixed = {function for _, function in _fixed(document, facts)}
     for pointer, name, old, _ in patched_functions(document):

@@ -11,7 +11,7 @@ from lppack.elf.module import ModuleFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """What the module is held against; None: not known, and not judged."""
+    """What the module is checked against; None: not known, and not judged."""
 
     release: str | None = None
     exports: Mapping[str, int] | None = None  # name -> checksum, of Module.symvers

@@ -83,7 +83,7 @@ def compiler_is_gcc(document: Document, kernel: Kernel, config: KernelConfig) ->
     """Rule 17: the kernel was built by gcc; its own compiler is what lppack then calls.
 
     A module from another compiler would differ in plugins, sanitizers and calling conventions. What
-    was called in the end is held against this by compiler-is-the-kernels.
+    was called in the end is checked by compiler-is-the-kernels.
     """
     text = config.value("CC_VERSION_TEXT")
     if not text or "gcc" not in text.partition(" (")[0]:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What holds for every file."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,42 @@ def test_links_between_pages_lead_somewhere() -> None:
         and not (ROOT / name).parent.joinpath(to.partition("#")[0]).exists()
     ]
     assert lost == []
+
+
+#: The words of docs/style.md that a program can find.
+NOT_USED = re.compile(
+    r"held against|turn(?:ed)? round|strangers?\b|foresee|whoever|\bprodd(?:ed)?\b(?!`)",
+    re.IGNORECASE,
+)
+#: Generated of names of tests, or the list of the words itself.
+SPARED = {"docs/style.md", "docs/claims.md", "docs/module-functions.md"}
+
+
+def messages(path: Path) -> Iterator[str]:
+    """Every string of a module that is no docstring."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(n.body[0].value)
+        for n in ast.walk(tree)
+        if isinstance(n, documented) and n.body and isinstance(n.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def test_texts_for_users_keep_to_the_word_list() -> None:
+    pages = [n for n in files() if n.endswith(".md") and n not in SPARED]
+    found = [
+        f"{name}: {m[0]}" for name in pages for m in NOT_USED.finditer((ROOT / name).read_text())
+    ]
+    for name in files():
+        if re.match(r"lppack/.*\.py$", name):
+            found += [f"{name}: {text}" for text in messages(ROOT / name) if NOT_USED.search(text)]
+    assert found == []
+
+
+def test_a_word_that_is_not_used_is_found() -> None:
+    assert NOT_USED.search("What a stranger's patch is held against")
+    assert not NOT_USED.search("`prodded` is a name; a foreign patch is checked against it")

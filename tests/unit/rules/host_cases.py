@@ -61,7 +61,7 @@ CASES = (
         lambda k: k.dmesg.append(f"[ 1.0] {abi.FORCED}"),
         "was forced",
     ),
-    HostCase(host.no_other_transition, "of a stranger", _moving, "kpatch_1 is patching"),
+    HostCase(host.no_other_transition, "of a foreign patch", _moving, "kpatch_1 is patching"),
     HostCase(
         host.series_is_not_live,
         "version 1",
@@ -83,7 +83,7 @@ CASES = (
     ),
     HostCase(
         host.nothing_unnamed_is_replaced,
-        "a stranger",
+        "a foreign patch",
         _has("kpatch_1", stranger()),
         "does not name: kpatch_1",
         bundle={"replaces": ("conn-limit",)},
