@@ -22,6 +22,7 @@ _HOMES = {
     "validate": "validate",
     **dict.fromkeys(("plan", "generate", "build", "inspect"), "author"),
     **dict.fromkeys(("sign", "verify"), "trust"),
+    "package": "package",
     "test": "trial",
     "simulate": "simulate",
     "facts": "facts",

@@ -232,6 +232,7 @@ def boot(
     memory_mb: int = 512,
     counted: bool = False,
     skips: bool = False,
+    disk: Path | None = None,
     limit: float = 120.0,
     keep: bool = False,
 ) -> Iterator[GuestHost]:
@@ -244,7 +245,13 @@ def boot(
     for name in (qemu.CONSOLE, qemu.SOCKET):  # of an earlier guest in the same directory
         (work / name).unlink(missing_ok=True)
     machine = qemu.machine(
-        kernel, initramfs, cmdline=cmdline, memory_mb=memory_mb, counted=counted, skips=skips
+        kernel,
+        initramfs,
+        cmdline=cmdline,
+        memory_mb=memory_mb,
+        counted=counted,
+        skips=skips,
+        disk=disk,
     )
     process = qemu.launch(machine, work)
     host = GuestHost("guest", work, gone=lambda: process.poll() is not None)

@@ -114,7 +114,9 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)
 
 
-def make(kernel: Kernel, agent: Path, busybox: Path, out: Path) -> Path:
+def make(
+    kernel: Kernel, agent: Path, busybox: Path, out: Path, modules: tuple[str, ...] = MODULES
+) -> Path:
     """``out``: a root for a guest of ``kernel``, whose /init is ``agent``."""
     contents: dict[str, tuple[int, bytes]] = {
         name: (stat.S_IFDIR | 0o755, b"") for name in _DIRECTORIES
@@ -127,7 +129,7 @@ def make(kernel: Kernel, agent: Path, busybox: Path, out: Path) -> Path:
     for applet in APPLETS:
         contents[f"usr/bin/{applet}"] = (stat.S_IFLNK | 0o777, b"busybox")
     names = []
-    for module in modules_in_order(kernel, MODULES):
+    for module in modules_in_order(kernel, modules):
         names.append(f"/modules/{_stem(module)}.ko\n")
         contents[names[-1].strip("/\n")] = (stat.S_IFREG | 0o644, _unpacked(module))
     contents["modules.list"] = (stat.S_IFREG | 0o644, "".join(names).encode())

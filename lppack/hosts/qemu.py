@@ -64,6 +64,7 @@ class Machine:
     memory_mb: int = 512
     cpus: int = 2
     counted: bool = False  # its clock goes by instructions: 1 ns for each
+    disk: Path | None = None  # /dev/vda, raw; None: what is written is gone at the end
     skips: bool = False  # counted, and its clock goes on at once to the end of what all sleep
     cmdline: tuple[str, ...] = ()
 
@@ -75,6 +76,7 @@ class Machine:
             *("-append", " ".join((*_WORDS, *self.cmdline))),
             *("-serial", f"file:{CONSOLE}"),
             *(("-icount", "shift=0" + ",sleep=off" * self.skips) if self.counted else ()),
+            *(("-drive", f"file={self.disk},format=raw,if=virtio") if self.disk else ()),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=agent,path={SOCKET},server=on,wait=off"),
             *("-device", "virtserialport,chardev=agent,name=lppack.0"),
@@ -148,6 +150,7 @@ def machine(
     memory_mb: int = 512,
     counted: bool = False,
     skips: bool = False,
+    disk: Path | None = None,
 ) -> Machine:
     """The quickest machine for ``kernel`` that works here; with ``counted``, one processor whose
     clock tells how many instructions went by; with ``skips``, that does not wait while all sleep
@@ -162,6 +165,7 @@ def machine(
         cpus=1 if counted else 2,
         counted=counted,
         skips=skips,
+        disk=disk,
         cmdline=tuple(cmdline),
     )
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.operate import status_of as status_of
     from lppack.pipeline.operate import verify_bundle as verify_bundle
     from lppack.pipeline.operate import watch_host as watch_host
+    from lppack.pipeline.package import package_bundle as package_bundle
     from lppack.pipeline.prove import Proof as Proof
     from lppack.pipeline.simulate import Compared as Compared
     from lppack.pipeline.simulate import compare_modes as compare_modes
@@ -65,6 +66,7 @@ _NAMES = {
         "apply_bundle convert_series history_of recover_host revert_series revert_to "
         "sign_bundle status_of verify_bundle watch_host"
     ),
+    "package": "package_bundle",
     "prove": "Proof",
     "simulate": (
         "Compared compare_modes replay_run report_place sample_patch simulate_patch write_report"

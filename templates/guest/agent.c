@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * lppack's agent: /init of a guest. It prepares the root, loads the modules of /modules.list,
- * and answers requests on the virtio-serial port "lppack.0" for ever. The console belongs to the
+ * lppack's agent: /init of a guest, or a service of one that has an init of its own. As /init it
+ * prepares the root and loads the modules of /modules.list. It answers requests on the virtio-serial port "lppack.0" for ever. The console belongs to the
  * kernel; the few words of ours go through /dev/kmsg.
  *
  * Each request is carried out in a child with a deadline, as a read or write of sysfs may block
@@ -729,6 +729,8 @@ static void mount_at(const char *type, const char *path)
 
 static void prepare_root(void)
 {
+	if (getpid() != 1)
+		return;
 	mount_at("devtmpfs", "/dev");
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
@@ -737,6 +739,10 @@ static void prepare_root(void)
 	mount_at("debugfs", "/sys/kernel/debug");
 	mount_at("tracefs", "/sys/kernel/tracing");
 	chmod("/tmp", 01777);
+}
+
+static void prepare_environment(void)
+{
 	clearenv(); /* the kernel passes words of its command line on */
 	setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin", 1);
 	setenv("HOME", "/", 1);
@@ -810,6 +816,7 @@ int main(void)
 	sigset_t ours;
 
 	prepare_root();
+	prepare_environment();
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGCHLD);

@@ -15,6 +15,7 @@ from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
+from lppack.packages.kernels import fetch_file
 from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import contents, extract, read
 from lppack.stages.revert import revert
@@ -40,12 +41,16 @@ class Pair:
         return "--sign-key", self.key, "--sign-cert", self.certificate
 
 
+def install(program: str, package: str) -> None:
+    machine = ThisMachine()
+    if not machine.which(program):
+        lacking = doctor.Finding(name=program, ok=False, packages=(package,))
+        doctor.fix([lacking], lambda _line: None, machine)
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    machine = ThisMachine()
-    if not machine.which("openssl"):
-        lacking = doctor.Finding(name="openssl", ok=False, packages=("openssl",))
-        doctor.fix([lacking], lambda _line: None, machine)
+    install("openssl", "openssl")
     folder = tmp_path_factory.mktemp("key")
     made = Pair(folder / "key.pem", folder / "cert.pem")
     done = openssl(
@@ -145,6 +150,42 @@ def test_it_is_applied_and_reverted(signed: Bundle, ko: Path, control: Control) 
     assert control.host.read("/proc/cmdline") != before
     revert(control, signed.series)
     assert control.host.read("/proc/cmdline") == before
+
+
+def test_an_rpm_installs_it_with_its_signature(
+    signed: Bundle, ko: Path, pair: Pair, tmp_path: Path
+) -> None:
+    """rpmbuild strips what it packs, as a rule, and a module without its signature is none."""
+    install("rpmbuild", "rpm")
+    ran = lppack(
+        *("package", signed.path, "--format", "rpm", "-o", tmp_path),
+        *("--maintainer", "Jo Doe <jo@example.org>"),
+    )
+    assert ran.rc == 0, ran.err
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    shell = root / "bin/sh"  # for the scripts
+    shell.write_bytes(fetch_file("busybox-static", "bin/busybox").read_bytes())
+    shell.chmod(0o755)
+
+    def rpm(*words: str | Path) -> str:
+        argv = ["rpm", "--root", str(root), *map(str, words)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    rpm("--install", "--nodeps", ran.out.strip())
+    name = f"livepatch-saved-cmdline-{signed.release}"
+    assert rpm("--verify", "--nodeps", name) == ""
+    [there] = root.rglob("*.ko")
+    assert there.parent.parent.parent == root / f"usr/lib/modules/{signed.release}/updates"
+    assert there.read_bytes() == ko.read_bytes()
+    assert verifies(there.read_bytes(), pair, tmp_path)
+    there.write_bytes(b"")
+    argv = ["rpm", "--root", str(root), "--verify", "--nodeps", name]
+    assert subprocess.run(argv, capture_output=True).returncode != 0, "the control"
+    rpm("--erase", name)
+    assert not list(root.rglob("*.ko"))
 
 
 @pytest.fixture

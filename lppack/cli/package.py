@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The verb package: a bundle as a .deb or .rpm."""
+
+from pathlib import Path
+
+import click
+
+from lppack import pipeline
+from lppack.cli.options import IRREVERSIBLE, SIGNERS
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--format", "format_", required=True, type=click.Choice(["deb", "rpm"]))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder for the package.  [default: this one]",
+)
+@click.option(
+    "--maintainer",
+    metavar="'NAME <MAIL>'",
+    help="Who answers for the package.  [default: the author of the patch]",
+)
+@SIGNERS
+@IRREVERSIBLE
+def package(
+    bundle: Path,
+    format_: str,
+    output: Path,
+    maintainer: str | None,
+    signers: Path | None,
+    irreversible: bool,
+) -> None:
+    """Make a package of a bundle, which applies it when it is installed and at each boot.
+
+    It needs nothing of lppack on the host. lppack.disable on the kernel command line keeps it from
+    being applied; so does a boot guard, if the machine went down while it was being applied or
+    crashed within a minute after. To remove it takes the patch back, or refuses.
+
+    \b
+    Example:
+      lppack package proc-cmdline-1_*.lpp --format deb
+    """
+    made = pipeline.package_bundle(
+        bundle,
+        format_,
+        output,
+        maintainer=maintainer,
+        irreversible=irreversible,
+        signers=signers,
+    )
+    click.echo(made)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""A bundle as a package of a distribution."""
+
+from pathlib import Path
+
+from lppack import store
+
+
+def package_bundle(
+    path: Path,
+    format_: str,
+    out: Path,
+    *,
+    maintainer: str | None,
+    irreversible: bool,
+    signers: Path | None,
+) -> Path:
+    """Pack what `apply` would take; return the file of the package.
+
+    Raise NotTrusted, BadBundle, ApplyRefused (irreversible), EnvironmentMissing, BuildFailed.
+    """
+    from lppack.pipeline.operate import check_bundle
+    from lppack.stages.agreement import manifest_of
+    from lppack.stages.apply import refuse_irreversible
+    from lppack.stages.package import Format, pack, package_of
+
+    checked = check_bundle(path, signers)
+    refuse_irreversible(checked.bundle, allowed=irreversible)
+    manifest = manifest_of(checked.files)
+    package = package_of(checked.bundle, manifest, checked.files, maintainer=maintainer)
+    with store.scratch() as work:
+        return pack(package, Format(format_), work, out)

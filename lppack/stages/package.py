@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""package: a bundle as a package of a distribution, which applies it at each boot.
+
+The package needs nothing of lppack on the host: a shell script in it (templates/package/livepatch)
+applies the module and takes it back.
+"""
+
+import gzip
+import hashlib
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from enum import StrEnum
+from pathlib import Path
+
+from lppack import abi, proc
+from lppack.consistency import EngineName
+from lppack.errors import BuildFailed, EnvironmentMissing
+from lppack.model import Bundle, Manifest
+from lppack.resources import render
+
+_LIMIT = 120.0  # seconds, of the tool that packs
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
+_MAINTAINER = re.compile(r"[^<>%\n]+ <[^<>@%\s]+@[^<>@%\s]+>")
+
+
+class Format(StrEnum):
+    DEB = "deb"
+    RPM = "rpm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What the templates of templates/package/ are rendered with."""
+
+    bundle: Bundle
+    author: str
+    license: str
+    maintainer: str
+    summary: str
+    date: float  # seconds since 1970
+    files: Mapping[str, bytes]  # of the bundle
+
+    @property
+    def name(self) -> str:
+        return f"livepatch-{self.bundle.series}-{self.bundle.release}".lower().replace("_", "-")
+
+    @property
+    def helper(self) -> str:
+        return f"/usr/lib/lppack/{self.name}/livepatch"
+
+    @property
+    def series(self) -> str:
+        return self.bundle.series
+
+    @property
+    def version(self) -> int:
+        return self.bundle.version
+
+    @property
+    def module(self) -> str:
+        return self.bundle.module
+
+    @property
+    def release(self) -> str:
+        return self.bundle.release
+
+    @property
+    def kernel(self) -> str:
+        return self.bundle.kernel_version
+
+    @property
+    def quoted_kernel(self) -> str:
+        """For a shell."""
+        return shlex.quote(self.kernel)
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        return self.bundle.replaces
+
+    @property
+    def converts(self) -> bool:
+        return self.bundle.converts
+
+    @property
+    def by_engine(self) -> bool:
+        return self.bundle.engine is EngineName.CONSISTENCY
+
+    @property
+    def fixes(self) -> tuple[str, ...]:
+        return tuple(fix.name for fix in self.bundle.fixes)
+
+    @property
+    def written(self) -> str:
+        """The date, as a changelog of Debian has it."""
+        return formatdate(self.date)
+
+
+def package_of(
+    bundle: Bundle, manifest: Manifest, files: Mapping[str, bytes], *, maintainer: str | None
+) -> Package:
+    """Return what is packed. Raise EnvironmentMissing where a package cannot say it."""
+    who = maintainer or manifest.author
+    if not _MAINTAINER.fullmatch(who):
+        raise EnvironmentMissing(
+            f'"{who}" is not a name and a mail address, which a package needs',
+            hint="give --maintainer 'NAME <MAIL>'",
+        )
+    lines = (bundle.kernel_version, manifest.author, manifest.license, manifest.description)
+    if not _RELEASE.fullmatch(bundle.release) or not all(map(str.isprintable, lines)):
+        raise EnvironmentMissing(
+            f"{bundle.path} names a kernel or an author that no package can name",
+            hint="give a bundle that lppack has built",
+        )
+    return Package(
+        bundle=bundle,
+        author=manifest.author,
+        license=manifest.license,
+        maintainer=who,
+        summary=manifest.description,
+        date=bundle.path.stat().st_mtime,
+        files=files,
+    )
+
+
+def pack(package: Package, format_: Format, work: Path, out: Path) -> Path:
+    """Pack in ``work`` with the distribution's own tool; return the file in ``out``.
+
+    Raise EnvironmentMissing (the tool is not here), BuildFailed (what it says).
+    """
+    tree = work / "tree"
+    for name, (mode, data) in _contents(package).items():
+        file = tree / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        file.chmod(mode)
+    for folder in (tree, *(path for path in tree.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+    out.mkdir(parents=True, exist_ok=True)
+    return _PACKERS[format_](package, tree, work, out)
+
+
+def _contents(package: Package) -> dict[str, tuple[int, bytes]]:
+    """Path in the package: mode and data of each file."""
+
+    def text(template: str) -> bytes:
+        return render(f"package/{template}.j2", package=package).encode()
+
+    name = package.name
+    modules = f"usr/lib/modules/{package.release}/updates/lppack/{name}"
+    wanted = [package.module, *([abi.ENGINE] if package.by_engine else [])]
+    units, doc = "usr/lib/systemd/system", f"usr/share/doc/{name}"
+    return {
+        **{f"{modules}/{each}.ko": (0o644, package.files[f"{each}.ko"]) for each in wanted},
+        package.helper.lstrip("/"): (0o755, text("livepatch")),
+        f"{units}/{name}.service": (0o644, text("service")),
+        f"{units}/{name}-settled.service": (0o644, text("settled.service")),
+        f"{units}/{name}-settled.timer": (0o644, text("settled.timer")),
+        f"{doc}/copyright": (0o644, text("copyright")),
+        f"{doc}/changelog.gz": (0o644, gzip.compress(text("changelog"), 9, mtime=0)),
+    }
+
+
+def _deb(package: Package, tree: Path, work: Path, out: Path) -> Path:
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    sums = [f"{_md5(path)}  {path.relative_to(tree)}\n" for path in files]
+    size = sum(-(-path.stat().st_size // 1024) for path in files)
+    control = tree / "DEBIAN"
+    control.mkdir(mode=0o755)
+    (control / "md5sums").write_text("".join(sums))
+    (control / "control").write_text(render("package/control.j2", package=package, size_kb=size))
+    for script in ("postinst", "prerm", "postrm"):
+        (control / script).write_text(render(f"package/{script}.j2", package=package))
+        (control / script).chmod(0o755)
+    made = out / f"{package.name}_{package.version}_amd64.deb"
+    _run(package, ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], "dpkg")
+    return made
+
+
+def _rpm(package: Package, tree: Path, work: Path, out: Path) -> Path:
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    rows = [(f"{path.stat().st_mode & 0o777:04o}", path.relative_to(tree)) for path in files]
+    spec = work / "package.spec"
+    # In a spec, what follows a % is carried out.
+    spec.write_text(render("package/spec.j2", package=package, tree=tree, files=rows))
+    macros = {
+        "_topdir": work / "rpm",
+        "_rpmdir": work / "made",
+        "_buildhost": "lppack",
+        "use_source_date_epoch_as_buildtime": 1,
+        "clamp_mtime_to_source_date_epoch": 1,
+    }
+    defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
+    _run(package, ["rpmbuild", "-bb", "--target", "x86_64", *defines, str(spec)], "rpm")
+    [built] = (work / "made").rglob("*.rpm")
+    made = out / built.name
+    made.write_bytes(built.read_bytes())
+    return made
+
+
+_PACKERS: Mapping[Format, Callable[[Package, Path, Path, Path], Path]] = {
+    Format.DEB: _deb,
+    Format.RPM: _rpm,
+}
+
+
+def _run(package: Package, argv: list[str], brings: str) -> None:
+    date = str(int(package.date))
+    try:
+        done = proc.run(argv, limit=_LIMIT, env={"SOURCE_DATE_EPOCH": date})
+    except EnvironmentMissing as error:
+        error.hint = f"install it: apt-get install {brings}"
+        raise
+    if not done.ok:
+        raise BuildFailed(f"the package was not built\n{done.summary()}")
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Packages: what is in them, what cannot be packed, and that no word of the author's is run."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lppack import proc
+from lppack.consistency import EngineName
+from lppack.errors import BuildFailed, EnvironmentMissing
+from lppack.resources import render
+from lppack.stages.package import Format, Package, pack, package_of
+from tests.packages import MAINTAINER, unpacked
+from tests.unit import samples
+
+KO = b"\x7fELF not really" * 100
+
+
+def made(tmp_path: Path, **changes: object) -> Package:
+    path = tmp_path / "x.lpp"
+    path.write_bytes(b"")
+    bundle = samples.bundle(path=path, **changes)
+    files = {f"{bundle.module}.ko": KO, "lppack_engine.ko": KO}
+    return package_of(bundle, samples.manifest(), files, maintainer=MAINTAINER)
+
+
+def test_a_deb_has_the_module_the_script_and_the_units(tmp_path: Path) -> None:
+    deb = pack(made(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
+    name = "livepatch-conn-limit-6.1.0-56-amd64"
+    files = unpacked(deb, tmp_path / "x")
+    ko = f"usr/lib/modules/{samples.RELEASE}/updates/lppack/{name}/lppack_conn_limit_2.ko"
+    assert {str(file) for file in files} == {
+        ko,
+        f"usr/lib/lppack/{name}/livepatch",
+        *(f"usr/lib/systemd/system/{name}{part}" for part in (".service", "-settled.service")),
+        f"usr/lib/systemd/system/{name}-settled.timer",
+        f"usr/share/doc/{name}/changelog.gz",
+        f"usr/share/doc/{name}/copyright",
+    }
+    assert (tmp_path / "x" / ko).read_bytes() == KO, "a byte less, and its signature is none"
+    script = tmp_path / f"x/usr/lib/lppack/{name}/livepatch"
+    assert script.stat().st_mode & 0o777 == 0o755
+    for shell in (["sh", "-n", str(script)], ["sh", str(script)]):
+        done = subprocess.run(shell, capture_output=True, text=True)
+        assert (done.returncode, "usage: " in done.stderr) in ((0, False), (2, True))
+
+
+def test_both_are_made_the_same_twice(tmp_path: Path) -> None:
+    package = made(tmp_path)
+    one = pack(package, Format.DEB, tmp_path / "1", tmp_path / "a").read_bytes()
+    assert pack(package, Format.DEB, tmp_path / "2", tmp_path / "b").read_bytes() == one
+
+
+def test_the_engine_goes_along(tmp_path: Path) -> None:
+    package = made(tmp_path, engine=EngineName.CONSISTENCY)
+    files = unpacked(pack(package, Format.DEB, tmp_path / "w", tmp_path), tmp_path / "x")
+    assert [file.name for file in files if file.suffix == ".ko"] == [
+        *("lppack_conn_limit_2.ko", "lppack_engine.ko")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("maintainer", "author"),
+    [(None, "Jo Doe"), ("Jo <jo>", "Jo"), ("Jo\n <a@b>", "Jo"), ("%(id) <a@b>", "Jo")],
+)
+def test_a_package_needs_who_answers_for_it(
+    tmp_path: Path, maintainer: str | None, author: str
+) -> None:
+    bundle = made(tmp_path).bundle
+    manifest = samples.manifest(author=author)
+    with pytest.raises(EnvironmentMissing, match="not a name and a mail") as caught:
+        package_of(bundle, manifest, {}, maintainer=maintainer)
+    assert "--maintainer" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"release": "6.1;id"}, {"release": "../6.1"}, {"kernel_version": "#1\nid"}],
+)
+def test_what_no_package_can_name_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:
+    with pytest.raises(EnvironmentMissing, match="no package can name"):
+        made(tmp_path, **changes)
+
+
+def test_no_word_of_the_author_is_run(tmp_path: Path) -> None:
+    """By rpmbuild, which carries out %(...), or by the shell that runs the script."""
+    package = replace(
+        made(tmp_path, kernel_version="#1 'x' $(touch pwned) `id`"),
+        summary="100 %(touch pwned) %{lua:x}",
+        license="%(id)",
+    )
+    tree = tmp_path / "tree"
+    spec = render("package/spec.j2", package=package, tree=tree, files=[])
+    assert "%(touch" not in spec.replace("%%(touch", "")
+    assert "%{lua" not in spec.replace("%%{lua", "")
+    script = render("package/livepatch.j2", package=package)
+    line = next(row for row in script.splitlines() if row.startswith("KERNEL="))
+    done = subprocess.run(
+        ["sh", "-c", f'{line}; printf %s "$KERNEL"'], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == package.kernel
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_tool_that_is_not_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentMissing, match="'rpmbuild' was not found") as caught:
+        pack(made(tmp_path), Format.RPM, tmp_path / "w", tmp_path)
+    assert caught.value.hint == "install it: apt-get install rpm"
+
+
+def test_what_the_tool_says_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(argv: list[str], **_others: object) -> proc.Done:
+        return proc.Done(argv=tuple(argv), rc=2, out="", err="no space", seconds=0.1)
+
+    monkeypatch.setattr(proc, "run", fails)
+    with pytest.raises(BuildFailed, match="no space"):
+        pack(made(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
