@@ -4,7 +4,7 @@
 import click
 
 from lppack import pipeline
-from lppack.cli.options import ON, SIMULATED, TIMEOUT
+from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED
 from lppack.cli.output import FORMAT, progress, result
 from lppack.stages.host_status import record_json
 from lppack.stages.journal import Record
@@ -15,7 +15,14 @@ from lppack.stages.status import PatchReport
 @click.command()
 @ON
 @SIMULATED
-@TIMEOUT
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to watch for; what goes on after them goes on unwatched.",
+)
 @FORMAT
 def watch(on: str, timeout: float, format_: str) -> None:
     """Show transitions as they go: which threads block, in what, for how long. It changes nothing.
@@ -40,7 +47,7 @@ def _short(patch: PatchReport) -> str:
 
 
 @click.command()
-@ON
+@ON_WITH_HISTORY
 @click.option(
     "--last",
     type=click.IntRange(min=1),

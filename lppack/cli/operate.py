@@ -13,6 +13,7 @@ from lppack.cli.options import (
     MAX_HOLD,
     MAX_STOP,
     ON,
+    ON_WITH_HISTORY,
     SIGNERS,
     SIMULATED,
     TIMEOUT,
@@ -211,7 +212,7 @@ def revert(
 
 
 @click.command()
-@ON
+@ON_WITH_HISTORY
 @TIMEOUT
 @WAIT
 @FORMAT

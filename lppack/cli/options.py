@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Options that several commands take, each written once."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -64,17 +65,31 @@ def _one_host(_context: click.Context, _option: click.Parameter, values: tuple[s
     return values[0]
 
 
-ON = click.option(
+_PLACES = "local, guest:NAME, ssh:[user@]host[:port]"
+_on = partial(
+    click.option,
     "--on",
     "on",
     is_eager=True,  # known before --engine is looked at, in whatever order they stand
     multiple=True,
-    callback=_one_host,
     metavar="HOST",
     default=["local"],
-    help="local, guest:NAME, ssh:[user@]host[:port], or simulated: a kernel in memory.  "
-    "[default: local]",
 )
+ON = _on(
+    callback=_one_host,
+    help=f"{_PLACES}, or simulated: a kernel in memory.  [default: local]",
+)
+
+
+def _with_history(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> str:
+    on = _one_host(context, option, value)
+    if on == "simulated":
+        raise click.UsageError(f"no history is kept of a simulated kernel; give {_PLACES}")
+    return on
+
+
+#: Of commands that read the journal of a host.
+ON_WITH_HISTORY = _on(callback=_with_history, help=f"{_PLACES}.  [default: local]")
 
 
 def _engine_as_host(context: click.Context, _option: click.Parameter, value: str | None) -> None:

@@ -8,6 +8,7 @@ import click
 from lppack import pipeline
 from lppack.cli.options import SIGNERS
 from lppack.cli.output import FORMAT, result
+from lppack.errors import AnswerIsNo
 
 _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -21,8 +22,9 @@ _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(pa
     metavar="FILE",
     help="An SSH key; the public one if an agent has the private one.",
 )
+@click.option("--force", is_flag=True, help="Take the place of the signature of another key.")
 @FORMAT
-def sign(bundles: tuple[Path, ...], key: Path, format_: str) -> None:
+def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> None:
     """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
 
     The signature covers every byte. It is not the signature of the kernel module: build --sign-key.
@@ -31,7 +33,7 @@ def sign(bundles: tuple[Path, ...], key: Path, format_: str) -> None:
     Example:
       lppack sign proc-cmdline-1_*.lpp --key key
     """
-    made = [(bundle, pipeline.sign_bundle(bundle, key)) for bundle in bundles]
+    made = [(bundle, pipeline.sign_bundle(bundle, key, force=force)) for bundle in bundles]
     if format_ == "json":
         rows = [{"bundle": str(bundle), "signature": str(file)} for bundle, file in made]
         result({"ok": True, "bundles": rows})
@@ -51,10 +53,21 @@ def verify(bundles: tuple[Path, ...], signers: Path | None, format_: str) -> Non
     Example:
       lppack verify proc-cmdline-1_*.lpp --signers allowed_signers
     """
-    found = [(bundle, pipeline.verify_bundle(bundle, signers)) for bundle in bundles]
+    rows: list[dict[str, str | None]] = []
+    worst: AnswerIsNo | None = None
+    for bundle in bundles:
+        try:
+            signer = pipeline.verify_bundle(bundle, signers)
+            rows.append({"bundle": str(bundle), "signer": signer})
+        except AnswerIsNo as error:
+            rows.append({"bundle": str(bundle), "signer": None, "reason": error.reason})
+            worst = worst or error
+        if format_ == "text" and rows[-1]["signer"]:
+            click.echo(f"{bundle}: signed by {signer}")
+        elif format_ == "text" and len(bundles) > 1:
+            click.echo(f"{bundle}: {rows[-1]['reason']}")
+    if worst is not None:
+        worst.report = {"bundles": rows}
+        raise worst
     if format_ == "json":
-        rows = [{"bundle": str(bundle), "signer": signer} for bundle, signer in found]
         result({"ok": True, "bundles": rows})
-        return
-    for bundle, signer in found:
-        click.echo(f"{bundle}: signed by {signer}")

@@ -163,14 +163,14 @@ def apply_bundle(
         return report
 
 
-def sign_bundle(path: Path, key: Path) -> Path:
+def sign_bundle(path: Path, key: Path, *, force: bool = False) -> Path:
     """Sign a bundle that is whole; return the file of the signature."""
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
 
     packed = bundles.packed(path)
     bundles.contents(path, packed)
-    return trust.sign(path, packed, key)
+    return trust.sign(path, packed, key, force=force)
 
 
 def verify_bundle(path: Path, signers: Path | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lppack import abi
 from lppack.abi import Phase
+from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
@@ -59,11 +60,22 @@ def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """
     release, version = view.read(abi.OSRELEASE), view.read(abi.VERSION)
     if (release, version) != (bundle.release, bundle.kernel_version):
+        hint = f"build it for that kernel: lppack build PATCH --kernel {release}"
+        if bundle.engine is EngineName.LIVEPATCH and not _has_livepatch(view.host):
+            hint = f"boot another kernel: {release} has no live patching ({abi.LIVEPATCH})"
         yield Refusal(
             f"{bundle.path.name} is for {bundle.release} {bundle.kernel_version}, and "
             f"{view.host.name} runs {release} {version}",
-            f"build it for that kernel: lppack build PATCH --kernel {release}",
+            hint,
         )
+
+
+def _has_livepatch(host: Host) -> bool:
+    try:
+        host.list(abi.LIVEPATCH)
+    except HostError as error:
+        return not error.absent
+    return True
 
 
 def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Who vouches for a bundle: an SSH signature over all of its bytes, in a file beside it."""
 
+import base64
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +16,10 @@ NAMESPACE = "lppack-bundle"
 #: ssh-keygen(1), ALLOWED SIGNERS. Where it exists, nothing is applied that nobody of it has signed.
 POLICY = Path("/etc/lppack/allowed_signers")
 SUFFIX = ".sig"
+#: What ssh-keygen says of a line that it passes over: sshsig.c of OpenSSH.
+_UNREAD = re.compile(
+    r"^.*:\d+: (?:missing key|invalid key|bad options|unsupported|line too).*$", re.M
+)
 _SIZE_MAX = 64 << 10  # of a signature; an RSA one has 2 KiB
 _LIMIT = 60.0  # seconds; the key may be on a slow card
 
@@ -28,10 +34,11 @@ def signature_of(bundle: Path) -> Path:
     return bundle.with_name(bundle.name + SUFFIX)
 
 
-def sign(bundle: Path, data: bytes, key: Path) -> Path:
+def sign(bundle: Path, data: bytes, key: Path, *, force: bool = False) -> Path:
     """Sign the bytes of a bundle with an SSH key; return the file of the signature.
 
-    Raise EnvironmentMissing if the key, or the agent that holds it, does not sign.
+    Raise EnvironmentMissing if the key, or the agent that holds it, does not sign, or if another
+    key has signed before, unless ``force``.
     """
     if not key.is_file():
         raise EnvironmentMissing(f"the key {key} is not a file", hint="make one: ssh-keygen")
@@ -43,7 +50,15 @@ def sign(bundle: Path, data: bytes, key: Path) -> Path:
             f"{bundle} was not signed\n{done.summary()}",
             hint="a key with a passphrase has to be in the agent: ssh-add",
         )
-    store.write_atomic(signature_of(bundle), done.out.encode())
+    place = signature_of(bundle)
+    before = place.read_bytes() if place.is_file() else None
+    if before is not None and not force and _key_of(before) != _key_of(done.out.encode()):
+        raise EnvironmentMissing(
+            f"{place} is there already, and not by this key; it was left as it is",
+            hint="to take its place, give --force",
+            reason="signed-by-another",
+        )
+    store.write_atomic(place, done.out.encode())
     return signature_of(bundle)
 
 
@@ -71,6 +86,8 @@ def verify(bundle: Path, data: bytes, signers: Path) -> str:
             words = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-I", principal, *about]
             if proc.run(words, limit=_LIMIT, data=data).ok:
                 return principal
+        words = ["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(copy)]
+        whole = proc.run(words, limit=_LIMIT, data=data)
     if found.ok:
         raise NotTrusted(
             f"{signature_of(bundle)} is not a signature of these bytes by "
@@ -79,11 +96,35 @@ def verify(bundle: Path, data: bytes, signers: Path) -> str:
             "both again",
             reason="wrong-signature",
         )
+    if not whole.ok:
+        raise NotTrusted(
+            f"{signature_of(bundle)} is no signature of these bytes for {NAMESPACE}",
+            hint="the bundle or its signature was changed, or is of something else: fetch both "
+            "again",
+            reason="wrong-signature",
+        )
+    if unread := _UNREAD.search(found.err):
+        raise EnvironmentMissing(
+            f"the allowed signers cannot be read: {unread[0]}",
+            hint="ssh-keygen(1), ALLOWED SIGNERS, says what is in it",
+        )
+    by = whole.out.split(" with ")[-1].strip()
     raise NotTrusted(
-        f"{bundle} is signed by nobody of {signers}",
+        f"{bundle} is signed by nobody of {signers}, but by {by}",
         hint="if you trust the key, add it there; see: ssh-keygen(1), ALLOWED SIGNERS",
         reason="unknown-signer",
     )
+
+
+def _key_of(signature: bytes) -> bytes | None:
+    """Return the public key in a signature; None: it is none. PROTOCOL.sshsig of OpenSSH."""
+    lines = [line for line in signature.split(b"\n") if line and not line.startswith(b"-----")]
+    try:
+        blob = base64.b64decode(b"".join(lines), validate=True)
+    except ValueError:
+        return None
+    size = int.from_bytes(blob[10:14], "big")
+    return blob[14 : 14 + size] if blob.startswith(b"SSHSIG") else None
 
 
 def read_signature(bundle: Path) -> bytes | None:

@@ -155,7 +155,7 @@ def _another_bundle(bundle: Path, folder: Path) -> None:
         (_another_key, "unknown-signer"),
         (_another_use, "wrong-signature"),
         (_another_bundle, "wrong-signature"),
-        (lambda bundle, _: signature_of(bundle).write_text("no signature\n"), "unknown-signer"),
+        (lambda bundle, _: signature_of(bundle).write_text("no signature\n"), "wrong-signature"),
         (lambda bundle, _: signature_of(bundle).write_text("x" * 99999), "wrong-signature"),
         (lambda bundle, _: signature_of(bundle).unlink(missing_ok=True), "unsigned"),
     ],
@@ -176,6 +176,58 @@ def test_a_key_for_other_files_may_not_sign_bundles(
     for options in ('namespaces="git"', 'valid-before="20200101"'):
         with pytest.raises(NotTrusted):
             verify(bundle, bundle.read_bytes(), allow(tmp_path, key, options=options))
+
+
+@pytest.mark.parametrize("line", ["garbage here", "a@b ssh-ed25519 AAAAgarbage", "a@b x= ssh"])
+def test_a_line_that_cannot_be_read_is_named(
+    bundle: Path, key: Path, tmp_path: Path, line: str
+) -> None:
+    """It may be the one of this very signer; where another line is, it is no matter."""
+    data = bundle.read_bytes()
+    sign(bundle, data, key)
+    signers = tmp_path / "signers"
+    signers.write_text(f"{line}\n")
+    with pytest.raises(EnvironmentMissing, match="signers cannot be read: .*signers:1: "):
+        verify(bundle, data, signers)
+    signers.write_text(f"{line}\n{allow(tmp_path, key).read_text()}")
+    assert verify(bundle, data, signers) == ALICE
+
+
+def test_the_key_of_an_unknown_signer_is_named(bundle: Path, key: Path, tmp_path: Path) -> None:
+    sign(bundle, bundle.read_bytes(), key)
+    other = allow(tmp_path, make_key(tmp_path, "other"))
+    with pytest.raises(NotTrusted, match="but by ED25519 key SHA256:"):
+        verify(bundle, bundle.read_bytes(), other)
+
+
+def test_the_signature_of_another_is_not_replaced_unasked(
+    bundle: Path, key: Path, tmp_path: Path
+) -> None:
+    other = make_key(tmp_path, "other")
+    assert run("sign", bundle, "--key", key).exit_code == 0
+    before = signature_of(bundle).read_bytes()
+    refused = run("sign", bundle, "--key", other)
+    assert isinstance(refused.exception, EnvironmentMissing)
+    assert refused.exception.reason == "signed-by-another"
+    assert signature_of(bundle).read_bytes() == before
+    assert run("sign", bundle, "--key", other, "--force").exit_code == 0
+    assert verify(bundle, bundle.read_bytes(), allow(tmp_path, other)) == ALICE
+    signature_of(bundle).write_text("what somebody else has written")
+    assert isinstance(run("sign", bundle, "--key", other).exception, EnvironmentMissing)
+
+
+def test_verify_says_it_of_each(bundle: Path, key: Path, tmp_path: Path) -> None:
+    signers = allow(tmp_path, key)
+    copy = tmp_path / "copy.lpp"
+    copy.write_bytes(bundle.read_bytes())
+    sign(bundle, bundle.read_bytes(), key)
+    ran = run("verify", copy, bundle, "--signers", signers)
+    assert isinstance(ran.exception, NotTrusted)
+    assert ran.stdout.splitlines() == [f"{copy}: unsigned", f"{bundle}: signed by {ALICE}"]
+    as_json = run("verify", copy, bundle, "--signers", signers, "--format", "json").exception
+    assert isinstance(as_json, NotTrusted) and as_json.report is not None
+    assert [row["signer"] for row in as_json.report["bundles"]] == [None, ALICE]
+    assert as_json.report["bundles"][0]["reason"] == "unsigned"
 
 
 def test_no_key_no_program(
