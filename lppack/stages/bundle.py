@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,14 +89,21 @@ _LOCAL, _CENTRAL, _END = 30, 46, 22
 
 
 def _is_whole(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
-    """Whether the files and their directory are all that there is: the sums cover nothing else."""
+    """Whether the files and their directory are all that there is, and agree with each other: the
+    sums cover nothing else."""
     at = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset != at:
             return False
         at += _LOCAL + len(entry.filename) + entry.compress_size
-    directory = sum(_CENTRAL + len(entry.filename) for entry in entries)
-    return at + directory + _END == len(data) and data[at : at + 2] == data[-_END : 2 - _END]
+    begin, count = at, len(entries)
+    for entry in entries:
+        local = data[entry.header_offset :][:_LOCAL]
+        if data[at + 6 : at + 32] != local[4:]:  # from the version to the length of the extra field
+            return False
+        at += _CENTRAL + len(entry.filename)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, at - begin, begin, 0)
+    return data[at:] == end
 
 
 def _sha(data: bytes) -> str:
@@ -174,7 +182,10 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
                 if not _NAME.fullmatch(entry.filename):
                     raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
             if not _is_whole(data, entries):
-                raise BadBundle(f"{path} has bytes that belong to no file in it", hint=_ANEW)
+                raise BadBundle(
+                    f"{path} has bytes that belong to no file in it, or say otherwise of one",
+                    hint=_ANEW,
+                )
             files = {entry.filename: archive.read(entry) for entry in entries}
     except (
         OSError,
