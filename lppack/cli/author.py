@@ -8,7 +8,6 @@ import click
 
 from lppack import pipeline
 from lppack.cli.options import (
-    BUILDER,
     CHECKED_KERNEL,
     DEEP,
     ENGINE,
@@ -16,13 +15,10 @@ from lppack.cli.options import (
     KERNEL,
     MODE,
     PATCH,
-    PATCHES,
-    WHICH,
 )
-from lppack.cli.output import FORMAT, build_log, note, problem_json, result, table, warn
+from lppack.cli.output import FORMAT, note, problem_json, result, table, warn
 from lppack.errors import AnswerIsNo
 from lppack.model import Plan
-from lppack.stages.sign import Signer
 
 
 def show_warnings(made: Plan) -> None:
@@ -109,160 +105,6 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
     pipeline.write_tree(tree, output, force=force)
     for name in sorted([name for name, _ in tree.files] + [name for name, _ in tree.copies]):
         click.echo(str(output / name))
-
-
-@click.command()
-@PATCHES
-@click.option(
-    "--kernel", "kernels", metavar="REL", multiple=True, help=f"{WHICH}. May be given again."
-)
-@click.option(
-    "-o",
-    "--output",
-    default=".",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the bundles.  [default: the current one]",
-)
-@BUILDER
-@ENGINE
-@MODE
-@DEEP
-@click.option(
-    "--prove",
-    is_flag=True,
-    help="Compare object code: does the patch carry all of the change that it follows? The bundle "
-    "records the answer.",
-)
-@click.option(
-    "--release",
-    is_flag=True,
-    help="Refuse a patch that is not proved to be complete, or that a rule warns about. Implies "
-    "--prove.",
-)
-@click.option(
-    "--unproved",
-    is_flag=True,
-    help="With --release: build although it is not proved to be complete; the bundle records it.",
-)
-@click.option(
-    "--inlining-unchecked",
-    is_flag=True,
-    help="With --release: build although inlining was not checked; the bundle records it.",
-)
-@click.option(
-    "--accept",
-    "accepted",
-    metavar="RULE",
-    multiple=True,
-    help="With --release: build although this rule warns; the bundle records it. May be given "
-    "again.",
-)
-@click.option(
-    "--sign-key",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Sign with this private key (PEM); its passphrase is read from KBUILD_SIGN_PIN. The key "
-    "does not go into the container.",
-)
-@click.option(
-    "--sign-cert",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The certificate of the key, which the kernels trust.",
-)
-@FORMAT
-def build(
-    patches: tuple[Path, ...],
-    kernels: tuple[str, ...],
-    output: Path,
-    builder: str,
-    engine: str,
-    mode: str | None,
-    deep: bool,
-    prove: bool,
-    release: bool,
-    unproved: bool,
-    inlining_unchecked: bool,
-    accepted: tuple[str, ...],
-    sign_key: Path | None,
-    sign_cert: Path | None,
-    format_: str,
-) -> None:
-    """Build one bundle for each patch and each kernel.
-
-    \b
-    Example:
-      lppack build examples/proc-cmdline
-    """
-    if (inlining_unchecked or unproved or accepted) and not release:
-        name = "--unproved" if unproved else "--accept" if accepted else "--inlining-unchecked"
-        raise click.UsageError(f"{name} goes with --release")
-    if (sign_key is None) is not (sign_cert is None):
-        raise click.UsageError("--sign-key and --sign-cert go together")
-    pipeline.check_output(output)
-    signer = Signer(key=sign_key, certificate=sign_cert) if sign_key and sign_cert else None
-    plans = [
-        pipeline.make_plan(
-            patch,
-            kernel=kernel,
-            engine=engine,
-            mode=mode,
-            deep=note if deep else None,
-            prove=note if prove or release else None,
-            builder=builder,
-        )
-        for patch in patches
-        for kernel in (kernels or (None,))
-    ]
-    if format_ != "json":
-        for made in () if release else plans:
-            show_warnings(made)
-    released = [
-        pipeline.check_release(
-            made,
-            unproved=unproved,
-            inlining_unchecked=inlining_unchecked,
-            accepted=accepted,
-        )
-        if release
-        else ()
-        for made in plans
-    ]
-    bundles = []
-    for made, words in zip(plans, released, strict=True):
-        with build_log(f"building {made.name} for {made.kernel.release}") as on_line:
-            built = pipeline.make_bundle(
-                made, output, builder=builder, on_line=on_line, released=words, signer=signer
-            )
-        bundles.append(built)
-        if format_ != "json":
-            how = "from the cache" if built.cached else f"{built.seconds:.1f} s"
-            note(f"built {made.name} {made.version} for {made.kernel.release}: {how}")
-            note(f"complete: {made.complete}")
-            for doubt in made.doubts:
-                note(f"  {doubt}")
-            click.echo(str(built.path))
-    if format_ == "json":
-        result(
-            {
-                "ok": True,
-                "bundles": [
-                    {
-                        "path": str(built.path),
-                        "patch": built.bundle.series,
-                        "version": built.bundle.version,
-                        "kernel": built.bundle.release,
-                        "module_sha256": built.bundle.module_sha256,
-                        "complete": made.complete.value,
-                        "not_proved": list(made.doubts),
-                        "warnings": [problem_json(warning) for warning in made.warnings],
-                        "cached": built.cached,
-                        "seconds": round(built.seconds, 2),
-                    }
-                    for made, built in zip(plans, bundles, strict=True)
-                ],
-            }
-        )
 
 
 @click.command()

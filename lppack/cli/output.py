@@ -8,12 +8,15 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from lppack.cli.log import is_debugged, is_quiet
 from lppack.errors import BuildFailed, LppackError, ManifestError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FORMAT = click.option(
     "--format",
@@ -182,6 +185,16 @@ def _has_rich() -> bool:
     from importlib.util import find_spec
 
     return find_spec("rich") is not None
+
+
+def live_console() -> "Console | None":
+    """Return where a moving picture may be drawn; None: stderr is no terminal."""
+    stream = _lossy(_PATIENCE)
+    if is_quiet() or not stream.isatty() or not _has_rich():
+        return None
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False)
 
 
 @contextlib.contextmanager

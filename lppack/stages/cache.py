@@ -12,6 +12,7 @@ from lppack import entries, store
 #: Each kind is a folder of the cache -> what is in it.
 KINDS = {
     "apt": "package lists",
+    "bundles": "bundles, built",
     "consoles": "consoles of guests",
     "downloads": "packages that several kernels need",
     "engines": "lppack_engine.ko, built",

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""build: one bundle for each patch and each kernel."""
+
+import os
+from pathlib import Path
+
+import click
+
+from lppack import pipeline, store
+from lppack.cli import matrix
+from lppack.cli.author import show_warnings
+from lppack.cli.options import BUILDER, DEEP, ENGINE, MODE, PATCHES, WHICH
+from lppack.cli.output import FORMAT, build_log, note, result
+from lppack.pipeline.matrix import Options, Outcome, Pair, State, build_all, pairs_of, worst
+from lppack.stages.sign import Signer
+
+
+@click.command()
+@PATCHES
+@click.option(
+    "--kernel", "kernels", metavar="REL", multiple=True, help=f"{WHICH}. May be given again."
+)
+@click.option(
+    "-o",
+    "--output",
+    default=".",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the bundles.  [default: the current one]",
+)
+@BUILDER
+@ENGINE
+@MODE
+@DEEP
+@click.option(
+    "--prove",
+    is_flag=True,
+    help="Compare object code: does the patch carry all of the change that it follows? The bundle "
+    "records the answer.",
+)
+@click.option(
+    "--release",
+    is_flag=True,
+    help="Refuse a patch that is not proved to be complete, or that a rule warns about. Implies "
+    "--prove.",
+)
+@click.option(
+    "--unproved",
+    is_flag=True,
+    help="With --release: build although it is not proved to be complete; the bundle records it.",
+)
+@click.option(
+    "--inlining-unchecked",
+    is_flag=True,
+    help="With --release: build although inlining was not checked; the bundle records it.",
+)
+@click.option(
+    "--accept",
+    "accepted",
+    metavar="RULE",
+    multiple=True,
+    help="With --release: build although this rule warns; the bundle records it. May be given "
+    "again.",
+)
+@click.option(
+    "--sign-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Sign with this private key (PEM); its passphrase is read from KBUILD_SIGN_PIN. The key "
+    "does not go into the container.",
+)
+@click.option(
+    "--sign-cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The certificate of the key, which the kernels trust.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Pairs that are built at the same time; the number of processors, if not given.",
+)
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write what became of each pair as JUnit XML.",
+)
+@FORMAT
+@click.pass_context
+def build(
+    ctx: click.Context,
+    patches: tuple[Path, ...],
+    kernels: tuple[str, ...],
+    output: Path,
+    builder: str,
+    engine: str,
+    mode: str | None,
+    deep: bool,
+    prove: bool,
+    release: bool,
+    unproved: bool,
+    inlining_unchecked: bool,
+    accepted: tuple[str, ...],
+    sign_key: Path | None,
+    sign_cert: Path | None,
+    jobs: int | None,
+    junit: Path | None,
+    format_: str,
+) -> None:
+    """Build one bundle for each patch and each kernel.
+
+    Several pairs are built at the same time, and one that fails stops no other. The exit code is
+    the worst of all pairs; a patch that is not for one of the kernels is no failure.
+
+    \b
+    Example:
+      lppack build examples/proc-cmdline
+      lppack build patches/* --kernel 6.1.0-57-amd64 --kernel 6.1.0-57-rt-amd64 -o out
+    """
+    if (inlining_unchecked or unproved or accepted) and not release:
+        name = "--unproved" if unproved else "--accept" if accepted else "--inlining-unchecked"
+        raise click.UsageError(f"{name} goes with --release")
+    if (sign_key is None) is not (sign_cert is None):
+        raise click.UsageError("--sign-key and --sign-cert go together")
+    pipeline.check_output(output)
+    options = Options(
+        output=output,
+        builder=builder,
+        engine=engine,
+        mode=mode,
+        deep=deep,
+        prove=prove,
+        release=release,
+        unproved=unproved,
+        inlining_unchecked=inlining_unchecked,
+        accepted=accepted,
+        sign_key=sign_key,
+        sign_cert=sign_cert,
+    )
+    pairs = pairs_of(patches, kernels)
+    if len(pairs) == 1 and junit is None:
+        _one(pairs[0], options, format_)
+        return
+    with matrix.progress(pairs, quiet=format_ == "json") as on_change:
+        outcomes = build_all(pairs, options, jobs=jobs or os.cpu_count() or 1, on_change=on_change)
+    if junit:
+        store.write_atomic(junit, matrix.junit(outcomes))
+    code = worst(outcomes)
+    if format_ == "json":
+        result(matrix.report(outcomes, code))
+    else:
+        matrix.summary(outcomes)
+    if code:
+        ctx.exit(code)
+
+
+def _one(pair: Pair, options: Options, format_: str) -> None:
+    """One pair alone: the compiler's lines as they come, and its error as every command has it."""
+    key, cert = options.sign_key, options.sign_cert
+    made = pipeline.make_plan(
+        pair.patch,
+        kernel=pair.kernel,
+        engine=options.engine,
+        mode=options.mode,
+        deep=note if options.deep else None,
+        prove=note if options.prove or options.release else None,
+        builder=options.builder,
+    )
+    if format_ != "json" and not options.release:
+        show_warnings(made)
+    words = (
+        pipeline.check_release(
+            made,
+            unproved=options.unproved,
+            inlining_unchecked=options.inlining_unchecked,
+            accepted=options.accepted,
+        )
+        if options.release
+        else ()
+    )
+    with build_log(f"building {made.name} for {made.kernel.release}") as on_line:
+        built = pipeline.make_bundle(
+            made,
+            options.output,
+            builder=options.builder,
+            on_line=on_line,
+            released=words,
+            signer=Signer(key=key, certificate=cert) if key and cert else None,
+        )
+    if format_ == "json":
+        outcome = Outcome(
+            pair=pair,
+            state=State.CACHED if built.cached else State.BUILT,
+            kernel=made.kernel.release,
+            seconds=built.seconds,
+            bundle=built.bundle,
+            complete=made.complete.value,
+            doubts=made.doubts,
+            warnings=made.warnings,
+        )
+        result(matrix.report([outcome], 0))
+        return
+    how = "from the cache" if built.cached else f"{built.seconds:.1f} s"
+    note(f"built {made.name} {made.version} for {made.kernel.release}: {how}")
+    note(f"complete: {made.complete}")
+    for doubt in made.doubts:
+        note(f"  {doubt}")
+    click.echo(str(built.path))

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""How a build of many pairs is shown: as it goes, at its end, and for other programs."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from lppack.cli.output import live_console, note, problem_json, table
+from lppack.pipeline.matrix import Outcome, Pair, State
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+OnChange = Callable[[Pair, Outcome | None], None]
+
+
+@contextlib.contextmanager
+def progress(pairs: Sequence[Pair], *, quiet: bool) -> Iterator[OnChange]:
+    """A live table on a terminal, a line for each pair that ends otherwise."""
+    console = None if quiet else live_console()
+    if console is None:
+        done: list[Pair] = []
+
+        def tell(pair: Pair, outcome: Outcome | None) -> None:
+            if outcome is not None and not quiet:
+                done.append(pair)
+                note(f"[{len(done)}/{len(pairs)}] {line(outcome)}")
+
+        yield tell
+        return
+    from rich.live import Live
+
+    states: dict[Pair, Outcome | None] = {}
+    began: dict[Pair, float] = {}
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def show(pair: Pair, outcome: Outcome | None) -> None:
+            states[pair] = outcome
+            began.setdefault(pair, time.monotonic())
+            live.update(_live(pairs, states))
+
+        yield show
+
+
+def _live(pairs: Sequence[Pair], states: dict[Pair, Outcome | None]) -> "Table":
+    from rich.table import Table
+
+    ended = [one for one in states.values() if one is not None]
+    made = Table(title=f"{len(ended)} of {len(pairs)} pairs", title_justify="left", box=None)
+    for name in ("patch", "kernel", "state", "seconds"):
+        made.add_column(name, justify="right" if name == "seconds" else "left")
+    for pair, one in states.items():
+        if one is None:
+            made.add_row(pair.patch.name, pair.kernel or "newest", "building", "")
+    for one in ended[-12:]:
+        made.add_row(one.pair.patch.name, one.kernel, _word(one), f"{one.seconds:.1f}")
+    return made
+
+
+def _word(one: Outcome) -> str:
+    if one.state is State.REFUSED:
+        return f"refused: {', '.join(one.rules)}"
+    return str(one.state)
+
+
+def line(one: Outcome) -> str:
+    """What became of a pair, in one line."""
+    why = one.message.partition("\n")[0] if one.state not in (State.BUILT, State.CACHED) else ""
+    if one.state in (State.BUILT, State.CACHED):
+        why = f"{one.seconds:.1f} s" if one.state is State.BUILT else ""
+    return f"{one.pair.patch} for {one.kernel}: {_word(one)}{f' ({why})' if why else ''}"
+
+
+def summary(outcomes: Sequence[Outcome]) -> None:
+    """The bundles on stdout; what went wrong in full, and a count of each state, on stderr."""
+    for one in outcomes:
+        for warning in one.warnings:
+            note(str(warning))
+    for one in outcomes:
+        if one.code and one.state is not State.OTHER_KERNEL:
+            note(f"{one.pair.patch} for {one.kernel}: {_word(one)}")
+            for text in (*one.message.splitlines(), *([f"hint: {one.hint}"] if one.hint else [])):
+                note(f"  {text}")
+            if one.log:
+                note(f"  log: {one.log}")
+    counts = {state: sum(one.state is state for one in outcomes) for state in State}
+    note(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    table([(str(one.bundle.path),) for one in outcomes if one.bundle])
+
+
+def report(outcomes: Sequence[Outcome], code: int) -> dict[str, Any]:
+    """The JSON object of `build`."""
+    return {
+        "ok": code == 0,
+        "bundles": [_bundle_json(one) for one in outcomes if one.bundle],
+        "pairs": [_pair_json(one) for one in outcomes],
+    }
+
+
+def _bundle_json(one: Outcome) -> dict[str, Any]:
+    assert one.bundle is not None
+    return {
+        "path": str(one.bundle.path),
+        "patch": one.bundle.series,
+        "version": one.bundle.version,
+        "kernel": one.bundle.release,
+        "module_sha256": one.bundle.module_sha256,
+        "complete": one.complete,
+        "not_proved": list(one.doubts),
+        "warnings": [problem_json(warning) for warning in one.warnings],
+        "cached": one.state is State.CACHED,
+        "seconds": round(one.seconds, 2),
+    }
+
+
+def _pair_json(one: Outcome) -> dict[str, Any]:
+    return {
+        "patch": str(one.pair.patch),
+        "kernel": one.kernel,
+        "state": one.state.value,
+        "code": one.code,
+        "seconds": round(one.seconds, 2),
+        "bundle": str(one.bundle.path) if one.bundle else None,
+        "rules": list(one.rules),
+        "message": one.message,
+        "hint": one.hint,
+        "log": str(one.log) if one.log else None,
+    }
+
+
+def junit(outcomes: Sequence[Outcome]) -> bytes:
+    """The same as JUnit XML: a test suite for each kernel, a test case for each patch."""
+    top = ElementTree.Element("testsuites", name="lppack build")
+    for kernel in dict.fromkeys(one.kernel for one in outcomes):
+        of = [one for one in outcomes if one.kernel == kernel]
+        suite = ElementTree.SubElement(
+            top,
+            "testsuite",
+            name=kernel,
+            tests=str(len(of)),
+            failures=str(sum(one.state in (State.REFUSED, State.NOT_PROVED) for one in of)),
+            errors=str(sum(one.state is State.FAILED for one in of)),
+            skipped=str(sum(one.state is State.OTHER_KERNEL for one in of)),
+            time=f"{sum(one.seconds for one in of):.2f}",
+        )
+        for one in of:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                name=str(one.pair.patch),
+                classname=f"lppack.build.{kernel}",
+                time=f"{one.seconds:.2f}",
+            )
+            _why(case, one)
+    ElementTree.indent(top)
+    return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _why(case: ElementTree.Element, one: Outcome) -> None:
+    if one.state in (State.BUILT, State.CACHED):
+        return
+    tag = {State.OTHER_KERNEL: "skipped", State.FAILED: "error"}.get(one.state, "failure")
+    why = ElementTree.SubElement(case, tag, message=_clean(one.message.partition("\n")[0]))
+    if tag != "skipped":
+        why.set("type", ", ".join(one.rules) or one.state.value)
+        why.text = _clean("\n".join([one.message, *([one.hint] if one.hint else []), *one.said]))
+
+
+def _clean(text: str) -> str:
+    """XML 1.0 has no place for most control characters."""
+    return "".join(c for c in text if c in "\t\n" or ord(c) >= 0x20)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Run one function on many items, in processes of this machine, none of which outlives the run."""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from lppack.errors import EnvironmentMissing
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+_END = 30.0  # seconds for a process to clean up after Ctrl-C
+
+
+def run(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    jobs: int,
+    on_start: Callable[[Item], None],
+) -> Iterator[tuple[Item, Result | BaseException]]:
+    """Yield each item with its result as it ends, ``jobs`` at a time; an exception is a result.
+
+    A process that is killed costs only its item. Each item has a fresh process, forked from this
+    one, whose imports it shares.
+    """
+    context = multiprocessing.get_context("fork")
+    waiting = list(reversed(items))
+    running: dict[Connection, tuple[Item, BaseProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                item = waiting.pop()
+                mine, theirs = context.Pipe(duplex=False)
+                child = context.Process(target=_child, args=(work, item, theirs, mine))
+                child.start()
+                theirs.close()
+                running[mine] = (item, child)
+                on_start(item)
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                item, process = running.pop(ready)
+                result: Result | BaseException
+                try:
+                    result = ready.recv()
+                except EOFError:
+                    process.join()
+                    result = EnvironmentMissing(
+                        f"the process of this pair was ended: signal {-(process.exitcode or 0)}",
+                        hint="was it out of memory? see dmesg, and give fewer --jobs",
+                    )
+                ready.close()
+                process.join()
+                yield item, result
+    finally:
+        _stop([child for _, child in running.values()])
+
+
+def _child(work: Callable[[Item], Any], item: Item, out: Connection, other: Connection) -> None:
+    other.close()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # A group of its own: Ctrl-C reaches the command alone, which then ends each child once.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = work(item)
+    except KeyboardInterrupt:
+        os._exit(130)
+    except Exception as error:
+        result = RuntimeError("".join(traceback.format_exception(error)))
+    out.send(result)
+    out.close()
+    os._exit(0)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _stop(children: Iterable[BaseProcess]) -> None:
+    """End processes as Ctrl-C does, so that they remove what they started; then with force."""
+    children = list(children)
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(_END)
+        with contextlib.suppress(ProcessLookupError, AttributeError):
+            if child.is_alive():
+                child.kill()
+                child.join()
