@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lppack import entries, proc, store
 from lppack.builders import engine, headers, image, stream
-from lppack.builders.protocol import ENVIRONMENT, OnLine, compiler_of
+from lppack.builders.protocol import ELSEWHERE, ENVIRONMENT, OnLine, compiler_of, elsewhere
 from lppack.clock import Deadline
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.model import Kernel
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from docker.types import Mount
 
 WORK = "/build"
+_OTHER_WORK = "/srv/another/place"
 SOURCES = "/usr/src/linux-source"
 MEMORY = "2g"
 PIDS = 512
@@ -34,9 +35,17 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class ContainerBuilder:
     name = "docker"
 
-    def __init__(self, on_line: OnLine | None = None, *, base_url: str | None = None) -> None:
+    def __init__(
+        self,
+        on_line: OnLine | None = None,
+        *,
+        base_url: str | None = None,
+        elsewhere: bool = False,
+    ) -> None:
+        """``elsewhere``: in another directory, as another user, on another host."""
         self._on_line = on_line
         self._base_url = base_url
+        self._elsewhere = elsewhere
 
     @contextlib.contextmanager
     def open(
@@ -52,7 +61,7 @@ class ContainerBuilder:
         with engine.connect(self._base_url) as client:
             engine.sweep(client)
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
-            with _owned(work.resolve()) as user:
+            with _owned(work.resolve(), self._elsewhere) as user:
                 yield ContainerSite(
                     client=client,
                     image=made.id,
@@ -62,6 +71,8 @@ class ContainerBuilder:
                     sources=SOURCES if sources is not None else "",
                     compiler=compiler,
                     user=user,
+                    work=_OTHER_WORK if self._elsewhere else WORK,
+                    elsewhere=self._elsewhere,
                     on_line=self._on_line,
                 )
 
@@ -99,6 +110,7 @@ class ContainerSite:
     sources: str = ""
     compiler: str
     user: tuple[int, int] = (_BUILDER_ID, _BUILDER_ID)
+    elsewhere: bool = False
     on_line: OnLine | None = None
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
@@ -152,12 +164,16 @@ class ContainerSite:
             with engine.errors():
                 made = self.client.containers.create(
                     self.image,
-                    list(argv),
+                    list(elsewhere(argv) if self.elsewhere else argv),
                     name=name,
                     labels={engine.LABEL: engine.owner()},
                     user=f"{self.user[0]}:{self.user[1]}",
                     working_dir=self.work,
-                    environment={**ENVIRONMENT, "PATH": _PATH},
+                    hostname="another-host" if self.elsewhere else None,
+                    environment={
+                        **(ELSEWHERE if self.elsewhere else ENVIRONMENT),
+                        "PATH": _PATH,
+                    },
                     network_mode="none",
                     read_only=True,
                     tmpfs={"/tmp": "rw,exec,nosuid,nodev,size=512m,mode=1777"},
@@ -210,11 +226,12 @@ def _remove(client: "docker.DockerClient", name: str) -> None:
 
 
 @contextlib.contextmanager
-def _owned(work: Path) -> Iterator[tuple[int, int]]:
+def _owned(work: Path, elsewhere: bool) -> Iterator[tuple[int, int]]:
     """Yield the user and group of the build, never root; ``work`` is theirs inside, and ours
     after."""
     info = work.stat()
-    user = (info.st_uid, info.st_gid) if info.st_uid else (_BUILDER_ID, _BUILDER_ID)
+    builder = _BUILDER_ID + 4321 if elsewhere else _BUILDER_ID
+    user = (info.st_uid, info.st_gid) if info.st_uid else (builder, builder)
     if os.geteuid() != 0:
         yield user
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lppack import proc, store
 from lppack.builders import headers, stream
-from lppack.builders.protocol import ENVIRONMENT, OnLine, compiler_of
+from lppack.builders.protocol import ELSEWHERE, ENVIRONMENT, OnLine, compiler_of, elsewhere
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
@@ -25,8 +25,10 @@ _UNSAFE = re.compile(r"[^\w./+@,%~-]")  # make and its shell would read these as
 class HostBuilder:
     name = "host"
 
-    def __init__(self, on_line: OnLine | None = None) -> None:
+    def __init__(self, on_line: OnLine | None = None, *, elsewhere: bool = False) -> None:
+        """``elsewhere``: with another environment and umask."""
         self._on_line = on_line
+        self._elsewhere = elsewhere
 
     @contextlib.contextmanager
     def open(
@@ -46,7 +48,7 @@ class HostBuilder:
                     _check_path(path)
             tree = str(sources.resolve()) if sources is not None else ""
             _check_path(tree)
-            yield HostSite(str(work), shadow, compiler, tree, self._on_line)
+            yield HostSite(str(work), shadow, compiler, tree, self._on_line, self._elsewhere)
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         compiler = _need_compiler(kernel)
@@ -61,13 +63,14 @@ class HostSite:
     compiler: str
     sources: str
     on_line: OnLine | None
+    elsewhere: bool = False
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
         start = time.monotonic()
         deadline = Deadline(limit)
         said: list[str] = []
         timed_out = False
-        child = _start(argv, cwd=self.work)
+        child = _start(argv, cwd=self.work, other=self.elsewhere)
         assert child.stdout is not None
         descriptor = child.stdout.fileno()
         chunks = iter(lambda: os.read(descriptor, 65536), b"")
@@ -95,12 +98,12 @@ class HostSite:
         )
 
 
-def _start(argv: Sequence[str], *, cwd: str) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], *, cwd: str, other: bool) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            list(argv),
+            list(elsewhere(argv) if other else argv),
             cwd=cwd,
-            env={**ENVIRONMENT, "PATH": _path(), "PWD": cwd},
+            env={**(ELSEWHERE if other else ENVIRONMENT), "PATH": _path(), "PWD": cwd},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

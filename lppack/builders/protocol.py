@@ -32,6 +32,23 @@ ENVIRONMENT = {
 _COMPILERS = {"bullseye": "gcc-10", "bookworm": "gcc-12", "trixie": "gcc-14", "forky": "gcc-15"}
 
 
+#: Another user's environment, directory, host and umask: what the bytes must not depend on.
+ELSEWHERE = {
+    **ENVIRONMENT,
+    "LC_ALL": "en_US.ISO-8859-1",
+    "HOME": "/home/someone-else",
+    "USER": "someone-else",
+    "LOGNAME": "someone-else",
+    "TZ": "Asia/Kathmandu",
+}
+_UMASK = ("sh", "-c", 'umask 077; exec "$@"', "sh")
+
+
+def elsewhere(argv: Sequence[str]) -> tuple[str, ...]:
+    """The same command with another umask."""
+    return (*_UMASK, *argv)
+
+
 class Site(Protocol):
     """A directory prepared for one build; paths are as the commands see them."""
 

@@ -75,6 +75,12 @@ from lppack.stages.sign import Signer
     help="The certificate of the key, which the kernels trust.",
 )
 @click.option(
+    "--check",
+    is_flag=True,
+    help="Build twice: the second time in another directory, as another user, on another host, "
+    "with another locale, time zone and umask. Refuse if a byte differs (exit code 9).",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
@@ -104,6 +110,7 @@ def build(
     accepted: tuple[str, ...],
     sign_key: Path | None,
     sign_cert: Path | None,
+    check: bool,
     jobs: int | None,
     junit: Path | None,
     format_: str,
@@ -137,6 +144,7 @@ def build(
         accepted=accepted,
         sign_key=sign_key,
         sign_cert=sign_cert,
+        check=check,
     )
     pairs = pairs_of(patches, kernels)
     if len(pairs) == 1 and junit is None:
@@ -187,6 +195,8 @@ def _one(pair: Pair, options: Options, format_: str) -> None:
             on_line=on_line,
             released=words,
             signer=Signer(key=key, certificate=cert) if key and cert else None,
+            options=options.recorded(),
+            check=options.check,
         )
     if format_ == "json":
         outcome = Outcome(

@@ -22,6 +22,7 @@ _HOMES = {
     "validate": "validate",
     **dict.fromkeys(("plan", "generate", "inspect"), "author"),
     "build": "build",
+    "rebuild": "rebuild",
     **dict.fromkeys(("sign", "verify"), "trust"),
     "package": "package",
     "test": "trial",

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """From a plan to a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from lppack.model import Bundle, Plan, SourceTree
 from lppack.proc import Say
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from lppack.stages.sign import Signer
 
 
-def open_builder(name: str, on_line: Say) -> "Builder":
-    """``docker`` or ``host``."""
+def open_builder(name: str, on_line: Say, *, elsewhere: bool = False) -> "Builder":
+    """``docker`` or ``host``; ``elsewhere``: as another user would have it."""
     if name == "host":
         from lppack.builders.host import HostBuilder
 
-        return HostBuilder(on_line)
+        return HostBuilder(on_line, elsewhere=elsewhere)
     from lppack.builders.container import ContainerBuilder
 
-    return ContainerBuilder(on_line)
+    return ContainerBuilder(on_line, elsewhere=elsewhere)
 
 
 def make_tree(plan: Plan) -> SourceTree:
@@ -64,8 +65,13 @@ def make_bundle(
     on_line: Say,
     released: Sequence[tuple[str, str]] = (),
     signer: "Signer | None" = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    check: bool = False,
 ) -> Built:
-    """generate, build, link, sign if there is a signer, bundle."""
+    """generate, build, link, sign if there is a signer, bundle.
+
+    ``options`` are for the provenance; ``check``: build twice. Raise NotTheSame.
+    """
     from lppack.stages.build import build
     from lppack.stages.bundle import bundle, read
     from lppack.stages.generate import generate
@@ -73,9 +79,14 @@ def make_bundle(
     from lppack.stages.sign import sign
 
     tree = generate(plan)
-    module = link(build(tree, open_builder(builder, on_line)))
+    made = build(tree, open_builder(builder, on_line))
+    if check:
+        from lppack.stages.same import compare
+
+        compare(made, tree, open_builder(builder, on_line, elsewhere=True))
+    module = link(made)
     if signer is not None:
         module = sign(module, signer)
     with writing_to(folder):
-        path = bundle(module, tree, folder, released=released)
+        path = bundle(module, tree, folder, released=released, options=options)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)

@@ -58,6 +58,12 @@ class Options:
     accepted: tuple[str, ...] = ()
     sign_key: Path | None = None
     sign_cert: Path | None = None
+    check: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """What provenance.json keeps: how to build it again."""
+        names = ("engine", "mode", "deep", "prove", "release", "unproved", "inlining_unchecked")
+        return {name: getattr(self, name) for name in (*names, "accepted")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +145,8 @@ def build_pair(pair: Pair, options: Options) -> Outcome:
             on_line=said.append,
             released=released,
             signer=Signer(key=key, certificate=cert) if key and cert else None,
+            options=options.recorded(),
+            check=options.check,
         )
     except LppackError as error:
         release = made.kernel.release if made else pair.kernel or "-"
@@ -220,8 +228,10 @@ def recall(pair: Pair, options: Options) -> Outcome | None:
 
 
 def _is_kept(options: Options) -> bool:
-    """Proofs, debug packages and keys are looked at again."""
-    return not (options.deep or options.prove or options.release or options.sign_key)
+    """Proofs, debug packages, keys and --check are looked at again."""
+    return not (
+        options.deep or options.prove or options.release or options.sign_key or options.check
+    )
 
 
 def _remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:

@@ -5,6 +5,8 @@ The sums only show that the bundle is as it was packed. That the packer was hone
 can show; but what is printed of a bundle, and checked before it is loaded, is what will be loaded.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +21,13 @@ from lppack.rules.module import Against, faults
 from lppack.stages.bundle import BadBundle
 from lppack.stages.info import fix_json
 from lppack.stages.load import MANIFEST, parse
+from lppack.stages.provenance import subjects_of
 from lppack.stages.validate import manifest_kept
 
 #: Beside the module, the engine and MANIFEST: what a bundle may hold.
-_PARTS = re.compile(r"(plan|provenance)\.json|sources/.+|test/(targets|programs)/[^/]+")
+_PARTS = re.compile(
+    r"(plan|provenance)\.json|sources/.+|test/(targets|programs)/[^/]+|test/sources/.+"
+)
 
 
 def verify(bundle: Bundle, files: Mapping[str, bytes]) -> None:
@@ -48,6 +53,7 @@ def disagreements(bundle: Bundle, files: Mapping[str, bytes]) -> list[str]:
         *_module_against_plan(bundle, identity(files[f"{bundle.module}.ko"])),
         *_engine(bundle, files),
         *_manifest_against_plan(bundle, files),
+        *_provenance(files),
     ]
 
 
@@ -106,6 +112,13 @@ def _engine(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
     vermagic = read_module(data).info("vermagic") or ""
     if vermagic.split(" ")[0] != bundle.release:
         yield f'{abi.ENGINE}.ko: its vermagic "{vermagic}" is not of {bundle.release}'
+
+
+def _provenance(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Of a signed module it was written with the signature in place."""
+    for name, digest in subjects_of(json.loads(files["provenance.json"])).items():
+        if hashlib.sha256(files.get(name, b"")).hexdigest() != digest:
+            yield f"provenance.json is of another {name}"
 
 
 def manifest_of(files: Mapping[str, bytes]) -> Manifest:

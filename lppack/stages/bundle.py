@@ -11,15 +11,19 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
-from lppack import __version__, abi
+from lppack import abi
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
 from lppack.resources import schema
 from lppack.rules.fits import fits, inlined
+from lppack.stages.ids import FILE, ids
 from lppack.stages.info import fix_json
+from lppack.stages.provenance import facts_of, statement
+from lppack.stages.test_sources import test_files
 from lppack.stages.validate import test_spec
 from lppack.store import write_atomic
 
@@ -44,11 +48,16 @@ def file_name(plan: Plan) -> str:
 
 
 def bundle(
-    module: Module, tree: SourceTree, folder: Path, *, released: Iterable[tuple[str, str]] = ()
+    module: Module,
+    tree: SourceTree,
+    folder: Path,
+    *,
+    released: Iterable[tuple[str, str]] = (),
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Write the bundle into ``folder``: the same bytes for the same input.
 
-    ``released``: what `release` found; provenance has it.
+    ``released``: what `release` found; ``options``: of the command; provenance has both.
     """
     plan = module.plan
     checks = {"inlining": plan.inlining.value, "complete": plan.complete.value}
@@ -59,17 +68,24 @@ def bundle(
         f"{plan.module}.ko": module.ko.read_bytes(),
         "manifest.yaml": plan.manifest.path.read_bytes(),
         "plan.json": _json(_plan_json(plan)),
-        "provenance.json": _json({"lppack": __version__, **checks, **dict(module.provenance)}),
     }
     if module.engine is not None:
         files[module.engine.name] = module.engine.read_bytes()
+    built = {name: data for name, data in files.items() if name.endswith(".ko")}
+    built |= {f"test/targets/{ko.name}": ko.read_bytes() for ko in module.targets}
+    built |= {f"test/programs/{file.name}": file.read_bytes() for file in module.programs}
+    facts = {**checks, **dict(module.provenance)}
+    files["provenance.json"] = _json(statement(plan, built, facts, options))
     files |= {f"sources/{name}": text.encode() for name, text in tree.files}
     files |= {f"sources/{name}": path.read_bytes() for name, path in tree.copies}
     if plan.manifest.follows:
         followed = plan.manifest.folder / plan.manifest.follows
         files[f"sources/{plan.manifest.follows}"] = followed.read_bytes()
-    files |= {f"test/targets/{ko.name}": ko.read_bytes() for ko in module.targets}
-    files |= {f"test/programs/{file.name}": file.read_bytes() for file in module.programs}
+    files |= built
+    # What `rebuild` needs besides.
+    files |= {f"test/sources/{name}": file.read_bytes() for name, file in test_files(plan)}
+    if (numbers := ids(plan.manifest.folder).path) is not None:
+        files[f"sources/{FILE}"] = numbers.read_bytes()
     sums = "".join(f"{_sha(data)}  {name}\n" for name, data in sorted(files.items()))
     files[_SUMS] = sums.encode()
     packed = io.BytesIO()
@@ -276,7 +292,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
     """Read a bundle from what contents() returned for ``path``. Raise BadBundle."""
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
-        provenance: dict[str, str] = json.loads(files["provenance.json"])
+        provenance = facts_of(json.loads(files["provenance.json"]))
         if isinstance(plan, dict) and plan.get("format") != _FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
@@ -302,7 +318,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
             srcversion=_srcversion(files[f"{module}.ko"]),
             engine_sha256=_engine(files, plan["engine"]),
             signed=files[f"{module}.ko"].endswith(abi.MODULE_SIGNATURE),
-            provenance=tuple(sorted((key, str(value)) for key, value in provenance.items())),
+            provenance=tuple(sorted(provenance.items())),
             functions=tuple((object_, function) for object_, function in plan["functions"]),
             fixes=tuple(
                 Fix(

@@ -15,6 +15,7 @@ from lppack.kernel.facts import Facts, Verdict, open_facts
 from lppack.kernel.image import read_image
 from lppack.kernel.query import Answer, query
 from lppack.model import InliningCheck, Kernel
+from lppack.stages.provenance import facts_of
 from tests.command import EXAMPLES, check_shape, lppack
 from tests.guest.stable import FIXED
 
@@ -155,8 +156,7 @@ def test_a_release_says_what_was_checked(tmp_path: Path) -> None:
         ran = lppack("build", EXAMPLES / name, "--release", *words, "-o", tmp_path)
         assert ran.rc == 0, ran.err
         with zipfile.ZipFile(ran.out.split()[-1]) as bundle:
-            found: dict[str, str] = json.loads(bundle.read("provenance.json"))
-            return found
+            return facts_of(json.loads(bundle.read("provenance.json")))
 
     checked = provenance("proc-cmdline", "--deep", "--unproved")
     assert (checked["inlining"], checked["complete"]) == ("checked", "not checked")

@@ -50,7 +50,8 @@ def planned(**changes: Any) -> Callable[[dict[str, bytes]], None]:
 
 def provenance(files: dict[str, bytes]) -> None:
     said = json.loads(files["provenance.json"])
-    files["provenance.json"] = json.dumps({**said, "inlining": "checked"}).encode()
+    said["predicate"]["buildDefinition"]["internalParameters"]["inlining"] = "checked"
+    files["provenance.json"] = json.dumps(said).encode()
 
 
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {

@@ -72,6 +72,8 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
     files = {
         "patch/manifest.yaml": MANIFEST,
         "patch/a.c": b"int a;\n",
+        "patch/load/opener.c": b"int main(void) { return 0; }\n",
+        "patch/target/conn.c": b"int conn;\n",
         "work/lppack_conn_limit_2.ko": KO,
         "work/conn.ko": b"target",
         "work/opener": b"program",
@@ -125,6 +127,8 @@ def test_what_is_in_it(path: Path) -> None:
         "sources/a.c",
         "sources/lp_glue.c",
         "test/programs/opener",
+        "test/sources/programs/load/opener.c",
+        "test/sources/target/conn.c",
         "test/targets/conn.ko",
     ]
     assert files["lppack_conn_limit_2.ko"] == KO
@@ -470,6 +474,7 @@ def test_inspect_tells_what_is_wrong(path: Path) -> None:
         "weak symbol maybe",
         "calls itself other",
         "does not say which patch it is",
+        "provenance.json is of another",
     )
     assert len(found.faults) == len(words)
     for word, fault in zip(words, found.faults, strict=True):

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What a build that failed means, in the author's words."""
+
+import errno
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lppack import store
+from lppack.errors import BuildFailed, EnvironmentMissing
+from lppack.kernel.facts import Facts, open_facts
+from lppack.model import Manifest, Plan
+from lppack.rules.elsewhere import homes
+from lppack.rules.replaced import copies_of
+from lppack.stages.generate import generate
+from lppack.stages.test_sources import MODULE, PROGRAMS, TARGET
+
+# gcc: FILE:LINE:COLUMN: error: TEXT
+_UNDECLARED = re.compile(
+    r"implicit declaration of function '(\w+)'|'(\w+)' undeclared|unknown type name '(\w+)'"
+    r"|(?:undefined|incomplete) type '(?:const )?((?:struct|union) \w+)"
+)
+_ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.*)")
+
+
+def failure(
+    out: str, summary: str, plan: Plan, work: Path, site_work: str
+) -> BuildFailed | EnvironmentMissing:
+    """Return the first error of the compiler, at the author's own line; else the end of the log."""
+    if os.strerror(errno.ENOSPC) in out:
+        # Its log and sources would not fit either.
+        return EnvironmentMissing(f"{work}: {os.strerror(errno.ENOSPC)}", hint=store.ROOM)
+    (work / "build.log").write_text(f"{out}\n{summary}\n")
+    lines = out.splitlines()
+    for index, line in enumerate(lines):
+        found = _ERROR.match(line.strip())
+        if not found:
+            continue
+        name = found["file"].removeprefix(f"{site_work}/")
+        part, _, rest = name.partition("/")
+        manifest = plan.manifest
+        if part == MODULE and rest in (*manifest.sources, *manifest.headers):
+            file = str(manifest.folder / rest)
+        elif part in (TARGET, PROGRAMS):
+            file = str(manifest.folder / (name if part == TARGET else rest))
+        else:
+            file = name
+        if reason := _named_type(found["text"], part, manifest):
+            return BuildFailed(f"{manifest.path}: {reason}", file=str(manifest.path))
+        context = [shown.rstrip() for shown in lines[index + 1 : index + 3]]
+        return BuildFailed(
+            "\n".join([f"{file}:{found['line']}: {found['text']}", *context]),
+            file=file,
+            line=int(found["line"]),
+            hint="; ".join(
+                filter(
+                    None,
+                    (
+                        _way_out(found["text"], plan),
+                        f"build.log, and the sources as kbuild saw them, are in {kept_name(plan)}",
+                    ),
+                )
+            ),
+            report={
+                "compiler": True,
+                "undeclared": sorted({"".join(names) for names in _UNDECLARED.findall(out)}),
+            },
+        )
+    undefined = re.findall(r'modpost: "(\w+)" \[\S+\] undefined!', out)
+    if undefined:
+        return _undefined(undefined, plan)
+    return BuildFailed(summary, hint=f"the whole log: {kept_name(plan)}/build.log")
+
+
+def _way_out(text: str, plan: Plan) -> str | None:
+    """Return what the compiler's words mean for a patch; None: what they say."""
+    if header := re.match(r"(\S+\.h): No such file or directory", text):
+        folder = header[1].rpartition("/")[0] or "FOLDER"
+        return (
+            f"a private header of the kernel: kernel_headers: [{folder}]; one of yours: list it "
+            "under `headers`"
+        )
+    called = re.match(r"implicit declaration of function '(\w+)'", text)
+    declared = "\n".join(text for name, text in generate(plan).files if name == "lppack.h")
+    if called and re.search(rf"\b{called[1]}\(", declared):
+        return '#include "lppack.h" declares it'
+    return None
+
+
+def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
+    """Return what the manifest calls a type, and no header defines: told by generated code
+    alone."""
+    found = re.search(r"incomplete type '(?:const )?((?:struct|union) \w+)'", text)
+    for shadow in manifest.shadow_variables if found and part == MODULE else ():
+        if found and shadow.type == found[1]:
+            return (
+                f"{shadow.type}, the type of the shadow variable {shadow.name}, is defined in "
+                "none of the headers"
+            )
+    return None
+
+
+def _not_linked(name: str, plan: Plan, facts: Facts) -> str:
+    """Where the kernel has what may not be linked, or what was meant."""
+    release = plan.kernel.release
+    objects = [entry.name or "vmlinux" for entry in plan.patched]
+    home = next((one for one in objects if copies_of(facts, one, name)), None)
+    home = home or next(iter(homes(facts, objects[-1], name)), None)
+    if home is not None:
+        return f'"{name}" is used, and not exported by {release}: list it under `symbols` of {home}'
+    similar = facts.similar(name)
+    meant = f'; did you mean "{similar[0]}"?' if similar else "; no source defines it either"
+    return f'"{name}" is used, and no object of {release} has it{meant}'
+
+
+def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
+    """Return what modpost misses, in the author's words."""
+    replacements = {fn.new for entry in plan.patched for fn in entry.functions}
+    manifest = plan.manifest
+    for transform in manifest.transforms:
+        replacements |= {transform.marker, transform.take, transform.release}
+        replacements |= {name for name in (transform.forward, transform.reverse) if name}
+    for world in manifest.world:
+        replacements |= {world.marker, world.for_each, world.forward, world.reverse}
+        replacements |= {name for name in (world.prepare, world.check, world.finish) if name}
+    replacements |= {var.constructor for var in manifest.shadow_variables if var.constructor}
+    with open_facts(plan.kernel) as facts:
+        lines = [
+            f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
+            if name in replacements
+            else _not_linked(name, plan, facts)
+            for name in dict.fromkeys(names)
+        ]
+    return BuildFailed(
+        "\n".join(f"{manifest.path}: {line}" for line in lines),
+        file=str(manifest.path),
+        hint=f"build.log, and the sources as kbuild saw them, are in {kept_name(plan)}",
+        report={"undefined": sorted({*names} - replacements)},
+    )
+
+
+def kept_name(plan: Plan) -> Path:
+    return store.cache_dir() / "failed" / f"{plan.name}-{plan.version}_{plan.kernel.release}"

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The same bits, built twice in different ways and out of the bundle itself."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lppack import store
+from tests.command import EXAMPLES, check_shape, lppack
+from tests.docker.at_once import empty_cache
+from tests.unit.stages.test_bundle import put, repacked
+
+pytestmark = pytest.mark.docker
+
+#: What a source may do -> the exit code of `build --check`.
+TRAPS = {
+    "static void __used trap(int x)\n{\n\tWARN_ON(x);\n\tpr_info(__FILE__);\n}\n": 0,
+    "static const char trap[] __used = KBUILD_MODFILE;\n": 9,
+    "static const char trap[] __used = __DATE__;\n": 5,
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = store.cache_dir() / "facts"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(empty_cache(tmp_path)))
+    (tmp_path / "cache/lppack/facts").symlink_to(facts)
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("builder", ["docker", "host"])
+def test_what_depends_on_where_it_was_built_is_refused(
+    trap: str, builder: str, tmp_path: Path
+) -> None:
+    patch = tmp_path / "proc-cmdline"
+    shutil.copytree(EXAMPLES / "proc-cmdline", patch)
+    source = patch / "cmdline.c"
+    source.write_text(f"{source.read_text()}\n#include <linux/bug.h>\n{trap}")
+    ran = lppack("build", patch, "--check", "--builder", builder, "-o", tmp_path)
+    assert ran.rc == TRAPS[trap], ran.err
+    assert bool(list(tmp_path.glob("*.lpp"))) is (ran.rc == 0)
+    if ran.rc == 9:
+        assert "proc-cmdline for 6.1.0" in ran.err
+        assert "built twice, differs: lppack_proc_cmdline_1.ko" in ran.err
+
+
+def test_a_bundle_is_built_again_out_of_itself(tmp_path: Path) -> None:
+    built = lppack("build", EXAMPLES / "conn-limit", "-o", tmp_path)
+    bundle = Path(built.out.strip())
+    shutil.rmtree(tmp_path / "cache/lppack/modules")
+    ran = lppack("rebuild", bundle, "--format", "json", cwd=tmp_path)
+    assert ran.rc == 0, ran.err
+    check_shape("rebuild", ran.json)
+    assert ran.json["identical"] is True
+
+    host = lppack("rebuild", bundle, "--builder", "host", "--format", "json")
+    assert host.rc == 0, host.err
+    assert (host.json["identical"], host.json["different"]) == (False, [])
+    assert any(line.startswith("builder: docker then") for line in host.json["provenance"])
+
+    source = (EXAMPLES / "conn-limit/conn_limit.c").read_text().replace("return", "return 0 +", 1)
+    forged = repacked(bundle, put("sources/conn_limit.c", source.encode()))
+    said = lppack("rebuild", forged, "--format", "json")
+    assert said.rc == 9
+    check_shape("rebuild", said.json)
+    assert any(name.endswith(".ko") for name in said.json["different"])
