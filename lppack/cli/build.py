@@ -2,9 +2,11 @@
 """build: one bundle for each patch and each kernel."""
 
 import os
+import shlex
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from lppack import pipeline, store
 from lppack.cli import matrix
@@ -81,6 +83,13 @@ from lppack.stages.sign import Signer
     "with another locale, time zone and umask. Refuse if a byte differs (exit code 9).",
 )
 @click.option(
+    "--plan",
+    "service",
+    type=click.Choice(["github", "gitlab"]),
+    help="Build nothing: print the jobs of this CI service, one for each kernel with its patches. "
+    "github: the value of strategy.matrix; gitlab: a child pipeline.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
@@ -111,6 +120,7 @@ def build(
     sign_key: Path | None,
     sign_cert: Path | None,
     check: bool,
+    service: str | None,
     jobs: int | None,
     junit: Path | None,
     format_: str,
@@ -130,6 +140,11 @@ def build(
         raise click.UsageError(f"{name} goes with --release")
     if (sign_key is None) is not (sign_cert is None):
         raise click.UsageError("--sign-key and --sign-cert go together")
+    if service:
+        from lppack.pipeline.ci import plan
+
+        click.echo(plan(service, patches, kernels, _words(ctx)).rstrip())
+        return
     pipeline.check_output(output)
     options = Options(
         output=output,
@@ -161,6 +176,25 @@ def build(
         matrix.summary(outcomes)
     if code:
         ctx.exit(code)
+
+
+def _words(ctx: click.Context) -> str:
+    """The options that the jobs of a CI service are to be given, as they were."""
+    here = {"kernels", "patches", "output", "service", "junit", "format_"}
+    given = []
+    for option in ctx.command.params:
+        name, value = str(option.name), ctx.params.get(str(option.name))
+        source = ctx.get_parameter_source(name)
+        if (
+            name in here
+            or source is ParameterSource.DEFAULT
+            or not isinstance(option, click.Option)
+        ):
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        for one in () if option.is_flag and not value else values:
+            given += [option.opts[0]] if option.is_flag else [option.opts[0], shlex.quote(str(one))]
+    return " ".join(given)
 
 
 def _one(pair: Pair, options: Options, format_: str) -> None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The pipeline files run the tasks of tasks.py, and nothing that is not written down there."""
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +14,13 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from invoke.collection import Collection
 
 import tasks
 from lppack.cli.main import commands
+from lppack.errors import EnvironmentMissing
+from lppack.pipeline import ci
 
 ROOT = Path(__file__).parent.parent.parent
 GITHUB = ROOT / "docs/pipelines/github-actions.yml"
@@ -136,7 +141,10 @@ def test_the_pipelines_for_patches_say_what_lppack_understands(path: Path) -> No
     assert text.startswith("# SPDX-License-Identifier: MIT\n")
     assert read(path)
     used = [words for words in commands_of(text) if words[0] != "cache"]
-    assert [words[0] for words in used] == ["validate", "validate", "build", "test"]
+    plans = [words[words.index("--plan") + 1] for words in used if "--plan" in words]
+    assert plans == ["github" if "github" in path.name else "gitlab"]
+    of_kernels = [] if "gitlab" in path.name else ["build", "test"]
+    assert [words[0] for words in used] == ["validate", "validate", "build", *of_kernels]
     for name, *words in used:
         command = commands.get_command(click.Context(commands), name)
         assert command is not None
@@ -148,3 +156,82 @@ def test_an_option_that_is_not_there_is_seen() -> None:
     assert command is not None
     with pytest.raises(click.UsageError):
         command.make_context("build", ["--bulider", "host", "p"])
+
+
+#: The published schemas of both services come with check-jsonschema.
+SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
+
+
+def against_schema(path: Path, service: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[service]]
+    return subprocess.run([*argv, str(path)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/pipelines").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_the_services_schemas_take_the_files(path: Path, tmp_path: Path) -> None:
+    service = "github" if "github" in path.name else "gitlab"
+    done = against_schema(path, service)
+    assert done.returncode == 0, done.stdout
+    broken = tmp_path / path.name
+    broken.write_text(path.read_text().replace("runs-on:", "run-on:").replace("script:", "scrip:"))
+    assert against_schema(broken, service).returncode == 1, "it would take anything"
+
+
+def patch(folder: Path, name: str, *kernels: str) -> Path:
+    shutil.copytree(ROOT / "examples/proc-cmdline", folder / name)
+    manifest = folder / name / "manifest.yaml"
+    text = manifest.read_text().replace("name: proc-cmdline", f"name: {name}", 1)
+    assert "6.1.0-*-amd64" in text
+    manifest.write_text(text.replace('"6.1.0-*-amd64"', ", ".join(f'"{one}"' for one in kernels)))
+    return folder / name
+
+
+KERNELS = ["6.1.0-57-amd64", "6.12.118+deb13-amd64", "6.1.0-57-rt-amd64"]
+
+
+def test_a_job_for_each_kernel_with_the_patches_for_it(tmp_path: Path) -> None:
+    every = [patch(tmp_path, "a", "6.1.0-*-amd64"), patch(tmp_path, "b", *KERNELS[:2])]
+    found = ci.jobs(every, KERNELS)
+    assert found == {KERNELS[0]: tuple(every), KERNELS[1]: (every[1],)}
+    matrix = json.loads(ci.github(found, "--builder host"))
+    a, b = map(str, every)
+    assert matrix == {
+        "include": [
+            {"kernel": KERNELS[0], "patches": f"{a} {b}", "options": "--builder host"},
+            {"kernel": KERNELS[1], "patches": b, "options": "--builder host"},
+        ]
+    }
+
+
+def test_the_child_pipeline_is_one(tmp_path: Path) -> None:
+    argv = [str(patch(tmp_path, "a", "6.1.0-*-amd64")), "--kernel", KERNELS[0]]
+    said = CliRunner().invoke(
+        commands, ["build", *argv, "--plan", "gitlab", "--deep", "--builder", "host"]
+    )
+    assert said.exit_code == 0, said.output
+    made = tmp_path / "kernels.yml"
+    made.write_text(said.stdout)
+    assert against_schema(made, "gitlab").returncode == 0
+    pipeline = read(made)
+    [line] = pipeline[f"build {KERNELS[0]}"]["script"]
+    name, *words = shlex.split(line)[1:]
+    command = commands.get_command(click.Context(commands), name)
+    assert command is not None
+    given = command.make_context(name, words).params
+    assert (given["deep"], given["builder"], given["kernels"]) == (True, "host", (KERNELS[0],))
+    assert pipeline[f"test {KERNELS[0]}"]["needs"] == [f"build {KERNELS[0]}"]
+
+
+def test_what_cannot_be_a_job_is_said(tmp_path: Path) -> None:
+    one = patch(tmp_path, "a", "6.1.0-*-amd64")
+    with pytest.raises(EnvironmentMissing, match="none of the patches is for one"):
+        ci.jobs([one], KERNELS[1:])
+    for name in ("a b", "a;b", "$(x)"):
+        with pytest.raises(EnvironmentMissing, match="would have to be quoted"):
+            ci.jobs([one.rename(tmp_path / name)], KERNELS)
+        one = tmp_path / name
+    many = {f"6.1.0-{number}-amd64": (one,) for number in range(257)}
+    with pytest.raises(EnvironmentMissing, match="257 kernels are more jobs than the 256"):
+        ci.github(many, "")
