@@ -45,7 +45,7 @@ _UMASK = ("sh", "-c", 'umask 077; exec "$@"', "sh")
 
 
 def elsewhere(argv: Sequence[str]) -> tuple[str, ...]:
-    """The same command with another umask."""
+    """Return the same command with another umask."""
     return (*_UMASK, *argv)
 
 

@@ -179,7 +179,7 @@ def build(
 
 
 def _words(ctx: click.Context) -> str:
-    """The options that the jobs of a CI service are to be given, as they were."""
+    """Return the options that the jobs of a CI service are to be given, as they were."""
     here = {"kernels", "patches", "output", "service", "junit", "format_"}
     given = []
     for option in ctx.command.params:

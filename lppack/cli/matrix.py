@@ -18,7 +18,7 @@ OnChange = Callable[[Pair, Outcome | None], None]
 
 @contextlib.contextmanager
 def progress(pairs: Sequence[Pair], *, quiet: bool) -> Iterator[OnChange]:
-    """A live table on a terminal, a line for each pair that ends otherwise."""
+    """Show a live table on a terminal, a line for each pair that ends otherwise."""
     console = None if quiet else live_console()
     if console is None:
         done: list[Pair] = []
@@ -66,7 +66,7 @@ def _word(one: Outcome) -> str:
 
 
 def line(one: Outcome) -> str:
-    """What became of a pair, in one line."""
+    """Return what became of a pair, in one line."""
     why = one.message.partition("\n")[0] if one.state not in (State.BUILT, State.CACHED) else ""
     if one.state in (State.BUILT, State.CACHED):
         why = f"{one.seconds:.1f} s" if one.state is State.BUILT else ""
@@ -74,7 +74,7 @@ def line(one: Outcome) -> str:
 
 
 def summary(outcomes: Sequence[Outcome]) -> None:
-    """The bundles on stdout; what went wrong in full, and a count of each state, on stderr."""
+    """Print the bundles; on stderr what went wrong in full, and a count of each state."""
     for one in outcomes:
         for warning in one.warnings:
             note(str(warning))
@@ -91,7 +91,7 @@ def summary(outcomes: Sequence[Outcome]) -> None:
 
 
 def report(outcomes: Sequence[Outcome], code: int) -> dict[str, Any]:
-    """The JSON object of `build`."""
+    """Return the JSON object of `build`."""
     return {
         "ok": code == 0,
         "bundles": [_bundle_json(one) for one in outcomes if one.bundle],
@@ -131,7 +131,7 @@ def _pair_json(one: Outcome) -> dict[str, Any]:
 
 
 def junit(outcomes: Sequence[Outcome]) -> bytes:
-    """The same as JUnit XML: a test suite for each kernel, a test case for each patch."""
+    """Return the same as JUnit XML: a test suite for each kernel, a test case for each patch."""
     top = ElementTree.Element("testsuites", name="lppack build")
     for kernel in dict.fromkeys(one.kernel for one in outcomes):
         of = [one for one in outcomes if one.kernel == kernel]

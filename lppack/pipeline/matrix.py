@@ -61,7 +61,7 @@ class Options:
     check: bool = False
 
     def recorded(self) -> dict[str, Any]:
-        """What provenance.json keeps: how to build it again."""
+        """Return what provenance.json keeps: how to build it again."""
         names = ("engine", "mode", "deep", "prove", "release", "unproved", "inlining_unchecked")
         return {name: getattr(self, name) for name in (*names, "accepted")}
 
@@ -354,7 +354,7 @@ def build_all(
 
 
 def _lost(pair: Pair, error: BaseException) -> Outcome:
-    """The process of a pair died, or lppack has a bug: no other pair suffers."""
+    """Return a failure for a pair whose process died, or ended with a bug."""
     return Outcome(
         pair=pair,
         state=State.FAILED,

@@ -40,7 +40,7 @@ def compare(module: Module, tree: SourceTree, builder: Builder) -> None:
 
 
 def _how(file: Path, other: bytes) -> str:
-    """What diffoscope says; without it, where the first byte differs."""
+    """Return what diffoscope says; without it, where the first byte differs."""
     if shutil.which("diffoscope"):
         with store.scratch() as folder:
             (folder / file.name).write_bytes(other)
@@ -92,7 +92,7 @@ def disagreements(
 
 
 def _unsigned(data: bytes | None) -> bytes | None:
-    """The module without what scripts/sign-file appended: signature, its size, and the mark."""
+    """Return the module without what scripts/sign-file appended."""
     if data is None or not data.endswith(abi.MODULE_SIGNATURE):
         return data
     # include/linux/module_signature.h: struct module_signature, 12 bytes, sig_len last.
