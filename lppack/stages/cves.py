@@ -120,7 +120,7 @@ def _has(said: Mapping[str, Any], version: str) -> bool:
 
 
 def _suite(known: Tracker, version: str) -> str:
-    """The one suite with kernels of this series: 6.1 is bookworm's alone."""
+    """Return the one suite with kernels of this series: 6.1 is bookworm's alone."""
     series = version.split(".")[:2]
     suites = {
         suite
