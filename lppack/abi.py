@@ -18,6 +18,10 @@ MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 UPTIME = "/proc/uptime"
 # drivers/char/random.c: proc_do_uuid(), another one after each boot (v6.1).
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+# fs/proc/cmdline.c (v6.1).
+COMMAND_LINE = "/proc/cmdline"
+# kernel/sched/debug.c: sched_dynamic_show(), the model in brackets; debugfs, for root (v6.12).
+PREEMPTION = "/sys/kernel/debug/sched/preempt"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 # init/version.c: uts_namespace; what uname -v prints (v6.1).
 VERSION = "/proc/sys/kernel/version"

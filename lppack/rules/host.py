@@ -319,6 +319,27 @@ def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
                 )
 
 
+def kernel_code_is_not_preempted(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """The host does not preempt kernel code under the kernel's own engine (warning).
+
+    As `threads-are-not-preempted-in-kernel-code`, for what only the host knows: preempt=full or
+    =lazy on its command line, or written since (sched_dynamic_mode(), kernel/sched/core.c, v6.12).
+    """
+    if bundle.engine != EngineName.LIVEPATCH or len(bundle.functions) < 2:
+        return
+    text = view.read(abi.PREEMPTION) or ""  # "none voluntary (full)"
+    found = re.search(r"\((full|lazy)\)", text)
+    if found is None and not text:
+        found = re.search(r"\bpreempt=(full|lazy)\b", view.read(abi.COMMAND_LINE) or "")
+    if found:
+        yield Refusal(
+            f"{view.host.name} runs with preempt={found[1]}: when {bundle.series} is reverted, or "
+            "another live patch enabled above it, a thread may call an old function from a new one",
+            "boot it with preempt=voluntary, or revert by a reboot, if its functions depend on "
+            "each other",
+        )
+
+
 RULES: tuple[HostRule, ...] = (
     kernel_is_the_one,
     ftrace_is_on,
@@ -331,4 +352,9 @@ RULES: tuple[HostRule, ...] = (
     modules_can_be_loaded,
     unsigned_module_is_taken,
 )
-WARNINGS: tuple[HostRule, ...] = (function_is_free, modules_were_not_forced, every_fix_stays)
+WARNINGS: tuple[HostRule, ...] = (
+    function_is_free,
+    modules_were_not_forced,
+    kernel_code_is_not_preempted,
+    every_fix_stays,
+)

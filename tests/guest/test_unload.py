@@ -19,6 +19,7 @@ from lppack.errors import ApplyStuck
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
 from lppack.packages.kernels import resolve
+from lppack.rules.host import View, kernel_code_is_not_preempted
 from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
@@ -71,6 +72,13 @@ def make(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFact
 def control(guest: GuestHost) -> Iterator[Control]:
     yield Control(engine=Livepatch(guest), host=guest, timeout=120.0)
     assert guest.faults() == ()
+
+
+def test_it_is_said_that_the_host_preempts_kernel_code(guest: GuestHost, make: Make) -> None:
+    """Not by the kernel's configuration, but by its command line."""
+    view = View(host=guest, engine=Livepatch(guest), states=())
+    [found] = kernel_code_is_not_preempted(view, make(False).bundle)
+    assert "preempt=full" in found.message
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ def _fix(cve: str) -> Fix:
 
 KPROBE = "conn_syn [conn] (1)   I  \ttramp: 0x0 (0x0)\nother (2) R    \n"
 
+TWO = (("conn", "conn_syn"), ("conn", "conn_find"))
+OWN = "livepatch"  # the kernel's own
+
 CASES = (
     *(HostCase(rule, "a kernel at rest") for rule in (*host.RULES, *host.WARNINGS)),
     HostCase(
@@ -185,6 +188,37 @@ CASES = (
         "loaded by force",
         says="loaded by force",
         files={abi.TAINTED: f"{1 << abi.TAINT_FORCED_MODULE}\n"},
+    ),
+    *(
+        HostCase(
+            host.kernel_code_is_not_preempted,
+            title,
+            says=says,
+            files=files,
+            bundle={"functions": TWO, "engine": engine},
+        )
+        for title, says, files, engine in (
+            ("full", "preempt=full", {abi.PREEMPTION: "none voluntary (full)\n"}, OWN),
+            ("lazy", "preempt=lazy", {abi.PREEMPTION: "none voluntary full (lazy)\n"}, OWN),
+            ("voluntary", "", {abi.PREEMPTION: "none (voluntary) full\n"}, OWN),
+            ("at boot", "preempt=full", {abi.COMMAND_LINE: "quiet preempt=full ro\n"}, OWN),
+            (
+                "changed since boot",
+                "",
+                {
+                    abi.COMMAND_LINE: "preempt=full\n",
+                    abi.PREEMPTION: "none (voluntary) full\n",
+                },
+                OWN,
+            ),
+            ("lppack's own engine", "", {abi.COMMAND_LINE: "preempt=full\n"}, "consistency"),
+        )
+    ),
+    HostCase(
+        host.kernel_code_is_not_preempted,
+        "one function",
+        files={abi.COMMAND_LINE: "preempt=full\n"},
+        bundle={"functions": TWO[:1]},
     ),
     HostCase(
         host.modules_were_not_forced,
