@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from lppack import store
+from lppack import proc, store
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
 from lppack.hosts import far_side, framed
 from lppack.hosts.address import Address
@@ -147,7 +147,7 @@ class SshHost:
     ) -> Reply:
         if self._lost is not None:
             raise self._lost
-        number = secrets.token_hex(16)
+        number, start = secrets.token_hex(16), time.monotonic()
         line = far_side.request(number, limit, argv)
         bounds: dict[str, Any] = {"sudo": self._sudo, "limit": limit + _GRACE, "most": most}
         try:
@@ -162,6 +162,8 @@ class SshHost:
                 raise framed.Nonsense("it was booted anew, or another host answers in its place")
         except (OSError, framed.Nonsense) as problem:
             raise self._gone(str(problem)) from problem
+        seconds = time.monotonic() - start
+        proc.LOG.info("%s: %s: code %d, %.2f s", self.name, proc.shown(argv), reply.rc, seconds)
         return reply
 
     def _check_lock(self) -> None:

@@ -79,6 +79,14 @@ def test_an_honest_one_answers(host: SshHost, behave: Behave, tmp_path: Path) ->
     assert all("ProxyCommand=false" in call for call in calls[1:]), "no second connection"
 
 
+def test_what_runs_there_is_logged_as_what_runs_here(
+    host: SshHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="lppack.proc"):
+        host.run(["sh", "-c", "exit 3"], limit=5)
+    assert "ssh:root@web1:22: sh -c 'exit 3': code 3, " in caplog.text
+
+
 LIES = {
     "garbage": "head -c 300000 /dev/urandom; sleep 60",
     "endless": "yes",
