@@ -215,6 +215,7 @@ class TestSpec:
     programs: tuple[str, ...]
     boot: tuple[str, ...]
     checks: tuple[Check, ...]
+    late: bool = False  # the modules come after the patch
 
 
 class Counts(StrEnum):

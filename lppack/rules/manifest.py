@@ -203,6 +203,13 @@ def expectation_is_readable(document: Document) -> Iterator[Fault]:
                         )
 
 
+def late_has_a_module(document: Document) -> Iterator[Fault]:
+    """`test: late` is for a patch of a module: vmlinux is there before any patch."""
+    names = [entry.get("name") for _, entry in document.mappings("objects")]
+    if document.at("test", "late") is True and not set(names) - {"vmlinux"}:
+        yield Fault(("test", "late"), "no module is patched", "leave it out")
+
+
 RULES: tuple[Rule, ...] = (
     no_control_characters,
     series_name_is_free,
@@ -215,5 +222,6 @@ RULES: tuple[Rule, ...] = (
     license_is_compatible,
     kernel_pattern_is_plain,
     expectation_is_readable,
+    late_has_a_module,
 )
 WARNINGS: tuple[Rule, ...] = (replacement_name_shows_its_origin, kernel_pattern_has_fields)

@@ -156,6 +156,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         ],
         "test": {
             "targets": list(spec.targets),
+            **({"late": True} if spec.late else {}),
             "programs": list(spec.programs),
             "boot": list(spec.boot),
             "checks": [

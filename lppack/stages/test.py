@@ -97,7 +97,8 @@ def test(
         alike = None if told or bundle.converts or bundle.world else Step.PATCHED
         yield done(Step.TAKEN_OVER, lambda: apply(control, bundle, ko), alike)
     else:
-        yield done(Step.PATCHED, lambda: apply(control, bundle, ko, convert=False))
+        first_apply = _apply_early if bundle.test.late else _apply
+        yield done(Step.PATCHED, lambda: first_apply(control, bundle, ko))
         if bundle.converts:
             series = bundle.series
             yield done(Step.CONVERTED, lambda: enable_conversion(control, bundle.module, series))
@@ -109,6 +110,33 @@ def test(
     yield done(Step.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
     yield done(Step.UNLOADED, lambda: _unload(control, bundle))
     yield done(Step.AGAIN, lambda: _again(control, host, bundle, ko))
+
+
+def _apply(control: Control, bundle: Bundle, ko: Path) -> None:
+    apply(control, bundle, ko, convert=False)
+
+
+def _apply_early(control: Control, bundle: Bundle, ko: Path) -> None:
+    """Apply while the modules that are patched are away, then load them: `late`."""
+    host = control.host
+    patched = dict.fromkeys(name for name, _ in bundle.functions)
+    files = {
+        file.removesuffix(".ko").replace("-", "_"): f"/test/{file}"
+        for file in host.list("/test")
+        if file.endswith(".ko")
+    }
+    modules = [name for name in patched if name in files]
+    for name in reversed(modules):
+        _must(host, ["rmmod", name], f"module {name} cannot be removed for `late`")
+    _apply(control, bundle, ko)
+    for name in modules:
+        _must(host, ["insmod", files[name]], f"module {name} does not load after the patch")
+
+
+def _must(host: Host, words: list[str], otherwise: str) -> None:
+    ran = host.run(words, limit=_INSMOD)
+    if ran.rc != 0:
+        raise ApplyStuck(f"{otherwise}: {(ran.err or ran.out).strip()}")
 
 
 def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
@@ -171,9 +199,7 @@ def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
     for target in bundle.test.targets:
         path = f"/test/{target}.ko"
         host.put(files / "test/targets" / f"{target}.ko", path)
-        ran = host.run(["insmod", path], limit=_INSMOD)
-        if ran.rc != 0:
-            raise ApplyStuck(f"target {target} does not load: {(ran.err or ran.out).strip()}")
+        _must(host, ["insmod", path], f"target {target} does not load")
 
 
 def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:

@@ -214,4 +214,5 @@ def test_spec(entry: dict[str, Any]) -> TestSpec:
             )
             for check in entry.get("checks", ())
         ),
+        late=bool(entry.get("late", False)),
     )

@@ -158,3 +158,16 @@ def test_what_validate_warns_of_is_printed(patch: Path) -> None:
     ran = lppack("test", patch)
     assert ran.rc == 0, ran.err
     assert "warning[" in ran.err and "my_cmdline_proc_show" in ran.err
+
+
+def test_a_patch_before_its_module(tmp_path: Path) -> None:
+    patch = Path(shutil.copytree(EXAMPLES / "conn-limit", tmp_path / "conn-limit"))
+    manifest = patch / "manifest.yaml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("  targets: [conn]\n", "  targets: [conn]\n  late: true\n"))
+    ran = lppack("test", patch, "--format", "json")
+    assert ran.rc == 0, ran.err
+    assert [step["ok"] for step in ran.json["steps"]] == [True] * 6
+    log = Path(ran.json["console"]).read_text()
+    early, late = log.find("starting patching transition"), log.find("applying patch 'lppack_conn")
+    assert 0 < early < late, "the kernel patched the module as it came"

@@ -180,4 +180,13 @@ CASES = (
         {"objects": [{"name": "a"}, {"name": "b", "functions": []}]},
         [("objects", 0), ("objects", 1)],
     ),
+    # -- late-has-a-module
+    Case(manifest.late_has_a_module, "a module", {"test": {"late": True}}),
+    Case(manifest.late_has_a_module, "not late", {"test": {"late": False}, **objects("vmlinux")}),
+    Case(
+        manifest.late_has_a_module,
+        "vmlinux alone",
+        {"test": {"late": True}, **objects("vmlinux")},
+        [("test", "late")],
+    ),
 )
