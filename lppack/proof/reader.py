@@ -3,8 +3,7 @@
 
 import bisect
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 
 from lppack.kernel.elf64 import (
@@ -21,8 +20,8 @@ from lppack.kernel.elf64 import (
     ElfSymbol,
     Section,
 )
-from lppack.kernel.errors import FactsError
 from lppack.proof.branches import branches, ends
+from lppack.proof.names import COUNTED, STT_FUNC, plain_names
 from lppack.proof.objects import (
     PC_RELATIVE,
     R_PC8,
@@ -34,31 +33,18 @@ from lppack.proof.objects import (
     Reference,
     Target,
 )
+from lppack.proof.tables import TABLES, Tables
 
 _SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # include/uapi/linux/elf.h has them not; elf(5)
-_STT_OBJECT, _STT_FUNC = 1, 2
-_NAMED = (0, _STT_OBJECT, _STT_FUNC, 6)  # of no type, and STT_TLS
+_STT_OBJECT = 1
+_NAMED = (0, _STT_OBJECT, STT_FUNC, 6)  # of no type, and STT_TLS
 _STB_WEAK = 2
-#: Tables of what is patched or looked up at a place in the code, and sizes that their entries have
-#: in one kernel or another: arch/x86/include/asm/{jump_label,bug,alternative,extable}.h.
-_TABLES: Mapping[str, tuple[int, ...]] = {
-    "__jump_table": (16,),
-    "__bug_table": (12, 16, 10, 8),
-    ".altinstructions": (14, 12),
-    "__ex_table": (12,),
-    ".smp_locks": (4,),
-    ".parainstructions": (16,),
-}
 _ALTERNATIVES = (".altinstr_replacement", ".altinstr_aux")
 #: Written by the assembler or for objtool, and not part of what runs.
 _IGNORED = re.compile(
     r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_loc|\.return_sites"
     r"|__patchable_function_entries"
 )
-# gcc numbers what is static in a function, tables that it makes of a switch (CSWTCH), and string
-# constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has.
-_COUNTED = re.compile(r"\.\d+$")
-_UNIQUE = re.compile(r"(__UNIQUE_ID_\D*)\d+")
 
 # Objects of the compiler's own, which no name leads to: what UBSAN says of a place (.Lubsan_data7),
 # constants (.LC3). They are compared where a function refers to them.
@@ -99,27 +85,27 @@ class ObjectReader:
         for named in self.named.values():
             # Of several names at one place, the one that no compiler has made comes first.
             named.sort(key=lambda one: (one[0], not one[1].size, "." in one[1].name, one[1].name))
-        self.names = self._plain_names()
+        self.names = plain_names(self.symbols)
         self._contents: dict[tuple[int, int, int], bytes] = {}
         self._bounds: dict[int, list[int]] = {}
-        self._sizes: dict[int, int] = {}
+        self._tables = Tables(self)
         self._ends: dict[tuple[int, int], list[int]] = {}
 
     def read(self) -> ObjectFile:
         found = ObjectFile()
-        entries = self._entries()
+        entries = self._tables.entries()
         for section in self.elf.sections:
             if not section.flags & SHF_ALLOC or _IGNORED.match(section.name):
                 continue
             if section.flags & SHF_EXECINSTR and section.name not in _ALTERNATIVES:
                 if section.size and not any(
-                    s.kind == _STT_FUNC for _, s in self.named.get(section.index, ())
+                    s.kind == STT_FUNC for _, s in self.named.get(section.index, ())
                 ):
                     # Assembler at the top level, which gives no function its size.
                     self._other(found, section)
                 for function in self._functions_in(section, entries):
                     found.functions[function.name] = function
-            elif section.name in _TABLES or section.name in _ALTERNATIVES:
+            elif section.name in TABLES or section.name in _ALTERNATIVES:
                 continue
             elif not section.flags & _SHF_MERGE and not _NAMELESS.match(section.name):
                 self._data(section, found)
@@ -130,7 +116,7 @@ class ObjectReader:
         found = []
         for symbol in self.symbols:
             defined = SHN_UNDEF < symbol.section < SHN_LORESERVE
-            if symbol.name == name and symbol.kind == _STT_FUNC and defined:
+            if symbol.name == name and symbol.kind == STT_FUNC and defined:
                 section = self.elf.sections[symbol.section]
                 found.append(self._function(section, symbol.value, {}, shared=True))
         return found
@@ -146,7 +132,7 @@ class ObjectReader:
         return found
 
     def _functions_in(self, section: Section, entries: Entries) -> Iterator[Function]:
-        starts = {at for at, s in self.named.get(section.index, ()) if s.kind == _STT_FUNC}
+        starts = {at for at, s in self.named.get(section.index, ()) if s.kind == STT_FUNC}
         for start in sorted(starts):
             yield self._function(section, start, entries, shared=len(starts) > 1)
 
@@ -160,12 +146,12 @@ class ObjectReader:
         for at, symbol in named[first:]:
             if at != start:
                 break
-            if symbol.kind == _STT_FUNC:
+            if symbol.kind == STT_FUNC:
                 here.append(symbol)
         symbol = here[0]
         end = start + symbol.size
         code = bytearray(self.elf.content(section)[start:end])
-        references = self._references(section, start, end)
+        references = self.references(section, start, end)
         for reference in references:
             code[reference.offset : reference.offset + reference.width] = bytes(reference.width)
         if shared:
@@ -209,10 +195,10 @@ class ObjectReader:
         symbols = [(at, s) for at, s in self.named.get(section.index, ()) if s.kind == _STT_OBJECT]
         named = [(at, s) for at, s in symbols if s.size]
         for at, symbol in named:
-            of_function = bool(_COUNTED.search(symbol.name))
+            of_function = bool(COUNTED.search(symbol.name))
             if of_function and not (writable and section.name.startswith(_WITH_A_VALUE)):
                 continue  # compared where the function refers to it
-            references = self._references(section, at, at + symbol.size)
+            references = self.references(section, at, at + symbol.size)
             name = self.names[symbol.name]
             found.data[name] = Data(
                 name=name,
@@ -237,13 +223,13 @@ class ObjectReader:
         if section.type == SHT_NOBITS:
             return ("zero", end - start)
         content = bytearray(self.elf.content(section)[start:end])
-        references = self._references(section, start, end)
+        references = self.references(section, start, end)
         for reference in references:
             end_ = reference.offset + reference.width
             content[reference.offset : end_] = bytes(reference.width)
         return bytes(content), tuple((one.offset, one.kind, one.target) for one in references)
 
-    def _references(self, section: Section, start: int, end: int) -> list[Reference]:
+    def references(self, section: Section, start: int, end: int) -> list[Reference]:
         table = self.tables.get(section.index, [])
         first = bisect.bisect_left(table, (start, -1, -1, -1))
         found = []
@@ -270,7 +256,7 @@ class ObjectReader:
             if symbol.kind != STT_SECTION and past >= len(what):
                 return (kind, what, past), ""  # its end, which is where another begins
             return self._merged(section, at), ""
-        if symbol.kind != STT_SECTION and not _COUNTED.search(symbol.name):
+        if symbol.kind != STT_SECTION and not COUNTED.search(symbol.name):
             return ("symbol", self.names.get(symbol.name, symbol.name), addend), symbol.name
         target, name = self._inside(section, at)
         kind_, what, distance = target
@@ -283,7 +269,7 @@ class ObjectReader:
             return 0
         symbols = self.named.get(section.index, [])
         number = bisect.bisect_right(symbols, offset, key=lambda one: one[0]) - 1
-        if number < 0 or symbols[number][1].kind != _STT_FUNC:
+        if number < 0 or symbols[number][1].kind != STT_FUNC:
             return 4
         start, symbol = symbols[number]
         key = (section.index, start)
@@ -312,32 +298,29 @@ class ObjectReader:
         """Return what stands at that place of a section."""
         if section.name in _ALTERNATIVES:
             return ("code", repr(self._piece(section, at)), 0), ""
-        if section.name in _TABLES:
+        if section.name in TABLES:
             # arch/x86/include/asm/bug.h (v7.0): WARN() passes its entry of __bug_table on.
-            start = at - at % self._entry_size(section)
-            body = self._guarded(section, start, start + self._entry_size(section))
+            start = at - at % self._tables.entry_size(section)
+            body = self.guarded(section, start, start + self._tables.entry_size(section))
             return ("content", repr(body), at - start), ""
         symbols = self.named.get(section.index, [])
         number = bisect.bisect_right(symbols, at, key=lambda one: one[0]) - 1
         if number < 0 and symbols:
             number = 0  # a little before the first: the index of an array begins above 0
         if number < 0:
-            return ("content", repr(self._anonymous(section)), at), ""
+            return ("content", repr(self.guarded(section, 0, section.size)), at), ""
         start, symbol = symbols[number]
         while number and symbols[number - 1][0] == start:
             start, symbol = symbols[number := number - 1]
         if symbol.kind == _STT_OBJECT and not symbol.size:
             return ("symbol", "nothing", at - start), ""  # a lock's key without lockdep
         constant = not section.flags & (SHF_WRITE | SHF_EXECINSTR)
-        if constant and _COUNTED.search(symbol.name) and symbol.size:
-            body = self._guarded(section, start, start + symbol.size)
+        if constant and COUNTED.search(symbol.name) and symbol.size:
+            body = self.guarded(section, start, start + symbol.size)
             return ("content", repr(body), at - start), symbol.name
         return ("symbol", self.names[symbol.name], at - start), symbol.name
 
-    def _anonymous(self, section: Section) -> object:
-        return self._guarded(section, 0, section.size)
-
-    def _guarded(self, section: Section, start: int, end: int) -> object:
+    def guarded(self, section: Section, start: int, end: int) -> object:
         """Read contents, which may refer to themselves."""
         key = (section.index, start, end)
         if key in self._contents:
@@ -362,82 +345,4 @@ class ObjectReader:
             self._bounds[section.index] = sorted(starts)
         bounds = self._bounds[section.index]
         end = next((one for one in bounds if one > at + 4), section.size)
-        return self._guarded(section, at, end)
-
-    def _entries(self) -> Entries:
-        """Section of code -> offset -> what tables say of it."""
-        found: Entries = {}
-        for section in self.elf.sections:
-            if section.name not in _TABLES or not section.size:
-                continue
-            table = self.tables.get(section.index, [])
-            content = self.elf.content(section)
-            size = self._entry_size(section)
-            for start in range(0, section.size, size):
-                first = bisect.bisect_left(table, (start, -1, -1, -1))
-                offset, number, kind, addend = table[first]
-                symbol = self.symbols[number]
-                here = found.setdefault(symbol.section, {})
-                data = bytearray(content[start : start + size])
-                references = self._references(section, start, start + size)
-                if section.name == ".altinstructions":
-                    references = self._replacement(references, section, start, data[-1])
-                for one in references:
-                    data[one.offset : one.offset + 4] = bytes(4)
-                here.setdefault(symbol.value + addend, []).append(
-                    (section.name, bytes(data), tuple(references))
-                )
-        return found
-
-    def _entry_size(self, section: Section) -> int:
-        """Return the entry size at which every entry begins with a relocation."""
-        if section.index not in self._sizes:
-            starts = {offset for offset, *_ in self.tables.get(section.index, [])}
-            for size in _TABLES[section.name]:
-                ats = range(0, section.size, size)
-                if section.size % size == 0 and all(at in starts for at in ats):
-                    self._sizes[section.index] = size
-                    break
-            else:
-                raise FactsError(
-                    f"{section.name} has {section.size} bytes: its entries are of no known size"
-                )
-        return self._sizes[section.index]
-
-    def _replacement(
-        self, references: list[Reference], section: Section, start: int, length: int
-    ) -> list[Reference]:
-        """Add the replacement bytes of an alternative, whose length the entry gives."""
-        found = []
-        for one in references:
-            raw = next(r for r in self.tables[section.index] if r[0] == start + one.offset)
-            symbol = self.symbols[raw[1]]
-            to = self.elf.sections[symbol.section] if symbol.section < SHN_LORESERVE else None
-            if to is not None and to.name == ".altinstr_replacement":
-                at = symbol.value + raw[3]
-                body = self._guarded(to, at, at + length) if length else b""
-                found.append(
-                    Reference(offset=one.offset, kind=one.kind, target=("code", repr(body), 0))
-                )
-            else:
-                found.append(one)
-        return found
-
-    def _plain_names(self) -> dict[str, str]:
-        """Symbol -> its name without what was counted; with its place among those of one name."""
-        seen: Counter[str] = Counter()
-        plain: dict[str, str] = {}
-        for symbol in self.symbols:
-            name = symbol.name
-            if not name or name in plain:
-                continue
-            if symbol.kind == _STT_FUNC:
-                plain[name] = _UNIQUE.sub(r"\1", name)
-                continue
-            base = _UNIQUE.sub(r"\1", _COUNTED.sub("", name))
-            if base == name:
-                plain[name] = name
-                continue
-            plain[name] = f"{base}#{seen[base]}"
-            seen[base] += 1
-        return plain
+        return self.guarded(section, at, end)
