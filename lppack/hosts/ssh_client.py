@@ -95,7 +95,7 @@ class Client:
         return plain(self._said.replace(b"\r\n", b"\n")).strip()
 
     def begin_anew(self) -> None:
-        """Let the next request begin a new server of requests: as another user."""
+        """Let the next request begin a new server of requests, over the same connection."""
         if self._worker is not None:
             _end(self._worker)
         self._worker = None
@@ -156,9 +156,13 @@ class Client:
         child = self._worker
         assert child.stdin
         # One request is on its way at a time, and fits into the pipe: this cannot wait.
-        child.stdin.write(line.encode() + b"\n")
-        child.stdin.flush()
-        return _reply(child, number, limit, most)
+        try:
+            child.stdin.write(line.encode() + b"\n")
+            child.stdin.flush()
+            return _reply(child, number, limit, most)
+        except BaseException:  # Ctrl-C in the middle: the answer is still to come
+            self.begin_anew()
+            raise
 
     def send(
         self, line: str, number: str, data: IO[bytes], *, sudo: bool, limit: float, most: int

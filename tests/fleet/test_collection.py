@@ -69,16 +69,19 @@ class Fleet:
         file.write_text(yaml.safe_dump([play]))
         return file
 
-    def run(self, program: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, program: str, *words: str | Path, limit: float = 300
+    ) -> "subprocess.CompletedProcess[str]":
         env = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             "ANSIBLE_HOME": str(self.folder / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "0",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
         }
         argv = [BIN / program, *words]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=300)
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=limit)
 
     def states(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.folder / "report.json").read_text())["states"]

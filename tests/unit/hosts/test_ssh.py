@@ -87,6 +87,21 @@ def test_what_runs_there_is_logged_as_what_runs_here(
     assert "ssh:root@web1:22: sh -c 'exit 3': code 3, " in caplog.text
 
 
+def test_after_ctrl_c_in_an_answer_the_host_still_answers(
+    host: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apply goes back then, and must not read what is left of the answer before."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ssh_client, "_reply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            host.run(["head", "-c", "300000", "/dev/zero"], limit=5)
+    assert host.read("/proc/sys/kernel/ostype") == "Linux\n"
+
+
 LIES = {
     "garbage": "head -c 300000 /dev/urandom; sleep 60",
     "endless": "yes",
