@@ -105,6 +105,7 @@ def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
     ran = lppack(*verb.split(), "--on", "guest:ops", "--on", "simulated")
     assert ran.rc == 2
     assert "--on was given 2 times: name one host" in ran.err
+    assert "collection lppack.livepatch, see docs/fleet.md" in ran.err
 
 
 def test_the_demo_has_words_for_every_step() -> None:
