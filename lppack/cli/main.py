@@ -25,6 +25,7 @@ _HOMES = {
     "rebuild": "rebuild",
     **dict.fromkeys(("sign", "verify"), "trust"),
     "package": "package",
+    "adopt": "adopt",
     "test": "trial",
     "simulate": "simulate",
     "facts": "facts",

@@ -5,6 +5,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lppack.pipeline.adopt import adopt_module as adopt_module
+    from lppack.pipeline.adopt import installed_modules as installed_modules
     from lppack.pipeline.build import Built as Built
     from lppack.pipeline.build import check_output as check_output
     from lppack.pipeline.build import make_bundle as make_bundle
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
 #: The names of each module: `validate` must not pay for what `apply` needs.
 _NAMES = {
+    "adopt": "adopt_module installed_modules",
     "build": "Built check_output make_bundle make_tree open_builder write_tree",
     "check": (
         "Checked check_patch check_release ids_of inspect_file make_plan patches_of "

@@ -21,7 +21,7 @@ from lppack.stages.status import PatchReport
 
 
 @contextlib.contextmanager
-def _control(on: str, *bundles: Bundle, say: Say, **limits: float | None) -> Iterator[Control]:
+def open_control(on: str, *bundles: Bundle, say: Say, **limits: float | None) -> Iterator[Control]:
     """Drives the engine of a host; ``bundles`` are those that may be loaded."""
     if on == EngineName.SIMULATED:
         from lppack.engines import simulated as memory
@@ -48,7 +48,7 @@ def _given(limits: Mapping[str, float | None]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _changing(
+def changing_host(
     on: str,
     command: str,
     *bundles: Bundle,
@@ -57,14 +57,14 @@ def _changing(
     wait: float,
     **limits: float | None,
 ) -> Iterator[Control]:
-    """As _control(), alone on the host, and with each step in its journal."""
+    """As open_control(), alone on the host, and with each step in its journal."""
     from lppack.stages.changing import changing
     from lppack.stages.faults import fault_wanted
 
     fault = fault_wanted()
     store.sweep_scratch()
     with (
-        _control(on, *bundles, say=say, **limits) as control,
+        open_control(on, *bundles, say=say, **limits) as control,
         changing(control, command, intent, wait=wait, fault=fault) as alone,
     ):
         yield alone
@@ -127,7 +127,7 @@ def apply_bundle(
     if checked.signer:
         say(f"signed by {checked.signer}")
     if dry_run:
-        with _control(on, bundle, say=say, max_stop=max_stop, max_hold=max_hold) as control:
+        with open_control(on, bundle, say=say, max_stop=max_stop, max_hold=max_hold) as control:
             if found := applied_already(control, bundle, convert=convert):
                 return found
             refuse_older(control, bundle, allowed=allow_older)
@@ -151,7 +151,7 @@ def apply_bundle(
     }
     with (
         store.scratch() as folder,
-        _changing(
+        changing_host(
             on, f"apply {path.name}", bundle, say=say, intent=intent, wait=wait, **limits
         ) as control,
     ):
@@ -187,7 +187,7 @@ def convert_series(
     from lppack.stages.convert import convert
 
     intent = {"series": series, "converts": True}
-    with _changing(on, f"convert {series}", say=say, intent=intent, wait=wait) as control:
+    with changing_host(on, f"convert {series}", say=say, intent=intent, wait=wait) as control:
         return convert(control, series, irreversible=irreversible)
 
 
@@ -206,7 +206,9 @@ def revert_series(
 
     intent = {"series": series}
     limits = {"timeout": timeout, "max_stop": max_stop, "max_hold": max_hold}
-    with _changing(on, f"revert {series}", say=say, intent=intent, wait=wait, **limits) as control:
+    with changing_host(
+        on, f"revert {series}", say=say, intent=intent, wait=wait, **limits
+    ) as control:
         try:
             return revert(control, series)
         except ApplyRefused as error:
@@ -237,11 +239,11 @@ def revert_to(
     from lppack.stages.kept import fetch
 
     with store.scratch() as folder:
-        with _control(on, say=say) as control:
+        with open_control(on, say=say) as control:
             path = fetch(control, series, version, folder)
         bundle = check_bundle(path, signers).bundle
         refuse_irreversible(bundle, allowed=irreversible)
-        with _control(on, bundle, say=say) as control:
+        with open_control(on, bundle, say=say) as control:
             if found := applied_already(control, bundle, convert=True):
                 return found
             refuse_early(control, bundle, without=series)
@@ -275,7 +277,7 @@ def recover_host(
     """Complete, or take back, what commands that died have left on a host."""
     from lppack.stages.recover import recover
 
-    with _changing(on, "recover", say=say, intent={}, wait=wait, timeout=timeout) as control:
+    with changing_host(on, "recover", say=say, intent={}, wait=wait, timeout=timeout) as control:
         return recover(control)
 
 
@@ -283,7 +285,7 @@ def history_of(on: str, last: int) -> tuple[Record, ...]:
     """Return the last commands that changed a host, or tried to; those that died too."""
     from lppack.stages.journal import Journal
 
-    with _control(on, say=lambda _line: None) as control:
+    with open_control(on, say=lambda _line: None) as control:
         if control.host.lock is None:
             raise EnvironmentMissing(
                 f"no history is kept of {on}", hint="give --on local, guest:NAME or ssh:HOST"
@@ -296,7 +298,7 @@ def watch_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
     """Print transitions as they go; the patches of the host once none is left."""
     from lppack.stages.watch import watch
 
-    with _control(on, say=say, timeout=timeout) as control:
+    with open_control(on, say=say, timeout=timeout) as control:
         return watch(control)
 
 
@@ -305,7 +307,7 @@ def status_of(series: str | None, on: str) -> HostStatus:
     from lppack.stages.host_status import host_status
     from lppack.stages.revert import find
 
-    with _control(on, say=lambda _line: None) as control:
+    with open_control(on, say=lambda _line: None) as control:
         if series is not None:
             find(control, series)  # refuses what is not there
         found = host_status(control.engine, control.host)

@@ -9,6 +9,7 @@ from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.model import fix_of
+from lppack.stages.adopt import is_adopted
 from lppack.stages.advice import advice
 from lppack.stages.drive import (
     Control,
@@ -66,9 +67,12 @@ def find_all(control: Control, series: str) -> Found:
         raise ApplyRefused(what, hint=hint, reason=NOT_THERE)
     newest = max(found, key=_live_and_new)
     if not newest.info:
+        if is_adopted(control, newest.module):
+            return Found(state=newest, dead=(), states=states)
         raise ApplyRefused(
             f"{newest.module} was not made by lppack",
-            hint="take it back with the tool that loaded it",
+            hint="take it back with the tool that loaded it; or let lppack do it from now on: "
+            f"lppack adopt FILE.ko --on {control.host.name}",
             reason="not-lppacks",
         )
     dead = leftovers(states, family(newest))
@@ -162,7 +166,7 @@ def unpatch(control: Control, state: PatchState) -> None:
     Raise ApplyRefused (there is no way back), ApplyReversed (patched as before), ApplyStuck.
     """
     module, found = state.module, state.phase
-    go_on = control.command("revert", str(state.info.get("series")))
+    go_on = control.command("revert", str(state.info.get("series") or module))
     if found is Phase.PATCHED and state.info.get("transforms"):
         if not _stopped(control, state):
             raise ApplyStuck(

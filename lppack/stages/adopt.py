@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""adopt: a live patch that another tool built, applied and reverted with lppack's care.
+
+kpatch keeps its modules in /var/lib/kpatch/RELEASE. What kpatch-build and klp-build make are
+modules of the kernel's own livepatch interface. Such a module says less of itself than a bundle.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from lppack import abi
+from lppack.abi import Phase
+from lppack.consistency import EngineName, ModeName
+from lppack.elf.identity import identity
+from lppack.elf.module import NotAModule, read_module
+from lppack.elf.rewrite import Relocatable
+from lppack.errors import ApplyRefused, HostError
+from lppack.model import Bundle, TestSpec
+from lppack.stages.apply import apply, refuse_early, rehearse
+from lppack.stages.drive import Control, answered
+from lppack.stages.journal import FOLDER, put_json
+from lppack.stages.status import PatchReport
+
+#: Modules that were adopted on a host, each with its srcversion.
+ADOPTED = f"{FOLDER}/adopted.json"
+#: kpatch(1): where `kpatch install` puts modules.
+INSTALLED = "/var/lib/kpatch"
+_NOT_A_PATCH = "not-a-live-patch"
+_BUILD_ID = ".note.gnu.build-id"
+
+
+def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
+    """Describe a module as a bundle, as far as it describes itself. Raise ApplyRefused.
+
+    kpatch-build makes patches that replace every other live patch, and an older kernel does not
+    show whether one does: so it is taken for such a patch, and others must not be live.
+    """
+    try:
+        module = read_module(data)
+        found = identity(data)
+    except NotAModule as error:
+        raise ApplyRefused(f"{path} {error.message}", reason=_NOT_A_PATCH) from None
+    if found.info:
+        raise ApplyRefused(
+            f"{path} was made by lppack", hint="apply its bundle", reason="lppacks-own"
+        )
+    if module.info("livepatch") != "Y":
+        raise ApplyRefused(
+            f"{path} is no live patch: its modinfo has no livepatch=Y",
+            hint="give a module that kpatch-build or klp-build has made",
+            reason=_NOT_A_PATCH,
+        )
+    if build_of(data) is None:
+        raise ApplyRefused(
+            f"{path} has no build id and no srcversion: another build of it would pass for it",
+            hint="build it with --build-id, as kbuild does",
+            reason=_NOT_A_PATCH,
+        )
+    return Bundle(
+        path=path,
+        series=found.name,
+        version=0,
+        module=found.name,
+        release=(module.info("vermagic") or "").partition(" ")[0],
+        kernel_version=answered(control, lambda: control.host.read(abi.VERSION)).strip(),
+        engine=EngineName.LIVEPATCH,
+        mode=ModeName.HYBRID,
+        converts=False,
+        module_sha256=hashlib.sha256(data).hexdigest(),
+        srcversion=module.info("srcversion"),
+        provenance=(),
+        functions=(),
+        signed=data.endswith(abi.MODULE_SIGNATURE),
+        replaces=(found.name,),
+        fixes=(),
+        test=TestSpec(targets=(), programs=(), boot=(), checks=()),
+    )
+
+
+def build_of(data: bytes) -> str | None:
+    """Return what tells a module from another build of it: its build id, or its srcversion."""
+    for section in Relocatable(data).sections:
+        if section.name == _BUILD_ID:
+            return bytes(section.data).hex()
+    return read_module(data).info("srcversion")
+
+
+def _build_on_host(control: Control, module: str) -> str | None:
+    # kernel/module/sysfs.c: add_notes_attrs(), the bytes of each section of notes (v6.1).
+    file = f"{abi.MODULES}/{module}/notes/{_BUILD_ID}"
+    done = control.host.run(["sh", "-c", f"od -An -v -tx1 {file} 2> /dev/null"], limit=30.0)
+    return "".join(done.out.split()) or control.engine.srcversion(module)
+
+
+def adopt(
+    control: Control, bundle: Bundle, ko: Path, *, build: str, load: bool = True
+) -> PatchReport | None:
+    """Apply a module of another tool, and note that lppack may revert it; None without ``load``.
+
+    The very same build, where it is live already, is left as it is.
+    Raise what apply raises.
+    """
+    state = answered(control, lambda: control.engine.state(bundle.module))
+    if state.phase is Phase.PATCHED and _build_on_host(control, bundle.module) == build:
+        _note(control, bundle.module, build)
+        return replace(control.report(bundle.module), changed=False)
+    if not load:
+        rehearse(control, bundle)
+        return None
+    refuse_early(control, bundle)
+    _note(control, bundle.module, build)  # before it is loaded: recover may have to revert it
+    return apply(control, bundle, ko, convert=False)
+
+
+def _note(control: Control, module: str, build: str) -> None:
+    if control.host.lock is not None:
+        noted = {**_adopted(control), module: build}
+        answered(control, lambda: put_json(control.host, ADOPTED, noted))
+
+
+def is_adopted(control: Control, module: str) -> bool:
+    """Return whether this very build of a foreign module was adopted."""
+    noted = _adopted(control).get(module)
+    return noted is not None and noted == _build_on_host(control, module)
+
+
+def installed(control: Control) -> tuple[str, ...]:
+    """Return the modules that kpatch has installed for the kernel of the host."""
+    release = answered(control, lambda: control.host.read(abi.OSRELEASE)).strip()
+    folder = f"{INSTALLED}/{release}"
+    try:
+        names = control.host.list(folder)
+    except HostError as error:
+        if error.absent:
+            return ()
+        raise
+    return tuple(f"{folder}/{name}" for name in names if name.endswith(".ko"))
+
+
+def _adopted(control: Control) -> dict[str, str]:
+    if control.host.lock is None:
+        return {}
+    try:
+        said = json.loads(control.host.read(ADOPTED))
+    except HostError as error:
+        if error.absent:
+            return {}
+        raise
+    except ValueError:
+        return {}
+    rows = said.items() if isinstance(said, dict) else ()
+    return {str(key): value for key, value in rows if isinstance(value, str)}
