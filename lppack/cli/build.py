@@ -96,6 +96,19 @@ from lppack.stages.sign import Signer
     help="Pairs that are built at the same time; the number of processors, if not given.",
 )
 @click.option(
+    "--farm",
+    metavar="ADDRESS",
+    help="Build on the workers of this dask scheduler, as tcp://HOST:8786, instead of here.",
+)
+@click.option(
+    "--farm-sample",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With --farm: build N of the pairs here as well, and compare the bytes.",
+)
+@click.option(
     "--junit",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -122,6 +135,8 @@ def build(
     check: bool,
     service: str | None,
     jobs: int | None,
+    farm: str | None,
+    farm_sample: int,
     junit: Path | None,
     format_: str,
 ) -> None:
@@ -145,6 +160,8 @@ def build(
 
         click.echo(plan(service, patches, kernels, _words(ctx)).rstrip())
         return
+    if farm and sign_key:
+        raise click.UsageError("--sign-key stays on this machine: not with --farm")
     pipeline.check_output(output)
     options = Options(
         output=output,
@@ -162,11 +179,18 @@ def build(
         check=check,
     )
     pairs = pairs_of(patches, kernels)
-    if len(pairs) == 1 and junit is None:
+    if len(pairs) == 1 and junit is None and farm is None:
         _one(pairs[0], options, format_)
         return
     with matrix.progress(pairs, quiet=format_ == "json") as on_change:
-        outcomes = build_all(pairs, options, jobs=jobs or os.cpu_count() or 1, on_change=on_change)
+        outcomes = build_all(
+            pairs,
+            options,
+            jobs=jobs or os.cpu_count() or 1,
+            on_change=on_change,
+            farm=farm,
+            sample=farm_sample,
+        )
     if junit:
         store.write_atomic(junit, matrix.junit(outcomes))
     code = worst(outcomes)

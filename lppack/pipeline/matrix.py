@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Many patches for many kernels: every pair by itself, so that one that fails stops no other."""
 
+import dataclasses
 import functools
 import hashlib
 import re
@@ -106,8 +107,11 @@ def worst(outcomes: Sequence[Outcome]) -> int:
     return min(codes, key=lambda code: _WORST.index(code) if code in _WORST else -1)
 
 
-def build_pair(pair: Pair, options: Options) -> Outcome:
-    """Plan and build one pair; every refusal and failure is an outcome."""
+def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcome:
+    """Plan and build one pair; every refusal and failure is an outcome.
+
+    ``recorded``: the whole bundle is kept for the next time, by where the patch is.
+    """
     from lppack.pipeline.build import make_bundle
     from lppack.pipeline.check import check_release, make_plan
     from lppack.stages.sign import Signer
@@ -117,7 +121,7 @@ def build_pair(pair: Pair, options: Options) -> Outcome:
     made: Plan | None = None
     key, cert = options.sign_key, options.sign_cert
     try:
-        if kept := recall(pair, options):
+        if recorded and (kept := recall(pair, options)):
             return kept
         made = make_plan(
             pair.patch,
@@ -151,7 +155,8 @@ def build_pair(pair: Pair, options: Options) -> Outcome:
     except LppackError as error:
         release = made.kernel.release if made else pair.kernel or "-"
         return _failure(pair, release, error, time.monotonic() - start, said)
-    _remember(pair, options, made, built.path)
+    if recorded:
+        _remember(pair, options, made, built.path)
     return Outcome(
         pair=pair,
         state=State.CACHED if built.cached else State.BUILT,
@@ -277,7 +282,7 @@ def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
 
     if not is_patch(pair.patch):
         return None
-    parts = [_code(), options.engine, options.mode, str(pair.patch), ids(pair.patch), kernel]
+    parts = [code_digest(), options.engine, options.mode, str(pair.patch), ids(pair.patch), kernel]
     parts += [_identity(options.builder, kernel.suite, kernel), _image(kernel)]
     digest = hashlib.sha256(repr(parts).encode())
     for file in sorted(pair.patch.rglob("*")):
@@ -287,7 +292,7 @@ def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
 
 
 @functools.cache
-def _code() -> str:
+def code_digest() -> str:
     """Identify the code of lppack: a checkout changes without its version."""
     digest = hashlib.sha256(lppack.__version__.encode())
     home = Path(lppack.__file__).parent
@@ -326,12 +331,22 @@ OnChange = Callable[[Pair, Outcome | None], None]
 
 
 def build_all(
-    pairs: Sequence[Pair], options: Options, *, jobs: int, on_change: OnChange
+    pairs: Sequence[Pair],
+    options: Options,
+    *,
+    jobs: int,
+    on_change: OnChange,
+    farm: str | None = None,
+    sample: int = 1,
 ) -> list[Outcome]:
     """Build every pair, ``jobs`` at a time; ``on_change`` is called as each begins (None) and ends.
 
     On Ctrl-C the processes end as one command would: with no container left.
+    ``farm``: the address of a scheduler whose workers build; ``sample`` pairs of theirs are built
+    here as well, and compared.
     """
+    if farm is not None:
+        return _farmed(pairs, options, farm, on_change, sample)
     from lppack.pipeline.local import run
 
     found: dict[Pair, Outcome] = {}
@@ -351,6 +366,44 @@ def build_all(
         found[pair] = outcome
         on_change(pair, outcome)
     return [found[pair] for pair in pairs]
+
+
+def _farmed(
+    pairs: Sequence[Pair], options: Options, farm: str, on_change: OnChange, sample: int
+) -> list[Outcome]:
+    from lppack.pipeline.farm import connect, run
+
+    found: dict[Pair, Outcome] = {}
+    with connect(farm) as client:
+        for pair in pairs:
+            on_change(pair, None)
+        for pair, answer in run(client, pairs, options):
+            outcome = _lost(pair, answer) if isinstance(answer, BaseException) else answer
+            found[pair] = outcome
+            on_change(pair, outcome)
+    for pair in [pair for pair in pairs if found[pair].bundle][:sample]:
+        found[pair] = _compared(found[pair], options)
+    return [found[pair] for pair in pairs]
+
+
+def _compared(there: Outcome, options: Options) -> Outcome:
+    """Build a pair here, too. A farm whose bytes differ from these is not to be relied on."""
+    assert there.bundle is not None
+    with store.scratch() as folder:
+        here = build_pair(there.pair, dataclasses.replace(options, output=folder))
+        same = here.bundle and here.bundle.path.read_bytes() == there.bundle.path.read_bytes()
+    if same:
+        return there
+    why = "has other bytes" if here.bundle else f"is no bundle ({here.message})"
+    return dataclasses.replace(
+        there,
+        state=State.FAILED,
+        code=AnswerIsNo.exit_code,
+        bundle=None,
+        message=f"{there.bundle.path} was built on the farm, and what is built here {why}",
+        hint="was the debug package read in one place alone? give --deep; or compare the images "
+        "and compilers: lppack inspect BUNDLE",
+    )
 
 
 def _lost(pair: Pair, error: BaseException) -> Outcome:

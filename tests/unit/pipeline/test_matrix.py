@@ -17,6 +17,7 @@ from lppack.errors import (
 from lppack.pipeline import matrix
 from lppack.pipeline.matrix import Options, Outcome, Pair, State
 from lppack.stages.release import NotReleased
+from tests.unit.samples import bundle
 
 
 def pair(name: str = "a", kernel: str | None = "6.1") -> Pair:
@@ -129,3 +130,19 @@ def test_the_summary_names_what_went_wrong(capsys: pytest.CaptureFixture[str]) -
     assert "a for 6.1: refused: r1, r2\n  bad\n  hint: write it\n" in said
     assert "  log: /logs/build.log\n" in said
     assert said.endswith("1 cached, 1 not for this kernel, 1 refused, 1 failed\n")
+
+
+@pytest.mark.parametrize(("data", "state"), [(b"same", State.BUILT), (b"other", State.FAILED)])
+def test_a_farm_whose_bytes_differ_is_refused(
+    data: bytes, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(_pair: Pair, options: Options) -> Outcome:
+        (options.output / "a.lpp").write_bytes(b"same")
+        return made(State.BUILT, bundle=bundle(path=options.output / "a.lpp"))
+
+    (tmp_path / "a.lpp").write_bytes(data)
+    monkeypatch.setattr(matrix, "build_pair", build)
+    there = made(State.BUILT, bundle=bundle(path=tmp_path / "a.lpp"))
+    found = matrix._compared(there, Options(output=tmp_path))
+    assert found.state is state
+    assert found.code == (0 if state is State.BUILT else 9)
