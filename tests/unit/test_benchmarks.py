@@ -8,7 +8,7 @@ import re
 import pytest
 
 import tasks
-from benchmarks import explore, facts, sample, startup
+from benchmarks import build, explore, facts, sample, startup
 from tests.command import ROOT
 
 NAMES = sorted(
@@ -61,3 +61,11 @@ def test_sample_draws_with_both_programs(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_explore_has_its_models() -> None:
     assert list(explore.MODELS.glob("*.pml"))
+
+
+def test_build_compares_medians_with_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"raw": [2.0, 4.0, 3.0], "host": [3.0, 1.0, 9.0], "docker": [4.0, 4.0, 4.0]}
+    assert build.report(found, 1.0) == 1
+    said = capsys.readouterr().out
+    assert "  host: 3.00 (1.00 to 9.00), 1.00 times raw, limit 1: held" in said
+    assert "  docker: 4.00 (4.00 to 4.00), 1.33 times raw, limit 1: MISSED" in said
