@@ -28,9 +28,8 @@ def failure(
     out: str, summary: str, plan: Plan, work: Path, site_work: str
 ) -> BuildFailed | EnvironmentMissing:
     """Return the first error of the compiler, at the author's own line; else the end of the log."""
-    if os.strerror(errno.ENOSPC) in out:
-        # Its log and sources would not fit either.
-        return EnvironmentMissing(f"{work}: {os.strerror(errno.ENOSPC)}", hint=store.ROOM)
+    if lacking := _of_the_machine(out, work):
+        return lacking
     (work / "build.log").write_text(f"{out}\n{summary}\n")
     lines = out.splitlines()
     for index, line in enumerate(lines):
@@ -71,6 +70,32 @@ def failure(
     if undefined:
         return _undefined(undefined, plan)
     return BuildFailed(summary, hint=f"the whole log: {kept_name(plan)}/build.log")
+
+
+def _of_the_machine(out: str, work: Path) -> EnvironmentMissing | None:
+    """Return what the machine or the container lacked; None: the sources are at fault."""
+    if os.strerror(errno.ENOSPC) in out:
+        # The log and the sources would not fit either.
+        return EnvironmentMissing(
+            f"{os.strerror(errno.ENOSPC)} in {work}, or in /tmp of the container (512 MB)",
+            hint=store.ROOM,
+        )
+    if re.search(r"\b(Cannot fork|fork: |vfork: )", out):
+        return EnvironmentMissing(
+            "the build may not start another process: too many at once, for this user or in the "
+            "container (512)",
+            hint="build fewer pairs at a time: --jobs; see ulimit -u",
+        )
+    if re.search(
+        r"\b(cc1|gcc|ld)\S*: (fatal error|internal compiler error): Killed\b|"
+        r"virtual memory exhausted|out of memory allocating",
+        out,
+    ):
+        return EnvironmentMissing(
+            "the compiler was ended for want of memory",
+            hint="build fewer pairs at a time: --jobs",
+        )
+    return None
 
 
 def _way_out(text: str, plan: Plan) -> str | None:

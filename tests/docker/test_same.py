@@ -19,7 +19,6 @@ _DATE = "static const char trap[] __used = __DATE__;\n"
 #: (what a source does, the builder, the exit code of `build --check`)
 TRAPS = [
     (_PATH, "docker", 0),
-    (_PATH, "host", 0),
     (_HOST, "docker", 9),
     (_DATE, "docker", 5),
 ]
