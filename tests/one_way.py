@@ -17,6 +17,7 @@ void lp_conn_downgrade(struct conn *c)
 
 def one_way(folder: Path) -> Path:
     """Write it below ``folder``; return the folder of the patch."""
+    folder.mkdir(parents=True, exist_ok=True)
     made = Path(shutil.copytree(EXAMPLES / "conn-limit", folder / "conn-limit"))
     source, manifest = made / "conn_limit.c", made / "manifest.yaml"
     code, text = source.read_text(), manifest.read_text()

@@ -17,6 +17,7 @@ from tests.guest import test_conn_limit, test_crowd, test_cumulative
 from tests.guest.crowd import Crowd
 from tests.guest.mutation import Mutation, spoilt
 from tests.guest.target import Target
+from tests.one_way import one_way
 
 CONVERT, GLUE, SERIES = "lp_convert.c", "lp_glue.c", "lp_series.c"
 NOTHING = Mutation(CONVERT, "Made by lppack", "Made by lppack")
@@ -40,6 +41,10 @@ class World:
     def second(self, mutation: Mutation) -> test_cumulative.Second:
         made = spoilt(EXAMPLES / "conn-limit-2", self.kernel, self.work, mutation)
         return test_cumulative.Second(self.host, *made)
+
+    def one_way(self, mutation: Mutation) -> Target:
+        made = spoilt(one_way(self.work / "p"), self.kernel, self.work / "o", mutation)
+        return Target(self.host, *made)
 
     def crowd(self, mutation: Mutation) -> Crowd:
         made = Crowd(self.host, *spoilt(test_crowd.PATCH, self.kernel, self.work, mutation))
@@ -113,6 +118,14 @@ FEW = (
 
 #: For the soak.
 MORE = (
+    Guard(
+        "what has no way back is stopped, and so reverted",
+        Mutation(CONVERT, "return -EPERM;", "return 0;"),
+        lambda w, m: test_cumulative.test_what_is_irreversible_stays_until_a_version_has_a_way_back(
+            w.control, w.target(NOTHING), w.one_way(m), w.second(NOTHING)
+        ),
+        "pytest.raises(HostError)",
+    ),
     Guard(
         "what is converted is not tracked",
         Mutation(CONVERT, "lp_track(lp_tracking_conn, entry, obj);", "lp_tracked_free(entry);"),
