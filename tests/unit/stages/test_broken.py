@@ -60,5 +60,5 @@ def test_the_command_tells_all_of_all_as_json() -> None:
 
 def test_the_command_says_that_the_examples_are_right() -> None:
     ran = lppack("validate", "--format", "json", ROOT / "examples/proc-cmdline")
-    nothing = {"kernels": [], "inlining_unchecked": [], "problems": []}
+    nothing: dict[str, object] = {"kernels": [], "inlining_unchecked": [], "problems": []}
     assert (ran.rc, ran.json) == (0, {"ok": True, **nothing})
