@@ -137,10 +137,11 @@ def faults(path: Path, *, deep: bool = False, only: str = "") -> list[str]:
         return [f"{record_of(path)}: damaged"]
     wanted, top = re.compile(only), path if path.is_dir() else path.parent
     found = []
+    prefix = f"{top}/"  # a Path for each of 16,000 headers takes ten times as long
     for digest, size, time, name in lines:
         if not only or wanted.search(name):
-            fault = _fault(top / name, digest, size, time, deep)
-            found += [f"{top / name}: {fault}"] if fault else []
+            fault = _fault(prefix + name, digest, size, time, deep)
+            found += [f"{prefix}{name}: {fault}"] if fault else []
     if deep and path.is_dir():
         known = {name for *_, name in lines}
         found += [f"{path / name}: not recorded" for name in _names(path) if name not in known]
@@ -156,12 +157,12 @@ def size(folder: Path) -> int | None:
         return None
 
 
-def _fault(file: Path, digest: str, size: str, time: str, deep: bool) -> str | None:
+def _fault(file: str, digest: str, size: str, time: str, deep: bool) -> str | None:
     try:
-        info = file.lstat()
+        info = os.lstat(file)
         if str(info.st_size) != size:
             return f"{info.st_size} bytes, not {size}"
-        if (deep or str(info.st_mtime_ns) != time) and _digest(file) != digest:
+        if (deep or str(info.st_mtime_ns) != time) and _digest(Path(file)) != digest:
             return "its digest differs"
     except FileNotFoundError:
         return "missing"
