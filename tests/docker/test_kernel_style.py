@@ -101,7 +101,7 @@ def test_what_is_made_for_the_engine_alone(name: str, tmp_path: Path) -> None:
 def test_what_is_made_without_a_way_back(tmp_path: Path) -> None:
     plan = sources(str(one_way(tmp_path)), True, tmp_path / "m")
     assert complaints(plan, tmp_path) == []
-    assert checkpatch(*(tmp_path / "m").glob("lp*.[ch]")) == []
+    assert checkpatch(*(tmp_path / "m").glob("lp_*.[ch]"), tmp_path / "m/lppack.h") == []
 
 
 def test_a_fault_is_seen_by_both(tmp_path: Path) -> None:
