@@ -220,6 +220,7 @@ mount -o remount,size=64m "$2/cache" && exec "$3" -m tests.unit.test_many_proces
 """
 
 
+@pytest.mark.slow  # and needs the right to mount, which `invoke check` does not ask for
 @pytest.mark.parametrize("size", ["16k", "64k", "96k", "128k", "192k", "256k"])
 def test_a_full_disk_is_said_and_the_next_run_works(place: Path, size: str) -> None:
     (place / "cache").mkdir()
