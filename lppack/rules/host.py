@@ -3,8 +3,7 @@
 
 import errno
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from lppack import abi
 from lppack.abi import Phase
@@ -13,43 +12,7 @@ from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle, fix_of
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a bundle should not be loaded here, and a way out."""
-
-    message: str
-    hint: str
-    reason: str | None = None  # for scripts; None: the id of the rule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A host as the rules look at it; ``states`` are read once."""
-
-    host: Host
-    engine: Engine
-    states: tuple[PatchState, ...]
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a file; None if there is no such file.
-
-        Raise any other HostError: a rule that could not look must not pass.
-        """
-        try:
-            return self.host.read(path).strip()
-        except HostError as error:
-            if error.absent:
-                return None
-            raise
-
-    def command(self, verb: str, series: str) -> str:
-        """The command line with which a person goes on."""
-        return f"lppack {verb} {series} --on {self.host.name}"
-
-
-HostRule = Callable[[View, Bundle], Iterator[Refusal]]
+from lppack.rules.view import HostRule, Refusal, View
 
 
 def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:

@@ -17,7 +17,8 @@ from lppack.errors import (
 )
 from lppack.model import Bundle
 from lppack.proc import WARNING
-from lppack.rules.host import RULES, WARNINGS, View, forced_transition
+from lppack.rules.host import RULES, WARNINGS, forced_transition
+from lppack.rules.view import View
 from lppack.stages.advice import advice
 from lppack.stages.drive import (
     NO_WAY_BACK,

@@ -18,8 +18,7 @@ from lppack import abi
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
-from lppack.resources import schema
-from lppack.rules.fits import fits, inlined
+from lppack.stages.bundle_plan import wrong_part
 from lppack.stages.ids import FILE, ids
 from lppack.stages.info import fix_json
 from lppack.stages.provenance import facts_of, statement
@@ -231,59 +230,6 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
     return files
 
 
-def _wrong_part(plan: Any) -> str | None:
-    """Say which key is not what it must be; None: all are."""
-    whole = inlined(_schema(), schema("manifest-v1")["$defs"])
-    if fits(plan, whole):
-        return None
-    known = whole["properties"].items() if isinstance(plan, dict) else ()
-    wrong = [key for key, part in known if key in plan and not fits(plan[key], part)]
-    lacks = [key for key in whole["required"] if isinstance(plan, dict) and key not in plan]
-    return (
-        f"it lacks {lacks[0]}" if lacks else f"{wrong[0]} is none" if wrong else "it is no object"
-    )
-
-
-def _schema() -> dict[str, Any]:
-    """Return what plan.json must be; the parts that come from the manifest are checked as there."""
-    manifest = schema("manifest-v1")
-    part, text = manifest["properties"], {"type": "string"}
-    maybe = {"type": ["string", "null"]}
-    fix = {"cve": maybe, "commit": maybe, "functions": {"type": "array", "items": text}}
-    return {
-        "type": "object",
-        "required": [
-            "name",
-            "version",
-            "module",
-            "release",
-            "kernel",
-            "converts",
-            "replaces",
-            "fixes",
-            "test",
-            "functions",
-        ],
-        "properties": {
-            "name": part["name"],
-            "version": part["version"],
-            "module": {"type": "string", "pattern": "^lppack_[a-z0-9_]{1,55}$"},
-            "release": text,
-            "kernel": text,
-            "converts": {"type": "boolean"},
-            "world": {"type": "boolean"},
-            "irreversible": {"type": "boolean"},
-            "replaces": part["replaces"] | {"minItems": 0},
-            "fixes": {"type": "array", "items": {"type": "object", "properties": fix}},
-            "test": part["test"],
-            "functions": {
-                "type": "array",
-                "items": {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
-            },
-        },
-    }
-
-
 def read(path: Path) -> Bundle:
     """Read the bundle at ``path``. Raise BadBundle."""
     return parse(path, contents(path))
@@ -299,7 +245,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
                 hint="take a bundle that this lppack has built, or the lppack of that one",
             )
-        if (wrong := _wrong_part(plan)) is not None:
+        if (wrong := wrong_part(plan)) is not None:
             raise BadBundle(f"{path}: its plan is not one: {wrong}", hint=_ANEW)
         module = plan["module"]
         return Bundle(

@@ -19,7 +19,8 @@ from lppack.errors import ApplyStuck
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
 from lppack.packages.kernels import resolve
-from lppack.rules.host import View, kernel_code_is_not_preempted
+from lppack.rules.host import kernel_code_is_not_preempted
+from lppack.rules.view import View
 from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert

@@ -6,7 +6,7 @@ from typing import Any
 from lppack import abi
 from lppack.model import Effective, Fix
 from lppack.rules import host
-from lppack.rules.host import HostRule
+from lppack.rules.view import HostRule
 from tests.unit.fake_kernel import FakeKernel, Patch, info
 from tests.unit.stages.control import MODULE, patched, stranger
 

@@ -4,7 +4,8 @@ import pytest
 from lppack import abi
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused
-from lppack.rules.host import View, function_is_free
+from lppack.rules.host import function_is_free
+from lppack.rules.view import View
 from lppack.stages.apply import refuse_early
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.unit.rules.cases import title
