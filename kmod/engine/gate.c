@@ -37,7 +37,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
 	u64 start = ktime_get_mono_fast_ns();
 	unsigned int then = 0;	/* in the way, in the middle */
-	bool prodded = false;
+	bool wakes, prodded = false;
 	int err;
 
 	patch->gate++;
@@ -47,8 +47,10 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	lpe_border_close(ms);
 	do {
 		lpe_border_add(patch, TWA_RESUME);
-		lpe_pause(lpe_gate_step(patch, begin, end));
-		if (patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin)) {
+		/* Who is woken needs most of the gate to get to the border. */
+		wakes = patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin);
+		lpe_pause(min(lpe_gate_step(patch, begin, end), wakes ? ms / 8 : UINT_MAX));
+		if (wakes) {
 			lpe_border_add(patch, TWA_SIGNAL);
 			if (lpe_is_due(patch, begin, LPE_FAKE)) {
 				lpe_border_signal(patch);
