@@ -188,7 +188,7 @@ def _no_way_back(control: Control, module: str) -> ApplyRefused:
 def unload(control: Control, module: str) -> bool:
     """Unload a module that is unpatched; False if it cannot go: why_loaded().
 
-    Each try may stop the machine to look at all threads, so they become rare.
+    Each try may stop the machine to look at all threads, so they become rare while one is inside.
     """
     deadline = Deadline(_UNLOAD, control.clock)
     pause = _POLL
@@ -199,7 +199,9 @@ def unload(control: Control, module: str) -> bool:
             if deadline.expired:
                 return False
             deadline.pause(pause)
-            pause *= 2
+            # A stack that cannot be read is another one a moment later; a thread inside may stay.
+            if any(blocker.function for blocker in control.engine.state(module).blockers):
+                pause *= 2
     return phase is Phase.ABSENT
 
 

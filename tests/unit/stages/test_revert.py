@@ -304,6 +304,11 @@ def test_a_module_stays_while_a_thread_is_in_it(kernel: FakeKernel, host: FakeHo
     with pytest.raises(ApplyStuck, match="stays loaded while threads are in it: worker") as caught:
         revert(control(host), "conn-limit")
     assert 4 < kernel.looks < 10, "each stops the machine: they become rare in 15 s"
+    kernel.inside = (Thread(7, 8, "worker"),)
+    with pytest.raises(ApplyStuck):
+        revert(control(host), "conn-limit")
+    assert kernel.looks > 50, "a stack that cannot be read can be in a moment"
+    kernel.inside = (Thread(7, 8, "worker", stack=("lp_conn_open",)),)
     assert GO_ON in str(caught.value.hint)
     assert f"rmmod {MODULE}" not in kernel.log
     assert control(host).report(MODULE).blockers[0].reason == "is in lp_conn_open"
