@@ -42,7 +42,7 @@ def package(
 
     \b
     Example:
-      lppack package proc-cmdline-1_*.lpp --format deb
+      lppack package proc-cmdline-1_*.lpp --format deb --maintainer 'A B <ab@example.org>'
     """
     made = pipeline.package_bundle(
         bundle,

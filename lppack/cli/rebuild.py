@@ -25,7 +25,7 @@ def rebuild(bundle: Path, builder: str | None, format_: str) -> None:
 
     \b
     Example:
-      lppack rebuild proc-cmdline-1_6.1.0-57-amd64.lpp
+      lppack rebuild proc-cmdline-1_*.lpp
     """
     from lppack.pipeline.rebuild import rebuild as again
 

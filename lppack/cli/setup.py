@@ -34,9 +34,8 @@ def doctor(
     engine needs are notes.
 
     \b
-    Examples:
+    Example:
       lppack doctor
-      lppack doctor --kernel '7.2.*+deb13-amd64'
     """
     if kernel is not None:
         if fix or yes or undo or host_builder:
