@@ -105,7 +105,7 @@ def verify(bundle: Path, data: bytes, signers: Path) -> str:
         )
     if unread := _UNREAD.search(found.err):
         raise EnvironmentMissing(
-            f"the allowed signers cannot be read: {unread[0]}",
+            f"the allowed signers cannot be read: {unread[0].strip()}",
             hint="ssh-keygen(1), ALLOWED SIGNERS, says what is in it",
         )
     by = whole.out.split(" with ")[-1].strip()

@@ -273,7 +273,7 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
 
 
-def test_back_to_the_version_before(terminal: Terminal, tmp_path: Path) -> None:
+def test_back_to_the_version_before(terminal: Terminal) -> None:
     for number, example in ((1, "conn-limit"), (2, "conn-limit-2")):
         terminal.type(f"lppack build examples/{example} -o v{number}")
     terminal.type("lppack guest start back --target examples/conn-limit")
@@ -296,7 +296,8 @@ def test_back_to_the_version_before(terminal: Terminal, tmp_path: Path) -> None:
         terminal.type("lppack guest shell back 'echo syn web > /proc/conn'")
     assert live() == [(2, "patched", "on")]
     assert run("revert conn-limit --to 3", code=6)["error"]["hint"] == "kept are: 1, 2"
-    (tmp_path / "nobody").write_text("b@example.org ssh-ed25519 AAAA\n")
+    terminal.type("ssh-keygen -q -t ed25519 -N '' -f other")
+    terminal.type('echo "b@example.org $(cat other.pub)" > nobody')
     refused = run("revert conn-limit --to 1 --signers nobody", code=9)
     assert refused["error"]["reason"] == "unknown-signer"
     assert live() == [(2, "patched", "on")], "what can be refused is, before anything is changed"
