@@ -107,7 +107,7 @@ def catch(control: Control, target: Target) -> None:
         assert settle(control, bundle.module, Phase.UNPATCHED, 120.0)[0].phase is Phase.UNPATCHED
         if inside(control):
             return
-        assert unload(control, bundle.module), "nobody is inside"
+        assert goes(control, bundle.module), "nobody is inside"
     raise AssertionError("no thread was caught")
 
 
@@ -116,6 +116,12 @@ def let_go(control: Control) -> None:
     end = time.monotonic() + 60.0
     while inside(control):
         assert time.monotonic() < end
+
+
+def goes(control: Control, module: str) -> bool:
+    """Unload it, which may have to be asked for again: a thread that never sleeps may be met in a
+    place where its stack cannot be told, each time for 15 s."""
+    return any(unload(control, module) for _ in range(8))
 
 
 def references(control: Control, module: str) -> int:
@@ -138,7 +144,8 @@ def test_the_module_stays_until_the_last_thread_has_left(
     assert "lp_caught_outer" in {blocker.function for blocker in shown.blockers}
     assert control.host.run(["rmmod", module], limit=20.0).rc != 0
     let_go(control)
-    assert revert(control, "caught").phase is Phase.ABSENT
+    assert goes(control, module)
+    assert control.engine.patches() == ()
 
 
 def test_without_the_look_it_would_go_with_a_thread_in_it(
@@ -155,7 +162,7 @@ def test_without_the_look_it_would_go_with_a_thread_in_it(
     assert inside(control) > 0
     assert "lp_caught_outer+" in target.sh("cat /proc/[0-9]*/stack"), "and return into nothing"
     let_go(control)
-    assert unload(control, module)
+    assert goes(control, module)
 
 
 def late(
@@ -199,7 +206,7 @@ def test_a_thread_that_exits_in_it_is_found(
         assert references(control, module) > 0
         target.hold("")
         assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
-        assert unload(control, module)
+        assert goes(control, module)
 
 
 @pytest.mark.parametrize("kernel", [WITH_LISTS], indirect=True)
@@ -219,4 +226,4 @@ def test_without_a_look_at_those_that_exit_it_would_go_with_one_in_it(
         assert target.held() == 1
         target.hold("")
         target.until(lambda: target.held() == 0)
-        assert unload(control, module)
+        assert goes(control, module)
