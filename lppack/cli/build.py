@@ -13,7 +13,8 @@ from lppack.cli import matrix
 from lppack.cli.author import show_warnings
 from lppack.cli.options import BUILDER, DEEP, ENGINE, MODE, PATCHES, WHICH
 from lppack.cli.output import FORMAT, build_log, note, result
-from lppack.pipeline.matrix import Options, Outcome, Pair, State, build_all, pairs_of, worst
+from lppack.pipeline.matrix import build_all, pairs_of, worst
+from lppack.pipeline.pairs import Options, Outcome, Pair, State
 from lppack.stages.sign import Signer
 
 

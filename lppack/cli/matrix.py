@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from lppack.cli.output import live_console, note, problem_json, table
-from lppack.pipeline.matrix import Outcome, Pair, State
+from lppack.pipeline.pairs import Outcome, Pair, State
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
-from lppack.pipeline.matrix import Options, Outcome, Pair, build_pair, code_digest
+from lppack.pipeline.matrix import build_pair
+from lppack.pipeline.pairs import Options, Outcome, Pair
+from lppack.pipeline.recall import code_digest
 
 if TYPE_CHECKING:
     from distributed import Client

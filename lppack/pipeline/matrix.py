@@ -3,94 +3,30 @@
 
 import dataclasses
 import functools
-import hashlib
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import lppack
-from lppack import entries, resources, store
+from lppack import store
 from lppack.errors import (
     AnswerIsNo,
     EnvironmentMissing,
     Level,
     LppackError,
     ManifestError,
-    Problem,
 )
+from lppack.pipeline.pairs import Options, Outcome, Pair, State
+from lppack.pipeline.recall import recall, remember
 
 if TYPE_CHECKING:
-    from lppack.model import Bundle, Kernel, Plan
-
-
-class State(StrEnum):
-    """What became of a pair."""
-
-    BUILT = "built"
-    CACHED = "cached"
-    OTHER_KERNEL = "not for this kernel"
-    REFUSED = "refused"
-    NOT_PROVED = "not proved"
-    FAILED = "failed"
+    from lppack.model import Plan
 
 
 #: Exit codes from the worst to the best; what is not for a kernel is no failure.
 _WORST = (1, 130, 4, 5, 3, 9, 0)
 _OTHER_KERNEL = "kernel-is-named"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What holds for every pair of a run."""
-
-    output: Path
-    builder: str = "docker"
-    engine: str = "auto"
-    mode: str | None = None
-    deep: bool = False
-    prove: bool = False
-    release: bool = False
-    unproved: bool = False
-    inlining_unchecked: bool = False
-    accepted: tuple[str, ...] = ()
-    sign_key: Path | None = None
-    sign_cert: Path | None = None
-    check: bool = False
-
-    def recorded(self) -> dict[str, Any]:
-        """Return what provenance.json keeps: how to build it again."""
-        names = ("engine", "mode", "deep", "prove", "release", "unproved", "inlining_unchecked")
-        return {name: getattr(self, name) for name in (*names, "accepted")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    patch: Path
-    kernel: str | None  # as --kernel takes it; None: the newest that the manifest names
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one pair; goes from one process to another."""
-
-    pair: Pair
-    state: State
-    kernel: str  # its release, or what was asked for
-    code: int = 0
-    seconds: float = 0.0
-    bundle: "Bundle | None" = None
-    complete: str = ""
-    doubts: tuple[str, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    rules: tuple[str, ...] = ()  # that refused it
-    message: str = ""
-    hint: str | None = None
-    log: Path | None = None
-    said: tuple[str, ...] = field(default=(), repr=False)  # by the compiler, where it failed
 
 
 def pairs_of(patches: Iterable[Path], kernels: Sequence[str]) -> tuple[Pair, ...]:
@@ -156,7 +92,7 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
         release = made.kernel.release if made else pair.kernel or "-"
         return _failure(pair, release, error, time.monotonic() - start, said)
     if recorded:
-        _remember(pair, options, made, built.path)
+        remember(pair, options, made, built.path)
     return Outcome(
         pair=pair,
         state=State.CACHED if built.cached else State.BUILT,
@@ -200,132 +136,6 @@ def _failure(
         said=tuple(said) if state is State.FAILED else (),
     )
 
-
-# ---- what was built before, by everything that its bytes depend on ----
-
-
-def recall(pair: Pair, options: Options) -> Outcome | None:
-    """Return the outcome of a pair that was built before, its bundle copied; None: it was not."""
-    from lppack.stages.bundle import read
-
-    start = time.monotonic()
-    if not _is_kept(options):
-        return None
-    kernel = _kernel(pair)
-    kept = _kept(pair, options, kernel)
-    if kept is None or not entries.use(kept):
-        return None
-    note: Mapping[str, Any] | None = store.read_json(kept / "note.json")
-    if note is None:
-        return None
-    path = options.output / str(note["name"])
-    store.write_atomic(path, (kept / "bundle").read_bytes())
-    return Outcome(
-        pair=pair,
-        state=State.CACHED,
-        kernel=kernel.release,
-        seconds=time.monotonic() - start,
-        bundle=read(path),
-        complete=note["complete"],
-        doubts=tuple(note["doubts"]),
-        warnings=tuple(Problem(**{**w, "level": Level(w["level"])}) for w in note["warnings"]),
-    )
-
-
-def _is_kept(options: Options) -> bool:
-    """Proofs, debug packages, keys and --check are looked at again."""
-    return not (
-        options.deep or options.prove or options.release or options.sign_key or options.check
-    )
-
-
-def _remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:
-    kept = _kept(pair, options, plan.kernel) if _is_kept(options) else None
-    if kept is None:
-        return
-    fields = ("file", "line", "column", "level", "rule", "message", "hint")
-    note = {
-        "name": path.name,
-        "complete": plan.complete.value,
-        "doubts": plan.doubts,
-        "warnings": [{name: getattr(w, name) for name in fields} for w in plan.warnings],
-    }
-
-    def fill(draft: Path) -> None:
-        (draft / "bundle").write_bytes(path.read_bytes())
-        store.write_json(draft / "note.json", note)
-
-    entries.ensure(kept, fill)
-
-
-def _kernel(pair: Pair) -> "Kernel":
-    from lppack.packages.kernels import resolve
-
-    if pair.kernel is not None:
-        return _resolved(pair.kernel)
-    from lppack.stages.load import load
-
-    return resolve(None, [text for _, text in load(pair.patch).strings("kernels")])
-
-
-@functools.cache
-def _resolved(spec: str) -> "Kernel":
-    from lppack.packages.kernels import resolve
-
-    return resolve(spec, ())
-
-
-def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
-    """Return where the bundle of a pair is kept; None: the folder is no patch."""
-    from lppack.stages.ids import ids
-    from lppack.stages.load import is_patch
-
-    if not is_patch(pair.patch):
-        return None
-    parts = [code_digest(), options.engine, options.mode, str(pair.patch), ids(pair.patch), kernel]
-    parts += [_identity(options.builder, kernel.suite, kernel), _image(kernel)]
-    digest = hashlib.sha256(repr(parts).encode())
-    for file in sorted(pair.patch.rglob("*")):
-        if file.is_file():
-            digest.update(f"\0{file.relative_to(pair.patch)}\0".encode() + file.read_bytes())
-    return store.cache_dir() / "bundles" / digest.hexdigest()[:32]
-
-
-@functools.cache
-def code_digest() -> str:
-    """Identify the code of lppack: a checkout changes without its version."""
-    digest = hashlib.sha256(lppack.__version__.encode())
-    home = Path(lppack.__file__).parent
-    for file in (*sorted(home.rglob("*.py")), *sorted(resources.template_dir().rglob("*"))):
-        if file.is_file():
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-_identities: dict[tuple[str, str], str] = {}
-
-
-def _identity(builder: str, suite: str, kernel: "Kernel") -> str:
-    """Identify the compiler and its image, asked for once for each suite."""
-    from lppack.pipeline.build import open_builder
-
-    if (builder, suite) not in _identities:
-        found = open_builder(builder, lambda _line: None).identity(kernel)
-        _identities[builder, suite] = repr(sorted(found.items()))
-    return _identities[builder, suite]
-
-
-@functools.cache
-def _image(kernel: "Kernel") -> str:
-    """Identify the kernel's image, and whether its debug package was read."""
-    from lppack.kernel.inlining import FORMAT
-
-    key = hashlib.sha256(kernel.image.read_bytes()).hexdigest()
-    inlining = store.cache_dir() / "facts" / f"{key}-inlining-v{FORMAT}.sqlite"
-    return f"{key} {inlining.is_file()}"
-
-
-# ---- a run ----
 
 OnChange = Callable[[Pair, Outcome | None], None]
 

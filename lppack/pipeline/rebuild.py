@@ -60,7 +60,7 @@ def rebuild(path: Path, *, builder: str | None, on_line: Say) -> Rebuilt:
             raise EnvironmentMissing(
                 f"{path} is for {bundle.release} {bundle.kernel_version}, and the package sources "
                 f"have {plan.kernel.version}",
-                hint="add a source that has that version, as snapshot.debian.org has",
+                hint="add a source that has that version, as the archive of all old packages has",
             )
         released = (
             check_release(

@@ -15,7 +15,7 @@ from lppack.errors import (
     Problem,
 )
 from lppack.pipeline import matrix
-from lppack.pipeline.matrix import Options, Outcome, Pair, State
+from lppack.pipeline.pairs import Options, Outcome, Pair, State
 from lppack.stages.release import NotReleased
 from tests.unit.samples import bundle
 
