@@ -16,6 +16,7 @@
 #define LPE_LAST_GATE	1600
 #define LPE_NEXT_GATE	400	/* shorter ones are not worth the wait for more */
 #define LPE_LAST_TRY	10	/* before it opens */
+#define LPE_LOOK	2000	/* between tries that cannot help, for `blockers` to be complete */
 
 /* The same while the gate is closed: it does not end without a try. */
 static unsigned int lpe_gate_step(struct lpe_patch *patch, unsigned long begin, unsigned long end)
@@ -92,13 +93,17 @@ static bool lpe_is_hopeless(struct lpe_patch *patch)
 static int lpe_stay_open(struct lpe_patch *patch, unsigned int ms, bool free, unsigned long begin)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms / 2);
+	unsigned long look = jiffies + msecs_to_jiffies(LPE_LOOK);
 	unsigned int wanted = min_t(unsigned int, ms, LPE_NEXT_GATE);
 	int err = -EAGAIN;
 
 	do {
 		lpe_pause(lpe_step(patch, begin));
-		if (lpe_is_hopeless(patch) || lpe_turned(patch))
+		if (lpe_turned(patch))
 			continue;
+		if (lpe_is_hopeless(patch) && time_before(jiffies, look))
+			continue;
+		look = jiffies + msecs_to_jiffies(LPE_LOOK);
 		lpe_threads_refill();
 		err = lpe_try(patch);
 	} while (err == -EAGAIN && !lpe_turned(patch) && !lpe_is_over(patch, begin) &&

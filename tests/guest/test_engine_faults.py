@@ -200,6 +200,7 @@ def test_a_count_below_zero_is_put_right(
 NOT_TRACKED = Mutation(
     "lp_convert.c",
     "\t\thash_add(t->objects, &entry->node, (unsigned long)obj);\n"
+    "\t\tlist_add_tail(&entry->link, &t->converted);\n"
     "\t\tatomic_long_inc(&t->count);\n",
     "\t\tlp_tracked_free(entry);\n",
 )

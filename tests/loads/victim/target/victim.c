@@ -14,8 +14,8 @@
  * it: in the release of that one, which does the same with a third, and in that of the third.
  * (Before 6.6 the first release is task work as well.)
  *
- * A read of /dev/victim_blocked waits for "finish", and then until its thread has a task work to run
- * on its way out; its release waits for "release".
+ * A read of /dev/victim_blocked waits for "finish", and then until its thread has a task work to
+ * run on its way out; its release waits for "release".
  *
  * Who writes "watch" and then never sleeps is looked at every few milliseconds: "watched" says how
  * often, "stood" how often it slept all the same, which is somebody else's doing.
