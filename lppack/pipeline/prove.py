@@ -124,12 +124,17 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     return Proof(complete=complete, reasons=tuple(doubts))
 
 
+#: Before every other header, or these have the values for modules.
+_FIRST = re.compile(r"#\s*include <linux/static_call_types\.h>")
+
+
 def _built_in(function: str, sources: Iterable[str]) -> bool:
-    """Whether the C file with the function is compiled as the kernel's own, without MODULE."""
-    return any(
-        re.search(r"^#\s*undef\s+MODULE\b", text, re.M)
+    """Whether each C file with the function is compiled as the kernel's own, without MODULE."""
+    return all(
+        re.search(r"^#\s*include\b", _FIRST.sub("", found[0]), re.M) is None if found else False
         for text in sources
         if re.search(rf"\b{re.escape(function)}\b", text)
+        for found in (re.search(r"\A.*?^#\s*undef\s+MODULE\b", text, re.M | re.S),)
     )
 
 
