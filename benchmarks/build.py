@@ -23,8 +23,8 @@ from pathlib import Path
 from lppack import store
 from lppack.builders.host import HostBuilder, HostSite
 from lppack.builders.protocol import kbuild_argv
+from lppack.debian.kernels import resolve
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 
 EXAMPLE = Path("examples/saved-cmdline")
 #: Of one suite, whose compiler this machine has.

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from lppack import pipeline
 from lppack.consistency import EngineName, Mode, ModeName
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
@@ -29,7 +30,7 @@ LIMIT = 20.0
 def main(*patterns: str) -> int:
     """Print what was counted; 1 if the limit is passed."""
     kept = True
-    for pattern in patterns or ("6.1.0-*-amd64", "6.12.*+deb13-amd64"):
+    for pattern in patterns or (releases_of(), releases_of("6.12")):
         kernel = resolve(None, [pattern])
         counts = measure(kernel)
         say(f"{kernel.release} {kernel.version}, instructions of a call, of its loop too")

@@ -27,9 +27,9 @@ from benchmarks.klp_build import First, KlpBuild
 from benchmarks.spent import Disk, Group, Spent, run, used
 from lppack import __version__, resources, store
 from lppack.builders.container import ContainerBuilder
+from lppack.debian.kernels import resolve
+from lppack.debian.linux_source import archive, package_of
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
-from lppack.packages.linux_source import archive, package_of
 
 RELEASE = "6.1.0-47-amd64"
 #: Each of one file, and the function that it changes.

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lppack.checker.counted import count
+from lppack.checker.explorer import Population, explore
+from lppack.checker.machine import Machine, Method
+from lppack.checker.semantics import Rules
 from lppack.consistency import Leave, Switch, Transform
-from lppack.simulator.counted import count
-from lppack.simulator.explorer import Population, explore
-from lppack.simulator.machine import Machine, Method
-from lppack.simulator.rules import Rules
 
 MODELS = Path(__file__).parent / "models"
 SWITCHES = {Switch.SWITCH_KERNEL: (), Switch.SWITCH_THREAD: ("-DST",)}
@@ -47,9 +47,7 @@ class Spent:
 def main() -> int:
     """Print what was measured; 1 if a limit is missed."""
     missed = []
-    loading = [
-        spent_by([sys.executable, "-c", "import lppack.simulator.counted"]) for _ in range(3)
-    ]
+    loading = [spent_by([sys.executable, "-c", "import lppack.checker.counted"]) for _ in range(3)]
     say(f"CPU seconds: median (least to most of {ROUNDS}); loading our modules {middle(loading)}")
     for switch, defines in SWITCHES.items():
         for functions in (("f",), ("f", "g")):

@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lppack import pipeline, resources
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 
 DECODE_LIMIT = 6.0  # CPU seconds
 COLD_LIMIT = 0.4  # seconds
@@ -30,7 +31,7 @@ RATE_LIMIT = 200  # manifests a CPU second
 DECODES, COLD, RATES, MANIFESTS = 3, 10, 3, 1000
 
 
-def main(pattern: str = "6.1.0-*-amd64") -> int:
+def main(pattern: str = releases_of()) -> int:
     """Print what was measured; 1 if a limit is passed."""
     kernel = resolve(pattern, ())
     seed = int(os.environ.get("LPPACK_SEED") or random.SystemRandom().randrange(1 << 32))

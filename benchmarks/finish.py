@@ -13,13 +13,14 @@ from pathlib import Path
 
 from lppack import abi, pipeline
 from lppack.consistency import EngineName, Leave
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.engines import modules
 from lppack.engines.consistency import Consistency
 from lppack.engines.livepatch import Livepatch
 from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.protocol import Host
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control
 from tests.loads.driver import LOADS, Row, measure
 from tests.loads.matrix import build, cells, loaded, loads_of
@@ -52,7 +53,7 @@ def engine_for(name: EngineName, host: Host) -> Livepatch | Told:
 def main(*patterns: str) -> int:
     """Print what was measured; 1 if the limit is passed."""
     kept = True
-    for pattern in patterns or ("6.1.0-*-amd64",):
+    for pattern in patterns or (releases_of(),):
         kernel = resolve(pattern, ())
         say(f"{kernel.release} {kernel.version}: seconds until the last thread has switched")
         rows: dict[str, dict[str, Row]] = {}

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.spent import Disk, Group, Spent, run
 from lppack import proc
-from lppack.builders import engine
+from lppack.builders import docker_engine
 from lppack.builders.image import patient
 from lppack.builders.protocol import ENVIRONMENT
+from lppack.debian.apt import Apt
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.elf64 import Elf
-from lppack.packages.apt import Apt
 
 _HERE = Path(__file__).parent / "klp"
 CONFIG = _HERE / "config"
@@ -134,14 +134,14 @@ def _image(home: Path) -> str:
         :12
     ]
     name = f"lppack-bench-klp:{tag}"
-    with engine.connect() as client:
+    with docker_engine.connect() as client:
         if client.images.list(name):
             return name
         tar = home / "root.tar"
         done = proc.run([*argv, _SUITES[0], str(tar), *lists], limit=1800)
         if not done.ok:
             raise EnvironmentMissing(f"no image for klp-build: {done.summary(tail=8)}")
-        with engine.errors(), patient(client, 600):
+        with docker_engine.errors(), patient(client, 600):
             repository, _, label = name.partition(":")
             client.api.import_image_from_file(str(tar), repository=repository, tag=label)
         tar.unlink()

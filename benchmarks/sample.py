@@ -17,8 +17,8 @@ from collections.abc import Callable, Generator
 import numpy as np
 import simpy
 
-from lppack.simulator.lengths import exponential
-from lppack.simulator.sampler import Counter, Hook, Load, whole_kernel
+from lppack.forecast.lengths import exponential
+from lppack.forecast.sampler import Counter, Hook, Load, whole_kernel
 
 THREADS, VISIT, INSIDE = 1000, 1.0, 0.0075
 GAP = VISIT * (1 - INSIDE) / INSIDE

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lppack import store
-from lppack.builders.machine import Machine, ThisMachine
 from lppack.builders.protocol import compiler_of
+from lppack.builders.this_machine import Machine, ThisMachine
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
 from lppack.kernel import libdw

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
-from lppack.packages.kernels import resolve
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.stages.generate import write
 from tests.generated import drawn, tree
 
@@ -16,7 +17,7 @@ def compile_drawn(folder: Path, count: int, *, spoil: str = "") -> list[Path]:
     """The modules; ``spoil`` is C that is added to each. Prints its seed; LPPACK_SEED repeats."""
     seed = int(os.environ.get("LPPACK_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"LPPACK_SEED={seed}")  # noqa: T201
-    kernel = resolve(None, ("6.1.0-*-amd64",))
+    kernel = resolve(None, (releases_of(),))
     patches, work = folder / "patches", folder / "work"
     patches.mkdir()
     manifests = drawn(patches, count, seed)

@@ -17,11 +17,12 @@ from pygments.lexers.c_cpp import CLexer
 from pygments.token import String, Token
 
 from lppack.consistency import EngineName, mode_named, weakest
+from lppack.debian.supported import releases_of
 from lppack.errors import ManifestError
 from lppack.ids import Ids
 from lppack.model import Manifest, ObjectPatch, Plan, SourceTree
+from lppack.model.plan import info_json
 from lppack.stages.generate import generate
-from lppack.stages.info import info_json
 from lppack.stages.load import load
 from lppack.stages.validate import validate
 from tests.unit import samples
@@ -59,7 +60,7 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
         "description": draw(_TEXT),
         "license": draw(st.sampled_from(["GPL-2.0-only", "GPL-2.0-or-later", "GPL-2.0"])),
         "author": draw(_TEXT),
-        "kernels": ["6.1.0-*-amd64"],
+        "kernels": [releases_of()],
         "needs": ["LEAVE_PATCHED_SET", "SWITCH_THREAD"],
         "sources": ["a.c"],
         "objects": [

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lppack import __version__, proc, resources, store
-from lppack.builders import engine, image, stream
+from lppack.builders import docker_engine, image, stream
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing, LppackError
 
@@ -45,7 +45,7 @@ def ensure(*, fresh: bool = False) -> str:
     """Return the id of the image NAME for what is in the checkout now; ``fresh`` makes it in any
     case."""
     wanted = content()
-    with engine.connect() as client, store.locked(store.cache_dir() / "images/lppack.lock"):
+    with docker_engine.connect() as client, store.locked(store.cache_dir() / "images/lppack.lock"):
         if not fresh and (found := look(client, wanted)):
             return found
         base = image.base(client, SUITE, on_line=_say)
@@ -75,7 +75,7 @@ def look(client: "docker.DockerClient", wanted: str) -> str | None:
     """Return the id of NAME, if it was made from that content."""
     from docker.errors import ImageNotFound
 
-    with engine.errors():
+    with docker_engine.errors():
         try:
             found = client.images.get(NAME)
         except ImageNotFound:
@@ -139,7 +139,7 @@ def _build(client: "docker.DockerClient", context: bytes, wanted: str, *, fresh:
             labels={LABEL: wanted},
         )
         try:
-            for event in stream.until(Deadline(_LIMIT), engine.guarded(events)):
+            for event in stream.until(Deadline(_LIMIT), docker_engine.guarded(events)):
                 said += str(event.get("stream") or event.get("error") or "").splitlines()
                 if "error" in event:
                     raise _failed(said)

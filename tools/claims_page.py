@@ -10,23 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lppack.store import write_atomic
-from tests.unit.simulator.claims import CLAIMS
-from tests.unit.simulator.mutations import FAULTS, SWITCHES
+from tests.unit.checker.claims import CLAIMS
+from tests.unit.checker.mutations import FAULTS, SWITCHES
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/claims.md"
 
 _HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
-<!-- Made by tools/claims_page.py of tests/unit/simulator/claims.py; do not edit. -->
+<!-- Made by tools/claims_page.py of tests/unit/checker/claims.py; do not edit. -->
 # Claims, and their evidence
 
 Each claim of [semantics.md](semantics.md) 1.7 is a function of the rules: it explores the machine
-of lppack/simulator with all interleavings, and says whether the claim holds. *Never* is shown for
+of lppack/checker with all interleavings, and says whether the claim holds. *Never* is shown for
 one, two and three threads, and for any number by the presence abstraction. A claim that would hold
 whatever the rules are would show nothing: each names faults, put in the place of a rule, under
 which it does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy).
-tests/unit/simulator/test_claims.py runs all of it. What a kernel can show of a claim is also
+tests/unit/checker/test_claims.py runs all of it. What a kernel can show of a claim is also
 shown by real engines, below.
 
 | claim | what is held | fails under |

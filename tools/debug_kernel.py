@@ -17,16 +17,17 @@ from pathlib import Path
 from lppack import proc, store
 from lppack.builders.host import HostSite
 from lppack.builders.protocol import compiler_of
+from lppack.debian import linux_source
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
+from lppack.debian.tree import write_note
 from lppack.errors import BuildFailed, EnvironmentMissing, LppackError
 from lppack.kernel.config import parse_config
 from lppack.model import Kernel
-from lppack.packages import linux_source
-from lppack.packages.kernels import resolve
-from lppack.packages.tree import write_note
 
 CONFIG = Path(__file__).parent.parent / "tests/debug/kernel.config"
 #: Sources of this kernel's package; as Debian's own, so that the same manifests fit.
-PATTERN = "6.1.0-*-amd64"
+PATTERN = releases_of()
 RELEASE = "6.1.0-debug-amd64"
 
 _FORMAT = "2"  # of the tree; raise it when _install() changes

@@ -5,8 +5,9 @@ import argparse
 import sys
 from dataclasses import replace
 
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.errors import LppackError
-from lppack.packages.kernels import resolve
 from tests.loads.driver import LOADS
 from tests.loads.matrix import DEBUG, MODES_BY_NAME, PLAIN, loads_of, run
 from tests.loads.verdict import by_mode, table
@@ -24,7 +25,7 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         wanted = str(debug_kernel.ensure()) if asked.debug else asked.kernel
-        kernel = resolve(wanted, ("6.1.0-*-amd64",))
+        kernel = resolve(wanted, (releases_of(),))
         setup = DEBUG if asked.debug else PLAIN
         rows, found = run(
             kernel,

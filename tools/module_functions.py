@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lppack import pipeline
+from lppack.debian.kernels import resolve
+from lppack.debian.linux_source import package_of, source_file
+from lppack.debian.supported import releases_of
 from lppack.errors import LppackError
-from lppack.packages.kernels import resolve
-from lppack.packages.linux_source import package_of, source_file
 
 LIST = Path(__file__).parent.parent / "tests/soak/module_functions.txt"
 
@@ -57,7 +58,7 @@ def outcome(text: str, path: str, function: str, release: str) -> str:
 
 
 def main(chosen: Sequence[str]) -> int:
-    kernel = resolve(None, ("6.1.0-*-amd64",))
+    kernel = resolve(None, (releases_of(),))
     package = package_of(kernel)
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     reasons: list[str] = []

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from lppack.checker.matrix import ROWS, Row, machine, observed
+from lppack.checker.observe import MATRIX, WORDS, Seen
+from lppack.checker.runs import shortest
+from lppack.checker.semantics import Rules
 from lppack.cli.simulation import run_lines
 from lppack.consistency import MODES, Leave, Needs, Switch, Transform, weakest
-from lppack.simulator.matrix import ROWS, Row, machine, observed
-from lppack.simulator.observe import MATRIX, WORDS, Seen
-from lppack.simulator.rules import Rules
-from lppack.simulator.runs import shortest
 from lppack.store import write_atomic
 
 PAGE = Path(__file__).parent.parent / "docs/nine.md"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import entries, proc, store
-from lppack.builders import engine, headers, image, stream
+from lppack.builders import docker_engine, headers, image, stream
 from lppack.builders.protocol import ELSEWHERE, ENVIRONMENT, OnLine, compiler_of, elsewhere
 from lppack.clock import Deadline
+from lppack.debian import sources
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.model import Kernel
-from lppack.packages import sources
 
 if TYPE_CHECKING:
     import docker
@@ -58,8 +58,8 @@ class ContainerBuilder:
         own = parts[0].installed if parts else ""
         if sources is not None:
             parts += (headers.Part(path=sources.resolve(), installed=SOURCES),)
-        with engine.connect(self._base_url) as client:
-            engine.sweep(client)
+        with docker_engine.connect(self._base_url) as client:
+            docker_engine.sweep(client)
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
             with _owned(work.resolve(), self._elsewhere) as user:
                 yield ContainerSite(
@@ -78,7 +78,7 @@ class ContainerBuilder:
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         compiler = compiler_of(kernel)
-        with engine.connect(self._base_url) as client:
+        with docker_engine.connect(self._base_url) as client:
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
             # An image never changes: its compiler is asked for once.
             asked = store.cache_dir() / "images" / f"{made.id.removeprefix('sha256:')}.compiler"
@@ -119,19 +119,19 @@ class ContainerSite:
         said: list[str] = []
         timed_out = False
         with self._container(argv) as container:
-            with engine.errors():
+            with docker_engine.errors():
                 # Attached before the start, so that no line is lost.
                 chunks = container.attach(stream=True, stdout=True, stderr=True)
                 container.start()
             try:
-                for line in stream.until(deadline, stream.lines(engine.guarded(chunks))):
+                for line in stream.until(deadline, stream.lines(docker_engine.guarded(chunks))):
                     said.append(line)
                     if self.on_line:
                         self.on_line(line)
             except TimeoutError:
                 timed_out = True
                 _kill(container)
-            with engine.errors():
+            with docker_engine.errors():
                 rc = int(container.wait(timeout=10)["StatusCode"])
                 container.reload()
                 out_of_memory = bool(container.attrs["State"]["OOMKilled"])
@@ -161,12 +161,12 @@ class ContainerSite:
         name = f"lppack-{os.getpid()}-{secrets.token_hex(6)}"
         try:
             store.journal("container", name)
-            with engine.errors():
+            with docker_engine.errors():
                 made = self.client.containers.create(
                     self.image,
                     list(elsewhere(argv) if self.elsewhere else argv),
                     name=name,
-                    labels={engine.LABEL: engine.owner()},
+                    labels={docker_engine.LABEL: docker_engine.owner()},
                     user=f"{self.user[0]}:{self.user[1]}",
                     working_dir=self.work,
                     hostname="another-host" if self.elsewhere else None,

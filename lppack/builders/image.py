@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lppack import proc, resources, store
-from lppack.builders import engine, stream
+from lppack.builders import docker_engine, stream
 from lppack.builders.protocol import OnLine
 from lppack.clock import Deadline
+from lppack.debian.apt import Apt
 from lppack.errors import EnvironmentMissing
-from lppack.packages.apt import Apt
 
 if TYPE_CHECKING:
     import docker
@@ -109,7 +109,7 @@ def _hash(text: str) -> str:
 def _look(client: "docker.DockerClient", name: str) -> Image | None:
     from docker.errors import ImageNotFound
 
-    with engine.errors():
+    with docker_engine.errors():
         try:
             return Image(name=name, id=str(client.images.get(name).id))
         except ImageNotFound:
@@ -171,7 +171,7 @@ def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | Non
                 hint="check the network, or use --builder host",
             )
         repository, _, tag = base.name.partition(":")
-        with engine.errors(), patient(client, _BASE_LIMIT):
+        with docker_engine.errors(), patient(client, _BASE_LIMIT):
             client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
 
 
@@ -193,7 +193,7 @@ def _build(
             labels={"lppack.compiler": recipe.compiler},
         )
         try:
-            for event in stream.until(Deadline(_BUILD_LIMIT), engine.guarded(events)):
+            for event in stream.until(Deadline(_BUILD_LIMIT), docker_engine.guarded(events)):
                 for line in str(event.get("stream") or event.get("error") or "").splitlines():
                     said.append(line)
                     if on_line:

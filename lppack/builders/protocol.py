@@ -10,9 +10,10 @@ from typing import Protocol
 
 from lppack import proc
 from lppack.builders.headers import common_of
+from lppack.debian import sources
+from lppack.debian.supported import RELEASES
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
-from lppack.packages import sources
 
 OnLine = Callable[[str], None]
 
@@ -27,9 +28,6 @@ ENVIRONMENT = {
     "KBUILD_BUILD_VERSION": "1",
     "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the first day that a zip file can name
 }
-
-# The default compiler of each suite, for programs that belong to no kernel.
-_COMPILERS = {"bullseye": "gcc-10", "bookworm": "gcc-12", "trixie": "gcc-14", "forky": "gcc-15"}
 
 
 #: Another user's environment, directory, host and umask: what the bytes must not depend on.
@@ -91,7 +89,8 @@ class Builder(Protocol):
 def compiler_of(kernel: Kernel | None) -> str:
     """Return the compiler that built ``kernel``: "gcc-12"."""
     if kernel is None:
-        return _COMPILERS.get(sources.codename(), "gcc")
+        release = RELEASES.get(sources.codename())
+        return release.compiler if release else "gcc"
     # init/Kconfig, CC_VERSION_TEXT (v6.1): the first line of "$(CC) --version".
     text = kernel.config.read_text()
     match = re.search(r'^CONFIG_CC_VERSION_TEXT="(?:\S*-)?((?:gcc|clang)(?:-\d+)?) ', text, re.M)

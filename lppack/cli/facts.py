@@ -40,9 +40,9 @@ def facts(functions: tuple[str, ...], kernel: str, object_: str, deep: bool, for
     Example:
       lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'
     """
+    from lppack.debian.kernels import resolve
     from lppack.kernel.facts import open_facts
     from lppack.kernel.query import query
-    from lppack.packages.kernels import resolve
 
     with open_facts(resolve(kernel, ()), deep=note if deep else None) as known:
         answers = query(known, functions, object_)

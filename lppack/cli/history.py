@@ -8,8 +8,7 @@ from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED
 from lppack.cli.output import FORMAT, progress, result
 from lppack.stages.host_status import record_json
 from lppack.stages.journal import Record
-from lppack.stages.report import patch_json
-from lppack.stages.status import PatchReport
+from lppack.stages.status import PatchReport, patch_json
 
 
 @click.command()

@@ -10,11 +10,9 @@ import click
 from lppack.abi import Phase
 from lppack.cli.output import result
 from lppack.consistency import ModeName, mode_named
+from lppack.model.plan import IRREVERSIBLE
 from lppack.stages.host_status import HostStatus
-from lppack.stages.info import IRREVERSIBLE
-from lppack.stages.next_step import next_step
-from lppack.stages.report import patch_json
-from lppack.stages.status import PatchReport
+from lppack.stages.status import PatchReport, next_step, patch_json
 
 
 def show(

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from lppack.analyse.sample import Sampled, recommended
+from lppack.analyse.words import part, seconds, share, who
 from lppack.cli.output import result, table
 from lppack.consistency import Mode, ModeName
 from lppack.errors import AnswerIsNo
-from lppack.simulator.predict import Interval, Prediction
-from lppack.simulator.words import part, seconds, share, who
-from lppack.stages.sample import Sampled, recommended
+from lppack.forecast.predict import Interval, Prediction
 
 _BLOCKERS = 8  # shown to people; JSON has all
 

@@ -85,7 +85,7 @@ def doctor(
 
 
 def _assumptions(kernel: str, format_: str) -> int:
-    from lppack.packages.kernels import resolve
+    from lppack.debian.kernels import resolve
     from lppack.stages.assumptions import try_all
 
     chosen = resolve(kernel, ())

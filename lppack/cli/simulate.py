@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from lppack import pipeline
+from lppack.analyse.simulate import Simulation
+from lppack.checker.observe import Seen
 from lppack.cli.options import PATCH
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
 from lppack.consistency import ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
-from lppack.simulator.observe import Seen
-from lppack.stages.simulate import Simulation
 
 if TYPE_CHECKING:
-    from lppack.stages.sample import Sampled
+    from lppack.analyse.sample import Sampled
 
 _Steps = list[tuple[str, str]]
 _RUNS_MAX = 1 << 24  # bytes

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from lppack.simulator.observe import WORDS
-from lppack.simulator.runs import Run
-from lppack.stages.simulate import Simulation, Verdict
+from lppack.analyse.simulate import Simulation, Verdict
+from lppack.checker.observe import WORDS
+from lppack.checker.runs import Run
 
 
 def simulation_json(made: Simulation) -> dict[str, Any]:

@@ -102,9 +102,9 @@ def step_lines(step: "StepResult") -> list[str]:
 
 def simulator_lines(run: "pipeline.Trial") -> list[str]:
     """Return the simulator's verdict, and where the guest did otherwise, for people."""
-    if run.foreseen is None:
+    if run.predicted is None:
         return []
-    said = f"simulator: {run.foreseen.verdict} in mode {run.foreseen.simulation.mode.name}"
+    said = f"simulator: {run.predicted.verdict} in mode {run.predicted.simulation.mode.name}"
     if not run.differences:
         return [f"{said}; the guest did as it says, in {len(run.steps_done)} steps"]
     return [f"{said}; the guest did otherwise:", *(f"  {text}" for text in run.differences)]
@@ -119,8 +119,8 @@ def test_json(run: "pipeline.Trial") -> dict[str, Any]:
         "engine": bundle.engine.value if bundle else None,
         "mode": bundle.mode.value if bundle else None,
         "console": str(run.console) if run.console else None,
-        "simulator": run.foreseen
-        and {"verdict": run.foreseen.verdict.value, "differences": list(run.differences)},
+        "simulator": run.predicted
+        and {"verdict": run.predicted.verdict.value, "differences": list(run.differences)},
         "warnings": [problem_json(warning) for warning in run.warnings],
         "steps": [
             {

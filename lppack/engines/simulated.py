@@ -10,11 +10,11 @@ from typing import Any
 
 from lppack import abi, store
 from lppack.engines.protocol import Blocker, PatchState
+from lppack.engines.simulated_kernel import NoData, SimulatedKernel
+from lppack.engines.simulated_tasks import LivePatch
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.model import Bundle
-from lppack.simulator.kernel import NoData, SimulatedKernel
-from lppack.simulator.live import LivePatch
 
 NAME = "simulated"
 _ERRNO: dict[type[Exception], int] = {

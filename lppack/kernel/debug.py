@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lppack import entries
+from lppack.debian.debug import debug_vmlinux
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.dwarf import DebugFile
 from lppack.kernel.elf64 import Elf
@@ -14,7 +15,6 @@ from lppack.kernel.facts import Facts
 from lppack.kernel.image import Image
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.libdw import library
-from lppack.packages.debug import debug_vmlinux
 
 _NOTE = struct.Struct("<III")  # size of the name, size of the content, type
 _BUILD_ID = 3  # NT_GNU_BUILD_ID, include/uapi/linux/elf.h

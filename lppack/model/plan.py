@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What was decided for a manifest and a kernel, and the sources that come of it."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from lppack.consistency import EngineName, Mode, ModeName
 from lppack.errors import Problem
 from lppack.model.kernel import Kernel
 from lppack.model.manifest import (
+    Fix,
     FunctionPatch,
     Manifest,
     ObjectPatch,
@@ -17,6 +19,9 @@ from lppack.model.manifest import (
     State,
     SymbolUse,
 )
+
+#: What an irreversible patch is, for people.
+IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
 
 
 class InliningCheck(StrEnum):
@@ -176,3 +181,34 @@ class SourceTree:
     plan: Plan
     files: tuple[tuple[str, str], ...]  # (relative path, text), sorted
     copies: tuple[tuple[str, Path], ...]  # (relative path, the author's file), sorted
+
+
+def info_json(made: Plan) -> str:
+    """Return what the module tells of itself, so that status needs no file on disk."""
+    return json.dumps(
+        {
+            "series": made.name,
+            "version": made.version,
+            "engine": made.engine,
+            "mode": made.mode.name,
+            "replaces": list(made.manifest.replaces),
+            "transforms": [transform.name for transform in made.manifest.transforms],
+            "world": [transform.name for transform in made.manifest.world],
+            "fixes": [fix_json(fix) for fix in made.manifest.fixes],
+            "irreversible": bool(made.manifest.irreversible),
+            "inlining": made.inlining,
+            "complete": made.complete,
+            "release": made.kernel.release,
+            "kernel": made.kernel.version,
+        },
+        separators=(",", ":"),
+    )
+
+
+def fix_json(fix: Fix) -> dict[str, object]:
+    return {
+        "cve": fix.cve,
+        "commit": fix.commit,
+        "functions": list(fix.functions),
+        "effective": fix.effective.value,
+    }

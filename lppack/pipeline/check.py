@@ -108,9 +108,9 @@ def _of_kernel(
 ) -> tuple[str, set[Problem], bool]:
     """Return the release of a kernel, what it says, and whether it could say what was inlined
     where."""
+    from lppack.debian.kernels import resolve
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
-    from lppack.packages.kernels import resolve
     from lppack.rules.kernel import kernel_problems
     from lppack.rules.replaced import patched_functions
     from lppack.rules.target import target_problems
@@ -168,10 +168,10 @@ def make_plan(
 
     With ``prove``, which is given the progress, the patch is compared with what it follows.
     """
+    from lppack.debian.kernels import resolve
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.model import Completeness
-    from lppack.packages.kernels import resolve
     from lppack.stages.ids import ids
     from lppack.stages.load import load
     from lppack.stages.plan import plan
@@ -205,8 +205,8 @@ def make_plan(
 
 def prove_patch(path: Path, *, kernel: str, builder: str, say: "Say") -> "Proof":
     """load, validate; then compare the patch with the change that it follows."""
+    from lppack.debian.kernels import resolve
     from lppack.kernel.facts import open_facts
-    from lppack.packages.kernels import resolve
     from lppack.pipeline.prove import prove
     from lppack.stages.load import load
     from lppack.stages.validate import validate
@@ -230,7 +230,7 @@ def check_release(
 
 def inspect_file(path: Path, kernel: str | None) -> "Inspection":
     """inspect; with a kernel also what that says."""
-    from lppack.packages.kernels import resolve
+    from lppack.debian.kernels import resolve
     from lppack.stages.inspect import inspect
 
     return inspect(path, resolve(kernel, ()) if kernel else None)

@@ -21,7 +21,7 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
 
     Raise EnvironmentMissing: a name that must be quoted, or no pair; ManifestError.
     """
-    from lppack.packages.kernels import available
+    from lppack.debian.kernels import available
     from lppack.rules.target import matches
     from lppack.stages.load import load
     from lppack.stages.validate import validate

@@ -17,8 +17,8 @@ from lppack.proc import Say
 from lppack.written import Written
 
 if TYPE_CHECKING:
+    from lppack.drafting.draft import Draft
     from lppack.drafting.edit import Edit
-    from lppack.stages.draft import Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,22 +75,22 @@ def make_draft(
 
     Raise EnvironmentMissing: something is in the folder that is not lppack's to overwrite.
     """
-    from lppack.drafting.carry import Wanted
-    from lppack.drafting.copy import copy_of
-    from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
-    from lppack.drafting.manifest import ALWAYS, series_of
-    from lppack.kernel.config import read_config
-    from lppack.kernel.facts import open_facts
-    from lppack.packages.kernels import resolve
-    from lppack.packages.linux_source import (
+    from lppack.debian.kernels import resolve
+    from lppack.debian.linux_source import (
         files_with,
         headers_with,
         package_at,
         package_of,
         source_file,
     )
+    from lppack.drafting.carry import Wanted
+    from lppack.drafting.copy import copy_of
+    from lppack.drafting.draft import draft
+    from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
+    from lppack.drafting.manifest import ALWAYS, series_of
+    from lppack.kernel.config import read_config
+    from lppack.kernel.facts import open_facts
     from lppack.proof.prover import Prover
-    from lppack.stages.draft import draft
 
     chosen = resolve(kernel, ())
     package, config = package_of(chosen), read_config(chosen.config)

@@ -15,8 +15,8 @@ from lppack.pipeline.check import make_plan
 
 def initramfs_for(kernel: Kernel, builder: str) -> Path:
     """Return the initramfs of lppack's guests, made once for a kernel and an agent."""
+    from lppack.debian.kernels import fetch_file
     from lppack.hosts import initramfs
-    from lppack.packages.kernels import fetch_file
     from lppack.stages.build import build_program
 
     made_by = open_builder(builder, lambda _line: None)
@@ -39,10 +39,11 @@ def start_guest(
     words: Sequence[str] = (),
 ) -> None:
     """Start a guest that outlives this command, with the test targets of patches loaded."""
+    from lppack.debian.kernels import resolve
+    from lppack.debian.supported import releases_of
     from lppack.hosts import guests
-    from lppack.packages.kernels import resolve
 
-    chosen = resolve(kernel, ("6.1.0-*-amd64",))
+    chosen = resolve(kernel, (releases_of(),))
     host = guests.start(name, chosen, initramfs_for(chosen, builder), cmdline=tuple(words))
     try:
         for target in targets:

@@ -72,7 +72,7 @@ def remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:
 
 
 def kernel_of(pair: Pair) -> "Kernel":
-    from lppack.packages.kernels import resolve
+    from lppack.debian.kernels import resolve
 
     if pair.kernel is not None:
         return _resolved(pair.kernel)
@@ -83,7 +83,7 @@ def kernel_of(pair: Pair) -> "Kernel":
 
 @functools.cache
 def _resolved(spec: str) -> "Kernel":
-    from lppack.packages.kernels import resolve
+    from lppack.debian.kernels import resolve
 
     return resolve(spec, ())
 

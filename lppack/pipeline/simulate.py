@@ -12,9 +12,9 @@ from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
 
 if TYPE_CHECKING:
-    from lppack.simulator.runs import Run
-    from lppack.stages.sample import Sampled
-    from lppack.stages.simulate import Simulation
+    from lppack.analyse.sample import Sampled
+    from lppack.analyse.simulate import Simulation
+    from lppack.checker.runs import Run
 
 
 def _manifest(path: Path) -> Manifest:
@@ -26,7 +26,7 @@ def _manifest(path: Path) -> Manifest:
 
 def simulate_patch(path: Path, mode: str | None) -> "Simulation":
     """load, validate, simulate."""
-    from lppack.stages.simulate import simulate
+    from lppack.analyse.simulate import simulate
 
     return simulate(_manifest(path), ModeName(mode) if mode else None)
 
@@ -43,7 +43,7 @@ class Compared:
 
 def compare_modes(path: Path, mode: str | None = None) -> Compared:
     """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
-    from lppack.stages.simulate import compare, mode_of, recommended
+    from lppack.analyse.simulate import compare, mode_of, recommended
 
     manifest = _manifest(path)
     every = compare(manifest)
@@ -68,8 +68,8 @@ def sample_patch(
     hook: str | None = None,
 ) -> "tuple[Sampled, ...]":
     """load, validate, sample."""
-    from lppack.simulator.sampler import Hook
-    from lppack.stages.sample import sample
+    from lppack.analyse.sample import sample
+    from lppack.forecast.sampler import Hook
 
     return sample(
         _manifest(path),
@@ -87,7 +87,7 @@ def replay_run(
     path: Path, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
 ) -> "Run":
     """Return a run of the simulator, once more."""
-    from lppack.stages.simulate import replay
+    from lppack.analyse.simulate import replay
 
     return replay(_manifest(path), mode, flag, said, threads)
 
@@ -95,7 +95,7 @@ def replay_run(
 def report_place(file: Path) -> Path:
     """Where a report can be written: a new file, an empty one, or another report; what a link
     leads to. Raise EnvironmentMissing."""
-    from lppack.stages.picture import BEGINS
+    from lppack.analyse.html_report import BEGINS
 
     try:
         place = file.resolve()
@@ -115,11 +115,11 @@ def report_place(file: Path) -> Path:
 
 
 def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
-    """picture; ``sampled``: of all modes, or nothing. The file appears whole, and takes the place
-    of nothing but another report. Raise EnvironmentMissing."""
-    from lppack.stages.picture import picture
+    """Write the HTML report; ``sampled``: of all modes, or nothing. It appears whole, and replaces
+    nothing but another report. Raise EnvironmentMissing."""
+    from lppack.analyse.html_report import html_report
 
-    page = picture(made.manifest, made.every, made.best, made.chosen, sampled)
+    page = html_report(made.manifest, made.every, made.best, made.chosen, sampled)
     try:
         store.write_atomic(report_place(file), page.encode())
     except OSError as error:

@@ -15,8 +15,8 @@ from lppack.pipeline.guests import initramfs_for
 from lppack.proc import Say
 
 if TYPE_CHECKING:
+    from lppack.analyse.prediction import StepPrediction
     from lppack.hosts.guest import GuestHost
-    from lppack.stages.foresee import Foreseen
     from lppack.stages.test import Extracted, StepResult
 
 
@@ -47,7 +47,7 @@ class Trial:
         self.warnings: tuple[Problem, ...] = ()  # of the rules; a bundle's are not known
         self.console: Path | None = None
         self.steps_done: list[StepResult] = []
-        self.foreseen: Foreseen | None = None  # None: it did not come to that
+        self.predicted: StepPrediction | None = None  # None: it did not come to that
         self._reversed = False
 
     @property
@@ -75,15 +75,15 @@ class Trial:
     @property
     def differences(self) -> tuple[str, ...]:
         """What the guest did otherwise than the simulator."""
-        if self.foreseen is None:
+        if self.predicted is None:
             return ()
-        return tuple(self.foreseen.differences(self.steps_done, reversed_=self._reversed))
+        return tuple(self.predicted.differences(self.steps_done, reversed_=self._reversed))
 
     def steps(self, say: Say) -> "Iterator[StepResult]":
         """Yield each step when it is done. Raises whatever any stage raises."""
+        from lppack.analyse.prediction import predict_steps
         from lppack.hosts.guest import boot
         from lppack.stages.bundle import extract
-        from lppack.stages.foresee import foresee
         from lppack.stages.load import load
         from lppack.stages.test import Extracted, load_modules
         from lppack.stages.validate import manifest_kept
@@ -99,7 +99,7 @@ class Trial:
                 older = Extracted(bundle=before, files=work / "older")
             else:
                 manifest = manifest or manifest_kept(load(work / "bundle/manifest.yaml"))
-                self.foreseen = foresee(manifest, self.bundle)
+                self.predicted = predict_steps(manifest, self.bundle)
             say(f"booting {kernel.release} in a private guest")
             initramfs = initramfs_for(kernel, self.builder)
             try:
@@ -130,7 +130,7 @@ class Trial:
     ) -> tuple[Manifest | None, Kernel, Bundle]:
         """Return the manifest is None where only a bundle has it. ``kernel``: that one and no
         other."""
-        from lppack.packages.kernels import resolve
+        from lppack.debian.kernels import resolve
         from lppack.stages import bundle as bundles
         from lppack.stages.agreement import verify
 

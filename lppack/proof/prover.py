@@ -12,12 +12,12 @@ from lppack import entries, store
 from lppack.builders.protocol import Builder
 from lppack.csource.changes import Changes
 from lppack.csource.lines import with_old_numbers
+from lppack.debian.linux_source import package_of, source_tree
 from lppack.kernel.config import read_config
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.facts import Facts
 from lppack.kernel.image import unpacked
 from lppack.model import Kernel
-from lppack.packages.linux_source import package_of, source_tree
 from lppack.proc import Say
 from lppack.proof.affected import Affected, affected
 from lppack.proof.compare import UnitDifference

@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from lppack.csource.tokens import CFile, Function, Token, arguments
 from lppack.document import Document
-from lppack.rules.c_tokens import CFile, Function, Token, arguments
 from lppack.rules.runner import Fault, Rule, safe
 from lppack.rules.source import at, headers, sources
 

@@ -4,9 +4,9 @@
 from collections.abc import Callable, Iterator
 
 from lppack.consistency import ModeName, Needs, mode_named
+from lppack.csource.tokens import read_c
 from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
-from lppack.rules.c_tokens import read_c
 from lppack.rules.files import text_of
 from lppack.rules.needs import parse_needs
 from lppack.rules.runner import Fault, clip, problems, safe

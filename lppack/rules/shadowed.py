@@ -3,8 +3,8 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from lppack.csource.tokens import Token
 from lppack.document import Document
-from lppack.rules.c_tokens import Token
 from lppack.rules.runner import Fault, Rule, safe
 from lppack.rules.source import at, with_code
 from lppack.rules.symbols import called_names, listed_symbols

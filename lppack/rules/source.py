@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lppack.csource.tokens import CFile, Token, read_c
 from lppack.document import Document
-from lppack.rules.c_tokens import CFile, Token, read_c
 from lppack.rules.data import GLUE, HOOKS, authors_functions
 from lppack.rules.files import text_of
 from lppack.rules.runner import Fault, Rule, nearest, safe

@@ -17,9 +17,9 @@ from lppack.elf.identity import Identity, identity
 from lppack.elf.module import NotAModule, read_module
 from lppack.errors import ManifestError
 from lppack.model import Bundle, Fix, Manifest
+from lppack.model.plan import fix_json
 from lppack.rules.module import Against, faults
 from lppack.stages.bundle import BadBundle
-from lppack.stages.info import fix_json
 from lppack.stages.load import MANIFEST, parse
 from lppack.stages.provenance import subjects_of
 from lppack.stages.validate import manifest_kept

@@ -16,6 +16,7 @@ from lppack.errors import (
     NotConverted,
 )
 from lppack.model import Bundle
+from lppack.model.plan import IRREVERSIBLE
 from lppack.proc import WARNING
 from lppack.rules.host import RULES, WARNINGS, forced_transition
 from lppack.rules.view import View
@@ -41,7 +42,6 @@ from lppack.stages.drive import (
     unload,
     why_loaded,
 )
-from lppack.stages.info import IRREVERSIBLE
 from lppack.stages.leftovers import clear, leftovers
 from lppack.stages.status import PatchReport
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from lppack import __version__, abi, entries, store
 from lppack.builders.protocol import Builder, Site, kbuild_argv
+from lppack.debian.linux_source import package_of
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
 from lppack.kernel.facts import open_facts
 from lppack.model import Module, Plan, SourceTree
-from lppack.packages.linux_source import package_of
 from lppack.rules.compiled import compiled_problems
 from lppack.stages.build_errors import failure, kept_name
 from lppack.stages.generate import write

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from lppack.abi import Phase
 from lppack.errors import ApplyRefused, Interrupted
+from lppack.model.plan import IRREVERSIBLE
 from lppack.rules.host import forced_transition
 from lppack.stages.drive import NO_WAY_BACK, Control, answered, enable_conversion
-from lppack.stages.info import IRREVERSIBLE
 from lppack.stages.leftovers import clear
 from lppack.stages.revert import find_all
 from lppack.stages.status import PatchReport

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lppack.debian.deb import version_key
 from lppack.errors import EnvironmentMissing
 from lppack.model import Bundle
-from lppack.packages.deb import version_key
 from lppack.shape import fits
 from lppack.stages.vex import Evidence, Status
 

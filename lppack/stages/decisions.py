@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 
 from lppack.consistency import MODES, EngineName
+from lppack.debian.linux_source import package_of
 from lppack.model import Decision, Plan, SymbolUse
-from lppack.packages.linux_source import package_of
 
 
 def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:

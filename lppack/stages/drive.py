@@ -14,8 +14,7 @@ from lppack.errors import ApplyRefused, HostError, NotConverted
 from lppack.hosts.protocol import Host
 from lppack.proc import Say
 from lppack.stages.owners import overridden
-from lppack.stages.report import patch_json
-from lppack.stages.status import PatchReport, report
+from lppack.stages.status import PatchReport, patch_json, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 #: Reason of a refusal: its author says that what it converts stays so.

@@ -4,8 +4,8 @@
 import shutil
 from pathlib import Path
 
+from lppack.debian.linux_source import private_headers
 from lppack.model import Plan, SourceTree
-from lppack.packages.linux_source import private_headers
 from lppack.resources import kmod_dir, render
 
 

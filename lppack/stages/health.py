@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from lppack.abi import Phase
 from lppack.errors import AnswerIsNo
 from lppack.stages.host_status import HostStatus, host_json
-from lppack.stages.next_step import next_step
-from lppack.stages.report import patch_json
-from lppack.stages.status import PatchReport
+from lppack.stages.status import PatchReport, next_step, patch_json
 
 
 def require_live(host: HostStatus) -> None:

@@ -13,11 +13,11 @@ from lppack.errors import EnvironmentMissing
 from lppack.kernel.config import read_config
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Bundle, Kernel
+from lppack.model.plan import IRREVERSIBLE
 from lppack.rules.module import Against, faults
 from lppack.rules.replaced import copies_of
 from lppack.stages.agreement import disagreements
 from lppack.stages.bundle import SUFFIX, contents, read
-from lppack.stages.info import IRREVERSIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

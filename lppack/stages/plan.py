@@ -24,6 +24,7 @@ from lppack.model import (
     Plan,
     SymbolUse,
 )
+from lppack.model.plan import info_json
 from lppack.rules.counted import words_of
 from lppack.rules.history import layouts_of
 from lppack.rules.inlining import copies_left
@@ -33,7 +34,6 @@ from lppack.rules.replaced import copies_of
 from lppack.rules.symbols import called_names
 from lppack.rules.target import target_problems, unfit
 from lppack.stages.decisions import decisions
-from lppack.stages.info import info_json
 
 #: A parameter of a module is read through one page.
 _INFO_MAX = 4000

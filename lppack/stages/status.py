@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
 from lppack.model import Completeness, InliningCheck
@@ -142,3 +143,81 @@ def _has(above: PatchState, fix: dict[str, Any]) -> bool:
         for other in above.info.get("fixes", ())
         for key in ("cve", "commit")
     )
+
+
+def next_step(patch: PatchReport) -> str | None:
+    """Return what to do next; None if nothing is to be done, or if lppack did not make the patch.
+
+    The host's lock knows whether a command is at work on it, and its journal whether one died.
+    """
+    if patch.series is None:
+        return None
+    if patch.at_work or patch.recover:
+        return patch.at_work or patch.recover
+    on = f"--on {patch.host}"
+    revert = f"lppack revert {patch.series} {on}"
+    if patch.irreversible and patch.converted and patch.phase is Phase.UNPATCHED:
+        return "restart the host: the original code misreads what was converted"
+    match patch.phase:
+        case Phase.UNPATCHING if patch.irreversible and patch.converted:
+            enabled = abi.patch_attribute(patch.module, "enabled")
+            return f"the original code misreads what was converted; turn back: echo 1 > {enabled}"
+        case Phase.PATCHING:
+            return f"wait, or take it back: {revert}"
+        case Phase.UNPATCHING:
+            return f"wait, or complete it: {revert}"
+        case Phase.UNPATCHED:
+            return f"unload it: lppack revert {patch.module} {on}"
+        case Phase.PATCHED if patch.forced and patch.conversion != "none":
+            return f"plan a reboot; until then take it back: {revert}"
+        case Phase.PATCHED if patch.left_new:
+            return "leave it as it is, and plan a reboot: `reverse` of this patch is wrong"
+        case Phase.PATCHED if patch.conversion == "off" and patch.irreversible:
+            convert = f"lppack convert {patch.series} --irreversible {on}"
+            return f"phase 2 is still to do, and cannot be undone: {convert}, or: {revert}"
+        case Phase.PATCHED if patch.conversion == "off":
+            return f"phase 2 is still to do: lppack convert {patch.series} {on}, or: {revert}"
+    return None
+
+
+def patch_json(patch: PatchReport) -> dict[str, Any]:
+    """One entry of ``patches`` of apply, convert, revert and status."""
+    return {
+        "series": patch.series,
+        "version": patch.version,
+        "module": patch.module,
+        "srcversion": patch.srcversion,
+        "engine": patch.engine,
+        "mode": patch.mode,
+        "host": patch.host,
+        "phase": patch.phase.value,
+        "conversion": patch.conversion,
+        "converted": patch.converted,
+        "longest_stop_ms": patch.longest_stop_ms,
+        "blockers": [
+            {
+                "pid": blocker.pid,
+                "tid": blocker.tid,
+                "comm": blocker.comm,
+                "function": blocker.function,
+                "reason": blocker.reason,
+                "seconds": None if patch.seconds is None else round(patch.seconds, 1),
+            }
+            for blocker in patch.blockers
+        ],
+        "forced": patch.forced,
+        "inlining": patch.inlining,
+        "complete": patch.complete,
+        "fixes": list(patch.fixes),
+        "waiting": [
+            {"object": object_, "function": function} for object_, function in patch.waiting
+        ],
+        "problem": patch.problem,
+        "still_new": patch.left_new,
+        "irreversible": patch.irreversible,
+        "next": next_step(patch),
+        "overridden": [
+            {"object": object_, "function": function, "by": module}
+            for object_, function, module in patch.overridden
+        ],
+    }

@@ -12,8 +12,7 @@ from lppack.abi import Phase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle
 from lppack.stages.host_status import HostStatus
-from lppack.stages.next_step import next_step
-from lppack.stages.status import PatchReport
+from lppack.stages.status import PatchReport, next_step
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
 # scripts/mkcompile_h and debian/rules of Debian's kernels: "... Debian 6.1.170-3 (2026-05-08)".

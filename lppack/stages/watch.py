@@ -7,8 +7,7 @@ from lppack.clock import Deadline
 from lppack.errors import AnswerIsNo
 from lppack.stages.advice import advice
 from lppack.stages.drive import Control
-from lppack.stages.report import patch_json
-from lppack.stages.status import MOVING, PatchReport, status
+from lppack.stages.status import MOVING, PatchReport, patch_json, status
 
 _LOOKED_AT = 1.0  # seconds from one look to the next: the kernel tries as often
 

@@ -4,13 +4,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from lppack.checker.explorer import Step as Turn
+from lppack.checker.machine import Place
+from lppack.checker.semantics import Rules
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
-from lppack.simulator.explorer import Step as Turn
-from lppack.simulator.kernel import SimulatedKernel
-from lppack.simulator.live import LivePatch, Task
-from lppack.simulator.machine import Place
-from lppack.simulator.rules import Rules
+from lppack.engines.simulated_kernel import SimulatedKernel
+from lppack.engines.simulated_tasks import LivePatch, Task
 from lppack.stages.apply import Control
 from tests.conformance.story import CELLS, FUNCTIONS, THREADS, Standing, Step
 from tests.unit.samples import bundle

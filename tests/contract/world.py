@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
+from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.model import Bundle
-from lppack.simulator.kernel import SimulatedKernel
 from lppack.stages.apply import Control
 from tests.guest.target import Target
 

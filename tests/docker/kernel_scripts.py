@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 from lppack import store
-from lppack.packages.kernels import fetch_file
+from lppack.debian.kernels import fetch_file
 
 _CHECKPATCH = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
 

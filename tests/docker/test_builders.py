@@ -15,13 +15,14 @@ import docker
 import pytest
 
 from lppack import proc
-from lppack.builders import engine
+from lppack.builders import docker_engine
 from lppack.builders.container import PIDS, ContainerBuilder
 from lppack.builders.host import HostBuilder
 from lppack.builders.protocol import Builder, kbuild_argv
+from lppack.debian import kernels
+from lppack.debian.supported import releases_of
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
-from lppack.packages import kernels
 from tests.command import heed_ctrl_c
 
 pytestmark = pytest.mark.docker
@@ -33,17 +34,17 @@ FIRST_BUILD = 300.0
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
     """The newest of bookworm."""
-    return kernels.resolve(None, ["6.1.0-*-amd64"])
+    return kernels.resolve(None, [releases_of()])
 
 
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
-    with engine.connect() as connected:
+    with docker_engine.connect() as connected:
         yield connected
 
 
 def names(client: docker.DockerClient) -> set[str]:
-    found = client.api.containers(all=True, filters={"label": engine.LABEL})
+    found = client.api.containers(all=True, filters={"label": docker_engine.LABEL})
     return {str(one["Names"][0]).lstrip("/") for one in found}
 
 
@@ -200,7 +201,7 @@ def test_the_sweep_takes_the_containers_of_the_dead_alone(
         dead.wait(timeout=10)
         left = ours(client, dead.pid)
         assert len(left) == 1
-        removed = set(engine.sweep(client))
+        removed = set(docker_engine.sweep(client))
         # Another lppack process may sweep at the same moment.
         assert removed <= left
         assert not ours(client, dead.pid)

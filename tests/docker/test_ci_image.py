@@ -11,8 +11,9 @@ import pytest
 from docker.types import Mount
 
 from lppack import __version__, store
-from lppack.builders import engine
-from lppack.packages import kernels
+from lppack.builders import docker_engine
+from lppack.debian import kernels
+from lppack.debian.supported import releases_of
 from tests.command import EXAMPLES, lppack
 from tools import ci_image
 
@@ -30,13 +31,13 @@ def image() -> str:
 
 def run(image: str, *words: str, mounts: Mapping[str, Path] | None = None) -> str:
     """What ``lppack WORDS`` prints on stdout in a container without network."""
-    with engine.connect() as client:
+    with docker_engine.connect() as client:
         out = client.containers.run(
             image,
             list(words),
             network_mode="none",
             remove=True,
-            labels={engine.LABEL: engine.owner()},
+            labels={docker_engine.LABEL: docker_engine.owner()},
             mounts=[
                 Mount(inside, str(path.resolve()), type="bind", read_only=True)
                 for inside, path in (mounts or {}).items()
@@ -48,7 +49,7 @@ def run(image: str, *words: str, mounts: Mapping[str, Path] | None = None) -> st
 
 def test_it_is_made_once_for_one_content(image: str) -> None:
     assert ci_image.ensure() == image
-    with engine.connect() as client:
+    with docker_engine.connect() as client:
         assert ci_image.look(client, ci_image.content()) == image
         assert ci_image.look(client, "another content") is None
 
@@ -73,7 +74,7 @@ def test_a_manifest_that_is_wrong_fails_the_step(image: str, tmp_path: Path) -> 
 
 
 def test_it_builds_the_same_module_as_this_machine(image: str, tmp_path: Path) -> None:
-    tree = kernels.resolve(None, ["6.1.0-*-amd64"]).root
+    tree = kernels.resolve(None, [releases_of()]).root
     place = f"{CACHE}/kernels/{tree.name}"
     words = ("build", "--builder", "host", "--format", "json", "--kernel")
     said = run(image, *words, place, f"{INSIDE}/proc-cmdline", mounts={place: tree})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lppack import doctor
-from lppack.builders.machine import ThisMachine
+from lppack.builders.this_machine import ThisMachine
 from tests.docker.kernel_scripts import kernel_scripts
 from tests.docker.test_kernel_style import CASES, sources
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from lppack.debian.linux_source import source_file
 from lppack.drafting.expected import expected
 from lppack.kernel.elf64 import Elf
 from lppack.model import Plan
-from lppack.packages.linux_source import source_file
 from lppack.pipeline.build import Built, make_bundle
 from lppack.pipeline.check import make_plan
 from lppack.pipeline.draft import make_draft
@@ -359,7 +359,7 @@ def test_symbols_are_expected_before_the_first_build(
         builds.append(plan)
         return build(plan, *given, **named)
 
-    monkeypatch.setattr("lppack.stages.draft.expected", wider)
+    monkeypatch.setattr("lppack.drafting.draft.expected", wider)
     monkeypatch.setattr("lppack.pipeline.draft.make_bundle", counted)
     made = make_draft(
         EXAMPLES / "fixes/ipc-next-id/upstream.diff",

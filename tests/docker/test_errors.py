@@ -15,9 +15,10 @@ import docker
 import pytest
 
 from lppack import store
-from lppack.builders import engine
+from lppack.builders import docker_engine
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
 
 pytestmark = pytest.mark.docker
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return resolve(None, ("6.1.0-*-amd64",))
+    return resolve(None, (releases_of(),))
 
 
 @pytest.fixture
@@ -45,8 +46,10 @@ def nothing_left() -> Iterator[None]:
         time.sleep(0.5)
     assert [path for path in left if path.exists()] == []
     client = docker.from_env()
-    every = client.containers.list(all=True, filters={"label": engine.LABEL})
-    assert [c.name for c in every if not engine.owner_lives(c.labels[engine.LABEL])] == []
+    every = client.containers.list(all=True, filters={"label": docker_engine.LABEL})
+    assert [
+        c.name for c in every if not docker_engine.owner_lives(c.labels[docker_engine.LABEL])
+    ] == []
     client.close()
 
 

@@ -11,8 +11,9 @@ import pytest
 from lppack import pipeline, resources
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.model import Plan
-from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES
 from tests.docker.kernel_scripts import kernel_scripts
 from tests.one_way import one_way
@@ -50,7 +51,7 @@ _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generat
 def sources(name: str, test_points: bool, folder: Path, mode: str | None = None) -> Plan:
     # A fix is for one kernel, which its manifest names.
     # What reads the list of threads that exit is only in code for kernels since 6.9.
-    series = "6.12.*+deb13-amd64" if name.endswith("/late") else "6.1.0-*-amd64"
+    series = releases_of("6.12") if name.endswith("/late") else releases_of()
     kernel = None if name.startswith("fixes/") else resolve(None, (series,)).release
     plan = pipeline.make_plan(EXAMPLES / name, kernel=kernel, mode=mode, test_points=test_points)
     pipeline.write_tree(pipeline.make_tree(plan), folder)
@@ -163,7 +164,7 @@ ENGINE = resources.kmod_dir() / "engine"
 _OF_THE_ENGINE = ("LINUX_VERSION_CODE", "CONSTANT_COMPARISON", "MACRO_ARG_REUSE")
 
 
-@pytest.mark.parametrize("pattern", ["6.1.0-*-amd64", "6.12.*+deb13-amd64"])
+@pytest.mark.parametrize("pattern", [releases_of(), releases_of("6.12")])
 def test_the_engine_has_no_warning_of_gcc_or_sparse(pattern: str, tmp_path: Path) -> None:
     shutil.copytree(ENGINE, tmp_path / "m")
     kernel = resolve(None, (pattern,))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lppack.builders import engine
+from lppack.builders import docker_engine
 from tests.command import EXAMPLES, Ran, check_shape, interrupted, lppack
 from tests.docker.at_once import empty_cache
 
@@ -87,9 +87,9 @@ def test_one_bad_pair_stops_no_other(patches: Path) -> None:
 
 def test_ctrl_c_leaves_nothing(patches: Path) -> None:
     def containers(pid: int) -> list[str]:
-        with engine.connect() as client:
-            every = client.api.containers(all=True, filters={"label": engine.LABEL})
-        owners = {str(one["Labels"][engine.LABEL]).partition(":")[0] for one in every}
+        with docker_engine.connect() as client:
+            every = client.api.containers(all=True, filters={"label": docker_engine.LABEL})
+        owners = {str(one["Labels"][docker_engine.LABEL]).partition(":")[0] for one in every}
         return [owner for owner in owners if owner in children(pid)]
 
     def children(pid: int) -> set[str]:
@@ -106,6 +106,8 @@ def test_ctrl_c_leaves_nothing(patches: Path) -> None:
     while [pid for pid in seen if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < end
         time.sleep(0.1)
-    with engine.connect() as client:
-        left = client.api.containers(all=True, filters={"label": engine.LABEL})
-    assert not [one for one in left if str(one["Labels"][engine.LABEL]).split(":")[0] in seen]
+    with docker_engine.connect() as client:
+        left = client.api.containers(all=True, filters={"label": docker_engine.LABEL})
+    assert not [
+        one for one in left if str(one["Labels"][docker_engine.LABEL]).split(":")[0] in seen
+    ]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from lppack.debian.supported import releases_of
 from lppack.elf.module import read_module
 from lppack.rules.module import Against, faults
 from tests.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.docker
 
-KERNEL = ("--kernel", "6.1.0-*-amd64")
+KERNEL = ("--kernel", releases_of())
 
 
 class Author:

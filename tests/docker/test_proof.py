@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lppack.debian.apt import Apt
+from lppack.debian.deb import unpack
+from lppack.debian.kernels import resolve
+from lppack.debian.linux_source import package_at, source_tree
+from lppack.debian.supported import releases_of
 from lppack.kernel.elf64 import SHT_RELA, Elf
 from lppack.kernel.facts import open_facts
-from lppack.packages.apt import Apt
-from lppack.packages.deb import unpack
-from lppack.packages.kernels import resolve
-from lppack.packages.linux_source import package_at, source_tree
 from lppack.pipeline.build import open_builder
 from lppack.proof.match import Matched
 from lppack.proof.objects import ObjectFile
@@ -61,7 +62,7 @@ def matched(of: Prover, files: tuple[str, ...]) -> Iterator[tuple[str, str, dict
             yield unit.path, object_, of.match(object_, code)
 
 
-@pytest.mark.parametrize("release", [KERNEL, "6.12.*+deb13-amd64", "7.2.*+deb13-amd64"])
+@pytest.mark.parametrize("release", [KERNEL, releases_of("6.12"), releases_of("7.2")])
 def test_what_is_compiled_is_what_the_kernel_has(release: str) -> None:
     """At least 99 of 100 functions; and each other one is explained."""
     found = list(matched(prover(release), FILES))

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from lppack import doctor
+from lppack.checker.counted import count
+from lppack.checker.explorer import Population, explore
+from lppack.checker.machine import Machine, Method
+from lppack.checker.observe import Seen
+from lppack.checker.semantics import Rules
 from lppack.consistency import Leave, Switch, Transform
 from lppack.doctor import Finding
-from lppack.simulator.counted import count
-from lppack.simulator.explorer import Population, explore
-from lppack.simulator.machine import Machine, Method
-from lppack.simulator.observe import Seen
-from lppack.simulator.rules import Rules
 from tests.command import ROOT
-from tests.unit.simulator.mutations import mutated
+from tests.unit.checker.mutations import mutated
 
 pytestmark = pytest.mark.docker  # among the tests that install what they need
 

@@ -8,10 +8,11 @@ import pytest
 
 from lppack import pipeline
 from lppack.abi import Phase
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.engines.livepatch import Livepatch
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, undo
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
@@ -19,7 +20,7 @@ from tests.command import EXAMPLES
 from tests.guest.target import Target
 
 #: A suite, not a release: the newest kernel of Debian 12.
-PATTERNS = ("6.1.0-*-amd64",)
+PATTERNS = (releases_of(),)
 
 
 @pytest.fixture(scope="session")

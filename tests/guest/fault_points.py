@@ -25,7 +25,7 @@ from lppack.hosts import open_host
 from lppack.hosts.console import faults
 from lppack.stages.faults import STEPS, VARIABLE
 from lppack.stages.host_status import host_json
-from lppack.stages.report import patch_json
+from lppack.stages.status import patch_json
 from tests.command import EXAMPLES, lppack
 
 NEW = 1 << 31

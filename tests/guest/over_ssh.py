@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+from lppack.debian.kernels import resolve
 from lppack.hosts import open_host
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import Host
-from lppack.packages.kernels import resolve
 from tests.guest.conftest import PATTERNS
 from tests.guest.fault_points import GUEST, started
 from tests.sshd import PROGRAM, free_port, keys

@@ -16,7 +16,7 @@ from tests.conformance.story import Record, Story, play, side_by_side
 from tests.conformance.told import AT_THE_BORDER, BY_KERNEL, BY_THREAD, ON_ACCESS
 from tests.loads.driver import Patch
 from tests.loads.matrix import ENGINES, build_from
-from tests.unit.simulator.mutations import mutated
+from tests.unit.checker.mutations import mutated
 
 pytestmark = pytest.mark.guest
 

@@ -102,8 +102,7 @@ def test_there_and_back(control: Control, target: Target) -> None:
 
 
 def pipeline_status(control: Control) -> list[dict[str, object]]:
-    from lppack.stages.report import patch_json
-    from lppack.stages.status import status
+    from lppack.stages.status import patch_json, status
 
     return [patch_json(report) for report in status(control.engine, control.host.name)]
 

@@ -16,9 +16,8 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
-from lppack.stages.next_step import next_step
 from lppack.stages.revert import revert
-from lppack.stages.status import status
+from lppack.stages.status import next_step, status
 from tests.command import EXAMPLES
 from tests.guest.story import make
 from tests.guest.target import Target

@@ -7,9 +7,9 @@ import pytest
 
 from lppack import pipeline
 from lppack.abi import Phase
+from lppack.debian.kernels import resolve
 from lppack.errors import ApplyReversed
 from lppack.hosts.guest import boot
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, apply
 from tests.guest.fixes import BOOT, OLD, Fixes, run_rounds
 from tools.cumulative import FIRST, SECOND

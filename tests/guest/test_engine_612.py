@@ -8,9 +8,10 @@ import pytest
 
 from lppack import pipeline
 from lppack.consistency import ModeName, mode_named
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control
 from tests.guest.test_engine_loads import control, folder, patch, victim
 from tests.guest.test_engine_works import (
@@ -29,7 +30,7 @@ __all__ = ["control", "engine", "folder", "patch", "victim"]  # fixtures
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return resolve(None, ("6.12.*+deb13-amd64",))
+    return resolve(None, (releases_of("6.12"),))
 
 
 @pytest.fixture(scope="module")

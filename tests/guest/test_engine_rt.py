@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.errors import ManifestError
 from lppack.hosts.guest import boot
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from tests.command import EXAMPLES
 from tests.loads import spoilt
 
 pytestmark = pytest.mark.guest
 
-PATTERN = "6.1.0-*-rt-amd64"
+PATTERN = releases_of(flavour="rt-amd64")
 
 
 @pytest.fixture(scope="module")

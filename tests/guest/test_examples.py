@@ -3,6 +3,7 @@
 
 import pytest
 
+from lppack.debian.supported import releases_of
 from tests.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
@@ -14,10 +15,10 @@ NAMES = sorted({folder.name for folder in EXAMPLES.iterdir()} - ELSEWHERE)
 
 #: Those that Debian 13's kernel takes too; tests/guest/test_slots.py has a third on both.
 ON_TRIXIE = ("saved-cmdline", "loop-dio", "ledger")
-TRIXIE = "6.12.*+deb13-amd64"
+TRIXIE = releases_of("6.12")
 #: Those that the kernel of Debian 13's backports takes as well, by the kernel's own engine.
 ON_BACKPORTS = ("saved-cmdline", "loop-dio")
-BACKPORTS = "7.2.*+deb13-amd64"
+BACKPORTS = releases_of("7.2")
 
 
 @pytest.mark.parametrize(

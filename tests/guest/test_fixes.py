@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
+from lppack.debian.kernels import resolve
 from lppack.hosts.guest import boot
-from lppack.packages.kernels import resolve
 from lppack.stages.test import fits
 from tests.command import lppack
 from tests.guest.conftest import PATTERNS

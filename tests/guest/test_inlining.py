@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lppack.debian.supported import releases_of
 from lppack.kernel.debug import read_inlining
 from lppack.kernel.facts import Facts, Verdict, open_facts
 from lppack.kernel.image import read_image
@@ -21,7 +22,7 @@ from tests.guest.stable import FIXED
 
 pytestmark = pytest.mark.guest
 
-DEBIAN_12 = "6.1.0-*-amd64"
+DEBIAN_12 = releases_of()
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, doctor
-from lppack.builders.machine import ThisMachine
+from lppack.builders.this_machine import ThisMachine
+from lppack.debian.kernels import fetch_file
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
-from lppack.packages.kernels import fetch_file
 from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import contents, extract, read
 from lppack.stages.revert import revert

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import extract
 from lppack.stages.inspect import inspect
@@ -88,7 +89,7 @@ class Victim:
         self.sh("rmmod victim base 2> /dev/null")
 
 
-@pytest.fixture(scope="module", params=["6.1.0-*-amd64", "6.12.*+deb13-amd64"])
+@pytest.fixture(scope="module", params=[releases_of(), releases_of("6.12")])
 def booted(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Kernel, GuestHost]]:

@@ -14,11 +14,12 @@ import pytest
 from lppack import abi, pipeline
 from lppack.abi import Phase
 from lppack.consistency import EngineName
+from lppack.debian.kernels import resolve
+from lppack.debian.supported import releases_of
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyStuck
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel
-from lppack.packages.kernels import resolve
 from lppack.rules.host import kernel_code_is_not_preempted
 from lppack.rules.view import View
 from lppack.stages.apply import Control, apply, settle, unload
@@ -37,10 +38,10 @@ ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 ROUNDS = 30
 WORDS = ("preempt=full", "maxcpus=1")
 #: Its kernel has lists of threads that exit; that of 6.1 waits for them.
-WITH_LISTS = "6.12.*+deb13-amd64"
+WITH_LISTS = releases_of("6.12")
 
 
-@pytest.fixture(scope="module", params=[WITH_LISTS, "6.1.0-*-amd64"])
+@pytest.fixture(scope="module", params=[WITH_LISTS, releases_of()])
 def kernel(request: pytest.FixtureRequest) -> Kernel:
     return resolve(None, (request.param,))
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from lppack import store
+from lppack.debian.apt import Apt
 from lppack.hosts import initramfs as initramfs_room
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from lppack.packages.apt import Apt
 from tests.command import EXAMPLES, ROOT, Ran, lppack
 from tools.zipapp import zipapp
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from lppack.debian.linux_source import package_at, source_tree
 from lppack.kernel.facts import open_facts
 from lppack.model import Kernel
-from lppack.packages.linux_source import package_at, source_tree
 from lppack.pipeline.build import open_builder
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit

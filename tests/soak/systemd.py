@@ -9,10 +9,10 @@ from pathlib import Path
 
 from lppack import store
 from lppack.builders.protocol import Builder
+from lppack.debian.kernels import fetch_file
 from lppack.hosts import initramfs
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from lppack.packages.kernels import fetch_file
 from lppack.resources import template_dir
 from lppack.stages.build import build_program
 

@@ -9,7 +9,7 @@ import pytest
 
 from lppack import doctor, pipeline
 from lppack.abi import Phase
-from lppack.builders.machine import ThisMachine
+from lppack.builders.this_machine import ThisMachine
 from lppack.engines.kernel import KernelEngines
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel

@@ -16,10 +16,10 @@ import pytest
 
 from lppack import pipeline
 from lppack.consistency import ModeName, mode_named
+from lppack.forecast.predict import Interval, Prediction, predict
+from lppack.forecast.watch import read_watch
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Bundle, Kernel, Visits, Workload
-from lppack.simulator.predict import Interval, Prediction, predict
-from lppack.simulator.watch import read_watch
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
+from lppack.debian.kernels import resolve
 from lppack.engines.livepatch import Livepatch
 from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.initramfs import modules_in_order
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, apply, undo
 from lppack.stages.bundle import extract
 from tests.command import lppack

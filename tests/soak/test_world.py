@@ -11,10 +11,10 @@ import pytest
 
 from lppack import pipeline
 from lppack.consistency import EngineName, ModeName
+from lppack.debian.kernels import resolve
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyReversed
 from lppack.hosts.guest import boot
-from lppack.packages.kernels import resolve
 from lppack.stages.apply import Control, apply
 from tests.guest.conftest import PATTERNS
 from tests.guest.ledger import END_OF_SCALE, Ledger, Wrong, build, round_trips

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 from pathlib import Path
 
-from tests.unit.simulator.claims import CLAIMS
+from tests.unit.checker.claims import CLAIMS
 from tools import claims_page
 
 

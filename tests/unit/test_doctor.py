@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lppack import doctor, proc
-from lppack.builders.machine import ThisMachine
 from lppack.builders.protocol import compiler_of
+from lppack.builders.this_machine import ThisMachine
 from lppack.clock import Clock
 from lppack.errors import EnvironmentMissing
 

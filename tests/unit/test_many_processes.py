@@ -20,16 +20,16 @@ from pathlib import Path
 import pytest
 
 from lppack import entries, proc, store
+from lppack.debian import kernels, linux_source
+from lppack.debian.tree import kernel_in
 from lppack.kernel.facts import open_facts
 from lppack.kernel.image import unpacked
 from lppack.model import Kernel
-from lppack.packages import kernels, linux_source
-from lppack.packages.tree import kernel_in
 from lppack.stages import cache
 from lppack.stages.build import build_program
+from tests.unit.debian.test_kernels import FakeSource
+from tests.unit.debian.test_linux_source import SourcePackage
 from tests.unit.kernel import fake, fake_btf
-from tests.unit.packages.test_kernels import FakeSource
-from tests.unit.packages.test_linux_source import SourcePackage
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("6.1.0-9-amd64", "6.1.0-9-cloud-amd64")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lppack.debian.kernels import resolve
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from lppack.packages.kernels import resolve
 from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
 from tests.guest.conftest import (  # noqa: F401 (fixtures)
     built,

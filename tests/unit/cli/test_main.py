@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from lppack.analyse.simulate import Verdict
 from lppack.cli import main
 from lppack.cli.help import _VERDICTS
 from lppack.cli.setup import _STORY
 from lppack.model import Step
-from lppack.stages.simulate import Verdict
 from tests.command import EXAMPLES, heed_ctrl_c, lppack
 
 PROC = EXAMPLES / "proc-cmdline"

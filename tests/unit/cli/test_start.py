@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lppack import resources
+from lppack.checker.observe import WORDS
 from lppack.cli.pages import CODES
-from lppack.simulator.observe import WORDS
 from tests.command import ROOT, lppack
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from lppack.abi import Phase
+from lppack.checker.machine import Place
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
+from lppack.engines.simulated_kernel import SimulatedKernel
+from lppack.engines.simulated_tasks import LivePatch
 from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing, HostError
-from lppack.simulator.kernel import SimulatedKernel
-from lppack.simulator.live import LivePatch
-from lppack.simulator.machine import Place
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch

@@ -13,10 +13,10 @@ from lppack import pipeline
 from lppack.elf.identity import identity
 from lppack.elf.module import NotAModule
 from lppack.engines.simulated import state_file
+from lppack.model.plan import info_json
 from lppack.stages import bundle as bundles
 from lppack.stages.agreement import verify
 from lppack.stages.bundle import BadBundle, contents
-from lppack.stages.info import info_json
 from lppack.stages.inspect import inspect
 from tests.unit import tiny_elf
 from tests.unit.samples import manifest, plan

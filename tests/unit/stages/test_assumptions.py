@@ -188,7 +188,7 @@ def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, rc: int, said: str
 ) -> None:
     made = kernel(tmp_path, CASES[case][0]() if case else Parts())
-    monkeypatch.setattr("lppack.packages.kernels.resolve", lambda *_: made)
+    monkeypatch.setattr("lppack.debian.kernels.resolve", lambda *_: made)
     words = ["--kernel", fake.RELEASE]
     ran = CliRunner().invoke(doctor, words, standalone_mode=False)
     assert ran.return_value == rc

@@ -15,8 +15,8 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import EnvironmentMissing
 from lppack.model import Check, Effective, Fix, Module, SourceTree, Step
 from lppack.model import TestSpec as Spec  # pytest would collect Test*
+from lppack.model.plan import info_json
 from lppack.stages.bundle import BadBundle, bundle, contents, extract, file_name, read
-from lppack.stages.info import info_json
 from lppack.stages.inspect import inspect
 from tests.unit import tiny_elf
 from tests.unit.samples import RELEASE, VERSION, manifest, plan

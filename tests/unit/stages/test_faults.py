@@ -23,9 +23,9 @@ from lppack.stages.convert import convert
 from lppack.stages.faults import STEPS, Fault, fault_wanted, no_fault
 from lppack.stages.host_status import HostStatus, host_status
 from lppack.stages.journal import Journal, Record
-from lppack.stages.next_step import next_step
 from lppack.stages.recover import recover
 from lppack.stages.revert import revert
+from lppack.stages.status import next_step
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.samples import bundle
 from tests.unit.stages.control import KO, MODULE, control

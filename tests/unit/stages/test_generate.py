@@ -11,9 +11,9 @@ import pytest
 
 from lppack import resources
 from lppack.model import Effective, Fix, SourceTree, WorldTransform
+from lppack.model.plan import info_json
 from lppack.rules.files import GENERATED
 from lppack.stages.generate import generate, write
-from lppack.stages.info import info_json
 from lppack.stages.load import load
 from tests.unit.c_text import string_after
 from tests.unit.samples import manifest, plan

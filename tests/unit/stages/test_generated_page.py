@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lppack.rules.c_tokens import Function, read_c
+from lppack.csource.tokens import Function, read_c
 from tests.command import ROOT
 
 FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_unload.c", "lp_world.c")

@@ -7,22 +7,20 @@ from pathlib import Path
 import pytest
 
 from lppack.abi import Phase
+from lppack.analyse.prediction import predict_steps
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
+from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.errors import ApplyRefused, HostError
 from lppack.model import Step
-from lppack.simulator.kernel import SimulatedKernel
 from lppack.stages.apply import Control, apply, refuse_irreversible
 from lppack.stages.convert import convert
 from lppack.stages.drive import undo
-from lppack.stages.foresee import foresee
 from lppack.stages.generate import generate
 from lppack.stages.load import load
-from lppack.stages.next_step import next_step
-from lppack.stages.report import patch_json
 from lppack.stages.revert import revert
-from lppack.stages.status import status
+from lppack.stages.status import next_step, patch_json, status
 from lppack.stages.validate import validate
 from tests.command import EXAMPLES
 from tests.generated import planned
@@ -155,7 +153,7 @@ def test_the_simulated_kernel_does_the_same() -> None:
 def test_the_test_ends_where_there_is_no_way_back(tmp_path: Path) -> None:
     manifest = validate(load(one_way(tmp_path)))
     assert manifest.irreversible == ("conn",)
-    steps = foresee(manifest, BUNDLE).steps
+    steps = predict_steps(manifest, BUNDLE).steps
     assert [step.step for step in steps] == [
         *(Step.BEFORE, Step.PATCHED, Step.CONVERTED, Step.REVERTED)
     ]

@@ -7,8 +7,8 @@ from lppack.abi import Phase
 from lppack.errors import ApplyRefused
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
-from lppack.stages.report import patch_json
 from lppack.stages.revert import revert
+from lppack.stages.status import patch_json
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, info
 from tests.unit.samples import bundle
 from tests.unit.stages.control import KO, MODULE, control, patched

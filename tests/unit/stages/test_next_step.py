@@ -12,10 +12,8 @@ from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.stages.apply import Control
 from lppack.stages.convert import convert
-from lppack.stages.next_step import next_step
-from lppack.stages.report import patch_json
 from lppack.stages.revert import revert
-from lppack.stages.status import status
+from lppack.stages.status import next_step, patch_json, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.stages.control import MODULE, control, patched, stranger
 

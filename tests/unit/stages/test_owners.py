@@ -9,9 +9,8 @@ from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
 from lppack.stages.apply import apply
 from lppack.stages.owners import overridden
-from lppack.stages.report import patch_json
 from lppack.stages.revert import revert
-from lppack.stages.status import PatchReport, status
+from lppack.stages.status import PatchReport, patch_json, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.unit.samples import bundle
 from tests.unit.stages.control import KO, MODULE, control

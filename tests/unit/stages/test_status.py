@@ -7,8 +7,7 @@ from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
 from lppack.stages.host_status import host_status
-from lppack.stages.report import patch_json
-from lppack.stages.status import PatchReport, report, status
+from lppack.stages.status import PatchReport, patch_json, report, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.samples import RELEASE
 from tests.unit.stages.control import MODULE, patched, stranger

@@ -10,8 +10,7 @@ from lppack.engines.protocol import Blocker
 from lppack.errors import AnswerIsNo
 from lppack.stages.advice import advice
 from lppack.stages.apply import Control
-from lppack.stages.report import patch_json
-from lppack.stages.status import status
+from lppack.stages.status import patch_json, status
 from lppack.stages.watch import watch
 from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 from tests.unit.stages.control import MODULE

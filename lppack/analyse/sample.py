@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""sample: when will a transition finish on a real machine, and who holds it up?"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from lppack import abi, consistency
+from lppack.analyse.simulate import patch_of
+from lppack.consistency import Mode, ModeName
+from lppack.errors import Level, ManifestError, Problem
+from lppack.forecast.predict import Prediction, predict
+from lppack.forecast.sampler import Hook
+from lppack.forecast.watch import WORKLOAD, read_watch
+from lppack.model import Manifest, Visits, Workload
+
+
+class Sampled(NamedTuple):
+    """What is predicted of one mode."""
+
+    mode: Mode
+    prediction: Prediction
+    covers: bool  # the needs; no other mode is ever applied
+
+
+def recommended(every: Sequence[Sampled]) -> ModeName | None:
+    """Return the weakest mode that covers the needs and finishes; where none does, one that may;
+    None: no mode will do."""
+    verdicts = {made.mode.name: made.prediction.verdict for made in every if made.covers}
+    for wanted in ("finishes", "may-stall"):
+        for name in consistency.AUTO_ORDER:
+            if verdicts.get(name) == wanted:
+                return name
+    return None
+
+
+def sample(
+    manifest: Manifest,
+    modes: Sequence[ModeName] = (),
+    *,
+    stacks: Path | None = None,
+    watched: float | None = None,
+    histograms: Sequence[tuple[str, Path]] = (),
+    limit: float,
+    seed: int,
+    hook: Hook | None = None,
+) -> tuple[Sampled, ...]:
+    """Predicts the transition in each of ``modes``; in the one that apply would take, if none is
+    given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of
+    what the manifest's workload says. ``hook``: when the engine looks whether a thread may switch,
+    if not as the one of the mode does. Raise ManifestError if nothing is known of any thread."""
+    patch = patch_of(manifest)
+    functions = patch.functions
+    given = dict(histograms)
+    workload = manifest.workload or Workload()
+    workload = replace(
+        workload,
+        stacks=stacks or workload.stacks,
+        watched=watched or workload.watched,
+        visits=_visits(workload, given),
+    )
+    for name in sorted(set(given) - {*functions, abi.SYSCALL}):
+        close = difflib.get_close_matches(name, [*functions, abi.SYSCALL], n=1)
+        raise ManifestError(
+            [
+                _problem(
+                    str(given[name]),
+                    "workload-is-of-the-patch",
+                    f'"{name}" is not replaced by this patch: its visits say nothing',
+                    f"did you mean --visits {close[0]}={given[name]}?"
+                    if close
+                    else f"name a replaced function, or {abi.SYSCALL}",
+                )
+            ]
+        )
+    if workload.stacks is None:
+        if not any(visits.threads for visits in workload.visits):
+            raise _nothing(manifest, "says nothing of the threads of the machine")
+        for visits in workload.visits:
+            if visits.threads is None:
+                raise _nothing(manifest, f"nobody knows how many threads call {visits.function}")
+    chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
+    try:
+        watch = read_watch(workload, functions, stays=patch.never_left, sleeps=patch.slept_in)
+        return tuple(
+            Sampled(
+                mode,
+                predict(watch, functions, mode, limit=limit, seed=seed, hook=hook),
+                mode.covers(manifest.needs),
+            )
+            for mode in map(consistency.mode_named, chosen)
+        )
+    except ManifestError as error:
+        raise ManifestError(
+            replace(problem, file=str(manifest.path)) if problem.file == WORKLOAD else problem
+            for problem in error.problems
+        ) from None
+
+
+def _visits(workload: Workload, given: Mapping[str, Path]) -> tuple[Visits, ...]:
+    """Histograms that were given take the place of what is declared of how long visits are; whose
+    they are stays, where one entry says it."""
+    made = [visits for visits in workload.visits if visits.function not in given]
+    for name, path in given.items():
+        entries = [visits for visits in workload.visits if visits.function == name]
+        entry = entries[0] if len(entries) == 1 else Visits(function=name)
+        made.append(replace(entry, histogram=path, seconds=None))
+    return tuple(made)
+
+
+def _nothing(manifest: Manifest, message: str) -> ManifestError:
+    hint = "give folded stacks of it: --stacks FILE, or workload.stacks"
+    return ManifestError([_problem(str(manifest.path), "workload", message, hint)])
+
+
+def _problem(file: str, rule: str, message: str, hint: str) -> Problem:
+    return Problem(
+        file=file, line=1, column=1, level=Level.ERROR, rule=rule, message=message, hint=hint
+    )

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""simulate: is this mode safe for this patch, and will it ever finish?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lppack import abi, consistency
+from lppack.checker import observe, runs, scenario
+from lppack.checker.explorer import Population, explore
+from lppack.checker.machine import Machine
+from lppack.checker.progress import stall
+from lppack.checker.runs import Run
+from lppack.checker.scenario import Patch
+from lppack.checker.semantics import Rules
+from lppack.consistency import Leave, Mode, ModeName, Transform
+from lppack.errors import AnswerIsNo
+from lppack.model import Manifest
+
+_THREADS = (1, 2, 4, 8)
+_ENOUGH = 3_000  # states; after so many no more threads are tried
+_LIMIT = 60_000  # states of one exploration
+_PAIRS = 6  # calls that are told
+
+
+class Verdict(StrEnum):
+    """The worst first."""
+
+    UNSAFE = "unsafe"
+    NEVER_FINISHES = "never-finishes"
+    MAY_STALL = "may-stall"
+    SAFE = "safe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """What keeps a transition open."""
+
+    function: str | None  # None: no single one
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """One exploration; ``threads`` is None for any number."""
+
+    what: str
+    threads: int | None
+    states: int
+    events: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """The answer for one mode."""
+
+    mode: Mode
+    verdict: Verdict
+    forbidden: tuple[observe.Seen, ...]
+    violations: tuple[Run, ...]
+    blockers: tuple[Blocked, ...]
+    never_ends: bool  # else blockers may go away
+    explored: tuple[Explored, ...]
+    assumptions: tuple[str, ...]
+    replaces: bool  # a function, at least
+    covers: bool  # the needs; no other mode is ever applied
+
+    @property
+    def whole(self) -> bool:
+        """All was explored that was meant to be."""
+        return all(entry.whole for entry in self.explored)
+
+    @property
+    def states(self) -> int:
+        return sum(entry.states for entry in self.explored)
+
+    @property
+    def events(self) -> int:
+        return sum(entry.events for entry in self.explored)
+
+    @property
+    def empty(self) -> str | None:
+        """Why "safe" says nothing here; None: it says something."""
+        if not self.replaces:
+            return "no function is replaced"
+        return None if self.forbidden else "nothing is declared that must hold"
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict in (Verdict.SAFE, Verdict.MAY_STALL)
+
+
+def patch_of(manifest: Manifest) -> Patch:
+    """Return what the simulator asks of a manifest."""
+    functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
+    return Patch(
+        functions=functions,
+        needs=manifest.needs,
+        calls=_calls(manifest),
+        sleeps=manifest.workload.sleeps if manifest.workload else (),
+        interdependent=manifest.interdependent,
+    )
+
+
+def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
+    """Who calls whom, as declared: by name, and one after the other in the stacks of threads.
+    Stacks alone do not say what there is besides."""
+    workload = manifest.workload
+    if workload is None or not workload.calls:
+        return None
+    calls = {name: list(called) for name, called in workload.calls}
+    for stack in workload.threads:
+        for caller, called in zip(stack, stack[1:], strict=False):
+            calls.setdefault(caller, []).append(called)
+    return {name: tuple(dict.fromkeys(called)) for name, called in calls.items()}
+
+
+def simulate(
+    manifest: Manifest, mode: ModeName | None = None, rules: Rules | None = None
+) -> Simulation:
+    """Explores ``manifest`` in the mode of ``mode_of()``."""
+    chosen = consistency.mode_named(mode_of(manifest, mode))
+    return _simulate(patch_of(manifest), chosen, rules or Rules())
+
+
+def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
+    """``mode``, or the one that the manifest asks for, or the weakest that covers its needs."""
+    return mode or manifest.mode or consistency.weakest(manifest.needs).name
+
+
+def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation, ...]:
+    """Every mode."""
+    patch = patch_of(manifest)
+    return tuple(_simulate(patch, mode, rules or Rules()) for mode in consistency.MODES)
+
+
+def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
+    """Return the weakest mode that covers the needs and is safe; where none is, one that may stall;
+    None: nothing is declared, or no mode will do."""
+    if any(made.empty for made in simulations):
+        return None
+    verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}
+    for wanted in (Verdict.SAFE, Verdict.MAY_STALL):
+        for name in consistency.AUTO_ORDER:
+            if verdicts.get(name) is wanted:
+                return name
+    return None
+
+
+def replay(
+    manifest: Manifest, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
+) -> Run:
+    """Return a run that was found before, once more. Raise AnswerIsNo if the rules do not allow
+    it."""
+    patch, chosen = patch_of(manifest), consistency.mode_named(mode)
+    machines = (
+        scenario.switching(patch, chosen, Rules()),
+        scenario.converting(patch, chosen, Rules()),
+    )
+    wrong = "there is nothing to replay"
+    for m in filter(None, machines):
+        try:
+            return runs.replay(m, observe.Seen[flag], threads, said)
+        except LookupError as error:
+            wrong = str(error)
+    raise AnswerIsNo(
+        f"the run does not fit this patch in mode {mode}: {wrong}",
+        hint=f"find it anew: lppack simulate {manifest.folder} --mode {mode}",
+    )
+
+
+def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
+    wanted = scenario.forbidden(patch.needs)
+    machines = [("switching", scenario.switching(patch, mode, rules))]
+    if converting := scenario.converting(patch, mode, rules):
+        machines.append(("data", converting))
+    violations: list[Run] = []
+    explored: list[Explored] = []
+    for what, m in machines:
+        violations += _violations(m, list(_explore(m, what, wanted, explored)), wanted)
+    blockers, never = _ends(patch, mode, rules, explored)
+    verdict = (
+        Verdict.UNSAFE
+        if violations
+        else Verdict.NEVER_FINISHES
+        if never
+        else Verdict.MAY_STALL
+        if blockers
+        else Verdict.SAFE
+    )
+    return Simulation(
+        mode=mode,
+        verdict=verdict,
+        forbidden=tuple(observe.names(wanted)),
+        violations=tuple(violations),
+        blockers=blockers,
+        never_ends=never,
+        explored=tuple(explored),
+        assumptions=tuple(_assumptions(patch, mode)),
+        replaces=bool(patch.functions),
+        covers=mode.covers(patch.needs),
+    )
+
+
+def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
+    """Yield what is seen with so many threads; then, unless that is forbidden, with any number."""
+    from lppack.checker.counted import count  # late: with numpy
+
+    states = 0
+    for threads in (*_THREADS, None):
+        if threads is not None and states > _ENOUGH:
+            continue
+        found = (
+            explore(m, (0,), Population.PRESENT, limit=_LIMIT)
+            if threads is None
+            else count(m, (0,) * threads, limit=_LIMIT)
+        )
+        explored.append(
+            Explored(
+                what=what,
+                threads=threads,
+                states=found.states,
+                events=found.events,
+                whole=found.whole,
+            )
+        )
+        states = found.states
+        yield found.seen
+        if found.seen & wanted:
+            return
+
+
+def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
+    """Return a shortest concrete run for each thing that was reached and is forbidden."""
+    seen = 0
+    for each in every:
+        seen |= each & wanted
+    made = [runs.shortest(m, flag) for flag in observe.names(seen) if flag in observe.WORDS]
+    return [run for run in made if run is not None]
+
+
+def _ends(
+    patch: Patch, mode: Mode, rules: Rules, explored: list[Explored]
+) -> tuple[tuple[Blocked, ...], bool]:
+    """Who keeps the transition open, and whether that is for ever."""
+    m, first = scenario.ending(patch, mode, rules)
+    found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=_LIMIT)
+    explored.append(
+        Explored(
+            what="progress",
+            threads=len(first[1]),
+            states=found.states,
+            events=found.events,
+            whole=found.whole,
+        )
+    )
+    if not found.completes:
+        return tuple(
+            Blocked(function=name, reason=f"{name}() is never left ({abi.NEVER_LEFT[name]})")
+            for name in patch.never_left
+        ), True
+    open_for_ever = stall(m, first)
+    if open_for_ever is None:
+        return (), False
+    slept = tuple(
+        Blocked(
+            function=name,
+            reason=f"threads sleep in {name}() as long as they like "
+            f"({abi.SLEPT_IN.get(name, 'workload: sleeps')})",
+        )
+        for name in patch.slept_in
+    )
+    return slept or (
+        Blocked(function=None, reason="visits to the patched functions can overlap for ever"),
+    ), False
+
+
+def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
+    yield from _of_calls(patch)
+    if not scenario.forbidden(patch.needs):
+        yield (
+            "LEAVE_FUNCTION lets a thread switch wherever it is, so the needs forbid nothing, and "
+            "every mode is safe for them: declare what must hold"
+        )
+    if patch.needs.transform is not Transform.NONE and len(patch.functions) > 1:
+        yield (
+            "nothing is declared of which functions touch the data: in the runs about it "
+            f"{scenario.SOME_FUNCTION}() is any of them"
+        )
+    if patch.needs.transform is Transform.TRANSFORM_WORLD:
+        yield "every function that may hold a pointer to a converted object is in the patch (R13)"
+    if mode.leave is Leave.LEAVE_KERNEL:
+        yield f"kernel threads never leave the kernel: for them this is {mode.kthread.name}"
+        yield "system calls end"
+    if mode.leave is not Leave.LEAVE_FUNCTION and patch.functions and not patch.slept_in:
+        yield (
+            "no thread sleeps in a replaced function for as long as it likes: where one may, say "
+            "so (workload: sleeps); --sample tells how long"
+        )
+
+
+def _of_calls(patch: Patch) -> Iterator[str]:
+    """Who may call whom, and who stands for whom in the runs."""
+    if not patch.functions:
+        yield "no function is replaced: the hooks act, and what they do is not simulated"
+        return
+    number = len(patch.functions)
+    any_any = "any function of the patch may call any other, two deep"
+    if scenario.too_many_kinds(patch):
+        yield f"what workload says of calls is too much to be explored, so {any_any}"
+    elif patch.calls is None:
+        may = f"{patch.functions[0]}() may call itself, two deep" if number == 1 else any_any
+        yield f"nothing is declared of who calls whom (workload: calls), so {may}"
+    else:
+        pairs = [
+            f"{f}() calls {called}()" for f in patch.functions for called in patch.called_by(f)
+        ]
+        more = f", and {len(pairs) - _PAIRS} more calls" if len(pairs) > _PAIRS else ""
+        said = ", ".join(pairs[:_PAIRS]) + more + ", and nothing else"
+        what = said if pairs else "none calls another, or itself"
+        yield f"of the replaced functions {what} (workload: calls)"
+    shown = scenario.representatives(patch)[0]
+    if len(shown) < number:
+        names = " and ".join(f"{name}()" for name in shown)
+        stands = "stands" if len(shown) == 1 else "stand"
+        yield f"in the runs {names} {stands} for all {number}: functions that call alike are alike"

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""The state of a kernel in memory, docs/semantics.md 1.1: threads, stacks, universes, objects.
+
+Values are integers and tuples, so that a state can be hashed, compared and sorted.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from lppack.consistency import Leave, Switch, Transform
+
+if TYPE_CHECKING:
+    from lppack.checker.semantics import Rules
+
+OLD, NEW = 0, 1
+OUTSIDE = -1  # universe of a function that is not in P
+NOTHING = -1  # a frame that holds no pointer; an object that nobody has locked
+
+
+class Kind(IntEnum):
+    TASK = 0
+    KTHREAD = 1
+
+
+class Place(IntEnum):
+    USER = 0
+    KERNEL = 1
+    BLOCKED = 2  # asleep in the kernel; keeps its stack
+
+
+class Phase(IntEnum):
+    IDLE = 0
+    TRANSITION = 1
+    COMPLETE = 2
+    UNDOING = 3  # T4: conversion is off, what is tracked is reversed
+
+
+class Form(IntEnum):
+    """Where a thread is inside a step that a kernel does not do at once (1.8)."""
+
+    NOT_THERE = 0
+    LOOKED_UP = 1  # only with a fault: the universe was read, and nothing counted
+    FLAG_READ = 2  # the conversion flag was seen set, the object is not locked yet
+    RECHECKED = 3  # holds the object's lock, and has read the flag again
+    LOCKED_OLD = 4  # holds the lock, and found the old form
+    LOCKED_NEW = 5
+
+
+class Frame(NamedTuple):
+    """An activation; the universe is bound when it is entered (I1)."""
+
+    fn: int
+    univ: int = OUTSIDE
+    holds: int = NOTHING  # generation of the object whose pointer it holds
+
+
+class Thread(NamedTuple):
+    kind: int = Kind.TASK
+    place: int = Place.USER
+    u: tuple[int, ...] = ()  # switch words; empty unless they belong to threads
+    cnt: int = 0
+    stack: tuple[Frame, ...] = ()  # outermost first
+    in_p: int = 0  # bits: universes of this visit to P
+    in_k: int = 0  # bits: universes of this visit to the kernel
+    inside: int = Form.NOT_THERE
+    pending: tuple[int, int] = (NOTHING, NOTHING)  # function and universe; or the object
+
+
+class Object(NamedTuple):
+    """One instance of the type that a transform changes."""
+
+    form: int = OLD
+    live: int = 1
+    tracked: int = 0
+    locked: int = 0
+    gen: int = 0  # a new one when its memory was freed and allocated again
+    rooted: int = 1  # 0: only a stack has its pointer
+    passes: int = 0  # how often it was converted
+
+
+class Kernel(NamedTuple):
+    """All that is not of one thread."""
+
+    phase: int = Phase.IDLE
+    target: int = OLD
+    sw: tuple[int, ...] = ()  # switch words; empty if they belong to threads
+    conv: int = 0
+    stopped: int = 0
+    spin: int = 0
+    data: tuple[Object, ...] = ()
+    armed: int = 0  # counters count
+    turns: int = 0  # transitions begun
+
+
+State = tuple[Kernel, tuple[Thread, ...]]
+Others = Collection[Thread]  # asked whether somebody is there, never how many
+
+
+class Moved(NamedTuple):
+    """What one step of one thread makes: the kernel, and what takes the thread's place."""
+
+    rule: str
+    text: str
+    kernel: Kernel
+    threads: tuple[Thread, ...]
+    saw: int = 0  # Seen
+
+
+class Turned(NamedTuple):
+    """What one step of the engine makes: ``each`` is done to every thread."""
+
+    rule: str
+    text: str
+    kernel: Kernel
+    each: Callable[[Thread], Thread]
+    saw: int = 0
+
+
+class Method(Enum):
+    """How the area is known."""
+
+    STACK = "stack"
+    COUNT = "count"
+
+
+class Hook(Enum):
+    """Where a unit may flip."""
+
+    EXIT = "exit"  # where a count reaches zero, and at apply
+    BORDER = "border"  # at the return to user space, and in a tick
+    TICK = "tick"  # in a tick alone
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Machine:
+    """The parameters of one model; compared and hashed by identity."""
+
+    rules: "Rules"
+    leave: Leave
+    switch: Switch
+    strict: bool = False  # LEAVE_FUNCTION as one would expect it: switch words by function
+    method: Method = Method.STACK
+    hook: Hook = Hook.EXIT
+    kthreads: Leave = Leave.LEAVE_KERNEL  # what is asked of kernel threads in L_KERNEL modes
+    functions: tuple[str, ...] = ("f",)  # P
+    outside: tuple[str, ...] = ()  # functions outside P
+    holders: tuple[str, ...] = ()  # functions, in P or not, that hold an object's pointer
+    unlinks: bool = False  # while it is held, no global root leads to the object
+    calls: tuple[tuple[int, ...], ...] = ()  # by function; empty: each may call each
+    roots: tuple[int, ...] = ()  # called from outside P; empty: all
+    depth: int = 1
+    stays: tuple[int, ...] = ()  # functions that are never left
+    sleeps: tuple[int, ...] = ()  # functions that may be left, and need not be
+    transform: Transform = Transform.NONE
+    atomic: bool = True  # T3 is one step, as in 1.2; else as a kernel does it, 1.8
+    objects: int = 0
+    writer: int = NEW  # the first universe whose functions write the new form
+    reader: int = NEW  # the first whose functions can read it
+    tagged: bool = True  # the new form can be told from the old one
+    world_passes: int = 1
+    reversible: bool = True
+    refuses: bool = False  # WORLD: an object may not be convertible
+    lifetimes: bool = False  # objects are freed and allocated
+    revert: bool = False
+    gate: bool = False  # during a transition no thread enters the kernel
+    blocking: bool = False
+    births: int = 0  # as many threads there may be at most; 0: none is made
+    upgrades: tuple[int, ...] = (NEW,)  # targets of successive patches
+    watch_p: bool = True  # an observer notes which universes a visit to P has seen
+    watch_kernel: bool = True
+
+    @cached_property
+    def per_function(self) -> bool:
+        return self.strict or self.switch is Switch.SWITCH_FUNCTION
+
+    @cached_property
+    def per_thread(self) -> bool:
+        return self.switch is Switch.SWITCH_THREAD
+
+    @cached_property
+    def words(self) -> int:
+        return len(self.functions) if self.per_function else 1
+
+    @cached_property
+    def holding(self) -> frozenset[int]:
+        names = (*self.functions, *self.outside)
+        return frozenset(names.index(name) for name in self.holders)
+
+    @cached_property
+    def every(self) -> range:
+        return range(len(self.functions))
+
+    def leave_of(self, kind: int) -> Leave:
+        """Return what a thread of this kind has to leave (1.8: kthreads by border or by stack)."""
+        if kind == Kind.KTHREAD and self.leave is Leave.LEAVE_KERNEL:
+            return self.kthreads
+        return self.leave
+
+    def callees(self, t: Thread) -> Iterator[int]:
+        """Functions of P that ``t`` may call now."""
+        depth = sum(frame.univ != OUTSIDE for frame in t.stack)
+        if depth >= self.depth:
+            return iter(())
+        if depth == 0 or not self.calls:
+            return iter((self.roots or self.every) if depth == 0 else self.every)
+        return iter(self.calls[t.stack[-1].fn] if t.stack[-1].fn < len(self.calls) else ())
+
+    def first(self, kinds: tuple[int, ...] = ()) -> State:
+        """Before apply; kernel threads start in the kernel, others in user space."""
+        words = (OLD,) * self.words
+        kernel = Kernel(
+            sw=() if self.per_thread else words, data=tuple(Object() for _ in range(self.objects))
+        )
+        return kernel, tuple(self.born(kind, words if self.per_thread else ()) for kind in kinds)
+
+    def wrong_count(self, t: Thread) -> bool:
+        """I7: the counter is not the number of frames of the area on the stack."""
+        return self.rules.wrong_count(self, t)
+
+    def born(self, kind: int, u: tuple[int, ...]) -> Thread:
+        place = Place.KERNEL if kind == Kind.KTHREAD else Place.USER
+        return Thread(kind=kind, place=place, u=u)
+
+
+def p_frames(t: Thread) -> int:
+    """Frames of P on the stack."""
+    return sum(frame.univ != OUTSIDE for frame in t.stack)
+
+
+def done(k: Kernel, threads: Others) -> bool:
+    """All switch words have the target."""
+    return all(word == k.target for word in k.sw) and all(
+        word == k.target for t in threads for word in t.u
+    )

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: MIT
+"""Rules R1 to R12 of docs/semantics.md, one small function each.
+
+A rule of a thread gets the machine, the kernel, the thread and the others, and yields what may
+come of it. A rule of the engine gets all threads. ``Rules`` names the functions; a test that wants
+to see a claim fail replaces one of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from lppack.checker.data import DataRules
+from lppack.checker.machine import (
+    NOTHING,
+    OLD,
+    OUTSIDE,
+    Form,
+    Frame,
+    Hook,
+    Kernel,
+    Kind,
+    Machine,
+    Method,
+    Moved,
+    Others,
+    Phase,
+    Place,
+    Thread,
+    Turned,
+    done,
+    p_frames,
+)
+from lppack.consistency import Leave, Transform
+
+ThreadRule = Callable[[Machine, Kernel, Thread, Others], Iterator[Moved]]
+EngineRule = Callable[[Machine, Kernel, Others], Iterator[Turned]]
+Flipped = tuple[Kernel, Thread]
+
+
+# --- the area, and what is known of it ---
+
+
+def area_frames(m: Machine, t: Thread, word: int) -> int:
+    """Activations of the area on the stack; L_KERNEL: 1 while in the kernel."""
+    leave = m.leave_of(t.kind)
+    if leave is Leave.LEAVE_KERNEL:
+        return int(t.place != Place.USER)
+    if leave is Leave.LEAVE_PATCHED_SET:
+        return p_frames(t)
+    if not m.strict:
+        return 0  # literally: nothing is counted
+    return sum(frame.univ != OUTSIDE and frame.fn == word for frame in t.stack)
+
+
+def counts(m: Machine) -> bool:
+    """Counters exist: one for each thread, so not for words by function."""
+    return m.method is Method.COUNT and m.leave is not Leave.LEAVE_FUNCTION
+
+
+def area_count(m: Machine, t: Thread, word: int) -> int:
+    return t.cnt if counts(m) else area_frames(m, t, word)
+
+
+def counted(m: Machine, k: Kernel, t: Thread, leave: Leave, step: int) -> Thread:
+    """Return the counter after an entry to (1) or an exit from (-1) the area ``leave``."""
+    if k.armed and counts(m) and m.leave_of(t.kind) is leave:
+        return t._replace(cnt=t.cnt + step)
+    return t
+
+
+def wrong_count(m: Machine, t: Thread) -> bool:
+    """I7: the counter is not the number of frames of the area on the stack."""
+    return counts(m) and t.cnt != area_frames(m, t, 0)
+
+
+def lookup(m: Machine, k: Kernel, t: Thread, fn: int) -> int:
+    """S_FUNCTION sw[f]; S_THREAD u[t]; S_KERNEL U."""
+    return (t.u if m.per_thread else k.sw)[fn if m.per_function else 0]
+
+
+def enter(m: Machine, t: Thread, fn: int, univ: int) -> Thread:
+    """Pushes the activation; the observer notes its universe where it watches visits."""
+    return t._replace(
+        stack=(*t.stack, Frame(fn, univ)),
+        in_p=t.in_p | 1 << univ if m.watch_p else 0,
+        in_k=t.in_k | 1 << univ if m.watch_kernel else 0,
+    )
+
+
+# --- threads ---
+
+
+def enter_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R1: user to kernel; counts if L_KERNEL. Where there is a gate it is shut in a transition."""
+    if t.place == Place.USER and not (m.gate and k.phase == Phase.TRANSITION):
+        inside = counted(m, k, t._replace(place=Place.KERNEL), Leave.LEAVE_KERNEL, 1)
+        yield Moved("R1", "enters the kernel", k, (inside,))
+
+
+def exit_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R2: the stack is empty; kernel to user, and R8 where a border or an exit is watched."""
+    if t.kind == Kind.TASK and t.place == Place.KERNEL and not t.stack:
+        out = counted(m, k, t._replace(place=Place.USER, in_k=0), Leave.LEAVE_KERNEL, -1)
+        watched = m.hook is Hook.BORDER or m.leave is Leave.LEAVE_KERNEL
+        yield left(m, k, out, others, "R2", "returns to user space", watched=watched)
+
+
+def left(
+    m: Machine, k: Kernel, t: Thread, others: Others, rule: str, text: str, *, watched: bool
+) -> Moved:
+    """Return the step, and R8 if its place is one where the engine flips and the count is zero."""
+    if watched and m.hook is not Hook.TICK and k.phase == Phase.TRANSITION:
+        flipped = m.rules.flip(m, k, t, others, 0) if m.words == 1 else None
+        if flipped and flipped != (k, t):
+            return Moved(f"{rule} R8", f"{text}, and {flips(m)}", flipped[0], (flipped[1],))
+    return Moved(rule, text, k, (t,))
+
+
+def flips(m: Machine) -> str:
+    return "switches" if m.per_thread else "the kernel switches"
+
+
+def call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3: first count, then look up, and push, in one step. Spinners wait (T2)."""
+    if t.place != Place.KERNEL or t.inside != Form.NOT_THERE or k.spin:
+        return
+    for fn in m.callees(t):
+        t1 = counted(m, k, t, Leave.LEAVE_PATCHED_SET, 1)
+        univ = lookup(m, k, t1, fn)
+        yield Moved("R3", f"calls {named(univ)} {m.functions[fn]}()", k, (enter(m, t1, fn, univ),))
+
+
+def named(univ: int) -> str:
+    return ("the old", "the new", "the newest")[univ]
+
+
+def ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R4: pop; if the count of the area reached zero then R8, the exit callback."""
+    if t.place != Place.KERNEL or t.inside != Form.NOT_THERE or not t.stack:
+        return
+    frame = t.stack[-1]
+    if frame.univ == OUTSIDE or frame.holds != NOTHING or (frame.fn in m.stays):
+        return
+    popped = t._replace(stack=t.stack[:-1])
+    if not p_frames(popped):
+        popped = popped._replace(in_p=0)
+    popped = counted(m, k, popped, Leave.LEAVE_PATCHED_SET, -1)
+    text = f"returns from {named(frame.univ)} {m.functions[frame.fn]}()"
+    watched = m.hook is Hook.EXIT and m.leave is not Leave.LEAVE_KERNEL
+    yield left(m, k, popped, others, "R4", text, watched=watched)
+
+
+def block(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R5: falls asleep and wakes; keeps its stack, and so its counts."""
+    if m.blocking and t.place == Place.KERNEL and t.stack and t.inside == Form.NOT_THERE:
+        yield Moved("R5", "falls asleep", k, (t._replace(place=Place.BLOCKED),))
+    if t.place == Place.BLOCKED:
+        yield Moved("R5", "wakes", k, (t._replace(place=Place.KERNEL),))
+
+
+def create(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R12: a child has an empty stack, inherits u[parent], and is waited for by R9."""
+    able = t.place == Place.KERNEL and not t.stack and t.kind == Kind.TASK
+    if able and len(others) + 1 < m.births:
+        child = counted(m, k, Thread(place=Place.KERNEL, u=t.u), Leave.LEAVE_KERNEL, 1)
+        yield Moved("R12", "makes a thread", k, (t, child))
+
+
+def die(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R12: a thread dies inside the kernel, its stack empty: R9 waits for it no more, and the last
+    that kept the count above zero makes it zero."""
+    if m.births and t.place == Place.KERNEL and not t.stack and t.kind == Kind.TASK and others:
+        after = k
+        if m.hook is Hook.EXIT and not m.per_thread and k.phase == Phase.TRANSITION:
+            out = t._replace(place=Place.USER, cnt=0)
+            after = (m.rules.flip(m, k, out, others, 0) or (k, t))[0]
+        yield Moved("R12", "dies", after, ())
+
+
+# --- the engine ---
+
+
+def flip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
+    """R8: in a transition, a unit whose area is empty gets the target; None: not now."""
+    threads = (t,) if m.per_thread else chain((t,), others)
+    if k.phase != Phase.TRANSITION or any(area_count(m, x, word) for x in threads):
+        return None
+    return flipped(m, k, t, word)
+
+
+def flipped(m: Machine, k: Kernel, t: Thread, word: int) -> Flipped:
+    """Return the unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin
+    here."""
+    if m.per_thread:
+        return k, t._replace(u=changed(t.u, word, k.target))
+    if k.sw[word] == k.target:
+        return k, t
+    k = k._replace(sw=changed(k.sw, word, k.target))
+    if m.transform is Transform.TRANSFORM_WORLD:
+        # With counting, the callback cannot stop the others where they are: they spin at entry.
+        k = k._replace(spin=1) if counts(m) else k._replace(stopped=1)
+    return k, t
+
+
+def changed(words: tuple[int, ...], word: int, value: int) -> tuple[int, ...]:
+    return (*words[:word], value, *words[word + 1 :])
+
+
+def tick_thread(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R7 for units of a thread: the engine looks at one of them, at any time."""
+    if m.per_thread and m.hook is not Hook.EXIT and k.phase == Phase.TRANSITION:
+        for word in range(m.words):
+            result = m.rules.flip(m, k, t, others, word)
+            if result and result != (k, t):
+                yield Moved("R7 R8", "is found outside, and switches", k, (result[1],))
+
+
+def tick_kernel(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R7 for units of the whole kernel: the engine looks at all threads, at any time."""
+    if m.per_thread or k.phase != Phase.TRANSITION or (m.hook is Hook.EXIT and m.words == 1):
+        return
+    for word in range(m.words):
+        rest = iter(threads)
+        result = m.rules.flip(m, k, next(rest), rest, word)
+        if result and result[0] != k:
+            what = m.functions[word] + "()" if m.per_function else "the kernel"
+            yield Turned("R7 R8", f"{what} switches", result[0], same)
+
+
+def same(t: Thread) -> Thread:
+    return t
+
+
+def recount(m: Machine, t: Thread) -> Thread:
+    """Return the part of R6 that arms the counters: what a stack check finds."""
+    return t._replace(cnt=area_frames(m, t, 0)) if counts(m) else t
+
+
+def begin(m: Machine, k: Kernel, threads: Others, target: int, rule: str, text: str) -> Turned:
+    """Return what R6 and R11 share: the target, counters in the same step, then R8 where it is
+    zero."""
+    k = k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
+    at_once = m.hook is Hook.EXIT and m.words == 1
+
+    def each(t: Thread) -> Thread:
+        t = m.rules.arm(m, t)
+        if at_once and m.per_thread:
+            result = m.rules.flip(m, k, t, (), 0)
+            return result[1] if result else t
+        return t
+
+    after = k
+    if at_once and not m.per_thread:
+        rest = (m.rules.arm(m, t) for t in threads)
+        first = next(rest)
+        after = (m.rules.flip(m, k, first, rest, 0) or (k, first))[0]
+    return Turned(rule, text, after, each)
+
+
+def apply(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R6: from idle; the patch after it only when the one before is complete."""
+    ready = Phase.COMPLETE if k.turns else Phase.IDLE
+    if k.phase == ready and k.turns < len(m.upgrades):
+        target = m.upgrades[k.turns]
+        yield begin(m, k, threads, target, "R6", "apply: the transition begins")
+
+
+def complete(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R9: all switch words have the target."""
+    if k.phase == Phase.TRANSITION and not k.stopped and not k.spin and done(k, threads):
+        yield Turned("R9", "the transition is complete", k._replace(phase=Phase.COMPLETE), same)
+
+
+def revert(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R11: the target is old again; in the middle of a transition it is turned round. What is
+    converted is undone first (T4), and without a way back it is refused."""
+    if not m.revert or k.target == OLD:
+        return
+    if m.transform is Transform.TRANSFORM_WORLD and not m.reversible:
+        return
+    by_undoing = m.objects and m.transform is Transform.TRANSFORM_ON_ACCESS
+    if (
+        k.phase == Phase.TRANSITION
+        or (k.phase == Phase.COMPLETE and not by_undoing)
+        or (k.phase == Phase.UNDOING and m.rules.data.undone(m, k, threads))
+    ):
+        yield begin(m, k, threads, OLD, "R11", "revert: the transition back begins")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Which function is which rule."""
+
+    r1: ThreadRule = enter_kernel
+    r2: ThreadRule = exit_kernel
+    r3: ThreadRule = call
+    r4: ThreadRule = ret
+    r5: ThreadRule = block
+    r6: EngineRule = apply
+    arm: Callable[[Machine, Thread], Thread] = recount  # R6: counters
+    r7_thread: ThreadRule = tick_thread
+    r7_kernel: EngineRule = tick_kernel
+    flip: Callable[[Machine, Kernel, Thread, Iterable[Thread], int], Flipped | None] = flip  # R8
+    r9: EngineRule = complete
+    r11: EngineRule = revert
+    r12_create: ThreadRule = create
+    r12_die: ThreadRule = die
+    data: DataRules = field(default_factory=DataRules)  # T1 to T4
+    wrong_count: Callable[[Machine, Thread], bool] = wrong_count  # I7
+    world_stops: bool = True  # T1: a stopped world does not move
+
+
+def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """All that one thread may do now."""
+    r = m.rules
+    if k.stopped and r.world_stops:
+        return
+    yield from r.r1(m, k, t, others)
+    yield from r.r2(m, k, t, others)
+    yield from r.r3(m, k, t, others)
+    yield from r.r4(m, k, t, others)
+    yield from r.r5(m, k, t, others)
+    yield from r.r7_thread(m, k, t, others)
+    if m.births:
+        yield from r.r12_create(m, k, t, others)
+        yield from r.r12_die(m, k, t, others)
+    if m.objects:
+        yield from r.data.access(m, k, t, others)
+        if m.holders:
+            yield from r.data.hold(m, k, t, others)
+
+
+def engine_steps(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """All that the engine may do now."""
+    r = m.rules
+    if k.stopped or k.spin:
+        yield from r.data.world(m, k, threads)
+        return
+    yield from r.r6(m, k, threads)
+    yield from r.r7_kernel(m, k, threads)
+    yield from r.r9(m, k, threads)
+    yield from r.r11(m, k, threads)
+    if m.objects:
+        yield from r.data.placed(m, k, threads)
+        yield from r.data.enable(m, k, threads)
+        yield from r.data.undo(m, k, threads)

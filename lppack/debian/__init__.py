@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Debian: packages, suites, kernels and their sources."""

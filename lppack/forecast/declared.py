@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Groups of threads that nobody has watched: what is declared, and what is known of any machine."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lppack.abi import SYSCALL
+from lppack.forecast.group import Group, Part
+from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused
+from lppack.model import Visits
+
+ALL = "(all)"  # threads of any name
+SOMEBODY = "some thread"  # that nobody has watched
+
+
+def declared(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
+    """Visits to ``functions``; with ``kernel``, those of tasks to the kernel instead."""
+
+    def wanted(visits: Visits) -> bool:
+        area = [SYSCALL] if kernel and not visits.kthread else functions
+        return visits.function in area
+
+    return _groups(watch, wanted)
+
+
+def assumed(watch: Watch, found: Sequence[Group], *, kernel: bool) -> tuple[Group, ...]:
+    """Return a thread in each function that one never leaves, or sleeps in for as long as it likes,
+    if nothing was watched of that function (``found``)."""
+    told = {part.function for group in found for part in group.parts if part.inside > 0}
+    told.update(visits.function for visits, _ in watch.histograms)
+    watched = watch.stacks is not None or (kernel and SYSCALL in told)
+    return (
+        *(
+            _somebody(name, kthread=True, watched=math.inf)
+            for name in watch.stays
+            if name not in told
+        ),
+        *(
+            _somebody(name, kthread=False, watched=None)
+            for name in watch.sleeps
+            if name not in told and not watched
+        ),
+    )
+
+
+def _somebody(function: str, *, kthread: bool, watched: float | None) -> Group:
+    part = Part(function=function, inside=1.0, samples=math.inf, visits=0.0, lengths=None)
+    return Group(
+        comm=SOMEBODY, kthread=kthread, threads=1, watched=watched, parts=(part,), stuck=True
+    )
+
+
+def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
+    """Tasks of which no visits to ``functions`` are declared, but some to the kernel; with
+    ``kernel``, the other way round, each with the one function that it is in most. With stacks,
+    none: these tell both. Raise ManifestError if what is declared contradicts itself."""
+    if watch.stacks is not None:
+        return ()
+    known = _tasks(watch, [SYSCALL] if kernel else functions)
+    others = _tasks(watch, functions if kernel else [SYSCALL])
+    made = []
+    for other in others:
+        most = max(other.parts, key=lambda part: part.inside)  # calls may nest: no sum is a bound
+        of_it = [group for group in known if group.comm in (other.comm, ALL)]
+        for group in of_it if kernel else ():
+            if group.threads == other.threads and most.inside > group.inside * 1.001:
+                raise refused(
+                    WORKLOAD,
+                    "workload",
+                    f"{other.comm} is in {most.function} for {most.inside:.3g} of the time, and in "
+                    f"{SYSCALL} for {group.inside:.3g}",
+                    "a thread that is in a function is in the kernel: watch both at the same time",
+                )
+        left = other.threads - sum(group.threads for group in of_it)
+        if left > 0:
+            made.append(replace(other, threads=left, parts=(most,)))
+    return tuple(made)
+
+
+def _tasks(watch: Watch, functions: Sequence[str]) -> tuple[Group, ...]:
+    return _groups(watch, lambda visits: visits.function in functions and not visits.kthread)
+
+
+def _groups(watch: Watch, wanted: Callable[[Visits], bool]) -> tuple[Group, ...]:
+    by_comm: dict[tuple[str, bool, int], list[Part]] = {}
+    for visits, histogram in watch.histograms:
+        if visits.threads is None or not wanted(visits):
+            continue
+        lengths = lengths_of(visits, histogram, watch.workload.watched)
+        seen = histogram.visits if histogram else None
+        rate = visits.per_second
+        if rate is None and seen and watch.workload.watched:
+            rate = seen / watch.workload.watched
+        if rate is None or lengths is None:
+            continue  # the rule visits-say-how-long has let it through for another function
+        inside = rate * lengths.mean / visits.threads
+        if inside >= 1:
+            raise refused(
+                visits.histogram or WORKLOAD,
+                "workload",
+                f"{visits.threads} threads cannot be in {visits.function} for "
+                f"{rate * lengths.mean:.3g} s in each second",
+                "the calls of more threads were counted, or threads call it while they are in it",
+            )
+        part = Part(
+            function=visits.function,
+            inside=inside,
+            samples=math.inf,
+            visits=float(seen) if seen else None,
+            lengths=lengths,
+            histogram=histogram is not None,
+        )
+        key = (visits.comm or ALL, visits.kthread, visits.threads)
+        by_comm.setdefault(key, []).append(part)
+    return tuple(
+        Group(
+            comm=comm,
+            kthread=kthread,
+            threads=threads,
+            watched=watch.workload.watched,
+            parts=tuple(parts),
+            # What an author declares is taken as it is said; only the shape is open.
+            spread=0.0,
+        )
+        for (comm, kthread, threads), parts in by_comm.items()
+    )

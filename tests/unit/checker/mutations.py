@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""Faults to be caught: each replaces one rule of the machine by one that is wrong."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from lppack.checker import data, semantics
+from lppack.checker.machine import (
+    NEW,
+    OLD,
+    Form,
+    Kernel,
+    Machine,
+    Moved,
+    Object,
+    Others,
+    Phase,
+    Thread,
+    Turned,
+    done,
+    p_frames,
+)
+from lppack.checker.semantics import Flipped, Rules
+from lppack.consistency import Transform
+
+
+def count_after_lookup(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3 the wrong way round: the universe is read, and only then is the entry counted."""
+    if t.inside == Form.LOOKED_UP:
+        for moved in semantics.call(m, k, data.outside(t), others):
+            fn, univ = t.pending
+            entered = moved.threads[0]
+            if entered.stack[-1].fn == fn:
+                late = semantics.enter(m, data.outside(t), fn, univ)._replace(cnt=entered.cnt)
+                yield moved._replace(threads=(late,))
+        return
+    for moved in semantics.call(m, k, t, others):
+        frame = moved.threads[0].stack[-1]
+        looked = t._replace(inside=Form.LOOKED_UP, pending=(frame.fn, frame.univ))
+        yield Moved("R3", "looks up", k, (looked,))
+
+
+def counters_from_zero(m: Machine, t: Thread) -> Thread:
+    """R6 without the stack check."""
+    return t._replace(cnt=0)
+
+
+def skip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
+    """R10: R8 without its guard."""
+    return semantics.flipped(m, k, t, word) if k.phase == Phase.TRANSITION else None
+
+
+def out_of_p(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
+    """R8 that is content with LEAVE_PATCHED_SET whatever was asked for."""
+    threads = (t,) if m.per_thread else (t, *others)
+    if any(p_frames(x) for x in threads):
+        return None
+    return skip(m, k, t, others, word)
+
+
+def spins_not(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3 that does not wait while the transform runs (T2)."""
+    yield from semantics.call(m, k._replace(spin=0), t, others)
+
+
+def keeps_spin(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """The same, and what R3 yields has the spin flag still set."""
+    for moved in spins_not(m, k, t, others):
+        yield moved._replace(kernel=moved.kernel._replace(spin=k.spin))
+
+
+def new_waits(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3 that lets no new function run before the transition is complete."""
+    for moved in semantics.call(m, k, t, others):
+        if moved.threads[0].stack[-1].univ == OLD or k.phase == Phase.COMPLETE:
+            yield moved
+
+
+def new_waits_for_old(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3 that lets no new function run while an old one does."""
+    for moved in semantics.call(m, k, t, others):
+        old = any(frame.univ == OLD for x in (t, *others) for frame in x.stack)
+        if moved.threads[0].stack[-1].univ == OLD or not old:
+            yield moved
+
+
+def new_waits_for_data(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3 that lets no new function run before all data is new."""
+    for moved in semantics.call(m, k, t, others):
+        if moved.threads[0].stack[-1].univ == OLD or all(o.form == NEW for o in k.data):
+            yield moved
+
+
+def converts_all(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """T3 whose flag converts everything in one step."""
+    for turned in data.enable(m, k, threads):
+        made = tuple(data.written(m, o) for o in k.data)
+        yield turned._replace(kernel=turned.kernel._replace(data=made))
+
+
+def converts_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """T3 that does not wait for R9."""
+    begun = k.target != OLD and k.phase in (Phase.TRANSITION, Phase.COMPLETE)
+    if m.transform is Transform.TRANSFORM_ON_ACCESS and begun and not k.conv:
+        yield Turned("T3", "conversion is enabled", k._replace(conv=1), semantics.same)
+
+
+def another_transition(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """T3 that makes a second transition of it."""
+    for turned in data.enable(m, k, threads):
+        yield turned._replace(kernel=turned.kernel._replace(turns=k.turns + 1))
+
+
+def no_registry(m: Machine, o: Object) -> Object:
+    """T3 that tracks nothing."""
+    return data.written(m, o)._replace(tracked=0)
+
+
+def not_forgotten(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+    """A tracked object is freed, and stays in the registry."""
+    o = k.data[number]._replace(live=0)
+    yield Moved("T3", "frees an object", data.put(k, number, o), (t,))
+
+
+def late_convert(k: Kernel) -> bool:
+    """1.8: the flag is not read again under the lock."""
+    return True
+
+
+def waits_for_no_conversion(m: Machine, k: Kernel, threads: Others) -> bool:
+    """T4 that reverses what is tracked now, whoever is just converting."""
+    return not any(o.tracked for o in k.data)
+
+
+def no_reverse(m: Machine, o: Object, target: int) -> Object:
+    """T4 (WORLD) that flips back and leaves the data as it is."""
+    return o if target == OLD else data.convert_one(m, o, target)
+
+
+def keeps_half(m: Machine, k: Kernel, made: tuple[Object, ...]) -> Kernel:
+    """T1 that gives up at an object, and leaves converted what it has been at before."""
+    return data.refused(m, k, made)._replace(data=(*made[:1], *k.data[1:]))
+
+
+def untagged(m: Machine, o: Object, target: int) -> Object:
+    """T1 that does not look whether an object is done."""
+    return data.convert_one(replace(m, tagged=False), o, target)
+
+
+def second_patch_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R6 that begins the second patch before the first is complete."""
+    early = k._replace(phase=Phase.COMPLETE if k.turns else k.phase)
+    yield from semantics.apply(m, early, threads)
+
+
+def completes_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R9 that waits for nobody."""
+    if k.phase == Phase.TRANSITION and not done(k, threads):
+        yield Turned("R9", "complete", k._replace(phase=Phase.COMPLETE), semantics.same)
+    yield from semantics.complete(m, k, threads)
+
+
+def reverts_at_once(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R11 that does not pass by T4."""
+    yield from semantics.revert(replace(m, objects=0), k, threads)
+
+
+def skips_the_idle(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
+    """R8 that forgets a thread in user space (an engine with exit callbacks only)."""
+    return None if t.place == 0 else semantics.flip(m, k, t, others, word)
+
+
+#: What is put in the place of which rule; "data." stands before those of T1 to T4.
+FAULTS: dict[str, dict[str, object]] = {
+    "count-after-lookup": {"r3": count_after_lookup},
+    "counters-from-zero": {"arm": counters_from_zero},
+    "skip-the-check": {"flip": skip},
+    "out-of-p-is-enough": {"flip": out_of_p},
+    "idle-threads-forgotten": {"flip": skips_the_idle},
+    "no-spinning": {"r3": keeps_spin},
+    "new-waits": {"r3": new_waits},
+    "new-waits-for-old": {"r3": new_waits_for_old},
+    "new-waits-for-data": {"r3": new_waits_for_data, "data.enable": converts_all},
+    "converts-all": {"data.enable": converts_all},
+    "converts-early": {"data.enable": converts_early},
+    "another-transition": {"data.enable": another_transition},
+    "no-registry": {"data.written": no_registry},
+    "not-forgotten": {"data.free": not_forgotten},
+    "late-convert": {"data.rechecks": late_convert},
+    "waits-for-no-conversion": {"data.undone": waits_for_no_conversion},
+    "reverse-without-lock": {"data.reverse_locks": False},
+    "no-reverse": {"data.convert_one": no_reverse},
+    "untagged": {"data.convert_one": untagged},
+    "keeps-half": {"data.refused": keeps_half},
+    "second-patch-early": {"r6": second_patch_early},
+    "completes-early": {"r9": completes_early},
+    "reverts-at-once": {"r11": reverts_at_once},
+    "world-moves": {"world_stops": False},
+}
+#: What the two switches are that are no functions.
+SWITCHES = {
+    "reverse-without-lock": "T4 that reverses an object while somebody holds its lock.",
+    "world-moves": "T1 whose stop stops nobody.",
+}
+
+
+def mutated(name: str, rules_: Rules | None = None) -> Rules:
+    """The rules (the right ones, if none are given) with the fault ``name``."""
+    made = rules_ or Rules()
+    of_data = {k.removeprefix("data."): v for k, v in FAULTS[name].items() if "." in k}
+    others: dict[str, Any] = {k: v for k, v in FAULTS[name].items() if "." not in k}
+    changed: data.DataRules = replace(made.data, **of_data)  # type: ignore[arg-type]
+    return replace(made, data=changed, **others)
