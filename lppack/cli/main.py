@@ -33,6 +33,7 @@ _HOMES = {
     "ids": "ids",
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
+    "agent": "agent",
     **dict.fromkeys(("watch", "history"), "history"),
     **dict.fromkeys(("vex", "cves"), "evidence"),
     "guest": "guest",
@@ -144,7 +145,7 @@ def _refused_file(error: OSError) -> int:
     assert error.errno is not None
     if error.errno not in _REFUSALS:
         raise error
-    changes = any(_HOMES.get(word) == "operate" for word in sys.argv[1:])
+    changes = any(_HOMES.get(word) in ("operate", "agent") for word in sys.argv[1:])
     kind = LppackError if changes else EnvironmentMissing
     hint = "the target may have been changed: see lppack status" if changes else ""
     show_error(

@@ -78,7 +78,7 @@ def apply(
     Example:
       lppack apply proc-cmdline-1_*.lpp --on guest:demo
     """
-    with _acting(on):
+    with acting(on):
         warnings: list[str] = []
         with progress(f"applying {bundle}") as tell:
 
@@ -130,7 +130,7 @@ def convert(series: str, on: str, irreversible: bool, wait: float, format_: str)
       lppack convert conn-limit --on guest:demo
     """
     outlive_the_terminal()
-    with _acting(on):
+    with acting(on):
         with progress(f"converting {series}") as tell:
             report = pipeline.convert_series(
                 series, on, say=tell, irreversible=irreversible, wait=wait
@@ -178,7 +178,7 @@ def revert(
       lppack revert conn-limit --on guest:demo
     """
     outlive_the_terminal()
-    with _acting(on):
+    with acting(on):
         with progress(f"reverting {series}") as tell:
             report = (
                 pipeline.revert_series(
@@ -227,7 +227,7 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
       lppack recover --on guest:demo
     """
     outlive_the_terminal()
-    with _acting(on):
+    with acting(on):
         with progress(f"recovering {on}") as tell:
             reports = pipeline.recover_host(on, timeout=timeout, say=tell, wait=wait)
         show(
@@ -291,7 +291,7 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
 
 
 @contextlib.contextmanager
-def _acting(on: str) -> Iterator[None]:
+def acting(on: str) -> Iterator[None]:
     """Name the command that shows the state, where an interrupt comes before or after the work."""
     try:
         yield

@@ -29,12 +29,17 @@ def new(folder: Path, force: bool) -> None:
     note(f"  hint: try it: lppack test {folder}")
 
 
+_SCHEMAS = {"manifest": "manifest-v1", "agent": "agent-v1", "index": "index-v1"}
+
+
 @click.command()
-def schema() -> None:
-    """Print the JSON schema of manifests, for editors.
+@click.argument("of", type=click.Choice(list(_SCHEMAS)), default="manifest", required=False)
+def schema(of: str) -> None:
+    """Print a JSON schema, for editors: of manifests; of the policy of an agent; of the index that
+    agents read.
 
     \b
     Example:
       lppack schema > manifest-v1.json
     """
-    click.echo(json.dumps(resources.schema("manifest-v1"), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(resources.schema(_SCHEMAS[of]), indent=2, ensure_ascii=False))

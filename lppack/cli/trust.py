@@ -28,6 +28,7 @@ def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> Non
     """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
 
     The signature covers every byte. It is not the signature of the kernel module: build --sign-key.
+    An index.yaml, which agents read, is checked and signed as well.
 
     \b
     Example:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lppack.pipeline.adopt import adopt_module as adopt_module
     from lppack.pipeline.adopt import installed_modules as installed_modules
+    from lppack.pipeline.agent import run_agent as run_agent
     from lppack.pipeline.build import Built as Built
     from lppack.pipeline.build import check_output as check_output
     from lppack.pipeline.build import make_bundle as make_bundle
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 #: The names of each module: `validate` must not pay for what `apply` needs.
 _NAMES = {
     "adopt": "adopt_module installed_modules",
+    "agent": "run_agent",
     "build": "Built check_output make_bundle make_tree open_builder write_tree",
     "check": (
         "Checked check_patch check_release ids_of inspect_file make_plan patches_of "

@@ -33,8 +33,13 @@ def write_metrics(found: HostStatus, file: Path) -> None:
     """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
     from lppack.stages.metrics import prometheus
 
+    write_textfile(prometheus(found), file)
+
+
+def write_textfile(text: str, file: Path) -> None:
+    """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
     try:
-        store.write_atomic(metrics_place(file), prometheus(found).encode())
+        store.write_atomic(metrics_place(file), text.encode())
     except OSError as error:
         raise EnvironmentMissing(
             f"{file} cannot be written: {error.strerror}",

@@ -164,21 +164,28 @@ def apply_bundle(
 
 
 def sign_bundle(path: Path, key: Path, *, force: bool = False) -> Path:
-    """Sign a bundle that is whole; return the file of the signature."""
+    """Sign a bundle that is whole, or an index of an agent; return the file of the signature."""
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
+    from lppack.stages.agent_policy import INDEX, parse_index
 
+    if path.name == INDEX:
+        data = bundles.packed(path)
+        parse_index(data.decode("utf-8", "replace"), path)
+        return trust.sign(path, data, key, force=True, namespace=trust.INDEX_NAMESPACE)
     packed = bundles.packed(path)
     bundles.contents(path, packed)
     return trust.sign(path, packed, key, force=force)
 
 
 def verify_bundle(path: Path, signers: Path | None) -> str:
-    """Return who has signed a bundle. Raise NotTrusted, EnvironmentMissing."""
+    """Return who has signed a bundle, or an index. Raise NotTrusted, EnvironmentMissing."""
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
+    from lppack.stages.agent_policy import INDEX
 
-    return trust.verify(path, bundles.packed(path), signers or trust.POLICY)
+    namespace = trust.INDEX_NAMESPACE if path.name == INDEX else trust.NAMESPACE
+    return trust.verify(path, bundles.packed(path), signers or trust.POLICY, namespace=namespace)
 
 
 def convert_series(

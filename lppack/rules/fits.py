@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A quick check whether a value fits a schema.
 
-jsonschema, which is slow to import, explains what does not fit. This knows the keywords of
-``schemas/manifest-v1.json``, and where it is in doubt it says no.
+jsonschema, which is slow to import, explains what does not fit. This knows the keywords of the
+schemas of lppack, and where it is in doubt it says no. misfits() stands in for jsonschema on hosts,
+which do without it.
 """
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -44,6 +46,46 @@ def fits(value: Any, part: dict[str, Any]) -> bool:
         for keyword, wanted in part.items()
         if keyword not in _NOTES
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """What jsonschema's ValidationError has of it, under the same names."""
+
+    absolute_path: tuple[str | int, ...]
+    instance: Any
+    validator: str  # the keyword
+    validator_value: Any
+    schema: dict[str, Any]
+    message: str
+
+
+def misfits(value: Any, part: dict[str, Any], path: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
+    """Yield every place where ``value`` is not what ``part`` describes, in all of its depth."""
+    for keyword, wanted in part.items():
+        if keyword in _NOTES or _KEYWORDS[keyword](value, wanted, part):
+            continue
+        if keyword == "properties":
+            for key in wanted.keys() & value.keys():
+                yield from misfits(value[key], wanted[key], (*path, key))
+        elif keyword == "patternProperties":
+            for form, below in wanted.items():
+                for key in (key for key in value if re.search(form, key)):
+                    yield from misfits(value[key], below, (*path, key))
+        elif keyword == "items":
+            for index, item in enumerate(value):
+                yield from misfits(item, wanted, (*path, index))
+        else:
+            lacking = [k for k in wanted if k not in value] if keyword == "required" else [None]
+            for key in lacking:
+                yield Misfit(
+                    absolute_path=path,
+                    instance=value,
+                    validator=keyword,
+                    validator_value=wanted,
+                    schema=part,
+                    message=f"{value!r} breaks {keyword}: {wanted}" if key is None else repr(key),
+                )
 
 
 _NOTES = frozenset(

@@ -6,14 +6,13 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lppack.document import Document, Pointer
 from lppack.errors import Problem
-from lppack.extras import INSTALL
 from lppack.resources import schema
-from lppack.rules.fits import fits, inlined, is_number, is_whole
+from lppack.rules.fits import fits, inlined, is_number, is_whole, misfits
 from lppack.rules.runner import nearest
 
 _NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
@@ -21,36 +20,41 @@ _TYPES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
     "array": "a list",
     "object": "a mapping",
 }
 
 
-def shape_problems(document: Document) -> Iterator[Problem]:
-    """Every place where the manifest is not what ``schemas/manifest-v1.json`` describes."""
-    if fits(document.data, _whole()):
+def shape_problems(
+    document: Document, described: str = "manifest-v1", whole: str = "the manifest"
+) -> Iterator[Problem]:
+    """Every place where a file is not what ``schemas/DESCRIBED.json`` describes; ``whole``: what
+    messages call it."""
+    if fits(document.data, _whole(described)):
         return
+    for error in _errors(document.data, described):
+        yield from _explain(document, tuple(error.absolute_path), error, whole)
+
+
+def _errors(data: Any, described: str) -> Iterable[Any]:
     try:
-        validator = _validator()
+        found: Iterable[Any] = _validator(described).iter_errors(data)
+        return found
     except ModuleNotFoundError:
-        yield document.problem(
-            (), "shape", "is not what `lppack schema` prints", hint=f"what is wrong: {INSTALL}"
-        )
-        return
-    for error in validator.iter_errors(document.data):
-        yield from _explain(document, tuple(error.absolute_path), error)
+        return misfits(data, _whole(described))
 
 
 @functools.cache
-def _whole() -> dict[str, Any]:
+def _whole(described: str = "manifest-v1") -> dict[str, Any]:
     """The schema, without references."""
-    described = schema("manifest-v1")
-    whole: dict[str, Any] = inlined(described, described["$defs"])
+    found = schema(described)
+    whole: dict[str, Any] = inlined(found, found.get("$defs", {}))
     return whole
 
 
 @functools.cache
-def _validator() -> Any:
+def _validator(described: str = "manifest-v1") -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -61,12 +65,12 @@ def _validator() -> Any:
         }
     )
     made = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    return made(_whole())
+    return made(_whole(described))
 
 
-def _explain(document: Document, pointer: Pointer, error: Any) -> Iterator[Problem]:
+def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> Iterator[Problem]:
     value, wanted = error.instance, error.validator_value
-    name = _shown(pointer)
+    name = _shown(pointer) or whole
     match error.validator:
         case "additionalProperties":
             known = list(error.schema.get("properties", ()))
@@ -136,11 +140,11 @@ def _example(key: str, part: dict[str, Any]) -> str | None:
 
 
 def _shown(pointer: Pointer) -> str:
-    """``objects[0].functions[1].old`` as people write it; "the manifest" for the whole."""
+    """``objects[0].functions[1].old`` as people write it; nothing for the whole."""
     text = ""
     for step in pointer:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text or "the manifest"
+    return text
 
 
 def _wanted(types: str | list[str]) -> str:

@@ -87,15 +87,23 @@ class Journal:
 
     def unfinished(self) -> tuple[Record, ...]:
         """Return the records of commands that died since the host was booted, the oldest first."""
-        closed = {name for name, _ in self._names(HISTORY)}
         boot = boot_id(self.host)
-        found = (self._read(path) for name, path in self._names(OPEN) if name not in closed)
-        return tuple(record for record in found if record is not None and record.boot == boot)
+        return tuple(record for record in self._open() if record.boot == boot)
+
+    def lost(self) -> tuple[Record, ...]:
+        """Return the records of commands that an end of the machine cut off, not closed yet."""
+        boot = boot_id(self.host)
+        return tuple(record for record in self._open() if record.boot != boot)
 
     def history(self, last: int) -> tuple[Record, ...]:
         """Return the last records of commands that have ended, the oldest first."""
         found = (self._read(path) for _, path in self._names(HISTORY)[-last:])
         return tuple(record for record in found if record is not None)
+
+    def _open(self) -> list[Record]:
+        closed = {name for name, _ in self._names(HISTORY)}
+        found = (self._read(path) for name, path in self._names(OPEN) if name not in closed)
+        return [record for record in found if record is not None]
 
     def save(self, record: Record) -> None:
         self._put(f"{OPEN}/{record.id}.json", record)

@@ -16,6 +16,7 @@ MANIFEST = "manifest.yaml"
 _SIZE_MAX = 256 * 1024
 _DEPTH_MAX = 16
 _NODES_MAX = 20_000
+_TIME = "tag:yaml.org,2002:timestamp"
 #: libyaml's parser where PyYAML was built with it: ten times faster, with the same events.
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -29,6 +30,14 @@ def load(path: Path) -> Document:
     return parse(_text(file, str(file)), file)
 
 
+def load_file(file: Path, what: str) -> Document:
+    """Read a file that is no manifest; a time in it stays text. Raise ManifestError."""
+    if not file.exists():
+        hint = f"docs/fleet.md says what is in {what}"
+        raise ManifestError([_problem(str(file), (1, 1), "file", "does not exist", hint)])
+    return parse(_text(file, str(file)), file, what, times=False)
+
+
 def is_patch(folder: Path) -> bool:
     """Return True if the manifest of ``folder`` is one of lppack, whatever else is wrong with
     it."""
@@ -39,12 +48,15 @@ def is_patch(folder: Path) -> bool:
     return re.search(r"^([\"']?)lppack\1[ \t]*:", text, re.MULTILINE) is not None
 
 
-def parse(text: str, file: Path) -> Document:
-    """Compose ``text``, which ``file`` holds. Raise ManifestError as load() does."""
+def parse(text: str, file: Path, what: str = "a manifest", *, times: bool = True) -> Document:
+    """Compose ``text``, which ``file`` holds; without ``times``, those in it stay text.
+
+    Raise ManifestError as load() does.
+    """
     shown = str(file)
-    loader = _Loader(shown)
+    loader = _Loader(shown, times=times)
     try:
-        _refuse_unbounded(text, shown)
+        _refuse_unbounded(text, shown, what)
         node = _PARSER(text).get_single_node()
         data = loader.value(node, ()) if node is not None else None
     except yaml.MarkedYAMLError as error:
@@ -56,7 +68,7 @@ def parse(text: str, file: Path) -> Document:
     except yaml.YAMLError as error:
         raise ManifestError([_problem(shown, (1, 1), "yaml", str(error).splitlines()[0])]) from None
     if not isinstance(data, dict):
-        loader.problems.append(_problem(shown, (1, 1), "yaml", "a manifest is a mapping of keys"))
+        loader.problems.append(_problem(shown, (1, 1), "yaml", f"{what} is a mapping of keys"))
         raise ManifestError(loader.problems)
     if loader.problems:
         raise ManifestError(loader.problems)
@@ -135,13 +147,13 @@ def _near(file: Path) -> str:
     return f"give the folder of a patch, which holds {MANIFEST}"
 
 
-def _refuse_unbounded(text: str, shown: str) -> None:
+def _refuse_unbounded(text: str, shown: str, what: str) -> None:
     """Raise ManifestError for what would cost too much to compose. No recursion."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None
         if isinstance(event, yaml.AliasEvent):
-            message = "an alias (*name) is not allowed in a manifest"
+            message = f"an alias (*name) is not allowed in {what}"
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > _DEPTH_MAX:
@@ -161,8 +173,9 @@ def _place(mark: Any) -> Place:
 class _Loader:
     """Makes plain data of YAML nodes, keeps where each stood, and notes keys that come twice."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, *, times: bool) -> None:
         self.shown = shown
+        self.times = times
         self.values: dict[Pointer, Place] = {}
         self.keys: dict[Pointer, Place] = {}
         self.problems: list[Problem] = []
@@ -175,6 +188,8 @@ class _Loader:
             return [self.value(item, (*pointer, i)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, pointer)
+        if node.tag == _TIME and not self.times:
+            return node.value
         try:
             made = self._scalars.construct_object(node)
             str(made)  # ValueError: more digits than Python prints

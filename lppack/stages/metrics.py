@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from lppack import __version__
 from lppack.abi import Phase
+from lppack.errors import LppackError
+from lppack.stages.agent import AgentReport
 from lppack.stages.host_status import HostStatus
 from lppack.stages.status import MOVING, PatchReport
 
@@ -64,6 +66,28 @@ def prometheus(found: HostStatus) -> str:
         made["lppack_last_command_code"].set(found.last.code, **about)
     for patch in found.patches:
         _add_patch(made, patch)
+    return _text(made)
+
+
+def agent_prometheus(report: AgentReport | None, error: LppackError | None) -> str:
+    """Return what a run of an agent came to. ``report``: None if it ended before it had any."""
+    made = {
+        "lppack_agent_code": _Metric("Exit code of the last run of lppack agent."),
+        "lppack_agent_serial": _Metric("Serial number of the index that was read."),
+        "lppack_agent_bundle": _Metric("1 for the state of each bundle of the index."),
+    }
+    reason = error.reason if error else ""
+    made["lppack_agent_code"].set(error.exit_code if error else 0, reason=reason)
+    if report is not None:
+        made["lppack_agent_serial"].set(report.serial)
+        for one in report.outcomes:
+            about = {"series": one.series, "version": one.version}
+            state = {"state": one.state.value, "reason": one.reason or ""}
+            made["lppack_agent_bundle"].set(1, **about, **state)
+    return _text(made)
+
+
+def _text(made: Mapping[str, _Metric]) -> str:
     return "".join(line + "\n" for name, metric in made.items() for line in _lines(name, metric))
 
 

@@ -13,6 +13,8 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 
 #: What the signature is for: one of another kind of file, or of a mail, is none of a bundle.
 NAMESPACE = "lppack-bundle"
+#: Of the index of a source that agents read.
+INDEX_NAMESPACE = "lppack-index"
 #: ssh-keygen(1), ALLOWED SIGNERS. Where it exists, nothing is applied that nobody of it has signed.
 POLICY = Path("/etc/lppack/allowed_signers")
 SUFFIX = ".sig"
@@ -20,7 +22,7 @@ SUFFIX = ".sig"
 _UNREAD = re.compile(
     r"^.*:\d+: (?:missing key|invalid key|bad options|unsupported|line too).*$", re.M
 )
-_SIZE_MAX = 64 << 10  # of a signature; an RSA one has 2 KiB
+SIZE_MAX = 64 << 10  # of a signature; an RSA one has 2 KiB
 _LIMIT = 60.0  # seconds; the key may be on a slow card
 
 
@@ -34,7 +36,9 @@ def signature_of(bundle: Path) -> Path:
     return bundle.with_name(bundle.name + SUFFIX)
 
 
-def sign(bundle: Path, data: bytes, key: Path, *, force: bool = False) -> Path:
+def sign(
+    bundle: Path, data: bytes, key: Path, *, force: bool = False, namespace: str = NAMESPACE
+) -> Path:
     """Sign the bytes of a bundle with an SSH key; return the file of the signature.
 
     Raise EnvironmentMissing if the key, or the agent that holds it, does not sign, or if another
@@ -43,7 +47,7 @@ def sign(bundle: Path, data: bytes, key: Path, *, force: bool = False) -> Path:
     if not key.is_file():
         raise EnvironmentMissing(f"the key {key} is not a file", hint="make one: ssh-keygen")
     _need_program()
-    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", NAMESPACE]
+    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", namespace]
     done = proc.run(words, limit=_LIMIT, env=_agent(), data=data)
     if not done.ok or "SSH SIGNATURE" not in done.out:
         raise EnvironmentMissing(
@@ -62,7 +66,7 @@ def sign(bundle: Path, data: bytes, key: Path, *, force: bool = False) -> Path:
     return signature_of(bundle)
 
 
-def verify(bundle: Path, data: bytes, signers: Path) -> str:
+def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPACE) -> str:
     """Return the allowed signer who has signed ``data``, the bytes of ``bundle``.
 
     Raise NotTrusted if there is none, EnvironmentMissing if ``signers`` cannot be read.
@@ -83,22 +87,22 @@ def verify(bundle: Path, data: bytes, signers: Path) -> str:
         about = ["-s", str(copy), "-f", str(signers)]
         found = proc.run(["ssh-keygen", "-Y", "find-principals", *about], limit=_LIMIT)
         for principal in dict.fromkeys(found.out.splitlines()) if found.ok else ():
-            words = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-I", principal, *about]
+            words = ["ssh-keygen", "-Y", "verify", "-n", namespace, "-I", principal, *about]
             if proc.run(words, limit=_LIMIT, data=data).ok:
                 return principal
-        words = ["ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(copy)]
+        words = ["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", str(copy)]
         whole = proc.run(words, limit=_LIMIT, data=data)
     if found.ok:
         raise NotTrusted(
             f"{signature_of(bundle)} is not a signature of these bytes by "
-            f"{', '.join(found.out.split())} for {NAMESPACE}",
+            f"{', '.join(found.out.split())} for {namespace}",
             hint="the bundle or its signature was changed, or the key may not sign bundles: fetch "
             "both again",
             reason="wrong-signature",
         )
     if not whole.ok:
         raise NotTrusted(
-            f"{signature_of(bundle)} is no signature of these bytes for {NAMESPACE}",
+            f"{signature_of(bundle)} is no signature of these bytes for {namespace}",
             hint="the bundle or its signature was changed, or is of something else: fetch both "
             "again",
             reason="wrong-signature",
@@ -144,7 +148,7 @@ def _signature(bundle: Path) -> bytes:
     place = signature_of(bundle)
     try:
         with place.open("rb") as file:
-            data = file.read(_SIZE_MAX + 1)
+            data = file.read(SIZE_MAX + 1)
     except FileNotFoundError:
         raise NotTrusted(
             f"{bundle} is not signed: there is no {place.name} beside it",
@@ -154,7 +158,7 @@ def _signature(bundle: Path) -> bytes:
         ) from None
     except OSError as error:
         raise EnvironmentMissing(f"{place} cannot be read: {error.strerror}") from None
-    if len(data) > _SIZE_MAX:
+    if len(data) > SIZE_MAX:
         raise NotTrusted(f"{place} is larger than any signature", reason="wrong-signature")
     return data
 

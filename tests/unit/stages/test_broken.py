@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Manifests with many faults, and what one run must say of them: written by hand."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lppack.errors import Level, ManifestError
+from lppack.rules import shape
 from lppack.rules.folder import problems_of
+from lppack.rules.shape import shape_problems
 from lppack.stages.load import load
 from lppack.stages.validate import validate
 from tests.command import ROOT, lppack
@@ -28,6 +32,21 @@ def test_one_run_tells_every_problem(folder: Path) -> None:
     found = problems_of(load(folder))
     assert [f"{p.line}:{p.column} {p.level}[{p.rule}]" for p in found] == expected(folder)
     assert all(problem.file == str(folder / "manifest.yaml") for problem in found)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_host_without_jsonschema_tells_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = load(folder)
+    usual = {*shape_problems(document)}
+    shape._validator.cache_clear()
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    found = {*shape_problems(document)}
+    assert {replace(p, message="") if p.rule == "range" else p for p in found} == {
+        replace(p, message="") if p.rule == "range" else p for p in usual
+    }
+    assert usual, "each of them is out of shape somewhere"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

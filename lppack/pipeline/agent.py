@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""An agent: fetches what is served to its host, and applies what the policy lets it."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lppack import abi, store
+from lppack.errors import AnswerIsNo, ApplyRefused, EnvironmentMissing, LppackError
+from lppack.pipeline.evidence import metrics_place, write_textfile
+from lppack.pipeline.operate import (
+    apply_bundle,
+    check_bundle,
+    open_control,
+    recover_host,
+    status_of,
+)
+from lppack.proc import WARNING, Say
+from lppack.stages.agent import AgentReport, Outcome, State, decide, disabled, guarded
+from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
+from lppack.stages.journal import Record
+
+_INDEX_MAX = 256 << 10
+_WAIT = 60.0  # seconds, for another command that changes the host
+
+
+def run_agent(policy_file: Path, on: str, *, dry_run: bool, say: Say) -> AgentReport:
+    """Run once. Raise the first error of a bundle, with the report of all in it; before any bundle
+    is looked at, ManifestError, EnvironmentMissing, NotTrusted, ApplyRefused."""
+    policy = read_policy(policy_file)
+    if policy.metrics is not None:
+        metrics_place(policy.metrics)
+    made: AgentReport | None = None
+    error: LppackError | None = None
+    try:
+        with _alone():
+            made, error = _run(policy, on, dry_run=dry_run, say=say)
+    except LppackError as raised:
+        error = raised
+    if policy.metrics is not None and not dry_run:
+        _write_metrics(policy.metrics, made, error, say)
+    if error is not None:
+        error.report = {**(error.report or {}), **(made.to_json() if made else {})}
+        raise error
+    assert made is not None
+    return made
+
+
+def folder() -> Path:
+    """Return where an agent keeps what it has fetched."""
+    return store.state_dir() / "agent"
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    try:
+        with _disk(folder()), store.locked(folder() / "lock", wait=False):
+            store.sweep(folder())
+            yield
+    except BlockingIOError:
+        raise ApplyRefused(
+            "another lppack agent is at work on this machine",
+            hint="wait until it has ended",
+            reason="host-in-use",
+        ) from None
+
+
+@contextlib.contextmanager
+def _disk(place: Path) -> Iterator[None]:
+    """Raise EnvironmentMissing where ``place`` cannot be written: full, read-only."""
+    try:
+        yield
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{error.filename or place} cannot be written: {error.strerror}",
+            hint=f"look at the file system of {folder()}: df {folder()}; mount",
+            reason="not-stored",
+        ) from None
+
+
+def _write_metrics(
+    file: Path, made: AgentReport | None, error: LppackError | None, say: Say
+) -> None:
+    from lppack.stages.metrics import agent_prometheus
+
+    try:
+        write_textfile(agent_prometheus(made, error), file)
+    except LppackError as problem:
+        say(f"{WARNING}{problem.message}")
+
+
+def _run(
+    policy: Policy, on: str, *, dry_run: bool, say: Say
+) -> tuple[AgentReport, LppackError | None]:
+    index = _index(policy)
+    found = status_of(None, on)
+    if found.unfinished and not dry_run:
+        say(f"a command died on {on}: recovering")
+        recover_host(on, timeout=policy.timeout, say=say, wait=_WAIT)
+        found = status_of(None, on)
+    off, records = _host(on)
+    outcomes = decide(policy, index, found, datetime.now(UTC), off)
+    if records:
+        outcomes = tuple(
+            guarded(outcome, records) if outcome.state is State.WANTED else outcome
+            for outcome in outcomes
+        )
+    made, first = [], None
+    for outcome in outcomes:
+        error = None
+        if outcome.state is State.WANTED and (first is None or first.exit_code in _GOES_ON):
+            try:
+                outcome = _apply(policy, outcome, on, dry_run=dry_run, say=say)
+            except LppackError as raised:
+                error = raised
+                outcome = outcome.with_error(raised)
+        elif outcome.state is State.REFUSED:
+            error = ApplyRefused(str(outcome.message), hint=outcome.hint, reason=outcome.reason)
+        first = first or error
+        made.append(outcome)
+    _prune({outcome.file for outcome in outcomes})
+    report = AgentReport(
+        source=policy.source,
+        serial=index.serial,
+        kernel=found.kernel,
+        ring=policy.ring,
+        outcomes=tuple(made),
+    )
+    return report, first
+
+
+#: Exit codes after which the host is as it was, and the next series can be looked at.
+_GOES_ON = (4, 6, 9)
+
+
+def _index(policy: Policy) -> Index:
+    """Fetch the index, and see that it is signed and no older one. Raise NotTrusted."""
+    from lppack.stages import trust
+    from lppack.stages.fetch import fetch
+
+    place = folder() / "incoming" / INDEX
+    data = fetch(policy.source, INDEX, size_max=_INDEX_MAX)
+    _write_signature(policy, place)
+    trust.verify(place, data, policy.signers, namespace=trust.INDEX_NAMESPACE)
+    store.write_atomic(place, data)  # for messages that name a line
+    index = parse_index(data.decode("utf-8", "replace"), place)
+    kept = folder() / "index.json"
+    seen = _seen(kept)
+    if index.serial < seen:
+        raise ApplyRefused(
+            f"{policy.source}/{INDEX} has serial {index.serial}, and this host has seen {seen}",
+            hint=f"serve the newest index; if it is the newest one: rm {kept}",
+            reason="older-index",
+        )
+    if index.serial > seen:
+        store.write_atomic(kept, f'{{"serial": {index.serial}}}\n'.encode())
+    return index
+
+
+def _seen(kept: Path) -> int:
+    if not kept.exists():
+        return 0
+    try:
+        return int(json.loads(kept.read_text())["serial"])
+    except (ValueError, KeyError, TypeError):
+        raise EnvironmentMissing(
+            f"{kept} cannot be read: which index this host has seen is not known",
+            hint=f"if the source is as you know it: rm {kept}",
+            reason="not-stored",
+        ) from None
+
+
+def _write_signature(policy: Policy, place: Path) -> None:
+    """Fetch the signature that goes with ``place``; none is there afterwards if none is served."""
+    from lppack.stages.fetch import NotServed, fetch
+    from lppack.stages.trust import SIZE_MAX, signature_of
+
+    beside = signature_of(place)
+    beside.unlink(missing_ok=True)
+    try:
+        store.write_atomic(beside, fetch(policy.source, beside.name, size_max=SIZE_MAX))
+    except NotServed as error:
+        if not error.absent:
+            raise
+
+
+def _host(on: str) -> tuple[frozenset[str] | None, tuple[Record, ...]]:
+    """Return what the kernel command line switches off, and what was done to the host."""
+    from lppack.stages.journal import Journal
+
+    with open_control(on, say=lambda _line: None) as control:
+        if control.host.lock is None:
+            return frozenset(), ()  # a simulated kernel has neither
+        journal = Journal(control.host)
+        records = (*journal.history(500), *journal.lost())
+        return disabled(control.host.read(abi.COMMAND_LINE)), records
+
+
+def _apply(policy: Policy, outcome: Outcome, on: str, *, dry_run: bool, say: Say) -> Outcome:
+    path = _obtained(policy, outcome)
+    say(f"{outcome.file}: to be applied")
+    report = apply_bundle(
+        *(path, on),
+        convert=True,
+        timeout=policy.timeout,
+        dry_run=dry_run,
+        say=say,
+        signers=policy.signers,
+        wait=_WAIT,
+    )
+    if dry_run:
+        return outcome
+    done = report is not None and report.changed
+    return replace(outcome, state=State.APPLIED if done else State.LIVE)
+
+
+def _obtained(policy: Policy, outcome: Outcome) -> Path:
+    """Return the bundle in the store of the agent: fetched, signed, and what its name says."""
+    from lppack.stages.bundle import SIZE_MAX
+    from lppack.stages.fetch import fetch
+    from lppack.stages.trust import signature_of
+
+    kept = folder() / "bundles" / outcome.file
+    with contextlib.suppress(AnswerIsNo, EnvironmentMissing):
+        _check(policy, outcome, kept)
+        return kept
+    place = folder() / "incoming" / outcome.file
+    _write_signature(policy, place)
+    try:
+        store.write_atomic(place, fetch(policy.source, outcome.file, size_max=SIZE_MAX))
+        _check(policy, outcome, place)
+        kept.parent.mkdir(exist_ok=True)
+        signature_of(place).replace(signature_of(kept))
+        return place.replace(kept)
+    finally:
+        place.unlink(missing_ok=True)
+        signature_of(place).unlink(missing_ok=True)
+
+
+def _check(policy: Policy, outcome: Outcome, path: Path) -> None:
+    bundle = check_bundle(path, policy.signers).bundle
+    if (bundle.series, bundle.version) != (outcome.series, outcome.version):
+        raise AnswerIsNo(
+            f"{path} is {bundle.series} {bundle.version}, and not what its name says",
+            hint="serve each bundle under the name that lppack build gave it",
+            reason="misnamed",
+        )
+
+
+def _prune(names: set[str]) -> None:
+    """Remove the bundles that are not served to this host any more."""
+    for file in (folder() / "bundles").glob("*"):
+        if file.name.removesuffix(".sig") not in names:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What an agent does with each bundle that is served to its host: decided before any is fetched."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from lppack.abi import Phase
+from lppack.errors import ApplyRefused, LppackError
+from lppack.stages.agent_policy import Index, Offer, Policy
+from lppack.stages.host_status import HostStatus
+from lppack.stages.journal import Record
+
+
+class State(StrEnum):
+    """Of one bundle, after a run."""
+
+    WANTED = "wanted"  # it will be applied
+    APPLIED = "applied"
+    LIVE = "live"  # it was before
+    WAITS = "waits"
+    HELD = "held"
+    REFUSED = "refused"  # the host is as it was
+    FAILED = "failed"  # it was begun, and did not come to its end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of the bundle ``file``."""
+
+    file: str
+    series: str
+    version: int
+    state: State
+    code: int = 0  # exit code of the refusal
+    reason: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    until: str | None = None  # of what waits
+
+    def with_error(self, error: LppackError) -> "Outcome":
+        return replace(
+            self,
+            state=State.REFUSED if error.exit_code in _UNTOUCHED else State.FAILED,
+            code=error.exit_code,
+            reason=error.reason,
+            message=error.message,
+            hint=error.hint,
+        )
+
+
+#: Exit codes that an apply ends with before anything was loaded: docs/operators.md, 6.
+_UNTOUCHED = (3, 4, 6, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """One run of an agent."""
+
+    source: str
+    serial: int
+    kernel: str
+    ring: str | None
+    outcomes: tuple[Outcome, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "serial": self.serial,
+            "kernel": self.kernel,
+            "ring": self.ring,
+            "changed": any(outcome.state is State.APPLIED for outcome in self.outcomes),
+            "bundles": [asdict(outcome) for outcome in self.outcomes],
+        }
+
+
+def disabled(cmdline: str) -> frozenset[str] | None:
+    """Return the series that the kernel command line switches off; None: all of them."""
+    found: set[str] = set()
+    for word in cmdline.split():
+        key, _, value = word.partition("=")
+        if key == "lppack.disable":
+            if value in ("", "1"):
+                return None
+            found.update(value.split(","))
+    return frozenset(found)
+
+
+def decide(
+    policy: Policy,
+    index: Index,
+    found: HostStatus,
+    now: datetime.datetime,
+    off: frozenset[str] | None = frozenset(),
+) -> tuple[Outcome, ...]:
+    """Return what is to be done with each series of ``index`` that is for this host.
+
+    ``off``: what disabled() found.
+    """
+    # A simulated kernel has no release before its first patch.
+    mine = [
+        offer
+        for offer in index.offers
+        if found.kernel in ("", offer.release)
+        and (offer.rings is None or policy.ring in offer.rings)
+    ]
+    live = {
+        patch.series: patch.version or 0
+        for patch in found.patches
+        if patch.series and patch.phase is Phase.PATCHED
+    }
+    return tuple(
+        outcome
+        for series in dict.fromkeys(offer.series for offer in mine)
+        for outcome in _of_series(
+            policy, [o for o in mine if o.series == series], live.get(series), now, off
+        )
+    )
+
+
+def _of_series(
+    policy: Policy,
+    offers: Sequence[Offer],
+    live: int | None,
+    now: datetime.datetime,
+    off: frozenset[str] | None,
+) -> Iterator[Outcome]:
+    newest = max(offers, key=lambda offer: offer.version)
+    if policy.hold is None or newest.series in policy.hold:
+        yield _outcome(newest, State.HELD, "hold", "the policy of this host holds it")
+        return
+    if off is None or newest.series in off:
+        yield _outcome(
+            newest, State.HELD, "lppack.disable", "the kernel command line says lppack.disable"
+        )
+        return
+    begins = {offer: _begin(policy, offer) for offer in offers}
+    due = [offer for offer, begin in begins.items() if begin is None or begin <= now]
+    chosen = max(due, key=lambda offer: offer.version, default=None)
+    if chosen is not None and (live is None or chosen.version > live):
+        yield _outcome(chosen, State.WANTED)
+    elif chosen is not None and live is not None and chosen.version < live:
+        older = ApplyRefused(
+            f"{chosen.file} is older than {chosen.series} {live}, which is live",
+            hint="if that is what you want: lppack revert, then lppack apply --allow-older",
+            reason="older-than-before",
+        )
+        yield _outcome(chosen, State.REFUSED).with_error(older)
+    elif chosen is not None:
+        yield _outcome(chosen, State.LIVE)
+    later = [o for o in offers if o not in due and (chosen is None or o.version > chosen.version)]
+    later = [offer for offer in later if live is None or offer.version > live]
+    if later:
+        last = max(offer.version for offer in later)
+        until, offer = min(
+            ((begins[o], o) for o in later if o.version == last), key=lambda pair: str(pair[0])
+        )
+        assert until is not None
+        text = until.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        waits = _outcome(offer, State.WAITS, "not-before", f"not before {text}")
+        yield replace(waits, until=text)
+
+
+def _begin(policy: Policy, offer: Offer) -> datetime.datetime | None:
+    """From when on ``offer`` may be applied to this host; None: from ever on."""
+    times = [time for time in (policy.not_before, offer.not_before) if time is not None]
+    return max(times, default=None)
+
+
+def _outcome(
+    offer: Offer, state: State, reason: str | None = None, message: str | None = None
+) -> Outcome:
+    return Outcome(
+        file=offer.file,
+        series=offer.series,
+        version=offer.version,
+        state=state,
+        reason=reason,
+        message=message,
+    )
+
+
+def guarded(outcome: Outcome, records: Sequence[Record]) -> Outcome:
+    """Hold a bundle that a person took back, or with which the machine went down.
+
+    ``records``: of the host, the oldest first.
+    """
+    why: tuple[str, str] | None = None
+    for record in records:
+        if outcome.series not in (record.series, _series_of(record)):
+            continue
+        same = record.version == outcome.version
+        if record.command == "apply" and same:
+            why = None if record.result == "done" else why
+            # Without a result it was cut off, and nobody has closed it yet.
+            if record.result in (None, "rebooted"):
+                why = ("went-down", "the machine went down while it was being applied")
+        elif record.command == "revert" and record.result == "done":
+            why = why or ("taken-back", f"it was taken back at {record.ended}, by {record.user}")
+    if why is None or not any(
+        record.command == "apply" and record.version == outcome.version for record in records
+    ):
+        return outcome
+    hint = f"to apply it all the same: lppack apply {outcome.file}"
+    return replace(outcome, state=State.HELD, reason=why[0], message=why[1], hint=hint)
+
+
+def _series_of(record: Record) -> str | None:
+    """Return the series of a record that names a module alone: lppack_NAME_VERSION."""
+    words = (record.module or "").split("_")
+    return "-".join(words[1:-1]) if len(words) > 2 and words[0] == "lppack" else None

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Files of a folder or of a web server: hostile input, bounded in size and time."""
+
+import http.client
+import os
+import queue
+import stat
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from lppack.errors import AnswerIsNo, EnvironmentMissing
+
+SECONDS = 600.0  # for one file, whole
+_SILENCE = 30.0  # seconds without a byte
+_PART = 1 << 16
+_SAYS = "the server says"
+_ABSENT = f"{_SAYS} 404"
+_HINT = "see whether it can be reached from this host, and whether its files are there"
+
+
+class NotServed(EnvironmentMissing):
+    """The source does not give the file. Nothing was done."""
+
+    kind = "not-served"
+    absent = False  # True: it says that it has no such file
+
+
+class TooLarge(AnswerIsNo):
+    """What the source gives is larger than any such file. Nothing of it was kept."""
+
+    kind = "too-large"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The policy names the source, and nobody else does: with https it would be left for http."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def fetch(source: str, name: str, *, size_max: int, seconds: float = SECONDS) -> bytes:
+    """Return the bytes of the file ``name`` of ``source``: a folder, file:, http: or https:.
+
+    TLS is checked against the certificates of the system. Raise NotServed, TooLarge.
+    """
+    remote = source.startswith(("http:", "https:"))
+    place = f"{source.rstrip('/')}/{urllib.parse.quote(name) if remote else name}"
+    parts = _parts_of_url(place, seconds) if remote else _parts_of_file(place)
+    data = bytearray()
+    for part in parts:
+        data += part
+        if len(data) > size_max:
+            raise TooLarge(
+                f"{place} is larger than {size_max >> 10} KiB", hint="look at what is served there"
+            )
+    return bytes(data)
+
+
+def _parts_of_file(place: str) -> Iterator[bytes]:
+    path = Path(place.removeprefix("file://"))
+    try:
+        # Not a pipe, which could be waited for without end: O_NONBLOCK opens that too.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NotServed(f"{path} is not an ordinary file", hint=_HINT)
+            yield from iter(lambda: file.read(_PART), b"")
+    except OSError as error:
+        refused = NotServed(f"{path} cannot be read: {error.strerror}", hint=_HINT)
+        refused.absent = isinstance(error, FileNotFoundError)
+        raise refused from None
+
+
+def _parts_of_url(place: str, seconds: float) -> Iterator[bytes]:
+    """Read in a thread that may be left behind: a server that sends a byte now and then, or never
+    ends its headers, would outlast every timeout of a socket."""
+    parts: queue.Queue[bytes | str | None] = queue.Queue(maxsize=16)
+    given_up = threading.Event()
+
+    def read() -> None:
+        try:
+            opener = urllib.request.build_opener(_NoRedirect)
+            with opener.open(place, timeout=_SILENCE) as answer:
+                for part in iter(lambda: answer.read1(_PART), b""):
+                    parts.put(part)
+                    if given_up.is_set():
+                        return
+                left = answer.length  # read1() does not say that the server has hung up
+            parts.put("the server hung up before its end" if left else None)
+        except urllib.error.HTTPError as error:
+            parts.put(f"{_SAYS} {error.code}")
+        except (urllib.error.URLError, OSError) as error:
+            parts.put(str(getattr(error, "reason", None) or error))
+        except (http.client.HTTPException, ValueError) as error:
+            parts.put(f"no answer of a web server: {type(error).__name__}")
+
+    threading.Thread(target=read, daemon=True).start()
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            part = parts.get(timeout=max(end - time.monotonic(), 0.001))
+            if isinstance(part, str):
+                refused = NotServed(f"{place}: {ascii(part)[1:-1]}", hint=_HINT)
+                refused.absent = part == _ABSENT
+                raise refused
+            if part is None:
+                return
+            if time.monotonic() > end:
+                raise queue.Empty
+            yield part
+    except queue.Empty:
+        raise NotServed(f"{place} was not fetched in {seconds:g} s", hint=_HINT) from None
+    finally:
+        given_up.set()
+        while not parts.empty():  # the thread may wait for room
+            parts.get_nowait()

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""The units for systemd, by its own checker."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT
+
+UNITS = sorted((ROOT / "fleet/systemd").glob("lppack-*"))
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def verify(folder: Path, text: str, name: str) -> "subprocess.CompletedProcess[str]":
+    """As if lppack were installed where systemd looks for programs."""
+    program = Path(sys.executable).parent / "lppack"
+    text = text.replace("ExecStart=lppack", f"ExecStart={program}")
+    (folder / name).write_text(text)
+    words = ["systemd-analyze", "verify", "--man=no", str(folder / name)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
+    for other in UNITS:
+        verify(tmp_path, other.read_text(), other.name)
+    done = verify(tmp_path, unit.read_text(), unit.name)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_wrong_is_found(tmp_path: Path) -> None:
+    for unit in UNITS:
+        wrong = unit.read_text().replace("ExecStart=", "ExcStart=").replace("OnBoot", "OnBot")
+        assert verify(tmp_path, wrong, unit.name).stderr, unit.name
+    assert {unit.stem for unit in UNITS} == {"lppack-agent", "lppack-metrics"}

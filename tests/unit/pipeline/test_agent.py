@@ -1,0 +1,484 @@
+# SPDX-License-Identifier: MIT
+"""lppack agent: what is served to a simulated kernel by a folder and by a real web server."""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from prometheus_client.parser import text_string_to_metric_families
+
+from lppack.cli.main import commands
+from lppack.stages import fetch as fetching
+from lppack.stages import trust
+from lppack.stages.agent import Outcome, State, disabled, guarded
+from lppack.stages.journal import Record
+from tests.command import check_shape
+from tests.unit.stages.test_bundle import made
+from tests.unit.stages.test_trust import allow, make_key
+
+FUTURE = "2999-01-01T00:00:00Z"
+
+
+class Served:
+    """A source with one signed bundle, and the policy of a host that reads it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.source = folder, folder / "source"
+        self.source.mkdir()
+        self.bundle = made(folder / "in", self.source)
+        self.key = make_key(folder, "key")
+        self.signers = allow(folder, self.key, options='namespaces="lppack-*"')
+        self.metrics = folder / "lppack-agent.prom"
+        self.store = folder / "state/lppack/agent"
+        self.policy: dict[str, Any] = {
+            "lppack-agent": 1,
+            "source": str(self.source),
+            "signers": str(self.signers),
+            "metrics": str(self.metrics),
+        }
+        self.sign(self.bundle)
+        self.serve([{}])
+
+    def sign(self, file: Path) -> None:
+        run("sign", file, "--key", self.key, "--force", code=0)
+
+    def serve(self, entries: list[dict[str, Any]], serial: int = 1) -> None:
+        bundles = [{"file": self.bundle.name, **entry} for entry in entries]
+        index = {"lppack-index": 1, "serial": serial, "bundles": bundles}
+        (self.source / "index.yaml").write_text(yaml.safe_dump(index))
+        self.sign(self.source / "index.yaml")
+
+    def agent(self, *words: str, **policy: Any) -> Result:
+        file = self.folder / "agent.yaml"
+        file.write_text(yaml.safe_dump({**self.policy, **policy}))
+        return run("agent", "--policy", file, "--engine", "simulated", "--format", "json", *words)
+
+    def samples(self) -> dict[str, dict[str, str]]:
+        families = text_string_to_metric_families(self.metrics.read_text())
+        return {s.name: {**s.labels, "": f"{s.value:g}"} for f in families for s in f.samples}
+
+    def refused(self, code: int, reason: str, **policy: Any) -> dict[str, Any]:
+        """Run; it is refused so, nothing is live and nothing kept, and the metrics say it."""
+        done = self.agent(**policy)
+        assert done.exit_code == code, done.output
+        said: dict[str, Any] = json.loads(done.stdout)
+        assert (said["error"]["code"], said["error"]["reason"]) == (code, reason), said
+        assert said["error"]["hint"]
+        assert not live()
+        assert not list(self.store.glob("bundles/*")), "what was refused is not kept"
+        assert self.samples()["lppack_agent_code"] == {"reason": reason, "": str(code)}
+        return said
+
+
+def run(*words: str | Path, code: int | None = None) -> Result:
+    done = CliRunner().invoke(commands, list(map(str, words)))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        from lppack.cli.output import error_json
+        from lppack.errors import LppackError
+
+        if not isinstance(done.exception, LppackError):
+            raise done.exception
+        done.exit_code = done.exception.exit_code
+        done.stdout_bytes = json.dumps(error_json(done.exception)).encode()
+    assert code in (None, done.exit_code), done.output
+    return done
+
+
+def live() -> list[tuple[str, int]]:
+    shown = run("status", "--engine", "simulated", "--format", "json")
+    return [(patch["series"], patch["version"]) for patch in json.loads(shown.stdout)["patches"]]
+
+
+def states(done: Result) -> list[tuple[str, str | None]]:
+    said = json.loads(done.stdout)
+    check_shape("agent", said)
+    return [(row["state"], row["reason"]) for row in said["bundles"]]
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(trust, "POLICY", tmp_path / "no-such-policy")
+    return Served(tmp_path)
+
+
+def test_a_good_one_is_applied_once(served: Served) -> None:
+    assert states(served.agent("--dry-run")) == [("wanted", None)]
+    assert not live()
+    first = served.agent()
+    assert (first.exit_code, states(first)) == (0, [("applied", None)])
+    assert json.loads(first.stdout)["changed"] is True
+    assert live() == [("conn-limit", 2)]
+    assert served.samples()["lppack_agent_bundle"]["state"] == "applied"
+    second = served.agent()
+    assert (second.exit_code, states(second)) == (0, [("live", None)])
+    assert json.loads(second.stdout)["changed"] is False
+    served.bundle.unlink()
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    assert states(served.agent()) == [("applied", None)], "from its store: it is not fetched again"
+
+
+def test_a_tampered_bundle_is_refused(served: Served) -> None:
+    data = bytearray(served.bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    served.bundle.write_bytes(data)
+    said = served.refused(9, "wrong-signature")
+    assert [(row["state"], row["code"]) for row in said["bundles"]] == [("refused", 9)]
+
+
+def test_an_unsigned_bundle_is_refused(served: Served) -> None:
+    trust.signature_of(served.bundle).unlink()
+    served.refused(9, "unsigned")
+
+
+def test_one_that_a_stranger_signed_is_refused(served: Served) -> None:
+    run("sign", served.bundle, "--key", make_key(served.folder, "other"), "--force", code=0)
+    served.refused(9, "unknown-signer")
+
+
+def test_what_is_stored_is_checked_again(served: Served) -> None:
+    assert served.agent().exit_code == 0
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    [kept] = served.store.glob("bundles/*.lpp")
+    kept.write_bytes(b"spoilt")
+    assert states(served.agent()) == [("applied", None)], "fetched anew"
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    served.signers.write_text("")
+    done = served.agent()
+    assert done.exit_code == 9 and not live(), "who may sign is asked each time"
+
+
+def test_the_index_is_signed_as_an_index(served: Served) -> None:
+    index = served.source / "index.yaml"
+    index.write_text(index.read_text().replace("serial: 1", "serial: 2"))
+    served.refused(9, "wrong-signature")
+    trust.signature_of(index).unlink()
+    served.refused(9, "unsigned")
+    shutil.copy(trust.signature_of(served.bundle), trust.signature_of(index))
+    served.refused(9, "wrong-signature")
+    # A right signature of these very bytes, for another purpose.
+    words = ["ssh-keygen", "-q", "-Y", "sign", "-n", "lppack-bundle", "-f", str(served.key)]
+    trust.signature_of(index).unlink()
+    subprocess.run([*words, str(index)], check=True, capture_output=True)
+    served.refused(9, "wrong-signature")
+
+
+def test_an_older_index_is_refused(served: Served) -> None:
+    served.serve([], serial=5)
+    assert served.agent().exit_code == 0
+    served.serve([{}], serial=4)
+    served.refused(6, "older-index")
+    served.serve([{}], serial=5)
+    assert states(served.agent()) == [("applied", None)]
+    (served.store / "index.json").write_text("what")
+    assert served.agent().exit_code == 4, "what was seen is not forgotten in silence"
+
+
+def test_an_older_bundle_is_refused(served: Served, tmp_path: Path) -> None:
+    assert served.agent().exit_code == 0
+    older = served.bundle.with_name(served.bundle.name.replace("-2_", "-1_"))
+    served.serve([{"file": older.name}], serial=2)
+    done = served.agent()
+    assert done.exit_code == 6
+    assert json.loads(done.stdout)["error"]["reason"] == "older-than-before"
+    assert live() == [("conn-limit", 2)]
+
+
+def test_a_bundle_under_the_name_of_another_is_refused(served: Served) -> None:
+    later = served.bundle.with_name(served.bundle.name.replace("-2_", "-3_"))
+    shutil.copy(served.bundle, later)
+    shutil.copy(trust.signature_of(served.bundle), trust.signature_of(later))
+    served.serve([{"file": later.name}])
+    served.refused(9, "misnamed")
+
+
+@pytest.mark.parametrize(
+    ("entry", "policy", "found"),
+    [
+        ({"not-before": FUTURE}, {}, [("waits", "not-before")]),
+        ({}, {"not-before": FUTURE}, [("waits", "not-before")]),
+        ({"not-before": FUTURE}, {"not-before": "2000-01-01 00:00Z"}, [("waits", "not-before")]),
+        ({"not-before": "2000-01-01T00:00:00+02:00"}, {}, [("applied", None)]),
+        ({}, {"hold": ["conn-limit"]}, [("held", "hold")]),
+        ({}, {"hold": True}, [("held", "hold")]),
+        ({}, {"hold": False}, [("applied", None)]),
+        ({}, {"hold": ["other"]}, [("applied", None)]),
+        ({"rings": ["canary"]}, {}, []),
+        ({"rings": ["canary"]}, {"ring": "broad"}, []),
+        ({"rings": ["canary", "early"]}, {"ring": "early"}, [("applied", None)]),
+        ({}, {"ring": "early"}, [("applied", None)]),
+    ],
+)
+def test_rings_times_and_holds(
+    served: Served,
+    entry: dict[str, Any],
+    policy: dict[str, Any],
+    found: list[tuple[str, str | None]],
+) -> None:
+    served.serve([entry])
+    done = served.agent(**policy)
+    assert (done.exit_code, states(done)) == (0, found)
+    assert bool(live()) == (("applied", None) in found)
+
+
+def test_a_ring_that_is_due_is_not_held_up_by_a_later_one(served: Served) -> None:
+    later = served.bundle.name.replace("-2_", "-3_")
+    entries: list[dict[str, Any]] = [
+        {"rings": ["canary"]},
+        {"rings": ["broad"], "not-before": FUTURE},
+        {"file": later, "rings": ["canary"], "not-before": FUTURE},
+    ]
+    served.serve(entries)
+    assert states(served.agent(ring="broad")) == [("waits", "not-before")]
+    done = served.agent(ring="canary")
+    assert states(done) == [("applied", None), ("waits", "not-before")]
+    assert json.loads(done.stdout)["bundles"][1]["until"] == FUTURE
+
+
+def test_another_kernels_bundle_is_not_fetched(served: Served) -> None:
+    assert served.agent().exit_code == 0  # from now on the simulated kernel has a release
+    other = "ledger-1_6.1.0-99-amd64.lpp"
+    served.serve([{"file": other}, {}], serial=2)
+    assert states(served.agent()) == [("live", None)]
+
+
+def test_one_that_fails_does_not_keep_others_from_being_applied(served: Served) -> None:
+    other = served.bundle.name.replace("conn-limit", "another")
+    served.serve([{"file": other}, {}])
+    done = served.agent()
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["error"]["reason"]) == (4, "not-served")
+    assert [row["state"] for row in said["bundles"]] == ["refused", "applied"]
+    assert live() == [("conn-limit", 2)]
+
+
+@pytest.fixture
+def small(served: Served) -> Iterator[Path]:
+    """The store of the agent on a disk of its own, which is nearly full."""
+    served.store.mkdir(parents=True)
+    words = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(served.store)]
+    subprocess.run(words, check=True)
+    try:
+        yield served.store
+    finally:
+        subprocess.run(["umount", str(served.store)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_full_disk_is_reported_and_leaves_nothing(served: Served, small: Path) -> None:
+    (small / "ballast").write_bytes(bytes(16 << 10))
+    said = served.refused(4, "not-stored")
+    assert "No space left on device" in said["error"]["message"]
+    (small / "ballast").unlink()
+    assert not [file for file in small.rglob("*.lpp*") if file.is_file()]
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small)], check=True)
+    assert states(served.agent()) == [("applied", None)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"source": "ftp://x"}, {"hold": 3, "ring": []}, {"lppack-agent": 2}, {"colour": "red"}],
+)
+def test_a_wrong_policy_is_refused_with_each_place(served: Served, changes: dict[str, Any]) -> None:
+    done = served.agent(**changes)
+    assert done.exit_code == 3
+    message = json.loads(done.stdout)["error"]["message"]
+    assert len([line for line in message.splitlines() if ": error[" in line]) == len(changes)
+    assert "agent.yaml:" in message
+
+
+def test_no_policy_is_no_policy(served: Served) -> None:
+    done = run("agent", "--policy", served.folder / "none.yaml", "--engine", "simulated")
+    assert done.exit_code == 3
+    assert "does not exist" in done.stdout
+
+
+def test_two_at_once_are_refused(served: Served) -> None:
+    from lppack import store
+
+    with store.locked(served.store / "lock"):
+        done = served.agent()
+    assert (done.exit_code, json.loads(done.stdout)["error"]["reason"]) == (6, "host-in-use")
+
+
+Handler = Callable[[http.server.BaseHTTPRequestHandler], bool]
+
+
+@pytest.fixture
+def web(served: Served) -> Iterator[Callable[[Handler | None], str]]:
+    """A web server over the source; what it is given may answer first."""
+    started: list[http.server.ThreadingHTTPServer] = []
+
+    def start(first: Handler | None = None) -> str:
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                if first is None or not first(self):
+                    super().do_GET()
+
+        handler = functools.partial(Quiet, directory=str(served.source))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        started.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+Web = Callable[[Handler | None], str]
+
+
+def test_a_web_server_is_as_good_as_a_folder(served: Served, web: Web) -> None:
+    source = web(None)
+    assert states(served.agent(source=source)) == [("applied", None)]
+    assert states(served.agent(source=source + "/")) == [("live", None)]
+
+
+def test_file_urls_too(served: Served) -> None:
+    assert states(served.agent(source=f"file://{served.source}")) == [("applied", None)]
+
+
+def _moved(request: http.server.BaseHTTPRequestHandler) -> bool:
+    request.send_response(302)
+    request.send_header("Location", "http://127.0.0.1:1/elsewhere")
+    request.end_headers()
+    return True
+
+
+def _broken(request: http.server.BaseHTTPRequestHandler) -> bool:
+    if request.path.endswith(".sig"):
+        request.send_error(500)
+        return True
+    return False
+
+
+def _short(request: http.server.BaseHTTPRequestHandler) -> bool:
+    if not request.path.endswith(".lpp"):
+        return False
+    request.send_response(200)
+    request.send_header("Content-Length", "100000")
+    request.end_headers()
+    request.wfile.write(b"x" * 10)
+    return True
+
+
+def _garbage(request: http.server.BaseHTTPRequestHandler) -> bool:
+    request.wfile.write(b"\x1b[31m what is this\n\n")
+    return True
+
+
+@pytest.mark.parametrize("how", [_moved, _broken, _short, _garbage])
+def test_a_server_that_does_not_serve_is_named(served: Served, web: Web, how: Handler) -> None:
+    said = served.refused(4, "not-served", source=web(how))
+    assert "\x1b" not in said["error"]["message"]
+    assert "127.0.0.1" in said["error"]["message"]
+
+
+def test_an_address_where_nobody_is(served: Served) -> None:
+    served.refused(4, "not-served", source="http://127.0.0.1:1/x")
+
+
+def _endless(request: http.server.BaseHTTPRequestHandler) -> bool:
+    request.send_response(200)
+    request.end_headers()
+    try:
+        while True:
+            request.wfile.write(b"x" * 65536)
+    except OSError:
+        return True
+
+
+def test_endless_output_is_cut(served: Served, web: Web) -> None:
+    served.refused(9, "too-large", source=web(_endless))
+
+
+def _drip(request: http.server.BaseHTTPRequestHandler) -> bool:
+    """A byte now and then, within the headers."""
+    try:
+        request.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+        for _ in range(600):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+            threading.Event().wait(0.05)
+    except OSError:
+        pass
+    return True
+
+
+def test_a_server_that_drips_is_left(
+    served: Served, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching.fetch, "__kwdefaults__", {"seconds": 0.5})
+    said = served.refused(4, "not-served", source=web(_drip))
+    assert "was not fetched in 0.5 s" in said["error"]["message"]
+
+
+def record(command: str, **more: Any) -> Record:
+    base = Record(id="x", command=command, host="local", user="root", pid=1, boot="b", began="2026")
+    return replace(base, **{"series": "conn-limit", "result": "done", **more})
+
+
+WANTED = Outcome(file="f.lpp", series="conn-limit", version=2, state=State.WANTED)
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ([], None),
+        ([record("apply", version=2)], None),
+        ([record("apply", version=2), record("revert")], "taken-back"),
+        ([record("apply", version=2), record("revert", result="stuck")], None),
+        ([record("apply", version=2), record("revert"), record("apply", version=1)], "taken-back"),
+        ([record("apply", version=2), record("revert"), record("apply", version=2)], None),
+        ([record("apply", version=1), record("revert")], None),
+        ([record("apply", version=2, series="x"), record("revert", series="x")], None),
+        (
+            [
+                record("apply", version=2),
+                record("revert", series="lppack_conn_limit_2", module="lppack_conn_limit_2"),
+            ],
+            "taken-back",
+        ),
+        ([record("apply", version=2, result="rebooted")], "went-down"),
+        ([record("apply", version=2, result=None)], "went-down"),
+        ([record("apply", version=1, result="rebooted")], None),
+        ([record("apply", version=2, result="rebooted"), record("apply", version=2)], None),
+        ([record("apply", version=2, result="reversed")], None),
+    ],
+)
+def test_what_was_taken_back_or_went_down_is_held(
+    records: list[Record], reason: str | None
+) -> None:
+    found = guarded(WANTED, records)
+    assert (found.state is State.HELD, found.reason) == (reason is not None, reason)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("quiet", frozenset()),
+        ("lppack.disable quiet", None),
+        ("lppack.disable=1", None),
+        ("lppack.disable=a,b x", {"a", "b"}),
+        ("xlppack.disable", frozenset()),
+    ],
+)
+def test_the_kill_switch_of_the_command_line(line: str, found: set[str] | None) -> None:
+    assert disabled(line) == found
