@@ -18,7 +18,7 @@ import numpy as np
 import simpy
 
 from lppack.forecast.lengths import exponential
-from lppack.forecast.sampler import Counter, Hook, Load, whole_kernel
+from lppack.forecast.sampler import Counter, Load, SampledHook, whole_kernel
 
 THREADS, VISIT, INSIDE = 1000, 1.0, 0.0075
 GAP = VISIT * (1 - INSIDE) / INSIDE
@@ -69,7 +69,7 @@ def sampled(seed: int) -> tuple[int, list[float]]:
         inside=INSIDE,
         visits=exponential(VISIT),
         gaps=exponential(GAP),
-        hook=Hook.EXIT,
+        hook=SampledHook.EXIT,
     )
     counter = Counter()
     dice = np.random.default_rng(seed)

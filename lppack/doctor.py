@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lppack import store
 from lppack.builders.protocol import compiler_of
-from lppack.builders.this_machine import Machine, ThisMachine
+from lppack.builders.this_machine import MachineAccess, ThisMachine
 from lppack.clock import Deadline
 from lppack.errors import EnvironmentMissing
 from lppack.kernel import libdw
@@ -37,7 +37,9 @@ class Finding:
     starts_engine: bool = False  # whether --fix starts the Docker engine
 
 
-def examine(machine: Machine | None = None, *, host_builder: bool = False) -> tuple[Finding, ...]:
+def examine(
+    machine: MachineAccess | None = None, *, host_builder: bool = False
+) -> tuple[Finding, ...]:
     """Everything that lppack uses, found or missing; changes nothing."""
     machine = machine or ThisMachine()
     return (
@@ -54,7 +56,7 @@ def examine(machine: Machine | None = None, *, host_builder: bool = False) -> tu
     )
 
 
-def fix(findings: Iterable[Finding], say: Say, machine: Machine | None = None) -> None:
+def fix(findings: Iterable[Finding], say: Say, machine: MachineAccess | None = None) -> None:
     """Installs and starts what ``findings`` lack, telling each step before it is made."""
     machine = machine or ThisMachine()
     lacking = [finding for finding in findings if finding.needed and not finding.ok]
@@ -77,7 +79,7 @@ def fix(findings: Iterable[Finding], say: Say, machine: Machine | None = None) -
         say("nothing to install or start")
 
 
-def undo(say: Say, machine: Machine | None = None) -> None:
+def undo(say: Say, machine: MachineAccess | None = None) -> None:
     """Stop what ``fix`` started; installed packages stay."""
     machine = machine or ThisMachine()
     with store.locked(_note().with_suffix(".lock")):
@@ -99,7 +101,7 @@ def undo(say: Say, machine: Machine | None = None) -> None:
         _note().unlink(missing_ok=True)
 
 
-def _engine(machine: Machine) -> tuple[Finding, Finding]:
+def _engine(machine: MachineAccess) -> tuple[Finding, Finding]:
     engine, right = "Docker engine", "right to the Docker engine's socket"
     try:
         version = machine.engine()
@@ -138,7 +140,7 @@ def _engine(machine: Machine) -> tuple[Finding, Finding]:
     )
 
 
-def _program(machine: Machine, program: str, package: str, purpose: str) -> Finding:
+def _program(machine: MachineAccess, program: str, package: str, purpose: str) -> Finding:
     path = machine.which(program)
     if path:
         return Finding(name=program, ok=True, found=path)
@@ -159,7 +161,7 @@ def _program(machine: Machine, program: str, package: str, purpose: str) -> Find
     )
 
 
-def _libdw(machine: Machine) -> Finding:
+def _libdw(machine: MachineAccess) -> Finding:
     if machine.library(libdw.LIBRARY):
         return Finding(name=libdw.LIBRARY, ok=True, found="can be loaded")
     return Finding(
@@ -172,7 +174,7 @@ def _libdw(machine: Machine) -> Finding:
     )
 
 
-def _disk(machine: Machine) -> Finding:
+def _disk(machine: MachineAccess) -> Finding:
     cache = store.cache_dir()
     free = machine.free(cache)
     text = f"{free / 2**30:.1f} GB free in {cache}"
@@ -186,7 +188,7 @@ def _disk(machine: Machine) -> Finding:
     )
 
 
-def _kvm(machine: Machine) -> Finding:
+def _kvm(machine: MachineAccess) -> Finding:
     if machine.usable("/dev/kvm"):
         return Finding(
             name="/dev/kvm",
@@ -200,7 +202,7 @@ def _kvm(machine: Machine) -> Finding:
     )
 
 
-def _gcc(machine: Machine, *, needed: bool) -> Finding:
+def _gcc(machine: MachineAccess, *, needed: bool) -> Finding:
     compiler = compiler_of(None)
     # objtool, which kbuild calls, is linked with libelf; kmod is for depmod and modinfo.
     packages = (compiler, "make", "libc6-dev", "binutils", "kmod", "libelf1")
@@ -222,7 +224,7 @@ def _install_command(packages: Iterable[str]) -> str:
     return f"apt-get install -y --no-install-recommends {' '.join(packages)}"
 
 
-def _install(packages: Sequence[str], say: Say, machine: Machine) -> None:
+def _install(packages: Sequence[str], say: Say, machine: MachineAccess) -> None:
     # Another apt-get, such as that of unattended-upgrades, is waited for.
     command = ["env", "DEBIAN_FRONTEND=noninteractive", *_install_command(packages).split()]
     command += ["-o", "DPkg::Lock::Timeout=300"]
@@ -238,7 +240,7 @@ def _install(packages: Sequence[str], say: Say, machine: Machine) -> None:
         raise EnvironmentMissing(done.summary(), hint="see the messages of apt-get above")
 
 
-def _start_engine(say: Say, machine: Machine) -> None:
+def _start_engine(say: Say, machine: MachineAccess) -> None:
     with store.locked(_note().with_suffix(".lock")):
         with contextlib.suppress(EnvironmentMissing):  # docker.io may start it when installed
             say(f"the Docker engine answers already, version {machine.engine()}")
@@ -275,7 +277,7 @@ def _start_engine(say: Say, machine: Machine) -> None:
             deadline.pause(0.3)
 
 
-def _stop(pid: int, start: int, machine: Machine) -> None:
+def _stop(pid: int, start: int, machine: MachineAccess) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         machine.kill(pid, number)
         deadline = Deadline(_STOP_LIMIT, clock=machine.clock)

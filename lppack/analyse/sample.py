@@ -12,7 +12,7 @@ from lppack.analyse.simulate import patch_of
 from lppack.consistency import Mode, ModeName
 from lppack.errors import Level, ManifestError, Problem
 from lppack.forecast.predict import Prediction, predict
-from lppack.forecast.sampler import Hook
+from lppack.forecast.sampler import SampledHook
 from lppack.forecast.watch import WORKLOAD, read_watch
 from lppack.model import Manifest, Visits, Workload
 
@@ -45,7 +45,7 @@ def sample(
     histograms: Sequence[tuple[str, Path]] = (),
     limit: float,
     seed: int,
-    hook: Hook | None = None,
+    hook: SampledHook | None = None,
 ) -> tuple[Sampled, ...]:
     """Predicts the transition in each of ``modes``; in the one that apply would take, if none is
     given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of

@@ -4,17 +4,17 @@
 import math
 from collections.abc import Callable
 
-from lppack.forecast.predict import Holder, Interval
+from lppack.forecast.predict import Interval, ThreadHolder
 
 
-def who(holder: Holder) -> str:
+def who(holder: ThreadHolder) -> str:
     threads = f"{holder.threads} {'kernel ' if holder.kthread else ''}threads"
     threads = threads.removesuffix("s") if holder.threads == 1 else threads
     inside = "all the time" if holder.never else f"{percent(holder.inside)} of the time"
     return f"{holder.comm} in {holder.function} ({threads}, {inside})"
 
 
-def part(holder: Holder) -> str:
+def part(holder: ThreadHolder) -> str:
     """Of all the waiting."""
     return f"{holder.share:.0%}" if holder.share >= 0.01 else "under 1%"
 

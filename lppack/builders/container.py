@@ -57,7 +57,7 @@ class ContainerBuilder:
         parts = headers.find(kernel).parts if kernel else ()
         own = parts[0].installed if parts else ""
         if sources is not None:
-            parts += (headers.Part(path=sources.resolve(), installed=SOURCES),)
+            parts += (headers.HeaderPart(path=sources.resolve(), installed=SOURCES),)
         with docker_engine.connect(self._base_url) as client:
             docker_engine.sweep(client)
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
@@ -104,7 +104,7 @@ class ContainerSite:
     client: "docker.DockerClient"
     image: str
     source: Path | None = None  # None: no work directory, /build is the image's own, read-only
-    parts: tuple[headers.Part, ...] = ()
+    parts: tuple[headers.HeaderPart, ...] = ()
     work: str = WORK
     kernel: str = ""
     sources: str = ""

@@ -13,19 +13,19 @@ _INCLUDE = re.compile(r"^include (?P<folder>/\S+)/Makefile$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class HeaderPart:
     path: Path  # on this machine
     installed: str  # where the package puts it, and where the other parts expect it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
-    own: Part  # linux-headers-RELEASE
-    common: Part  # linux-headers-*-common, which the Makefile of ``own`` includes
-    kbuild: Part  # linux-kbuild-X.Y, the programs
+    own: HeaderPart  # linux-headers-RELEASE
+    common: HeaderPart  # linux-headers-*-common, which the Makefile of ``own`` includes
+    kbuild: HeaderPart  # linux-kbuild-X.Y, the programs
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[HeaderPart, ...]:
         return (self.own, self.common, self.kbuild)
 
 
@@ -58,9 +58,9 @@ def find(kernel: Kernel) -> Headers:
             hint="unpack linux-kbuild into the same tree",
         )
     return Headers(
-        own=Part(path=kernel.headers, installed=f"/usr/src/{kernel.headers.name}"),
-        common=Part(path=common, installed=installed),
-        kbuild=Part(path=kbuild, installed=f"/{kbuild.relative_to(root)}"),
+        own=HeaderPart(path=kernel.headers, installed=f"/usr/src/{kernel.headers.name}"),
+        common=HeaderPart(path=common, installed=installed),
+        kbuild=HeaderPart(path=kbuild, installed=f"/{kbuild.relative_to(root)}"),
     )
 
 

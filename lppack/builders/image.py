@@ -36,7 +36,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class ContainerImage:
     name: str
     id: str
 
@@ -57,7 +57,7 @@ def ensure(
     compiler: str,
     *,
     on_line: OnLine | None = None,
-) -> Image:
+) -> ContainerImage:
     """Return the image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
     official = f"debian:{suite}-slim"
     name = _name(suite, Recipe(base=official, compiler=compiler), official)
@@ -106,12 +106,12 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _look(client: "docker.DockerClient", name: str) -> Image | None:
+def _look(client: "docker.DockerClient", name: str) -> ContainerImage | None:
     from docker.errors import ImageNotFound
 
     with docker_engine.errors():
         try:
-            return Image(name=name, id=str(client.images.get(name).id))
+            return ContainerImage(name=name, id=str(client.images.get(name).id))
         except ImageNotFound:
             return None
 

@@ -15,7 +15,7 @@ from lppack.clock import Clock, SystemClock
 from lppack.errors import EnvironmentMissing
 
 
-class Machine(Protocol):
+class MachineAccess(Protocol):
     """What doctor asks of and does to a machine."""
 
     clock: Clock

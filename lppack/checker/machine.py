@@ -8,12 +8,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from lppack.consistency import Leave, Switch, Transform
-
-if TYPE_CHECKING:
-    from lppack.checker.semantics import Rules
 
 OLD, NEW = 0, 1
 OUTSIDE = -1  # universe of a function that is not in P
@@ -138,7 +135,7 @@ class Hook(Enum):
 class Machine:
     """The parameters of one model; compared and hashed by identity."""
 
-    rules: "Rules"
+    rules: Any  # semantics.Rules; they know this class, and it need not know them
     leave: Leave
     switch: Switch
     strict: bool = False  # LEAVE_FUNCTION as one would expect it: switch words by function
@@ -218,7 +215,7 @@ class Machine:
 
     def wrong_count(self, t: Thread) -> bool:
         """I7: the counter is not the number of frames of the area on the stack."""
-        return self.rules.wrong_count(self, t)
+        return bool(self.rules.wrong_count(self, t))
 
     def born(self, kind: int, u: tuple[int, ...]) -> Thread:
         place = Place.KERNEL if kind == Kind.KTHREAD else Place.USER

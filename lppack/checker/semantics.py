@@ -313,7 +313,7 @@ class Rules:
 
 def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
     """All that one thread may do now."""
-    r = m.rules
+    r: Rules = m.rules
     if k.stopped and r.world_stops:
         return
     yield from r.r1(m, k, t, others)
@@ -333,7 +333,7 @@ def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[M
 
 def engine_steps(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
     """All that the engine may do now."""
-    r = m.rules
+    r: Rules = m.rules
     if k.stopped or k.spin:
         yield from r.data.world(m, k, threads)
         return

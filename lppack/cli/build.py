@@ -14,7 +14,7 @@ from lppack.cli.author import show_warnings
 from lppack.cli.options import BUILDER, DEEP, ENGINE, MODE, PATCHES, WHICH
 from lppack.cli.output import FORMAT, build_log, note, result
 from lppack.pipeline.matrix import build_all, pairs_of, worst
-from lppack.pipeline.pairs import Options, Outcome, Pair, State
+from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.stages.sign import Signer
 
 
@@ -260,7 +260,7 @@ def _one(pair: Pair, options: Options, format_: str) -> None:
     if format_ == "json":
         outcome = Outcome(
             pair=pair,
-            state=State.CACHED if built.cached else State.BUILT,
+            state=PairState.CACHED if built.cached else PairState.BUILT,
             kernel=made.kernel.release,
             seconds=built.seconds,
             bundle=built.bundle,

@@ -8,7 +8,7 @@ import click
 
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.errors import AnswerIsNo
-from lppack.stages.cache import KINDS, Entry
+from lppack.stages.cache import KINDS, CacheEntry
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -107,7 +107,7 @@ def cache(
         result(report)
 
 
-def _show(found: list[Entry]) -> None:
+def _show(found: list[CacheEntry]) -> None:
     rows: list[tuple[str, ...]] = [("KIND", "ENTRIES", "SIZE", "LAST USE", "WHAT")]
     for kind, what in KINDS.items():
         of = [entry for entry in found if entry.kind == kind]
@@ -119,7 +119,7 @@ def _show(found: list[Entry]) -> None:
     table(rows)
 
 
-def _json(entry: Entry) -> dict[str, object]:
+def _json(entry: CacheEntry) -> dict[str, object]:
     return {
         "kind": entry.kind,
         "path": str(entry.path),

@@ -7,7 +7,7 @@ from lppack import pipeline
 from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED
 from lppack.cli.output import FORMAT, progress, result
 from lppack.stages.host_status import record_json
-from lppack.stages.journal import Record
+from lppack.stages.journal import JournalRecord
 from lppack.stages.status import PatchReport, patch_json
 
 
@@ -73,7 +73,7 @@ def history(on: str, last: int, format_: str) -> None:
         click.echo("\n".join(_lines(record)))
 
 
-def _lines(record: Record) -> list[str]:
+def _lines(record: JournalRecord) -> list[str]:
     what = f"{record.series} {record.version}" if record.version is not None else record.series
     ended = "unfinished" if record.result is None else record.result
     code = "" if record.code in (None, 0) else f" (exit code {record.code}: {record.reason})"

@@ -40,7 +40,7 @@ def start() -> None:
 def _log(*, debug: bool) -> None:
     import logging  # late: most commands log nothing
 
-    from lppack.cli.output import Lossy
+    from lppack.cli.lossy import Lossy
 
     logger = logging.getLogger("lppack")
     logger.setLevel(logging.DEBUG if debug else logging.INFO)

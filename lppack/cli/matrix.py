@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from lppack.cli.output import live_console, note, problem_json, table
-from lppack.pipeline.pairs import Outcome, Pair, State
+from lppack.pipeline.pairs import Outcome, Pair, PairState
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,16 +60,20 @@ def _live(pairs: Sequence[Pair], states: dict[Pair, Outcome | None]) -> "Table":
 
 
 def _word(one: Outcome) -> str:
-    if one.state is State.REFUSED:
+    if one.state is PairState.REFUSED:
         return f"refused: {', '.join(one.rules)}"
     return str(one.state)
 
 
 def line(one: Outcome) -> str:
     """Return what became of a pair, in one line."""
-    why = one.message.partition("\n")[0] if one.state not in (State.BUILT, State.CACHED) else ""
-    if one.state in (State.BUILT, State.CACHED):
-        why = f"{one.seconds:.1f} s" if one.state is State.BUILT else ""
+    why = (
+        one.message.partition("\n")[0]
+        if one.state not in (PairState.BUILT, PairState.CACHED)
+        else ""
+    )
+    if one.state in (PairState.BUILT, PairState.CACHED):
+        why = f"{one.seconds:.1f} s" if one.state is PairState.BUILT else ""
     return f"{one.pair.patch} for {one.kernel}: {_word(one)}{f' ({why})' if why else ''}"
 
 
@@ -79,13 +83,13 @@ def summary(outcomes: Sequence[Outcome]) -> None:
         for warning in one.warnings:
             note(str(warning))
     for one in outcomes:
-        if one.code and one.state is not State.OTHER_KERNEL:
+        if one.code and one.state is not PairState.OTHER_KERNEL:
             note(f"{one.pair.patch} for {one.kernel}: {_word(one)}")
             for text in (*one.message.splitlines(), *([f"hint: {one.hint}"] if one.hint else [])):
                 note(f"  {text}")
             if one.log:
                 note(f"  log: {one.log}")
-    counts = {state: sum(one.state is state for one in outcomes) for state in State}
+    counts = {state: sum(one.state is state for one in outcomes) for state in PairState}
     note(", ".join(f"{count} {state}" for state, count in counts.items() if count))
     table([(str(one.bundle.path),) for one in outcomes if one.bundle])
 
@@ -110,7 +114,7 @@ def _bundle_json(one: Outcome) -> dict[str, Any]:
         "complete": one.complete,
         "not_proved": list(one.doubts),
         "warnings": [problem_json(warning) for warning in one.warnings],
-        "cached": one.state is State.CACHED,
+        "cached": one.state is PairState.CACHED,
         "seconds": round(one.seconds, 2),
     }
 
@@ -140,9 +144,9 @@ def junit(outcomes: Sequence[Outcome]) -> bytes:
             "testsuite",
             name=kernel,
             tests=str(len(of)),
-            failures=str(sum(one.state in (State.REFUSED, State.NOT_PROVED) for one in of)),
-            errors=str(sum(one.state is State.FAILED for one in of)),
-            skipped=str(sum(one.state is State.OTHER_KERNEL for one in of)),
+            failures=str(sum(one.state in (PairState.REFUSED, PairState.NOT_PROVED) for one in of)),
+            errors=str(sum(one.state is PairState.FAILED for one in of)),
+            skipped=str(sum(one.state is PairState.OTHER_KERNEL for one in of)),
             time=f"{sum(one.seconds for one in of):.2f}",
         )
         for one in of:
@@ -159,9 +163,9 @@ def junit(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def _why(case: ElementTree.Element, one: Outcome) -> None:
-    if one.state in (State.BUILT, State.CACHED):
+    if one.state in (PairState.BUILT, PairState.CACHED):
         return
-    tag = {State.OTHER_KERNEL: "skipped", State.FAILED: "error"}.get(one.state, "failure")
+    tag = {PairState.OTHER_KERNEL: "skipped", PairState.FAILED: "error"}.get(one.state, "failure")
     why = ElementTree.SubElement(case, tag, message=_clean(one.message.partition("\n")[0]))
     if tag != "skipped":
         why.set("type", ", ".join(one.rules) or one.state.value)

@@ -2,17 +2,14 @@
 """How commands speak: results on stdout, progress and errors on stderr."""
 
 import contextlib
-import io
-import os
-import select
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
 from lppack.cli.log import is_debugged, is_quiet
+from lppack.cli.lossy import Lossy
 from lppack.errors import BuildFailed, LppackError, ManifestError, Problem
 
 if TYPE_CHECKING:
@@ -36,54 +33,6 @@ def result(value: Mapping[str, Any]) -> None:
 
 #: Seconds for which a line of progress waits for a reader that is stopped (Ctrl-S, a full pipe).
 _PATIENCE = 1.0
-
-
-class Lossy(io.TextIOBase):
-    """stderr, for lines that nothing may depend on: what cannot be written is dropped.
-
-    A reader that has gone (`2>&1 | head -1`), a terminal that was closed, a full disk: they must
-    not end a command between two steps on a kernel. One that is stopped must not stop it for long.
-    """
-
-    def __init__(self, patience: float | None = None) -> None:
-        # As it is now: rich puts a stream of its own in its place, which writes to this one.
-        self._stream: TextIO | None = sys.stderr  # None: closed before the start (2>&-)
-        self._patience = patience  # None: as long as it takes
-
-    def write(self, text: str) -> int:
-        with self._silent_if_gone():
-            if self._stream is not None and self._is_writable(self._stream):
-                self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with self._silent_if_gone():
-            if self._stream is not None and self._is_writable(self._stream):
-                self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream is not None and self._stream.isatty()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding if self._stream is not None else "utf-8"
-
-    def _is_writable(self, stream: TextIO) -> bool:
-        if self._patience is None:
-            return True
-        waits = select.poll()
-        waits.register(stream.fileno(), select.POLLOUT)
-        return bool(waits.poll(self._patience * 1000))
-
-    @contextlib.contextmanager
-    def _silent_if_gone(self) -> Iterator[None]:
-        """Drop what cannot be written, and from then on everything."""
-        try:
-            yield
-        except (OSError, ValueError):  # gone; closed
-            with contextlib.suppress(OSError, ValueError):
-                gone = self._stream.fileno() if self._stream is not None else -1
-                os.dup2(os.open(os.devnull, os.O_WRONLY), gone)
 
 
 def _lossy(patience: float | None = None) -> IO[str]:

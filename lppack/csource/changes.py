@@ -9,7 +9,7 @@ from unidiff.constants import LINE_TYPE_ADDED, LINE_TYPE_REMOVED
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.lines import lines_of
 from lppack.errors import AnswerIsNo
 
@@ -18,8 +18,8 @@ from lppack.errors import AnswerIsNo
 class Changes:
     """One file before and after, and the names of its items that differ."""
 
-    before: Unit
-    after: Unit
+    before: ParsedFile
+    after: ParsedFile
     changed: tuple[Item, ...]  # as they are after it; what is gone as it was
     added: tuple[Item, ...]
     removed: tuple[Item, ...]
@@ -27,10 +27,10 @@ class Changes:
     def functions(self) -> tuple[str, ...]:
         """Functions that were there before and are not as they were, also where only a macro or a
         constant that they use was changed."""
-        touched = {item.name for item in self.changed if item.kind is not Kind.FUNCTION}
-        found = {item.name for item in self.changed if item.kind is Kind.FUNCTION}
+        touched = {item.name for item in self.changed if item.kind is not ItemKind.FUNCTION}
+        found = {item.name for item in self.changed if item.kind is ItemKind.FUNCTION}
         before = self.before.functions
-        macros = {item.name for item in self.changed if item.kind is Kind.MACRO}
+        macros = {item.name for item in self.changed if item.kind is ItemKind.MACRO}
         for name, item in self.after.functions.items():
             if name in before and touched & item.uses and macros & item.uses:
                 found.add(name)
@@ -124,7 +124,7 @@ def _nearest(lines: Sequence[str], old: Sequence[str], wanted: int) -> int | Non
     return min(places, key=lambda at: abs(at - wanted), default=None)
 
 
-def compare(before: Unit, after: Unit) -> Changes:
+def compare(before: ParsedFile, after: ParsedFile) -> Changes:
     """Return what differs; comments, blanks and the place in the file do not count."""
     old, new = _defined(before), _defined(after)
     return Changes(
@@ -138,9 +138,9 @@ def compare(before: Unit, after: Unit) -> Changes:
     )
 
 
-def _defined(unit: Unit) -> dict[tuple[str, str, tuple[str, ...]], Item]:
+def _defined(unit: ParsedFile) -> dict[tuple[str, str, tuple[str, ...]], Item]:
     """Every item that has a definition, by its kind, name and branch."""
-    kinds = (Kind.FUNCTION, Kind.VARIABLE, Kind.TYPE, Kind.MACRO)
+    kinds = (ItemKind.FUNCTION, ItemKind.VARIABLE, ItemKind.TYPE, ItemKind.MACRO)
     return {
         (item.kind.value, item.name, item.conditions): item
         for item in unit.items

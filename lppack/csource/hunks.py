@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lppack.csource.items import Item, Unit
+from lppack.csource.items import Item, ParsedFile
 from lppack.csource.lines import blocks, lines_of
 
 
@@ -19,7 +19,9 @@ class Hunk:
     before: bool  # the item is that of the version before
 
 
-def hunks(before: str, after: str, old: Unit | None, new: Unit | None) -> Iterator[Hunk]:
+def hunks(
+    before: str, after: str, old: ParsedFile | None, new: ParsedFile | None
+) -> Iterator[Hunk]:
     """Yield each run of differing lines, split at item boundaries."""
     end_old = end_new = 0
     ends = difflib.Match(len(lines_of(before)), len(lines_of(after)), 0)
@@ -30,7 +32,7 @@ def hunks(before: str, after: str, old: Unit | None, new: Unit | None) -> Iterat
         end_old, end_new = match.a + match.size, match.b + match.size
 
 
-def _of(unit: Unit | None, first: int, last: int, *, before: bool) -> Iterator[Hunk]:
+def _of(unit: ParsedFile | None, first: int, last: int, *, before: bool) -> Iterator[Hunk]:
     if last < first:
         return
     start, item = first, _at(unit, first)
@@ -41,7 +43,7 @@ def _of(unit: Unit | None, first: int, last: int, *, before: bool) -> Iterator[H
             start, item = line, now
 
 
-def _at(unit: Unit | None, line: int) -> Item | None:
+def _at(unit: ParsedFile | None, line: int) -> Item | None:
     """Return the item that contains the line."""
     for item in unit.items if unit else ():
         if item.line <= line <= item.line + item.text.count("\n"):

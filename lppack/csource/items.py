@@ -10,7 +10,7 @@ from functools import cached_property
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
-class Kind(StrEnum):
+class ItemKind(StrEnum):
     INCLUDE = "include"
     MACRO = "macro"
     TYPE = "type"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 class Item:
     """One thing that stands at the top level of a file."""
 
-    kind: Kind
+    kind: ItemKind
     names: tuple[str, ...]  # what it defines; of a tag "struct x"
     text: str
     line: int  # from 1
@@ -64,7 +64,7 @@ class Item:
         return "".join([*out, text[last:]])
 
 
-class Unit:
+class ParsedFile:
     """One file."""
 
     def __init__(self, path: str, items: tuple[Item, ...], text: str) -> None:
@@ -83,13 +83,13 @@ class Unit:
 
     @cached_property
     def functions(self) -> dict[str, Item]:
-        return {item.name: item for item in self.items if item.kind is Kind.FUNCTION}
+        return {item.name: item for item in self.items if item.kind is ItemKind.FUNCTION}
 
     def unguarded(self, item: Item) -> Item:
         """Return an item of a header as it is where that is not included: without the header's
         guard."""
         guard = item.conditions[0].removeprefix("#if !defined(")[:-1] if item.conditions else ""
-        mine = any(one.kind is Kind.MACRO for one in self.by_name.get(guard, ()))
+        mine = any(one.kind is ItemKind.MACRO for one in self.by_name.get(guard, ()))
         return replace(item, conditions=item.conditions[1:]) if mine else item
 
     def users(self, name: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.csource.parse import parse
 from lppack.csource.scan import Piece, pieces
 from lppack.errors import AnswerIsNo
@@ -104,7 +104,7 @@ def _parts(path: str, text: str) -> list[_Part]:
     for piece in pieces(text):
         own = text[piece.start : piece.end]
         items = parse(path, own).items
-        functions = [item for item in items if item.kind is Kind.FUNCTION]
+        functions = [item for item in items if item.kind is ItemKind.FUNCTION]
         found.append(
             _Part(
                 piece=piece,

@@ -14,7 +14,7 @@ from dataclasses import replace
 import tree_sitter
 
 from lppack.csource.conditions import Known, decided
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.nodes import (
     declarator_name,
     declared_in,
@@ -35,7 +35,7 @@ _DECLARATIONS = (
 )
 
 
-def parse(path: str, text: str, known: Known = lambda _name: None) -> Unit:
+def parse(path: str, text: str, known: Known = lambda _name: None) -> ParsedFile:
     """Return the items of a file, in its order, without the branches that ``known`` excludes."""
     text, shifts = with_system_calls(text)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
@@ -50,7 +50,7 @@ def parse(path: str, text: str, known: Known = lambda _name: None) -> Unit:
             line = bisect.bisect_right(starts, piece.start)
             line += sum(lines for at, lines in shifts if at <= piece.start)
             found.append(replace(item, conditions=conditions, line=line))
-    return Unit(path, tuple(found), text)
+    return ParsedFile(path, tuple(found), text)
 
 
 def members(item: Item) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def _item(piece: Piece, own: str) -> Item | None:
     """Return what the piece is; ``own`` is its text. None: nothing that has a meaning by itself."""
     match piece.kind:
         case "include":
-            return Item(kind=Kind.INCLUDE, names=(), text=own, line=0)
+            return Item(kind=ItemKind.INCLUDE, names=(), text=own, line=0)
         case "define":
             return _macro(own)
         case "function":
@@ -88,12 +88,12 @@ def _macro(own: str) -> Item | None:
     spots = [(m.start(), m[0]) for m in WORD.finditer(own) if m[0][0] not in "\"'"]
     spots += [(m.start(), " ".join(m[0].split())) for m in TAG.finditer(own)]
     kept = tuple((at, word) for at, word in sorted(spots) if at >= head.end())
-    return Item(kind=Kind.MACRO, names=(head[1],), text=own, line=0, spots=kept)
+    return Item(kind=ItemKind.MACRO, names=(head[1],), text=own, line=0, spots=kept)
 
 
 def _other(own: str) -> Item:
     spots = tuple((m.start(), m[0]) for m in WORD.finditer(own) if m[0][0] not in "\"'")
-    return Item(kind=Kind.OTHER, names=(), text=own, line=0, spots=spots)
+    return Item(kind=ItemKind.OTHER, names=(), text=own, line=0, spots=spots)
 
 
 def _tree(own: str) -> tree_sitter.Node:
@@ -114,7 +114,7 @@ def _function(own: str, body: int) -> Item:
         node = root  # a macro of the kernel's that looks like no C: names are still found
     locals_ = {found for found, _ in declared_in(node, own)} - {name}
     return Item(
-        kind=Kind.FUNCTION,
+        kind=ItemKind.FUNCTION,
         names=(name,),
         text=own,
         line=0,
@@ -141,7 +141,7 @@ def _declaration(own: str) -> Item:
         words = by_commas(match["words"])
         name = (words[1] if "PER_CPU" in match["macro"] else words[0]).partition("[")[0]
         return Item(
-            kind=Kind.VARIABLE,
+            kind=ItemKind.VARIABLE,
             names=(name,),
             text=own,
             line=0,
@@ -152,23 +152,23 @@ def _declaration(own: str) -> Item:
     if node is None:
         return _other(own)
     types = tuple(types_in(node, own))
-    names, kind, body = [], Kind.OTHER, 0
+    names, kind, body = [], ItemKind.OTHER, 0
     for declarator in node.children_by_field_name("declarator"):
         name = declarator_name(declarator, own)
-        kind = Kind.PROTOTYPE if is_function(declarator) else Kind.VARIABLE
+        kind = ItemKind.PROTOTYPE if is_function(declarator) else ItemKind.VARIABLE
         names.append(name)
         if declarator.type == "init_declarator":
             value = declarator.child_by_field_name("value")
             assert value is not None
             body = max(0, own.rfind("=", node.start_byte, value.start_byte))
     if node.type == "type_definition" or (types and not names):
-        kind = Kind.TYPE
+        kind = ItemKind.TYPE
     tag = node.child_by_field_name("name")
     if tag is not None and not names and not types:  # struct x;
         word = node.type.removesuffix("_specifier")
-        kind, names = Kind.PROTOTYPE, [f"{word} {text_of(tag, own)}"]
-    if kind is Kind.VARIABLE and re.match(r"extern\b", own):
-        kind = Kind.PROTOTYPE
+        kind, names = ItemKind.PROTOTYPE, [f"{word} {text_of(tag, own)}"]
+    if kind is ItemKind.VARIABLE and re.match(r"extern\b", own):
+        kind = ItemKind.PROTOTYPE
     mine = {*names, *types}
     return Item(
         kind=kind,

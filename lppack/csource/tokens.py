@@ -48,7 +48,7 @@ class Token(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class CFunction:
     """A definition: ``head`` is all before the body, ``body`` is what the braces hold."""
 
     name: str
@@ -77,7 +77,7 @@ class CFile:
     tokens: tuple[Token, ...]  # without comments and directives
     directives: tuple[tuple[Token, ...], ...]  # each from its # to the end of the line
     called: tuple[Token, ...]  # anywhere
-    functions: tuple[Function, ...]
+    functions: tuple[CFunction, ...]
     layouts: dict[str, str] = field(hash=False)  # "struct NAME" -> its members, as tokens
     lines: tuple[int, ...] = field(repr=False)  # offset of each line's start
 
@@ -155,8 +155,8 @@ def _split(text: str) -> tuple[tuple[Token, ...], tuple[tuple[Token, ...], ...]]
     return tuple(tokens), tuple(directives)
 
 
-def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[Function, ...], dict[str, str]]:
-    functions: list[Function] = []
+def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[CFunction, ...], dict[str, str]]:
+    functions: list[CFunction] = []
     layouts: dict[str, str] = {}
     start = index = 0  # start: of what stands at the top level since the last ; or }
     while index < len(tokens):
@@ -166,7 +166,7 @@ def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[Function, ...], dict[str,
             body = tokens[index + 1 : close]
             name = _function_name(head)
             if name is not None:
-                functions.append(Function(name.text, name, head, body, calls(body)))
+                functions.append(CFunction(name.text, name, head, body, calls(body)))
             elif len(head) > 1 and head[-2].text in ("struct", "union"):
                 layouts[f"{head[-2].text} {head[-1].text}"] = " ".join(t.text for t in body)
             index = close

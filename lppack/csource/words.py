@@ -3,7 +3,7 @@
 
 import re
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 
 WORD = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?<![\w.])(?<!->)[A-Za-z_]\w*")
 # include/linux/compiler_types.h, compiler_attributes.h, cache.h, init.h, net/net_namespace.h
@@ -60,7 +60,7 @@ TAG = re.compile(r"\b(?:struct|union|enum)\s+[A-Za-z_]\w*")
 
 def declared(item: Item) -> str:
     """Return a variable or function as a declaration, for what is defined elsewhere."""
-    if item.kind is Kind.VARIABLE and (match := DEFINER.match(item.text)):
+    if item.kind is ItemKind.VARIABLE and (match := DEFINER.match(item.text)):
         return _DEFINERS[match["macro"]].format(*by_commas(match["words"]))
     text = item.text[: item.body] if item.body else item.text.rstrip("; \n")
     words = r"\b(?:static|extern|inline|__always_inline|noinline|__init|__read_mostly"

@@ -28,10 +28,10 @@ _OTHERS = 64 << 20  # what stands before the packed files: control.tar
 _CHUNK = 1 << 20
 
 
-class Source(Protocol):
+class DebugSource(Protocol):
     """Where the package is; Apt is the real one."""
 
-    def others(self) -> "Iterator[Source]": ...
+    def others(self) -> "Iterator[DebugSource]": ...
 
     def versions(self, name: str) -> dict[str, str]: ...
 
@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 @contextlib.contextmanager
-def debug_vmlinux(kernel: Kernel, say: Say, *, source: Source | None = None) -> Iterator[Path]:
+def debug_vmlinux(kernel: Kernel, say: Say, *, source: DebugSource | None = None) -> Iterator[Path]:
     """Yield the file, for as long as the block runs: it takes 0.6 GB, and is not kept."""
     name, version = f"linux-image-{kernel.release}-dbg", kernel.package
     if version is None:
@@ -64,7 +64,7 @@ def debug_vmlinux(kernel: Kernel, say: Say, *, source: Source | None = None) -> 
         yield file
 
 
-def _offering(name: str, version: str, source: Source) -> Source:
+def _offering(name: str, version: str, source: DebugSource) -> DebugSource:
     offered: list[str] = []
     for one in (source, *source.others()):
         versions = one.versions(name)
@@ -80,7 +80,7 @@ def _offering(name: str, version: str, source: Source) -> Source:
 
 
 @contextlib.contextmanager
-def _opened(source: Source, uri: str) -> Iterator[IO[bytes]]:
+def _opened(source: DebugSource, uri: str) -> Iterator[IO[bytes]]:
     scheme, _, place = uri.partition(":")
     if scheme == "copy":  # apt's word for a file that it copies
         scheme, uri = "file", f"file:{place}"

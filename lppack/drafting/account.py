@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lppack.csource.hunks import Hunk, hunks
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
@@ -142,13 +142,13 @@ class _Account:
             return Fate.NO_EFFECT, "the object code is identical"
         if item is not None and (path, item.name) in self._overridden:
             return Fate.NO_EFFECT, "it is weak, and the kernel has another file's"
-        if item is None or item.kind in (Kind.INCLUDE, Kind.PROTOTYPE):
+        if item is None or item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE):
             return Fate.CARRIED, "it is no code by itself"
-        if item.kind is Kind.FUNCTION:
+        if item.kind is ItemKind.FUNCTION:
             return self._function(item)
-        if item.kind is Kind.VARIABLE:
+        if item.kind is ItemKind.VARIABLE:
             return self._variable(item, differing)
-        if item.kind is Kind.OTHER:
+        if item.kind is ItemKind.OTHER:
             return self._invocation(item, differing)
         if any(name.rpartition(" ")[2] in self._unfinished for name in item.names):
             return Fate.LEFT_OUT, "a person must write how the data that lives already is converted"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.csource.parse import members
 from lppack.drafting.places import Cannot, Places
 
@@ -26,7 +26,7 @@ _TYPEDEF = re.compile(r"typedef\s+(?:struct|union)\s*\{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class ChangedLayout:
     """A structure that the diff changes, or a new one that is attached to what lives already."""
 
     type: str  # "struct conn"
@@ -47,7 +47,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    layouts: tuple[Layout, ...]
+    layouts: tuple[ChangedLayout, ...]
     data: tuple[str, ...]  # static variables whose contents the diff changes
     counters: tuple[str, ...]  # members that are counted otherwise
     locks: tuple[str, ...]  # functions whose locking the diff changes
@@ -70,7 +70,7 @@ def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
     for changes in every:
         before = changes.before.functions
         for item in (*changes.changed, *changes.added):
-            if item.kind is Kind.FUNCTION:
+            if item.kind is ItemKind.FUNCTION:
                 old = before.get(item.name)
                 if _locks(item) != _locks(old):
                     locks.append(item.name)
@@ -78,7 +78,7 @@ def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
                 counters.subtract(_counted(old))
         for item in changes.removed:
             counters.subtract(_counted(item))
-    data = [i.name for c in every for i in c.changed if i.kind is Kind.VARIABLE]
+    data = [i.name for c in every for i in c.changed if i.kind is ItemKind.VARIABLE]
     return Advice(
         layouts=tuple(layout for c in every for layout in _layouts(c, places(c.before.path))),
         data=tuple(dict.fromkeys(data)),
@@ -161,18 +161,18 @@ def stubs(advice: Advice) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _layouts(changes: Changes, places: Places) -> Iterator[Layout]:
+def _layouts(changes: Changes, places: Places) -> Iterator[ChangedLayout]:
     before = changes.before.by_name
     source = changes.before.path.endswith(".c")
     for item in changes.changed:
         for name in item.names:
-            if item.kind is Kind.TYPE and (
+            if item.kind is ItemKind.TYPE and (
                 name.startswith(("struct ", "union ")) or _TYPEDEF.match(item.text)
             ):
-                old = next(i for i in before[name] if i.kind is Kind.TYPE)
+                old = next(i for i in before[name] if i.kind is ItemKind.TYPE)
                 known = places.facts.layouts(name, module=places.module)
                 had, has = members(old), members(item)
-                yield Layout(
+                yield ChangedLayout(
                     type=name,
                     size=known[0].size if known else None,
                     gained=tuple(m for m in has if m not in had),
@@ -180,11 +180,11 @@ def _layouts(changes: Changes, places: Places) -> Iterator[Layout]:
                 )
     for item in changes.added:
         for name in item.names:
-            if source and item.kind is Kind.TYPE and name.startswith("struct "):
-                yield Layout(type=name, size=None, gained=tuple(members(item)), lost=())
+            if source and item.kind is ItemKind.TYPE and name.startswith("struct "):
+                yield ChangedLayout(type=name, size=None, gained=tuple(members(item)), lost=())
 
 
-def _difference(layout: Layout) -> str:
+def _difference(layout: ChangedLayout) -> str:
     said = [f"+{name}" for name in layout.gained] + [f"-{name}" for name in layout.lost]
     return " ".join(said) or "other types"
 

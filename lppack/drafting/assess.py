@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
@@ -148,16 +148,16 @@ def _laid_out(edit: Edit, comparison: Comparison) -> Iterator[str]:
     names: set[str] = set()
     for changes in edit.changes:
         for item in (*changes.changed, *changes.added, *changes.removed):
-            if item.kind is Kind.MACRO:
+            if item.kind is ItemKind.MACRO:
                 names |= set(item.names)
-            elif item.kind is Kind.TYPE and re.match(r"(?:typedef\s+)?enum\b", item.text):
+            elif item.kind is ItemKind.TYPE and re.match(r"(?:typedef\s+)?enum\b", item.text):
                 old = next((i for i in changes.before.by_name.get(item.name, ())), None)
                 names |= _constants(old.text if old else "", item.text)
     for changes in edit.changes:
         touched = {item.name for item in (*changes.changed, *changes.added)}
         for item in changes.after.items:
             by = sorted(names & item.uses)
-            if item.kind is Kind.TYPE and by and item.name not in touched and "[" in item.text:
+            if item.kind is ItemKind.TYPE and by and item.name not in touched and "[" in item.text:
                 yield f"the layout of {item.name} may change with {', '.join(by)}"
     for path, name in comparison.affected.standing if names else ():
         if name.startswith(("struct ", "union ")):

@@ -5,7 +5,7 @@ differently. Report whatever cannot be compared as a doubt."""
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.csource.parse import parse
 from lppack.csource.scan import tokens
 from lppack.drafting.carry import second_copies
@@ -25,7 +25,7 @@ _REWRITTEN = (
     (r"\blp_module_\w+ \( \)", "THIS_MODULE"),
     (r"\blp_(?!key_enabled\b)(?:var_)?(\w+)", r"\1"),
 )
-_COMPARED = (Kind.FUNCTION, Kind.MACRO, Kind.TYPE, Kind.VARIABLE)
+_COMPARED = (ItemKind.FUNCTION, ItemKind.MACRO, ItemKind.TYPE, ItemKind.VARIABLE)
 
 
 def differences(
@@ -64,7 +64,7 @@ def differences(
         for item in ones:
             if item.kind not in _COMPARED or not item.name or item.name in names:
                 continue
-            if item.kind is Kind.MACRO and item.name in defines:
+            if item.kind is ItemKind.MACRO and item.name in defines:
                 continue
             name = _kernels(item.name)
             same = [one for one in known.get(name, ()) if one.kind is item.kind]
@@ -72,7 +72,7 @@ def differences(
                 yield f"{item.name} in {file} is in no file that the change is of"
             elif not any(plain(item, {item.name: name}) == plain(one, {}) for one in same):
                 yield f"{item.name} in {file} is not what the change makes of {name}"
-            elif item.kind is Kind.FUNCTION:
+            elif item.kind is ItemKind.FUNCTION:
                 yield from second_copies(item, same[0])
     yield from _missing(texts, replaced, own, known)
 
@@ -87,7 +87,7 @@ def _missing(
     lacks."""
     from lppack.csource.changes import Changes
 
-    changed: dict[str, Kind] = {}
+    changed: dict[str, ItemKind] = {}
     for changes in texts:
         assert isinstance(changes, Changes)
         for item in (*changes.changed, *changes.added):
@@ -117,7 +117,7 @@ def plain(item: Item, names: Mapping[str, str]) -> str:
         if kind not in ("comment", "blank")
     ]
     # What is static in the body stays: it is data of the function.
-    body = words.index("{") if "{" in words and item.kind is Kind.FUNCTION else len(words)
+    body = words.index("{") if "{" in words and item.kind is ItemKind.FUNCTION else len(words)
     kept = [
         word
         for at, word in enumerate(words)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.drafting.edit import Edit
-from lppack.drafting.extract import Extract, Form, extract
+from lppack.drafting.extract import Extract, ItemForm, extract
 from lppack.drafting.headers import Private
 from lppack.drafting.places import Files, Places, Target
 from lppack.drafting.wired import Wired, wired_of
@@ -29,12 +29,12 @@ class Carried:
     wired: Wired
     symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name -> how it is found
 
-    def doubled(self, before: Unit) -> Iterator[str]:
+    def doubled(self, before: ParsedFile) -> Iterator[str]:
         """Functions with static data of their own that the kernel's has as well."""
         for at, form in sorted(self.extract.forms.items()):
             item = self.extract.unit.items[at]
             old = before.functions.get(item.name)
-            if item.kind is Kind.FUNCTION and form is not Form.EXTERN and old is not None:
+            if item.kind is ItemKind.FUNCTION and form is not ItemForm.EXTERN and old is not None:
                 yield from second_copies(item, old)
 
     @property
@@ -48,7 +48,7 @@ class Carried:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class CarryRequest:
     """What the compiler was missing at the first try."""
 
     expect: bool = True  # predict which symbols are missing
@@ -67,7 +67,7 @@ def carry(
     facts: Facts,
     headers: Mapping[str, Item],
     comparison: Comparison,
-    wanted: Wanted,
+    wanted: CarryRequest,
 ) -> tuple[Carried, ...]:
     """Return the replacements, and the new functions of other files of the change that they
     call."""
@@ -122,7 +122,7 @@ class _Writer:
         facts: Facts,
         headers: Mapping[str, Item],
         comparison: Comparison,
-        wanted: Wanted,
+        wanted: CarryRequest,
     ) -> None:
         self._files, self._places, self._facts = files, places, facts
         self._headers, self._wanted = headers, wanted
@@ -182,7 +182,7 @@ class _Writer:
         for name in sorted(self._wanted.symbols & used - known):
             self._found(symbols, here, made, name, None)
 
-        def header(of: str) -> Unit | None:
+        def header(of: str) -> ParsedFile | None:
             found = self._files(of)
             return found.after if found else None
 

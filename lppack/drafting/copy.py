@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Sequence
 
-from lppack.csource.items import Kind
+from lppack.csource.items import ItemKind
 from lppack.csource.parse import parse
 from lppack.csource.scan import pieces
 from lppack.drafting.edit import BYTES, Edit, Read, edited
@@ -69,7 +69,7 @@ def _bodies(path: str, text: str) -> dict[str, int]:
         for piece in pieces(text)
         if piece.kind == "function"
         for item in parse(path, text[piece.start : piece.end]).items
-        if item.kind is Kind.FUNCTION
+        if item.kind is ItemKind.FUNCTION
         for name in item.names
     }
 

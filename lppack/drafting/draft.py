@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.drafting.account import Fate, Line
 from lppack.drafting.advice import refused, stubs, words
 from lppack.drafting.assess import Assessment, assess, touched_by
-from lppack.drafting.carry import Carried, Wanted, carry, nothing
+from lppack.drafting.carry import Carried, CarryRequest, carry, nothing
 from lppack.drafting.copy import MARK
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.expected import expected
@@ -23,7 +23,7 @@ from lppack.kernel.facts import Facts
 from lppack.proof.prover import Comparison, Prover
 from lppack.resources import render
 
-NOTHING = Wanted()
+NOTHING = CarryRequest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def draft(
     package: str,
     name: str,
     folder: str | None,
-    wanted: Wanted = NOTHING,
+    wanted: CarryRequest = NOTHING,
 ) -> Draft:
     """Return the patch folder for that change. Raise AnswerIsNo: it is not a live patch of this
     kernel, or nothing of it can be placed; with every reason and a way out."""
@@ -182,7 +182,7 @@ def draft(
     )
 
 
-def _without(found: Assessment, wanted: Wanted) -> Assessment:
+def _without(found: Assessment, wanted: CarryRequest) -> Assessment:
     """Without the functions of files that could not be written, which are left out then."""
     whys = {(path, object_): why for path, object_, why in wanted.given_up}
     gone = [target for target in found.targets if (target.path, target.object) in whys]
@@ -214,7 +214,7 @@ def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
         changes = files(path)
         for item in changes.after.by_name.get(name, ()) if changes else ():
             # The kernel's headers would compile it with what is old.
-            if name not in found and item.kind in (Kind.FUNCTION, Kind.MACRO):
+            if name not in found and item.kind in (ItemKind.FUNCTION, ItemKind.MACRO):
                 found[name] = changes.after.unguarded(item) if changes else item
     found |= {item.name: item for item in edit.inlined if item.name not in found}
     return found | {item.name: item for _, item in edit.borrowed}

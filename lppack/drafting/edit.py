@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from unidiff.patch import PatchedFile
 
 from lppack.csource.changes import Changes, compare, patched, path_of, read_diff, unpatched
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.makefile import defines
 from lppack.csource.only import only, same
 from lppack.csource.parse import parse
@@ -245,7 +245,7 @@ def _stands(
     more = dict(taken)
     missing = (_stands(other, more, old, new, config) for other in sorted(lacks))
     why = f"it came with {path} of the later version"
-    if len(after) > 1 or item.kind not in (Kind.MACRO, Kind.FUNCTION):
+    if len(after) > 1 or item.kind not in (ItemKind.MACRO, ItemKind.FUNCTION):
         why += ", and is no macro and no inline function"
     elif no := next(filter(None, missing), None):
         why += f", and uses {no.what}, which this kernel does not have either: {no.why}"
@@ -315,7 +315,7 @@ def _compared(path: str, old: str, new: str, config: KernelConfig) -> Changes:
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(path: str, text: str, config: KernelConfig) -> Unit:
+def _parsed(path: str, text: str, config: KernelConfig) -> ParsedFile:
     def known(name: str) -> bool | None:
         if not name.startswith("CONFIG_"):
             return None

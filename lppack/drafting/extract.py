@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.words import declared, is_static_key
 from lppack.drafting.places import Places
-from lppack.kernel.facts import Verdict
+from lppack.kernel.facts import SymbolVerdict
 
 # Invocations that tell the kernel or kbuild of something, and define nothing that is used here.
 _REGISTERS = re.compile(
@@ -21,7 +21,7 @@ _REGISTERS = re.compile(
 _PLAIN = re.compile(r"#\s*define\s+\w+[ \t]+([A-Za-z_]\w*)\s*$")
 
 
-class Form(Enum):
+class ItemForm(Enum):
     """How an item of the kernel's file stands in ours."""
 
     NEW = auto()  # a replacement
@@ -33,8 +33,8 @@ class Form(Enum):
 class Extract:
     """The items to write, by their place in the file."""
 
-    unit: Unit
-    forms: dict[int, Form] = field(default_factory=dict)
+    unit: ParsedFile
+    forms: dict[int, ItemForm] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # what is called otherwise in ours
     sizes: dict[str, int] = field(default_factory=dict)  # of the kernel's variables, in bytes
     aliases: dict[str, str] = field(default_factory=dict)  # those of them that the manifest says
@@ -73,11 +73,11 @@ def extract(
     made.extract.names |= made.replaced
     made.extract.names |= {name: f"lp_{name}" for name in given}
     for name in (*made.replaced, *given):
-        made.take(changes.after.functions[name], Form.NEW)
+        made.take(changes.after.functions[name], ItemForm.NEW)
     made.need(name for name in also if name in changes.after.by_name)
     for item in changes.after.items if invocations else ():
-        if item.kind is Kind.OTHER and not _REGISTERS.match(item.text):
-            made.take(item, Form.COPY)
+        if item.kind is ItemKind.OTHER and not _REGISTERS.match(item.text):
+            made.take(item, ItemForm.COPY)
     made.run()
     return made.extract
 
@@ -99,7 +99,7 @@ class _Closure:
         self._renamed = {
             item.name: found[1]
             for item in changes.after.items
-            if item.kind is Kind.MACRO
+            if item.kind is ItemKind.MACRO
             if (found := _PLAIN.match(item.text)) and len(changes.after.by_name[item.name]) > 1
         }
         self.extract = Extract(changes.after)
@@ -112,17 +112,17 @@ class _Closure:
         self._todo: list[str] = []
         self._seen: set[str] = set()
 
-    def take(self, item: Item, form: Form) -> None:
+    def take(self, item: Item, form: ItemForm) -> None:
         at = self._index[id(item)]
         if at in self.extract.forms:
             return
         self.extract.forms[at] = form
-        if form is Form.EXTERN:
+        if form is ItemForm.EXTERN:
             end = item.body or len(item.text)
             self._todo += [name for spot, name in item.spots if spot < end]
         else:
             self._todo += sorted(item.uses)
-        if form is not Form.EXTERN and item.statics:
+        if form is not ItemForm.EXTERN and item.statics:
             self.extract.notes.append(
                 f"{item.name} has static data of its own ({', '.join(item.statics)}): the kernel's "
                 "stays with the old function, and the new one begins with its initial value"
@@ -148,9 +148,11 @@ class _Closure:
             alias = self._apart[name]
             self._call_it(name, alias)
             text = f"extern typeof({name}) {alias};"
-            self.extract.fresh.append(Item(kind=Kind.PROTOTYPE, names=(alias,), text=text, line=0))
+            self.extract.fresh.append(
+                Item(kind=ItemKind.PROTOTYPE, names=(alias,), text=text, line=0)
+            )
             return
-        defined = [item for item in items if item.kind is not Kind.PROTOTYPE]
+        defined = [item for item in items if item.kind is not ItemKind.PROTOTYPE]
         if not defined and name in self._elsewhere:
             self.extract.names[name] = f"lp_{name}"
             self.extract.called.append(name)
@@ -158,29 +160,29 @@ class _Closure:
             return
         if not defined:
             for item in items:
-                self.take(item, Form.COPY)
+                self.take(item, ItemForm.COPY)
             return
         for item in defined:
             match item.kind:
-                case Kind.FUNCTION:
+                case ItemKind.FUNCTION:
                     self._function(item)
-                case Kind.VARIABLE:
+                case ItemKind.VARIABLE:
                     self._variable(item)
                 case _:
-                    self.take(item, Form.COPY)
-        if name in self.replaced or defined[0].kind not in (Kind.FUNCTION, Kind.TYPE):
+                    self.take(item, ItemForm.COPY)
+        if name in self.replaced or defined[0].kind not in (ItemKind.FUNCTION, ItemKind.TYPE):
             return
         for item in items:
             # A declaration that comes before the definition is needed by what stands between.
-            if item.kind is Kind.PROTOTYPE and name not in self.extract.symbols:
-                self.take(item, Form.COPY)
+            if item.kind is ItemKind.PROTOTYPE and name not in self.extract.symbols:
+                self.take(item, ItemForm.COPY)
 
     def _declare(self, item: Item) -> None:
         """Declare a function of another file of the patch that has no usable declaration."""
         text = declared(item)
         at = text.find(item.name)
         prototype = Item(
-            kind=Kind.PROTOTYPE,
+            kind=ItemKind.PROTOTYPE,
             names=(item.name,),
             text=text,
             line=0,
@@ -192,7 +194,7 @@ class _Closure:
 
     def _header(self, item: Item) -> None:
         """Carry what the diff changes in a header: the kernel's headers have the old form."""
-        if item.kind is Kind.FUNCTION:
+        if item.kind is ItemKind.FUNCTION:
             self.extract.names[item.name] = f"lp_{item.name}"
         if item not in self.extract.fresh:
             self._todo += sorted(item.uses)
@@ -205,9 +207,14 @@ class _Closure:
             self._kernels_own(item, None)
             return
         state, symbol = self._places.symbol(self._own_name(item))
-        gone = state in (Verdict.MISSING, Verdict.CLONE_ONLY, Verdict.INLINED, Verdict.AMBIGUOUS)
+        gone = state in (
+            SymbolVerdict.MISSING,
+            SymbolVerdict.CLONE_ONLY,
+            SymbolVerdict.INLINED,
+            SymbolVerdict.AMBIGUOUS,
+        )
         if item.name in self.new or item.inline or gone:
-            if state is Verdict.AMBIGUOUS:
+            if state is SymbolVerdict.AMBIGUOUS:
                 self.extract.notes.append(
                     f"{item.name} was copied: there are several of that name, and which one is of "
                     f"{self._unit.path} is not known"
@@ -215,13 +222,13 @@ class _Closure:
             if not item.static:
                 self.extract.names[item.name] = f"lp_{item.name}"
             self.extract.copies.append(item.name)
-            self.take(item, Form.COPY)
+            self.take(item, ItemForm.COPY)
             return
         self._kernels_own(item, symbol.sympos if symbol else None)
 
     def _variable(self, item: Item) -> None:
         if item.name in self.new:
-            self.take(item, Form.COPY)
+            self.take(item, ItemForm.COPY)
             if not item.const:
                 self.extract.notes.append(
                     f"{item.name} is new static data: it lives in the patch, and begins with its "
@@ -230,24 +237,24 @@ class _Closure:
             return
         state, symbol = self._places.symbol(self._own_name(item))
         if symbol is not None and self._is_value(item):
-            self.take(item, Form.COPY)
+            self.take(item, ItemForm.COPY)
             return
         if symbol is not None:
             self._kernels_own(item, symbol.sympos)
             return
-        if state is Verdict.AMBIGUOUS:
+        if state is SymbolVerdict.AMBIGUOUS:
             self.extract.notes.append(
                 f"{item.name}: there are several of that name, and which one is of "
                 f"{self._unit.path} is not known: give its sympos under symbols"
             )
             self.extract.symbols[item.name] = None
-            self.take(item, Form.EXTERN)
+            self.take(item, ItemForm.EXTERN)
             return
         if not item.const:
             self.extract.notes.append(
                 f"{item.name} was copied: the kernel has no symbol of it, as nothing writes to it"
             )
-        self.take(item, Form.COPY)
+        self.take(item, ItemForm.COPY)
 
     def _own_name(self, item: Item) -> str:
         """Return what the compiler calls it."""
@@ -272,37 +279,38 @@ class _Closure:
             return  # a header declares it
         if item.name in self._apart:
             self._call_it(item.name, self._apart[item.name])
-        elif self._places.module and item.kind is Kind.VARIABLE and not is_static_key(item):
+        elif self._places.module and item.kind is ItemKind.VARIABLE and not is_static_key(item):
             # The name of a module's variable becomes a macro: it must not be that of a member, a
             # tag or a local variable, here or in a header.
             self._call_it(item.name, f"lp_var_{item.name}")
         if item.name in self._places.code.data:
             self.extract.sizes[item.name] = self._places.code.data[item.name].size
         # Where it is declared first, others of the file may use it before it is defined.
-        earlier = (i for i in self._unit.by_name[item.name] if i.kind is Kind.PROTOTYPE)
-        self.take(next(earlier, item), Form.EXTERN)
+        earlier = (i for i in self._unit.by_name[item.name] if i.kind is ItemKind.PROTOTYPE)
+        self.take(next(earlier, item), ItemForm.EXTERN)
 
     def _call_it(self, name: str, alias: str) -> None:
         self.extract.aliases[name] = self.extract.names[name] = alias
 
 
-def includes(unit: Unit) -> Iterator[tuple[int, Item]]:
+def includes(unit: ParsedFile) -> Iterator[tuple[int, Item]]:
     """Includes, and the macros that stand before the last of them at the top of the file."""
     first_code = next(
-        (at for at, i in enumerate(unit.items) if i.kind in (Kind.FUNCTION, Kind.VARIABLE)),
+        (at for at, i in enumerate(unit.items) if i.kind in (ItemKind.FUNCTION, ItemKind.VARIABLE)),
         len(unit.items),
     )
     last = max(
-        (at for at, i in enumerate(unit.items[:first_code]) if i.kind is Kind.INCLUDE), default=-1
+        (at for at, i in enumerate(unit.items[:first_code]) if i.kind is ItemKind.INCLUDE),
+        default=-1,
     )
-    texts = Counter(item.text for item in unit.items if item.kind is Kind.INCLUDE)
+    texts = Counter(item.text for item in unit.items if item.kind is ItemKind.INCLUDE)
     for at, item in enumerate(unit.items):
-        if item.kind is Kind.INCLUDE:
+        if item.kind is ItemKind.INCLUDE:
             # A header that is read for macros of the file's own makes data of each of its lines.
             listed = at > first_code and (
-                texts[item.text] > 1 or unit.items[at - 1].kind is Kind.MACRO
+                texts[item.text] > 1 or unit.items[at - 1].kind is ItemKind.MACRO
             )
             if not listed:
                 yield at, item
-        elif item.kind is Kind.MACRO and at < last:
+        elif item.kind is ItemKind.MACRO and at < last:
             yield at, item

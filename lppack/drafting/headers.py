@@ -5,11 +5,11 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.drafting.extract import Extract
 
 #: The kernel's header of that path; None: its sources have none.
-Header = Callable[[str], Unit | None]
+Header = Callable[[str], ParsedFile | None]
 
 _NAMED = re.compile(r'#\s*include\s+(?P<sign>["<])(?P<name>[^">]+)')
 _PUBLIC = ("include/", "arch/x86/include/", "../")
@@ -86,9 +86,9 @@ class Private:
                 todo += [own for own in self._inside(unit) if own]
         return found
 
-    def _inside(self, unit: Unit) -> list[str | None]:
+    def _inside(self, unit: ParsedFile) -> list[str | None]:
         """Return what it includes; None: a public header."""
-        return [self._own(i.text, unit.path) for i in unit.items if i.kind is Kind.INCLUDE]
+        return [self._own(i.text, unit.path) for i in unit.items if i.kind is ItemKind.INCLUDE]
 
     def _own(self, text: str, path: str) -> str | None:
         """Return the path in the tree of a header that is not below include/; None: it is, or is

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lppack.drafting.advice import Advice, Layout
+from lppack.drafting.advice import Advice, ChangedLayout
 from lppack.drafting.edit import Edit
 from lppack.drafting.places import Target
 
@@ -127,12 +127,12 @@ _ACCESS: Mapping[str, Any] = {
 _WORLD: Mapping[str, Any] = {"for_each": "lp_{0}_each", "max_stop_ms": 100}
 
 
-def _living(layout: Layout) -> str:
+def _living(layout: ChangedLayout) -> str:
     """Return what is new is attached to a type that only a person can name."""
     return layout.type if layout.size is not None else _TO_FILL_IN
 
 
-def _transform(layout: Layout, object_: str, kind: Mapping[str, Any]) -> dict[str, Any]:
+def _transform(layout: ChangedLayout, object_: str, kind: Mapping[str, Any]) -> dict[str, Any]:
     def named(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: named(one) for key, one in value.items()}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lppack.csource.changes import Changes
-from lppack.kernel.facts import Facts, Symbol, Verdict
+from lppack.kernel.facts import Facts, Symbol, SymbolVerdict
 from lppack.proof.match import Matched
 from lppack.proof.objects import ObjectFile
 
@@ -65,33 +65,39 @@ class Places:
             for alias in function.aliases
         }
 
-    def symbol(self, name: str) -> tuple[Verdict, Symbol | None]:
+    def symbol(self, name: str) -> tuple[SymbolVerdict, Symbol | None]:
         """Find the kernel's symbol of the file's ``name``, and whether it can be replaced."""
         function = self.code.functions.get(self._aliases.get(name, name))
         if function is not None:
             found = self._matched.get(function.name)
             symbol = found.symbol if found else None
             if found is not None and symbol is None:
-                return Verdict.AMBIGUOUS, None  # what the kernel has of that name is other code
+                return (
+                    SymbolVerdict.AMBIGUOUS,
+                    None,
+                )  # what the kernel has of that name is other code
             if symbol is None or symbol.name != name:
                 symbol = self._alone(name)
             if symbol is None:
-                return Verdict.AMBIGUOUS, None
+                return SymbolVerdict.AMBIGUOUS, None
             if function.init:
-                return Verdict.INIT, symbol
-            return Verdict.PATCHABLE if function.traceable else Verdict.UNTRACEABLE, symbol
+                return SymbolVerdict.INIT, symbol
+            return (
+                SymbolVerdict.PATCHABLE if function.traceable else SymbolVerdict.UNTRACEABLE,
+                symbol,
+            )
         if name in self.code.data:
             symbol = self._alone(name) or self._seen(name)
-            return (Verdict.PATCHABLE if symbol else Verdict.AMBIGUOUS), symbol
+            return (SymbolVerdict.PATCHABLE if symbol else SymbolVerdict.AMBIGUOUS), symbol
         if any(one.base == name for one in self.code.functions.values()):
-            return Verdict.CLONE_ONLY, None
+            return SymbolVerdict.CLONE_ONLY, None
         if not self.code.functions:  # the file is new, or part of another object
             home, sympos = self.home(name)
             module = None if home == "vmlinux" else home
             copies = self.facts.module_copies(module, name) if module else self.facts.copies(name)
             if copies and sympos != 0:
-                return Verdict.PATCHABLE, copies[(sympos or 1) - 1]
-        return Verdict.MISSING, None
+                return SymbolVerdict.PATCHABLE, copies[(sympos or 1) - 1]
+        return SymbolVerdict.MISSING, None
 
     def overridden(self, name: str) -> bool:
         """Whether the file's function is weak, and the kernel uses that of another file."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item
 from lppack.drafting.places import Cannot, Places, Target
-from lppack.kernel.facts import Verdict
+from lppack.kernel.facts import SymbolVerdict
 from lppack.proof.compare import UnitDifference
 from lppack.proof.objects import Function
 
@@ -122,7 +122,7 @@ class _Selection:
 
     def _take(self, name: str) -> None:
         state, symbol = self.places.symbol(name)
-        if symbol is None or state is not Verdict.PATCHABLE:
+        if symbol is None or state is not SymbolVerdict.PATCHABLE:
             self._cannot(
                 name,
                 f"{self.places.object} has {len(self.places.copies(name))} functions of that name, "

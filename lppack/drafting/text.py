@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lppack.csource.items import Item, Kind
+from lppack.csource.items import Item, ItemKind
 from lppack.csource.words import declared
-from lppack.drafting.extract import Extract, Form, includes
+from lppack.drafting.extract import Extract, ItemForm, includes
 from lppack.drafting.headers import Private
 from lppack.drafting.wired import Wired
 
@@ -78,7 +78,7 @@ def _in_order(fresh: Sequence[Item]) -> list[Item]:
         if item not in found:
             found.append(item)
 
-    for item in sorted(fresh, key=lambda one: one.kind is not Kind.PROTOTYPE):
+    for item in sorted(fresh, key=lambda one: one.kind is not ItemKind.PROTOTYPE):
         take(item)
     return found
 
@@ -89,11 +89,11 @@ def _needed_before(at: int, made: Extract) -> Iterator[Item]:
     written = sorted(made.forms)
     for later in written[written.index(at) + 1 :]:
         item = made.unit.items[later]
-        if item.kind is not Kind.FUNCTION or made.forms[later] is Form.EXTERN:
+        if item.kind is not ItemKind.FUNCTION or made.forms[later] is ItemForm.EXTERN:
             continue
         users = [n for n in written if n < later and item.name in made.unit.items[n].uses]
         if item.name in made.names and users[:1] == [at]:
-            yield replace(item, kind=Kind.PROTOTYPE)
+            yield replace(item, kind=ItemKind.PROTOTYPE)
 
 
 def _head(item: Item, made: Extract) -> str:
@@ -105,19 +105,19 @@ def _head(item: Item, made: Extract) -> str:
 
 def _fresh(item: Item, made: Extract) -> str:
     text = item.renamed(made.names)
-    if item.kind is Kind.MACRO:
+    if item.kind is ItemKind.MACRO:
         return f"#undef {item.name}\n{text}"
     return text
 
 
-def _form(item: Item, form: Form, made: Extract) -> str:
-    if form is Form.EXTERN:
+def _form(item: Item, form: ItemForm, made: Extract) -> str:
+    if form is ItemForm.EXTERN:
         text = _with_size(declared(item), item.name, made.sizes.get(item.name))
         alias = made.aliases.get(item.name)
         return _renamed_last(text, item.name, alias) if alias else text
-    if item.kind is not Kind.FUNCTION:
+    if item.kind is not ItemKind.FUNCTION:
         text = item.renamed(made.names)
-        if item.kind is Kind.PROTOTYPE and made.names.keys() & set(item.names):
+        if item.kind is ItemKind.PROTOTYPE and made.names.keys() & set(item.names):
             new = any(_is_new(made, n) for n in item.names)
             text = _STORAGE.sub("", text)
             return text if new else f"static {text.removeprefix('extern ')}"
@@ -125,7 +125,7 @@ def _form(item: Item, form: Form, made: Extract) -> str:
     head, body = item.text[: item.body], item.renamed(made.names)
     signature = item.renamed(made.names, head)
     body = body[len(signature) :]
-    if form is Form.NEW:
+    if form is ItemForm.NEW:
         plain = _aligned(head, _STORAGE.sub("", signature).lstrip())
         return f"{plain.rstrip()};\n\n{plain}{body}"
     if not item.static:
@@ -150,7 +150,7 @@ def _renamed_last(text: str, name: str, alias: str) -> str:
 
 def _is_new(made: Extract, name: str) -> bool:
     items = made.unit.items
-    return any(form is Form.NEW and items[at].name == name for at, form in made.forms.items())
+    return any(form is ItemForm.NEW and items[at].name == name for at, form in made.forms.items())
 
 
 def _aligned(old: str, new: str) -> str:
@@ -173,7 +173,7 @@ def _aligned(old: str, new: str) -> str:
 def _with_conditions(items: Iterator[tuple[Item, str]], *, apart: bool = False) -> Iterator[str]:
     """Yield the texts, inside the branches that were not decided."""
     open_: tuple[str, ...] = ()
-    last: tuple[Kind, bool] | None = None  # kind of the text before, and has it several lines?
+    last: tuple[ItemKind, bool] | None = None  # kind of the text before, and has it several lines?
     for item, text in items:
         same = 0
         while same < min(len(open_), len(item.conditions)) and (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lppack.csource.words import is_static_key
-from lppack.drafting.extract import Extract, Form
+from lppack.drafting.extract import Extract, ItemForm
 from lppack.drafting.places import Places
 
 _TRACE = re.compile(r"trace_(?P<name>\w+?)(?P<asks>_enabled)?")
@@ -60,7 +60,7 @@ def wired_of(made: Extract, places: Places) -> Wired:
     """Return what of it stands in the items that are written."""
     items = [made.unit.items[at] for at in made.forms] + made.fresh
     names = {name for item in items for name in item.uses}
-    externs = [made.unit.items[at] for at, form in made.forms.items() if form is Form.EXTERN]
+    externs = [made.unit.items[at] for at, form in made.forms.items() if form is ItemForm.EXTERN]
     tracepoints: dict[str, str] = {}
     asked: dict[str, str] = {}
     symbols: dict[str, Mapping[str, Any]] = {}

@@ -29,12 +29,12 @@ class CompiledLayout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class CompiledTypes:
     layouts: tuple[CompiledLayout, ...]
     signatures: tuple[tuple[str, tuple[str, ...]], ...]  # (function, its result and parameters)
 
 
-def compiled_types(module: bytes) -> Compiled:
+def compiled_types(module: bytes) -> CompiledTypes:
     """Every layout that the module uses, and its functions that others can call.
 
     Raise BuildFailed if there is no debug information, or it cannot be read.
@@ -58,7 +58,9 @@ def compiled_types(module: bytes) -> Compiled:
                     signatures[_name(entry)] = _signature(entry)
     except (DWARFError, ELFError, LookupError, ValueError, struct.error) as error:
         raise BuildFailed(f"the module's debug information cannot be read: {error}") from None
-    return Compiled(layouts=tuple(sorted(layouts)), signatures=tuple(sorted(signatures.items())))
+    return CompiledTypes(
+        layouts=tuple(sorted(layouts)), signatures=tuple(sorted(signatures.items()))
+    )
 
 
 def _relocate(elf: Any, entries: memoryview) -> None:

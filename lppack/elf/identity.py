@@ -9,7 +9,7 @@ from typing import Any
 
 from lppack import abi
 from lppack.elf.module import NotAModule
-from lppack.elf.rewrite import NotRewritable, Relocatable, Symbol
+from lppack.elf.rewrite import NotRewritable, Relocatable, SymbolEntry
 
 _POINTER = 8
 
@@ -68,21 +68,21 @@ def _functions(file: Relocatable) -> Iterator[tuple[str, str]]:
                     yield object_, _text(file.sections[home].data, place)
 
 
-def _arrays(file: Relocatable, section: int, value: int) -> Iterator[Symbol]:
+def _arrays(file: Relocatable, section: int, value: int) -> Iterator[SymbolEntry]:
     for symbol in file.symbols:
         here = (symbol.section, symbol.value) == (section, value)
         if here and symbol.name.startswith("lp_funcs_"):
             yield symbol
 
 
-def _symbol(file: Relocatable, name: str) -> Symbol | None:
+def _symbol(file: Relocatable, name: str) -> SymbolEntry | None:
     for symbol in file.symbols:
         if symbol.name == name and 0 < symbol.section < len(file.sections):
             return symbol
     return None
 
 
-def _pointers(file: Relocatable, of: Symbol) -> dict[int, tuple[int, int]]:
+def _pointers(file: Relocatable, of: SymbolEntry) -> dict[int, tuple[int, int]]:
     """Return the pointers inside a variable: offset -> (section, place in it)."""
     found = {}
     for section in file.sections:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lppack import abi
-from lppack.elf.rewrite import NotRewritable, Relocatable, Relocation, Section
+from lppack.elf.rewrite import ElfSection, NotRewritable, Relocatable, Relocation
 from lppack.errors import BuildFailed
 
 _STB_GLOBAL = 1
@@ -23,7 +23,7 @@ class NotConvertible(BuildFailed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class LivepatchSymbol:
     """A symbol that the kernel is to resolve."""
 
     c_name: str  # undefined in the module: "dup_helper_one"
@@ -47,7 +47,7 @@ def slots_of(object_: str) -> str:
     return f".data..lp_slots.{object_}"
 
 
-def convert(data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> bytes:
+def convert(data: bytes, wanted: Sequence[LivepatchSymbol], objects: Collection[str]) -> bytes:
     """Return the module with livepatch relocations; the same bytes for the same input.
 
     ``objects``: those that the patch has. Raise NotConvertible, with all that is wrong.
@@ -59,7 +59,9 @@ def convert(data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> 
 
 
 class _Conversion:
-    def __init__(self, data: bytes, wanted: Sequence[Wanted], objects: Collection[str]) -> None:
+    def __init__(
+        self, data: bytes, wanted: Sequence[LivepatchSymbol], objects: Collection[str]
+    ) -> None:
         if abi.MODULE_SIGNATURE in data:
             raise NotConvertible(
                 "is signed, and a change would make the signature void",
@@ -108,11 +110,11 @@ class _Conversion:
                     "defines it; declare it `extern`, or give it another name with `as`"
                 )
 
-    def _wanted(self, relocation: Relocation) -> Wanted | None:
+    def _wanted(self, relocation: Relocation) -> LivepatchSymbol | None:
         symbol = self.file.symbols[relocation.symbol]
         return self.names.get(symbol.name) if symbol.section == _SHN_UNDEF else None
 
-    def _split(self, table: Section) -> dict[str, list[Relocation]]:
+    def _split(self, table: ElfSection) -> dict[str, list[Relocation]]:
         """Return the relocations of ``table`` by the object that they wait for; "" is what
         stays."""
         made: dict[str, list[Relocation]] = {"": []}
@@ -121,7 +123,7 @@ class _Conversion:
             made.setdefault(known.object if known else "", []).append(entry)
         return made
 
-    def _misplaced(self, table: Section, split: dict[str, list[Relocation]]) -> Iterator[str]:
+    def _misplaced(self, table: ElfSection, split: dict[str, list[Relocation]]) -> Iterator[str]:
         """Yield what the kernel would refuse, or apply too late."""
         target = self.file.target(table)
         for object_, entries in split.items():
@@ -153,7 +155,7 @@ class _Conversion:
                 self.file.rename(symbol, known.klp_name)
                 symbol.section, symbol.info = abi.SHN_LIVEPATCH, _STB_GLOBAL << 4
 
-    def _write(self, table: Section, split: dict[str, list[Relocation]]) -> None:
+    def _write(self, table: ElfSection, split: dict[str, list[Relocation]]) -> None:
         target = self.file.target(table)
         flags = abi.SHF_ALLOC | abi.SHF_INFO_LINK | abi.SHF_RELA_LIVEPATCH
         for object_, entries in sorted(split.items()):

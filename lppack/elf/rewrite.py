@@ -28,7 +28,7 @@ class NotRewritable(LppackError):
 
 
 @dataclass(slots=True, kw_only=True)
-class Section:
+class ElfSection:
     name: str
     name_at: int  # in .shstrtab
     type: int
@@ -43,7 +43,7 @@ class Section:
 
 
 @dataclass(slots=True, kw_only=True)
-class Symbol:
+class SymbolEntry:
     name: str
     name_at: int  # in .strtab
     info: int  # type, and binding << 4
@@ -79,7 +79,7 @@ class Relocatable:
         texts = data[raw[names][4] : raw[names][4] + raw[names][5]]
         self._header = header
         self.sections = [
-            Section(
+            ElfSection(
                 name=_text(texts, entry[0]),
                 name_at=entry[0],
                 type=entry[1],
@@ -103,7 +103,7 @@ class Relocatable:
         self.symtab = tables[0]
         strings = self.sections[self.sections[self.symtab].link].data
         self.symbols = [
-            Symbol(
+            SymbolEntry(
                 name=_text(strings, name),
                 name_at=name,
                 info=info,
@@ -117,7 +117,7 @@ class Relocatable:
             )
         ]
 
-    def relocations(self, section: Section) -> list[Relocation]:
+    def relocations(self, section: ElfSection) -> list[Relocation]:
         """Return what an SHT_RELA section holds. Raise NotRewritable: a symbol is not there."""
         found = [
             Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
@@ -127,19 +127,19 @@ class Relocatable:
             raise NotRewritable(f"{section.name} names a symbol that is not in the table")
         return found
 
-    def target(self, section: Section) -> Section:
+    def target(self, section: ElfSection) -> ElfSection:
         """Return what an SHT_RELA section changes."""
         if not 0 < section.info < len(self.sections):
             raise NotRewritable(f"{section.name} is for a section that does not exist")
         return self.sections[section.info]
 
-    def set_relocations(self, section: Section, entries: list[Relocation]) -> None:
+    def set_relocations(self, section: ElfSection, entries: list[Relocation]) -> None:
         section.data = b"".join(
             _RELOCATION.pack(e.offset, e.symbol << 32 | e.type, e.addend) for e in entries
         )
         section.size = len(section.data)
 
-    def rename(self, symbol: Symbol, name: str) -> None:
+    def rename(self, symbol: SymbolEntry, name: str) -> None:
         """Another name; the old one stays in .strtab, where others may share it."""
         strings = self.sections[self.sections[self.symtab].link]
         symbol.name, symbol.name_at = name, strings.size
@@ -150,7 +150,7 @@ class Relocatable:
     ) -> None:
         """One more SHT_RELA section, for the section with index ``target``."""
         names = self.sections[self._header[13]]
-        made = Section(
+        made = ElfSection(
             name=name,
             name_at=names.size,
             type=abi.SHT_RELA,
@@ -203,6 +203,6 @@ def _text(table: bytes, at: int) -> str:
     return table[at : table.index(b"\0", at) if b"\0" in table[at:] else None].decode("ascii")
 
 
-def _append(table: Section, text: str) -> None:
+def _append(table: ElfSection, text: str) -> None:
     table.data += text.encode("ascii") + b"\0"
     table.size = len(table.data)

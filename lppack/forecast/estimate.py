@@ -11,7 +11,7 @@ from lppack.forecast.declared import declared
 from lppack.forecast.group import Group, Part
 from lppack.forecast.histogram import Histogram
 from lppack.forecast.lengths import exponential
-from lppack.forecast.stacks import Seen, Stacks, kind_of
+from lppack.forecast.stacks import StackCounts, Stacks, kind_of
 from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused, seen_mean
 from lppack.model import Counts, Visits
 
@@ -28,7 +28,7 @@ def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> t
     tasks to the kernel instead. Raise ManifestError if the files do not say enough."""
     if watch.stacks is None:
         return declared(watch, functions, kernel=kernel)
-    gathered: dict[tuple[str, bool], list[Seen]] = {}
+    gathered: dict[tuple[str, bool], list[StackCounts]] = {}
     for seen in watch.stacks.threads:
         gathered.setdefault((seen.kind_of_thread, seen.kthread), []).append(seen)
     made: list[Group] = []
@@ -46,8 +46,8 @@ class _Gathering:
         watch: Watch,
         comm: str,
         kthread: bool,
-        threads: list[Seen],
-        everybody: dict[tuple[str, bool], list[Seen]],
+        threads: list[StackCounts],
+        everybody: dict[tuple[str, bool], list[StackCounts]],
     ) -> None:
         assert watch.stacks is not None
         self._watch, self._comm, self._kthread = watch, comm, kthread
@@ -62,10 +62,10 @@ class _Gathering:
         made = [self._stuck(seen, functions) for seen in stuck]
         return [*made, self._moving(moving, functions)] if moving else made
 
-    def _hits(self, seen: Seen, function: str) -> int:
+    def _hits(self, seen: StackCounts, function: str) -> int:
         return seen.in_kernel if function == SYSCALL else seen.inside[function]
 
-    def _total(self, seen: Seen) -> float:
+    def _total(self, seen: StackCounts) -> float:
         if self._sampled:
             return float(seen.total)
         if self._watched is None:
@@ -82,7 +82,7 @@ class _Gathering:
         assert self._watch.stacks is not None
         return self._watch.stacks
 
-    def _number(self, seen: Seen) -> int:
+    def _number(self, seen: StackCounts) -> int:
         if self._ids:
             return 1
         for visits in self._watch.workload.visits:
@@ -98,14 +98,14 @@ class _Gathering:
             f"`comm: {seen.comm}` and its `threads`",
         )
 
-    def _lived(self, seen: Seen) -> float | None:
+    def _lived(self, seen: StackCounts) -> float | None:
         """Seconds for which this thread was watched: it may have come later, or gone before."""
         if self._watched is None or not self._ids:
             return self._watched
         most = max(self._total(other) for others in self._everybody.values() for other in others)
         return self._watched * self._total(seen) / most
 
-    def _is_stuck(self, seen: Seen, functions: Sequence[str]) -> bool:
+    def _is_stuck(self, seen: StackCounts, functions: Sequence[str]) -> bool:
         hits = sum(self._hits(seen, function) for function in functions)
         total = self._total(seen)
         if not hits or hits < 0.999 * total:
@@ -124,7 +124,7 @@ class _Gathering:
                 return False
         return share**tries < _NO_CHANCE if share < 1 else not counted
 
-    def _left(self, seen: Seen, function: str) -> bool:
+    def _left(self, seen: StackCounts, function: str) -> bool:
         """Whether visits to ``function`` that ended can be of ``seen``, which was always inside:
         they are counted for its kind, or take more time than others have spent there."""
         known = self._known(function)
@@ -142,7 +142,7 @@ class _Gathering:
         visits = known[1].visits * seen_mean(known[1]) / self._watched
         return visits - spent > 0.5
 
-    def _stuck(self, seen: Seen, functions: Sequence[str]) -> Group:
+    def _stuck(self, seen: StackCounts, functions: Sequence[str]) -> Group:
         total = sum(self._hits(seen, function) for function in functions)
         parts = tuple(
             Part(
@@ -164,7 +164,7 @@ class _Gathering:
             stuck=True,
         )
 
-    def _moving(self, threads: list[Seen], functions: Sequence[str]) -> Group:
+    def _moving(self, threads: list[StackCounts], functions: Sequence[str]) -> Group:
         number = sum(self._number(seen) for seen in threads)
         total = sum(self._total(seen) for seen in threads)
         shares = [
@@ -182,7 +182,7 @@ class _Gathering:
             spread=float(np.var(shares, ddof=1)) if many else None,
         )
 
-    def _part(self, threads: list[Seen], function: str, number: int, total: float) -> Part:
+    def _part(self, threads: list[StackCounts], function: str, number: int, total: float) -> Part:
         hits = sum(self._hits(seen, function) for seen in threads)
         inside = hits / total if total else 0.0
         samples = total if self._sampled else math.inf

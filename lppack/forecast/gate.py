@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from lppack.forecast.lengths import Floats, as_floats
-from lppack.forecast.sampler import STAGES_MAX, Hook, Load, whole_kernel
+from lppack.forecast.sampler import STAGES_MAX, Load, SampledHook, whole_kernel
 
 #: Seconds for which it is shut: LPE_FIRST_GATE, doubled up to LPE_LAST_GATE. Then it is open for
 #: half as long.
@@ -66,7 +66,7 @@ def gated(
             np.maximum(done, crowd.last(), out=done)
         if kthreads:
             # The engine tries again and again while the gate is shut.
-            looked = [replace(load, hook=Hook.EXIT) for load in kthreads]
+            looked = [replace(load, hook=SampledHook.EXIT) for load in kthreads]
             done += whole_kernel(looked, samples=len(going), limit=limit, tick=1.0, dice=dice)
         out = done <= begin + shut
         times[going[out]] = done[out]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lppack.forecast.lengths import Floats, Lengths, exponential, fixed, lognormal
-from lppack.forecast.sampler import Hook, Load
+from lppack.forecast.sampler import Load, SampledHook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Group:
         """True if nothing says how long its visits last."""
         return not self.stuck and any(p.lengths is None and p.inside > 0 for p in self.parts)
 
-    def load(self, hook: Hook, dice: np.random.Generator | None = None) -> Load:
+    def load(self, hook: SampledHook, dice: np.random.Generator | None = None) -> Load:
         """Return the best guess; with ``dice``, one of those that the observations leave open."""
         if self.stuck:
             return self._stuck(hook, dice)
@@ -78,7 +78,7 @@ class Group:
         from what that leaves open (Jeffreys' prior); infinite, if nobody knows how long it was."""
         return dice.gamma(0.5) / self.watched if self.watched else math.inf
 
-    def _stuck(self, hook: Hook, dice: np.random.Generator | None) -> Load:
+    def _stuck(self, hook: SampledHook, dice: np.random.Generator | None) -> Load:
         visits = None
         if dice is not None and self.watched:
             visits = exponential(1 / max(self.leaving(dice), 1e-12))

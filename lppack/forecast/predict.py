@@ -14,7 +14,7 @@ from lppack.forecast.estimate import groups
 from lppack.forecast.gate import gated
 from lppack.forecast.group import Group
 from lppack.forecast.lengths import Floats
-from lppack.forecast.sampler import Hook, Load, each_thread, waits, whole_kernel
+from lppack.forecast.sampler import Load, SampledHook, each_thread, waits, whole_kernel
 from lppack.forecast.unknown import unknown
 from lppack.forecast.watch import Watch
 
@@ -46,7 +46,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class ThreadHolder:
     """Threads of one kind in one function, and how they hold the transition up."""
 
     comm: str
@@ -68,7 +68,7 @@ class Prediction:
     stall: Interval  # probability that it does not finish within the limit
     times: tuple[tuple[str, Interval], ...]  # (quantile, seconds)
     curve: tuple[Interval, ...]  # seconds by which each share of CURVE is done; empty as ``times``
-    blockers: tuple[Holder, ...]  # who holds up most first
+    blockers: tuple[ThreadHolder, ...]  # who holds up most first
     unknown: tuple[str, ...]
 
     @property
@@ -90,7 +90,7 @@ def predict(
     limit: float,
     seed: int,
     tick: float = TRANSITION_TICK,
-    hook: Hook | None = None,
+    hook: SampledHook | None = None,
 ) -> Prediction:
     """Return the transition of a patch of ``functions`` in ``mode``, the same for the same seed.
 
@@ -170,7 +170,7 @@ def _bounded(at_once: Interval, stall: Interval, *, from_below: bool) -> tuple[I
 def _certain(
     drawn: "_Transition",
     found: Sequence[Group],
-    hooks: dict[Group, Hook],
+    hooks: dict[Group, SampledHook],
     dice: np.random.Generator,
 ) -> bool:
     """Return the transition never finishes, by these groups alone."""
@@ -178,14 +178,14 @@ def _certain(
     return drawn.all_of(known, hooks, dice)[1].low >= 0.5
 
 
-def _hook(group: Group, mode: Mode, asked: Hook | None) -> Hook:
+def _hook(group: Group, mode: Mode, asked: SampledHook | None) -> SampledHook:
     """Threads without a border to user space are looked at now and then, whatever the mode."""
     if asked is not None:
         return asked
     if mode.method == "count":
-        return Hook.EXIT
+        return SampledHook.EXIT
     stopped = mode.switch is Switch.SWITCH_KERNEL and mode.method == "stack"
-    return Hook.TICK if group.kthread or stopped else Hook.EXIT
+    return SampledHook.TICK if group.kthread or stopped else SampledHook.EXIT
 
 
 class _Transition:
@@ -203,7 +203,7 @@ class _Transition:
         self.limit, self.tick = limit, tick
 
     def all_of(
-        self, found: Sequence[Group], hooks: dict[Group, Hook], dice: np.random.Generator
+        self, found: Sequence[Group], hooks: dict[Group, SampledHook], dice: np.random.Generator
     ) -> tuple[Interval, Interval, tuple[tuple[str, Interval], ...], tuple[Interval, ...]]:
         best = np.sort(self._times({g: g.load(hooks[g]) for g in found}, SAMPLES, _STAGES, dice))
         guesses = [
@@ -262,7 +262,7 @@ def _middle(values: Sequence[float]) -> tuple[float, float]:
 
 def _without_times(
     found: Sequence[Group],
-    hooks: dict[Group, Hook],
+    hooks: dict[Group, SampledHook],
     drawn: _Transition,
     dice: np.random.Generator,
 ) -> tuple[Interval, Interval]:
@@ -280,12 +280,12 @@ def _without_times(
             inside = min(group.drawn_inside(dice) if dice else group.inside, 1.0)
             certain |= inside >= 1
             log_clear += group.threads * math.log1p(-min(inside, 1 - 1e-12))
-            if hooks[group] is Hook.TICK:
+            if hooks[group] is SampledHook.TICK:
                 again = inside**looks
                 tries_fail += group.threads * math.log1p(-min(again, 1 - 1e-12))
         clear = 0.0 if certain or any(g.stuck for g in found) else math.exp(log_clear)
         if drawn.whole:
-            ticking = any(hooks[group] is Hook.TICK for group in found)
+            ticking = any(hooks[group] is SampledHook.TICK for group in found)
             short = (1 - math.exp(log_clear)) ** looks if ticking else float(certain)
         else:
             short = 1.0 if certain else 1 - math.exp(tries_fail)
@@ -304,10 +304,10 @@ def _without_times(
 
 def _blockers(
     found: Sequence[Group],
-    hooks: dict[Group, Hook],
+    hooks: dict[Group, SampledHook],
     drawn: _Transition,
     dice: np.random.Generator,
-) -> tuple[Holder, ...]:
+) -> tuple[ThreadHolder, ...]:
     """Ranked by the thread-seconds for which they hold up: those that switch alone, or are held
     once they are outside, hold up until they have left; where all have to be outside at once,
     anyone who is inside holds up."""
@@ -319,14 +319,16 @@ def _blockers(
                 continue
             seconds = limit
             if not (drawn.whole or group.stuck or group.timeless):
-                load = replace(group, parts=(part,)).load(Hook.EXIT if drawn.gate else hooks[group])
+                load = replace(group, parts=(part,)).load(
+                    SampledHook.EXIT if drawn.gate else hooks[group]
+                )
                 wait = waits(load, 4000, limit=limit, tick=drawn.tick, dice=dice)
                 seconds = float(np.minimum(wait, limit).mean())
             rows.append((group.threads * part.inside * seconds, group, part.function, part.inside))
     total = sum(row[0] for row in rows)
     rows.sort(key=lambda row: (not row[1].stuck, -row[0], row[1].comm, row[2]))
     return tuple(
-        Holder(
+        ThreadHolder(
             comm=group.comm,
             function=function,
             kthread=group.kthread,

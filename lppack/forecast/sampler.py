@@ -22,7 +22,7 @@ _FORGOTTEN = 20.0
 _CELLS_MAX = 1 << 22  # of one array
 
 
-class Hook(Enum):
+class SampledHook(Enum):
     """When an engine looks whether a thread may switch."""
 
     EXIT = "exit"  # at the end of each visit
@@ -37,7 +37,7 @@ class Load:
     inside: float  # share of the time, 0 to 1
     visits: Lengths | None  # None: never leaves
     gaps: Lengths | None  # None: never enters, or never leaves
-    hook: Hook
+    hook: SampledHook
 
     @property
     def cycle(self) -> float:
@@ -85,7 +85,7 @@ def waits(
     if load.visits is None:
         return as_floats(np.full(threads, math.inf))
     rest = load.visits.rest(dice, threads)
-    if load.hook is Hook.EXIT:
+    if load.hook is SampledHook.EXIT:
         return rest
     found = _found_outside(load, rest, limit, tick, dice)
     return as_floats(np.where(found <= limit, found, math.inf))
@@ -140,7 +140,7 @@ def whole_kernel(
         )
         return as_floats(np.where(times <= limit, times, math.inf))
     moving = [load for load in loads if load.moves]
-    if any(load.hook is Hook.TICK for load in loads):
+    if any(load.hook is SampledHook.TICK for load in loads):
         ticks = min(int(limit / tick), _CELLS_MAX) + 1
         part = max(1, _CELLS_MAX // ticks)
         parts = [min(part, samples - done) for done in range(0, samples, part)]

@@ -28,7 +28,7 @@ _COLD = re.compile(r"\.cold(\.[0-9]+)?$")  # gcc's cold part belongs to its func
 
 
 @dataclass(slots=True, kw_only=True)
-class Seen:
+class StackCounts:
     """What was counted of one thread, or of all threads of one name if ``tid`` is None."""
 
     comm: str
@@ -59,7 +59,7 @@ class Stacks:
     ids: bool
     borders: bool
     named: frozenset[str]
-    threads: tuple[Seen, ...]
+    threads: tuple[StackCounts, ...]
 
 
 def kind_of(comm: str) -> str:
@@ -107,7 +107,7 @@ def _divided(
 ) -> Stacks:
     matches = {head: _THREAD.fullmatch(head) for head in seen}
     ids = all(matches.values())
-    threads: dict[str | int, Seen] = {}
+    threads: dict[str | int, StackCounts] = {}
     most: Counter[tuple[int, str]] = Counter()  # a thread may change its name
     marked = any(
         frame.endswith("_[k]")
@@ -125,7 +125,7 @@ def _divided(
             comm = match[1]
         else:
             tid, key, comm = None, head, head
-        thread = threads.setdefault(key, Seen(comm=comm, tid=tid))
+        thread = threads.setdefault(key, StackCounts(comm=comm, tid=tid))
         for frames, count in stacks:
             names = [_OFFSET.sub("", _MARK.sub("", frame.strip())) for frame in frames]
             thread.total += count

@@ -22,7 +22,7 @@ _PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockHolder:
     """The command that is at work on a host."""
 
     command: str  # as a person would type it, without options
@@ -64,14 +64,14 @@ class HostLock:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._path.open("a+") as file:
             self._take(file, max(wait, _PATIENCE))
-            me = Holder(command=command, pid=os.getpid(), user=user_name(), since=utc_now())
+            me = LockHolder(command=command, pid=os.getpid(), user=user_name(), since=utc_now())
             self._write(file, json.dumps(asdict(me)))
             try:
                 yield
             finally:
                 self._write(file, "")
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockHolder | None:
         """Return the command that holds the lock; None if there is none."""
         pid = lock_holder(self._path)
         if pid is None:
@@ -105,13 +105,13 @@ class HostLock:
         )
 
     @staticmethod
-    def _named(pid: int, text: str) -> Holder:
+    def _named(pid: int, text: str) -> LockHolder:
         """``pid`` is of /proc/locks; the text may be of a command that was killed before it."""
         with contextlib.suppress(ValueError, TypeError):
-            said = Holder(**json.loads(text))
+            said = LockHolder(**json.loads(text))
             if pid == (said.lock_pid or said.pid):
                 return said
-        return Holder(command="another command", pid=pid, user="not known", since="not known")
+        return LockHolder(command="another command", pid=pid, user="not known", since="not known")
 
     @staticmethod
     def _write(file: IO[str], text: str) -> None:

@@ -55,7 +55,7 @@ class Accelerator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class QemuMachine:
     """What QEMU is to run."""
 
     image: Path  # see image_for()
@@ -151,13 +151,13 @@ def machine(
     counted: bool = False,
     skips: bool = False,
     disk: Path | None = None,
-) -> Machine:
+) -> QemuMachine:
     """The quickest machine for ``kernel`` that works here; with ``counted``, one processor whose
     clock tells how many instructions went by; with ``skips``, that does not wait while all sleep
     (so that minutes of sleeping take seconds, also while nobody asks anything)."""
     counted |= skips
     chosen = Accelerator.TCG_ONE_THREAD if counted else accelerator(kernel)
-    return Machine(
+    return QemuMachine(
         image=image_for(kernel, chosen),
         initramfs=initramfs,
         accelerator=chosen,
@@ -185,7 +185,7 @@ def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
     return unpacked(kernel)
 
 
-def launch(machine: Machine, folder: Path) -> subprocess.Popen[bytes]:
+def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
     """Starts QEMU in ``folder`` as the leader of a process group that dies with this thread.
 
     setpriv (util-linux, essential in Debian) sets PR_SET_PDEATHSIG and becomes QEMU: no code runs
@@ -214,7 +214,7 @@ def launch(machine: Machine, folder: Path) -> subprocess.Popen[bytes]:
             ) from error
 
 
-def daemonize(machine: Machine, folder: Path) -> int:
+def daemonize(machine: QemuMachine, folder: Path) -> int:
     """Starts QEMU in ``folder`` in a session of its own, to outlive us; its pid."""
     require()
     _keep_command(machine, folder)
@@ -225,7 +225,7 @@ def daemonize(machine: Machine, folder: Path) -> int:
     return int((folder / PIDFILE).read_text())
 
 
-def _keep_command(machine: Machine, folder: Path) -> None:
+def _keep_command(machine: QemuMachine, folder: Path) -> None:
     store.journal("guest", str(folder))
     lines = (
         "#!/bin/sh",

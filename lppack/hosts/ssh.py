@@ -20,7 +20,7 @@ from lppack import proc, store
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
 from lppack.hosts import far_side, framed
 from lppack.hosts.address import Address
-from lppack.hosts.lock import PATH, Holder, HostLock, user_name, utc_now
+from lppack.hosts.lock import PATH, HostLock, LockHolder, user_name, utc_now
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.hosts.ssh_client import Client, Reply
 
@@ -180,7 +180,7 @@ class SshHost:
         return self._lost
 
     @contextlib.contextmanager
-    def hold(self, holder: Holder) -> Iterator[bool]:
+    def hold(self, holder: LockHolder) -> Iterator[bool]:
         """Hold the lock of the host while the block lasts; False: another command has it."""
         number = secrets.token_hex(16)
         # Only the far side knows the number of the lock's process, and writes it at the end.
@@ -242,7 +242,7 @@ class SshLock(HostLock):
 
     @contextlib.contextmanager
     def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
-        me = Holder(
+        me = LockHolder(
             command=command,
             pid=os.getpid(),
             user=user_name(),
@@ -259,7 +259,7 @@ class SshLock(HostLock):
                 raise self._refusal()
             time.sleep(0.2)
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockHolder | None:
         where = self._at.run(["stat", "-c", "%d %i", str(PATH)], limit=self._at.limit)
         try:
             device, inode = map(int, where.out.split())

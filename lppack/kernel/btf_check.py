@@ -65,7 +65,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedBtf:
     """What was found right, and where things are in it."""
 
     btf: Btf
@@ -74,7 +74,7 @@ class Checked:
     types: tuple[tuple[str, int], ...]  # each struct and union by its C name, typedefs of unnamed
 
 
-def check(data: bytes, what: str, base: Btf | None = None) -> Checked:
+def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
     """Read all of the data; FactsError at the first thing in it that cannot be."""
     areas = areas_of(data, what)
     starts = _string_starts(data, areas, what, base)
@@ -133,7 +133,7 @@ def check(data: bytes, what: str, base: Btf | None = None) -> Checked:
     if strange or not own <= starts:
         raise FactsError(f"{what}: a name in its BTF is not in its table of strings")
     btf = Btf(data, offsets, what, base)
-    return Checked(
+    return CheckedBtf(
         btf=btf,
         offsets=offsets,
         functions=tuple(_functions(btf, found[FUNC])),

@@ -11,7 +11,7 @@ from lppack.kernel.btf import Btf, Layout
 from lppack.kernel.elf64 import Elf
 
 if TYPE_CHECKING:
-    from lppack.kernel.btf_check import Checked
+    from lppack.kernel.btf_check import CheckedBtf
 
 _SECTION, _BASE_SECTION = ".BTF", ".BTF.base"
 
@@ -23,7 +23,7 @@ class Types:
         self._cache = cache
         self._what = what
         self._vmlinux: Btf | None = None  # not read yet
-        self._modules: dict[Path, Checked | None] = {}  # None: the module has no BTF
+        self._modules: dict[Path, CheckedBtf | None] = {}  # None: the module has no BTF
 
     def prototypes(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[str, ...]:
         """Every prototype that functions of that name have, each once."""
@@ -65,12 +65,12 @@ class Types:
             self._vmlinux = Btf(data, offsets, self._what)
         return self._vmlinux
 
-    def _module(self, path: Path, elf: Elf) -> "Checked | None":
+    def _module(self, path: Path, elf: Elf) -> "CheckedBtf | None":
         if path not in self._modules:
             self._modules[path] = self._read(elf)
         return self._modules[path]
 
-    def _read(self, elf: Elf) -> "Checked | None":
+    def _read(self, elf: Elf) -> "CheckedBtf | None":
         from lppack.kernel.btf_check import as_compiled, check, stands_alone
 
         names = {section.name for section in elf.sections}

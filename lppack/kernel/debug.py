@@ -2,7 +2,7 @@
 """Reads the debug package of an exact kernel, once, and keeps what it says of inlining."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lppack import entries
@@ -11,29 +11,36 @@ from lppack.errors import EnvironmentMissing
 from lppack.kernel.dwarf import DebugFile
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
-from lppack.kernel.facts import Facts
 from lppack.kernel.image import Image
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.libdw import library
+from lppack.kernel.symbols import Symbol
+from lppack.model import Kernel
 
 _NOTE = struct.Struct("<III")  # size of the name, size of the content, type
 _BUILD_ID = 3  # NT_GNU_BUILD_ID, include/uapi/linux/elf.h
 
 
-def read_inlining(path: Path, facts: Facts, image: Image, say: Callable[[str], None]) -> Inlining:
+def read_inlining(
+    path: Path,
+    kernel: Kernel,
+    symbols: Callable[[], Iterable[Symbol]],
+    image: Image,
+    say: Callable[[str], None],
+) -> Inlining:
     """Make ``path``: takes half a minute, and 100 MB from the package mirror."""
     library()  # said before anything is fetched
 
     def make(draft: Path) -> None:
         own = build_id(image.vmlinux())
-        with debug_vmlinux(facts.kernel, say) as file, DebugFile(file) as debug:
+        with debug_vmlinux(kernel, say) as file, DebugFile(file) as debug:
             if debug.build_id() != own:
                 raise FactsError(
                     f"{file.name} of the debug package is of another build than {image.path}",
                     hint="is the kernel Debian's own, of exactly that package version?",
                 )
             say("reading which functions were inlined, and into which")
-            write_inlining(draft, facts.symbols(), debug.functions(), file.name)
+            write_inlining(draft, symbols(), debug.functions(), file.name)
 
     if found := open_inlining(entries.ensure_file(path, make)):
         return found

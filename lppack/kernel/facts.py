@@ -20,8 +20,8 @@ from lppack.kernel.exports import Export, find_export
 from lppack.kernel.image import parse_image
 from lppack.kernel.inlining import FORMAT as INLINING_FORMAT
 from lppack.kernel.inlining import Inlining, open_inlining
-from lppack.kernel.modules import Module, index_modules, open_module, read_module
-from lppack.kernel.symbols import PADDING, Symbol, Verdict, is_clone, verdict
+from lppack.kernel.modules import KernelModule, index_modules, open_module, read_module
+from lppack.kernel.symbols import PADDING, Symbol, SymbolVerdict, is_clone, verdict
 from lppack.model import Kernel
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lppack.kernel.btf_types import Types
     from lppack.kernel.elf64 import Elf
 
-__all__ = ["Export", "Facts", "FactsError", "Symbol", "Verdict", "open_facts", "verdict"]
+__all__ = ["Export", "Facts", "FactsError", "Symbol", "SymbolVerdict", "open_facts", "verdict"]
 
 _FUNCTION = "tTwW"
 
@@ -47,7 +47,7 @@ class Facts:
         self.release = kernel.release  # for messages
         self._cache = cache
         self.kernel = kernel
-        self._read: dict[Path, Module] = {}
+        self._read: dict[Path, KernelModule] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -255,7 +255,7 @@ class Facts:
             return module if module.is_file() else None
         return self._modules.get(module.replace("-", "_"))
 
-    def _module(self, module: str | Path) -> Module:
+    def _module(self, module: str | Path) -> KernelModule:
         path = self._path(module)
         if path is None:
             raise FactsError(
@@ -304,5 +304,5 @@ def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> 
     if facts.inlining is None and deep is not None:
         from lppack.kernel.debug import read_inlining
 
-        facts.inlining = read_inlining(debug, facts, image, deep)
+        facts.inlining = read_inlining(debug, kernel, facts.symbols, image, deep)
     return facts

@@ -33,7 +33,7 @@ _NO_CODE = "__end_rodata"  # of type T from 6.16 on
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KallsymsEntry:
     """One line of /proc/kallsyms, before KASLR."""
 
     address: int
@@ -54,7 +54,7 @@ class _Names:
     names: tuple[bytes, ...]  # with the type letter in front
 
 
-def decode(elf: Elf) -> tuple[Entry, ...]:
+def decode(elf: Elf) -> tuple[KallsymsEntry, ...]:
     """All symbols of the kernel in the order of /proc/kallsyms."""
     section = elf.section(".rodata")
     if section.address % 8:
@@ -69,7 +69,7 @@ def decode(elf: Elf) -> tuple[Entry, ...]:
     raise next((why for why in whys.values() if why.hint is None), whys[8])
 
 
-def _decode(elf: Elf, section: Section, step: int) -> tuple[Entry, ...]:
+def _decode(elf: Elf, section: Section, step: int) -> tuple[KallsymsEntry, ...]:
     data = elf.content(section)
     tokens = _find_tokens(data, elf.what, step)
     found = _find_names(data, tokens, elf.what, step)
@@ -83,7 +83,8 @@ def _decode(elf: Elf, section: Section, step: int) -> tuple[Entry, ...]:
         names.append(name)
     addresses = _find_addresses(elf, section, tokens, found, names, step)
     return tuple(
-        Entry(address, name[0], name[1:]) for address, name in zip(addresses, names, strict=True)
+        KallsymsEntry(address, name[0], name[1:])
+        for address, name in zip(addresses, names, strict=True)
     )
 
 

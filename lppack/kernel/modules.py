@@ -32,7 +32,7 @@ _R_X86_64_64 = 1  # arch/x86/include/asm/elf.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class KernelModule:
     """The symbols of one .ko, in the order in which the kernel counts sympos."""
 
     path: Path
@@ -65,10 +65,10 @@ def index_modules(directory: Path) -> dict[str, Path]:
     return index
 
 
-def read_module(path: Path) -> Module:
+def read_module(path: Path) -> KernelModule:
     """Read any .ko, packed or not."""
     elf = open_module(path)
-    return Module(path=path, symbols=parse_module(elf), depends=parse_depends(elf))
+    return KernelModule(path=path, symbols=parse_module(elf), depends=parse_depends(elf))
 
 
 def open_module(path: Path) -> Elf:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
+from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, verdict
 from lppack.kernel.inlining import Holder
 from lppack.model import InliningCheck
 
@@ -19,7 +19,7 @@ class Answer:
 
     name: str
     object: str  # "vmlinux", or a module
-    verdict: Verdict
+    verdict: SymbolVerdict
     copies: tuple[Symbol, ...]
     prototype: str | None  # None: not known, or copies differ (then the hint has them all)
     inlining: InliningCheck  # was the debug package asked where it is inlined?
@@ -46,19 +46,19 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
     found = verdict(copies, clones, None)
     deep = facts.inlining if module is None else None
     holders = deep.holders(name) if deep else ()
-    if found is Verdict.MISSING and holders:
-        found = Verdict.INLINED
+    if found is SymbolVerdict.MISSING and holders:
+        found = SymbolVerdict.INLINED
     hints: Iterator[str]
     match found:
-        case Verdict.PATCHABLE:
+        case SymbolVerdict.PATCHABLE:
             hints = chain(_to_know(facts, copies[0], clones, module), _also(holders))
-        case Verdict.AMBIGUOUS:
+        case SymbolVerdict.AMBIGUOUS:
             hints = chain(_which(facts, copies, prototypes, module), _also(holders))
-        case Verdict.MISSING:
+        case SymbolVerdict.MISSING:
             hints = _elsewhere(facts, name, object_, module)
-        case Verdict.INLINED:
+        case SymbolVerdict.INLINED:
             hints = iter((f"it is inlined into {listed(holders)}: patch those instead",))
-        case Verdict.CLONE_ONLY:
+        case SymbolVerdict.CLONE_ONLY:
             hints = chain(
                 (
                     f"only {', '.join(clones)} is left of it, called in a way of the compiler's "
@@ -66,16 +66,16 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
                 ),
                 _also(holders),
             )
-        case Verdict.UNTRACEABLE if not any(copy.type in "tTwW" for copy in copies):
+        case SymbolVerdict.UNTRACEABLE if not any(copy.type in "tTwW" for copy in copies):
             hints = iter(("it is a variable: list it under `symbols` of the object",))
-        case Verdict.UNTRACEABLE:
+        case SymbolVerdict.UNTRACEABLE:
             hints = iter(
                 (
                     "it has no fentry call: it is notrace, noinstr or built without -pg; patch a "
                     "function that calls it, or that it calls",
                 )
             )
-        case Verdict.INIT:
+        case SymbolVerdict.INIT:
             hints = iter(("it is __init: it has run, and its memory is given back",))
     return Answer(
         name=name,

@@ -32,7 +32,7 @@ class Symbol:
     section: int | None = None  # of a module; None: in vmlinux, where addresses are for all
 
 
-class Verdict(StrEnum):
+class SymbolVerdict(StrEnum):
     PATCHABLE = "patchable"
     AMBIGUOUS = "ambiguous"
     MISSING = "missing"
@@ -42,22 +42,22 @@ class Verdict(StrEnum):
     INLINED = "inlined"  # said only where the debug package was read; else it is missing
 
 
-def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None) -> Verdict:
+def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None) -> SymbolVerdict:
     """Return what the kernel would say to a livepatch of this function.
 
     ``sympos`` None or 0: none was given, so the name must be unique (kernel/livepatch/core.c,
     klp_find_object_symbol(), v6.1).
     """
     if not copies:
-        return Verdict.CLONE_ONLY if clones else Verdict.MISSING
+        return SymbolVerdict.CLONE_ONLY if clones else SymbolVerdict.MISSING
     if not sympos and len(copies) > 1:
-        return Verdict.AMBIGUOUS
+        return SymbolVerdict.AMBIGUOUS
     chosen = next((copy for copy in copies if copy.sympos == (sympos or 1)), None)
     if chosen is None:
-        return Verdict.MISSING
+        return SymbolVerdict.MISSING
     if chosen.init:
-        return Verdict.INIT
-    return Verdict.PATCHABLE if chosen.traceable else Verdict.UNTRACEABLE
+        return SymbolVerdict.INIT
+    return SymbolVerdict.PATCHABLE if chosen.traceable else SymbolVerdict.UNTRACEABLE
 
 
 def is_clone(name: str, of: str) -> bool:

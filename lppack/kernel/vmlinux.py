@@ -79,7 +79,7 @@ _BOUNDS = ("__start_mcount_loc", "__stop_mcount_loc", "__init_begin", "__init_en
 _PER_CPU = ("__per_cpu_start", "__per_cpu_end")
 
 
-def _bounds(entries: Sequence[kallsyms.Entry], what: str) -> dict[str, int]:
+def _bounds(entries: Sequence[kallsyms.KallsymsEntry], what: str) -> dict[str, int]:
     wanted = {*_BOUNDS, *_PER_CPU}
     found = {entry.name: entry.address for entry in entries if entry.name in wanted}
     for name in _BOUNDS:
@@ -105,7 +105,7 @@ def _sites(elf: Elf, start: int, stop: int) -> frozenset[int]:
     return sites
 
 
-def _sizes(entries: Sequence[kallsyms.Entry]) -> list[int | None]:
+def _sizes(entries: Sequence[kallsyms.KallsymsEntry]) -> list[int | None]:
     """Distance to the next greater address: kernel/kallsyms.c, get_symbol_pos() (v6.1)."""
     sizes: list[int | None] = []
     following = current = None

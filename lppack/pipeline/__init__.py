@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.build import make_tree as make_tree
     from lppack.pipeline.build import open_builder as open_builder
     from lppack.pipeline.build import write_tree as write_tree
-    from lppack.pipeline.check import Checked as Checked
+    from lppack.pipeline.check import PatchCheck as PatchCheck
     from lppack.pipeline.check import check_patch as check_patch
     from lppack.pipeline.check import check_release as check_release
     from lppack.pipeline.check import ids_of as ids_of
@@ -61,7 +61,7 @@ _NAMES = {
     "agent": "run_agent",
     "build": "Built check_output make_bundle make_tree open_builder write_tree",
     "check": (
-        "Checked check_patch check_release ids_of inspect_file make_plan patches_of "
+        "PatchCheck check_patch check_release ids_of inspect_file make_plan patches_of "
         "prove_patch reserve_id"
     ),
     "draft": "Between Copy Drafted make_draft new_patch",

@@ -21,7 +21,7 @@ from lppack.pipeline.operate import (
 from lppack.proc import WARNING, Say
 from lppack.stages.agent import AgentReport, Outcome, State, decide, disabled, guarded
 from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
-from lppack.stages.journal import Record
+from lppack.stages.journal import JournalRecord
 
 _INDEX_MAX = 256 << 10
 _WAIT = 60.0  # seconds, for another command that changes the host
@@ -189,7 +189,7 @@ def _write_signature(policy: Policy, place: Path) -> None:
             raise
 
 
-def _host(on: str) -> tuple[frozenset[str] | None, tuple[Record, ...]]:
+def _host(on: str) -> tuple[frozenset[str] | None, tuple[JournalRecord, ...]]:
     """Return what the kernel command line switches off, and what was done to the host."""
     from lppack.stages.journal import Journal
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class PatchCheck:
     """What the rules say of one patch."""
 
     problems: tuple[Problem, ...]
@@ -29,7 +29,7 @@ class Checked:
 
 def check_patch(
     path: Path, kernels: Sequence[str], *, old: Path | None = None, deep: "Say | None" = None
-) -> Checked:
+) -> PatchCheck:
     """load, validate, and with kernels (or an older version) also what these say: all problems,
     not the first. What only some of several kernels say names them."""
     from lppack.rules.folder import problems_of
@@ -45,7 +45,7 @@ def check_patch(
                 handed_over = _handed_over(document, before)
                 found += history_problems(document, before, handed_over=handed_over)
     except ManifestError as error:
-        return Checked(problems=error.problems, kernels=())
+        return PatchCheck(problems=error.problems, kernels=())
     asked: list[str] = []
     unchecked: list[str] = []
     said: dict[Problem, list[str]] = {}
@@ -58,7 +58,7 @@ def check_patch(
     for problem, by in said.items():
         only = "" if len(by) == len(asked) else f" (on {', '.join(by)})"
         found.append(replace(problem, message=f"{problem.message}{only}"))
-    return Checked(
+    return PatchCheck(
         problems=tuple(sorted(found, key=lambda problem: problem.sort_key)),
         kernels=tuple(asked),
         inlining_unchecked=tuple(unchecked),

@@ -83,7 +83,7 @@ def make_draft(
         package_of,
         source_file,
     )
-    from lppack.drafting.carry import Wanted
+    from lppack.drafting.carry import CarryRequest
     from lppack.drafting.copy import copy_of
     from lppack.drafting.draft import draft
     from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
@@ -121,7 +121,7 @@ def make_draft(
         files = files_of(edit, read, config)
         comparison = prover.compare(edit.changes, edit.files, files)
 
-        def drafted(edit: "Edit", wanted: Wanted) -> "Draft":
+        def drafted(edit: "Edit", wanted: CarryRequest) -> "Draft":
             return draft(
                 edit,
                 comparison,
@@ -137,7 +137,7 @@ def make_draft(
 
         here = partial(headers_with, package)
         there = partial(headers_with, later) if later is not None else None
-        wanted, sought = Wanted(), set[str]()
+        wanted, sought = CarryRequest(), set[str]()
         cannot, predicted = dict[str, str](), frozenset[str]()
         why: str | None
         while True:

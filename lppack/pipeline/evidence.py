@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
-from lppack.stages.cves import Kernel
+from lppack.stages.cves import KernelReport
 from lppack.stages.host_status import HostStatus
 
 #: node_exporter reads no other file of its folder.
@@ -62,7 +62,7 @@ def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str)
     return FORMATS[kind](need_cve(found), Author(name=author, namespace=namespace), now)
 
 
-def cves_of(tracker: Path, bundles: Sequence[Path], on: str, suite: str | None) -> Kernel:
+def cves_of(tracker: Path, bundles: Sequence[Path], on: str, suite: str | None) -> KernelReport:
     """Which CVEs of the kernel of a host are fixed by what is live, fixable, or open."""
     from lppack.pipeline.operate import status_of
     from lppack.stages.bundle import read

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
-from lppack.pipeline.matrix import build_pair
+from lppack.pipeline.one_pair import build_pair
 from lppack.pipeline.pairs import Options, Outcome, Pair
 from lppack.pipeline.recall import code_digest
 
@@ -33,7 +33,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class FarmResult:
     """What a worker has made of a job."""
 
     outcome: Outcome
@@ -54,7 +54,7 @@ def job_of(pair: Pair, options: Options) -> Job:
     )
 
 
-def do(job: Job) -> Answer:
+def do(job: Job) -> FarmResult:
     """Build a job; runs in a worker."""
     from lppack.stages.ids import FILE
 
@@ -71,7 +71,7 @@ def do(job: Job) -> Answer:
         )
         data = outcome.bundle.path.read_bytes() if outcome.bundle else None
         here, there = str(patch), str(job.pair.patch)
-        return Answer(
+        return FarmResult(
             outcome=replace(
                 outcome,
                 pair=job.pair,
@@ -144,13 +144,13 @@ def run(
                     )
                 yield pair, error or RuntimeError(future.status)
                 continue
-            answer: Answer = future.result()
+            answer: FarmResult = future.result()
             yield pair, _kept(answer, options.output)
     finally:
         client.cancel(list(jobs))
 
 
-def _kept(answer: Answer, output: Path) -> Outcome:
+def _kept(answer: FarmResult, output: Path) -> Outcome:
     """Write the bundle of an answer, read as carefully as any foreign file."""
     from lppack.stages.bundle import read
 

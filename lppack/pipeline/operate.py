@@ -16,7 +16,7 @@ from lppack.model import Bundle
 from lppack.proc import Say
 from lppack.stages.drive import Control
 from lppack.stages.host_status import HostStatus
-from lppack.stages.journal import Record
+from lppack.stages.journal import JournalRecord
 from lppack.stages.status import PatchReport
 
 
@@ -288,7 +288,7 @@ def recover_host(
         return recover(control)
 
 
-def history_of(on: str, last: int) -> tuple[Record, ...]:
+def history_of(on: str, last: int) -> tuple[JournalRecord, ...]:
     """Return the last commands that changed a host, or tried to; those that died too."""
     from lppack.stages.journal import Journal
 

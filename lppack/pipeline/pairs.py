@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lppack.model import Bundle
 
 
-class State(StrEnum):
+class PairState(StrEnum):
     """What became of a pair."""
 
     BUILT = "built"
@@ -58,7 +58,7 @@ class Outcome:
     """What became of one pair; goes from one process to another."""
 
     pair: Pair
-    state: State
+    state: PairState
     kernel: str  # its release, or what was asked for
     code: int = 0
     seconds: float = 0.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import lppack
 from lppack import entries, resources, store
 from lppack.errors import Level, Problem
-from lppack.pipeline.pairs import Options, Outcome, Pair, State
+from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 
 if TYPE_CHECKING:
     from lppack.model import Kernel, Plan
@@ -35,7 +35,7 @@ def recall(pair: Pair, options: Options) -> Outcome | None:
     store.write_atomic(path, (kept / "bundle").read_bytes())
     return Outcome(
         pair=pair,
-        state=State.CACHED,
+        state=PairState.CACHED,
         kernel=kernel.release,
         seconds=time.monotonic() - start,
         bundle=read(path),

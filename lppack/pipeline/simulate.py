@@ -69,7 +69,7 @@ def sample_patch(
 ) -> "tuple[Sampled, ...]":
     """load, validate, sample."""
     from lppack.analyse.sample import sample
-    from lppack.forecast.sampler import Hook
+    from lppack.forecast.sampler import SampledHook
 
     return sample(
         _manifest(path),
@@ -79,7 +79,7 @@ def sample_patch(
         histograms=histograms,
         limit=limit,
         seed=seed,
-        hook=Hook(hook) if hook else None,
+        hook=SampledHook(hook) if hook else None,
     )
 
 

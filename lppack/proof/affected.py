@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Kind, Unit
+from lppack.csource.items import ItemKind, ParsedFile
 from lppack.proof.includes import Includes
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
@@ -94,10 +94,10 @@ def _touched(changes: Changes) -> set[str]:
     return found | {name.rpartition(" ")[2] for item in items for name in item.names}
 
 
-def _declared(unit: Unit) -> dict[str, list[str]]:
+def _declared(unit: ParsedFile) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in unit.items:
-        for name in item.names if item.kind is Kind.PROTOTYPE else ():
+        for name in item.names if item.kind is ItemKind.PROTOTYPE else ():
             found.setdefault(name.rpartition(" ")[2], []).append(item.tokens)
     return found
 
@@ -105,7 +105,10 @@ def _declared(unit: Unit) -> dict[str, list[str]]:
 def _unnamed(changes: Changes) -> Iterator[str]:
     """Return what differs in a header and has no name by which to find its users."""
     path = changes.before.path
-    for kind, what in ((Kind.INCLUDE, "its includes"), (Kind.OTHER, "macros at its top level")):
+    for kind, what in (
+        (ItemKind.INCLUDE, "its includes"),
+        (ItemKind.OTHER, "macros at its top level"),
+    ):
         old, new = (
             [(item.tokens, item.conditions) for item in unit.items if item.kind is kind]
             for unit in (changes.before, changes.after)
@@ -122,7 +125,7 @@ def _assembler(changes: Changes, users: Collection[str]) -> Iterator[str]:
     macros = [
         item.name
         for item in items
-        if item.kind is Kind.MACRO and not any("__ASSEMBLY__" in c for c in item.conditions)
+        if item.kind is ItemKind.MACRO and not any("__ASSEMBLY__" in c for c in item.conditions)
     ]
     if sources and macros:
         yield f"{path} changes {', '.join(macros)}, and {len(sources)} assembler files include it"
@@ -149,7 +152,12 @@ def _follow(
                 continue
             changes = read(path)
             for item in changes.after.items if changes else ():
-                if item.kind not in (Kind.MACRO, Kind.FUNCTION, Kind.TYPE, Kind.VARIABLE):
+                if item.kind not in (
+                    ItemKind.MACRO,
+                    ItemKind.FUNCTION,
+                    ItemKind.TYPE,
+                    ItemKind.VARIABLE,
+                ):
                     continue
                 if wanted.search(item.text.encode("latin-1", errors="replace")):
                     fresh |= {name.rpartition(" ")[2] for name in item.names}

@@ -3,14 +3,11 @@
 
 import bisect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from lppack.kernel.elf64 import SHN_LORESERVE, Section
+from lppack.kernel.elf64 import SHN_LORESERVE, Elf, ElfSymbol, Section
 from lppack.kernel.errors import FactsError
 from lppack.proof.objects import Entries, Reference
-
-if TYPE_CHECKING:
-    from lppack.proof.reader import ObjectReader
 
 #: Tables of what is patched or looked up at a place in the code, and sizes that their entries have
 #: in one kernel or another: arch/x86/include/asm/{jump_label,bug,alternative,extable}.h.
@@ -24,10 +21,22 @@ TABLES: Mapping[str, tuple[int, ...]] = {
 }
 
 
+class Readable(Protocol):
+    """What tables need of the reader of their object file."""
+
+    elf: Elf
+    symbols: tuple[ElfSymbol, ...]
+    tables: dict[int, list[tuple[int, int, int, int]]]
+
+    def references(self, section: Section, start: int, end: int) -> list[Reference]: ...
+
+    def guarded(self, section: Section, start: int, end: int) -> object: ...
+
+
 class Tables:
     """The tables of one object file."""
 
-    def __init__(self, reader: "ObjectReader") -> None:
+    def __init__(self, reader: Readable) -> None:
         self._reader = reader
         self._sizes: dict[int, int] = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lppack.elf.dwarf import Compiled, CompiledLayout
+from lppack.elf.dwarf import CompiledLayout, CompiledTypes
 from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts
 from lppack.model import Plan
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from lppack.kernel.btf import Layout
 
 
-class Found(NamedTuple):
+class CompiledFault(NamedTuple):
     """What is wrong with what was compiled; ``text`` begins with the function or struct."""
 
     text: str
     hint: str | None = None  # None: the text alone says what to do
 
 
-CompiledRule = Callable[[Compiled, Plan, Facts], Iterator[Found]]
+CompiledRule = Callable[[CompiledTypes, Plan, Facts], Iterator[CompiledFault]]
 _OWN_NAME = "include the kernel's own header; give what only has the name of a kernel's another one"
 
 
-def structures_are_the_kernels(compiled: Compiled, plan: Plan, facts: Facts) -> Iterator[Found]:
+def structures_are_the_kernels(
+    compiled: CompiledTypes, plan: Plan, facts: Facts
+) -> Iterator[CompiledFault]:
     """Each struct that the patch uses lies in memory as the kernel's BTF says it does.
 
     A copy of a private struct in the author's source, or another configuration of a header, would
@@ -43,14 +45,14 @@ def structures_are_the_kernels(compiled: Compiled, plan: Plan, facts: Facts) -> 
             for found in facts.layouts(layout.name, module=module)
         ]
         if known and not any(_same(layout, found) for found in known):
-            yield Found(
+            yield CompiledFault(
                 f"{layout.name} {_difference(layout, known[0])} in {facts.release}", _OWN_NAME
             )
 
 
 def replacements_have_the_originals_prototypes(
-    compiled: Compiled, plan: Plan, facts: Facts
-) -> Iterator[Found]:
+    compiled: CompiledTypes, plan: Plan, facts: Facts
+) -> Iterator[CompiledFault]:
     """A replacement takes and returns what the original does: its callers are not compiled again.
 
     Typedefs and qualifiers do not count. Where copies of a function differ, any of them fits.
@@ -64,7 +66,7 @@ def replacements_have_the_originals_prototypes(
             if known and function.new in signatures and signatures[function.new] not in known:
                 prototypes = facts.prototypes(function.old, module=entry.name)
                 own = [text.replace(f"{function.old}(", f"{function.new}(") for text in prototypes]
-                yield Found(
+                yield CompiledFault(
                     f"{function.new}() is {_words(signatures[function.new])}; it replaces "
                     f"{' or '.join(prototypes)}, which is {' or '.join(map(_words, known))}",
                     f"write: {' or '.join(own)}" if own else None,
@@ -72,8 +74,8 @@ def replacements_have_the_originals_prototypes(
 
 
 def counted_replacements_fit_their_wrappers(
-    compiled: Compiled, plan: Plan, facts: Facts
-) -> Iterator[Found]:
+    compiled: CompiledTypes, plan: Plan, facts: Facts
+) -> Iterator[CompiledFault]:
     """Mode refcount: a wrapper hands on as many words as the replacement takes.
 
     `plan` knows that of functions in the kernel's BTF; for others, those of a test's target, it
@@ -89,7 +91,7 @@ def counted_replacements_fit_their_wrappers(
             if isinstance(found, int) and found > function.words:
                 found = f"takes {found} words, and its prototype is not in the kernel's BTF"
             if isinstance(found, str):
-                yield Found(f"{function.new}() {found}, so its calls cannot be counted")
+                yield CompiledFault(f"{function.new}() {found}, so its calls cannot be counted")
 
 
 def _modules(plan: Plan, facts: Facts) -> Iterator[str]:
@@ -136,12 +138,12 @@ RULES: tuple[CompiledRule, ...] = (
 )
 
 
-def compiled_problems(compiled: Compiled, plan: Plan, facts: Facts) -> list[Problem]:
+def compiled_problems(compiled: CompiledTypes, plan: Plan, facts: Facts) -> list[Problem]:
     """What was compiled for another kernel than this one, or in place of another function."""
     return [_problem(found, rule, plan) for rule in RULES for found in rule(compiled, plan, facts)]
 
 
-def _problem(found: Found, rule: CompiledRule, plan: Plan) -> Problem:
+def _problem(found: CompiledFault, rule: CompiledRule, plan: Plan) -> Problem:
     file, line = _place(found.text, plan) or (plan.manifest.path, 1)
     return Problem(
         file=str(file),

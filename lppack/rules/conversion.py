@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lppack.csource.tokens import CFile, Function, Token, arguments
+from lppack.csource.tokens import CFile, CFunction, Token, arguments
 from lppack.document import Document
 from lppack.rules.runner import Fault, Rule, safe
 from lppack.rules.source import at, headers, sources
@@ -25,7 +25,7 @@ _ALLOCATE = (
 )
 
 
-def _functions(document: Document) -> Iterator[tuple[CFile, Function]]:
+def _functions(document: Document) -> Iterator[tuple[CFile, CFunction]]:
     for file in sources(document):
         for function in file.functions:
             yield file, function
@@ -161,7 +161,7 @@ def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
                 yield at(file, token, f"{token.text}() in {function.name}(), which must not fail")
 
 
-def _words(function: Function, *words: str) -> Iterator[Token]:
+def _words(function: CFunction, *words: str) -> Iterator[Token]:
     return (token for token in function.body if token.text in words)
 
 

@@ -35,7 +35,7 @@ class Asked(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RuleEntry:
     rule: Callable[..., object]
     level: Level
     asked: Asked
@@ -58,12 +58,12 @@ class Entry:
 _NUMBERS = re.compile(r"Rules? (\d+)(, \d+)*( and \d+)?[ :]")
 
 
-def every() -> tuple[Entry, ...]:
+def every() -> tuple[RuleEntry, ...]:
     """All rules, in the order in which they are asked."""
     return tuple(_entries())
 
 
-def _entries() -> Iterator[Entry]:
+def _entries() -> Iterator[RuleEntry]:
     tables: tuple[tuple[Asked, Level, tuple[Callable[..., object], ...]], ...] = (
         (Asked.ALWAYS, Level.ERROR, folder.RULES),
         (Asked.ALWAYS, Level.WARNING, folder.WARNINGS),
@@ -83,7 +83,7 @@ def _entries() -> Iterator[Entry]:
     )
     for asked, level, rules in tables:
         for rule in rules:
-            yield Entry(rule=rule, level=level, asked=asked)
+            yield RuleEntry(rule=rule, level=level, asked=asked)
 
 
 #: Of the 56, and not made: docs/decisions.md has the reasons.

@@ -8,7 +8,7 @@ from lppack import abi
 from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
 from lppack.kernel.exiting import exit_list, waits_for_exits
-from lppack.kernel.facts import Facts, Symbol, Verdict, verdict
+from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, verdict
 from lppack.kernel.query import listed
 from lppack.rules import inlining, own_engine
 from lppack.rules.elsewhere import home_of_function
@@ -24,22 +24,27 @@ if TYPE_CHECKING:
 
 
 def _judged(
-    document: Document, facts: Facts, wanted: Verdict
+    document: Document, facts: Facts, wanted: SymbolVerdict
 ) -> Iterator[tuple[Pointer, str, str, Sequence[Symbol]]]:
     for pointer, name, old, sympos in patched_functions(document):
         copies = copies_of(facts, name, old)
         if copies is None:
             continue
         found = verdict(copies, clones_of(facts, name, old), sympos)
-        if found is Verdict.MISSING and not copies and name == "vmlinux" and holders(facts, old):
-            found = Verdict.INLINED
+        if (
+            found is SymbolVerdict.MISSING
+            and not copies
+            and name == "vmlinux"
+            and holders(facts, old)
+        ):
+            found = SymbolVerdict.INLINED
         if found is wanted:
             yield pointer, name, old, copies
 
 
 def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rule 9: the function is in that object (klp_find_object_symbol, kernel/livepatch/core.c)."""
-    for pointer, name, old, copies in _judged(document, facts, Verdict.MISSING):
+    for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.MISSING):
         if copies:
             yield Fault(pointer, f'{name} has only {len(copies)} "{old}", and not that position')
             continue
@@ -59,7 +64,7 @@ def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[F
 
     Told where the debug package was read (--deep); without it, the function is only missing.
     """
-    for pointer, _, old, _ in _judged(document, facts, Verdict.INLINED):
+    for pointer, _, old, _ in _judged(document, facts, SymbolVerdict.INLINED):
         yield Fault(
             pointer,
             f'"{old}" is in vmlinux only inlined',
@@ -69,7 +74,7 @@ def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[F
 
 def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rule 12: only clones with another calling convention are left of the function."""
-    for pointer, name, old, _ in _judged(document, facts, Verdict.CLONE_ONLY):
+    for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.CLONE_ONLY):
         yield Fault(
             pointer,
             f'"{old}" is in {name} only as {", ".join(clones_of(facts, name, old))}',
@@ -79,7 +84,7 @@ def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator
 
 def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rules 6 and 9: of several functions of one name the manifest says which, by `sympos`."""
-    for pointer, name, old, copies in _judged(document, facts, Verdict.AMBIGUOUS):
+    for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.AMBIGUOUS):
         deep = facts.inlining if name == "vmlinux" else None
         files = [deep.file_of(copy) if deep else None for copy in copies[:8]]
         places = "; ".join(
@@ -99,7 +104,7 @@ def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
     real mode, whose symbols are not even in kallsyms). klp_get_ftrace_location() and
     register_ftrace_function() refuse it (kernel/livepatch/patch.c).
     """
-    for pointer, name, old, _ in _judged(document, facts, Verdict.UNTRACEABLE):
+    for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.UNTRACEABLE):
         yield Fault(
             pointer,
             f'"{old}" in {name} has no fentry call: it is notrace, noinstr or built without -pg',
@@ -109,7 +114,7 @@ def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
 
 def function_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rule 11: the memory of __init functions is given back after boot."""
-    for pointer, name, old, _ in _judged(document, facts, Verdict.INIT):
+    for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.INIT):
         yield Fault(pointer, f'"{old}" in {name} is __init: it has run, and is gone')
 
 
@@ -120,7 +125,7 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
     .cold part belongs to its function and needs nothing.
     """
     listed = {(name, old) for _, name, old, _ in patched_functions(document)}
-    for pointer, name, old, copies in _judged(document, facts, Verdict.PATCHABLE):
+    for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.PATCHABLE):
         missed = [
             clone
             for clone in clones_of(facts, name, old)

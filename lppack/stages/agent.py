@@ -11,7 +11,7 @@ from lppack.abi import Phase
 from lppack.errors import ApplyRefused, LppackError
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
-from lppack.stages.journal import Record
+from lppack.stages.journal import JournalRecord
 
 
 class State(StrEnum):
@@ -182,7 +182,7 @@ def _outcome(
     )
 
 
-def guarded(outcome: Outcome, records: Sequence[Record]) -> Outcome:
+def guarded(outcome: Outcome, records: Sequence[JournalRecord]) -> Outcome:
     """Hold a bundle that a person took back, or with which the machine went down.
 
     ``records``: of the host, the oldest first.
@@ -207,7 +207,7 @@ def guarded(outcome: Outcome, records: Sequence[Record]) -> Outcome:
     return replace(outcome, state=State.HELD, reason=why[0], message=why[1], hint=hint)
 
 
-def _series_of(record: Record) -> str | None:
+def _series_of(record: JournalRecord) -> str | None:
     """Return the series of a record that names a module alone: lppack_NAME_VERSION."""
     words = (record.module or "").split("_")
     return "-".join(words[1:-1]) if len(words) > 2 and words[0] == "lppack" else None

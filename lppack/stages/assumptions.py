@@ -27,10 +27,10 @@ from lppack.model import Kernel
 from lppack.rules.own_engine import BORDER_TO_USER
 
 if TYPE_CHECKING:
-    from lppack.kernel.btf_check import Checked
+    from lppack.kernel.btf_check import CheckedBtf
     from lppack.kernel.elf64 import Elf
     from lppack.kernel.image import Image
-    from lppack.kernel.kallsyms import Entry
+    from lppack.kernel.kallsyms import KallsymsEntry
 
 _MODULES = 20  # of the kernel's, that are read
 #: What templates/module calls of kernel/livepatch.
@@ -83,7 +83,7 @@ class _Tried:
         return self.image.vmlinux()
 
     @cached_property
-    def entries(self) -> "tuple[Entry, ...]":
+    def entries(self) -> "tuple[KallsymsEntry, ...]":
         return kallsyms.decode(self.elf)
 
     @cached_property
@@ -100,7 +100,7 @@ class _Tried:
         return {one.name: one for one in read_exports(self.elf, known)}
 
     @cached_property
-    def types(self) -> "Checked":
+    def types(self) -> "CheckedBtf":
         return check(self.elf.content(self.elf.section(".BTF")), self.elf.what)
 
 

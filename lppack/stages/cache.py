@@ -35,7 +35,7 @@ _WITHOUT = frozenset(("apt", "consoles", "failed", "finished", "objects"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """One thing that is kept, and removed as a whole."""
 
     kind: str
@@ -44,12 +44,12 @@ class Entry:
     used: float  # when it was last used, as time.time()
 
 
-def listed() -> tuple[Entry, ...]:
+def listed() -> tuple[CacheEntry, ...]:
     """Return every entry of the cache."""
     found = []
     for kind in KINDS:
         for path in _paths(store.cache_dir() / kind):
-            found.append(Entry(kind=kind, path=path, size=_size(path), used=_used(path)))
+            found.append(CacheEntry(kind=kind, path=path, size=_size(path), used=_used(path)))
     return tuple(found)
 
 
@@ -82,7 +82,7 @@ def _used(path: Path) -> float:
     return max(times)
 
 
-def damaged(entry: Entry) -> list[str]:
+def damaged(entry: CacheEntry) -> list[str]:
     """Compare all digests of an entry; return what is wrong."""
     if entry.kind in _WITHOUT:
         return []
@@ -95,7 +95,9 @@ def damaged(entry: Entry) -> list[str]:
     return found
 
 
-def chosen(found: tuple[Entry, ...], *, older: float | None, max_size: int | None) -> list[Entry]:
+def chosen(
+    found: tuple[CacheEntry, ...], *, older: float | None, max_size: int | None
+) -> list[CacheEntry]:
     """Return what to remove: not used for ``older`` seconds; the longest unused of what exceeds
     ``max_size`` bytes in all."""
     now, left = time.time(), sum(entry.size for entry in found)
@@ -108,7 +110,7 @@ def chosen(found: tuple[Entry, ...], *, older: float | None, max_size: int | Non
     return picked
 
 
-def remove(entry: Entry) -> bool:
+def remove(entry: CacheEntry) -> bool:
     """Remove an entry; False: a process uses it."""
     return entries.remove(entry.path)
 

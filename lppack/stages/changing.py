@@ -14,7 +14,7 @@ from lppack.hosts.protocol import Host
 from lppack.proc import WARNING, Say
 from lppack.stages.drive import Control, answered
 from lppack.stages.faults import Fault, no_fault
-from lppack.stages.journal import Journal, Record, Transaction, new_record
+from lppack.stages.journal import Journal, JournalRecord, Transaction, new_record
 from lppack.stages.stepped import SteppedHost
 from lppack.stages.sweep import sweep
 
@@ -68,7 +68,7 @@ def _name_unfinished(host: Host, journal: Journal, say: Say) -> None:
         say(f"{WARNING}unfinished: {record}; the way on is: lppack recover --on {host.name}")
 
 
-def _resolve(control: Control, journal: Journal, done: Record) -> None:
+def _resolve(control: Control, journal: Journal, done: JournalRecord) -> None:
     """Close the records of commands that died, where nothing of theirs is left after ``done``."""
     try:
         for record in journal.unfinished():

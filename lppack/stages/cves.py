@@ -22,7 +22,7 @@ _RELEASE = {"status": str, "fixed_version": str, "urgency": str, "repositories":
 Tracker = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-class State(StrEnum):
+class CveState(StrEnum):
     """In the order in which a report has them."""
 
     OPEN = "open"  # Debian has no fix
@@ -37,13 +37,13 @@ class Cve:
     """One that this version of the package has."""
 
     cve: str
-    state: State
+    state: CveState
     urgency: str | None
     by: str | None  # the package version, the bundle, or what is live; None: open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class KernelReport:
     """A kernel package, and all that is known to be wrong with it."""
 
     host: str
@@ -77,7 +77,9 @@ def read_tracker(path: Path) -> Tracker:
     return {cve: one.get("releases", {}) for cve, one in found.items()}
 
 
-def join(known: Tracker, host: Evidence, bundles: Iterable[Bundle], suite: str | None) -> Kernel:
+def join(
+    known: Tracker, host: Evidence, bundles: Iterable[Bundle], suite: str | None
+) -> KernelReport:
     """Raise EnvironmentMissing if the suite is not known."""
     suite = suite or _suite(known, host.package)
     at_hand = {
@@ -93,18 +95,18 @@ def join(known: Tracker, host: Evidence, bundles: Iterable[Bundle], suite: str |
         said = releases.get(suite)
         if said is None or not _has(said, host.package):
             continue
-        state, by = State.OPEN, None
+        state, by = CveState.OPEN, None
         if cve in here:
-            state = State.LIVE if here[cve].status is Status.FIXED else State.APPLIED
+            state = CveState.LIVE if here[cve].status is Status.FIXED else CveState.APPLIED
             by = here[cve].notes
         elif cve in at_hand:
-            state, by = State.FIXABLE, at_hand[cve]
+            state, by = CveState.FIXABLE, at_hand[cve]
         elif said["status"] == "resolved":
-            state, by = State.PACKAGE, said["fixed_version"]
+            state, by = CveState.PACKAGE, said["fixed_version"]
         found.append(Cve(cve=cve, state=state, urgency=said.get("urgency"), by=by))
-    order = list(State)
+    order = list(CveState)
     found.sort(key=lambda one: (order.index(one.state), version_key(one.cve)))
-    return Kernel(
+    return KernelReport(
         host=host.subject, name=host.name, package=host.package, suite=suite, cves=tuple(found)
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 from lppack import abi
 from lppack.engines.protocol import Engine
 from lppack.errors import HostError
-from lppack.hosts.lock import Holder
+from lppack.hosts.lock import LockHolder
 from lppack.hosts.protocol import Host
-from lppack.stages.journal import Journal, Record
+from lppack.stages.journal import Journal, JournalRecord
 from lppack.stages.status import PatchReport, status
 from lppack.stages.sweep import engine_is_idle, stray_files
 
@@ -22,11 +22,11 @@ class HostStatus:
     can_patch: bool  # False: it was built without CONFIG_LIVEPATCH
     patches: tuple[PatchReport, ...]
     version: str = ""  # of the kernel, as uname -v
-    at_work: Holder | None = None  # the command that changes it now
-    unfinished: tuple[Record, ...] = ()  # of commands that died
+    at_work: LockHolder | None = None  # the command that changes it now
+    unfinished: tuple[JournalRecord, ...] = ()  # of commands that died
     leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
     next: str | None = None  # the command to go on with, of unfinished and leftovers
-    last: Record | None = None  # the last command that has ended
+    last: JournalRecord | None = None  # the last command that has ended
 
 
 def host_status(engine: Engine, host: Host) -> HostStatus:
@@ -78,12 +78,12 @@ def _leftovers(host: Host) -> tuple[str, ...]:
     return files
 
 
-def record_json(record: Record) -> dict[str, Any]:
+def record_json(record: JournalRecord) -> dict[str, Any]:
     """One entry of ``records`` of history, and of ``unfinished`` of status."""
     return asdict(record)
 
 
-def _holder_json(holder: Holder) -> dict[str, Any]:
+def _holder_json(holder: LockHolder) -> dict[str, Any]:
     known = {name: value for name, value in asdict(holder).items() if value is not None}
     return {name: value for name, value in known.items() if name != "lock_pid"}
 

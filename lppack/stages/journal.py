@@ -32,7 +32,7 @@ _LIMIT = 30.0  # seconds for one request
 
 
 @dataclass(slots=True, kw_only=True)
-class Record:
+class JournalRecord:
     """One apply, convert, revert or recover on one host."""
 
     id: str
@@ -85,38 +85,38 @@ class Journal:
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def unfinished(self) -> tuple[Record, ...]:
+    def unfinished(self) -> tuple[JournalRecord, ...]:
         """Return the records of commands that died since the host was booted, the oldest first."""
         boot = boot_id(self.host)
         return tuple(record for record in self._open() if record.boot == boot)
 
-    def lost(self) -> tuple[Record, ...]:
+    def lost(self) -> tuple[JournalRecord, ...]:
         """Return the records of commands that an end of the machine cut off, not closed yet."""
         boot = boot_id(self.host)
         return tuple(record for record in self._open() if record.boot != boot)
 
-    def history(self, last: int) -> tuple[Record, ...]:
+    def history(self, last: int) -> tuple[JournalRecord, ...]:
         """Return the last records of commands that have ended, the oldest first."""
         found = (self._read(path) for _, path in self._names(HISTORY)[-last:])
         return tuple(record for record in found if record is not None)
 
-    def _open(self) -> list[Record]:
+    def _open(self) -> list[JournalRecord]:
         closed = {name for name, _ in self._names(HISTORY)}
         found = (self._read(path) for name, path in self._names(OPEN) if name not in closed)
         return [record for record in found if record is not None]
 
-    def save(self, record: Record) -> None:
+    def save(self, record: JournalRecord) -> None:
         self._put(f"{OPEN}/{record.id}.json", record)
 
-    def close(self, record: Record) -> None:
+    def close(self, record: JournalRecord) -> None:
         """Move a record into the history."""
         self._put(f"{HISTORY}/{record.id}.json", record)
 
-    def forget(self, record: Record) -> None:
+    def forget(self, record: JournalRecord) -> None:
         """Remove a closed record from those that are open."""
         self.host.run(["rm", "-f", f"{OPEN}/{record.id}.json"], limit=_LIMIT)
 
-    def cut_off(self, record: Record, why: str, *, result: str = "cut-off") -> None:
+    def cut_off(self, record: JournalRecord, why: str, *, result: str = "cut-off") -> None:
         """Close the record of a command that died."""
         record.ended, record.result, record.message = utc_now(), result, why
         self.close(record)
@@ -147,11 +147,11 @@ class Journal:
             raise
         return [(name, f"{folder}/{name}") for name in sorted(names) if _NAME.fullmatch(name)]
 
-    def _read(self, path: str) -> Record | None:
+    def _read(self, path: str) -> JournalRecord | None:
         """None: it cannot be read, as after a loss of power in the middle of its first write."""
         try:
             value = json.loads(self.host.read(path))
-            return Record(**value) if fits(value, _SHAPE) else None
+            return JournalRecord(**value) if fits(value, _SHAPE) else None
         except (ValueError, TypeError):
             return None
         except HostError as error:
@@ -159,7 +159,7 @@ class Journal:
                 return None
             raise
 
-    def _put(self, path: str, record: Record) -> None:
+    def _put(self, path: str, record: JournalRecord) -> None:
         put_json(self.host, path, asdict(record))
 
 
@@ -184,10 +184,10 @@ def boot_id(host: Host) -> str:
     return host.read(abi.BOOT_ID).strip()
 
 
-def new_record(command: str, host: Host, **more: Any) -> Record:
+def new_record(command: str, host: Host, **more: Any) -> JournalRecord:
     now = time.time_ns()
     day = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
-    return Record(
+    return JournalRecord(
         id=f"{day}.{now % 10**9 // 1000:06}Z-{os.getpid()}",
         command=command,
         host=host.name,
@@ -203,7 +203,7 @@ class Transaction:
     """One record in the making: written before the first step, around each, and at the end."""
 
     def __init__(
-        self, journal: Journal, record: Record, *, say: Say, fault: Fault = no_fault
+        self, journal: Journal, record: JournalRecord, *, say: Say, fault: Fault = no_fault
     ) -> None:
         self.journal = journal
         self.record = record

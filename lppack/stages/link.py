@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lppack import abi
 from lppack.elf.compare import differences
-from lppack.elf.livepatch import NotConvertible, Wanted, convert
+from lppack.elf.livepatch import LivepatchSymbol, NotConvertible, convert
 from lppack.elf.module import checksums_of, read_module
 from lppack.elf.reach import uses
 from lppack.errors import BuildFailed
@@ -53,7 +53,7 @@ def link(module: Module) -> Module:
     return replace(module, ko=linked)
 
 
-def _converted(name: str, kbuilt: bytes, plan: Plan, wanted: Sequence[Wanted]) -> bytes:
+def _converted(name: str, kbuilt: bytes, plan: Plan, wanted: Sequence[LivepatchSymbol]) -> bytes:
     objects = [entry.name or "vmlinux" for entry in plan.patched]
     try:
         data = convert(kbuilt, wanted, objects)
@@ -165,14 +165,16 @@ def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
                 yield name, world.object
 
 
-def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
+def symbols_of(plan: Plan) -> tuple[LivepatchSymbol, ...]:
     """Return what the kernel has to resolve for ``plan``."""
     direct = (
-        Wanted(c_name=symbol.c_name, object="vmlinux", name=symbol.name, sympos=symbol.sympos or 0)
+        LivepatchSymbol(
+            c_name=symbol.c_name, object="vmlinux", name=symbol.name, sympos=symbol.sympos or 0
+        )
         for symbol in plan.anchor.resolved
     )
     slots = (
-        Wanted(
+        LivepatchSymbol(
             c_name=slot.wanted,
             object=entry.name or "vmlinux",
             name=slot.old if isinstance(slot, FunctionPatch) else slot.name,
@@ -186,5 +188,5 @@ def symbols_of(plan: Plan) -> tuple[Wanted, ...]:
         # lppack_engine.ko fills the slots in by itself, from a table in lp_slots.c.
         return tuple(direct)
     names = (*abi.OF_UNLOAD, *((abi.EXIT_LISTS,) if plan.exit_list else ()))
-    ours = (Wanted(c_name=name, object="vmlinux", name=name, sympos=0) for name in names)
+    ours = (LivepatchSymbol(c_name=name, object="vmlinux", name=name, sympos=0) for name in names)
     return (*{entry.c_name: entry for entry in (*ours, *direct)}.values(), *slots)

@@ -15,7 +15,7 @@ from lppack.stages.drive import (
     standing,
     undo,
 )
-from lppack.stages.journal import Journal, Record
+from lppack.stages.journal import Journal, JournalRecord
 from lppack.stages.leftovers import clear
 from lppack.stages.revert import find_all, revert
 from lppack.stages.status import PatchReport
@@ -39,7 +39,7 @@ def recover(control: Control) -> tuple[PatchReport, ...]:
     return tuple(reports)
 
 
-def _go_on(control: Control, module: str, records: Sequence[Record]) -> PatchReport | None:
+def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> PatchReport | None:
     """Go on with ``records``: what was meant to be done to ``module``, the oldest first."""
     state = answered(control, lambda: control.engine.state(module))
     if state.phase is Phase.ABSENT:

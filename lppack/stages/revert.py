@@ -40,7 +40,7 @@ def find(control: Control, series: str) -> PatchState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class RevertTarget:
     """What a series or a module's name stands for, and all live patches of the host."""
 
     state: PatchState
@@ -48,7 +48,7 @@ class Found:
     states: tuple[PatchState, ...]
 
 
-def find_all(control: Control, series: str) -> Found:
+def find_all(control: Control, series: str) -> RevertTarget:
     """Find the newest live patch of ``series``, or the module of that name, and its leftovers.
 
     Where all of the series is unpatched, it is the newest of that. Raise ApplyRefused if there is
@@ -68,7 +68,7 @@ def find_all(control: Control, series: str) -> Found:
     newest = max(found, key=_live_and_new)
     if not newest.info:
         if is_adopted(control, newest.module):
-            return Found(state=newest, dead=(), states=states)
+            return RevertTarget(state=newest, dead=(), states=states)
         raise ApplyRefused(
             f"{newest.module} was not made by lppack",
             hint="take it back with the tool that loaded it; or let lppack do it from now on: "
@@ -77,14 +77,14 @@ def find_all(control: Control, series: str) -> Found:
         )
     dead = leftovers(states, family(newest))
     others = tuple(state for state in dead if state.module != newest.module)
-    return Found(state=newest, dead=others, states=states)
+    return RevertTarget(state=newest, dead=others, states=states)
 
 
 def _live_and_new(state: PatchState) -> tuple[bool, int]:
     return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
 
 
-def _to_revert(control: Control, series: str) -> Found:
+def _to_revert(control: Control, series: str) -> RevertTarget:
     """As find_all(), but refuse a series of which one version is live and another a leftover.
 
     Its name alone may mean either: to unload what is not in use, or to take the fix back.

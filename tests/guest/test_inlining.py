@@ -12,7 +12,7 @@ import yaml
 
 from lppack.debian.supported import releases_of
 from lppack.kernel.debug import read_inlining
-from lppack.kernel.facts import Facts, Verdict, open_facts
+from lppack.kernel.facts import Facts, SymbolVerdict, open_facts
 from lppack.kernel.image import read_image
 from lppack.kernel.query import Answer, query
 from lppack.model import InliningCheck, Kernel
@@ -30,7 +30,9 @@ def deep(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
     """Facts whose debug package was fetched and read for this test, whatever the cache has."""
     path = tmp_path_factory.mktemp("deep") / "inlining.sqlite"
     with open_facts(kernel) as facts:
-        facts.inlining = read_inlining(path, facts, read_image(kernel.image), lambda _line: None)
+        facts.inlining = read_inlining(
+            path, kernel, facts.symbols, read_image(kernel.image), lambda _line: None
+        )
         yield facts
 
 
@@ -59,14 +61,14 @@ def test_no_silent_hole(deep: Facts, shallow: Facts, capfd: pytest.CaptureFixtur
         rows.append((fixed.function, before.verdict, after.verdict, ", ".join(holders) or "-"))
         assert before.inlining is InliningCheck.UNCHECKED, fixed
         assert after.inlining is InliningCheck.CHECKED, fixed
-        if after.verdict is Verdict.INLINED:
-            assert before.verdict is Verdict.MISSING, fixed
+        if after.verdict is SymbolVerdict.INLINED:
+            assert before.verdict is SymbolVerdict.MISSING, fixed
             assert holders, fixed
         else:
             assert before.verdict is after.verdict, fixed
             assert set(after.files) <= {fixed.file}, fixed
         assert all(holder in (after.hint or "") for holder in holders[:8]), fixed
-        if after.verdict is not Verdict.PATCHABLE:
+        if after.verdict is not SymbolVerdict.PATCHABLE:
             assert after.hint, fixed
             assert before.hint, fixed
     with capfd.disabled():
@@ -77,7 +79,11 @@ def test_no_silent_hole(deep: Facts, shallow: Facts, capfd: pytest.CaptureFixtur
             sys.stderr.write("\n  " + "  ".join(cells))
     assert len(FIXED) >= 30
     kinds = {(row[2], row[3] != "-") for row in rows}
-    assert {(Verdict.PATCHABLE, False), (Verdict.PATCHABLE, True), (Verdict.INLINED, True)} <= kinds
+    assert {
+        (SymbolVerdict.PATCHABLE, False),
+        (SymbolVerdict.PATCHABLE, True),
+        (SymbolVerdict.INLINED, True),
+    } <= kinds
 
 
 @pytest.mark.parametrize(

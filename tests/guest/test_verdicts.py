@@ -16,7 +16,7 @@ from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.initramfs import modules_in_order
-from lppack.kernel.facts import Facts, Symbol, Verdict, open_facts, verdict
+from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, open_facts, verdict
 from lppack.kernel.modules import read_module
 from lppack.model import Kernel
 from tests.command import ROOT
@@ -51,21 +51,21 @@ class Heard:
     hook: int
     log: str
 
-    def means(self, init_of_module: bool) -> set[Verdict]:
+    def means(self, init_of_module: bool) -> set[SymbolVerdict]:
         """The verdicts that this is right for."""
         if self.symbol == _ECANCELED and self.location == 0:
-            return {Verdict.PATCHABLE} if self.hook == 0 else set()
+            return {SymbolVerdict.PATCHABLE} if self.hook == 0 else set()
         if self.symbol == _ECANCELED and self.location == _EINVAL:
-            return {Verdict.UNTRACEABLE, Verdict.INIT}
+            return {SymbolVerdict.UNTRACEABLE, SymbolVerdict.INIT}
         if self.symbol == _EINVAL and _AMBIGUOUS in self.log:
-            return {Verdict.AMBIGUOUS}
+            return {SymbolVerdict.AMBIGUOUS}
         if self.symbol == _EINVAL and _NO_POSITION in self.log:
-            return {Verdict.MISSING}
+            return {SymbolVerdict.MISSING}
         if self.symbol == _EINVAL and _NO_SYMBOL in self.log:
             # A module's init symbols are forgotten when it is up: kernel/module/main.c (v6.1),
             # do_init_module(): mod->kallsyms becomes core_kallsyms.
-            gone = {Verdict.INIT} if init_of_module else set()
-            return {Verdict.MISSING, Verdict.CLONE_ONLY} | gone
+            gone = {SymbolVerdict.INIT} if init_of_module else set()
+            return {SymbolVerdict.MISSING, SymbolVerdict.CLONE_ONLY} | gone
         return set()
 
 
@@ -76,7 +76,7 @@ class Prober:
         self.host = host
         self.facts = facts
 
-    def predicted(self, question: Question) -> Verdict:
+    def predicted(self, question: Question) -> SymbolVerdict:
         name = question.function
         if question.object == "vmlinux":
             copies, clones = self.facts.copies(name), self.facts.clones(name)
@@ -97,12 +97,14 @@ class Prober:
         symbol, location, hook = map(int, said[-1][3:])
         return Heard(symbol, location, hook, ran.out)
 
-    def disagreements(self, questions: list[Question]) -> list[tuple[Question, Verdict, Heard]]:
+    def disagreements(
+        self, questions: list[Question]
+    ) -> list[tuple[Question, SymbolVerdict, Heard]]:
         found = []
         for question in questions:
             expected, heard = self.predicted(question), self.heard(question)
             of_module = question.object != "vmlinux"
-            if expected not in heard.means(of_module and expected is Verdict.INIT):
+            if expected not in heard.means(of_module and expected is SymbolVerdict.INIT):
                 found.append((question, expected, heard))
         return found
 
@@ -140,25 +142,25 @@ def vmlinux(*names: str) -> list[Question]:
 
 
 KINDS = {
-    Verdict.PATCHABLE: [
+    SymbolVerdict.PATCHABLE: [
         *vmlinux("cmdline_proc_show", "meminfo_proc_show", "loadavg_proc_show", "vfs_read"),
         Question("loop", "lo_ioctl"),
         Question("vfat", "vfat_lookup"),
         Question("ext4", "ext4_file_open"),
         Question("isofs", "isofs_lookup"),
     ],
-    Verdict.AMBIGUOUS: vmlinux("s_show", "type_show", "name_show", "state_show"),
-    Verdict.UNTRACEABLE: [
+    SymbolVerdict.AMBIGUOUS: vmlinux("s_show", "type_show", "name_show", "state_show"),
+    SymbolVerdict.UNTRACEABLE: [
         # notrace, or in a directory that is built without -pg
         *vmlinux("sched_clock", "ring_buffer_write", "trace_clock", "native_write_msr"),
         # noinstr
         *vmlinux("exc_int3", "exc_page_fault", "irqentry_enter", "irqentry_exit"),
     ],
-    Verdict.INIT: [
+    SymbolVerdict.INIT: [
         *vmlinux("start_kernel", "proc_cmdline_init", "proc_meminfo_init", "console_setup"),
         Question("loop", "loop_init"),
     ],
-    Verdict.MISSING: [
+    SymbolVerdict.MISSING: [
         # inlined away: they are in the sources of every kernel, and nowhere in this one
         *vmlinux("show_val_kb", "list_add", "get_current", "spin_lock"),
         # misspelt
@@ -175,7 +177,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", list(KINDS), ids=str)
-def test_the_kernel_says_what_the_facts_predict(prober: Prober, kind: Verdict) -> None:
+def test_the_kernel_says_what_the_facts_predict(prober: Prober, kind: SymbolVerdict) -> None:
     questions = KINDS[kind]
     assert [prober.predicted(question) for question in questions] == [kind] * len(questions)
     assert prober.disagreements(questions) == []
@@ -186,7 +188,7 @@ def test_functions_of_which_only_clones_are_left(prober: Prober) -> None:
     stems = sorted({name.partition(".")[0] for name in known if ".isra." in name} - known)
     questions = vmlinux(*stems[:: len(stems) // 6])
     assert len(questions) >= 4
-    assert {prober.predicted(question) for question in questions} == {Verdict.CLONE_ONLY}
+    assert {prober.predicted(question) for question in questions} == {SymbolVerdict.CLONE_ONLY}
     assert prober.disagreements(questions) == []
 
 
@@ -201,12 +203,12 @@ def test_a_wrong_prediction_is_seen(prober: Prober) -> None:
     """The probe does not agree with everything."""
 
     class Optimist(Prober):
-        def predicted(self, question: Question) -> Verdict:
-            return Verdict.PATCHABLE
+        def predicted(self, question: Question) -> SymbolVerdict:
+            return SymbolVerdict.PATCHABLE
 
     class Pessimist(Prober):
-        def predicted(self, question: Question) -> Verdict:
-            return Verdict.UNTRACEABLE
+        def predicted(self, question: Question) -> SymbolVerdict:
+            return SymbolVerdict.UNTRACEABLE
 
     questions = [of_kind[0] for of_kind in KINDS.values()]
     wrong = Optimist(prober.host, prober.facts).disagreements(questions)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lppack.csource.items import Item, Kind, Unit
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.parse import parse
 
 _STORAGE = re.compile(
@@ -15,14 +15,14 @@ _STORAGE = re.compile(
 
 
 def differences(
-    folder: Path, function: str, old: Unit, new: Unit, borrowed: Mapping[str, str]
+    folder: Path, function: str, old: ParsedFile, new: ParsedFile, borrowed: Mapping[str, str]
 ) -> Iterator[str]:
     """What stands in the C of a draft otherwise than in ``new`` (the function itself) or ``old``
     (all else); ``borrowed``: the text of what only the later version's headers have."""
     for path in sorted(folder.glob("*.c")):
         unit = parse(path.name, path.read_text(encoding="latin-1"))
         for item in unit.items:
-            if item.kind in (Kind.INCLUDE, Kind.PROTOTYPE, Kind.OTHER) or not item.name:
+            if item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE, ItemKind.OTHER) or not item.name:
                 continue
             name = item.name.removeprefix("lp_")
             source = new if name == function else old
@@ -44,7 +44,7 @@ def plain(text: str) -> str:
     return "".join(_STORAGE.sub(" ", text).split())
 
 
-def item_text(unit: Unit, name: str) -> str:
+def item_text(unit: ParsedFile, name: str) -> str:
     """The text of the one item of that name."""
     [item] = unit.by_name[name]
     found: Item = item

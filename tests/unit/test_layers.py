@@ -2,8 +2,11 @@
 """Imports go one way: from the command line down to errors."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import lppack
 from lppack import pipeline
@@ -92,3 +95,42 @@ def test_each_name_of_the_pipeline_is_imported_from_its_home() -> None:
             assert table.pop(alias.name) == node.module.rpartition(".")[2]
             assert getattr(pipeline, alias.name).__name__ == alias.name
     assert table == {}
+
+
+def modules() -> dict[str, set[str]]:
+    """Each module of lppack -> the modules of lppack that it imports, wherever it does."""
+    files = {
+        ".".join(("lppack", *f.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): f
+        for f in ROOT.rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for name, file in files.items():
+        imported = set()
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                each = {f"{node.module}.{alias.name}" for alias in node.names}
+                imported |= each & files.keys() or {node.module} & files.keys()
+            elif isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names} & files.keys()
+        found[name] = imported - {"lppack", name}
+    return found
+
+
+def test_no_modules_import_each_other() -> None:
+    """Nor in a circle, for the sake of a type, or late in a function."""
+    try:
+        tuple(graphlib.TopologicalSorter(modules()).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_checker_needs_the_flags_and_the_abi_alone() -> None:
+    used = {name for file in (ROOT / "checker").glob("*.py") for name in imports(file.read_text())}
+    assert used <= {"checker", "consistency", "abi"}
+
+
+def test_no_module_is_longer_than_350_lines() -> None:
+    long = [f for f in ROOT.rglob("*.py") if len(f.read_text().splitlines()) > 350]
+    assert long == []

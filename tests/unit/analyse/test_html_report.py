@@ -18,7 +18,7 @@ from lppack.analyse.html_report import BEGINS, html_report
 from lppack.analyse.sample import Sampled
 from lppack.analyse.simulate import Simulation, compare, mode_of, recommended
 from lppack.consistency import Leave, ModeName, Needs, Switch
-from lppack.forecast.predict import Holder, Interval, Prediction
+from lppack.forecast.predict import Interval, Prediction, ThreadHolder
 from lppack.model import Manifest
 from lppack.stages.load import load
 from lppack.stages.validate import validate
@@ -98,7 +98,7 @@ def prediction(comm: str = "web", *, never: bool = False) -> Prediction:
         times=(("p50", time), ("p90", time), ("p99", time)),
         curve=(time,) * 40,
         blockers=(
-            Holder(
+            ThreadHolder(
                 comm=comm,
                 function="conn_wait",
                 kthread=False,

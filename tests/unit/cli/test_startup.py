@@ -58,6 +58,7 @@ def test_the_version_needs_no_command() -> None:
         "lppack.__main__",
         "lppack.cli",
         "lppack.cli.log",
+        "lppack.cli.lossy",
         "lppack.cli.main",
         "lppack.cli.output",
         "lppack.errors",

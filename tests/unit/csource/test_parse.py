@@ -4,20 +4,20 @@
 import pytest
 
 from lppack.csource.conditions import decided
-from lppack.csource.items import Kind, Unit
+from lppack.csource.items import ItemKind, ParsedFile
 from lppack.csource.parse import members, parse
 from lppack.csource.words import declared
 from tests.unit.csource.sample import FILE, known
 
 
 @pytest.fixture
-def unit() -> Unit:
+def unit() -> ParsedFile:
     return parse("fs/small.c", FILE, known)
 
 
-def test_every_item_has_its_kind(unit: Unit) -> None:
+def test_every_item_has_its_kind(unit: ParsedFile) -> None:
     found = {name: item.kind for item in unit.items for name in item.names}
-    assert [n for n, kind in found.items() if kind is Kind.FUNCTION] == [
+    assert [n for n, kind in found.items() if kind is ItemKind.FUNCTION] == [
         "helper",
         "twice",
         "show",
@@ -26,17 +26,17 @@ def test_every_item_has_its_kind(unit: Unit) -> None:
         "__x64_sys_small",
         "__ia32_sys_small",
     ]
-    assert [n for n, kind in found.items() if kind is Kind.VARIABLE] == [
+    assert [n for n, kind in found.items() if kind is ItemKind.VARIABLE] == [
         "lock",
         "used",
         "most",
         "table",
     ]
-    assert found["struct thing"] is found["enum state"] is found["ON"] is Kind.TYPE
-    assert found["LIMIT"] is Kind.MACRO
+    assert found["struct thing"] is found["enum state"] is found["ON"] is ItemKind.TYPE
+    assert found["LIMIT"] is ItemKind.MACRO
 
 
-def test_names_of_locals_members_and_labels_are_no_uses(unit: Unit) -> None:
+def test_names_of_locals_members_and_labels_are_no_uses(unit: ParsedFile) -> None:
     show = unit.functions["show"]
     assert {"helper", "lock", "used", "ON", "mutex_lock", "struct thing"} <= show.uses
     assert not {"most", "t", "list", "count", "comment"} & (show.uses - {"list"})
@@ -46,7 +46,7 @@ def test_names_of_locals_members_and_labels_are_no_uses(unit: Unit) -> None:
     assert unit.functions["small_init"].init
 
 
-def test_branches_that_the_configuration_excludes_are_gone(unit: Unit) -> None:
+def test_branches_that_the_configuration_excludes_are_gone(unit: ParsedFile) -> None:
     assert len(unit.by_name["show"]) == 1
     assert unit.functions["show"].conditions == ()
     open_ = parse("fs/small.c", FILE)
@@ -56,7 +56,7 @@ def test_branches_that_the_configuration_excludes_are_gone(unit: Unit) -> None:
     ]
 
 
-def test_what_is_defined_elsewhere_is_declared(unit: Unit) -> None:
+def test_what_is_defined_elsewhere_is_declared(unit: ParsedFile) -> None:
     said = {name: declared(unit.by_name[name][-1]) for name in ("lock", "used", "table", "helper")}
     assert said == {
         "lock": "extern struct mutex lock;",
@@ -68,7 +68,7 @@ def test_what_is_defined_elsewhere_is_declared(unit: Unit) -> None:
     assert (per_cpu.name, declared(per_cpu)) == ("mine", "DECLARE_PER_CPU(struct thing, mine);")
 
 
-def test_a_system_call_has_its_entries(unit: Unit) -> None:
+def test_a_system_call_has_its_entries(unit: ParsedFile) -> None:
     own, entry, narrow = (
         unit.functions[f"{prefix}small"] for prefix in ("__do_sys_", "__x64_sys_", "__ia32_sys_")
     )
@@ -78,13 +78,13 @@ def test_a_system_call_has_its_entries(unit: Unit) -> None:
     assert set(unit.users("__do_sys_small")) == {"__x64_sys_small", "__ia32_sys_small"}
 
 
-def test_renaming_leaves_members_and_strings(unit: Unit) -> None:
+def test_renaming_leaves_members_and_strings(unit: ParsedFile) -> None:
     text = unit.functions["show"].renamed({"helper": "lp_helper", "used": "lp_used"})
     assert "lp_used += lp_helper(t) + most;" in text
     assert "t->used" in text
 
 
-def test_members(unit: Unit) -> None:
+def test_members(unit: ParsedFile) -> None:
     assert members(unit.by_name["struct thing"][0]) == ("count", "list")
 
 
@@ -110,7 +110,7 @@ def test_conditions(condition: str, value: bool | None) -> None:
 
 def test_a_macro_at_the_end_is_no_declaration() -> None:
     unit = parse("a.c", "int x;\nONE_MORE\nAND_MORE\n#undef ONE_MORE\n")
-    assert [item.name for item in unit.items if item.kind is Kind.VARIABLE] == ["x"]
+    assert [item.name for item in unit.items if item.kind is ItemKind.VARIABLE] == ["x"]
 
 
 def test_a_bitmap_is_a_variable() -> None:

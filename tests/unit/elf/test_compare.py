@@ -6,11 +6,11 @@ import struct
 import pytest
 
 from lppack.elf.compare import differences
-from lppack.elf.livepatch import Wanted, convert
+from lppack.elf.livepatch import LivepatchSymbol, convert
 from lppack.elf.rewrite import Relocatable
 from tests.unit import tiny_elf
 
-FOO = Wanted(c_name="foo", object="vmlinux", name="foo_of_the_kernel", sympos=2)
+FOO = LivepatchSymbol(c_name="foo", object="vmlinux", name="foo_of_the_kernel", sympos=2)
 RESOLVED = {FOO.c_name: FOO.klp_name}
 KBUILT = tiny_elf.module(
     weak=["foo"],
@@ -61,7 +61,7 @@ def test_a_relocation_that_leads_elsewhere(
 
 
 def test_a_symbol_of_another_position() -> None:
-    other = Wanted(c_name="foo", object="vmlinux", name="foo_of_the_kernel", sympos=1)
+    other = LivepatchSymbol(c_name="foo", object="vmlinux", name="foo_of_the_kernel", sympos=1)
     found = differences(KBUILT, convert(KBUILT, [other], ["vmlinux"]), RESOLVED)
     assert ".klp.sym.vmlinux.foo_of_the_kernel,1" in found[0]
 

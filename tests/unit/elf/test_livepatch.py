@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from lppack import abi
-from lppack.elf.livepatch import NotConvertible, Wanted, convert, slots_of
+from lppack.elf.livepatch import LivepatchSymbol, NotConvertible, convert, slots_of
 from lppack.elf.module import read_module
 from lppack.elf.rewrite import NotRewritable, Relocatable
 from lppack.rules.module import Against, faults
@@ -15,9 +15,9 @@ from tests.unit import tiny_elf
 from tests.unit.tiny_elf import Reloc
 
 PC32, PLT32, ABS64 = 2, 4, 1
-FOO = Wanted(c_name="foo", object="vmlinux", name="foo", sympos=0)
-ONE = Wanted(c_name="foo_one", object="vmlinux", name="foo", sympos=1)
-SLOT = Wanted(c_name="__lp_conn_0", object="conn", name="conn_find", sympos=0)
+FOO = LivepatchSymbol(c_name="foo", object="vmlinux", name="foo", sympos=0)
+ONE = LivepatchSymbol(c_name="foo_one", object="vmlinux", name="foo", sympos=1)
+SLOT = LivepatchSymbol(c_name="__lp_conn_0", object="conn", name="conn_find", sympos=0)
 OBJECTS = ("vmlinux", "conn")
 
 
@@ -71,7 +71,9 @@ def test_slots_of_a_module() -> None:
 
 
 def test_a_slot_for_what_the_module_depends_on() -> None:
-    third = Wanted(c_name="__lp_conn_0", object="conn", name="get", sympos=0, module="base")
+    third = LivepatchSymbol(
+        c_name="__lp_conn_0", object="conn", name="get", sympos=0, module="base"
+    )
     made = convert(module((8, "__lp_conn_0", ABS64, 0), section=slots_of("conn")), [third], OBJECTS)
     assert tables(made)[".klp.rela.conn.data..lp_slots.conn"] == [(8, ".klp.sym.base.get,0")]
 
@@ -101,7 +103,7 @@ def test_what_is_written_out_unchanged_reads_the_same() -> None:
     assert read_module(once) == read_module(data)
 
 
-REFUSED: dict[str, tuple[bytes, Sequence[Wanted], str]] = {
+REFUSED: dict[str, tuple[bytes, Sequence[LivepatchSymbol], str]] = {
     "signed": (module(*CALLS) + abi.MODULE_SIGNATURE, [FOO], "is signed"),
     "a section of livepatch relocations": (
         module(relocations={".klp.rela.vmlinux.text for .text": []}),
@@ -120,7 +122,7 @@ REFUSED: dict[str, tuple[bytes, Sequence[Wanted], str]] = {
     ),
     "an object that the patch does not have": (
         module(),
-        [Wanted(c_name="foo", object="ext4", name="foo", sympos=0)],
+        [LivepatchSymbol(c_name="foo", object="ext4", name="foo", sympos=0)],
         "symbol foo: ext4 is not an object of this patch",
     ),
     "a relocation that the loader does not know": (

@@ -10,12 +10,12 @@ import pytest
 
 from lppack.forecast.gate import FIRST, LAST, _Crowd, gated, windows
 from lppack.forecast.lengths import Floats, Lengths, exponential, fixed
-from lppack.forecast.sampler import STAGES_MAX, Hook, Load
+from lppack.forecast.sampler import STAGES_MAX, Load, SampledHook
 
 
 def load(threads: int, inside: float, visits: Lengths | None) -> Load:
     gaps = exponential(visits.mean * (1 - inside) / inside) if visits and inside < 1 else None
-    return Load(threads=threads, inside=inside, visits=visits, gaps=gaps, hook=Hook.TICK)
+    return Load(threads=threads, inside=inside, visits=visits, gaps=gaps, hook=SampledHook.TICK)
 
 
 def times(
@@ -72,7 +72,7 @@ def test_kernel_threads_are_not_held() -> None:
 
 
 def test_who_leaves_for_good_does_not_come_back() -> None:
-    once = Load(threads=3, inside=1.0, visits=exponential(5.0), gaps=None, hook=Hook.EXIT)
+    once = Load(threads=3, inside=1.0, visits=exponential(5.0), gaps=None, hook=SampledHook.EXIT)
     made = times([once], limit=1000.0)
     mean = 5.0 * (1 + 1 / 2 + 1 / 3)
     assert mean < made.mean() < mean + 0.8, "and the engine sees it when the gate is shut"
@@ -81,7 +81,9 @@ def test_who_leaves_for_good_does_not_come_back() -> None:
 
 def test_a_gap_passes_while_it_is_open_and_a_visit_all_the_time() -> None:
     def crowd(visits: float, gaps: float) -> _Crowd:
-        made = Load(threads=1, inside=1e-9, visits=fixed(visits), gaps=fixed(gaps), hook=Hook.EXIT)
+        made = Load(
+            threads=1, inside=1e-9, visits=fixed(visits), gaps=fixed(gaps), hook=SampledHook.EXIT
+        )
         one = _Crowd(made, 1, np.random.default_rng(1))
         one._until[:], one._gap[:] = 0.0, gaps
         return one
@@ -113,7 +115,7 @@ def test_a_pool_takes_as_long_as_threads_one_by_one(visits: float) -> None:
 
 
 def test_who_leaves_for_good_is_never_in_a_pool() -> None:
-    once = Load(threads=1, inside=1.0, visits=fixed(30.0), gaps=None, hook=Hook.EXIT)
+    once = Load(threads=1, inside=1.0, visits=fixed(30.0), gaps=None, hook=SampledHook.EXIT)
     made = times([once], stages=0)
     assert (made < 60).all()
     assert made.mean() == pytest.approx(15.4, abs=0.5)

@@ -15,7 +15,7 @@ import pytest
 from lppack.consistency import Leave, ModeName, Switch, mode_named
 from lppack.errors import ManifestError
 from lppack.forecast.predict import MARGIN, Prediction, predict
-from lppack.forecast.sampler import Hook
+from lppack.forecast.sampler import SampledHook
 from lppack.forecast.watch import Watch, read_watch
 from lppack.model import Counts, Visits, Workload
 from tests.unit.checker.world import ENTRY, USER, Draw, Floats, Kind, World
@@ -73,7 +73,7 @@ class Case:
     watched: float = 60.0
     rates: tuple[str, ...] = ()  # comms for which only funccount has run
     patched: tuple[str, ...] = field(default=("conn_send", "ep_poll", "wait_commit", "kswapd"))
-    hook: Hook | None = None  # an engine without a gate
+    hook: SampledHook | None = None  # an engine without a gate
 
 
 WEB = Kind("web", 20, "conn_send", gamma(0.004, 3.0), lognormal(0.2, 0.8))
@@ -100,7 +100,7 @@ CASES = (
         (BURSTS,),
         ("web",),
         watched=120.0,
-        hook=Hook.EXIT,
+        hook=SampledHook.EXIT,
     ),
     Case(
         "one never leaves",
@@ -132,14 +132,14 @@ CASES = (
         (WEB, Kind("poller", 3, "ep_poll", lognormal(0.15, 1.0), gamma(0.35, 0.6))),
         ("web", "poller"),
         watched=600.0,
-        hook=Hook.TICK,
+        hook=SampledHook.TICK,
     ),
     Case(
         "stops that never find it clear",
         ModeName.KPATCH,
         (WEB, POLLERS),
         ("web", "poller"),
-        hook=Hook.TICK,
+        hook=SampledHook.TICK,
     ),
     Case(
         "the border of the kernel",
@@ -258,7 +258,7 @@ def outcome(case: Case, folder: Path, seed: int) -> Outcome:
         rows = world.each_thread(moments, limit=LIMIT, tick=lambda _: False, kernel=kernel)
         held = _held(world, rows, kernel)
     elif mode.switch is Switch.SWITCH_KERNEL:
-        times = world.whole_kernel(moments, limit=LIMIT, tick=case.hook is Hook.TICK)
+        times = world.whole_kernel(moments, limit=LIMIT, tick=case.hook is SampledHook.TICK)
         held = world.held(moments[:100], times[:100], limit=LIMIT)
     else:
         rows = world.each_thread(
@@ -530,7 +530,7 @@ def test_visits_that_may_nest_are_no_sum() -> None:
         Visits(function=name, comm="web", threads=1, seconds=0.55, per_second=1.0) for name in names
     )
     seen, mode = read_watch(Workload(visits=both), names), mode_named(ModeName.KGRAFT)
-    made = predict(seen, names, mode, limit=LIMIT, seed=1, hook=Hook.TICK)
+    made = predict(seen, names, mode, limit=LIMIT, seed=1, hook=SampledHook.TICK)
     assert made.verdict == "may-stall", "of the sum it would be never-finishes"
     fewer = tuple(replace(visits, per_second=0.5) for visits in both)
     inside = declared(ModeName.HYBRID, *fewer)
@@ -643,7 +643,7 @@ def test_the_gate_ends_what_overlaps_for_ever(mode: ModeName) -> None:
     assert dict(made.times)["p50"].value < 0.2
     seen = read_watch(Workload(visits=busy), ("conn_send", "ep_poll"))
     names = ("conn_send", "ep_poll")
-    other = predict(seen, names, mode_named(mode), limit=LIMIT, seed=1, hook=Hook.EXIT)
+    other = predict(seen, names, mode_named(mode), limit=LIMIT, seed=1, hook=SampledHook.EXIT)
     assert other.verdict == "never-finishes", "the control: an engine without one"
 
 

@@ -14,7 +14,7 @@ from lppack.forecast.lengths import (
     lognormal,
     of_buckets,
 )
-from lppack.forecast.sampler import Counter, Hook, Load, each_thread, whole_kernel
+from lppack.forecast.sampler import Counter, Load, SampledHook, each_thread, whole_kernel
 
 SEED = 20141107
 
@@ -23,7 +23,9 @@ def dice() -> np.random.Generator:
     return np.random.default_rng(SEED)
 
 
-def load(threads: int, inside: float, *, mean: float = 1.0, hook: Hook = Hook.EXIT) -> Load:
+def load(
+    threads: int, inside: float, *, mean: float = 1.0, hook: SampledHook = SampledHook.EXIT
+) -> Load:
     gap = mean * (1 - inside) / inside
     return Load(
         threads=threads,
@@ -114,13 +116,13 @@ def test_never_later_thread_by_thread() -> None:
 
 def test_who_never_leaves_holds_up_both() -> None:
     """L5: the kernel never flips, and the transition of threads is never complete."""
-    stuck = Load(threads=1, inside=1.0, visits=None, gaps=None, hook=Hook.EXIT)
+    stuck = Load(threads=1, inside=1.0, visits=None, gaps=None, hook=SampledHook.EXIT)
     assert np.isinf(kernel(load(5, 0.01), stuck, samples=10)).all()
     assert np.isinf(threads(load(5, 0.01), stuck, samples=10)).all()
 
 
 def test_who_never_enters_holds_up_nothing() -> None:
-    idle = Load(threads=500, inside=0.0, visits=None, gaps=None, hook=Hook.EXIT)
+    idle = Load(threads=500, inside=0.0, visits=None, gaps=None, hook=SampledHook.EXIT)
     assert not kernel(idle, samples=10).any()
     assert not threads(idle, samples=10).any()
 
@@ -128,7 +130,7 @@ def test_who_never_enters_holds_up_nothing() -> None:
 def test_ticks_miss_what_exits_see() -> None:
     """L4: outside for a moment, a thread that sleeps and sleeps again is hardly ever met there."""
     seen = load(1, 0.99, mean=0.8)
-    missed = load(1, 0.99, mean=0.8, hook=Hook.TICK)
+    missed = load(1, 0.99, mean=0.8, hook=SampledHook.TICK)
     assert np.median(threads(seen)) < 2
     assert np.median(threads(missed, limit=1000.0)) > 20
     assert np.isinf(threads(missed, limit=10.0)).mean() > 0.5
@@ -136,16 +138,20 @@ def test_ticks_miss_what_exits_see() -> None:
 
 
 def test_ticks_find_fast_threads_by_chance() -> None:
-    fast = load(10, 0.1, mean=1e-5, hook=Hook.TICK)
+    fast = load(10, 0.1, mean=1e-5, hook=SampledHook.TICK)
     tries = kernel(fast, samples=20000, limit=1000.0)
     assert (tries == 0).mean() == pytest.approx(0.9**10, abs=0.02)
     assert tries.mean() == pytest.approx((1 - 0.9**10) / 0.9**10, rel=0.05)
-    slower = load(10, 0.1, mean=0.04, hook=Hook.TICK)  # drawn one by one, and as good as forgotten
+    slower = load(
+        10, 0.1, mean=0.04, hook=SampledHook.TICK
+    )  # drawn one by one, and as good as forgotten
     assert kernel(slower, samples=4000, limit=200.0).mean() == pytest.approx(tries.mean(), rel=0.1)
 
 
 def test_a_fixed_sleep_ends_at_the_latest_after_its_length() -> None:
-    made = Load(threads=30, inside=0.5, visits=fixed(2.0), gaps=exponential(2.0), hook=Hook.EXIT)
+    made = Load(
+        threads=30, inside=0.5, visits=fixed(2.0), gaps=exponential(2.0), hook=SampledHook.EXIT
+    )
     times = threads(made)
     assert times.max() <= 2.0
     assert np.median(times) > 1.8

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lppack.errors import ManifestError
 from lppack.forecast import stacks
-from lppack.forecast.stacks import Seen, Stacks, read_stacks
+from lppack.forecast.stacks import StackCounts, Stacks, read_stacks
 
 PERF = """\
 web-10/11;main;read;entry_SYSCALL_64_after_hwframe;do_syscall_64;ksys_read;conn_get 30
@@ -27,7 +27,7 @@ def read(folder: Path, text: str | bytes, patched: tuple[str, ...] = ("conn_get"
     return read_stacks(file, patched)
 
 
-def thread(found: Stacks, tid: int | None) -> Seen:
+def thread(found: Stacks, tid: int | None) -> StackCounts:
     return next(seen for seen in found.threads if seen.tid == tid)
 
 

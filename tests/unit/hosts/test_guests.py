@@ -141,7 +141,7 @@ def test_use_of_a_dead_guest_is_a_lost_host(run_dir: Path) -> None:
 
 
 def test_qemu_gets_relative_names_and_absolute_inputs() -> None:
-    machine = qemu.Machine(
+    machine = qemu.QemuMachine(
         image=Path("/k/vmlinuz"),
         initramfs=Path("/k/initramfs"),
         accelerator=qemu.Accelerator.TCG,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from lppack.kernel.kallsyms import Entry
+from lppack.kernel.kallsyms import KallsymsEntry
 
 TEXT = 0xFFFFFFFF81000000
 RODATA = 0xFFFFFFFF82000000
@@ -29,38 +29,40 @@ RULES = ("percpu", "relative", "absolute")
 
 #: A kernel of two same-named functions, a clone, a function without a site, and one of init.
 SYMBOLS = (
-    Entry(0, "A", "fixed_percpu_data"),
-    Entry(0x1000, "A", "cpu_number"),
-    Entry(TEXT, "T", "_text"),
-    Entry(TEXT, "T", "_stext"),
-    Entry(TEXT + 0x100, "t", "alpha_open"),
-    Entry(TEXT + 0x140, "t", "s_show"),
-    Entry(TEXT + 0x180, "T", "native_clock"),
-    Entry(TEXT + 0x200, "t", "beta_open"),
-    Entry(TEXT + 0x240, "t", "s_show"),
-    Entry(TEXT + 0x280, "t", "split_me.isra.0"),
-    Entry(TEXT + 0x2C0, "t", "proc_name_show"),
-    Entry(TEXT + 0x2C0, "T", "proc_name_alias"),
-    Entry(TEXT + 0x300, "t", "tiny"),
-    Entry(TEXT + 0x304, "t", "after_tiny"),
-    Entry(TEXT + 0x340, "t", "with_endbr"),
-    Entry(TEXT + 0x380, "t", "with_endbr.cold"),
-    Entry(INIT, "D", "__init_begin"),
-    Entry(INIT + 0x40, "T", "start_here"),
-    Entry(INIT_DATA, "d", "__start_mcount_loc"),
-    Entry(INIT_DATA + 0x1000, "d", "__stop_mcount_loc"),
-    Entry(INIT_DATA + 0x2000, "D", "__init_end"),
-    Entry(INIT_DATA + 0x2000, "d", "with_endbr.12345"),
+    KallsymsEntry(0, "A", "fixed_percpu_data"),
+    KallsymsEntry(0x1000, "A", "cpu_number"),
+    KallsymsEntry(TEXT, "T", "_text"),
+    KallsymsEntry(TEXT, "T", "_stext"),
+    KallsymsEntry(TEXT + 0x100, "t", "alpha_open"),
+    KallsymsEntry(TEXT + 0x140, "t", "s_show"),
+    KallsymsEntry(TEXT + 0x180, "T", "native_clock"),
+    KallsymsEntry(TEXT + 0x200, "t", "beta_open"),
+    KallsymsEntry(TEXT + 0x240, "t", "s_show"),
+    KallsymsEntry(TEXT + 0x280, "t", "split_me.isra.0"),
+    KallsymsEntry(TEXT + 0x2C0, "t", "proc_name_show"),
+    KallsymsEntry(TEXT + 0x2C0, "T", "proc_name_alias"),
+    KallsymsEntry(TEXT + 0x300, "t", "tiny"),
+    KallsymsEntry(TEXT + 0x304, "t", "after_tiny"),
+    KallsymsEntry(TEXT + 0x340, "t", "with_endbr"),
+    KallsymsEntry(TEXT + 0x380, "t", "with_endbr.cold"),
+    KallsymsEntry(INIT, "D", "__init_begin"),
+    KallsymsEntry(INIT + 0x40, "T", "start_here"),
+    KallsymsEntry(INIT_DATA, "d", "__start_mcount_loc"),
+    KallsymsEntry(INIT_DATA + 0x1000, "d", "__stop_mcount_loc"),
+    KallsymsEntry(INIT_DATA + 0x2000, "D", "__init_end"),
+    KallsymsEntry(INIT_DATA + 0x2000, "d", "with_endbr.12345"),
 )
 SITES = tuple(TEXT + offset for offset in (0x100, 0x140, 0x200, 0x280, 0x2C0, 0x304, 0x344)) + (
     INIT + 0x40,
 )
 
 
-def with_sites(symbols: Sequence[Entry], count: int) -> tuple[Entry, ...]:
+def with_sites(symbols: Sequence[KallsymsEntry], count: int) -> tuple[KallsymsEntry, ...]:
     """The symbols with __stop_mcount_loc behind so many sites."""
     stop = INIT_DATA + 8 * count
-    return tuple(Entry(stop, s.type, s.name) if "__stop_m" in s.name else s for s in symbols)
+    return tuple(
+        KallsymsEntry(stop, s.type, s.name) if "__stop_m" in s.name else s for s in symbols
+    )
 
 
 def _tokens() -> tuple[bytes, ...]:
@@ -104,7 +106,7 @@ class Tables:
         struct.pack_into(code, self.data, self.at[label] + offset, value)
 
 
-def encode(entries: Sequence[Entry], layout: str = "6.1", rule: str = "percpu") -> Tables:
+def encode(entries: Sequence[KallsymsEntry], layout: str = "6.1", rule: str = "percpu") -> Tables:
     """A .rodata with kallsyms of these symbols, which must ascend; 7.2 has no rules."""
     count = len(entries)
     names = [compress((e.type + e.name).encode()) for e in entries]
@@ -149,7 +151,7 @@ def encode(entries: Sequence[Entry], layout: str = "6.1", rule: str = "percpu") 
     return tables
 
 
-def _seqs(entries: Sequence[Entry]) -> bytes:
+def _seqs(entries: Sequence[KallsymsEntry]) -> bytes:
     order = sorted(range(len(entries)), key=lambda at: (entries[at].name, at))
     return b"".join(at.to_bytes(3, "big") for at in order)
 

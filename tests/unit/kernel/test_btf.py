@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from lppack.kernel import btf
 from lppack.kernel.btf import Btf, Layout, Member, declaration
-from lppack.kernel.btf_check import Checked, as_compiled, check
+from lppack.kernel.btf_check import CheckedBtf, as_compiled, check
 from lppack.kernel.errors import FactsError
 
 from .fake_btf import Writer, sample
 
 
-def read() -> tuple[Checked, dict[str, int]]:
+def read() -> tuple[CheckedBtf, dict[str, int]]:
     writer, types = sample()
     return check(writer.bytes(), "vmlinux"), types
 
@@ -219,7 +219,7 @@ def test_text_that_explodes_is_refused() -> None:
         check(writer.bytes(), "vmlinux").btf.declare(number)
 
 
-def everything(checked: Checked) -> list[object]:
+def everything(checked: CheckedBtf) -> list[object]:
     made: Btf = checked.btf
     return [
         [made.prototype(number) for _, number in checked.functions],

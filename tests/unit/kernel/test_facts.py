@@ -8,7 +8,7 @@ import pytest
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
-from lppack.kernel.facts import Export, Facts, FactsError, Verdict, open_facts, verdict
+from lppack.kernel.facts import Export, Facts, FactsError, SymbolVerdict, open_facts, verdict
 from lppack.model import Kernel
 
 from . import fake, fake_btf
@@ -26,24 +26,24 @@ def test_copies(facts: Facts) -> None:
 @pytest.mark.parametrize(
     ("name", "sympos", "expected"),
     [
-        ("alpha_open", None, Verdict.PATCHABLE),
-        ("alpha_open", 0, Verdict.PATCHABLE),
-        ("alpha_open", 1, Verdict.PATCHABLE),
-        ("alpha_open", 2, Verdict.MISSING),
-        ("s_show", None, Verdict.AMBIGUOUS),
-        ("s_show", 0, Verdict.AMBIGUOUS),
-        ("s_show", 1, Verdict.PATCHABLE),
-        ("s_show", 2, Verdict.UNTRACEABLE),
-        ("s_show", 3, Verdict.MISSING),
-        ("native_clock", None, Verdict.UNTRACEABLE),
-        ("start_here", None, Verdict.INIT),
-        ("split_me", None, Verdict.CLONE_ONLY),
-        ("with_endbr", None, Verdict.PATCHABLE),
-        ("nothing", None, Verdict.MISSING),
-        ("nothing", 1, Verdict.MISSING),
+        ("alpha_open", None, SymbolVerdict.PATCHABLE),
+        ("alpha_open", 0, SymbolVerdict.PATCHABLE),
+        ("alpha_open", 1, SymbolVerdict.PATCHABLE),
+        ("alpha_open", 2, SymbolVerdict.MISSING),
+        ("s_show", None, SymbolVerdict.AMBIGUOUS),
+        ("s_show", 0, SymbolVerdict.AMBIGUOUS),
+        ("s_show", 1, SymbolVerdict.PATCHABLE),
+        ("s_show", 2, SymbolVerdict.UNTRACEABLE),
+        ("s_show", 3, SymbolVerdict.MISSING),
+        ("native_clock", None, SymbolVerdict.UNTRACEABLE),
+        ("start_here", None, SymbolVerdict.INIT),
+        ("split_me", None, SymbolVerdict.CLONE_ONLY),
+        ("with_endbr", None, SymbolVerdict.PATCHABLE),
+        ("nothing", None, SymbolVerdict.MISSING),
+        ("nothing", 1, SymbolVerdict.MISSING),
     ],
 )
-def test_verdicts(facts: Facts, name: str, sympos: int | None, expected: Verdict) -> None:
+def test_verdicts(facts: Facts, name: str, sympos: int | None, expected: SymbolVerdict) -> None:
     assert verdict(facts.copies(name), facts.clones(name), sympos) is expected
 
 

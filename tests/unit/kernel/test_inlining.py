@@ -10,7 +10,7 @@ from lppack.errors import EnvironmentMissing
 from lppack.kernel.debug import build_id
 from lppack.kernel.dwarf import Code, Origin
 from lppack.kernel.elf64 import Elf
-from lppack.kernel.facts import Facts, FactsError, Verdict
+from lppack.kernel.facts import Facts, FactsError, SymbolVerdict
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.libdw import library
 from lppack.kernel.query import Answer, query
@@ -89,11 +89,11 @@ def answer(facts: Facts, name: str, object_: str = "vmlinux") -> Answer:
 
 
 def test_what_is_only_inlined_is_not_just_missing(facts: Facts, tmp_path: Path) -> None:
-    assert answer(facts, "helper").verdict is Verdict.MISSING
+    assert answer(facts, "helper").verdict is SymbolVerdict.MISSING
     assert answer(facts, "helper").inlining is InliningCheck.UNCHECKED
     facts.inlining = made(tmp_path, facts)
     found = answer(facts, "helper")
-    assert (found.verdict, found.inlining) == (Verdict.INLINED, InliningCheck.CHECKED)
+    assert (found.verdict, found.inlining) == (SymbolVerdict.INLINED, InliningCheck.CHECKED)
     assert found.hint == (
         "it is inlined into alpha_open, beta_open, split_me.isra.0 (the compiler's own copy), "
         "with_endbr: patch those instead"
@@ -103,15 +103,27 @@ def test_what_is_only_inlined_is_not_just_missing(facts: Facts, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "verdict", "hint"),
     [
-        ("alpha_open", Verdict.PATCHABLE, None),
-        ("s_show", Verdict.AMBIGUOUS, "sympos 1 is of fs/alpha.c; sympos 2 is of fs/beta.c (not"),
-        ("s_show", Verdict.AMBIGUOUS, "it is also inlined into alpha_open: patch those too"),
-        ("split_me", Verdict.CLONE_ONLY, "patch its callers; it is also inlined into beta_open"),
-        ("gone", Verdict.MISSING, "only part of code that is gone when the kernel has started"),
-        ("qqqq", Verdict.MISSING, "nothing of that name is in the code of vmlinux, not even"),
+        ("alpha_open", SymbolVerdict.PATCHABLE, None),
+        (
+            "s_show",
+            SymbolVerdict.AMBIGUOUS,
+            "sympos 1 is of fs/alpha.c; sympos 2 is of fs/beta.c (not",
+        ),
+        ("s_show", SymbolVerdict.AMBIGUOUS, "it is also inlined into alpha_open: patch those too"),
+        (
+            "split_me",
+            SymbolVerdict.CLONE_ONLY,
+            "patch its callers; it is also inlined into beta_open",
+        ),
+        (
+            "gone",
+            SymbolVerdict.MISSING,
+            "only part of code that is gone when the kernel has started",
+        ),
+        ("qqqq", SymbolVerdict.MISSING, "nothing of that name is in the code of vmlinux, not even"),
     ],
 )
-def test_hints(deep: Facts, name: str, verdict: Verdict, hint: str | None) -> None:
+def test_hints(deep: Facts, name: str, verdict: SymbolVerdict, hint: str | None) -> None:
     found = answer(deep, name)
     assert (found.verdict, found.inlining) == (verdict, InliningCheck.CHECKED)
     assert (found.hint is None) if hint is None else (hint in (found.hint or ""))

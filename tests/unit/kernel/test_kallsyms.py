@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from lppack.kernel import kallsyms
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
-from lppack.kernel.kallsyms import Entry
+from lppack.kernel.kallsyms import KallsymsEntry
 
 from . import fake
 
 
-def decode(tables: fake.Tables) -> tuple[Entry, ...]:
+def decode(tables: fake.Tables) -> tuple[KallsymsEntry, ...]:
     return kallsyms.decode(Elf(fake.vmlinux(tables), "vmlinux"))
 
 
-def readable(entries: tuple[Entry, ...], rule: str) -> tuple[Entry, ...]:
+def readable(entries: tuple[KallsymsEntry, ...], rule: str) -> tuple[KallsymsEntry, ...]:
     """What a kernel of that rule can hold: per-CPU offsets only where they are absolute."""
     return tuple(e for e in entries if rule != "relative" or e.address >= fake.TEXT)
 
@@ -42,13 +42,13 @@ NAMES = st.text("abcdefgstrxyz_.0123456789ABZ", min_size=1, max_size=12).filter(
 
 
 @st.composite
-def kernels(draw: st.DrawFn) -> tuple[Entry, ...]:
+def kernels(draw: st.DrawFn) -> tuple[KallsymsEntry, ...]:
     stems = draw(st.lists(NAMES, min_size=1, max_size=5))
     count = draw(st.integers(1, 800))
     step = draw(st.integers(0, 64))
     letters = draw(st.text("tTdDbBrRwWVA", min_size=1, max_size=6))
     body = (
-        Entry(
+        KallsymsEntry(
             fake.TEXT + at * step,
             letters[at % len(letters)],
             f"{stems[at % len(stems)]}{at if at % 3 else ''}",
@@ -57,23 +57,25 @@ def kernels(draw: st.DrawFn) -> tuple[Entry, ...]:
     )
     long = draw(st.integers(0, 500))
     return (
-        Entry(0, "A", "percpu"),
-        Entry(fake.TEXT, "T", "_text"),
+        KallsymsEntry(0, "A", "percpu"),
+        KallsymsEntry(fake.TEXT, "T", "_text"),
         *body,
-        Entry(fake.TEXT + 0xFFFF, "t", "Q" * long + "z"),
+        KallsymsEntry(fake.TEXT + 0xFFFF, "t", "Q" * long + "z"),
     )
 
 
 @settings(max_examples=40, deadline=None)
 @given(kernels(), st.sampled_from(fake.LAYOUTS), st.sampled_from(("percpu", "relative")))
-def test_what_is_encoded_is_decoded(entries: tuple[Entry, ...], layout: str, rule: str) -> None:
+def test_what_is_encoded_is_decoded(
+    entries: tuple[KallsymsEntry, ...], layout: str, rule: str
+) -> None:
     entries = readable(entries, "relative" if layout == "7.2" else rule)
     assert decode(fake.encode(entries, layout, rule)) == entries
 
 
-def many() -> tuple[Entry, ...]:
-    body = (Entry(fake.TEXT + 16 * at, "t", f"function_{at}") for at in range(1, 600))
-    return (Entry(0, "A", "percpu"), Entry(fake.TEXT, "T", "_text"), *body)
+def many() -> tuple[KallsymsEntry, ...]:
+    body = (KallsymsEntry(fake.TEXT + 16 * at, "t", f"function_{at}") for at in range(1, 600))
+    return (KallsymsEntry(0, "A", "percpu"), KallsymsEntry(fake.TEXT, "T", "_text"), *body)
 
 
 def a_marker(t: fake.Tables) -> None:
@@ -200,8 +202,11 @@ def test_any_flipped_bit_of_markers_and_index_is_refused() -> None:
 
 def test_the_end_of_the_read_only_data_may_be_called_code() -> None:
     """__end_rodata is of type T from 6.16 on; any other name there is refused."""
-    entries = (*readable(many(), "relative"), Entry(fake.RODATA + 0x800000, "T", "__end_rodata"))
+    entries = (
+        *readable(many(), "relative"),
+        KallsymsEntry(fake.RODATA + 0x800000, "T", "__end_rodata"),
+    )
     assert decode(fake.encode(entries, "6.4")) == entries
-    other = (*entries[:-1], Entry(fake.RODATA + 0x800000, "T", "__end_data"))
+    other = (*entries[:-1], KallsymsEntry(fake.RODATA + 0x800000, "T", "__end_data"))
     with pytest.raises(FactsError, match="__end_data .T. is outside the code"):
         decode(fake.encode(other, "6.4"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.kernel.facts import Facts, Verdict
+from lppack.kernel.facts import Facts, SymbolVerdict
 from lppack.kernel.query import Answer, query
 from lppack.model import Kernel
 from tests.command import check_shape, lppack
@@ -19,7 +19,7 @@ def ask(facts: Facts, name: str, object_: str = "vmlinux") -> Answer:
 
 def test_a_patchable_function(facts: Facts) -> None:
     answer = ask(facts, "alpha_open")
-    assert (answer.verdict, answer.hint) == (Verdict.PATCHABLE, None)
+    assert (answer.verdict, answer.hint) == (SymbolVerdict.PATCHABLE, None)
     assert answer.prototype == "int alpha_open(int x)"
     assert [copy.sympos for copy in answer.copies] == [1]
 
@@ -30,7 +30,7 @@ def test_a_patchable_function(facts: Facts) -> None:
         (
             "s_show",
             "vmlinux",
-            Verdict.AMBIGUOUS,
+            SymbolVerdict.AMBIGUOUS,
             "sympos 1 stands between alpha_open and native_clock; "
             "sympos 2 stands between beta_open and split_me.isra.0 (not traceable); "
             "declared as int s_show(int first) or int s_show(int second)",
@@ -38,24 +38,29 @@ def test_a_patchable_function(facts: Facts) -> None:
         (
             "dup_helper",
             "victim_mod",
-            Verdict.AMBIGUOUS,
+            SymbolVerdict.AMBIGUOUS,
             "sympos 1 stands between before and between; "
             "sympos 2 stands between between and with_endbr (not traceable)",
         ),
-        ("split_me", "vmlinux", Verdict.CLONE_ONLY, "only split_me.isra.0 is left of it"),
-        ("work", "victim_mod", Verdict.CLONE_ONLY, "only work.isra.0 is left of it"),
-        ("native_clock", "vmlinux", Verdict.UNTRACEABLE, "it has no fentry call"),
-        ("cpu_number", "vmlinux", Verdict.UNTRACEABLE, "it is a variable: list it under `symbols`"),
-        ("start_here", "vmlinux", Verdict.INIT, "it is __init"),
-        ("init_module", "victim_mod", Verdict.INIT, "it is __init"),
-        ("proc_name_show", "vmlinux", Verdict.PATCHABLE, "also named proc_name_alias"),
-        ("exported", "vmlinux", Verdict.MISSING, "it is in module plain, victim_mod"),
-        ("alpha_open", "victim_mod", Verdict.MISSING, "it is in vmlinux"),
-        ("alpha_opne", "vmlinux", Verdict.MISSING, "did you mean alpha_open?"),
-        ("qqqq", "vmlinux", Verdict.MISSING, "if vmlinux has such a function, it is inlined"),
+        ("split_me", "vmlinux", SymbolVerdict.CLONE_ONLY, "only split_me.isra.0 is left of it"),
+        ("work", "victim_mod", SymbolVerdict.CLONE_ONLY, "only work.isra.0 is left of it"),
+        ("native_clock", "vmlinux", SymbolVerdict.UNTRACEABLE, "it has no fentry call"),
+        (
+            "cpu_number",
+            "vmlinux",
+            SymbolVerdict.UNTRACEABLE,
+            "it is a variable: list it under `symbols`",
+        ),
+        ("start_here", "vmlinux", SymbolVerdict.INIT, "it is __init"),
+        ("init_module", "victim_mod", SymbolVerdict.INIT, "it is __init"),
+        ("proc_name_show", "vmlinux", SymbolVerdict.PATCHABLE, "also named proc_name_alias"),
+        ("exported", "vmlinux", SymbolVerdict.MISSING, "it is in module plain, victim_mod"),
+        ("alpha_open", "victim_mod", SymbolVerdict.MISSING, "it is in vmlinux"),
+        ("alpha_opne", "vmlinux", SymbolVerdict.MISSING, "did you mean alpha_open?"),
+        ("qqqq", "vmlinux", SymbolVerdict.MISSING, "if vmlinux has such a function, it is inlined"),
     ],
 )
-def test_hints(facts: Facts, name: str, object_: str, verdict: Verdict, hint: str) -> None:
+def test_hints(facts: Facts, name: str, object_: str, verdict: SymbolVerdict, hint: str) -> None:
     answer = ask(facts, name, object_)
     assert answer.verdict is verdict
     assert answer.hint

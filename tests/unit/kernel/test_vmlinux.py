@@ -8,14 +8,16 @@ import pytest
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
 from lppack.kernel.exports import Export
-from lppack.kernel.kallsyms import Entry
+from lppack.kernel.kallsyms import KallsymsEntry
 from lppack.kernel.symbols import Symbol
 from lppack.kernel.vmlinux import decode, read_symbols
 
 from . import fake
 
 
-def read(entries: tuple[Entry, ...], sites: tuple[int, ...] = fake.SITES) -> tuple[Symbol, ...]:
+def read(
+    entries: tuple[KallsymsEntry, ...], sites: tuple[int, ...] = fake.SITES
+) -> tuple[Symbol, ...]:
     return read_symbols(Elf(fake.vmlinux(fake.encode(entries), sites), "vmlinux"))
 
 
@@ -55,10 +57,10 @@ def test_a_per_cpu_variable_outlives_the_boot() -> None:
     entries = fake.with_sites(fake.SYMBOLS, len(fake.SITES))
     at = fake.INIT_DATA + 0x1800
     template = (
-        Entry(at, "D", "__per_cpu_start"),
-        Entry(at + 8, "D", "sd_llc_size"),
-        Entry(at + 64, "D", "__per_cpu_end"),
-        Entry(at + 64, "D", "behind"),
+        KallsymsEntry(at, "D", "__per_cpu_start"),
+        KallsymsEntry(at + 8, "D", "sd_llc_size"),
+        KallsymsEntry(at + 64, "D", "__per_cpu_end"),
+        KallsymsEntry(at + 64, "D", "behind"),
     )
     symbols = read(tuple(sorted((*entries, *template), key=lambda e: e.address)))
     assert {s.name: s.init for s in symbols if s.name in ("sd_llc_size", "behind")} == {
@@ -76,9 +78,9 @@ def test_a_kernel_without_a_boundary_is_refused(name: str) -> None:
         read(tuple(e for e in entries if e.name != name))
 
 
-def moved(name: str, address: int) -> tuple[Entry, ...]:
+def moved(name: str, address: int) -> tuple[KallsymsEntry, ...]:
     entries = fake.with_sites(fake.SYMBOLS, len(fake.SITES))
-    changed = [Entry(address, e.type, e.name) if e.name == name else e for e in entries]
+    changed = [KallsymsEntry(address, e.type, e.name) if e.name == name else e for e in entries]
     return tuple(sorted(changed, key=lambda e: e.address))
 
 
@@ -92,7 +94,7 @@ def moved(name: str, address: int) -> tuple[Entry, ...]:
         (moved("__init_end", fake.INIT - 8), "init range is empty"),
     ],
 )
-def test_tables_that_cannot_be_are_refused(entries: tuple[Entry, ...], says: str) -> None:
+def test_tables_that_cannot_be_are_refused(entries: tuple[KallsymsEntry, ...], says: str) -> None:
     with pytest.raises(FactsError, match=says):
         read(entries)
 

@@ -22,7 +22,7 @@ from lppack.cli.main import commands
 from lppack.stages import fetch as fetching
 from lppack.stages import trust
 from lppack.stages.agent import Outcome, State, disabled, guarded
-from lppack.stages.journal import Record
+from lppack.stages.journal import JournalRecord
 from tests.command import check_shape
 from tests.unit.stages.test_bundle import made
 from tests.unit.stages.test_trust import allow, make_key
@@ -430,8 +430,10 @@ def test_a_server_that_drips_is_left(
     assert "was not fetched in 0.5 s" in said["error"]["message"]
 
 
-def record(command: str, **more: Any) -> Record:
-    base = Record(id="x", command=command, host="local", user="root", pid=1, boot="b", began="2026")
+def record(command: str, **more: Any) -> JournalRecord:
+    base = JournalRecord(
+        id="x", command=command, host="local", user="root", pid=1, boot="b", began="2026"
+    )
     return replace(base, **{"series": "conn-limit", "result": "done", **more})
 
 
@@ -464,7 +466,7 @@ WANTED = Outcome(file="f.lpp", series="conn-limit", version=2, state=State.WANTE
     ],
 )
 def test_what_was_taken_back_or_went_down_is_held(
-    records: list[Record], reason: str | None
+    records: list[JournalRecord], reason: str | None
 ) -> None:
     found = guarded(WANTED, records)
     assert (found.state is State.HELD, found.reason) == (reason is not None, reason)

@@ -14,8 +14,8 @@ from lppack.errors import (
     ManifestError,
     Problem,
 )
-from lppack.pipeline import matrix
-from lppack.pipeline.pairs import Options, Outcome, Pair, State
+from lppack.pipeline import matrix, one_pair
+from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.stages.release import NotReleased
 from tests.unit.samples import bundle
 
@@ -37,21 +37,21 @@ def outcome(error: LppackError, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         raise error
 
     monkeypatch.setattr("lppack.pipeline.check.make_plan", fail)
-    return matrix.build_pair(pair(), Options(output=Path(), prove=True))
+    return one_pair.build_pair(pair(), Options(output=Path(), prove=True))
 
 
 @pytest.mark.parametrize(
     ("error", "state", "code"),
     [
-        (ManifestError([problem("one"), problem("two")]), State.REFUSED, 3),
-        (ManifestError([problem("one"), problem("kernel-is-named")]), State.OTHER_KERNEL, 3),
-        (NotReleased("it warns"), State.NOT_PROVED, 9),
-        (BuildFailed("x.c:1: no"), State.FAILED, 5),
-        (EnvironmentMissing("no docker"), State.FAILED, 4),
+        (ManifestError([problem("one"), problem("two")]), PairState.REFUSED, 3),
+        (ManifestError([problem("one"), problem("kernel-is-named")]), PairState.OTHER_KERNEL, 3),
+        (NotReleased("it warns"), PairState.NOT_PROVED, 9),
+        (BuildFailed("x.c:1: no"), PairState.FAILED, 5),
+        (EnvironmentMissing("no docker"), PairState.FAILED, 4),
     ],
 )
 def test_each_error_is_an_outcome(
-    error: LppackError, state: State, code: int, monkeypatch: pytest.MonkeyPatch
+    error: LppackError, state: PairState, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = outcome(error, monkeypatch)
     assert (found.state, found.code) == (state, code)
@@ -66,23 +66,23 @@ def test_the_log_of_a_failed_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         assert found.log == place / "build.log"
 
 
-def made(state: State, code: int = 0, **more: Any) -> Outcome:
+def made(state: PairState, code: int = 0, **more: Any) -> Outcome:
     return Outcome(pair=pair(more.pop("name", "a")), state=state, kernel="6.1", code=code, **more)
 
 
 @pytest.mark.parametrize(
     ("states", "code"),
     [
-        ([(State.BUILT, 0), (State.CACHED, 0)], 0),
-        ([(State.BUILT, 0), (State.OTHER_KERNEL, 3)], 0),
-        ([(State.OTHER_KERNEL, 3), (State.OTHER_KERNEL, 3)], 3),
-        ([(State.REFUSED, 3), (State.NOT_PROVED, 9)], 3),
-        ([(State.FAILED, 5), (State.REFUSED, 3)], 5),
-        ([(State.FAILED, 5), (State.FAILED, 4)], 4),
-        ([(State.FAILED, 4), (State.FAILED, 1)], 1),
+        ([(PairState.BUILT, 0), (PairState.CACHED, 0)], 0),
+        ([(PairState.BUILT, 0), (PairState.OTHER_KERNEL, 3)], 0),
+        ([(PairState.OTHER_KERNEL, 3), (PairState.OTHER_KERNEL, 3)], 3),
+        ([(PairState.REFUSED, 3), (PairState.NOT_PROVED, 9)], 3),
+        ([(PairState.FAILED, 5), (PairState.REFUSED, 3)], 5),
+        ([(PairState.FAILED, 5), (PairState.FAILED, 4)], 4),
+        ([(PairState.FAILED, 4), (PairState.FAILED, 1)], 1),
     ],
 )
-def test_the_exit_code_is_the_worst(states: list[tuple[State, int]], code: int) -> None:
+def test_the_exit_code_is_the_worst(states: list[tuple[PairState, int]], code: int) -> None:
     assert matrix.worst([made(state, each) for state, each in states]) == code
 
 
@@ -97,10 +97,12 @@ def test_every_patch_with_every_kernel_once() -> None:
 
 def test_junit_has_each_pair() -> None:
     every = [
-        made(State.BUILT),
-        made(State.OTHER_KERNEL, 3, name="b", message="not one"),
-        made(State.REFUSED, 3, name="c", rules=("r",), message="bad\nin two lines", hint="write"),
-        made(State.FAILED, 5, name="d", message="x\x1b[31m", said=("gcc: no",)),
+        made(PairState.BUILT),
+        made(PairState.OTHER_KERNEL, 3, name="b", message="not one"),
+        made(
+            PairState.REFUSED, 3, name="c", rules=("r",), message="bad\nin two lines", hint="write"
+        ),
+        made(PairState.FAILED, 5, name="d", message="x\x1b[31m", said=("gcc: no",)),
     ]
     [suite] = ElementTree.fromstring(shown.junit(every))
     assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
@@ -120,10 +122,10 @@ def test_junit_has_each_pair() -> None:
 def test_the_summary_names_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     shown.summary(
         [
-            made(State.CACHED),
-            made(State.OTHER_KERNEL, 3, message="not one"),
-            made(State.REFUSED, 3, rules=("r1", "r2"), message="bad", hint="write it"),
-            made(State.FAILED, 5, message="no", log=Path("/logs/build.log")),
+            made(PairState.CACHED),
+            made(PairState.OTHER_KERNEL, 3, message="not one"),
+            made(PairState.REFUSED, 3, rules=("r1", "r2"), message="bad", hint="write it"),
+            made(PairState.FAILED, 5, message="no", log=Path("/logs/build.log")),
         ]
     )
     said = capsys.readouterr().err
@@ -132,17 +134,19 @@ def test_the_summary_names_what_went_wrong(capsys: pytest.CaptureFixture[str]) -
     assert said.endswith("1 cached, 1 not for this kernel, 1 refused, 1 failed\n")
 
 
-@pytest.mark.parametrize(("data", "state"), [(b"same", State.BUILT), (b"other", State.FAILED)])
+@pytest.mark.parametrize(
+    ("data", "state"), [(b"same", PairState.BUILT), (b"other", PairState.FAILED)]
+)
 def test_a_farm_whose_bytes_differ_is_refused(
-    data: bytes, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: bytes, state: PairState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build(_pair: Pair, options: Options) -> Outcome:
         (options.output / "a.lpp").write_bytes(b"same")
-        return made(State.BUILT, bundle=bundle(path=options.output / "a.lpp"))
+        return made(PairState.BUILT, bundle=bundle(path=options.output / "a.lpp"))
 
     (tmp_path / "a.lpp").write_bytes(data)
     monkeypatch.setattr(matrix, "build_pair", build)
-    there = made(State.BUILT, bundle=bundle(path=tmp_path / "a.lpp"))
+    there = made(PairState.BUILT, bundle=bundle(path=tmp_path / "a.lpp"))
     found = matrix._compared(there, Options(output=tmp_path))
     assert found.state is state
-    assert found.code == (0 if state is State.BUILT else 9)
+    assert found.code == (0 if state is PairState.BUILT else 9)

@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lppack.elf.dwarf import Compiled, CompiledLayout
+from lppack.elf.dwarf import CompiledLayout, CompiledTypes
 from lppack.kernel.btf import Layout, Member
 from lppack.rules.compiled import (
     CompiledRule,
@@ -37,13 +37,13 @@ class KnownTypes(FakeFacts):
         return ("int conn_open(struct conn *c)",) if self.signatures(name, module=module) else ()
 
 
-def _layout(name: str, size: int = 8, state: int = 0, flag: str = "flag") -> Compiled:
+def _layout(name: str, size: int = 8, state: int = 0, flag: str = "flag") -> CompiledTypes:
     layout = CompiledLayout(name=name, size=size, members=(("state", state), (flag, 35)))
-    return Compiled(layouts=(layout,), signatures=())
+    return CompiledTypes(layouts=(layout,), signatures=())
 
 
-def _function(*signature: str, name: str = "lp_conn_open") -> Compiled:
-    return Compiled(layouts=(), signatures=((name, signature),))
+def _function(*signature: str, name: str = "lp_conn_open") -> CompiledTypes:
+    return CompiledTypes(layouts=(), signatures=((name, signature),))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CompiledCase:
 
     rule: CompiledRule
     title: str
-    compiled: Compiled
+    compiled: CompiledTypes
     says: str = ""  # empty: the rule is content
 
     @property
@@ -80,7 +80,7 @@ CASES = (
     CompiledCase(
         _STRUCTURES,
         "one less",
-        Compiled(
+        CompiledTypes(
             layouts=(CompiledLayout(name="struct file", size=8, members=(("state", 0),)),),
             signatures=(),
         ),

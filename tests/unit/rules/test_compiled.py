@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lppack.consistency import ModeName, mode_named
-from lppack.elf.dwarf import Compiled
+from lppack.elf.dwarf import CompiledTypes
 from lppack.model import FunctionPatch, ObjectPatch
 from lppack.rules.compiled import compiled_problems
 from tests.unit.rules.cases import title
@@ -49,7 +49,9 @@ def test_a_problem_stands_at_the_authors_line(tmp_path: Path) -> None:
     patch = replace(PLAN.manifest, path=tmp_path / "manifest.yaml", sources=("conn.c",))
     made = replace(PLAN, manifest=replace(patch, headers=("ext.h",)))
     compiled = (("lp_conn_open", ("s32", "struct conn *", "bool")),)
-    [problem] = compiled_problems(Compiled(layouts=(), signatures=compiled), made, KnownTypes())
+    [problem] = compiled_problems(
+        CompiledTypes(layouts=(), signatures=compiled), made, KnownTypes()
+    )
     assert (problem.file, problem.line) == (str(tmp_path / "conn.c"), 3)
     assert problem.rule == "replacements-have-the-originals-prototypes"
     assert problem.hint == "write: int lp_conn_open(struct conn *c)"

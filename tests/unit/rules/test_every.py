@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.errors import Level
-from lppack.rules.every import DROPPED, Entry, every, live
+from lppack.rules.every import DROPPED, RuleEntry, every, live
 from tests.unit.rules import (
     compiled_cases,
     data_cases,
@@ -44,12 +44,12 @@ each = pytest.mark.parametrize("entry", every(), ids=lambda entry: entry.id)
 
 
 @each
-def test_it_has_a_case_that_passes_and_one_that_fails(entry: Entry) -> None:
+def test_it_has_a_case_that_passes_and_one_that_fails(entry: RuleEntry) -> None:
     assert {case.fails for case in CASES if case.rule is entry.rule} == {False, True}
 
 
 @each
-def test_it_has_a_page_that_says_its_level(entry: Entry) -> None:
+def test_it_has_a_page_that_says_its_level(entry: RuleEntry) -> None:
     assert entry.page
     assert ("warning" in entry.page.partition(".")[0]) is (entry.level is Level.WARNING), entry.page
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lppack import abi, resources
 from lppack.cli.setup import doctor
-from lppack.kernel.kallsyms import Entry
+from lppack.kernel.kallsyms import KallsymsEntry
 from lppack.model import Kernel
 from lppack.stages import assumptions
 from lppack.stages.assumptions import ASSUMPTIONS, try_all
@@ -29,8 +29,8 @@ _CALLED = dict.fromkeys((*_EXPORTED, *_ENGINE, "irqentry_exit_to_user_mode"))
 _OPTIONS = (*abi.LIVEPATCH_CONFIG, *abi.LIVEPATCH_FTRACE, *abi.RELIABLE_STACKS)
 
 
-def _symbols(without: str = "") -> tuple[Entry, ...]:
-    more = [Entry(fake.TEXT + 0x400 + 16 * n, "T", name) for n, name in enumerate(_CALLED)]
+def _symbols(without: str = "") -> tuple[KallsymsEntry, ...]:
+    more = [KallsymsEntry(fake.TEXT + 0x400 + 16 * n, "T", name) for n, name in enumerate(_CALLED)]
     at = next(n for n, one in enumerate(fake.SYMBOLS) if one.name == "__init_begin")
     every = (*fake.SYMBOLS[:at], *more, *fake.SYMBOLS[at:])
     return tuple(one for one in every if one.name != without)
@@ -50,7 +50,7 @@ def _types(leave_out: str = "", more: str = "") -> bytes:
 class Parts:
     """What a kernel is made of, all of it as lppack assumes; a case changes one."""
 
-    symbols: Sequence[Entry] = field(default_factory=_symbols)
+    symbols: Sequence[KallsymsEntry] = field(default_factory=_symbols)
     sites: Sequence[int] = fake.SITES
     types: bytes = field(default_factory=_types)
     exported: Sequence[str] = _EXPORTED

@@ -10,7 +10,7 @@ import pytest
 
 from lppack.errors import EnvironmentMissing
 from lppack.model import Effective, Fix
-from lppack.stages.cves import State, join, read_tracker
+from lppack.stages.cves import CveState, join, read_tracker
 from lppack.stages.vex import Evidence, Statement, Status
 from tests.command import check_shape, lppack
 from tests.unit.samples import RELEASE, VERSION, bundle
@@ -75,11 +75,11 @@ def test_what_is_live_and_what_could_be(tmp_path: Path) -> None:
     )
     cves = {f"CVE_2026_000{n}": said("open") for n in (1, 2, 3, 4, 5)}
     wanted = {
-        "CVE-2026-0005": State.OPEN,
-        "CVE-2026-0004": State.FIXABLE,
-        "CVE-2026-0002": State.APPLIED,
-        "CVE-2026-0003": State.APPLIED,
-        "CVE-2026-0001": State.LIVE,
+        "CVE-2026-0005": CveState.OPEN,
+        "CVE-2026-0004": CveState.FIXABLE,
+        "CVE-2026-0002": CveState.APPLIED,
+        "CVE-2026-0003": CveState.APPLIED,
+        "CVE-2026-0001": CveState.LIVE,
     }
     found = states(tmp_path, here, at_hand, **cves)
     assert list(found.items()) == list(wanted.items()), "the worst comes first"
@@ -87,7 +87,7 @@ def test_what_is_live_and_what_could_be(tmp_path: Path) -> None:
         replace(at_hand, release="6.1.0-1-amd64"),
         replace(at_hand, kernel_version="#1 SMP Debian 6.1.1-1 (2020-01-01)"),
     ):
-        assert states(tmp_path, here, other, **cves)["CVE-2026-0004"] == State.OPEN
+        assert states(tmp_path, here, other, **cves)["CVE-2026-0004"] == CveState.OPEN
 
 
 def test_the_suite_is_the_one_with_such_kernels(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from lppack.stages.changing import changing
 from lppack.stages.convert import convert
 from lppack.stages.faults import STEPS, Fault, fault_wanted, no_fault
 from lppack.stages.host_status import HostStatus, host_status
-from lppack.stages.journal import Journal, Record
+from lppack.stages.journal import Journal, JournalRecord
 from lppack.stages.recover import recover
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step
@@ -112,7 +112,7 @@ def recovered(host: FakeHost, engine: EngineName) -> None:
         recover(alone)
 
 
-def history(host: FakeHost) -> tuple[Record, ...]:
+def history(host: FakeHost) -> tuple[JournalRecord, ...]:
     return Journal(host).history(100)
 
 

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from lppack.csource.tokens import Function, read_c
+from lppack.csource.tokens import CFunction, read_c
 from tests.command import ROOT
 
 FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_unload.c", "lp_world.c")
 GOLDEN = ROOT / "tests/golden"
 
 
-def functions(golden: str) -> dict[str, Function]:
-    found: dict[str, Function] = {}
+def functions(golden: str) -> dict[str, CFunction]:
+    found: dict[str, CFunction] = {}
     for name in FILES:
         path = GOLDEN / golden / name
         if path.exists():

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""One patch for one kernel: what becomes of it is an outcome, also where it fails."""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lppack import store
+from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
+from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
+from lppack.pipeline.recall import recall, remember
+
+if TYPE_CHECKING:
+    from lppack.model import Plan
+
+_OTHER_KERNEL = "kernel-is-named"
+
+
+def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcome:
+    """Plan and build one pair; every refusal and failure is an outcome.
+
+    ``recorded``: the whole bundle is kept for the next time, by where the patch is.
+    """
+    from lppack.pipeline.build import make_bundle
+    from lppack.pipeline.check import check_release, make_plan
+    from lppack.stages.sign import Signer
+
+    start = time.monotonic()
+    said: list[str] = []
+    made: Plan | None = None
+    key, cert = options.sign_key, options.sign_cert
+    try:
+        if recorded and (kept := recall(pair, options)):
+            return kept
+        made = make_plan(
+            pair.patch,
+            kernel=pair.kernel,
+            engine=options.engine,
+            mode=options.mode,
+            deep=said.append if options.deep else None,
+            prove=said.append if options.prove or options.release else None,
+            builder=options.builder,
+        )
+        released = (
+            check_release(
+                made,
+                unproved=options.unproved,
+                inlining_unchecked=options.inlining_unchecked,
+                accepted=options.accepted,
+            )
+            if options.release
+            else ()
+        )
+        built = make_bundle(
+            made,
+            options.output,
+            builder=options.builder,
+            on_line=said.append,
+            released=released,
+            signer=Signer(key=key, certificate=cert) if key and cert else None,
+            options=options.recorded(),
+            check=options.check,
+        )
+    except LppackError as error:
+        release = made.kernel.release if made else pair.kernel or "-"
+        return _failure(pair, release, error, time.monotonic() - start, said)
+    if recorded:
+        remember(pair, options, made, built.path)
+    return Outcome(
+        pair=pair,
+        state=PairState.CACHED if built.cached else PairState.BUILT,
+        kernel=made.kernel.release,
+        seconds=time.monotonic() - start,
+        bundle=built.bundle,
+        complete=made.complete.value,
+        doubts=made.doubts,
+        warnings=made.warnings,
+    )
+
+
+def _failure(
+    pair: Pair, kernel: str, error: LppackError, seconds: float, said: Sequence[str]
+) -> Outcome:
+    rules: tuple[str, ...] = ()
+    message = error.message
+    if isinstance(error, ManifestError):
+        wrong = [problem for problem in error.problems if problem.level is Level.ERROR]
+        rules = tuple(dict.fromkeys(problem.rule for problem in wrong))
+        message = "\n".join(str(problem) for problem in error.problems)
+    state = PairState.FAILED
+    if isinstance(error, ManifestError):
+        state = PairState.REFUSED
+        for problem in error.problems:
+            if problem.rule == _OTHER_KERNEL:
+                state, message = PairState.OTHER_KERNEL, problem.message
+    elif isinstance(error, AnswerIsNo):
+        state = PairState.NOT_PROVED
+    kept = re.search(rf"{re.escape(str(store.cache_dir() / 'failed'))}/[^\s/]+", error.hint or "")
+    return Outcome(
+        pair=pair,
+        state=state,
+        kernel=kernel,
+        code=error.exit_code,
+        seconds=seconds,
+        rules=rules,
+        message=message,
+        hint=error.hint if "\n" not in message or not rules else None,
+        log=Path(kept[0]) / "build.log" if kept else None,
+        said=tuple(said) if state is PairState.FAILED else (),
+    )
