@@ -254,21 +254,45 @@ static ssize_t max_hold_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute max_hold_attr = __ATTR_RW(max_hold);
 
-static ssize_t statistics_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
-{
-	const struct lpe_statistics *stats = &to_patch(kobj)->stats;
+/* A file below statistics/; read without a lock, so each is of another moment. */
+#define LPE_STATISTIC(name, format, value)						\
+static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf) \
+{											\
+	const struct lpe_patch *patch = to_patch(kobj);					\
+											\
+	return sysfs_emit(buf, format "\n", value);					\
+}											\
+static struct kobj_attribute name##_attr = __ATTR_RO(name)
 
-	return sysfs_emit(buf, "tries %lu\nstops %lu\nlongest_stop_ns %llu\n"
-			  "held %lu\nprodded %lu\nlost %lu\ntransform_ns %llu\n"
-			  "moving_ns %llu\nstopped_ns %llu\nclosed_ns %llu\n",
-			  READ_ONCE(stats->tries), READ_ONCE(stats->stops),
-			  READ_ONCE(stats->longest_stop), atomic_long_read(&stats->held),
-			  READ_ONCE(stats->prodded), READ_ONCE(stats->lost),
-			  READ_ONCE(stats->transform), lpe_moving_time(to_patch(kobj)),
-			  READ_ONCE(stats->stopped), READ_ONCE(stats->closed));
-}
+LPE_STATISTIC(tries, "%lu", READ_ONCE(patch->stats.tries));
+LPE_STATISTIC(stops, "%lu", READ_ONCE(patch->stats.stops));
+LPE_STATISTIC(longest_stop_ns, "%llu", READ_ONCE(patch->stats.longest_stop));
+LPE_STATISTIC(held, "%lu", atomic_long_read(&patch->stats.held));
+LPE_STATISTIC(prodded, "%lu", READ_ONCE(patch->stats.prodded));
+LPE_STATISTIC(lost, "%lu", READ_ONCE(patch->stats.lost));
+LPE_STATISTIC(transform_ns, "%llu", READ_ONCE(patch->stats.transform));
+LPE_STATISTIC(moving_ns, "%llu", lpe_moving_time(patch));
+LPE_STATISTIC(stopped_ns, "%llu", READ_ONCE(patch->stats.stopped));
+LPE_STATISTIC(closed_ns, "%llu", READ_ONCE(patch->stats.closed));
 
-static struct kobj_attribute statistics_attr = __ATTR_RO(statistics);
+static struct attribute *lpe_statistics[] = {
+	&tries_attr.attr,
+	&stops_attr.attr,
+	&longest_stop_ns_attr.attr,
+	&held_attr.attr,
+	&prodded_attr.attr,
+	&lost_attr.attr,
+	&transform_ns_attr.attr,
+	&moving_ns_attr.attr,
+	&stopped_ns_attr.attr,
+	&closed_ns_attr.attr,
+	NULL
+};
+
+static const struct attribute_group lpe_statistics_group = {
+	.name = "statistics",
+	.attrs = lpe_statistics,
+};
 
 /* Why the last transition was given up, or what it waits for; nothing: it is well. */
 static ssize_t problem_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -297,7 +321,6 @@ static struct attribute *lpe_attrs[] = {
 	&max_stop_attr.attr,
 	&max_hold_attr.attr,
 	&signals_attr.attr,
-	&statistics_attr.attr,
 	&problem_attr.attr,
 	NULL
 };
@@ -319,7 +342,12 @@ static const struct attribute_group lpe_group = {
 	.attrs = lpe_attrs,
 	.bin_attrs = lpe_bin_attrs,
 };
-__ATTRIBUTE_GROUPS(lpe);
+
+static const struct attribute_group *lpe_groups[] = {
+	&lpe_group,
+	&lpe_statistics_group,
+	NULL
+};
 
 static void lpe_release(struct kobject *kobj)
 {

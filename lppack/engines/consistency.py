@@ -117,11 +117,9 @@ class Consistency:
         )
 
     def _longest_stop(self, module: str) -> float | None:
-        said = modules.text(self.host, abi.engine_attribute(module, "statistics"))
-        if said is None:
-            return None
-        statistics = dict(line.split() for line in said.splitlines())
-        return int(statistics["longest_stop_ns"]) / 1e6
+        longest = abi.engine_attribute(module, "statistics/longest_stop_ns")
+        said = modules.text(self.host, longest)
+        return None if said is None else int(said) / 1e6
 
     def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
         if phase not in (Phase.PATCHING, Phase.UNPATCHING):

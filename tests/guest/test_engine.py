@@ -17,6 +17,7 @@ from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
 from tests.guest.target import Target
 from tests.guest.test_contract import Make, asleep_in, controlled, make
+from tests.loads.driver import statistics
 
 pytestmark = pytest.mark.guest
 
@@ -87,9 +88,9 @@ def test_what_is_seen_below_sys(control: Control, guest: GuestHost, make: Make) 
         "",
     ]
     assert read("functions") == "vmlinux cmdline_proc_show 1"
-    statistics = dict(line.split() for line in read("statistics").splitlines())
-    assert int(statistics["stops"]) >= int(statistics["tries"]) >= 1
-    assert int(statistics["longest_stop_ns"]) > 0
+    told = statistics(guest, bundle.module)
+    assert told["stops"] >= told["tries"] >= 1
+    assert told["longest_stop_ns"] > 0
     guest.write(abi.engine_attribute(bundle.module, "signals"), "0")
     guest.write(abi.engine_attribute(bundle.module, "deadline_ms"), "5000")
     assert (read("signals"), read("deadline_ms")) == ("0", "5000")
@@ -192,9 +193,8 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
     bundle, files = make("proc-cmdline", "consistency", "checkpoint")
     apply(control, bundle, files / f"{bundle.module}.ko")
 
-    def prodded() -> str:
-        text = guest.read(abi.engine_attribute(bundle.module, "statistics"))
-        return dict(line.split() for line in text.splitlines())["prodded"]
+    def prodded() -> int:
+        return statistics(guest, bundle.module)["prodded"]
 
     def turns() -> int:
         return int(guest.run(["wc", "-c", "/tmp/loop"], limit=20.0).out.split()[0])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lppack import abi
 from lppack.abi import Phase
-from lppack.engines.modules import text
 from lppack.engines.protocol import PatchState
 from lppack.hosts.guest import GuestHost
+from lppack.hosts.protocol import Host
 from lppack.model import Bundle
 from lppack.stages.apply import Control, settle, stop_conversion, unload
 
@@ -208,6 +208,12 @@ class Victim:
         return now
 
 
+def statistics(host: Host, module: str) -> dict[str, int]:
+    """All numbers that the engine shows of a patch; each is of another moment."""
+    folder = abi.engine_attribute(module, "statistics")
+    return {name: int(host.read(f"{folder}/{name}")) for name in host.list(folder)}
+
+
 def measure(
     control: Control, victim: Victim, patch: Patch, mode: str, load: Load, *, flips: int
 ) -> Row:
@@ -290,10 +296,8 @@ def _ended(control: Control, victim: Victim, row: Row, state: PatchState, done: 
         now = victim.counts()
         share = (now["stood"] - stood) / max(1, now["watched"] - watched)
         row.held.append(share * (time.monotonic() - clock))
-    statistics = text(control.host, abi.engine_attribute(state.module, "statistics"))
-    if statistics is not None:
-        stop = int(dict(line.split() for line in statistics.splitlines())["longest_stop_ns"])
-        row.longest_stop = max(row.longest_stop or 0.0, stop / 1e6)
+    if state.longest_stop_ms is not None:
+        row.longest_stop = max(row.longest_stop or 0.0, state.longest_stop_ms)
     if done:
         said = _last_transition(control, state.module)
         row.seconds.append(said["complete"] - said["starting"])

@@ -340,7 +340,7 @@ class FakeHost:
             "enabled": f"{patch.enabled:d}\n",
             "state": f"{phase}\n",
             "problem": f"{patch.problem}\n" if patch.problem else "",
-            "statistics": "stops 2\nlongest_stop_ns 1500000\nheld 0\n",
+            "statistics/longest_stop_ns": "1500000\n",
             "functions": "".join(f"{row[0]} {row[1]} {patch.hooked:d}\n" for row in rows),
             "blockers": _lines(waits),
             "max_stop": f"{patch.limits.get('max_stop', 1)}\n",
