@@ -83,7 +83,7 @@ def faults(c: Context, after: bool = False) -> None:
 def bench(c: Context, name: str) -> None:
     """Measure, against the limits.
 
-    NAME is build, calls, draft, explore, facts, finish, sample or startup.
+    NAME is build, calls, draft, explore, facts, finish, revert, sample or startup.
     """
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 

@@ -49,13 +49,13 @@ enum lpe_place {
 };
 
 struct lpe_func {
-	struct ftrace_ops ops;
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
 	unsigned long new;
 	unsigned long wrapper;	/* where visits are counted; 0: they are not in this mode */
 	u32 own;		/* SWITCH_FUNCTION: a word for each function */
 	bool hooked;
 	struct klp_func *klp;
+	unsigned long fentry;	/* of old: the address that ftrace knows it by */
 	unsigned long old;
 	unsigned long old_size;
 	unsigned long cold;	/* the part that the compiler has moved away; 0: none */
@@ -76,9 +76,18 @@ struct lpe_span {
 
 #define LPE_SPANS	4	/* of a function */
 
+/* Of a table in which a function is found by its fentry, see redirect.c. */
+struct lpe_slot {
+	unsigned long fentry;	/* 0: nothing is in it */
+	struct lpe_func *func;
+};
+
 struct lpe_object {
 	struct klp_object *klp;
 	struct lpe_patch *patch;
+	struct ftrace_ops ops;	/* of all functions: to let go of them takes RCU once */
+	struct lpe_slot *slots;	/* valid while ops are registered */
+	unsigned int slot_bits;
 	struct lpe_func *funcs;
 	unsigned int count;
 	struct lpe_span *spans;	/* by their starts; valid while hooked */
@@ -183,9 +192,10 @@ void lpe_unhook(struct lpe_object *obj);
 /* symbols.c */
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
+unsigned long lpe_fentry_of(unsigned long function);
 void lpe_tell_owner(const struct lpe_func *func);
 int lpe_find_symbols(struct lpe_object *obj);
-int lpe_find_body(struct lpe_func *func);
+void lpe_find_body(struct lpe_func *func);
 void lpe_forget_body(struct lpe_func *func);
 int lpe_find_module(const char *name, struct module **found);
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size);

@@ -6,6 +6,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bits.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
@@ -116,7 +118,9 @@ static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, stru
 		return 0;
 	obj->funcs = kcalloc(obj->count, sizeof(*obj->funcs), GFP_KERNEL);
 	obj->spans = kcalloc(obj->count, LPE_SPANS * sizeof(*obj->spans), GFP_KERNEL);
-	if (!obj->funcs || !obj->spans) {
+	obj->slot_bits = order_base_2(obj->count) + 1;
+	obj->slots = kcalloc(BIT(obj->slot_bits), sizeof(*obj->slots), GFP_KERNEL);
+	if (!obj->funcs || !obj->spans || !obj->slots) {
 		obj->count = 0;
 		return -ENOMEM;
 	}
@@ -154,6 +158,7 @@ void lpe_free_objects(struct lpe_patch *patch)
 	lpe_for_each_object(patch, obj) {
 		kfree(obj->funcs);
 		kfree(obj->spans);
+		kfree(obj->slots);
 	}
 	kfree(patch->objects);
 }

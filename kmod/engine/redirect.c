@@ -2,9 +2,12 @@
 /* lppack_engine: calls are redirected by ftrace, each by the universe that it belongs to. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bits.h>
 #include <linux/ftrace.h>
+#include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
+#include <linux/string.h>
 
 #include "faults.h"
 #include "threads.h"
@@ -23,10 +26,8 @@
  * Threads are found without a lock, with preemption off: lpe_threads_end() waits for that before it
  * frees anything.
  */
-static void notrace lpe_redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-				 struct ftrace_regs *fregs)
+static __always_inline void lpe_redirect(const struct lpe_func *func, struct ftrace_regs *fregs)
 {
-	struct lpe_func *func = container_of(ops, struct lpe_func, ops);
 	u32 universe = READ_ONCE(*func->route);
 	const struct lpe_thread *thread;
 
@@ -54,34 +55,84 @@ static void notrace lpe_redirect(unsigned long ip, unsigned long parent_ip, stru
 		lpe_set_ip(fregs, func->new);
 }
 
-static int lpe_hook_func(struct lpe_object *obj, struct lpe_func *func)
+/* Of an object with one function: nothing is looked up. */
+static void notrace lpe_redirect_only(unsigned long ip, unsigned long parent_ip,
+				      struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	const char *name = func->klp->old_name;
+	lpe_redirect(container_of(ops, struct lpe_object, ops)->funcs, fregs);
+}
+
+/* ftrace calls this for functions of the table alone, so the search ends at one. */
+static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
+					struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	const struct lpe_object *obj = container_of(ops, struct lpe_object, ops);
+	unsigned int slot = hash_long(ip, obj->slot_bits);
+
+	while (obj->slots[slot].fentry != ip)
+		slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
+	lpe_redirect(obj->slots[slot].func, fregs);
+}
+
+/* At least half of the table is empty. */
+static void lpe_fill_slots(struct lpe_object *obj)
+{
+	struct lpe_func *func;
+	unsigned int slot;
+
+	memset(obj->slots, 0, sizeof(*obj->slots) << obj->slot_bits);
+	lpe_for_each_func(obj, func) {
+		slot = hash_long(func->fentry, obj->slot_bits);
+		while (obj->slots[slot].fentry)
+			slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
+		obj->slots[slot] = (struct lpe_slot) { .fentry = func->fentry, .func = func };
+	}
+}
+
+static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
+{
 	int err;
 
-	func->ops.func = lpe_redirect;
-	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
-	func->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
-	err = lpe_find_body(func);
+	err = lpe_find_function(obj, func);
 	if (err)
 		return err;
-	err = ftrace_set_filter_ip(&func->ops, func->old, 0, 0);
-	if (err) {
-		pr_err("%s cannot be traced, so it cannot be redirected: %d\n", name, err);
-		goto free;
-	}
-	err = register_ftrace_function(&func->ops);
-	if (err == -EBUSY)
-		lpe_tell_owner(func);
-	else if (err)
-		pr_err("%s cannot be hooked: %d\n", name, err);
+	func->fentry = lpe_fentry_of(func->old);
+	if (func->fentry)
+		lpe_find_body(func);
+	err = func->fentry ? ftrace_set_filter_ip(&obj->ops, func->fentry, 0, 0) : -EINVAL;
 	if (err)
-		goto free;
-	func->hooked = true;
-	return 0;
-free:
-	ftrace_free_filter(&func->ops);
-	lpe_forget_body(func);
+		pr_err("%s cannot be traced, so it cannot be redirected: %d\n",
+		       func->klp->old_name, err);
+	return err;
+}
+
+/* Which of the functions is somebody else's: each is tried by itself. */
+static void lpe_find_owner(struct lpe_object *obj)
+{
+	struct lpe_func *func;
+	int err;
+
+	lpe_for_each_func(obj, func) {
+		err = ftrace_set_filter_ip(&obj->ops, func->fentry, 0, 1);
+		if (!err)
+			err = register_ftrace_function(&obj->ops);
+		if (!err)
+			unregister_ftrace_function(&obj->ops);
+		else if (err == -EBUSY)
+			lpe_tell_owner(func);
+	}
+}
+
+static int lpe_register(struct lpe_object *obj)
+{
+	int err;
+
+	lpe_fill_slots(obj);
+	err = register_ftrace_function(&obj->ops);
+	if (err == -EBUSY)
+		lpe_find_owner(obj);
+	else if (err)
+		pr_err("functions of %s cannot be hooked: %d\n", obj->klp->name ?: "vmlinux", err);
 	return err;
 }
 
@@ -89,18 +140,27 @@ free:
 int lpe_hook(struct lpe_object *obj)
 {
 	struct lpe_func *func;
-	int err;
+	int err = 0;
 
 	lockdep_assert_held(&lpe_lock);
+	if (!obj->count)
+		return 0;
+	obj->ops.func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
+	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
+	obj->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
 	lpe_for_each_func(obj, func) {
-		err = lpe_find_function(obj, func);
-		if (!err)
-			err = lpe_hook_func(obj, func);
-		if (err) {
-			lpe_unhook(obj);
-			return err;
-		}
+		err = lpe_find(obj, func);
+		if (err)
+			break;
 	}
+	if (!err)
+		err = lpe_register(obj);
+	if (err) {
+		lpe_unhook(obj);
+		return err;
+	}
+	lpe_for_each_func(obj, func)
+		WRITE_ONCE(func->hooked, true);
 	lpe_spans_make(obj);
 	/* A reader that sees it also sees where the functions are: lpe_span_at(). */
 	smp_store_release(&obj->hooked, true);
@@ -113,14 +173,16 @@ void lpe_unhook(struct lpe_object *obj)
 	struct lpe_func *func;
 
 	lockdep_assert_held(&lpe_lock);
-	WRITE_ONCE(obj->hooked, false);
+	if (!obj->ops.func)	/* lpe_hook() was not called */
+		return;
+	if (obj->hooked) {
+		WRITE_ONCE(obj->hooked, false);
+		unregister_ftrace_function(&obj->ops);
+	}
+	ftrace_free_filter(&obj->ops);
+	memset(&obj->ops, 0, sizeof(obj->ops));
 	lpe_for_each_func(obj, func) {
-		if (!func->hooked)
-			continue;
-		func->hooked = false;
-		unregister_ftrace_function(&func->ops);
-		ftrace_free_filter(&func->ops);
+		WRITE_ONCE(func->hooked, false);
 		lpe_forget_body(func);
-		memset(&func->ops, 0, sizeof(func->ops));
 	}
 }

@@ -259,18 +259,11 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
  * The wrapper calls the old function behind its fentry call, which would lead to the wrapper again.
  * With IBT that call does not stand at the start, so the place is asked for.
  */
-int lpe_find_body(struct lpe_func *func)
+void lpe_find_body(struct lpe_func *func)
 {
-	unsigned long fentry;
-
-	if (!func->counted)
-		return 0;
-	fentry = static_call(lpe_fentry)(func->old);
-	if (!fentry)
-		return -EINVAL;
-	__static_call_update(func->counted->old, func->counted->old_tramp,
-			     (void *)(fentry + MCOUNT_INSN_SIZE));
-	return 0;
+	if (func->counted)
+		__static_call_update(func->counted->old, func->counted->old_tramp,
+				     (void *)(func->fentry + MCOUNT_INSN_SIZE));
 }
 
 /* Nobody is in its wrapper any more, or its object has gone and nobody comes. */
@@ -280,10 +273,16 @@ void lpe_forget_body(struct lpe_func *func)
 		__static_call_update(func->counted->old, func->counted->old_tramp, NULL);
 }
 
+/* Where ftrace has its call of a function; 0: nowhere. */
+unsigned long lpe_fentry_of(unsigned long function)
+{
+	return static_call(lpe_fentry)(function);
+}
+
 /* Who redirects a function, where that is not us; for people. */
 void lpe_tell_owner(const struct lpe_func *func)
 {
-	void *fentry = (void *)static_call(lpe_fentry)(func->old);
+	void *fentry = (void *)func->fentry;
 	const struct kprobe *kp;
 
 	preempt_disable();	/* as get_kprobe() asks for */
