@@ -148,7 +148,7 @@ VMAP_STACK = "free_vm_stack_cache"
 
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
-ENGINE_API = 5
+ENGINE_API = 6
 ENGINE_PATCHES = "/sys/kernel/lppack"
 #: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
 ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /* Changes with what stands in this file, and with what the modes promise. */
-#define LPE_API		5
+#define LPE_API		6
 
 enum lpe_mode {
 	LPE_NULL_MODEL,		/* LEAVE_FUNCTION SWITCH_FUNCTION */

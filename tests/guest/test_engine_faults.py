@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lppack import abi
 from lppack.abi import Phase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
@@ -17,7 +16,7 @@ from tests.guest.mutation import Mutation
 from tests.guest.mutation import spoilt as spoilt_patch
 from tests.guest.test_contract import controlled
 from tests.loads import spoilt
-from tests.loads.driver import LOADS, Patch, Victim, measure
+from tests.loads.driver import LOADS, Patch, Victim, measure, statistics
 from tests.loads.matrix import VICTIM, build, loaded
 from tests.loads.spoilt import Fault
 from tests.loads.turning import turn_round
@@ -187,8 +186,7 @@ def test_a_count_below_zero_is_put_right(
         with victim.under(LOADS["sleep"]):
             control.engine.load(module, files / f"{module}.ko")
             settle_in(control, module, Phase.PATCHED)
-            told = guest.read(f"{abi.ENGINE_PATCHES}/{module}/statistics")
-            assert "\nlost 0\n" in told
+            assert statistics(guest, module)["lost"] == 0
             control.engine.reverse(module)
             settle_in(control, module, Phase.UNPATCHED)
             assert unload(control, module)

@@ -299,7 +299,7 @@ def _ended(control: Control, victim: Victim, row: Row, state: PatchState, done: 
     if state.longest_stop_ms is not None:
         row.longest_stop = max(row.longest_stop or 0.0, state.longest_stop_ms)
     if done:
-        said = _last_transition(control, state.module)
+        said = last_transition(control, state.module)
         row.seconds.append(said["complete"] - said["starting"])
         if "completing" in said:
             row.switched.append(said["completing"] - said["starting"])
@@ -307,7 +307,7 @@ def _ended(control: Control, victim: Victim, row: Row, state: PatchState, done: 
         row.blockers |= {f"{b.comm} {b.reason}" for b in state.blockers}
 
 
-def _last_transition(control: Control, module: str) -> dict[str, float]:
+def last_transition(control: Control, module: str) -> dict[str, float]:
     """When what of it was said in the kernel's log, in seconds."""
     said = control.host.run(["dmesg"], limit=30.0).out
     found: dict[str, float] = {}
