@@ -149,6 +149,8 @@ VMAP_STACK = "free_vm_stack_cache"
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
 ENGINE_API = 6
+#: Its file for the longest stop of TRANSFORM_WORLD, named in what the engine says of it, too.
+MAX_STOP_MS = "max_stop_ms"
 ENGINE_PATCHES = "/sys/kernel/lppack"
 #: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
 ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})

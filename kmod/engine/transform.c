@@ -8,7 +8,8 @@
  * is put back in the same stop: outside of it the world is old, or it is new.
  *
  * The stop is short: a walk may take half of max_stop_ms, and forward goes on only while what is
- * left of it is enough for the whole way back.
+ * left of it is enough for the whole way back. That begins only if it is expected to fit: reverse
+ * of one has no limit, and what was reversed does not go forward again.
  */
 #include <linux/ktime.h>
 #include <linux/minmax.h>
@@ -159,7 +160,7 @@ static int lpe_look_at_all(struct lpe_patch *patch)
 static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began)
 {
 	u64 end = patch->stop_began + READ_ONCE(patch->world->limit);
-	u64 walk = began - patch->stop_began, now;
+	u64 walk = began - patch->stop_began, start = lpe_now(), now;
 	unsigned long i;
 	int err;
 
@@ -178,6 +179,7 @@ static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began
 			return lpe_blames(patch, data, "forward refused an instance", err);
 		}
 	}
+	data->took = lpe_now() - start;
 	return 0;
 }
 
@@ -244,17 +246,42 @@ static int lpe_to_new(struct lpe_patch *patch)
 	return err;
 }
 
-/* It cannot fail. What an author has got wrong is told, and the functions go back all the same. */
-static void lpe_to_old(struct lpe_patch *patch)
+/*
+ * Behind the first walk of the way back: another one follows, and in between reverse takes as long
+ * for each instance as forward did. There may be more of them than there were.
+ */
+static int lpe_fits(struct lpe_patch *patch)
 {
+	u64 walk = lpe_now() - patch->stop_began, needs = 2 * walk;
 	struct lpe_data *data;
 
-	if (lpe_leaves_out(LPE_NO_REVERSE))
-		return;
+	lpe_for_each_data(patch->world, data) {
+		if (data->how->converted)
+			needs += data->took / data->how->converted * data->count;
+		if (needs > READ_ONCE(patch->world->limit))
+			return lpe_blames(patch, data,
+					  "max_stop_ms is too short to put all instances back",
+					  -ETIME);
+	}
+	return 0;
+}
+
+/*
+ * Cannot fail when it has begun: what an author has got wrong is told, and the functions go back
+ * all the same.
+ */
+static int lpe_to_old(struct lpe_patch *patch)
+{
+	struct lpe_data *data;
+	int err = lpe_fits(patch);
+
+	if (err || lpe_leaves_out(LPE_NO_REVERSE))
+		return err;
 	lpe_for_each_data(patch->world, data)
 		lpe_reverse(data);
 	if (lpe_all_are(patch, LPE_OLD, "reverse left an instance in the new form"))
 		patch->world->broken = true;
+	return 0;
 }
 
 /*
@@ -271,10 +298,8 @@ int lpe_world_turn(struct lpe_patch *patch)
 	if (WARN_ON_ONCE(world->form == patch->target))
 		return -EALREADY;
 	err = lpe_look_at_all(patch);
-	if (!err && patch->target == LPE_NEW)
-		err = lpe_to_new(patch);
-	else if (!err)
-		lpe_to_old(patch);
+	if (!err)
+		err = patch->target == LPE_NEW ? lpe_to_new(patch) : lpe_to_old(patch);
 	if (err == -ETIME && ++world->overruns < LPE_OVERRUNS)
 		err = -EAGAIN;	/* something else may have held the machine up */
 	if (err)

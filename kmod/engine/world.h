@@ -17,6 +17,7 @@ struct lpe_data {
 	unsigned long room;
 	unsigned long count;	/* of the last walk; may be more than there is room for */
 	unsigned long others;	/* instances in the other form */
+	u64 took;		/* ns; forward of those that were converted, when it flipped */
 	bool prepared;
 	bool changed;		/* in a stop; and finish was not called since */
 	bool wanting;		/* lacks what is made outside of a stop */

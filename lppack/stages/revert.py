@@ -206,9 +206,19 @@ def unpatch(control: Control, state: PatchState) -> None:
         control.engine.convert(module, on=True)
     raise ApplyReversed(
         f"{why}\ngiven up: {module} is patched as before",
-        hint=f"{advice(reached.blockers)}; then try again: {go_on}",
+        hint=f"{_way_out(reached)}; then try again: {go_on}",
         report=standing(control, state, held_up_by=reached, seconds=seconds),
     )
+
+
+def _way_out(reached: PatchState) -> str:
+    if abi.MAX_STOP_MS in (reached.problem or ""):
+        limit = abi.engine_attribute(reached.module, abi.MAX_STOP_MS)
+        return (
+            "there may be more data than there was: let the machine stand still for longer, as "
+            f"root on the host: cat {limit}, then echo MILLISECONDS > {limit}"
+        )
+    return advice(reached.blockers)
 
 
 def _stopped(control: Control, state: PatchState) -> bool:

@@ -41,6 +41,7 @@ class Wrong(IntEnum):
     TWICE = 8  # meets each account of the new form twice
     INTERRUPTED = 9  # forward says -EINTR
     INIT = 10  # of the target: takes its time, and then fails
+    SLOW = 11  # forward and reverse
 
 
 #: (file, what stands there, what is put before it).
@@ -75,13 +76,15 @@ _EDITS = (
     (
         "ledger.c",
         "\tif (!n)\n\t\treturn -EAGAIN;",
-        "\tif (a->cents == U32_MAX)\n\t\treturn -ERANGE;\n\tif (lp_wrong == 3)\n\t\tmdelay(3);\n"
+        "\tif (a->cents == U32_MAX)\n\t\treturn -ERANGE;\n"
+        "\tif (lp_wrong == 3 || lp_wrong == 11)\n\t\tmdelay(3);\n"
         "\tif (lp_wrong == 4)\n\t\treturn 0;\n\tif (lp_wrong == 9)\n\t\treturn -EINTR;\n",
     ),
     (
         "ledger.c",
         "\ta->cents = to_new(a)->cents;",
-        "\tif (lp_wrong == 5)\n\t\treturn;\n\tWARN_ON_ONCE(!lp_account_is_new(a));\n",
+        "\tif (lp_wrong == 5)\n\t\treturn;\n\tif (lp_wrong == 11)\n\t\tmdelay(3);\n"
+        "\tWARN_ON_ONCE(!lp_account_is_new(a));\n",
     ),
     ("ledger.c", "\treturn a->id & ACCOUNT_NEW;", "\tif (lp_wrong == 6)\n\t\treturn true;\n"),
     ("ledger.c", "\twhile (lp_fresh_count", "\tif (lp_wrong == 7)\n\t\treturn -ENOSPC;\n"),

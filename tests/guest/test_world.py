@@ -172,6 +172,28 @@ def test_more_data_than_can_be_met_on_the_way_back_takes_a_longer_stop(
     revert(control, "ledger")
 
 
+def test_more_data_than_can_be_put_back_takes_a_longer_stop(
+    control: Control, ledger: Ledger
+) -> None:
+    """It is found before the first of it is: there is no way forward again."""
+    ledger.wrong(Wrong.SLOW)
+    apply(control, ledger.bundle, ledger.ko)
+    module = ledger.bundle.module
+    ledger.grow(1200)
+    before = ledger.shown()
+    with pytest.raises(ApplyReversed, match="too short to put all instances back") as caught:
+        revert(control, "ledger")
+    limit = abi.engine_attribute(module, abi.MAX_STOP_MS)
+    assert f"> {limit}; then" in str(caught.value.hint)
+    state = control.engine.state(module)
+    assert state.phase is Phase.PATCHED
+    assert (state.longest_stop_ms or 0) <= SHORT
+    assert ledger.shown() == before
+    ledger.host.write(limit, str(10 * SHORT))
+    revert(control, "ledger")
+    assert ledger.shown() == before
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

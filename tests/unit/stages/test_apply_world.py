@@ -63,6 +63,20 @@ def test_a_revert_that_is_given_up_leaves_the_patch(kernel: FakeKernel, world: F
     assert kernel.log.count(f"{MODULE} enabled 0") == 1, "it is not tried once more by itself"
 
 
+def test_a_revert_that_would_stop_the_machine_for_too_long_says_how_to_allow_it(
+    kernel: FakeKernel, world: FakeHost
+) -> None:
+    apply(control(world), BUNDLE, KO)
+    kernel.gives_up = "transform conn: max_stop_ms is too short to put all instances back: -62"
+    with pytest.raises(ApplyReversed, match="too short to put all instances back") as caught:
+        revert(control(world), "conn-limit")
+    assert f"> /sys/kernel/lppack/{MODULE}/max_stop_ms; then" in str(caught.value.hint)
+    kernel.gives_up = WHY
+    with pytest.raises(ApplyReversed) as caught:
+        revert(control(world), "conn-limit")
+    assert "max_stop_ms" not in str(caught.value.hint)
+
+
 def test_data_that_is_left_in_the_new_form_is_for_a_person(
     kernel: FakeKernel, world: FakeHost
 ) -> None:
