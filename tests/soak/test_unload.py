@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """No module of the kernel's own livepatch goes while a thread is in it, or on its way into it:
-under the load of tests/guest/test_unload.py, many times."""
+under the load of tests/guest/test_unload.py, many times. UNLOAD_ROUNDS=20 for fewer."""
 
+import os
 import sys
 
 import pytest
@@ -24,7 +25,9 @@ from tests.guest.test_unload import (
 
 __all__ = ["control", "guest", "kernel", "make", "threads"]  # fixtures
 
-ROUNDS = 200
+ROUNDS = int(os.environ.get("UNLOAD_ROUNDS", "200"))
+#: Of 15 s, see goes() of the other file.
+TRIES = 8
 
 
 @pytest.mark.parametrize("kernel", [WITH_LISTS], indirect=True)
@@ -46,7 +49,13 @@ def test_many_reverts(control: Control, threads: None, make: Make) -> None:
                 control.engine.unload(module)
             assert references(control, module) > 0
             let_go(control)
-        assert unload(control, module)
+        for _ in range(TRIES):
+            if unload(control, module):
+                break
+            # One that was on its way into it has come, or a stack could not be told for 15 s.
+            caught += inside(control) > 0
+            let_go(control)
+        assert control.engine.state(module).phase is Phase.ABSENT, control.engine.state(module)
         assert inside(control) == 0
     assert caught > 0, "it was put to the test"
     sys.stdout.write(f"{caught} of {ROUNDS} reverts left a thread inside\n")
