@@ -22,6 +22,7 @@ from lppack.proc import WARNING, Say
 from lppack.stages.agent import AgentReport, Outcome, State, decide, disabled, guarded
 from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
 from lppack.stages.journal import JournalRecord
+from lppack.stages.journald import send_outcome
 
 _INDEX_MAX = 256 << 10
 _WAIT = 60.0  # seconds, for another command that changes the host
@@ -121,6 +122,8 @@ def _run(
                 outcome = outcome.with_error(raised)
         elif outcome.state is State.REFUSED:
             error = ApplyRefused(str(outcome.message), hint=outcome.hint, reason=outcome.reason)
+        if error is not None:
+            send_outcome(outcome, on)
         first = first or error
         made.append(outcome)
     _prune({outcome.file for outcome in outcomes})

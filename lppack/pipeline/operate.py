@@ -57,15 +57,17 @@ def changing_host(
     wait: float,
     **limits: float | None,
 ) -> Iterator[Control]:
-    """As open_control(), alone on the host, and with each step in its journal."""
+    """As open_control(), alone on the host, with each step in its journal, and how it ended in the
+    journal of systemd."""
     from lppack.stages.changing import changing
     from lppack.stages.faults import fault_wanted
+    from lppack.stages.journald import send_record
 
     fault = fault_wanted()
     store.sweep_scratch()
     with (
         open_control(on, *bundles, say=say, **limits) as control,
-        changing(control, command, intent, wait=wait, fault=fault) as alone,
+        changing(control, command, intent, wait=wait, fault=fault, note=send_record) as alone,
     ):
         yield alone
 

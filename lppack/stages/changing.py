@@ -14,7 +14,7 @@ from lppack.hosts.protocol import Host
 from lppack.proc import WARNING, Say
 from lppack.stages.drive import Control, answered
 from lppack.stages.faults import Fault, no_fault
-from lppack.stages.journal import Journal, JournalRecord, Transaction, new_record
+from lppack.stages.journal import Journal, JournalRecord, Note, Transaction, new_record, unnoted
 from lppack.stages.stepped import SteppedHost
 from lppack.stages.sweep import sweep
 
@@ -27,8 +27,11 @@ def changing(
     *,
     wait: float = 0.0,
     fault: Fault = no_fault,
+    note: Note = unnoted,
 ) -> Iterator[Control]:
-    """Yield a Control for ``command``, whose ``intent`` are fields of its Record.
+    """Yield a Control for ``command``, whose ``intent`` are fields of its JournalRecord.
+
+    ``note`` is given that record at the end.
 
     Raise ApplyRefused if another command is at work on the host for longer than ``wait`` seconds,
     or if it does not answer. A host
@@ -46,7 +49,7 @@ def changing(
         if command != "recover":
             answered(control, lambda: _name_unfinished(host, journal, control.say))
         record = answered(control, lambda: new_record(command.split()[0], host, **intent))
-        transaction = Transaction(journal, record, say=control.say, fault=fault)
+        transaction = Transaction(journal, record, say=control.say, fault=fault, note=note)
         stepped = SteppedHost(host, transaction)
         engine = KernelEngines(stepped, EngineName(control.engine.name))
         try:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,16 +199,30 @@ def new_record(command: str, host: Host, **more: Any) -> JournalRecord:
     )
 
 
+Note = Callable[[JournalRecord], None]
+
+
+def unnoted(_record: JournalRecord) -> None:
+    """Note nothing elsewhere."""
+
+
 class Transaction:
     """One record in the making: written before the first step, around each, and at the end."""
 
     def __init__(
-        self, journal: Journal, record: JournalRecord, *, say: Say, fault: Fault = no_fault
+        self,
+        journal: Journal,
+        record: JournalRecord,
+        *,
+        say: Say,
+        fault: Fault = no_fault,
+        note: Note = unnoted,
     ) -> None:
         self.journal = journal
         self.record = record
         self._say = say
         self._fault = fault
+        self._note = note
         self._begun = False
         self._told = False
 
@@ -263,6 +277,7 @@ class Transaction:
                 self.journal.forget(record)
         except LppackError as problem:
             self._warn(problem)
+        self._note(record)
 
     def _begin(self) -> None:
         if self._begun:

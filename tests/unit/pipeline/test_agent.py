@@ -355,13 +355,6 @@ def test_file_urls_too(served: Served) -> None:
     assert states(served.agent(source=f"file://{served.source}")) == [("applied", None)]
 
 
-def _moved(request: http.server.BaseHTTPRequestHandler) -> bool:
-    request.send_response(302)
-    request.send_header("Location", "http://127.0.0.1:1/elsewhere")
-    request.end_headers()
-    return True
-
-
 def _broken(request: http.server.BaseHTTPRequestHandler) -> bool:
     if request.path.endswith(".sig"):
         request.send_error(500)
@@ -384,11 +377,25 @@ def _garbage(request: http.server.BaseHTTPRequestHandler) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [_moved, _broken, _short, _garbage])
+@pytest.mark.parametrize("how", [_broken, _short, _garbage])
 def test_a_server_that_does_not_serve_is_named(served: Served, web: Web, how: Handler) -> None:
     said = served.refused(4, "not-served", source=web(how))
     assert "\x1b" not in said["error"]["message"]
     assert "127.0.0.1" in said["error"]["message"]
+
+
+def test_no_redirect_is_followed(served: Served, web: Web) -> None:
+    """To one that would serve all of it."""
+    other = web(None)
+
+    def moved(request: http.server.BaseHTTPRequestHandler) -> bool:
+        request.send_response(302)
+        request.send_header("Location", other + request.path)
+        request.end_headers()
+        return True
+
+    said = served.refused(4, "not-served", source=web(moved))
+    assert "the server says 302" in said["error"]["message"]
 
 
 def test_an_address_where_nobody_is(served: Served) -> None:

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Events for the journal of systemd, with fields, on the machine that lppack runs on.
+
+https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Where there is no journal, nothing is said.
+"""
+
+import contextlib
+import socket
+from collections.abc import Mapping
+
+from lppack.stages.agent import Outcome, State
+from lppack.stages.journal import JournalRecord
+
+SOCKET = "/run/systemd/journal/socket"
+_SECONDS = 1.0  # that a journal which does not read is waited for
+_LONGEST = 4096  # characters of a value; a datagram has some 200 KiB
+_ERROR, _WARNING, _NOTICE = 3, 4, 5  # syslog(3)
+
+#: `journalctl MESSAGE_ID=...`: what a command has come to; drawn once, and never changed.
+DONE = {
+    "apply": "f348984e6b4a41e5b7be600d6b678917",
+    "convert": "0ff353447ad74369b4c562b7d4981efd",
+    "revert": "59d1f0b765074c5ebf247bae6ed034c3",
+    "recover": "1259457f8c9a42d9ad09f24a73694653",
+}
+REVERSED = "cf4bcc679a1743b69dfa6407cfe3abd5"  # the host is as it was before
+REFUSED = "0b00690c41054c0d8cd32c3b7c1c010e"  # nothing was changed
+STUCK = "028ce4d370f34e42ab3d357b427c83aa"  # a person must look
+#: By the exit code of the command; any other one: STUCK.
+_ENDS = {7: (REVERSED, _WARNING), **dict.fromkeys((3, 4, 6, 9), (REFUSED, _WARNING))}
+
+
+def send(fields: Mapping[str, object]) -> None:
+    """Send one event; a value of None is left out."""
+    data = b"".join(
+        _field(name, str(value)[:_LONGEST]) for name, value in fields.items() if value is not None
+    )
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.settimeout(_SECONDS)
+        journal.sendto(data, SOCKET)
+
+
+def _field(name: str, value: str) -> bytes:
+    data = value.encode("utf-8", "replace")
+    if b"\n" not in data:
+        return b"%s=%s\n" % (name.encode(), data)
+    return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)
+
+
+def send_record(record: JournalRecord) -> None:
+    """Send what a command that has ended has come to."""
+    code = record.code or 0
+    done = DONE.get(record.command, REFUSED), _NOTICE
+    event, priority = _ENDS.get(code, (STUCK, _ERROR)) if code else done
+    name = f"{record.series} {record.version}" if record.version is not None else record.series
+    text = f"{record.command} {name or record.module or ''}".rstrip()
+    why = f": {record.message}" if record.message else ""
+    send(
+        {
+            "MESSAGE": f"{text} on {record.host}: {record.result}{why}",
+            "MESSAGE_ID": event,
+            "PRIORITY": priority,
+            "SYSLOG_IDENTIFIER": "lppack",
+            "LPPACK_COMMAND": record.command,
+            "LPPACK_HOST": record.host,
+            "LPPACK_USER": record.user,
+            "LPPACK_SERIES": record.series,
+            "LPPACK_VERSION": record.version,
+            "LPPACK_MODULE": record.module,
+            "LPPACK_ENGINE": record.engine,
+            "LPPACK_BUNDLE": record.bundle,
+            "LPPACK_SHA256": record.sha256,
+            "LPPACK_SIGNER": record.signer,
+            "LPPACK_RESULT": record.result,
+            "LPPACK_CODE": code,
+            "LPPACK_REASON": record.reason,
+            "LPPACK_RECORD": record.id,
+        }
+    )
+
+
+def send_outcome(outcome: Outcome, host: str) -> None:
+    """Send what an agent refused; an apply that was begun has its own event."""
+    if outcome.state is not State.REFUSED:
+        return
+    send(
+        {
+            "MESSAGE": f"agent {outcome.file} on {host}: refused: {outcome.message}",
+            "MESSAGE_ID": REFUSED,
+            "PRIORITY": _WARNING,
+            "SYSLOG_IDENTIFIER": "lppack",
+            "LPPACK_COMMAND": "agent",
+            "LPPACK_HOST": host,
+            "LPPACK_SERIES": outcome.series,
+            "LPPACK_VERSION": outcome.version,
+            "LPPACK_BUNDLE": outcome.file,
+            "LPPACK_RESULT": "refused",
+            "LPPACK_CODE": outcome.code,
+            "LPPACK_REASON": outcome.reason,
+        }
+    )
