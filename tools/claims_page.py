@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from lppack.checker.runs import Run
 from lppack.store import write_atomic
-from tests.unit.checker.claims import CLAIMS
+from tests.unit.checker.engine_claims import ALL as CLAIMS
+from tests.unit.checker.engine_claims import RUNS, run_of, run_of_upstream
 from tests.unit.checker.mutations import FAULTS, SWITCHES
 
 ROOT = Path(__file__).parent.parent
@@ -18,14 +20,15 @@ PAGE = ROOT / "docs/claims.md"
 
 _HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
-<!-- Made by tools/claims_page.py of tests/unit/checker/claims.py; do not edit. -->
+<!-- Made by tools/claims_page.py of tests/unit/checker/{claims,engine_claims}.py; do not edit. -->
 # Claims, and their evidence
 
 Each claim of [semantics.md](semantics.md) 1.7 is a function of the rules: it explores the machine
 of lppack/checker with all interleavings, and says whether the claim holds. *Never* is shown for
 one, two and three threads, and for any number by the presence abstraction. A claim that would hold
 whatever the rules are would show nothing: each names faults, put in the place of a rule, under
-which it does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy).
+which it does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy). C33 to C38
+are of how engines do it, with the steps in which faults were found, and for one and two threads.
 tests/unit/checker/test_claims.py runs all of it. What a kernel can show of a claim is also
 shown by real engines, below.
 
@@ -53,6 +56,14 @@ _FAULTS = """
 |---|---|
 """
 
+_RUNS = """
+## Runs
+
+Faults that were in lppack's own engine, put back: a shortest run that shows each. And two of the
+kernel's own engine as it is, where kernel code is preempted
+([report](reports/livepatch-mixes-universes.md)).
+"""
+
 #: What no kernel shows here, and why.
 NOT_SHOWN = {
     "C8": "decided before anything is loaded: rule `needs-agree`, and `plan`",
@@ -65,6 +76,7 @@ NOT_SHOWN = {
     "C30": "arithmetic on figures that are guesses",
     "C31": "benchmarks and predictions: the mean depends on the load",
     "C32": "a policy",
+    "C38": "by chance, under a load of minutes: findings/livepatch-mixes-universes-on-revert.sh",
 }
 
 
@@ -96,7 +108,24 @@ def page() -> str:
     )
     faults = "".join(f"| {name} | {_fault(name)} |\n" for name in sorted(FAULTS))
     kernel = "".join(_in_a_kernel())
-    return f"{_HEAD}{claims}{_KERNEL}{kernel}{_FAULTS}{faults}"
+    runs = "".join(_run(title, run) for title, run in _runs() if run)
+    return f"{_HEAD}{claims}{_KERNEL}{kernel}{_FAULTS}{faults}{_RUNS}{runs}"
+
+
+def _runs() -> Iterator[tuple[str, Run | None]]:
+    for fault in RUNS:
+        yield fault, run_of(fault)
+    yield "The kernel's own engine: a revert", run_of_upstream(above=False)
+    yield "The kernel's own engine: a live patch above another", run_of_upstream(above=True)
+
+
+def _run(title: str, run: Run) -> str:
+    rows = "".join(
+        f"| {step.who} | {step.does} | {'; '.join(step.after.threads)} | {step.after.kernel} |\n"
+        for step in run.steps
+    )
+    head = f"\n### {title}\n\n{run.says[0].upper()}{run.says[1:]} ({run.invariant}).\n\n"
+    return f"{head}| who | does | threads then | transition |\n|---|---|---|---|\n{rows}"
 
 
 def _fault(name: str) -> str:

@@ -131,13 +131,17 @@ def explore(
         state = queue.popleft()
         _note(found, observe.in_state(m, state), state, None)
         found.completes |= state[0].phase == Phase.COMPLETE
+        moves = False
         for step in successors(m, state, population):
             found.events += 1
+            moves |= step.who is None
             if step.seen & ~found.seen:
                 _note(found, step.seen, state, step)
             if step.state not in found.parents:
                 found.parents[step.state] = (state, step)
                 queue.append(step.state)
+        if not moves and observe.is_under_way(m, state):
+            _note(found, observe.Seen.STUCK, state, None)
     found.states = len(found.parents)
     return found
 

@@ -26,6 +26,8 @@ class Place(IntEnum):
     USER = 0
     KERNEL = 1
     BLOCKED = 2  # asleep in the kernel; keeps its stack
+    EXIT_LOOP = 3  # where works are modelled: all that is left are task works
+    HELD = 4  # in the engine's task work, at its gate
 
 
 class Phase(IntEnum):
@@ -44,6 +46,11 @@ class Form(IntEnum):
     RECHECKED = 3  # holds the object's lock, and has read the flag again
     LOCKED_OLD = 4  # holds the lock, and found the old form
     LOCKED_NEW = 5
+    IN_HANDLER = 6  # of ftrace, which has decided for an activation that is not there yet
+    IN_TRAMPOLINE = 7  # the handler has returned; the next jump is to the function
+
+
+ON_THE_WAY = (Form.IN_HANDLER, Form.IN_TRAMPOLINE)
 
 
 class Frame(NamedTuple):
@@ -52,6 +59,7 @@ class Frame(NamedTuple):
     fn: int
     univ: int = OUTSIDE
     holds: int = NOTHING  # generation of the object whose pointer it holds
+    counted: int = 0  # called by way of a wrapper (Method.WORD)
 
 
 class Thread(NamedTuple):
@@ -64,6 +72,9 @@ class Thread(NamedTuple):
     in_k: int = 0  # bits: universes of this visit to the kernel
     inside: int = Form.NOT_THERE
     pending: tuple[int, int] = (NOTHING, NOTHING)  # function and universe; or the object
+    works: tuple[int, ...] = ()  # task works, the next first
+    running: tuple[int, ...] = ()  # those that task_work_run() has taken; the first is running
+    gone: int = 0  # 1: off the list of threads; 2: and waited for
 
 
 class Object(NamedTuple):
@@ -90,6 +101,8 @@ class Kernel(NamedTuple):
     data: tuple[Object, ...] = ()
     armed: int = 0  # counters count
     turns: int = 0  # transitions begun
+    waiting: int = 0  # the engine's worker, for threads
+    word: tuple[int, ...] = ()  # Method.WORD: visits.Word
 
 
 State = tuple[Kernel, tuple[Thread, ...]]
@@ -121,6 +134,7 @@ class Method(Enum):
 
     STACK = "stack"
     COUNT = "count"
+    WORD = "word"  # as count.c: one word for all threads
 
 
 class Hook(Enum):
@@ -164,6 +178,11 @@ class Machine:
     revert: bool = False
     gate: bool = False  # during a transition no thread enters the kernel
     blocking: bool = False
+    preempted: bool = False  # in the ftrace call: what it decides is not on the stack yet
+    around: bool = False  # the first function is what runs task works
+    exits: bool = False  # threads end, off the list for their last steps
+    found: bool = True  # stops find those
+    oopses: bool = False  # a thread may die in a visit
     births: int = 0  # as many threads there may be at most; 0: none is made
     upgrades: tuple[int, ...] = (NEW,)  # targets of successive patches
     watch_p: bool = True  # an observer notes which universes a visit to P has seen

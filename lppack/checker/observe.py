@@ -4,7 +4,18 @@
 from collections.abc import Iterator
 from enum import IntFlag
 
-from lppack.checker.machine import OUTSIDE, Kernel, Machine, Others, Phase, State, Thread, done
+from lppack.checker.machine import (
+    OLD,
+    OUTSIDE,
+    Kernel,
+    Machine,
+    Others,
+    Phase,
+    Place,
+    State,
+    Thread,
+    done,
+)
 
 
 class Seen(IntFlag):
@@ -31,6 +42,8 @@ class Seen(IntFlag):
     MOVED_IN_STOP = 1 << 20
     CONVERTING_EARLY = 1 << 21  # the flag is set and the transition is not complete
     FLIPPED_INSIDE = 1 << 22  # a unit switched while an activation of its area was on a stack
+    STUCK = 1 << 23  # in a transition the engine has no step, not even back
+    LATE_WORK = 1 << 24  # a task work of a transition that is over moves its thread
 
 
 #: Words for a person, and which statement of docs/semantics.md forbids it.
@@ -45,6 +58,9 @@ WORDS: dict[Seen, tuple[str, str]] = {
     Seen.FREED_TOUCHED: ("T4", "an object is reversed after it was freed"),
     Seen.FORM_CHANGED: ("T4", "the form of an object changes under somebody's lock"),
     Seen.WRONG_COUNT: ("I7", "a counter is not what is on the stack"),
+    Seen.FLIPPED_INSIDE: ("I7", "the kernel switches with a thread inside that it counts on"),
+    Seen.STUCK: ("L9", "the engine waits for a thread that sleeps, and cannot even turn back"),
+    Seen.LATE_WORK: ("R7", "a task work of a transition that is over switches its thread"),
     Seen.OLD_DATA_LEFT: ("I9", "data in the old form is left after the stop"),
 }
 
@@ -129,6 +145,13 @@ def in_step(before: tuple[Kernel, Others], after: tuple[Kernel, Others]) -> int:
     if done(*before) or not done(*after):
         return 0
     return Seen.LIVE_AT_FLIP if activations(after[1]) else 0
+
+
+def is_under_way(m: Machine, state: State) -> bool:
+    """Return whether a transition may be turned back: then the engine has a step to take."""
+    k, threads = state
+    asleep = any(t.place == Place.BLOCKED for t in threads)
+    return m.revert and k.phase == Phase.TRANSITION and k.target != OLD and asleep
 
 
 def moved_in_stop(before: Kernel, rule: str) -> int:

@@ -4,9 +4,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lppack.checker.area import area_frames
 from lppack.checker.explorer import Population, Step, successors
 from lppack.checker.machine import Kernel, Kind, Machine, Phase, Place, State, Thread, p_frames
-from lppack.checker.semantics import area_frames
 
 #: Rules by which the engine, not the thread itself, acts on a thread.
 _BY_THE_ENGINE = ("R7 R8",)

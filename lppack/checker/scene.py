@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lppack.checker.machine import (
     NEW,
+    ON_THE_WAY,
     OUTSIDE,
     Form,
     Kernel,
@@ -29,6 +30,12 @@ _FORMS = {
     Form.LOCKED_OLD: "holds the lock, found the old form",
     Form.LOCKED_NEW: "holds the lock, found the new form",
 }
+_PLACES = {
+    Place.BLOCKED: ", asleep",
+    Place.EXIT_LOOP: ", in the exit loop",
+    Place.HELD: ", held at the gate",
+}
+_WORKS = ("fput", "the engine's", "a late one of the engine's")  # works.FPUT, OURS, LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,14 @@ def _thread(m: Machine, t: Thread) -> str:
     )
     if not words:
         words = "user space" if t.place == Place.USER else "kernel"
-    if t.place == Place.BLOCKED:
-        words += ", asleep"
+    words += _PLACES.get(Place(t.place), "")
+    if t.inside in ON_THE_WAY:
+        fn, univ = t.pending
+        words += f", in the ftrace call to {names[fn]}({UNIVERSES[univ]})"
+    if t.works or t.running:
+        words += f", works: {', '.join(_WORKS[work] for work in (*t.running, *t.works))}"
+    if t.gone:
+        words += ", off the list"
     if t.inside in _FORMS:
         words += f", {_FORMS[Form(t.inside)]}"
     return f"{words} [{'/'.join(UNIVERSES[word] for word in t.u)}]" if t.u else words
@@ -65,6 +78,8 @@ def _thread(m: Machine, t: Thread) -> str:
 def _kernel(m: Machine, k: Kernel) -> str:
     words = [PHASES[Phase(k.phase)]]
     words += [f"{name} {UNIVERSES[word]}".lstrip() for name, word in switches(m, k)]
+    if k.waiting:
+        words.append("the engine waits for its works")
     if k.stopped or k.spin:
         words.append("stopped" if k.stopped else "spinning")
     if k.data:

@@ -10,10 +10,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from lppack.checker.area import (
+    Checks,
+    area_count,
+    area_frames,
+    counted,
+    counts,
+    in_user_space,
+    wrong_count,
+)
 from lppack.checker.data import DataRules
 from lppack.checker.machine import (
     NOTHING,
     OLD,
+    ON_THE_WAY,
     OUTSIDE,
     Form,
     Frame,
@@ -21,7 +31,6 @@ from lppack.checker.machine import (
     Kernel,
     Kind,
     Machine,
-    Method,
     Moved,
     Others,
     Phase,
@@ -36,42 +45,6 @@ from lppack.consistency import Leave, Transform
 ThreadRule = Callable[[Machine, Kernel, Thread, Others], Iterator[Moved]]
 EngineRule = Callable[[Machine, Kernel, Others], Iterator[Turned]]
 Flipped = tuple[Kernel, Thread]
-
-
-# --- the area, and what is known of it ---
-
-
-def area_frames(m: Machine, t: Thread, word: int) -> int:
-    """Activations of the area on the stack; L_KERNEL: 1 while in the kernel."""
-    leave = m.leave_of(t.kind)
-    if leave is Leave.LEAVE_KERNEL:
-        return int(t.place != Place.USER)
-    if leave is Leave.LEAVE_PATCHED_SET:
-        return p_frames(t)
-    if not m.strict:
-        return 0  # literally: nothing is counted
-    return sum(frame.univ != OUTSIDE and frame.fn == word for frame in t.stack)
-
-
-def counts(m: Machine) -> bool:
-    """Counters exist: one for each thread, so not for words by function."""
-    return m.method is Method.COUNT and m.leave is not Leave.LEAVE_FUNCTION
-
-
-def area_count(m: Machine, t: Thread, word: int) -> int:
-    return t.cnt if counts(m) else area_frames(m, t, word)
-
-
-def counted(m: Machine, k: Kernel, t: Thread, leave: Leave, step: int) -> Thread:
-    """Return the counter after an entry to (1) or an exit from (-1) the area ``leave``."""
-    if k.armed and counts(m) and m.leave_of(t.kind) is leave:
-        return t._replace(cnt=t.cnt + step)
-    return t
-
-
-def wrong_count(m: Machine, t: Thread) -> bool:
-    """I7: the counter is not the number of frames of the area on the stack."""
-    return counts(m) and t.cnt != area_frames(m, t, 0)
 
 
 def lookup(m: Machine, k: Kernel, t: Thread, fn: int) -> int:
@@ -100,7 +73,7 @@ def enter_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[M
 
 def exit_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
     """R2: the stack is empty; kernel to user, and R8 where a border or an exit is watched."""
-    if t.kind == Kind.TASK and t.place == Place.KERNEL and not t.stack:
+    if t.kind == Kind.TASK and t.place == Place.KERNEL and not inside(t):
         out = counted(m, k, t._replace(place=Place.USER, in_k=0), Leave.LEAVE_KERNEL, -1)
         watched = m.hook is Hook.BORDER or m.leave is Leave.LEAVE_KERNEL
         yield left(m, k, out, others, "R2", "returns to user space", watched=watched)
@@ -123,12 +96,36 @@ def flips(m: Machine) -> str:
 
 def call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
     """R3: first count, then look up, and push, in one step. Spinners wait (T2)."""
-    if t.place != Place.KERNEL or t.inside != Form.NOT_THERE or k.spin:
+    if t.place != Place.KERNEL or k.spin:
+        return
+    if t.inside in ON_THE_WAY:
+        yield goes_on(m, k, t)
+    if t.inside != Form.NOT_THERE:
         return
     for fn in m.callees(t):
         t1 = counted(m, k, t, Leave.LEAVE_PATCHED_SET, 1)
         univ = lookup(m, k, t1, fn)
-        yield Moved("R3", f"calls {named(univ)} {m.functions[fn]}()", k, (enter(m, t1, fn, univ),))
+        if m.preempted:
+            t1 = t1._replace(inside=Form.IN_HANDLER, pending=(fn, univ))
+            text = f"calls {m.functions[fn]}(): ftrace decides for {named(univ)} one"
+        else:
+            t1, text = enter(m, t1, fn, univ), f"calls {named(univ)} {m.functions[fn]}()"
+        yield Moved("R3", text, k, (t1,))
+
+
+def goes_on(m: Machine, k: Kernel, t: Thread) -> Moved:
+    """R3 where a thread may be preempted in the ftrace call: only the last step enters."""
+    if t.inside == Form.IN_HANDLER:
+        back = t._replace(inside=Form.IN_TRAMPOLINE)
+        return Moved("R3", "returns from ftrace's handler, into the trampoline", k, (back,))
+    fn, univ = t.pending
+    there = enter(m, t._replace(inside=Form.NOT_THERE, pending=(NOTHING, NOTHING)), fn, univ)
+    return Moved("R3", f"enters {named(univ)} {m.functions[fn]}()", k, (there,))
+
+
+def inside(t: Thread) -> bool:
+    """Return whether it has something to return from, or is on its way there."""
+    return bool(t.stack) or t.inside != Form.NOT_THERE
 
 
 def named(univ: int) -> str:
@@ -170,7 +167,7 @@ def create(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
 def die(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
     """R12: a thread dies inside the kernel, its stack empty: R9 waits for it no more, and the last
     that kept the count above zero makes it zero."""
-    if m.births and t.place == Place.KERNEL and not t.stack and t.kind == Kind.TASK and others:
+    if m.births and t.place == Place.KERNEL and not inside(t) and t.kind == Kind.TASK and others:
         after = k
         if m.hook is Hook.EXIT and not m.per_thread and k.phase == Phase.TRANSITION:
             out = t._replace(place=Place.USER, cnt=0)
@@ -308,6 +305,8 @@ class Rules:
     r12_die: ThreadRule = die
     data: DataRules = field(default_factory=DataRules)  # T1 to T4
     wrong_count: Callable[[Machine, Thread], bool] = wrong_count  # I7
+    out: Callable[[Machine, Thread], bool] = in_user_space
+    checks: Checks = field(default_factory=Checks)
     world_stops: bool = True  # T1: a stopped world does not move
 
 
@@ -324,6 +323,7 @@ def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[M
     yield from r.r7_thread(m, k, t, others)
     if m.births:
         yield from r.r12_create(m, k, t, others)
+    if m.births or m.exits:
         yield from r.r12_die(m, k, t, others)
     if m.objects:
         yield from r.data.access(m, k, t, others)

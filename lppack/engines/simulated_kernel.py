@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from lppack.checker import semantics
+from lppack.checker.area import area_frames
 from lppack.checker.explorer import Population, Step, successors
 from lppack.checker.machine import NEW, OLD, Machine, Place, State
 from lppack.checker.semantics import Rules
@@ -161,7 +162,7 @@ class SimulatedKernel:
         found = []
         for task, t in zip(self.tasks, threads, strict=True):
             late = any(word != k.target for word in t.u) if m.per_thread else k.sw != (k.target,)
-            if late and (m.per_thread or semantics.area_frames(m, t, 0)):
+            if late and (m.per_thread or area_frames(m, t, 0)):
                 inside = next((fn for fn, _ in reversed(task.stack) if fn in names), None)
                 found.append((task, inside))
         return found

@@ -59,7 +59,7 @@ def victim(guest: GuestHost, patches: dict[ModeName, Patch]) -> Iterator[Victim]
         yield victim
 
 
-@pytest.mark.shows("C6", "C7", "C28")
+@pytest.mark.shows("C6", "C7", "C28", "C33")
 @pytest.mark.parametrize(
     ("mode", "fault", "load", "seen"),
     [
@@ -170,6 +170,7 @@ LEAVES_TOO_OFTEN = Mutation(
 )
 
 
+@pytest.mark.shows("C36")
 def test_a_count_below_zero_is_put_right(
     guest: GuestHost, victim: Victim, kernel: Kernel, tmp_path: Path
 ) -> None:

@@ -54,7 +54,7 @@ def patch(request: pytest.FixtureRequest, kernel: Kernel, folder: Path) -> tuple
     return mode, made(kernel, mode, name, folder / mode)
 
 
-@pytest.mark.shows("C1", "C2", "C3", "C4", "C21")
+@pytest.mark.shows("C1", "C2", "C3", "C4", "C21", "C33")
 @pytest.mark.parametrize(
     ("load", "flips"), [("loop", 4), ("io_uring", 4), ("die", 2), ("close", 4)]
 )

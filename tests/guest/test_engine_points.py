@@ -136,6 +136,7 @@ def test_who_turns_it_round_when_all_have_just_left_is_heard(
         assert unload(control, module)
 
 
+@pytest.mark.shows("C37")
 @pytest.mark.parametrize(
     "fault", [Fault.NO_CALL_CHECK, Fault.NO_END_CHECK], ids=lambda one: one.name.lower()
 )

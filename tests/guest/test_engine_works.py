@@ -112,6 +112,7 @@ def engine(kernel: Kernel, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", PATCHES, ids=lambda mode: mode.value)
+@pytest.mark.shows("C35")
 def test_a_task_work_that_blocks_holds_up_nothing(
     guest: GuestHost, engine: Path, victim: Victim, kernel: Kernel, folder: Path, mode: ModeName
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_task_work_that_blocks_holds_up_nothing(
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_OWN_SET_CHECK], ids=lambda one: one.name)
+@pytest.mark.shows("C34")
 def test_a_thread_does_not_switch_itself_inside_a_replaced_task_work_run(
     guest: GuestHost, victim: Victim, engine: Path, border: Patch, fault: Fault
 ) -> None:

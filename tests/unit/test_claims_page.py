@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 from pathlib import Path
 
-from tests.unit.checker.claims import CLAIMS
+from tests.unit.checker.engine_claims import ALL as CLAIMS
 from tools import claims_page
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from lppack import consistency
 from lppack.checker import data, matrix
+from lppack.checker.area import area_frames
 from lppack.checker.explorer import Found, Population, explore, successors
 from lppack.checker.machine import NEW, OLD, Hook, Machine, Method, Phase, State, Turned, done
 from lppack.checker.observe import Seen
 from lppack.checker.progress import components, graph, stall
-from lppack.checker.semantics import Rules, area_frames, same
+from lppack.checker.semantics import Rules, same
 from lppack.consistency import Leave, Needs, Switch, Transform
 from tests.unit.checker.mutations import FAULTS, mutated
 from tests.unit.forecast.laws import mean_times

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lppack.checker import data, semantics
+from lppack.checker import data, semantics, upstream
+from lppack.checker.area import Checks
 from lppack.checker.machine import (
     NEW,
     OLD,
+    ON_THE_WAY,
     Form,
     Kernel,
     Machine,
@@ -175,7 +177,28 @@ def skips_the_idle(
     return None if t.place == 0 else semantics.flip(m, k, t, others, word)
 
 
-#: What is put in the place of which rule; "data." stands before those of T1 to T4.
+def calls_count(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
+    """The kernel's own check, if it took a thread in an ftrace call for inside whatever it is to
+    leave."""
+    if t.inside in ON_THE_WAY:
+        return None
+    return upstream.looks_for_addresses(m, k, t, others, word)
+
+
+def handler_counts(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
+    """The kernel's own check, if it took a thread in ftrace's handler for inside, and not one that
+    is back in the trampoline."""
+    if t.inside == Form.IN_HANDLER:
+        return None
+    return upstream.looks_for_addresses(m, k, t, others, word)
+
+
+#: What is put in the place of which rule; "data." stands before those of T1 to T4, "checks." before
+#: what an engine looks at.
 FAULTS: dict[str, dict[str, object]] = {
     "count-after-lookup": {"r3": count_after_lookup},
     "counters-from-zero": {"arm": counters_from_zero},
@@ -201,18 +224,48 @@ FAULTS: dict[str, dict[str, object]] = {
     "completes-early": {"r9": completes_early},
     "reverts-at-once": {"r11": reverts_at_once},
     "world-moves": {"world_stops": False},
+    "works-forgotten": {"checks.works_left": False},
+    "not-the-last": {"checks.last_work": False},
+    "own-set-unread": {"checks.own_set": False},
+    "own-stack-unread": {"checks.own_set": False, "checks.last_work": False},
+    "waits-for-works": {"checks.waits_for_nobody": False},
+    "late-works-act": {"checks.late_works": False},
+    "unseen-kept": {"checks.unseen_cleared": False},
+    "entries-not-compared": {"checks.entries_compared": False},
+    "arms-too-low": {"checks.arms_what_is_seen": False},
+    "calls-not-seen": {"checks.calls": False},
+    "calls-count": {"flip": calls_count},
+    "handler-counts": {"flip": handler_counts},
 }
-#: What the two switches are that are no functions.
+#: What the faults are that are no functions.
 SWITCHES = {
     "reverse-without-lock": "T4 that reverses an object while somebody holds its lock.",
     "world-moves": "T1 whose stop stops nobody.",
+    "works-forgotten": "A stop that takes a thread in the exit loop for outside, task work or not.",
+    "not-the-last": "The engine's task work that does not ask whether others come after it.",
+    "own-set-unread": "The engine's task work that does not ask whether its thread is in P.",
+    "own-stack-unread": "Both at once: the engine's task work takes its thread for outside.",
+    "waits-for-works": "A worker that opens the gate and then waits for its works that still run.",
+    "late-works-act": "A task work that does not know whether its transition is over.",
+    "unseen-kept": "Looks that remember what the look before the last has found.",
+    "entries-not-compared": "As many visits as before, taken for the same visits.",
+    "arms-too-low": "A word that is armed although it counts fewer than are on the stacks.",
+    "calls-not-seen": "A stack check that looks for entered functions alone.",
 }
 
 
-def mutated(name: str, rules_: Rules | None = None) -> Rules:
-    """The rules (the right ones, if none are given) with the fault ``name``."""
+def mutated(fault: str, rules_: Rules | None = None) -> Rules:
+    """The rules (the right ones, if none are given) with ``fault``."""
     made = rules_ or Rules()
-    of_data = {k.removeprefix("data."): v for k, v in FAULTS[name].items() if "." in k}
-    others: dict[str, Any] = {k: v for k, v in FAULTS[name].items() if "." not in k}
+    of_data, of_checks = (
+        {
+            name.removeprefix(part): value
+            for name, value in FAULTS[fault].items()
+            if name.startswith(part)
+        }
+        for part in ("data.", "checks.")
+    )
+    others: dict[str, Any] = {name: v for name, v in FAULTS[fault].items() if "." not in name}
     changed: data.DataRules = replace(made.data, **of_data)  # type: ignore[arg-type]
-    return replace(made, data=changed, **others)
+    checks: Checks = replace(made.checks, **of_checks)  # type: ignore[arg-type]
+    return replace(made, data=changed, checks=checks, **others)

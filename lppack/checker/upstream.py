@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's own livepatch: what its stack check looks for (kernel/livepatch/transition.c)."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from lppack.checker.machine import OLD, ON_THE_WAY, Kernel, Machine, Phase, Thread
+from lppack.checker.semantics import Flipped, Rules, flip, flipped
+
+
+def rules_of(rules: Rules) -> Rules:
+    """Return ``rules`` with upstream's check in the place of R8, unless that is replaced."""
+    return replace(rules, flip=looks_for_addresses) if rules.flip is flip else rules
+
+
+def looks_for_addresses(
+    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+) -> Flipped | None:
+    """R8 of klp_check_stack_func(): a thread is inside if an address of what it is to leave is on
+    its stack. In the ftrace call that is the original function, whatever was decided for: the new
+    one is in the saved registers alone."""
+    leaves = t.u[word]
+    calls = t.inside in ON_THE_WAY and leaves == OLD
+    if k.phase != Phase.TRANSITION or calls or any(frame.univ == leaves for frame in t.stack):
+        return None
+    return flipped(m, k, t, word)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""Mode refcount as the engine counts (kmod/engine/count.c): one word, and threads that end.
+
+Calls are counted from the begin of a transition on, not before; the word is armed in a stop that
+finds every visit counted, and the last visit to end switches the kernel. A thread that ends is off
+the list of threads for its last steps. What a thread that died in a visit has left in the word is
+counted off by two looks, between which all that end are waited for (synchronize_rcu_tasks()).
+
+The upper half of the word, which counts entries, is kept here as whether somebody has entered since
+the first look: nothing else is asked of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from lppack.checker.machine import (
+    NEW,
+    OLD,
+    Kernel,
+    Kind,
+    Machine,
+    Moved,
+    Others,
+    Phase,
+    Place,
+    Thread,
+    Turned,
+    p_frames,
+)
+from lppack.checker.observe import Seen
+from lppack.checker.semantics import Rules, call, inside, same
+
+NEVER = -99  # no count that was found
+
+
+class Word(NamedTuple):
+    """What the engine knows beside the stacks."""
+
+    lost: int = 0  # visits counted of which no thread is left; below 0: one was wrongly taken off
+    armed: int = 0
+    unseen: int = NEVER  # what the look before found
+    entered: int = 0  # somebody has, since then
+    waits: int = 0  # between two looks
+
+
+def rules_of(rules: Rules) -> Rules:
+    """Return ``rules`` with the count in the place of what the machine keeps for each thread."""
+    return replace(
+        rules,
+        r3=counted_call,
+        r4=counted_ret,
+        r6=begin,
+        r7_kernel=worker,
+        r9=complete,
+        r11=turn,
+        r12_die=end,
+    )
+
+
+def word_of(k: Kernel) -> Word:
+    return Word(*k.word)
+
+
+def counted_on(t: Thread) -> int:
+    """Visits of the thread that are in the count."""
+    return sum(frame.counted for frame in t.stack)
+
+
+def visits(k: Kernel, threads: Others) -> int:
+    """Return what the word counts."""
+    return word_of(k).lost + sum(map(counted_on, threads))
+
+
+def _put(k: Kernel, **changes: int) -> Kernel:
+    return k._replace(word=tuple(word_of(k)._replace(**changes)))
+
+
+def counted_call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R3: lpe_enter(), where calls go to wrappers. A stop that finds no ended threads knows nothing
+    of their earlier visits, which are left out: `exits` without `found` is about counted ones."""
+    if t.gone and not m.found and not k.armed:
+        return
+    for moved in call(m, k, t, others):
+        if k.armed and len(moved.threads[0].stack) > len(t.stack):
+            *below, frame = moved.threads[0].stack
+            into = moved.threads[0]._replace(stack=(*below, frame._replace(counted=1)))
+            yield moved._replace(threads=(into,), kernel=_put(k, entered=1))
+        else:
+            yield moved
+
+
+def counted_ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R4: lpe_leave(); the last that leaves an armed word switches the kernel. Or an oops ends the
+    thread where it is."""
+    if not t.stack or t.place != Place.KERNEL:
+        return
+    frame = t.stack[-1]
+    popped = t._replace(stack=t.stack[:-1], in_p=t.in_p if len(t.stack) > 1 else 0)
+    text = f"returns from {m.functions[frame.fn]}()"
+    yield _left(k, (popped,), (popped, *others), frame.counted, text)
+    if m.oopses:
+        dead = _put(k, lost=word_of(k).lost + counted_on(t))
+        yield Moved("R12", "dies in a visit: an oops", dead, ())
+
+
+def _left(
+    k: Kernel, made: tuple[Thread, ...], threads: tuple[Thread, ...], counted: int, text: str
+) -> Moved:
+    if counted and word_of(k).armed and not visits(k, threads):
+        kernel, saw = _switched(k, threads)
+        return Moved("R4 R8", f"{text}, and the kernel switches", kernel, made, saw)
+    return Moved("R4", text, k, made)
+
+
+def _switched(k: Kernel, threads: Others) -> tuple[Kernel, int]:
+    """lpe_switch_if_last(), and who is inside meanwhile."""
+    saw = Seen.FLIPPED_INSIDE if any(p_frames(t) for t in threads) else 0
+    return _put(k, armed=0)._replace(sw=(1 - k.sw[0],)), saw
+
+
+def begin(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R6: lpe_count_begin()."""
+    if k.phase == Phase.IDLE:
+        yield Turned("R6", "apply: the transition begins", _begun(k, NEW), same)
+
+
+def _begun(k: Kernel, target: int) -> Kernel:
+    return k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
+
+
+def turn(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R11: lpe_count_end(), and lpe_count_begin() the other way."""
+    busy = word_of(k).waits or k.phase not in (Phase.TRANSITION, Phase.COMPLETE)
+    if m.revert and k.target != OLD and not busy:
+        yield Turned(
+            "R11", "revert: the transition back begins", _begun(_put(k, armed=0), OLD), same
+        )
+
+
+def complete(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R9: lpe_count_end(); calls go straight to where they belong."""
+    if k.phase == Phase.TRANSITION and k.sw == (k.target,) and not word_of(k).waits:
+        over = _put(k, armed=0)._replace(phase=Phase.COMPLETE, armed=0)
+        yield Turned("R9", "the transition is complete", over, same)
+
+
+def worker(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """R7: lpe_count_try(), in its three parts; each a stop that sees whom it can find."""
+    if k.phase != Phase.TRANSITION:
+        return
+    word = word_of(k)
+    if word.waits:
+        if all(t.gone < _WAITED_FOR for t in threads):
+            yield _look(m, k, threads, second=True)
+        return
+    if k.sw != (k.target,):
+        if not word.armed:
+            yield from _arm(m, k, threads)
+        yield _look(m, _put(k, unseen=NEVER) if m.rules.checks.unseen_cleared else k, threads)
+
+
+_WAITED_FOR = 2
+
+
+def _found(m: Machine, threads: Others) -> list[Thread]:
+    return [t for t in threads if m.found or not t.gone]
+
+
+def _arm(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+    """Arm the word in a stop: lpe_arm()."""
+    found, count = _found(m, threads), visits(k, threads)
+    seen = sum(map(counted_on, found))
+    if any(p_frames(t) > counted_on(t) for t in found):
+        return
+    if m.rules.checks.arms_what_is_seen and count < seen:
+        return
+    kernel, saw = (_put(k, armed=1), 0) if count else _switched(k, threads)
+    text = "finds every visit counted: armed" + ("" if count else ", and the kernel switches")
+    yield Turned("R7" if count else "R7 R8", text, kernel, same, saw)
+
+
+def _look(m: Machine, k: Kernel, threads: Others, *, second: bool = False) -> Turned:
+    """lpe_look(), the first or the second time; after the first all that end are waited for."""
+    word, count = word_of(k), visits(k, threads)
+    k = _put(k, waits=0)
+    if not count or any(map(p_frames, _found(m, threads))):
+        return Turned("R7", "looks, and has nothing to count off", k, same)
+    new_ones = word.entered and m.rules.checks.entries_compared
+    if word.unseen == NEVER or count != word.unseen or new_ones:
+        k = _put(k, unseen=count, entered=0, waits=int(not second))
+        text = f"looks: {count} counted, nobody seen{'' if second else '; waits for who ends'}"
+        return Turned("R7", text, k, same if second else _waited_for)
+    k = _put(k, lost=word.lost - count)
+    saw, text = 0, f"looks: counts off {count}"
+    if word.armed:
+        k, saw = _switched(k, threads)
+        text += ", and the kernel switches"
+    return Turned("R7 R8" if word.armed else "R7", text, k, same, saw)
+
+
+def _waited_for(t: Thread) -> Thread:
+    return t._replace(gone=_WAITED_FOR) if t.gone else t
+
+
+def end(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+    """R12: a thread ends: it leaves the list, lets go of this and that, and is gone."""
+    if not m.exits or t.place != Place.KERNEL or inside(t) or t.kind != Kind.TASK:
+        return
+    if t.gone:
+        yield Moved("R12", "has ended", k, ())
+    else:
+        yield Moved("R12", "ends: it leaves the list of threads", k, (t._replace(gone=1),))
