@@ -11,7 +11,7 @@ from lppack.hosts.protocol import Host
 
 
 def open_host(name: str) -> AbstractContextManager[Host]:
-    """The host ``name``, as --on takes it. Raise EnvironmentMissing."""
+    """Return the host ``name``, as --on takes it. Raise EnvironmentMissing."""
     kind, colon, rest = name.partition(":")
     open_it = HOSTS.get(kind + colon)
     if open_it is None or bool(rest) != bool(colon):

@@ -37,7 +37,7 @@ class Address:
         return cls(user=found["user"], host=found["host"].strip("[]"), port=port)
 
     def words(self) -> tuple[str, ...]:
-        """The end of ssh's options, and the host."""
+        """Return the end of ssh's options, and the host."""
         user = ("-l", self.user) if self.user else ()
         port = ("-p", str(self.port)) if self.port else ()
         return (*user, *port, "--", self.host)

@@ -37,7 +37,7 @@ class Op(IntEnum):
 
 
 def frame(ident: int, op: Op, limit: float, data: bytes) -> bytes:
-    """A request as it goes over the port."""
+    """Return a request as it goes over the port."""
     covered = _REQUEST.pack(ident, op, min(int(limit * 1000), 2**32 - 1), len(data)) + data
     return struct.pack("<II", _MAGIC, zlib.crc32(covered)) + covered
 

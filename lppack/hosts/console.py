@@ -54,7 +54,7 @@ _BEFORE, _AFTER = 1, 8
 
 
 def faults(text: str) -> tuple[str, ...]:
-    """The places of ``text`` where the kernel reports a fault, each with the lines around it.
+    """Find where in ``text`` the kernel reports a fault, each with the lines around it.
 
     A report has several such lines; those that follow closely are told as one.
     """
@@ -71,6 +71,6 @@ def faults(text: str) -> tuple[str, ...]:
 
 
 def tail(text: str, *, lines: int = 15) -> str:
-    """The last lines, indented as in a message."""
+    """Return the last lines, indented as in a message."""
     last = text.replace("\r", "").rstrip().split("\n")[-lines:]
     return "\n".join(f"  {line}" for line in last)

@@ -65,22 +65,25 @@ STAY = "exec cat > /dev/null"
 
 
 def request(number: str, limit: float, argv: Sequence[str]) -> str:
-    """A line of serve(): run ``argv`` for ``limit`` seconds at most."""
+    """Return a line of serve(): run ``argv`` for ``limit`` seconds at most."""
     return " ".join(["run", number, f"{max(limit, 0.1):.1f}", *map(_quoted, argv)])
 
 
 def serve(*, sudo: bool) -> str:
-    """The command line for ssh that serves requests, each of them a line."""
+    """Return the command line for ssh that serves requests, each of them a line."""
     return _line([_SERVE], sudo)
 
 
 def once(request: str, *, sudo: bool) -> str:
-    """The command line for ssh of one request, whose program reads what this side sends."""
+    """Return the command line for ssh of one request, whose program reads from this side."""
     return _line([f"{SETUP}\n{request}"], sudo)
 
 
 def hold(number: str, path: str, holder: str, *, sudo: bool) -> str:
-    """The command line for ssh: hold the lock ``path``. ``holder`` is JSON, open at its end."""
+    """Return the command line for ssh to hold the lock ``path``.
+
+    ``holder`` is JSON, open at its end.
+    """
     return _line([_HOLD, "sh", number, path, holder], sudo)
 
 
@@ -102,7 +105,7 @@ _NUMBERS = {os.strerror(number): number for number in range(1, 134)} | {
 
 
 def errno_of(said: str) -> int | None:
-    """The number of the error that a program's last line ends with; None: it is none."""
+    """Return the number of the error that a program's last line ends with, or None."""
     for line in reversed(said.splitlines()):
         if number := _NUMBERS.get(line.rpartition(": ")[2].strip()):
             return number

@@ -58,7 +58,7 @@ class GuestHost:
 
     @property
     def new_faults(self) -> tuple[str, ...]:
-        """What the kernel has reported against itself since watch()."""
+        """Return what the kernel has reported against itself since watch()."""
         return () if self._known is None else console.faults(self._said()[self._known :])
 
     def _glance(self) -> None:
@@ -78,7 +78,7 @@ class GuestHost:
         return self._folder / qemu.CONSOLE
 
     def faults(self) -> tuple[str, ...]:
-        """What the kernel has reported against itself so far; see console.py."""
+        """Return what the kernel has reported against itself so far; see console.py."""
         return console.faults(self._said())
 
     def _said(self) -> str:
@@ -90,7 +90,7 @@ class GuestHost:
         return self._ask(Op.READ, path, path.encode() + b"\0").decode(errors="replace")
 
     def write(self, path: str, text: str) -> None:
-        """A single write(2), after truncation; ENOENT if there is no such file."""
+        """Write in a single write(2), after truncation; ENOENT if there is no such file."""
         self._ask(Op.WRITE, path, path.encode() + b"\0" + text.encode())
 
     def list(self, path: str) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class GuestHost:
         return Ran(rc=rc, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
 
     def ping(self, *, limit: float = 10.0) -> None:
-        """Returns when the guest answers, for the first time after its boot or again."""
+        """Return when the guest answers, for the first time after its boot or again."""
         self._ask(Op.PING, self.name, b"", limit=limit)
 
     def power_off(self) -> None:
@@ -194,7 +194,7 @@ class GuestHost:
         )
 
     def _begin_anew(self) -> str | None:
-        """The way out of a guest that is lost; None for one that lives only for this command."""
+        """Return the way out of a lost guest; None for one that lives only for this command."""
         if not self._lock:
             return None
         name = self.name.removeprefix("guest:")
@@ -236,7 +236,7 @@ def boot(
     limit: float = 120.0,
     keep: bool = False,
 ) -> Iterator[GuestHost]:
-    """A guest of our own in the directory ``work``, up within ``limit`` and stopped at the end.
+    """Boot a guest in the directory ``work`` within ``limit`` seconds; stop it at the end.
 
     ``work`` keeps the console. QEMU's words and the command to repeat stay there too if the block
     raises, if the kernel reported a fault, or with ``keep``.

@@ -78,7 +78,7 @@ def start(
 
 
 def stop(name: str) -> None:
-    """Ends the guest ``name`` and removes its directory. A guest that has died is fine."""
+    """End the guest ``name`` and remove its directory. A guest that has died is fine."""
     folder = _folder(name)
     if not folder.is_dir():
         raise _unknown(name)
@@ -104,7 +104,7 @@ def list_guests() -> tuple[LiveGuest, ...]:
 
 
 def connect(name: str) -> GuestHost:
-    """The guest ``name``; EnvironmentMissing if there is none. If it died, its use is LostHost."""
+    """Return the guest ``name``, or raise EnvironmentMissing. If it died, its use is LostHost."""
     folder = _folder(name)
     if not _load(folder):
         raise _unknown(name)
@@ -171,7 +171,7 @@ def _load(folder: Path) -> _Record | None:
 
 
 def _clear(folder: Path) -> None:
-    """Ends QEMU, whoever knows its pid: the record or, if we died in between, QEMU's own file."""
+    """End QEMU, by the pid in the record or, if we died in between, in QEMU's own file."""
     record = _load(folder)
     if record and not record.starting:
         _end(record.pid, record.started)
@@ -185,7 +185,7 @@ def _clear(folder: Path) -> None:
 
 
 def _has_open(pid: int, folder: Path) -> bool:
-    """Does the process write the console in ``folder``: then it is our QEMU, whatever its pid."""
+    """Return True if the process writes the console in ``folder``: then it is our QEMU."""
     wanted = (folder / qemu.CONSOLE).resolve()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile

@@ -148,7 +148,7 @@ def make(
 
 
 def modules_in_order(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[Path, ...]:
-    """The files of ``wanted`` and all that they depend on, in the order in which to load them.
+    """Return the files of ``wanted`` and what they depend on, in the order to load them.
 
     Asks each module's ``.modinfo`` rather than modules.dep, which depmod makes from it and which
     a kernel package that was unpacked but not installed lacks.
@@ -214,7 +214,7 @@ def _depends(module: Path) -> tuple[str, ...]:
 
 
 def append_tree(out: Path, tree: Path | IO[bytes]) -> None:
-    """Adds to the initramfs ``out`` a second archive, unpacked over the first.
+    """Add to the initramfs ``out`` a second archive, unpacked over the first.
 
     ``tree`` is a directory, a tar file or a stream of tar (``docker export``). Its files replace
     ours, /bin/sh among them; its /init, if it has one, does not.

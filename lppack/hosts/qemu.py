@@ -69,7 +69,7 @@ class QemuMachine:
     cmdline: tuple[str, ...] = ()
 
     def argv(self) -> tuple[str, ...]:
-        """The command, to be run in the guest's folder."""
+        """Return the command, to be run in the guest's folder."""
         return (
             *_base(self.accelerator, self.image, memory_mb=self.memory_mb, cpus=self.cpus),
             *("-initrd", str(self.initramfs.absolute())),
@@ -92,7 +92,7 @@ def _base(accelerator: Accelerator, image: Path, *, memory_mb: int, cpus: int) -
 
 
 def require() -> None:
-    """Raises EnvironmentMissing where there is no QEMU."""
+    """Raise EnvironmentMissing where there is no QEMU."""
     if not shutil.which(PROGRAM):
         raise EnvironmentMissing(
             f"program {PROGRAM!r} was not found", hint="run: lppack doctor --fix"
@@ -152,9 +152,11 @@ def machine(
     skips: bool = False,
     disk: Path | None = None,
 ) -> QemuMachine:
-    """The quickest machine for ``kernel`` that works here; with ``counted``, one processor whose
-    clock tells how many instructions went by; with ``skips``, that does not wait while all sleep
-    (so that minutes of sleeping take seconds, also while nobody asks anything)."""
+    """Return the quickest machine for ``kernel`` that works here.
+
+    With ``counted``, it has one processor, whose clock counts instructions. With ``skips``, it does
+    not wait while all threads sleep: minutes of sleep take seconds, also without any request.
+    """
     counted |= skips
     chosen = Accelerator.TCG_ONE_THREAD if counted else accelerator(kernel)
     return QemuMachine(
@@ -171,7 +173,7 @@ def machine(
 
 
 def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
-    """What QEMU is to load: the vmlinuz or, where that is slow, the vmlinux out of it.
+    """Return what QEMU is to load: the vmlinuz or, where that is slow, the vmlinux out of it.
 
     Under TCG the firmware and the kernel's own decompressor take five of eight seconds of a boot.
     QEMU starts a vmlinux that has a PVH entry (hw/i386/x86.c: load_elfboot(); CONFIG_PVH,
@@ -186,7 +188,7 @@ def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
 
 
 def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
-    """Starts QEMU in ``folder`` as the leader of a process group that dies with this thread.
+    """Start QEMU in ``folder`` as the leader of a process group that dies with this thread.
 
     setpriv (util-linux, essential in Debian) sets PR_SET_PDEATHSIG and becomes QEMU: no code runs
     between fork and exec in a process that may have threads. The signal comes at the end of the
@@ -215,7 +217,7 @@ def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def daemonize(machine: QemuMachine, folder: Path) -> int:
-    """Starts QEMU in ``folder`` in a session of its own, to outlive us; its pid."""
+    """Start QEMU in ``folder`` in a session of its own, to outlive us; return its pid."""
     require()
     _keep_command(machine, folder)
     argv: Sequence[str] = (*machine.argv(), "-daemonize", "-pidfile", PIDFILE)

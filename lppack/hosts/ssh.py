@@ -79,7 +79,7 @@ class SshHost:
         return reply.out
 
     def write(self, path: str, text: str) -> None:
-        """A single write(2), after truncation; ENOENT if there is no such file."""
+        """Write in a single write(2), after truncation; ENOENT if there is no such file."""
         if len(text.encode()) > _TEXT:
             raise HostError(path, errno.E2BIG)
         self._file(path, ["sh", "-c", far_side.WRITE, "sh", path, text])
@@ -294,7 +294,7 @@ def _alarm(child: "subprocess.Popen[bytes]", limit: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def connect(text: str, *, root: bool = True) -> Iterator[SshHost]:
-    """The host at ``text``: [user@]host[:port]. Raise EnvironmentMissing."""
+    """Return the host at ``text``: [user@]host[:port]. Raise EnvironmentMissing."""
     address = Address.parse(text)
     with store.scratch() as folder:
         client = Client(address, folder)

@@ -82,7 +82,7 @@ class Client:
             deadline.pause(0.02)
 
     def by_hand(self) -> str:
-        """The command with which a person sees what is wrong."""
+        """Return the command that shows a person what is wrong."""
         return " ".join([PROGRAM, "-o BatchMode=yes", *self._address.words(), "true"])
 
     @property

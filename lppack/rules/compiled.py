@@ -109,7 +109,7 @@ def _places(known: "Layout") -> tuple[tuple[str, int], ...]:
 
 
 def _difference(compiled: CompiledLayout, known: "Layout") -> str:
-    """The first member that lies elsewhere; else the size."""
+    """Name the first member that lies elsewhere; else the size."""
     theirs = dict(_places(known))
     for name, offset in compiled.members:
         if name not in theirs:
@@ -139,7 +139,7 @@ RULES: tuple[CompiledRule, ...] = (
 
 
 def compiled_problems(compiled: CompiledTypes, plan: Plan, facts: Facts) -> list[Problem]:
-    """What was compiled for another kernel than this one, or in place of another function."""
+    """Find what was compiled for another kernel than this one, or in place of another function."""
     return [_problem(found, rule, plan) for rule in RULES for found in rule(compiled, plan, facts)]
 
 

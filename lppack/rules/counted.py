@@ -53,8 +53,11 @@ def _bytes(text: str, size_of: Sizes) -> int:
 
 
 def words_of(facts: "Facts", object_: str | None, function: str) -> int | str:
-    """The words of a function of the kernel; of one that is not known, as many as are in registers:
-    build then holds the replacement against that."""
+    """Return how many words the arguments of a function of the kernel take, or why it is unknown.
+
+    Of a function that is not known, return as many as are in registers: build then compares the
+    replacement with that.
+    """
     if object_ is not None and not facts.has_module(object_):
         return REGISTERS
 

@@ -35,7 +35,7 @@ def homes(facts: "Facts", object_: str, name: str, document: Document | None = N
 def home_of_function(
     facts: "Facts", object_: str, name: str, document: Document | None = None
 ) -> str | None:
-    """A hint: where the function is that ``object_`` does not have; None: nowhere."""
+    """Return a hint where the function is that ``object_`` does not have; None: nowhere."""
     found = homes(facts, object_, name, document)
     if not found:
         return None
@@ -46,7 +46,7 @@ def home_of_function(
 
 
 def home_of_symbol(facts: "Facts", object_: str, name: str, document: Document) -> str | None:
-    """The same for an entry of `symbols`."""
+    """Return the same for an entry of `symbols`."""
     found = homes(facts, object_, name, document)
     depends = facts.depends(object_) if facts.has_module(object_) else frozenset()
     for home in found:

@@ -79,7 +79,7 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
 
 @functools.lru_cache(maxsize=1)
 def _real(folder: Path) -> str:
-    """A manifest has many files in one folder, and Path.resolve() takes three times as long."""
+    """Resolve a folder once: a manifest has many files in it, and Path.resolve() is slow."""
     return os.path.realpath(folder)
 
 
@@ -104,7 +104,7 @@ TEXT_MAX = 1 << 20
 
 
 def text_of(document: Document, name: str) -> str | None:
-    """The text of a file of the patch; None if other rules refuse it."""
+    """Return the text of a file of the patch; None if other rules refuse it."""
     if any(_file(document, (), name)) or any(_unreadable(document.folder / name)):
         return None
     return (document.folder / name).read_bytes().decode()

@@ -14,12 +14,12 @@ from typing import Any
 
 
 def is_whole(value: object) -> bool:
-    """True for an integer. JSON schema takes 1.0 for one, too; a manifest does not."""
+    """Return True for an integer. JSON schema takes 1.0 for one, too; a manifest does not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """True for a finite number. JSON schema finds nan within every bound."""
+    """Return True for a finite number. JSON schema finds nan within every bound."""
     return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -37,7 +37,7 @@ def inlined(part: Any, definitions: dict[str, Any]) -> Any:
 
 
 def fits(value: Any, part: dict[str, Any]) -> bool:
-    """True only if ``value`` is what ``part``, a schema without references, describes.
+    """Return True only if ``value`` is what ``part``, a schema without references, describes.
 
     Raises KeyError for a keyword that is not known.
     """

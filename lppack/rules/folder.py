@@ -39,7 +39,7 @@ WARNINGS: tuple[Rule, ...] = (
 
 
 def rule_problems(document: Document) -> Iterator[Problem]:
-    """What every rule of the manifest, its folder and its sources finds, errors and warnings."""
+    """Run every rule of the manifest, its folder and its sources; yield errors and warnings."""
     document = source.with_code(document)
     for rule in RULES:
         yield from problems(document, rule(document), rule)
@@ -48,6 +48,6 @@ def rule_problems(document: Document) -> Iterator[Problem]:
 
 
 def problems_of(document: Document) -> tuple[Problem, ...]:
-    """What the schema and the rules find, errors and warnings, in the order of the file."""
+    """Return what the schema and the rules find, with warnings, in the order of the file."""
     found = {*shape_problems(document), *rule_problems(document)}
     return tuple(sorted(found, key=lambda problem: problem.sort_key))

@@ -230,7 +230,7 @@ WARNINGS: tuple[HistoryRule, ...] = (
 def history_problems(
     document: Document, old: Document, *, handed_over: bool = False
 ) -> Iterator[Problem]:
-    """What the version before says against this one; handed over: it has the ids of that one,
+    """Find what the version before has against this one; handed over: it has the ids of that one,
     under another name."""
     for rule in RULES:
         if rule is series_is_the_same and handed_over:

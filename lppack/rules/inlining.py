@@ -34,7 +34,7 @@ def _replaced(document: Document, facts: Facts) -> dict[int, str]:
 
 
 def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]:
-    """What holds copies of the function, of that file where it is replaced, and stays as it is."""
+    """Find what holds copies of the function (of that file, if replaced) and stays as it is."""
     replaced = _replaced(document, facts)
     own = [copy for copy in facts.copies(function) if copy.address in replaced]
     files = {facts.inlining.file_of(copy) for copy in own} if facts.inlining else set()
@@ -47,7 +47,7 @@ def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]
 
 
 def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(function that is replaced, functions and clones of it that keep its old code)."""
+    """Yield (replaced function, functions and clones of it that keep its old code)."""
     for old in dict.fromkeys(_replaced(document, facts).values()):
         names = [holder.name for holder in _left(document, facts, old)]
         if left := dict.fromkeys((*names, *_clones(document, facts, old))):
@@ -55,13 +55,13 @@ def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[s
 
 
 def _clones(document: Document, facts: Facts, function: str) -> tuple[str, ...]:
-    """The compiler's copies of the function in vmlinux that are not replaced, cold parts aside."""
+    """Find the compiler's copies of the function in vmlinux that stay, cold parts aside."""
     replaced = _replaced(document, facts).values()
     return tuple(c for c in facts.clones(function) if ".cold" not in c and c not in replaced)
 
 
 def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
-    """What `fixes` names of vmlinux, where the debug package tells of it."""
+    """Yield what `fixes` names of vmlinux, where the debug package has it."""
     names = {name for _, name, _, _ in patched_functions(document)}
     for pointer, _ in document.mappings("fixes"):
         for where, function in document.strings(*pointer, "functions"):

@@ -215,7 +215,7 @@ WARNINGS: "tuple[KernelRule, ...]" = (
 
 
 def kernel_problems(document: Document, facts: Facts) -> Iterator[Problem]:
-    """What the kernel's facts say against the manifest."""
+    """Find what the kernel's facts have against the manifest."""
     for rule in (*RULES, *inlining.RULES):
         yield from problems(document, rule(document, facts), rule)
     for rule in (*WARNINGS, *inlining.WARNINGS):

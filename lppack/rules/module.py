@@ -188,5 +188,5 @@ RULES: tuple[ModuleRule, ...] = (
 
 
 def faults(module: ModuleFile, against: Against) -> list[str]:
-    """What would keep this live patch from loading, or from working."""
+    """Find what would keep this live patch from loading, or from working."""
     return [fault for rule in RULES for fault in rule(module, against)]

@@ -35,7 +35,7 @@ def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
 
 
 def parse_needs(words: list[str]) -> consistency.Needs | None:
-    """The flags as a value; None while they are not one of each axis."""
+    """Return the flags as a value; None while they are not one of each axis."""
     leave = [consistency.Leave[w] for w in words if w in consistency.Leave.__members__]
     switch = [consistency.Switch[w] for w in words if w in consistency.Switch.__members__]
     transform = [consistency.Transform[w] for w in words if w in consistency.Transform.__members__]
@@ -244,6 +244,6 @@ PLAN_RULES = (
 def plan_problems(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Problem]:
-    """What is against the mode and the engine that were chosen."""
+    """Find what is against the mode and the engine that were chosen."""
     for rule in PLAN_RULES:
         yield from problems(document, rule(document, mode, engine, facts), rule)

@@ -20,7 +20,7 @@ def patched_functions(document: Document) -> Iterator[tuple[Pointer, str, str, i
 
 
 def copies_of(facts: "Facts", name: str, function: str) -> tuple["Symbol", ...] | None:
-    """The copies of ``function`` in object ``name``; None if the kernel has no such module."""
+    """Return the copies of ``function`` in object ``name``; None if there is no such module."""
     if name == "vmlinux":
         return facts.copies(function)
     return facts.module_copies(name, function) if facts.has_module(name) else None

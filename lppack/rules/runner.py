@@ -32,7 +32,7 @@ def problems(
     *,
     level: Level = Level.ERROR,
 ) -> Iterator[Problem]:
-    """The faults of one rule, at their places."""
+    """Yield the faults of one rule, at their places."""
     for fault in faults:
         file, place = fault.spot or (document.shown, document.place(fault.pointer))
         yield Problem(

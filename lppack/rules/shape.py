@@ -47,7 +47,7 @@ def _errors(data: Any, described: str) -> Iterable[Any]:
 
 @functools.cache
 def _whole(described: str = "manifest-v1") -> dict[str, Any]:
-    """The schema, without references."""
+    """Return the schema, without references."""
     found = schema(described)
     whole: dict[str, Any] = inlined(found, found.get("$defs", {}))
     return whole
@@ -130,7 +130,7 @@ def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> It
 
 
 def _example(key: str, part: dict[str, Any]) -> str | None:
-    """What stands under a key: its choices, or an example."""
+    """Describe what stands under a key: its choices, or an example."""
     forms = (part, *part.get("anyOf", ()))
     choices = next((form["enum"] for form in forms if "enum" in form), ())
     if choices:

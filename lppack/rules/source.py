@@ -29,12 +29,12 @@ def with_code(document: Document) -> Coded:
 
 
 def sources(document: Document) -> tuple[CFile, ...]:
-    """The sources that can be read."""
+    """Return the sources that can be read."""
     return with_code(document).sources
 
 
 def headers(document: Document) -> tuple[CFile, ...]:
-    """The author's headers that can be read."""
+    """Return the author's headers that can be read."""
     return with_code(document).headers
 
 
@@ -46,7 +46,7 @@ def _read(document: Document, key: str) -> tuple[CFile, ...]:
 
 
 def _every_call(document: Document, *names: str) -> Iterator[tuple[CFile, Token]]:
-    """Calls, and macros that look like one, anywhere in the sources."""
+    """Find calls, and macros that look like one, anywhere in the sources."""
     for file in sources(document):
         yield from ((file, token) for token in file.called if token.text in names)
 

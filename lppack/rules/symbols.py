@@ -50,7 +50,7 @@ def listed_symbols(document: Document) -> Iterator[Listed]:
 
 
 def called_names(document: Document) -> frozenset[str]:
-    """What the author's files call, or declare as functions."""
+    """Return what the author's files call, or declare as functions."""
     code = with_code(document)
     return frozenset(token.text for file in (*code.sources, *code.headers) for token in file.called)
 
@@ -112,7 +112,7 @@ def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
 
 
 def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
-    """What to do where the object does not have a symbol."""
+    """Suggest what to do where the object does not have a symbol."""
     if clones := clones_of(facts, listed.home, listed.name):
         names = ", ".join(clones)
         return f"there is {names}, whose arguments the compiler changed: copy the function"

@@ -22,7 +22,7 @@ _WHERE = ("kernels",)
 
 
 def matches(pattern: str, release: str) -> bool:
-    """True if ``release`` is what ``pattern`` names; a ``*`` matches no dash: whole flavours."""
+    """Return True if ``pattern`` names ``release``; a ``*`` matches no dash: whole flavours."""
     wanted, given = pattern.split("-"), release.split("-")
     return len(wanted) == len(given) and all(
         fnmatch.fnmatchcase(field, part) for part, field in zip(wanted, given, strict=True)
@@ -275,7 +275,7 @@ WARNINGS: tuple[TargetRule, ...] = (
 
 
 def target_problems(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Problem]:
-    """What the release, the configuration and the headers say against the manifest."""
+    """Find what the release, configuration and headers have against the manifest."""
     for rule in (*RULES, *ENVIRONMENT):
         yield from problems(document, rule(document, kernel, config), rule)
     for rule in WARNINGS:

@@ -40,7 +40,7 @@ class View:
             raise
 
     def command(self, verb: str, series: str) -> str:
-        """The command line with which a person goes on."""
+        """Return the command line with which a person goes on."""
         return f"lppack {verb} {series} --on {self.host.name}"
 
 

@@ -19,7 +19,7 @@ def _patched(document: Document) -> set[str]:
 
 
 def _near(name: str, names: Collection[str]) -> str | None:
-    """A question, if ``name`` looks like one of ``names``."""
+    """Return a question, if ``name`` looks like one of ``names``."""
     close = nearest(name, names, cutoff=0.8)
     return f"did you mean {clip(close)}?" if close else None
 
@@ -77,7 +77,7 @@ def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault
 
 
 def _reached(names: Collection[str], edges: Mapping[str, set[str]]) -> set[str]:
-    """What can be reached from ``names`` in one step or more."""
+    """Return what can be reached from ``names`` in one step or more."""
     found: set[str] = set()
     todo = list(names)
     while todo:
