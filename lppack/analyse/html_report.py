@@ -18,6 +18,8 @@ from lppack.checker.scene import Scene
 from lppack.checker.semantics import Rules
 from lppack.checker.story import story
 from lppack.consistency import Mode, ModeName
+from lppack.cost.price import Price
+from lppack.cost.words import amount, assumptions, percent, rate
 from lppack.forecast.predict import Prediction
 from lppack.model import Manifest
 
@@ -77,6 +79,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable:
+    """What calls cost on one kernel, in words."""
+
+    kernel: str
+    functions: tuple[tuple[str, str], ...]  # name, calls a second
+    paths: tuple[tuple[str, ...], ...]
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What the template gets."""
 
@@ -91,6 +103,7 @@ class Report:
     axis: Axis | None
     blockers: tuple[tuple[str, float, str], ...]  # who, share of the waiting, in words
     unknown: tuple[str, ...]
+    prices: tuple[PriceTable, ...]
     style: str
     script: str
 
@@ -106,9 +119,10 @@ def html_report(
     best: ModeName | None,
     made: Simulation,
     sampled: Sequence[Sampled] = (),
+    prices: Sequence[Price] = (),
 ) -> str:
     """HTML about ``made`` beside ``every`` mode; ``best``: the weakest safe one, if there is one.
-    ``sampled``: predictions of all modes, or none."""
+    ``sampled``: predictions of all modes, or none; ``prices``: of its calls, one a kernel."""
     name = made.mode.name
     predictions = {of.mode.name: of.prediction for of in sampled}
     on = axis(list(predictions.values())) if predictions else None
@@ -128,10 +142,36 @@ def html_report(
         axis=on,
         blockers=tuple((who(h), h.share, part(h)) for h in about.blockers) if about else (),
         unknown=about.unknown if about else (),
+        prices=tuple(map(_prices, prices)),
         style=_file("report.css"),
         script=_file("report.js"),
     )
     return BEGINS + resources.render("report/report.html.j2", report=report)
+
+
+def _prices(price: Price) -> PriceTable:
+    return PriceTable(
+        kernel=price.release,
+        functions=tuple(
+            (
+                one.name,
+                f"not counted: {one.why_not}" if one.per_second is None else rate(one.per_second),
+            )
+            for one in price.functions
+        ),
+        paths=tuple(
+            (
+                path.path,
+                f"{path.instructions:.0f}",
+                f"{path.added:.0f}",
+                amount(path.added_per_second),
+                percent(path.before),
+                percent(path.after),
+            )
+            for path in price.paths
+        ),
+        assumptions=tuple(assumptions(price)),
+    )
 
 
 def _headline(made: Simulation, prediction: Prediction | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TextIO
 import click
 
 from lppack import pipeline
-from lppack.cli.options import BUILDER, GUEST_KERNEL
+from lppack.cli.options import BUILDER, GUEST_KERNEL, Finite
 from lppack.cli.output import FORMAT, progress, result, table, warn
 from lppack.hosts import guests
 from lppack.hosts.protocol import TIMED_OUT
@@ -100,7 +100,7 @@ def list_(format_: str) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--limit",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     metavar="S",
     default=60.0,
     show_default=True,

@@ -4,7 +4,7 @@
 import click
 
 from lppack import pipeline
-from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED
+from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED, Finite
 from lppack.cli.output import FORMAT, progress, result
 from lppack.stages.host_status import record_json
 from lppack.stages.journal import JournalRecord
@@ -16,7 +16,7 @@ from lppack.stages.status import PatchReport, patch_json
 @SIMULATED
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     default=60.0,
     show_default=True,
     metavar="S",

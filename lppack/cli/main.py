@@ -28,6 +28,7 @@ _HOMES = {
     "adopt": "adopt",
     "test": "trial",
     "simulate": "simulate",
+    "cost": "cost",
     "facts": "facts",
     "cache": "cache",
     "ids": "ids",

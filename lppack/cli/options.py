@@ -1,13 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Options that several commands take, each written once."""
 
+import math
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from lppack.consistency import AVAILABLE_ENGINES, ModeName
+
+
+class Finite(click.FloatRange):
+    """A number in a range; neither `nan`, which no comparison refuses, nor `inf`."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
+
 
 WHICH = "A release, a linux-image .deb, a folder with one unpacked, or `running`"
 KERNEL = click.option(
@@ -110,7 +125,7 @@ SIMULATED = click.option(
 )
 TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     default=60.0,
     show_default=True,
     metavar="S",
@@ -118,7 +133,7 @@ TIMEOUT = click.option(
 )
 UNDO_TIMEOUT = click.option(
     "--undo-timeout",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     metavar="S",
     help="Seconds that a reversal may take.  [default: as --timeout, 60 at least]",
 )
@@ -135,7 +150,7 @@ IRREVERSIBLE = click.option(
 )
 WAIT = click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     metavar="S",
     help="Seconds to wait while another command changes the host.  [default: 0]",

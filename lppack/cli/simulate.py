@@ -10,7 +10,8 @@ import click
 from lppack import pipeline
 from lppack.analyse.simulate import Simulation
 from lppack.checker.observe import Seen
-from lppack.cli.options import PATCH
+from lppack.cli.cost import of_calls
+from lppack.cli.options import PATCH, Finite
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
 from lppack.consistency import ModeName
@@ -66,13 +67,13 @@ _RUNS_MAX = 1 << 24  # bytes
 @click.option(
     "--watched",
     metavar="S",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="With --sample: seconds during which stacks and visits were recorded.",
 )
 @click.option(
     "--timeout",
     metavar="S",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     help="With --sample: seconds that a transition may take.  [default: 60]",
 )
 @click.option(
@@ -84,6 +85,7 @@ _RUNS_MAX = 1 << 24  # bytes
 @click.option(
     "--seed", type=click.IntRange(min=0), help="With --sample: random seed.  [default: 0]"
 )
+@of_calls
 @FORMAT
 def simulate(
     patch: Path,
@@ -98,6 +100,10 @@ def simulate(
     timeout: float | None,
     hook: str | None,
     seed: int | None,
+    calls: tuple[Path, ...],
+    seconds: float | None,
+    cpi: float | None,
+    ghz: float | None,
     format_: str,
 ) -> None:
     """Explore the transition of a patch: is the mode safe for it, and does it end?
@@ -117,6 +123,9 @@ def simulate(
         raise click.UsageError(f"--{(asked or ['seed'])[0]} goes with --sample")
     if replay is not None and (sample or report is not None):
         raise click.UsageError(f"--{'sample' if sample else 'report'} goes without --replay")
+    host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)
+    if host != pipeline.HostCalls() and report is None:
+        raise click.UsageError("what calls cost is in the report: give --report, or: lppack cost")
     if compare and mode:
         raise click.UsageError("--compare is about all modes: leave --mode out")
     if replay is not None:
@@ -142,7 +151,8 @@ def simulate(
         pipeline.report_place(report)
     compared = pipeline.compare_modes(patch, mode) if report or (compare and not sample) else None
     if report is not None and compared is not None:
-        pipeline.write_report(compared, report, draw(every_mode) if sample else ())
+        prices = pipeline.price_manifest(compared.manifest, host)
+        pipeline.write_report(compared, report, draw(every_mode) if sample else (), prices)
         note(f"written: {report}")
     if sample:
         from lppack.cli import sample as sampled

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lppack.pipeline.check import patches_of as patches_of
     from lppack.pipeline.check import prove_patch as prove_patch
     from lppack.pipeline.check import reserve_id as reserve_id
+    from lppack.pipeline.cost import HostCalls as HostCalls
+    from lppack.pipeline.cost import price_bundle as price_bundle
+    from lppack.pipeline.cost import price_manifest as price_manifest
     from lppack.pipeline.draft import Between as Between
     from lppack.pipeline.draft import Copy as Copy
     from lppack.pipeline.draft import Drafted as Drafted
@@ -64,6 +67,7 @@ _NAMES = {
         "PatchCheck check_patch check_release ids_of inspect_file make_plan patches_of "
         "prove_patch reserve_id"
     ),
+    "cost": "HostCalls price_bundle price_manifest",
     "draft": "Between Copy Drafted make_draft new_patch",
     "evidence": "cves_of metrics_place vex write_metrics",
     "guests": "initramfs_for start_guest",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lppack.analyse.sample import Sampled
     from lppack.analyse.simulate import Simulation
     from lppack.checker.runs import Run
+    from lppack.cost.price import Price
 
 
 def _manifest(path: Path) -> Manifest:
@@ -114,12 +115,14 @@ def report_place(file: Path) -> Path:
         raise _unwritable(file, error) from None
 
 
-def write_report(made: Compared, file: Path, sampled: "Sequence[Sampled]") -> None:
+def write_report(
+    made: Compared, file: Path, sampled: "Sequence[Sampled]", prices: "Sequence[Price]"
+) -> None:
     """Write the HTML report; ``sampled``: of all modes, or nothing. It appears whole, and replaces
     nothing but another report. Raise EnvironmentMissing."""
     from lppack.analyse.html_report import html_report
 
-    page = html_report(made.manifest, made.every, made.best, made.chosen, sampled)
+    page = html_report(made.manifest, made.every, made.best, made.chosen, sampled, prices)
     try:
         store.write_atomic(report_place(file), page.encode())
     except OSError as error:

@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "rules engines drafting",
         "proof",
         "builders",
+        "cost",
         "kernel forecast hosts debian elf csource",
         "checker",
         "ids",

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from lppack.analyse.simulate import Verdict
 from lppack.cli import main
 from lppack.cli.help import _VERDICTS
+from lppack.cli.main import commands
+from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
 from lppack.model import Step
 from tests.command import EXAMPLES, heed_ctrl_c, lppack
@@ -106,6 +109,25 @@ def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
     assert ran.rc == 2
     assert "--on was given 2 times: name one host" in ran.err
     assert "collection lppack.livepatch, see docs/fleet.md" in ran.err
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "-inf"])
+def test_a_number_that_is_none_is_refused(word: str) -> None:
+    ran = lppack("revert", "x", "--on", "simulated", "--timeout", word)
+    assert ran.rc == 2, ran.out
+    assert "--timeout" in ran.err
+
+
+def test_every_number_of_a_command_is_a_finite_one() -> None:
+    context = click.Context(commands)
+    for name in commands.list_commands(context):
+        command = commands.get_command(context, name)
+        assert command is not None
+        for of in (command, *getattr(command, "commands", {}).values()):
+            numbers = [
+                one.type for one in of.params if isinstance(one.type, click.types.FloatParamType)
+            ]
+            assert all(isinstance(one, Finite) for one in numbers), name
 
 
 def test_the_demo_has_words_for_every_step() -> None:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The price of a patch: instructions a call, calls a second, and so the share of a CPU."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lppack.cost.calls import CallRates
+from lppack.cost.measured import Measured, measured_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCost:
+    """What one instruction costs on a host."""
+
+    cycles_per_instruction: float
+    ghz: float
+
+    def share(self, instructions: float) -> float:
+        """Return the part of one CPU that so many instructions a second take."""
+        return instructions * self.cycles_per_instruction / (self.ghz * 1e9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPrice:
+    """Of one replaced function."""
+
+    object: str
+    name: str
+    per_second: float | None  # None: not counted, which is not 0
+    why_not: str | None = None  # it was not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPrice:
+    """What all counted calls cost, redirected in one way."""
+
+    path: str  # "not patched" or "ENGINE MODE"
+    instructions: float  # of one call
+    added: float  # to one call that is not redirected
+    added_per_second: float | None  # by all counted calls; None: no function was counted
+    before: float | None  # share of one CPU of the calls themselves, not redirected
+    after: float | None  # redirected; None: what an instruction costs is not known
+
+    @property
+    def added_share(self) -> float | None:
+        return None if self.before is None or self.after is None else self.after - self.before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """The answer of `cost`."""
+
+    release: str
+    measured: Measured
+    functions: tuple[FunctionPrice, ...]
+    cost: CallCost | None
+    paths: tuple[PathPrice, ...]
+    own: str | None = None  # the path that the bundle uses; None: of no bundle
+
+    @property
+    def exact(self) -> bool:
+        """Return True if this very kernel was measured."""
+        return self.measured.release == self.release
+
+    @property
+    def uncounted(self) -> tuple[FunctionPrice, ...]:
+        return tuple(one for one in self.functions if one.per_second is None)
+
+
+def price_of(
+    functions: Sequence[tuple[str, str]],
+    release: str,
+    rates: CallRates | None,
+    *,
+    cycles_per_instruction: float | None = None,
+    ghz: float | None = None,
+    own: str | None = None,
+) -> Price:
+    """Price ``functions`` ((object, name)) on ``release``; what is given goes before what the files
+    of ``rates`` say. Raise EnvironmentMissing."""
+    measured = measured_for(release)
+    of_files = (rates.cycles_per_instruction, rates.ghz) if rates else (None, None)
+    cycles = cycles_per_instruction or of_files[0]
+    clock = ghz or of_files[1]
+    cost = CallCost(cycles_per_instruction=cycles, ghz=clock) if cycles and clock else None
+    priced = _functions(functions, rates)
+    counted = [one.per_second for one in priced if one.per_second is not None]
+    calls = math.fsum(counted) if counted else None
+    return Price(
+        release=release,
+        measured=measured,
+        functions=priced,
+        cost=cost,
+        own=own,
+        paths=tuple(
+            PathPrice(
+                path=path,
+                instructions=median,
+                added=median - measured.unpatched,
+                added_per_second=None if calls is None else calls * (median - measured.unpatched),
+                before=_share(cost, calls, measured.unpatched),
+                after=_share(cost, calls, median),
+            )
+            for path, median, _, _ in measured.paths
+        ),
+    )
+
+
+def _share(cost: CallCost | None, calls: float | None, instructions: float) -> float | None:
+    return None if cost is None or calls is None else cost.share(calls * instructions)
+
+
+def _functions(
+    functions: Sequence[tuple[str, str]], rates: CallRates | None
+) -> tuple[FunctionPrice, ...]:
+    copies = Counter(name for _, name in functions)
+    made = []
+    for object_, name in functions:
+        rate = rates.per_second.get(name) if rates else None
+        why = None
+        if rates is None:
+            why = "no file was given"
+        elif rate is None:
+            why = "no file names it"
+        elif copies[name] > 1:
+            rate, why = None, "two objects have one of this name, and files do not tell them apart"
+        made.append(FunctionPrice(object=object_, name=name, per_second=rate, why_not=why))
+    return tuple(made)
