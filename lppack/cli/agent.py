@@ -37,7 +37,7 @@ def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
 
     \b
     Example:
-      lppack agent --policy /etc/lppack/agent.yaml
+      lppack agent --policy agent.yaml --on guest:demo
     """
     with acting(on), progress("fetching the index") as tell:
         try:

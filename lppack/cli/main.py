@@ -35,6 +35,7 @@ _HOMES = {
     "draft": "draft",
     **dict.fromkeys(("apply", "convert", "revert", "status", "recover"), "operate"),
     "agent": "agent",
+    "rollout": "rollout",
     **dict.fromkeys(("watch", "history"), "history"),
     **dict.fromkeys(("vex", "cves"), "evidence"),
     "guest": "guest",

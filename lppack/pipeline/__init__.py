@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.operate import watch_host as watch_host
     from lppack.pipeline.package import package_bundle as package_bundle
     from lppack.pipeline.prove import Proof as Proof
+    from lppack.pipeline.rollout import rollout_plan as rollout_plan
     from lppack.pipeline.simulate import Compared as Compared
     from lppack.pipeline.simulate import compare_modes as compare_modes
     from lppack.pipeline.simulate import replay_run as replay_run
@@ -77,6 +78,7 @@ _NAMES = {
     ),
     "package": "package_bundle",
     "prove": "Proof",
+    "rollout": "rollout_plan",
     "simulate": (
         "Compared compare_modes replay_run report_place sample_patch simulate_patch write_report"
     ),

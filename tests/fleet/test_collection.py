@@ -16,8 +16,9 @@ import yaml
 
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
-from tests.command import ROOT
+from tests.command import ROOT, lppack
 from tests.sshd import Sshd, serve
+from tests.unit.analyse.test_rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
 from tests.unit.samples import RELEASE, bundle
 from tests.unit.stages.test_bundle import made
 
@@ -288,3 +289,30 @@ def test_each_module_has_its_page(fleet: Fleet, name: str) -> None:
     assert {"host", "executable"} <= set(page["doc"]["options"])
     assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
     assert page["examples"] and page["return"]
+
+
+def test_waves_go_in_the_order_of_the_plan(fleet: Fleet, tmp_path: Path) -> None:
+    """`rollout plan` to the playbook of the collection, as docs/fleet.md has it."""
+    gathered = tmp_path / "gathered"
+    gather(gathered, "a", SLOW, cmdline_proc_show=HISTOGRAM)
+    gather(gathered, "b", STUCK)
+    gather(gathered, "c", FAST)
+    words = ["plan", fleet.bundle, "--hosts", gathered, "--watched", "600", "--format", "ansible"]
+    chosen = fleet.folder / "plan.json"
+    chosen.write_text(lppack("rollout", *words).out)
+    hosts: dict[str, dict[str, Any]] = {}
+    for name in "abc":
+        program = fleet.folder / name / "lppack"
+        program.parent.mkdir()
+        state = f"XDG_STATE_HOME={fleet.state(name)}"
+        program.write_text(f'#!/bin/sh\n{state} exec {BIN}/lppack "$@"\n')
+        program.chmod(0o755)
+        hosts[name] = {"lppack_rollout_executable": str(program)}
+    done = fleet.run(
+        *("ansible-playbook", "-i", fleet.inventory(hosts), "lppack.livepatch.rollout"),
+        *("-e", f"@{chosen}", "-e", '{"lppack_waves": [1, 1, 1]}'),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    begun = re.findall(r"TASK \[lppack.livepatch.rollout : Begin\] \*+\nok: \[(\w)\]", done.stdout)
+    assert begun == ["c", "a"], "those that finish soonest first, and not in the inventory's order"
+    assert [fleet.live(host) for host in "abc"] == [True, False, True]

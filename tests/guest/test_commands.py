@@ -12,12 +12,13 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+import yaml
 
 from lppack.cli.main import commands
 from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
@@ -34,6 +35,7 @@ class Terminal:
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "XDG_RUNTIME_DIR": str(run_dir),
+            "XDG_STATE_HOME": str(folder / "state"),
         }
         (folder / "examples").symlink_to(EXAMPLES)
 
@@ -61,6 +63,23 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     shutil.rmtree(run_dir)
 
 
+def serve(terminal: Terminal, name: str, *files: Path, **entry: str) -> None:
+    """Serve signed bundles to an agent of the policy agent.yaml, by the index of ``name``."""
+    source = terminal.folder / "source"
+    source.mkdir(exist_ok=True)
+    for file in files:
+        shutil.copy(file, source)
+        shutil.copy(f"{file}.sig", source)
+    seen = source / "index.yaml"
+    serial = 1 + (yaml.safe_load(seen.read_text())["serial"] if seen.exists() else 0)
+    bundles = [{"file": name, **entry}]
+    index = {"lppack-index": 1, "serial": serial, "bundles": bundles}
+    seen.write_text(yaml.safe_dump(index))
+    policy = {"source": str(source), "signers": str(terminal.folder / "allowed_signers")}
+    (terminal.folder / "agent.yaml").write_text(yaml.safe_dump({"lppack-agent": 1, **policy}))
+    terminal.type("lppack sign source/index.yaml --key key")
+
+
 def leaves(group: click.Group, prefix: str = "lppack") -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
@@ -86,6 +105,9 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
     cve = {"releases": {"bookworm": {"status": "open", "repositories": {"bookworm": "6.1.1-1"}}}}
     tracker = json.dumps({"linux": {"CVE-2026-0001": cve}})
     (terminal.folder / "tracker.json").write_text(tracker)
+    host = terminal.folder / "hosts/web1"
+    host.mkdir(parents=True)
+    (host / "stacks.folded").write_text("web-1;main 100\n")
     typed = []
     for line in (
         "lppack doctor",
@@ -114,10 +136,12 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack verify proc-cmdline-1_*.lpp --signers allowed_signers",
         "lppack test examples/proc-cmdline",
         "mkdir bundles; cp *.lpp bundles",
+        "lppack rollout plan proc-cmdline-1_*.lpp --hosts hosts",
         "lppack guest list",
         "lppack guest start demo",
         "lppack guest list --format json",
         "lppack guest shell demo cat /proc/version",
+        "lppack agent --policy agent.yaml --on guest:demo",
         "lppack apply proc-cmdline-1_*.lpp --on guest:demo",
         "lppack apply conn-limit-1_*.lpp --on guest:demo --phase patch",
         "lppack convert conn-limit --on guest:demo",
@@ -131,6 +155,13 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack guest stop demo",
         "lppack demo",
     ):
+        if line.startswith("lppack rollout"):
+            [bundle] = terminal.folder.glob("proc-cmdline-1_*.lpp")
+            release = bundle.stem.partition("_")[2]
+            (host / "status.json").write_text(json.dumps({"kernel": release, "patches": []}))
+        if line.startswith("lppack agent"):
+            [bundle] = terminal.folder.glob("proc-cmdline-1_*.lpp")
+            serve(terminal, bundle.name, bundle)
         # Neither example fixes a CVE, which is what vex then answers.
         terminal.type(line, code=9 if line.startswith("lppack vex") else 0)
         typed.append(line)
@@ -276,6 +307,37 @@ def test_apply_convert_status_revert_and_ctrl_c(terminal: Terminal, tmp_path: Pa
     assert "web 0x00000001" in terminal.type("lppack guest shell held cat /proc/conn")
 
 
+def agent_applies_what_is_right(
+    terminal: Terminal, run: Callable[..., dict[str, Any]], live: Callable[[], list[Any]]
+) -> None:
+    """`lppack agent` on a real kernel: nothing of what is wrong, and the right one once."""
+    [bundle] = terminal.folder.glob("v1/*.lpp")
+    agent = "agent --policy agent.yaml"
+    served = terminal.folder / "source" / bundle.name
+    serve(terminal, bundle.name, bundle)
+    data = bytearray(served.read_bytes())
+    data[len(data) // 3] ^= 4
+    served.write_bytes(data)
+    assert run(agent, code=9)["error"]["reason"] == "wrong-signature"
+    served.with_name(f"{served.name}.sig").unlink()
+    assert run(agent, code=9)["error"]["reason"] == "unsigned"
+    later = "2999-01-01T00:00:00Z"
+    serve(terminal, bundle.name, bundle, **{"not-before": later})
+    [row] = run(agent)["bundles"]
+    assert (row["state"], row["until"]) == ("waits", later)
+    assert live() == []
+    serve(terminal, bundle.name, bundle)
+    for state, changed in (("applied", True), ("live", False)):
+        done = run(agent)
+        check_shape("agent", done)
+        assert ([row["state"] for row in done["bundles"]], done["changed"]) == ([state], changed)
+        assert live() == [(1, "patched", "on")]
+    applies = [r for r in run("history")["records"] if r["command"] == "apply"]
+    assert [(r["version"], r["result"], r["signer"]) for r in applies] == [
+        (1, "done", "a@example.org")
+    ]
+
+
 def test_back_to_the_version_before(terminal: Terminal) -> None:
     for number, example in ((1, "conn-limit"), (2, "conn-limit-2")):
         terminal.type(f"lppack build examples/{example} -o v{number}")
@@ -294,10 +356,13 @@ def test_back_to_the_version_before(terminal: Terminal) -> None:
 
     terminal.type("lppack guest shell back 'echo syn web > /proc/conn'")
     assert run("revert conn-limit --to 1", code=6)["error"]["reason"] == "not-kept"
+    agent_applies_what_is_right(terminal, run, live)
     for number in (1, 2):
         run(f"apply v{number}/*.lpp --signers allowed_signers")
         terminal.type("lppack guest shell back 'echo syn web > /proc/conn'")
     assert live() == [(2, "patched", "on")]
+    older = run("agent --policy agent.yaml", code=6)["error"]
+    assert older["reason"] == "older-than-before", "the index still has version 1"
     assert run("revert conn-limit --to 3", code=6)["error"]["hint"] == "kept are: 1, 2"
     terminal.type("ssh-keygen -q -t ed25519 -N '' -f other")
     terminal.type('echo "b@example.org $(cat other.pub)" > nobody')
@@ -315,6 +380,9 @@ def test_back_to_the_version_before(terminal: Terminal) -> None:
     assert run("apply v1/*.lpp", code=6)["error"]["reason"] == "older-than-before"
     run("apply v1/*.lpp --allow-older")
     run("revert conn-limit")
+    [row] = run("agent --policy agent.yaml")["bundles"]
+    assert (row["state"], row["reason"]) == ("held", "taken-back")
+    assert live() == []
     assert "web 0x00000003" in terminal.type("lppack guest shell back cat /proc/conn")
 
 

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""rollout: which hosts of a fleet finish a transition, when, and in which order to begin with them.
+
+A folder has one folder for each host, with what was gathered there: `status.json`, which `lppack
+status --format json` prints, `stacks.folded` and FUNCTION.hist, as `simulate --sample` takes them.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lppack.abi import Phase
+from lppack.analyse.sample import sample
+from lppack.consistency import ModeName
+from lppack.errors import EnvironmentMissing, LppackError
+from lppack.forecast.predict import Prediction
+from lppack.model import Bundle, Manifest, Workload
+from lppack.shape import fits
+
+STATUS, STACKS, HISTOGRAM = "status.json", "stacks.folded", ".hist"
+_STATUS_MAX = 4 << 20
+_HOSTS_MAX = 20_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
+_TEXT = str | None
+_SHAPE = {
+    "kernel": str,
+    "patches": [{"series": _TEXT, "version": int | None, "phase": str, "module": str}],
+}
+#: Verdicts, in the order in which hosts are begun with; no others are.
+ORDER = ("live", "finishes", "may-stall", "not-known")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostForecast:
+    """What is to be expected of one host."""
+
+    host: str
+    kernel: str | None  # None: its status cannot be read
+    bundle: str | None  # the file for its kernel; None: there is none
+    verdict: str  # one of ORDER; never-finishes; no-bundle
+    why: str | None = None  # it is not known
+    mode: ModeName | None = None
+    prediction: Prediction | None = None
+
+    @property
+    def seconds(self) -> float:
+        """By when 9 of 10 transitions are done; infinity: not known, or later than the limit."""
+        times = dict(self.prediction.times) if self.prediction else {}
+        return times["p90"].value if "p90" in times else math.inf
+
+    @property
+    def stall(self) -> float:
+        """The probability that it does not finish in time; the greatest one if it is not known."""
+        if self.prediction is None:
+            return 0.0 if self.verdict == "live" else 1.0
+        value = self.prediction.stall.value
+        return self.prediction.stall.high if math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostClass:
+    """Hosts with one kernel and one bundle."""
+
+    kernel: str | None
+    bundle: str | None
+    hosts: tuple[HostForecast, ...]
+
+    @property
+    def seconds(self) -> float | None:
+        """By when the slowest of those that finish is done, 9 times of 10; None: not known."""
+        found = [host.seconds for host in self.hosts if host.verdict == "finishes"]
+        longest = max(found, default=math.inf)
+        return longest if math.isfinite(longest) else None
+
+    @property
+    def stalls(self) -> tuple[str, ...]:
+        return tuple(h.host for h in self.hosts if h.verdict in ("may-stall", "never-finishes"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPlan:
+    """A fleet, by class, and the order to go in."""
+
+    classes: tuple[HostClass, ...]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The hosts to begin with, those that finish soonest first."""
+        hosts = [host for of in self.classes for host in of.hosts if host.verdict in ORDER]
+        hosts.sort(key=lambda h: (ORDER.index(h.verdict), h.seconds, h.stall, h.host))
+        return tuple(host.host for host in hosts)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Hosts on which it would be of no use to begin."""
+        return tuple(h.host for of in self.classes for h in of.hosts if h.verdict not in ORDER)
+
+
+def plan_rollout(
+    folder: Path,
+    bundles: Sequence[tuple[Bundle, Manifest]],
+    *,
+    watched: float | None,
+    limit: float,
+    seed: int,
+) -> RolloutPlan:
+    """Predict the transition of each host of ``folder``; ``watched``: seconds, of the stacks.
+
+    Raise EnvironmentMissing for a folder without hosts, and for two bundles for one kernel.
+    """
+    by_kernel: dict[str, tuple[Bundle, Manifest]] = {}
+    for bundle, manifest in bundles:
+        if (other := by_kernel.setdefault(bundle.release, (bundle, manifest))[0]) is not bundle:
+            raise EnvironmentMissing(
+                f"{other.path} and {bundle.path} are both for kernel {bundle.release}",
+                hint="plan one roll-out at a time",
+            )
+    kept: dict[object, Prediction | LppackError] = {}
+    found: dict[tuple[str | None, str | None], list[HostForecast]] = {}
+    for host in _hosts(folder):
+        made = _forecast(host, by_kernel, kept, watched=watched, limit=limit, seed=seed)
+        found.setdefault((made.kernel, made.bundle), []).append(made)
+    return RolloutPlan(
+        classes=tuple(
+            HostClass(kernel=kernel, bundle=bundle, hosts=tuple(hosts))
+            for (kernel, bundle), hosts in sorted(found.items(), key=lambda pair: str(pair[0]))
+        )
+    )
+
+
+def _hosts(folder: Path) -> list[Path]:
+    try:
+        names = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{folder} cannot be read: {error.strerror}", hint="give a folder of hosts"
+        ) from None
+    wrong = [entry.name for entry in names if not _NAME.fullmatch(entry.name)]
+    if wrong:
+        raise EnvironmentMissing(
+            f"{folder} has a folder {ascii(wrong[0])}, which is no name of a host",
+            hint="name each folder after its host, as the inventory does",
+        )
+    if not names or len(names) > _HOSTS_MAX:
+        raise EnvironmentMissing(
+            f"{folder} has {len(names)} folders of hosts",
+            hint=f"gather {STATUS} and {STACKS} of each host into a folder with its name",
+        )
+    return names
+
+
+def _forecast(
+    host: Path,
+    bundles: Mapping[str, tuple[Bundle, Manifest]],
+    kept: dict[object, Prediction | LppackError],
+    *,
+    watched: float | None,
+    limit: float,
+    seed: int,
+) -> HostForecast:
+    try:
+        said = _status(host / STATUS)
+    except (OSError, ValueError, RecursionError) as error:
+        why = f"{STATUS}: {getattr(error, 'strerror', None) or 'is not what lppack status prints'}"
+        return HostForecast(host=host.name, kernel=None, bundle=None, verdict="not-known", why=why)
+    kernel = str(said["kernel"])
+    if kernel not in bundles:
+        return HostForecast(host=host.name, kernel=kernel, bundle=None, verdict="no-bundle")
+    bundle, manifest = bundles[kernel]
+    base = HostForecast(host=host.name, kernel=kernel, bundle=bundle.path.name, verdict="not-known")
+    if _is_live(said, bundle):
+        return replace(base, verdict="live")
+    files = [host / STACKS, *sorted(host.glob(f"*{HISTOGRAM}"))]
+    if not files[0].exists():
+        return replace(base, why=f"there is no {STACKS}")
+    key = (kernel, *((file.name, file.read_bytes()) for file in files if file.is_file()))
+    if key not in kept:
+        kept[key] = _predict(bundle, manifest, files, watched=watched, limit=limit, seed=seed)
+    made = kept[key]
+    if isinstance(made, LppackError):
+        return replace(base, why=made.message.splitlines()[0])
+    return replace(base, verdict=made.verdict, mode=bundle.mode, prediction=made)
+
+
+def _predict(
+    bundle: Bundle,
+    manifest: Manifest,
+    files: Sequence[Path],
+    *,
+    watched: float | None,
+    limit: float,
+    seed: int,
+) -> Prediction | LppackError:
+    try:
+        [made] = sample(
+            manifest,
+            [bundle.mode],
+            stacks=files[0],
+            watched=watched,
+            histograms=[(file.name.removesuffix(HISTOGRAM), file) for file in files[1:]],
+            limit=limit,
+            seed=seed,
+        )
+        return made.prediction
+    except LppackError as error:
+        return error
+
+
+def without_files(manifest: Manifest) -> Manifest:
+    """Return the manifest of a bundle without files of its workload, which are not in a bundle."""
+    workload = manifest.workload or Workload()
+    visits = tuple(one for one in workload.visits if one.histogram is None)
+    return replace(manifest, workload=replace(workload, stacks=None, watched=None, visits=visits))
+
+
+def _status(file: Path) -> dict[str, Any]:
+    """Raise OSError, ValueError."""
+    if not file.is_file() or file.stat().st_size > _STATUS_MAX:
+        file.open("rb").close()  # which names what is in the way
+        raise ValueError
+    said = json.loads(file.read_bytes())
+    if not fits(said, _SHAPE) or not {"kernel", "patches"} <= said.keys():
+        raise ValueError
+    found: dict[str, Any] = said
+    return found
+
+
+def _is_live(said: Mapping[str, Any], bundle: Bundle) -> bool:
+    return any(
+        patch.get("series") == bundle.series
+        and (patch.get("version") or 0) >= bundle.version
+        and patch.get("phase") == Phase.PATCHED
+        for patch in said["patches"]
+    )

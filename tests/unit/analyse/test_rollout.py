@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""rollout plan: files that were gathered from hosts in, what is to be expected of each out."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Ran, check_shape, lppack
+from tests.unit.samples import RELEASE
+from tests.unit.stages.test_bundle import made
+
+_ENTRY = "main;entry_SYSCALL_64_after_hwframe;do_syscall_64"
+_INSIDE = f"{_ENTRY};cmdline_proc_show;schedule"
+FAST = "".join(f"web-{tid};{_ENTRY} 60000\n" for tid in (100, 101))
+SLOW = "".join(f"web-{tid};{_INSIDE} 300\nweb-{tid};main 700\n" for tid in range(100, 104))
+STUCK = f"{FAST}reader-200;{_INSIDE} 60000\n"
+HISTOGRAM = """\
+     msecs               : count     distribution
+       256 -> 511        : 200      |****************************************|
+avg = 400 msecs, total: 80000 msecs, count: 200
+"""
+
+
+def gather(
+    hosts: Path, name: str, stacks: str | None, *, kernel: str = RELEASE, **more: str
+) -> None:
+    """As docs/fleet.md says it."""
+    (hosts / name).mkdir(parents=True)
+    status = {"ok": True, "kernel": kernel, "patches": []}
+    (hosts / name / "status.json").write_text(more.pop("status", json.dumps(status)))
+    if stacks is not None:
+        (hosts / name / "stacks.folded").write_text(stacks)
+    for function, text in more.items():
+        (hosts / name / f"{function}.hist").write_text(text)
+
+
+def live(phase: str = "patched", version: int = 2) -> str:
+    patch = {"series": "conn-limit", "version": version, "phase": phase, "module": "x"}
+    return json.dumps({"kernel": RELEASE, "patches": [patch]})
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Path:
+    folder = tmp_path / "hosts"
+    gather(folder, "a-stuck", STUCK)
+    gather(folder, "b-slow", SLOW, cmdline_proc_show=HISTOGRAM)
+    gather(folder, "c-fast", FAST)
+    gather(folder, "d-live", None, status=live())
+    gather(folder, "e-other", FAST, kernel="6.1.0-99-amd64")
+    gather(folder, "f-unknown", None)
+    return folder
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return made(tmp_path / "in", tmp_path)
+
+
+def plan(bundle: Path, hosts: Path, *words: str) -> Ran:
+    return lppack("rollout", "plan", bundle, "--hosts", hosts, "--watched", "600", *words)
+
+
+def test_those_that_finish_come_first_and_those_that_would_not_are_left_out(
+    bundle: Path, hosts: Path
+) -> None:
+    ran = plan(bundle, hosts, "--format", "json")
+    assert ran.rc == 0, ran.err
+    check_shape("rollout-plan", ran.json)
+    one, other = ran.json["classes"]
+    verdicts = {row["host"]: row["verdict"] for row in (*one["hosts"], *other["hosts"])}
+    assert verdicts == {
+        "a-stuck": "never-finishes",
+        "b-slow": "finishes",
+        "c-fast": "finishes",
+        "d-live": "live",
+        "e-other": "no-bundle",
+        "f-unknown": "not-known",
+    }
+    assert ran.json["order"] == ["d-live", "c-fast", "b-slow", "f-unknown"]
+    assert ran.json["left_out"] == ["a-stuck", "e-other"]
+    assert one["stalls"] == ["a-stuck"]
+    slow = next(row for row in one["hosts"] if row["host"] == "b-slow")
+    assert 0.1 < slow["seconds"] < 5 and one["seconds"] == slow["seconds"]
+    assert slow["forecast"]["blockers"][0]["function"] == "cmdline_proc_show"
+    assert plan(bundle, hosts, "--format", "json").json == ran.json
+
+
+def test_what_people_and_ansible_read(bundle: Path, hosts: Path) -> None:
+    ran = plan(bundle, hosts)
+    assert (ran.rc, ran.out.splitlines()[-2]) == (
+        0,
+        "begin with: d-live, c-fast, b-slow, f-unknown",
+    )
+    assert "held up by" in ran.out and "reader in cmdline_proc_show" in ran.out
+    vars_ = plan(bundle, hosts, "--format", "ansible").json
+    assert vars_ == {
+        "lppack_hosts": ["d-live", "c-fast", "b-slow", "f-unknown"],
+        "lppack_left_out": ["a-stuck", "e-other"],
+    }
+
+
+def test_nobody_to_begin_with_is_a_no(bundle: Path, hosts: Path) -> None:
+    for name in ("b-slow", "c-fast", "d-live", "f-unknown"):
+        shutil.rmtree(hosts / name)
+    ran = plan(bundle, hosts, "--format", "json")
+    assert (ran.rc, ran.json["left_out"]) == (9, ["a-stuck", "e-other"])
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (live(version=3), "live"),
+        (live(version=1), "finishes"),
+        (live(phase="patching"), "finishes"),
+        ("{", "not-known"),
+        ("[]", "not-known"),
+        ('{"kernel": 5, "patches": []}', "not-known"),
+        (json.dumps({"kernel": RELEASE, "patches": {}}), "not-known"),
+        ("[" * 100_000, "not-known"),
+        ("x" * (5 << 20), "not-known"),
+    ],
+)
+def test_what_a_host_says_is_not_trusted(
+    bundle: Path, tmp_path: Path, status: str, verdict: str
+) -> None:
+    gather(tmp_path / "hosts", "one", FAST, status=status)
+    ran = plan(bundle, tmp_path / "hosts", "--format", "json")
+    [row] = ran.json["classes"][0]["hosts"]
+    assert (ran.rc, row["verdict"]) == (0, verdict)
+
+
+def test_stacks_that_are_none_are_named(bundle: Path, tmp_path: Path) -> None:
+    gather(tmp_path / "hosts", "one", "what is this\n")
+    [row] = plan(bundle, tmp_path / "hosts", "--format", "json").json["classes"][0]["hosts"]
+    assert row["verdict"] == "not-known"
+    assert "stacks.folded:1:1: error[stacks]" in row["why"]
+
+
+@pytest.mark.parametrize("wrong", ["none", "empty", "odd", "twice"])
+def test_what_cannot_be_planned_is_refused(bundle: Path, tmp_path: Path, wrong: str) -> None:
+    hosts, more = tmp_path / "hosts", []
+    if wrong != "none":
+        hosts.mkdir()
+    if wrong == "odd":
+        gather(hosts, "-e x", FAST)
+    if wrong == "twice":
+        gather(hosts, "one", FAST)
+        more = [str(shutil.copy(bundle, tmp_path / "again.lpp"))]
+    ran = plan(bundle, hosts, *more, "--format", "json")
+    said: dict[str, Any] = ran.json["error"]
+    assert (ran.rc, said["kind"]) == (4, "environment")
+    assert said["hint"]
