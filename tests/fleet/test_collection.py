@@ -297,9 +297,9 @@ def test_waves_go_in_the_order_of_the_plan(fleet: Fleet, tmp_path: Path) -> None
     gather(gathered, "a", SLOW, cmdline_proc_show=HISTOGRAM)
     gather(gathered, "b", STUCK)
     gather(gathered, "c", FAST)
-    words = ["plan", fleet.bundle, "--hosts", gathered, "--watched", "600", "--format", "ansible"]
+    words = ("--hosts", gathered, "--watched", "600", "--format", "ansible")
     chosen = fleet.folder / "plan.json"
-    chosen.write_text(lppack("rollout", *words).out)
+    chosen.write_text(lppack("rollout", "plan", fleet.bundle, *words).out)
     hosts: dict[str, dict[str, Any]] = {}
     for name in "abc":
         program = fleet.folder / name / "lppack"
