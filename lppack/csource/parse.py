@@ -25,9 +25,9 @@ from lppack.csource.nodes import (
     types_in,
     walk,
 )
-from lppack.csource.scan import Piece, pieces
+from lppack.csource.scan import Piece, pieces, tokens
 from lppack.csource.system_calls import with_system_calls
-from lppack.csource.words import ATTRIBUTES, DEFINER, INIT, INLINE, TAG, WORD, by_commas
+from lppack.csource.words import ATTRIBUTES, DEFINER, INIT, INLINE, INVOKED, TAG, WORD, by_commas
 
 _DECLARATIONS = (
     *("declaration", "type_definition"),
@@ -134,6 +134,21 @@ def _name_before_brackets(head: str) -> str:
     return found[1] if found else ""
 
 
+def _is_invocation(own: str) -> bool:
+    """Return whether it is MACRO(...), which defines something of a name that may be another:
+    DEFINE_SCHED_CLASS(rt) = { ... } defines rt_sched_class."""
+    head = INVOKED.match(own)
+    if head is None or re.match(r"\s*\*", own[head.end() :]):  # int-less (*function)(...)
+        return False
+    deep = 0
+    for kind, at, token in tokens(own):
+        deep += (token == "(") - (token == ")") if kind == "sign" else 0
+        if at >= head.end() and deep == 0:
+            after = re.sub(r"/\*.*?\*/|//[^\n]*", "", own[at + 1 :], flags=re.DOTALL).strip()
+            return not after or after[0] in ";=["
+    return False
+
+
 def _declaration(own: str) -> Item:
     root = _tree(own)
     spots = tuple(names_in(root, own))
@@ -146,8 +161,10 @@ def _declaration(own: str) -> Item:
             text=own,
             line=0,
             spots=spots,
-            static=own.startswith("static"),
+            static="static" in own[: match.start("macro")].split(),
         )
+    if _is_invocation(own):
+        return _other(own)  # only the preprocessor knows what it defines
     node = next((n for n in root.children if n.type in _DECLARATIONS), None)
     if node is None:
         return _other(own)

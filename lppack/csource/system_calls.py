@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""SYSCALL_DEFINEn, as the functions that the preprocessor makes of it."""
+"""SYSCALL_DEFINEn and BPF_CALL_n, as the functions that the preprocessor makes of them."""
 
 import re
 
 from lppack.csource.words import by_commas
 
-_SYSCALL = re.compile(r"^(?P<compat>COMPAT_)?SYSCALL_DEFINE\d\((?P<words>[^()]*)\)", re.MULTILINE)
+_SYSCALL = re.compile(
+    r"^(?:(?P<compat>COMPAT_)?SYSCALL_DEFINE|(?P<bpf>(?:NOTRACE_)?BPF_CALL_))\d"
+    r"\((?P<words>[^()]*)\)",
+    re.MULTILINE,
+)
 
 
 def with_system_calls(text: str) -> tuple[str, list[tuple[int, int]]]:
@@ -25,13 +29,17 @@ def with_system_calls(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _system_call(match: re.Match[str]) -> str:
-    """SYSCALL_DEFINEn as include/linux/syscalls.h (v6.1) makes its innermost function of it."""
+    """SYSCALL_DEFINEn as include/linux/syscalls.h (v6.1) makes its innermost function of it, and
+    BPF_CALL_n as include/linux/filter.h does."""
     parameters = ", ".join(f"{kind} {arg}".replace("* ", "*") for kind, arg in _parameters(match))
+    if match["bpf"]:
+        return f"static __always_inline u64 {_innermost(match)}({parameters or 'void'})"
     return f"static long {_innermost(match)}({parameters or 'void'})"
 
 
 def _innermost(match: re.Match[str]) -> str:
-    return ("__do_compat_sys_" if match["compat"] else "__do_sys_") + by_commas(match["words"])[0]
+    start = "____" if match["bpf"] else "__do_compat_sys_" if match["compat"] else "__do_sys_"
+    return start + by_commas(match["words"])[0]
 
 
 def _parameters(match: re.Match[str]) -> list[tuple[str, str]]:
@@ -45,6 +53,8 @@ def _entries(match: re.Match[str]) -> str:
     arch/x86/include/asm/syscall_wrapper.h (v6.1): SC_X86_64_REGS_TO_ARGS, SC_IA32_REGS_TO_ARGS.
     """
     name, kinds = by_commas(match["words"])[0], [kind for kind, _ in _parameters(match)]
+    if match["bpf"]:
+        return _helper(name, match)
 
     def entry(prefix: str, registers: str, narrow: str) -> str:
         places = registers.split()
@@ -62,3 +72,19 @@ def _entries(match: re.Match[str]) -> str:
     # __x64_compat_sys_ is that of x32, whose arguments come in the registers of x86-64.
     wide = "__x64_compat_sys_" if match["compat"] else "__x64_sys_"
     return entry(wide, "di si dx r10 r8 r9", "") + narrow
+
+
+def _helper(name: str, match: re.Match[str]) -> str:
+    """Return the function that BPF programs call: all of its five parameters are u64.
+
+    include/linux/filter.h (v6.1): BPF_CALL_x, __BPF_CAST.
+    """
+    own = _parameters(match)
+    rest = [f"__ur_{number}" for number in range(1, 6 - len(own))]
+    parameters = ", ".join(f"u64 {arg}" for arg in [*(arg for _, arg in own), *rest])
+    of = (
+        "(__force typeof(__builtin_choose_expr(sizeof({0}) == sizeof(unsigned long), 0UL, ({0})0)))"
+    )
+    given = ", ".join(f"(__force {kind}){of.format(kind)}{arg}" for kind, arg in own)
+    head = "notrace u64" if match["bpf"].startswith("NOTRACE_") else "u64"
+    return f"\n{head} {name}({parameters})\n{{\n\treturn ____{name}({given});\n}}\n"

@@ -32,6 +32,23 @@ _DEFINERS = {
     "DEFINE_IDA": "extern struct ida {0};",
     "DEFINE_XARRAY": "extern struct xarray {0};",
     "DEFINE_XARRAY_ALLOC": "extern struct xarray {0};",
+    "DEFINE_XARRAY_ALLOC1": "extern struct xarray {0};",
+    "DEFINE_XARRAY_FLAGS": "extern struct xarray {0};",
+    "DEFINE_MTREE": "extern struct maple_tree {0};",
+    "DEFINE_TIMER": "extern struct timer_list {0};",
+    "DEFINE_RT_MUTEX": "extern struct rt_mutex {0};",
+    "DEFINE_WW_CLASS": "extern struct ww_class {0};",
+    "DEFINE_WD_CLASS": "extern struct ww_class {0};",
+    "DEFINE_RATELIMIT_STATE": "extern struct ratelimit_state {0};",
+    "DEFINE_PERCPU_RWSEM": "extern struct percpu_rw_semaphore {0};",
+    "DEFINE_STATIC_PERCPU_RWSEM": "extern struct percpu_rw_semaphore {0};",
+    "DEFINE_LED_TRIGGER": "extern struct led_trigger *{0};",
+    "DECLARE_COMPLETION": "extern struct completion {0};",
+    "DECLARE_TASKLET": "extern struct tasklet_struct {0};",
+    "DECLARE_TASKLET_DISABLED": "extern struct tasklet_struct {0};",
+    "DECLARE_TASKLET_OLD": "extern struct tasklet_struct {0};",
+    "DECLARE_SWAIT_QUEUE_HEAD": "extern struct swait_queue_head {0};",
+    "DECLARE_DEFERRABLE_WORK": "extern struct delayed_work {0};",
     "DEFINE_SEQLOCK": "extern seqlock_t {0};",
     "LIST_HEAD": "extern struct list_head {0};",
     "HLIST_HEAD": "extern struct hlist_head {0};",
@@ -46,15 +63,25 @@ _DEFINERS = {
     "ATOMIC_NOTIFIER_HEAD": "extern struct atomic_notifier_head {0};",
     "BLOCKING_NOTIFIER_HEAD": "extern struct blocking_notifier_head {0};",
     "RAW_NOTIFIER_HEAD": "extern struct raw_notifier_head {0};",
+    "SRCU_NOTIFIER_HEAD": "extern struct srcu_notifier_head {0};",
+    "SRCU_NOTIFIER_HEAD_STATIC": "extern struct srcu_notifier_head {0};",
     "DECLARE_BITMAP": "extern unsigned long {0}[BITS_TO_LONGS({1})];",
     "DEFINE_HASHTABLE": "extern struct hlist_head {0}[1 << ({1})];",
+    "DEFINE_READ_MOSTLY_HASHTABLE": "extern struct hlist_head {0}[1 << ({1})];",
+    "DECLARE_HASHTABLE": "extern struct hlist_head {0}[1 << ({1})];",
     "DEFINE_PER_CPU": "DECLARE_PER_CPU({0}, {1});",
     "DEFINE_PER_CPU_ALIGNED": "DECLARE_PER_CPU_ALIGNED({0}, {1});",
     "DEFINE_PER_CPU_SHARED_ALIGNED": "DECLARE_PER_CPU_SHARED_ALIGNED({0}, {1});",
+    "DEFINE_PER_CPU_READ_MOSTLY": "DECLARE_PER_CPU_READ_MOSTLY({0}, {1});",
+    "DEFINE_PER_CPU_PAGE_ALIGNED": "DECLARE_PER_CPU_PAGE_ALIGNED({0}, {1});",
+    "DEFINE_PER_CPU_FIRST": "DECLARE_PER_CPU_FIRST({0}, {1});",
 }
+# Before the macro stand words without brackets: static, __cacheline_aligned_in_smp.
+_BEFORE = r"(?:(?:static|const|__\w+)\s+)*"
 DEFINER = re.compile(
-    rf"(?:static\s+)?(?P<macro>{'|'.join(_DEFINERS)})\s*\((?P<words>[^()]*(?:\([^()]*\)[^()]*)*)\)"
+    rf"{_BEFORE}(?P<macro>{'|'.join(_DEFINERS)})\s*\((?P<words>[^()]*(?:\([^()]*\)[^()]*)*)\)"
 )
+INVOKED = re.compile(rf"{_BEFORE}[A-Za-z_]\w*\s*\(")
 TAG = re.compile(r"\b(?:struct|union|enum)\s+[A-Za-z_]\w*")
 
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What a change does to a kernel's object code, and what a live patch of it has to replace."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.items import Item, ItemKind
+from lppack.csource.items import Item
 from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
+from lppack.drafting.laid_out import laid_out
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.select import select
 from lppack.kernel.facts import Facts
@@ -89,7 +89,7 @@ def assess(
         notes=tuple(notes),
         advice=advice,
         lines=lines,
-        mismatches=(*_mismatches(comparison, matched), *_laid_out(edit, comparison)),
+        mismatches=(*_mismatches(comparison, matched), *laid_out(edit, comparison, files)),
         places=places,
     )
 
@@ -140,47 +140,6 @@ def _mismatches(
                 f"{object_}: {names}: {bad[0].why}"
             )
     return tuple(found)
-
-
-def _laid_out(edit: Edit, comparison: Comparison) -> Iterator[str]:
-    """Types whose layout may follow a macro or a constant that differs: what lives already has the
-    old one."""
-    names: set[str] = set()
-    for changes in edit.changes:
-        for item in (*changes.changed, *changes.added, *changes.removed):
-            if item.kind is ItemKind.MACRO:
-                names |= set(item.names)
-            elif item.kind is ItemKind.TYPE and re.match(r"(?:typedef\s+)?enum\b", item.text):
-                old = next((i for i in changes.before.by_name.get(item.name, ())), None)
-                names |= _constants(old.text if old else "", item.text)
-    for changes in edit.changes:
-        touched = {item.name for item in (*changes.changed, *changes.added)}
-        for item in changes.after.items:
-            by = sorted(names & item.uses)
-            if item.kind is ItemKind.TYPE and by and item.name not in touched and "[" in item.text:
-                yield f"the layout of {item.name} may change with {', '.join(by)}"
-    for path, name in comparison.affected.standing if names else ():
-        if name.startswith(("struct ", "union ")):
-            yield f"the layout of {name} in {path} may change"
-
-
-def _constants(old: str, new: str) -> set[str]:
-    """Return enum constants whose value may differ."""
-
-    def entries(text: str) -> dict[str, str]:
-        body = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
-        body = body.partition("{")[2].rpartition("}")[0]
-        parts = (" ".join(part.split()) for part in re.split(r",(?![^(]*\))", body))
-        return {part.partition("=")[0].strip(): part for part in parts if part}
-
-    before, after = entries(old), entries(new)
-    found = before.keys() - after.keys()
-    shifted = False
-    for (name, text), was in zip(after.items(), [*before, *[""] * len(after)], strict=False):
-        shifted = before.get(name) != text or ("=" not in text and (shifted or was != name))
-        if shifted:
-            found.add(name)
-    return set(found)
 
 
 def _moved(comparison: Comparison) -> dict[str, str]:

@@ -55,7 +55,7 @@ class CarryRequest:
     symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
     every_header: bool = False  # all private headers of a file, in their order
     also: frozenset[str] = frozenset()  # names that macros of the file put together
-    invocations: bool = False  # macros at the top level, which may define what others use
+    invocations: frozenset[str] = frozenset()  # names that macros at the top level may define
     given_up: tuple[tuple[str, str, str], ...] = ()  # (path, object, why) of what does not build
 
 
@@ -97,6 +97,31 @@ def second_copies(item: Item, kernels: Item) -> Iterator[str]:
             f"{kernels.name} has static data of its own ({', '.join(names)}): the kernel's stays "
             "with the old function, and the new one begins with the first value"
         )
+
+
+def own_data(
+    made: Sequence[tuple[str, str, str]],
+    defined: Collection[str],
+    comparison: Comparison,
+    files: Files,
+) -> Iterator[str]:
+    """Report data of the kernel's that the patch defines once more: by a macro, as a rule, of which
+    only the preprocessor knows what it defines.
+
+    ``made``: (file of the patch, path, object) of each; ``defined``: names of the module's data.
+    """
+    paths = {path for _, path, _ in made}
+    for unit in comparison.units:
+        if unit.unit.path not in paths or unit.before is None:
+            continue
+        changes = files(unit.unit.path)
+        plain = changes.after.by_name if changes else {}
+        for name in sorted(unit.before.data.keys() & set(defined)):
+            if unit.before.data[name].writable or name not in plain:
+                yield (
+                    f"{name} of {unit.unit.path} is defined once more in the patch, which does not "
+                    "see the kernel's own"
+                )
 
 
 def nothing(changes: Changes, places: Places) -> Carried:

@@ -152,7 +152,7 @@ def draft(
         advice,
         tuple(file for file, _ in sources),
         tuple(sorted({f for one in carried for f in one.private.folders})),
-        tuple(dict.fromkeys(target.name for target in targets)),
+        _fixed(targets, facts),
         first.object if first else "vmlinux",
     )
     return Draft(
@@ -180,6 +180,20 @@ def draft(
             for (file, _), one in zip(sources, carried, strict=False)
         ),
     )
+
+
+def _fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:
+    """Return the names of what is replaced in each place where it stands. What was inlined into
+    others as well, and stays there, is what it was there: the proof says so, and no rule can."""
+    names = {target.name for target in targets if target.object == "vmlinux"}
+
+    def is_whole(target: Target) -> bool:
+        if target.object != "vmlinux" or facts.inlining is None:
+            return True
+        there = facts.inlining.holders(target.name, target.path)
+        return all(holder.name in names for holder in there)
+
+    return tuple(dict.fromkeys(target.name for target in targets if is_whole(target)))
 
 
 def _without(found: Assessment, wanted: CarryRequest) -> Assessment:

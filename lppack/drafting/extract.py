@@ -56,7 +56,7 @@ def extract(
     apart: Mapping[str, str] | None = None,
     also: Collection[str] = (),
     differing: Collection[str] = (),
-    invocations: bool = False,
+    invocations: Collection[str] = (),
 ) -> Extract:
     """Return the closure of ``replaced`` in the changed file, each with the name of its
     replacement.
@@ -65,8 +65,8 @@ def extract(
     this file that other files of the patch call, and ``elsewhere`` are those of other files.
     ``apart`` gives symbols another name, where several objects have one of that name; ``also`` are
     names that no item spells, as macros put them together; ``differing`` are functions of the file
-    whose object code differs, so that the kernel's own may not be called. With ``invocations``
-    macros at the top level are taken that may define something.
+    whose object code differs, so that the kernel's own may not be called. ``invocations`` are
+    names that macros at the top level may define: those are taken that say a part of one.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
     made.new |= set(differing)
@@ -76,7 +76,8 @@ def extract(
         made.take(changes.after.functions[name], ItemForm.NEW)
     made.need(name for name in also if name in changes.after.by_name)
     for item in changes.after.items if invocations else ():
-        if item.kind is ItemKind.OTHER and not _REGISTERS.match(item.text):
+        named = any(word in name for name in invocations for word in item.uses)
+        if item.kind is ItemKind.OTHER and named and not _REGISTERS.match(item.text):
             made.take(item, ItemForm.COPY)
     made.run()
     return made.extract

@@ -48,8 +48,11 @@ def manifest_of(
         fix["cve"] = edit.cve
     if edit.commit:
         fix["commit"] = edit.commit
-    fix["functions"] = list(changed)
-    follows = {"fixes": [fix], "follows": CHANGE} if edit.text else {}
+    if changed:
+        fix["functions"] = list(changed)
+    follows: dict[str, Any] = {"follows": CHANGE} if edit.text else {}
+    if edit.text and fix:
+        follows = {"fixes": [fix], **follows}
     made: dict[str, Any] = {
         "lppack": 1,
         "name": name,

@@ -83,7 +83,7 @@ def make_draft(
         package_of,
         source_file,
     )
-    from lppack.drafting.carry import CarryRequest
+    from lppack.drafting.carry import CarryRequest, own_data
     from lppack.drafting.copy import copy_of
     from lppack.drafting.draft import draft
     from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
@@ -173,8 +173,8 @@ def make_draft(
                 if more != edit:
                     edit = more
                     continue
-                if not wanted.invocations:
-                    wanted = replace(wanted, invocations=True)
+                if undeclared - wanted.invocations:
+                    wanted = replace(wanted, invocations=wanted.invocations | undeclared)
                     continue
             if asked:  # and given already: a header's own code uses it by its old name
                 folders = made.manifest.get("kernel_headers", ())
@@ -198,6 +198,10 @@ def make_draft(
                 one = (path, object_, _plain(why, place))
                 wanted = replace(wanted, given_up=(*wanted.given_up, one))
                 continue
+            if why is None:
+                own = own_data(made.written, report["defined"], comparison, files)
+                made = replace(made, mismatches=(*made.mismatches, *own))
+                out.put(dict(made.files))
             break
     if why is not None and cannot:
         why = "; ".join([why, *(f"{name}: {text}" for name, text in cannot.items())])
@@ -278,7 +282,7 @@ def _missing(
 ) -> tuple[Mapping[str, Any], str | None]:
     """Return the symbols that the compiler misses, and why the build fails; if it succeeds, the
     symbols that the module takes from the kernel by livepatch relocations, and None."""
-    from lppack.kernel.elf64 import Elf
+    from lppack.kernel.elf64 import STT_OBJECT, Elf
     from lppack.stages.bundle import contents
 
     try:
@@ -286,8 +290,11 @@ def _missing(
         with tempfile.TemporaryDirectory(prefix="lppack-") as out:
             built = make_bundle(plan, Path(out), builder=builder, on_line=on_line)
             module = contents(built.path)[f"{built.bundle.module}.ko"]
-            names = (symbol.name for symbol in Elf(module, built.bundle.module).symbols())
-            # .klp.sym.OBJECT.NAME,POSITION
-            return {"symbols": {n.rpartition(",")[0].split(".", 4)[-1] for n in names}}, None
+            symbols = Elf(module, built.bundle.module).symbols()
+            return {
+                # .klp.sym.OBJECT.NAME,POSITION
+                "symbols": {s.name.rpartition(",")[0].split(".", 4)[-1] for s in symbols},
+                "defined": {s.name for s in symbols if s.kind == STT_OBJECT},
+            }, None
     except (BuildFailed, EnvironmentMissing, ManifestError) as error:
         return {**(error.report or {}), "file": error.file}, error.message

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import ItemKind, ParsedFile
-from lppack.proof.includes import Includes
+from lppack.proof.includes import PROGRAMS, Includes
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
-_PROGRAMS = ("tools/", "scripts/", "samples/", "usr/")  # compiled for this machine
 _FEW = 40  # users of a header that are all compiled, whatever they name
+# include/linux/tracepoint.h (v6.1): trace_NAME() is inline, and the rest is compiled where
+# CREATE_TRACE_POINTS is defined.
+_EVENT = re.compile(
+    r"(?:DEFINE_EVENT\w*\s*\(\s*\w+\s*,|(?:TRACE|DECLARE)_(?:EVENT|TRACE)\w*\s*\()\s*(\w+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def affected(
         if path.endswith(".c"):
             continue
         its = includes.users(path)
-        not_followed += _assembler(changes, its)
+        not_followed += _assembler(changes, its, tree, read)
         if len(_c_files(its)) <= few:
             found |= _c_files(its)
             near = [path, *(user for user in its if user.endswith(".h"))]
@@ -63,8 +67,7 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
-        if _follow(names, near, tree, read, standing):
-            not_followed.append(f"more than {_MOST_NAMES} names stand on what {headers[0]} changes")
+        not_followed += _follow(names, near, tree, read, standing)
         wanted = _pattern(names)
         for path in sorted(_c_files(users) - found):
             file = tree / path
@@ -82,7 +85,7 @@ def affected(
 
 
 def _c_files(paths: Iterable[str]) -> set[str]:
-    return {path for path in paths if path.endswith(".c") and not path.startswith(_PROGRAMS)}
+    return {path for path in paths if path.endswith(".c") and not path.startswith(PROGRAMS)}
 
 
 def _touched(changes: Changes) -> set[str]:
@@ -91,7 +94,20 @@ def _touched(changes: Changes) -> set[str]:
     items = [*changes.changed, *changes.added, *changes.removed]
     old, new = _declared(changes.before), _declared(changes.after)
     found = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    for item in {*_others(changes.before)} ^ {*_others(changes.after)}:
+        found |= _of_event(item[0])
     return found | {name.rpartition(" ")[2] for item in items for name in item.names}
+
+
+def _others(unit: ParsedFile) -> list[tuple[str, tuple[str, ...]]]:
+    return [(item.tokens, item.conditions) for item in unit.items if item.kind is ItemKind.OTHER]
+
+
+def _of_event(text: str) -> set[str]:
+    """Return the names by which the users of a trace event are found; none: it is something
+    else."""
+    found = _EVENT.match(text)
+    return {f"trace_{found[1]}", "CREATE_TRACE_POINTS"} if found else set()
 
 
 def _declared(unit: ParsedFile) -> dict[str, list[str]]:
@@ -105,30 +121,46 @@ def _declared(unit: ParsedFile) -> dict[str, list[str]]:
 def _unnamed(changes: Changes) -> Iterator[str]:
     """Return what differs in a header and has no name by which to find its users."""
     path = changes.before.path
-    for kind, what in (
-        (ItemKind.INCLUDE, "its includes"),
-        (ItemKind.OTHER, "macros at its top level"),
-    ):
-        old, new = (
-            [(item.tokens, item.conditions) for item in unit.items if item.kind is kind]
-            for unit in (changes.before, changes.after)
-        )
-        if old != new:
-            yield f"{path} changes {what}, and too many files include it to compile them all"
+    old, new = (
+        [(i.tokens, i.conditions) for i in unit.items if i.kind is ItemKind.INCLUDE]
+        for unit in (changes.before, changes.after)
+    )
+    what = ["its includes"] if old != new else []
+    others = {*_others(changes.before)} ^ {*_others(changes.after)}
+    what += ["macros at its top level"] if not all(_of_event(text) for text, _ in others) else []
+    for one in what:
+        yield f"{path} changes {one}, and too many files include it to compile them all"
 
 
-def _assembler(changes: Changes, users: Collection[str]) -> Iterator[str]:
-    """Return macros of a header that assembler may use: assembler is not compared."""
+def _assembler(
+    changes: Changes, users: Collection[str], tree: Path, read: Callable[[str], Changes | None]
+) -> Iterator[str]:
+    """Return macros of a header that assembler uses: assembler is not compared."""
     path = changes.before.path
-    sources = [user for user in users if user.endswith(".S")]
     items = (*changes.changed, *changes.added, *changes.removed)
     macros = [
         item.name
         for item in items
         if item.kind is ItemKind.MACRO and not any("__ASSEMBLY__" in c for c in item.conditions)
     ]
-    if sources and macros:
-        yield f"{path} changes {', '.join(macros)}, and {len(sources)} assembler files include it"
+    sources = sorted(user for user in users if user.endswith(".S"))
+    if not sources or not macros:
+        return
+    names = set(macros)
+    headers = [user for user in users if user.endswith(".h")]
+    _follow(names, [path, *headers], tree, read, {})
+    wanted = _pattern(names)
+    texts = {
+        file: (tree / file).read_bytes()
+        for file in (path, *headers, *sources)
+        if (tree / file).is_file()
+    }
+    macro = any(b".macro" in text and wanted.search(text) for text in texts.values())
+    using = [
+        s for s in sources if len(names) > _MOST_NAMES or macro or wanted.search(texts.get(s, b""))
+    ]
+    if using:
+        yield f"{path} changes {', '.join(macros)}, which {using[0]} may use: it is assembler"
 
 
 def _follow(
@@ -137,12 +169,13 @@ def _follow(
     tree: Path,
     read: Callable[[str], Changes | None],
     standing: dict[tuple[str, str], None],
-) -> bool:
-    """Add what in ``headers`` depends on ``names`` to ``names`` and to ``standing``. Return whether
-    there was too much to follow."""
+) -> list[str]:
+    """Add what in ``headers`` depends on ``names`` to ``names`` and to ``standing``. Return what
+    could not be followed, one sentence each."""
     texts: Mapping[str, bytes] = {
         path: (tree / path).read_bytes() for path in headers if (tree / path).is_file()
     }
+    lost: dict[str, None] = {}
     todo = set(names)
     while todo:
         wanted = _pattern(todo)
@@ -152,21 +185,22 @@ def _follow(
                 continue
             changes = read(path)
             for item in changes.after.items if changes else ():
-                if item.kind not in (
-                    ItemKind.MACRO,
-                    ItemKind.FUNCTION,
-                    ItemKind.TYPE,
-                    ItemKind.VARIABLE,
-                ):
+                if item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE):
                     continue
-                if wanted.search(item.text.encode("latin-1", errors="replace")):
-                    fresh |= {name.rpartition(" ")[2] for name in item.names}
-                    standing |= {(path, name): None for name in item.names}
+                if not wanted.search(item.text.encode("latin-1", errors="replace")):
+                    continue
+                if item.kind is ItemKind.OTHER:
+                    fresh |= _of_event(item.text)
+                    if not _of_event(item.text):
+                        lost[f"macros at the top level of {path} stand on what is changed"] = None
+                    continue
+                fresh |= {name.rpartition(" ")[2] for name in item.names}
+                standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
         if len(names) > _MOST_NAMES:
-            return True
-    return False
+            return [f"more than {_MOST_NAMES} names stand on {', '.join(sorted(names)[:3])}"]
+    return list(lost)
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[bytes]:

@@ -12,16 +12,22 @@ from lppack import entries, proc
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.cache import database
 
-_FORMAT = 2
+_FORMAT = 3
 _INCLUDE = "^[ \t]*#[ \t]*include"
 _TABLE = """
 CREATE TABLE line (
-    seq INTEGER PRIMARY KEY, base TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, base TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL,
+    beside TEXT NOT NULL  -- the file of that name in the includer's folder; "": it is not meant
 ) STRICT
 """
 _LINE = re.compile(
-    rb"^(?P<path>[^\0\n]+)\0[ \t]*#[ \t]*include[ \t]*[<\"](?P<name>[^>\"\n]+)", re.M
+    rb"^(?P<path>[^\0\n]+)\0[ \t]*#[ \t]*include[ \t]*(?P<mark>[<\"])(?P<name>[^>\"\n]+)", re.M
 )
+#: Compiled for the machine that builds, with headers of its own: tools/include/linux/kernel.h.
+PROGRAMS = ("tools/", "scripts/", "samples/", "usr/")
+# Where all of the kernel is compiled with -I; no Makefile names a folder in one of them (v6.1 to
+# v7.2), so that what is written behind #include is all of the path behind this.
+_ROOT = re.compile(r"(?:arch/\w+/)?include/(?:uapi/)?")
 
 
 class Includes:
@@ -43,11 +49,13 @@ class Includes:
     def _make(self, draft: Path) -> None:
         with database(draft) as index:
             index.execute(_TABLE)
-            index.executemany("INSERT INTO line (base, path, name) VALUES (?, ?, ?)", self._lines())
+            names = "INSERT INTO line (base, path, name, beside) VALUES (?, ?, ?, ?)"
+            index.executemany(names, self._lines())
             index.execute("CREATE INDEX line_base ON line (base)")
 
-    def _lines(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (base name of the included, including file, include as written)."""
+    def _lines(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield (base name of the included, including file, include as written, the file beside
+        it)."""
         # In the C locale grep takes a twentieth of the time.
         argv = ["env", "LC_ALL=C", "grep", "-rIZ", "--include=*.[chS]", _INCLUDE, "."]
         done = proc.run_bytes(argv, limit=300, cwd=self._tree)
@@ -56,21 +64,22 @@ class Includes:
         for line in _LINE.finditer(done):
             path = line["path"].decode("utf-8", "replace").removeprefix("./")
             name = line["name"].decode("latin-1")
-            yield posixpath.basename(name), path, name
+            beside = ""
+            if line["mark"] == b'"':
+                beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+                beside = beside if (self._tree / beside).is_file() else ""
+            yield posixpath.basename(name), path, name, beside
 
     def direct(self, path: str) -> tuple[str, ...]:
-        """Return files that may include ``path``: a same-named file may be meant."""
-        found = []
-        query = "SELECT path, name FROM line WHERE base = ? ORDER BY seq"
-        for who, name in self._index.execute(query, (posixpath.basename(path),)):
-            beside = posixpath.normpath(posixpath.join(posixpath.dirname(who), name))
-            plain = re.sub(r"^(?:\.\./)+", "", name)
-            if path == f"include/asm-generic/{name.removeprefix('asm/')}":
-                found.append(who)  # <asm/x.h> may be a wrapper that the build makes
-                continue
-            if beside == path or path.endswith(f"/{plain}") or path == plain:
-                found.append(who)
-        return tuple(found)
+        """Return files that may include ``path``: a same-named file in a folder that a Makefile
+        gives with -I may be meant."""
+        query = "SELECT path, name, beside FROM line WHERE base = ? ORDER BY seq"
+        return tuple(
+            who
+            for who, name, beside in self._index.execute(query, (posixpath.basename(path),))
+            if (beside == path if beside else _may_be(path, name))
+            if path.startswith(PROGRAMS) or not who.startswith(PROGRAMS)
+        )
 
     def users(self, path: str) -> frozenset[str]:
         """Return every file that may include ``path``, directly or through others."""
@@ -81,3 +90,13 @@ class Includes:
                     seen.add(who)
                     todo.append(who)
         return frozenset(seen - {path})
+
+
+def _may_be(path: str, name: str) -> bool:
+    """Return whether an include of ``name`` may lead to ``path``."""
+    plain = re.sub(r"^(?:\.\./)+", "", name)
+    if root := _ROOT.match(path):
+        # <asm/x.h> may be a wrapper of asm-generic/x.h that the build makes.
+        rest = path[root.end() :]
+        return plain in (path, rest) or re.sub(r"^asm/", "asm-generic/", plain) == rest
+    return path == plain or path.endswith(f"/{plain}")

@@ -15,6 +15,7 @@ from lppack.kernel.elf64 import (
     SHT_NOBITS,
     SHT_RELA,
     STB_LOCAL,
+    STT_OBJECT,
     STT_SECTION,
     Elf,
     ElfSymbol,
@@ -36,8 +37,7 @@ from lppack.proof.objects import (
 from lppack.proof.tables import TABLES, Tables
 
 _SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # include/uapi/linux/elf.h has them not; elf(5)
-_STT_OBJECT = 1
-_NAMED = (0, _STT_OBJECT, STT_FUNC, 6)  # of no type, and STT_TLS
+_NAMED = (0, STT_OBJECT, STT_FUNC, 6)  # of no type, and STT_TLS
 _STB_WEAK = 2
 _ALTERNATIVES = (".altinstr_replacement", ".altinstr_aux")
 #: Written by the assembler or for objtool, and not part of what runs.
@@ -192,7 +192,7 @@ class ObjectReader:
 
     def _data(self, section: Section, found: ObjectFile) -> None:
         writable = bool(section.flags & SHF_WRITE)
-        symbols = [(at, s) for at, s in self.named.get(section.index, ()) if s.kind == _STT_OBJECT]
+        symbols = [(at, s) for at, s in self.named.get(section.index, ()) if s.kind == STT_OBJECT]
         named = [(at, s) for at, s in symbols if s.size]
         for at, symbol in named:
             of_function = bool(COUNTED.search(symbol.name))
@@ -312,7 +312,7 @@ class ObjectReader:
         start, symbol = symbols[number]
         while number and symbols[number - 1][0] == start:
             start, symbol = symbols[number := number - 1]
-        if symbol.kind == _STT_OBJECT and not symbol.size:
+        if symbol.kind == STT_OBJECT and not symbol.size:
             return ("symbol", "nothing", at - start), ""  # a lock's key without lockdep
         constant = not section.flags & (SHF_WRITE | SHF_EXECINSTR)
         if constant and COUNTED.search(symbol.name) and symbol.size:

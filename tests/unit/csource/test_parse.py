@@ -132,3 +132,60 @@ def test_an_item_of_a_header_without_its_guard() -> None:
     assert unit.unguarded(item).conditions == ("#if defined(B)",)
     other = parse("a.h", text.replace("#define A_H\n", ""))
     assert len(other.unguarded(other.by_name["X"][0]).conditions) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "declared_as"),
+    [
+        ("static DEFINE_TIMER(t, fire);", "t", "extern struct timer_list t;"),
+        ("__cacheline_aligned_in_smp DEFINE_SEQLOCK(l);", "l", "extern seqlock_t l;"),
+        (
+            "static DEFINE_PER_CPU_READ_MOSTLY(int, n) = 1;",
+            "n",
+            "DECLARE_PER_CPU_READ_MOSTLY(int, n);",
+        ),
+    ],
+)
+def test_a_variable_that_a_known_macro_defines(text: str, name: str, declared_as: str) -> None:
+    [item] = parse("a.c", text).items
+    assert (item.kind, item.name, declared(item)) == (ItemKind.VARIABLE, name, declared_as)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DEFINE_SCHED_CLASS(rt) = {\n\t.enqueue_task = enqueue_task_rt,\n};",  # rt_sched_class
+        "static DEFINE_THING(thing, fire);",
+        "TRACE_EVENT(name,\n\tTP_PROTO(int a),\n\tTP_ARGS(a)\n);",
+    ],
+)
+def test_what_another_macro_defines_is_not_known(text: str) -> None:
+    [item] = parse("a.c", text).items
+    assert (item.kind, item.names) == (ItemKind.OTHER, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("__printf(1, 2) void say(const char *text, ...);", "say"),
+        ("static int (*call)(int);", "call"),
+        ("__typeof__(jiffies) last;", "last"),
+    ],
+)
+def test_brackets_that_are_no_invocation(text: str, name: str) -> None:
+    [item] = parse("a.c", text).items
+    assert item.names == (name,)
+
+
+def test_a_helper_of_bpf_has_an_entry() -> None:
+    text = (
+        "int a;\nBPF_CALL_2(bpf_one, struct sk_buff *, skb,\n\t   u32, len)\n{\n\treturn len;\n}\n"
+    )
+    unit = parse("a.c", text + "int b;\n")
+    own, entry = unit.functions["____bpf_one"], unit.functions["bpf_one"]
+    assert (own.static, own.inline, own.line) == (True, True, 2)
+    assert "(struct sk_buff *skb, u32 len)" in own.text
+    assert "u64 bpf_one(u64 skb, u64 len, u64 __ur_1, u64 __ur_2, u64 __ur_3)" in entry.text
+    assert "____bpf_one" in entry.uses
+    assert unit.by_name["b"][0].line == 7
+    assert "notrace u64 f(" in parse("a.c", "NOTRACE_BPF_CALL_0(f)\n{\n}\n").functions["f"].text

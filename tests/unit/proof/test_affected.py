@@ -159,3 +159,50 @@ def test_what_has_no_name_to_be_found_by_is_said(tmp_path: Path) -> None:
     )
     [why] = found.not_followed
     assert why.startswith("fs/b.h changes its includes")
+
+
+EVENT_H = """\
+#define STORE(x) (x)
+TRACE_EVENT(hit,
+	TP_PROTO(int x),
+	TP_ARGS(x),
+	TP_STRUCT__entry(__field(int, x)),
+	TP_fast_assign(__entry->x = STORE(x);),
+	TP_printk("%d", __entry->x)
+);
+OTHERS(LIMIT)
+#define LIMIT 3
+#define PLAIN 4
+"""
+EVENTS = {
+    "fs/event.h": EVENT_H,
+    "fs/makes.c": '#define CREATE_TRACE_POINTS\n#include "event.h"\n',
+    "fs/hits.c": '#include "event.h"\nvoid f(void)\n{\n\ttrace_hit(1);\n}\n',
+    "fs/neither.c": '#include "event.h"\nvoid g(void);\n',
+    "fs/plain.S": '#include "event.h"\n\tret\n',
+}
+
+
+@pytest.mark.parametrize("edit", [("(x)\nTRACE", "(x + 1)\nTRACE"), ("%d", "%u")])
+def test_a_trace_event_is_compiled_where_it_is_made(tmp_path: Path, edit: tuple[str, str]) -> None:
+    found = changed(tmp_path, {"fs/event.h": edit}, EVENTS)
+    assert found.paths == ("fs/hits.c", "fs/makes.c")
+    assert not found.not_followed
+
+
+def test_other_macros_at_the_top_level_cannot_be_followed(tmp_path: Path) -> None:
+    [said] = changed(tmp_path, {"fs/event.h": ("LIMIT 3", "LIMIT 5")}, EVENTS).not_followed
+    assert said == "macros at the top level of fs/event.h stand on what is changed"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("\tmov $PLAIN, %eax\n", True), ("\tmov $OTHER, %eax\n", False)],
+)
+def test_assembler_that_uses_a_macro_of_a_header_is_told(
+    tmp_path: Path, text: str, told: bool
+) -> None:
+    files = EVENTS | {"fs/plain.S": '#include "event.h"\n' + text}
+    found = changed(tmp_path, {"fs/event.h": ("PLAIN 4", "PLAIN 5")}, files)
+    said = ("fs/event.h changes PLAIN, which fs/plain.S may use: it is assembler",)
+    assert found.not_followed == (said if told else ())

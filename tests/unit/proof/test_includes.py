@@ -17,9 +17,17 @@ FILES = {
     "kernel/sched/sched.h": '#include "../smp.h"\n',
     "kernel/sched/core.c": 'int a;\n#include "sched.h"\n',
     "kernel/smp.h": "",
-    "kernel/time.c": '#include "sched/../smp.h"\n',
+    "kernel/time.c": '#include "sched/../smp.h"\n#include <linux/kernel.h>\n',
     "lib/list.c": "/* #include <linux/list.h> */\nint list;\n",
-    "net/core.c": "#include <net/list.h>\n",
+    "include/linux/kernel.h": "",
+    "include/trace/events/tcp.h": "",
+    "include/asm-generic/io.h": "",
+    "net/core.c": "#include <net/list.h>\n#include <part/of.h>\n#include <asm/io.h>\n"
+    "#include <trace/events/tcp.h>\n",
+    "net/own.c": '#include "tcp.h"\n',
+    "net/deep/part/of.h": "",
+    "tools/include/linux/kernel.h": "",
+    "tools/objtool/check.c": "#include <linux/kernel.h>\n",
     "net/ring.h": '#include "loop.h"\n',
     "net/loop.h": '#include "ring.h"\n',
     "net/asm.S": '#include "loop.h"\n',
@@ -44,8 +52,17 @@ def includes(tmp_path: Path) -> Includes:
     [
         ("include/linux/list.h", {"include/linux/sched.h"}),
         ("include/net/list.h", {"net/core.c"}),
-        # "sched.h" beside the file may be meant, or one of that name in an -I folder.
-        ("include/linux/sched.h", {"kernel/fork.c", "kernel/sched/core.c"}),
+        # Beside core.c stands the "sched.h" that it means; beside fork.c there is none.
+        ("include/linux/sched.h", {"kernel/fork.c"}),
+        ("kernel/sched/sched.h", {"kernel/sched/core.c", "kernel/fork.c"}),
+        # A program's own kernel.h is no header of the kernel, and it includes none.
+        ("include/linux/kernel.h", {"kernel/time.c"}),
+        ("tools/include/linux/kernel.h", {"tools/objtool/check.c", "kernel/time.c"}),
+        # Every file finds include/trace/events/tcp.h by its whole name alone.
+        ("include/trace/events/tcp.h", {"net/core.c"}),
+        ("include/asm-generic/io.h", {"net/core.c"}),
+        # Where the Makefile has -I, <part/of.h> may be any file of that name.
+        ("net/deep/part/of.h", {"net/core.c"}),
         ("kernel/smp.h", {"kernel/sched/sched.h", "kernel/time.c"}),
         ("net/ring.h", {"net/loop.h"}),
         ("net/core.c", set()),
@@ -57,9 +74,9 @@ def test_direct(includes: Includes, path: str, found: set[str]) -> None:
 
 
 def test_users_are_found_through_others(includes: Includes) -> None:
-    sched = {"kernel/fork.c", "kernel/sched/core.c"}
-    assert includes.users("include/linux/list.h") == {"include/linux/sched.h", *sched}
-    smp = {"kernel/sched/sched.h", "kernel/time.c", *sched}
+    sched = {"include/linux/sched.h", "kernel/fork.c"}
+    assert includes.users("include/linux/list.h") == sched
+    smp = {"kernel/sched/sched.h", "kernel/time.c", "kernel/fork.c", "kernel/sched/core.c"}
     assert includes.users("kernel/smp.h") == smp
 
 
