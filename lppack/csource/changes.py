@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a unified diff makes of a file, and which items that changes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -56,10 +57,17 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
     return found
 
 
+def paths_of(file: PatchedFile) -> tuple[str, str]:
+    """Return the path before and after as the diff writes it; "": there is no such file."""
+    names = (str(name).split("\t")[0] for name in (file.source_file, file.target_file))
+    before, after = ("" if name == "/dev/null" else name for name in names)
+    return before, after
+
+
 def path_of(file: PatchedFile) -> str:
     """Return the path in the kernel's tree, without the first part of it, as with patch -p1."""
-    name: str = file.target_file if file.source_file == "/dev/null" else file.source_file
-    return name.split("\t")[0].partition("/")[2]
+    before, after = paths_of(file)
+    return (before or after).partition("/")[2]
 
 
 def patched(text: str, file: PatchedFile) -> str:
@@ -93,7 +101,20 @@ def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None
         start = hunk.source_start
         if back:
             old, new, start = new, old, hunk.target_start
-        at = _nearest(lines, old, start - 1 + moved)
+        if lines and not old and not back:
+            raise AnswerIsNo(
+                f"{path_of(file)}: the change at line {start} has no lines around it, by which its "
+                "place would be known",
+                hint="give the output of diff -u or git diff, with lines of context",
+            )
+        places = _places(lines, old)
+        at = _place(lines, places, start - 1 + moved, hunk.section_header)
+        if at is None and places and not back:
+            raise AnswerIsNo(
+                f"{path_of(file)}: the change at line {start} fits the sources of this kernel at "
+                f"lines {', '.join(str(place + 1) for place in places)}",
+                hint="give the diff with more lines around each change (git diff -U10)",
+            )
         if at is None:
             return text, hunk.source_start
         lines[at : at + len(old)] = new
@@ -113,15 +134,29 @@ def _looks_patched(text: str, file: PatchedFile) -> bool:
     removed = [run for kind, run in runs if kind == LINE_TYPE_REMOVED]
     return (
         any(line for run in added for line in run)
-        and all(_nearest(lines, run, 0) is not None for run in added)
-        and all(_nearest(lines, run, 0) is None for run in removed)
+        and all(_places(lines, run) for run in added)
+        and not any(_places(lines, run) for run in removed)
     )
 
 
-def _nearest(lines: Sequence[str], old: Sequence[str], wanted: int) -> int | None:
-    """Where ``old`` stands in ``lines``, nearest to line ``wanted``."""
-    places = [at for at in range(len(lines) - len(old) + 1) if lines[at : at + len(old)] == old]
-    return min(places, key=lambda at: abs(at - wanted), default=None)
+def _places(lines: Sequence[str], old: Sequence[str]) -> list[int]:
+    """Return where ``old`` stands in ``lines``."""
+    return [at for at in range(len(lines) - len(old) + 1) if lines[at : at + len(old)] == old]
+
+
+def _place(lines: Sequence[str], places: list[int], wanted: int, heading: str) -> int | None:
+    """Return the one of ``places`` that is meant: at its line, or the only one, or the only one in
+    the function that the hunk's heading names; None: that is not known."""
+    if wanted in places:
+        return wanted
+    if len(places) > 1 and heading:
+        places = [at for at in places if _heading(lines, at).startswith(heading.strip())]
+    return places[0] if len(places) == 1 else None
+
+
+def _heading(lines: Sequence[str], at: int) -> str:
+    """Return what diff -p writes behind the @@ of a hunk that begins there."""
+    return next((line for line in reversed(lines[:at]) if re.match(r"[A-Za-z_$]", line)), "")
 
 
 def compare(before: ParsedFile, after: ParsedFile) -> Changes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from unidiff.patch import PatchedFile
 
-from lppack.csource.changes import Changes, compare, patched, path_of, read_diff, unpatched
+from lppack.csource.changes import Changes, compare, patched, paths_of, read_diff, unpatched
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.makefile import defines
 from lppack.csource.only import only, same
@@ -82,11 +82,13 @@ def _applied(
     """Each file of the diff before and after it. Raise AnswerIsNo."""
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
     for file in files:
-        path = path_of(file)
-        if file.is_rename or file.is_binary_file:
+        path = _path(file, read)
+        if file.is_binary_file and NO_CODE.match(path):
+            continue
+        if file.is_binary_file:
             raise AnswerIsNo(
-                f"the diff {'renames' if file.is_rename else 'changes the binary file'} {path}",
-                hint="give it as a removed and an added file (git diff --no-renames)",
+                f"the diff changes the binary file {path}",
+                hint="no live patch brings it: leave it out of the diff if the fix works without",
             )
         if not path:
             raise AnswerIsNo(
@@ -112,11 +114,30 @@ def _applied(
     return found
 
 
+def _path(file: PatchedFile, read: Read) -> str:
+    """Return the path in the kernel's tree. Raise AnswerIsNo: the file is renamed.
+
+    Not every diff is git's: linux.orig/fs/exec.c beside linux/fs/exec.c and a/fs/exec.c.orig beside
+    a/fs/exec.c are the same file, and fs/exec.c may be all of a path.
+    """
+    whole = [name for name in paths_of(file) if name]
+    paths = list(dict.fromkeys(name.partition("/")[2] for name in whole))
+    if len(paths) > 1 and "\nrename from " not in str(file.patch_info):
+        paths = [path for path in paths if read(path) is not None] or paths
+    if len(paths) > 1:
+        raise AnswerIsNo(
+            f"the diff renames {paths[0]}",
+            hint="give it as a removed and an added file (git diff --no-renames)",
+        )
+    bare = len(whole) == 2 and "/" in whole[0] and whole[0] == whole[1] and read(paths[0]) is None
+    return whole[0] if bare and read(whole[0]) is not None else paths[0]
+
+
 def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
     """Return True if all of the diff can be taken out of the sources, exactly."""
     now: dict[str, str | None] = {}
     for file in reversed(files):  # a series may change one file several times
-        path = path_of(file)
+        path = _path(file, read)
         data = read(path)
         text = now[path] if path in now else data.decode(BYTES) if data is not None else None
         if text is None and (file.is_removed_file or NO_CODE.match(path)):

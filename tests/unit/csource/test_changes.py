@@ -64,3 +64,34 @@ def test_functions_that_use_a_changed_macro_are_changed() -> None:
     assert direct.functions() == ("helper",)
     old = FILE.replace("return twice", "return LIMIT + twice")
     assert changes(old.replace("(BASE + 1)", "(BASE + 2)"), old).functions() == ("helper",)
+
+
+TWICE = "int a(void)\n{\n\tcall();\n\treturn 0;\n}\n\nint b(void)\n{\n\tcall();\n\treturn 0;\n}\n"
+HUNK = (
+    "--- a/f.c\n+++ b/f.c\n@@ -{at},2 +{at},3 @@{heading}\n \tcall();\n+\tmore();\n \treturn 0;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("at", "heading", "after"),
+    [(3, "", "a"), (9, "", "b"), (9, " int a(void)", "b"), (30, " int a(void)", "a")],
+)
+def test_a_hunk_that_fits_twice_has_its_line_or_its_function(
+    at: int, heading: str, after: str
+) -> None:
+    [file] = read_diff(HUNK.format(at=at, heading=heading))
+    made = patched(TWICE, file)
+    assert made.partition("int b")[after == "b" and 2 or 0].count("more();") == 1
+
+
+@pytest.mark.parametrize("heading", ["", " int c(void)"])
+def test_a_hunk_that_fits_twice_is_not_guessed(heading: str) -> None:
+    [file] = read_diff(HUNK.format(at=30, heading=heading))
+    with pytest.raises(AnswerIsNo, match="at line 30 fits .* at lines 3, 9"):
+        patched(TWICE, file)
+
+
+def test_a_hunk_without_lines_around_it_is_refused() -> None:
+    [file] = read_diff("--- a/f.c\n+++ b/f.c\n@@ -3,0 +4 @@\n+\tmore();\n")
+    with pytest.raises(AnswerIsNo, match="no lines around it"):
+        patched(TWICE, file)

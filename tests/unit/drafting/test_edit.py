@@ -194,3 +194,41 @@ def test_the_author_is_that_of_the_diff(head: str, author: str | None) -> None:
     assert drafted(head + "\n" + diff(BEFORE, AFTER), a=BEFORE).author == author
     body = "\n".join(["", "---", "", diff(BEFORE, AFTER)])
     assert drafted(body + "\nFrom: nobody\n", a=BEFORE).author is None
+
+
+SOURCES = {"kernel/a.c": b"int a;\n", "kernel/a.h": b"int b;\n"}
+HUNK = "@@ -1 +1 @@\n-int a;\n+long a;\n"
+PICTURE = "diff --git a/{0} b/{0}\nnew file mode 100644\nBinary files /dev/null and b/{0} differ\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "--- a/kernel/a.c\n+++ b/kernel/a.c\n",
+        "--- linux-6.1.orig/kernel/a.c\t2026-01-01\n+++ linux-6.1/kernel/a.c\t2026-01-02\n",
+        "--- a/kernel/a.c.orig\n+++ a/kernel/a.c\n",
+        "--- a/kernel/a.c\n+++ a/kernel/a.c.new\n",
+        "--- kernel/a.c\n+++ kernel/a.c\n",  # as with patch -p0
+        PICTURE.format("Documentation/a.png") + "--- a/kernel/a.c\n+++ b/kernel/a.c\n",
+    ],
+)
+def test_the_file_that_a_diff_means(names: str) -> None:
+    assert list(of_diff(names + HUNK, SOURCES.get, CONFIG).files) == ["kernel/a.c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("--- a/kernel/a.c\n+++ b/kernel/a.h\n" + HUNK, "the diff renames kernel/a.c"),
+        (
+            "diff --git a/kernel/a.c b/kernel/b.c\nsimilarity index 100%\n"
+            "rename from kernel/a.c\nrename to kernel/b.c\n",
+            "the diff renames kernel/a.c",
+        ),
+        (PICTURE.format("kernel/a.bin"), "the diff changes the binary file kernel/a.bin"),
+        ("--- a.c\n+++ a.c\n" + HUNK, "has no folder"),
+    ],
+)
+def test_a_file_that_no_draft_follows(text: str, said: str) -> None:
+    with pytest.raises(AnswerIsNo, match=said):
+        of_diff(text, SOURCES.get, CONFIG)
