@@ -9,6 +9,7 @@ from lppack.engines import modules
 from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import ApplyRefused
 from lppack.hosts.protocol import Host
+from lppack.model.patch_info import PatchInfo
 
 
 class Consistency:
@@ -42,7 +43,7 @@ class Consistency:
 
     def state(self, module: str) -> PatchState:
         phase = self._phase(module)
-        info = modules.info(self.host, module) if phase is not Phase.ABSENT else {}
+        info = modules.info(self.host, module) if phase is not Phase.ABSENT else PatchInfo()
         return PatchState(
             module=module,
             phase=phase,
@@ -77,7 +78,7 @@ class Consistency:
 
     def owns(self, module: str) -> bool:
         """Return True if ``module`` is loaded, and was made for this engine."""
-        return modules.info(self.host, module).get("engine") == self.name
+        return modules.info(self.host, module).engine == self.name
 
     def forced(self) -> bool:
         """Nothing can be forced here; what was forced upstream, that engine tells."""

@@ -11,6 +11,7 @@ from lppack.engines import modules
 from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
+from lppack.model.patch_info import PatchInfo
 
 _BLOCKERS_SHOWN = 20
 
@@ -42,7 +43,7 @@ class Livepatch:
 
     def state(self, module: str) -> PatchState:
         phase = self._phase(module)
-        info = modules.info(self.host, module) if phase is not Phase.ABSENT else {}
+        info = modules.info(self.host, module) if phase is not Phase.ABSENT else PatchInfo()
         return PatchState(
             module=module,
             phase=phase,
@@ -84,10 +85,10 @@ class Livepatch:
         return tuple(s for s in states if s.phase is not Phase.ABSENT and self._is_patch(s))
 
     def _is_patch(self, state: PatchState) -> bool:
-        """Return a stranger's that is unpatched cannot be told from any module; another engine's is
-        not ours to tell."""
+        """Return False for what another engine reports, and for a foreign patch that is unpatched:
+        it looks like any other module."""
         if state.info:
-            return state.info.get("engine") == self.name
+            return state.info.engine == self.name
         return state.phase is not Phase.UNPATCHED
 
     def _phase(self, module: str) -> Phase:

@@ -3,7 +3,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from lppack import abi
 from lppack.engines.protocol import Blocker
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import TIMED_OUT, Host, Ran
-from lppack.shape import fits
+from lppack.model.patch_info import PatchInfo
 
 #: Reason of a refusal: the module is there, and this command did not load it.
 LOADED_MEANWHILE = "loaded-meanwhile"
@@ -238,21 +237,6 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
     return tuple((row[1], int(row[0])) for row in rows if len(row) == 2)
 
 
-_TEXT = str | None
-#: Of plan.info_json(); a module of an older lppack has less.
-_INFO = {
-    **dict.fromkeys(("series", "engine", "mode", "release", "kernel"), str),
-    **dict.fromkeys(("replaces", "transforms", "world"), [str]),
-    "version": int,
-    "fixes": [{"cve": _TEXT, "commit": _TEXT, "functions": [str], "effective": str}],
-}
-
-
-def info(host: Host, module: str) -> dict[str, object]:
-    """Return what a patch made by lppack tells of itself; empty: it is not one."""
-    said = parameter(host, module, "info")
-    try:
-        found = json.loads(said) if said else {}
-    except ValueError:
-        return {}
-    return found if fits(found, _INFO) and "series" in found else {}
+def info(host: Host, module: str) -> PatchInfo:
+    """Return what a patch says of itself; false: it is foreign."""
+    return PatchInfo.from_json(parameter(host, module, "info"))

@@ -2,11 +2,12 @@
 """An engine is a mechanism: it does one step at a time and waits for nothing."""
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from lppack.abi import Phase
+from lppack.model.patch_info import PatchInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,9 @@ class PatchState:
 
     module: str
     phase: Phase
-    convert: bool | None  # None: not one of ours
+    convert: bool | None  # None: foreign
     converted: int
-    info: dict[str, Any] = field(default_factory=dict)  # empty: not one of ours
+    info: PatchInfo = PatchInfo()
     blockers: tuple[Blocker, ...] = ()
     waiting: frozenset[tuple[str, str]] = frozenset()  # (object, function): it is not loaded
     problem: str | None = None  # why the engine gave the last transition up; None: it did not

@@ -15,6 +15,7 @@ from lppack.engines.simulated_tasks import LivePatch
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.model import Bundle
+from lppack.model.patch_info import PatchInfo
 
 NAME = "simulated"
 _ERRNO: dict[type[Exception], int] = {
@@ -141,7 +142,7 @@ class Simulated:
             phase=phase,
             convert=patch.converting if patch else None,
             converted=sum(patch.new if patch.world else patch.tracked) if patch else 0,
-            info=patch.info if patch else {},
+            info=PatchInfo.of(patch.info if patch else {}),
             still_new=() if patch else None,  # its `reverse` is the rule T4
             blockers=tuple(self._blockers()) if moving else (),
             problem=patch.problem if patch else None,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What was decided for a manifest and a kernel, and the sources that come of it."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from lppack.model.manifest import (
     State,
     SymbolUse,
 )
+from lppack.model.patch_info import PatchInfo
 
 #: What an irreversible patch is, for people.
 IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
@@ -184,25 +184,23 @@ class SourceTree:
 
 
 def info_json(made: Plan) -> str:
-    """Return what the module tells of itself, so that status needs no file on disk."""
-    return json.dumps(
-        {
-            "series": made.name,
-            "version": made.version,
-            "engine": made.engine,
-            "mode": made.mode.name,
-            "replaces": list(made.manifest.replaces),
-            "transforms": [transform.name for transform in made.manifest.transforms],
-            "world": [transform.name for transform in made.manifest.world],
-            "fixes": [fix_json(fix) for fix in made.manifest.fixes],
-            "irreversible": bool(made.manifest.irreversible),
-            "inlining": made.inlining,
-            "complete": made.complete,
-            "release": made.kernel.release,
-            "kernel": made.kernel.version,
-        },
-        separators=(",", ":"),
-    )
+    """Return what the module says of itself, so that status needs no file on disk."""
+    manifest = made.manifest
+    return PatchInfo(
+        series=made.name,
+        version=made.version,
+        engine=made.engine,
+        mode=made.mode.name,
+        replaces=manifest.replaces,
+        transforms=tuple(transform.name for transform in manifest.transforms),
+        world=tuple(transform.name for transform in manifest.world),
+        fixes=manifest.fixes,
+        irreversible=bool(manifest.irreversible),
+        inlining=made.inlining,
+        complete=made.complete,
+        release=made.kernel.release,
+        kernel=made.kernel.version,
+    ).to_json()
 
 
 def fix_json(fix: Fix) -> dict[str, object]:

@@ -11,7 +11,7 @@ from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle, fix_of
+from lppack.model import Bundle
 from lppack.rules.view import HostRule, Refusal, View
 
 
@@ -96,9 +96,9 @@ def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Another version of the series is reverted first, or replaced by a later one that names it:
     side by side each would free and reverse what the other one tracks."""
     for state in view.states:
-        if state.info.get("series") != bundle.series or state.module == bundle.module:
+        if state.info.series != bundle.series or state.module == bundle.module:
             continue
-        version = state.info.get("version")
+        version = state.info.version
         if bundle.series not in bundle.replaces:
             yield Refusal(
                 f"{bundle.series} {version} is on {view.host.name} already",
@@ -122,7 +122,7 @@ def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]
     if not bundle.replaces:
         return
     victims = [
-        str(state.info.get("series") or state.module)
+        str(state.info.series or state.module)
         for state in view.states
         if state.phase is not Phase.UNPATCHED and not _is_replaced(state, bundle)
     ]
@@ -135,7 +135,7 @@ def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]
 
 
 def _is_replaced(state: PatchState, bundle: Bundle) -> bool:
-    return state.info.get("series") in bundle.replaces or state.module == bundle.module
+    return state.info.series in bundle.replaces or state.module == bundle.module
 
 
 def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
@@ -271,9 +271,9 @@ def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """
     held = {name for fix in bundle.fixes for name in fix.names}
     for state in view.states:
-        if state.phase is Phase.UNPATCHED or state.info.get("series") not in bundle.replaces:
+        if state.phase is Phase.UNPATCHED or state.info.series not in bundle.replaces:
             continue
-        for fix in map(fix_of, state.info.get("fixes", ())):
+        for fix in state.info.fixes:
             if held.isdisjoint(fix.names):
                 yield Refusal(
                     f"{fix.name} is fixed by {state.module} now, and {bundle.series} "

@@ -104,7 +104,7 @@ def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple
     others = tuple(
         state
         for state in states
-        if state not in dead and (without is None or state.info.get("series") != without)
+        if state not in dead and (without is None or state.info.series != without)
     )
     view = View(host=control.host, engine=control.engine, states=others)
     for rule in RULES:
@@ -224,7 +224,7 @@ def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, 
     return tuple(
         state.module
         for state in states
-        if state.info.get("series") in bundle.replaces and state.phase is not Phase.UNPATCHED
+        if state.info.series in bundle.replaces and state.phase is not Phase.UNPATCHED
     )
 
 

@@ -20,11 +20,11 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
     """
     found = answered(control, lambda: find_all(control, series))
     state = found.state
-    if state.info.get("world"):
+    if state.info.world:
         raise ApplyRefused(
             f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"
         )
-    if not state.info.get("transforms"):
+    if not state.info.transforms:
         raise ApplyRefused(
             f"{series} has no data to convert: it is live since it was patched",
             reason="nothing-to-convert",
@@ -38,7 +38,7 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
             reason="not-patched",
         )
     if not state.convert:
-        if state.info.get("irreversible") and not irreversible:
+        if state.info.irreversible and not irreversible:
             raise ApplyRefused(
                 f"{series} is irreversible: {IRREVERSIBLE}",
                 hint=f"if that is what you want: {control.command('convert', series)} "

@@ -169,7 +169,7 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
 
 
 def _irreversible(control: Control, module: str) -> bool:
-    return bool(control.engine.state(module).info.get("irreversible"))
+    return control.engine.state(module).info.irreversible
 
 
 def _no_way_back(control: Control, module: str) -> ApplyRefused:
@@ -228,7 +228,7 @@ def undo(control: Control, module: str) -> PatchState:
     """Put the target back: not converting, unpatched, unloaded. The state that was reached."""
     limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
-    converts = state.phase is Phase.PATCHED and state.info.get("transforms")
+    converts = state.phase is Phase.PATCHED and state.info.transforms
     try:
         if converts and not stop_conversion(control, module, limit):
             return state  # to unpatch now would wait in the kernel, with klp_mutex held

@@ -12,9 +12,7 @@ def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[Patc
     """Return the modules made by lppack, of one of ``series``, whose functions are not in use."""
     names = frozenset(series)
     return tuple(
-        state
-        for state in states
-        if state.phase is Phase.UNPATCHED and state.info.get("series") in names
+        state for state in states if state.phase is Phase.UNPATCHED and state.info.series in names
     )
 
 
@@ -34,4 +32,4 @@ def clear(control: Control, found: Iterable[PatchState]) -> frozenset[str]:
 
 def family(state: PatchState) -> frozenset[str]:
     """Return the series of a patch, and those that it replaces."""
-    return frozenset({str(state.info.get("series")), *map(str, state.info.get("replaces", ()))})
+    return frozenset({str(state.info.series), *map(str, state.info.replaces)})

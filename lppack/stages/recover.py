@@ -57,7 +57,7 @@ def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> P
         _complete(control, module)
     found = find_all(control, module)
     clear(control, found.dead)
-    if record.converts and not found.state.convert and found.state.info.get("transforms"):
+    if record.converts and not found.state.convert and found.state.info.transforms:
         return convert(control, module, irreversible=True)  # whoever began it has said so
     return control.report(module)
 

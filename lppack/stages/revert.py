@@ -8,7 +8,6 @@ from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
-from lppack.model import fix_of
 from lppack.stages.adopt import is_adopted
 from lppack.stages.advice import advice
 from lppack.stages.drive import (
@@ -55,9 +54,9 @@ def find_all(control: Control, series: str) -> RevertTarget:
     no such patch, or if lppack did not make it.
     """
     states = control.engine.patches()
-    found = [s for s in states if series in (s.info.get("series"), s.module)]
+    found = [s for s in states if series in (s.info.series, s.module)]
     if not found:
-        names = sorted({str(s.info.get("series") or s.module) for s in states})
+        names = sorted({str(s.info.series or s.module) for s in states})
         close = difflib.get_close_matches(series, names, n=1)
         what = f'no live patch "{series}" is on {control.host.name}'
         if close:
@@ -81,7 +80,7 @@ def find_all(control: Control, series: str) -> RevertTarget:
 
 
 def _live_and_new(state: PatchState) -> tuple[bool, int]:
-    return state.phase is not Phase.UNPATCHED, int(state.info.get("version", 0))
+    return state.phase is not Phase.UNPATCHED, state.info.version or 0
 
 
 def _to_revert(control: Control, series: str) -> RevertTarget:
@@ -91,7 +90,7 @@ def _to_revert(control: Control, series: str) -> RevertTarget:
     """
     found = find_all(control, series)
     state = found.state
-    own = [other for other in found.dead if other.info.get("series") == series]
+    own = [other for other in found.dead if other.info.series == series]
     if own and series != state.module and state.phase is not Phase.UNPATCHED:
         all_of_it = ", ".join(f"{each.module} is {each.phase}" for each in (*own, state))
         raise ApplyRefused(
@@ -111,7 +110,7 @@ def revert(control: Control, series: str) -> PatchReport:
     """
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states
-    refuse_limits(control, state.info.get("engine"))
+    refuse_limits(control, state.info.engine)
     was_live = state.phase is not Phase.UNPATCHED
     live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
     shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
@@ -141,7 +140,7 @@ def revert(control: Control, series: str) -> PatchReport:
         clear(control, found.dead)
     for (object_, function), module in shared.items():
         control.say(f"not the original: {function} of {object_} still runs in {module}")
-    if was_live and state.info.get("replaces"):
+    if was_live and state.info.replaces:
         control.say(
             "the original kernel runs, also without what this patch had replaced; no longer live: "
             + (", ".join(live) or "no fix, none was")
@@ -154,7 +153,7 @@ def _live_fixes(control: Control, state: PatchState, states: tuple[PatchState, .
     """Return the names of the fixes that are live now."""
     taken = overridden(control.engine, states).get(state.module, {})
     shown = report(state, engine=control.engine.name, host=control.host.name, taken=taken).fixes
-    fixes = map(fix_of, state.info.get("fixes", ()))
+    fixes = state.info.fixes
     return [fix.name for fix, as_shown in zip(fixes, shown, strict=False) if as_shown["live"]]
 
 
@@ -166,8 +165,8 @@ def unpatch(control: Control, state: PatchState) -> None:
     Raise ApplyRefused (there is no way back), ApplyReversed (patched as before), ApplyStuck.
     """
     module, found = state.module, state.phase
-    go_on = control.command("revert", str(state.info.get("series") or module))
-    if found is Phase.PATCHED and state.info.get("transforms"):
+    go_on = control.command("revert", str(state.info.series or module))
+    if found is Phase.PATCHED and state.info.transforms:
         if not _stopped(control, state):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
@@ -182,7 +181,7 @@ def unpatch(control: Control, state: PatchState) -> None:
     if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
         if found is not Phase.UNPATCHED:
             control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
-        if state.info.get("world") and found is Phase.PATCHED:
+        if state.info.world and found is Phase.PATCHED:
             if reached.problem:
                 raise ApplyStuck(
                     f"{module} is unpatched, and data is left in the new form: {reached.problem}",

@@ -8,7 +8,8 @@ from typing import Any
 from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.protocol import Blocker, Engine, PatchState
-from lppack.model import Completeness, InliningCheck
+from lppack.model import Completeness, Effective, Fix, InliningCheck
+from lppack.model.patch_info import PatchInfo
 from lppack.stages.owners import Overridden, overridden
 
 MOVING = (Phase.PATCHING, Phase.UNPATCHING)
@@ -75,73 +76,71 @@ def report(
     """
     info = state.info
     conversion = "none"
-    if info.get("transforms"):
+    if info.transforms:
         # The parameter of a module that was replaced stays as it was.
         conversion = "on" if state.convert and state.phase is not Phase.UNPATCHED else "off"
-    elif info.get("world"):
+    elif info.world:
         conversion = "done" if state.phase is Phase.PATCHED else "off"
     return PatchReport(
-        series=info.get("series"),
-        version=info.get("version"),
+        series=info.series,
+        version=info.version,
         module=state.module,
-        engine=info.get("engine", engine),
-        mode=info.get("mode"),
+        engine=info.engine or engine,
+        mode=info.mode,
         host=host,
         phase=state.phase,
         conversion=conversion,
         converted=state.converted,
         blockers=state.blockers,
-        fixes=tuple(_fix(fix, state, conversion, taken) for fix in info.get("fixes", ())),
+        fixes=tuple(_fix(fix, state, conversion, taken) for fix in info.fixes),
         waiting=tuple(sorted(state.waiting)),
         inlining=_inlining(info),
         complete=_complete(info),
         longest_stop_ms=state.longest_stop_ms,
         problem=state.problem,
         left_new=state.left_new,
-        irreversible=info.get("irreversible") is True,
+        irreversible=info.irreversible,
         seconds=seconds,
         overridden=tuple(sorted((*function, above.module) for function, above in taken.items())),
     )
 
 
-def _inlining(info: dict[str, Any]) -> str | None:
-    said = info.get("inlining")
+def _inlining(info: PatchInfo) -> str | None:
+    said = info.inlining
     return said if said in list(InliningCheck) else None
 
 
-def _complete(info: dict[str, Any]) -> str | None:
-    said = info.get("complete")
+def _complete(info: PatchInfo) -> str | None:
+    said = info.complete
     return said if said in list(Completeness) else None
 
 
-def _fix(
-    fix: dict[str, Any], state: PatchState, conversion: str, taken: Overridden
-) -> dict[str, Any]:
-    functions = fix.get("functions", [])
+def _fix(fix: Fix, state: PatchState, conversion: str, taken: Overridden) -> dict[str, Any]:
+    functions = fix.functions
     waits = [name for _, name in state.waiting if name in functions or not functions]
-    effective = fix.get("effective") == "patched" or conversion in ("on", "done")
+    effective = fix.effective is Effective.PATCHED or conversion in ("on", "done")
     lost = any(
         not _has(above, fix)
         for (_, name), above in taken.items()
         if name in functions or not functions
     )
     live = state.phase is Phase.PATCHED and effective and not waits and not lost
-    whole = state.info.get("complete") != Completeness.INCOMPLETE
+    whole = state.info.complete != Completeness.INCOMPLETE
     return {
-        "cve": fix.get("cve"),
-        "functions": functions,
+        "cve": fix.cve,
+        "functions": list(functions),
         "live": live and whole,
         "in_part": live and not whole,
     }
 
 
-def _has(above: PatchState, fix: dict[str, Any]) -> bool:
+def _has(above: PatchState, fix: Fix) -> bool:
     """Return True if a version that takes over holds the same fix, in whichever of both a thread
     runs."""
-    return fix.get("effective") == "patched" and any(
-        fix.get(key) is not None and fix.get(key) == other.get(key)
-        for other in above.info.get("fixes", ())
-        for key in ("cve", "commit")
+    return fix.effective is Effective.PATCHED and any(
+        one is not None and one == its
+        for other in above.info.fixes
+        for one, its in ((fix.cve, other.cve), (fix.commit, other.commit))
     )
 
 

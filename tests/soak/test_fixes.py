@@ -37,7 +37,7 @@ def test_ten_patches_come_one_by_one_and_go(fixes: Fixes) -> None:  # noqa: F811
         assert fixes.live() == live
     for state in reversed(fixes.control.engine.patches()):
         fixes.undo(state.module)
-        live.remove(str(state.info["series"]))
+        live.remove(str(state.info.series))
         assert fixes.live() == live
     assert live == set()
 

@@ -139,7 +139,7 @@ def test_both_engines_as_one() -> None:
     assert [state.module for state in both.patches()] == [MODULE, "lppack_other_1", "stranger"]
     assert both.replaced(MODULE) == {("conn", "conn_open")}
     assert both.replaced("lppack_other_1") == {("vmlinux", "f")}
-    assert both.state(MODULE).info["mode"] == "kpatch"
+    assert both.state(MODULE).info.mode == "kpatch"
     both.convert(MODULE, on=True)
     assert both.state(MODULE).convert
     both.reverse(MODULE)

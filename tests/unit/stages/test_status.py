@@ -6,6 +6,8 @@ from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
+from lppack.model import Effective, Fix
+from lppack.model.patch_info import PatchInfo
 from lppack.stages.host_status import host_status
 from lppack.stages.status import PatchReport, patch_json, report, status
 from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
@@ -98,14 +100,14 @@ def state(phase: Phase, *, convert: bool, converts: bool = True) -> PatchState:
         phase=phase,
         convert=convert,
         converted=0,
-        info={
-            "series": "x",
-            "transforms": ["t"] if converts else [],
-            "fixes": [
-                {"cve": "CVE-1", "functions": ["a"], "effective": "patched"},
-                {"cve": None, "functions": [], "effective": "converted"},
-            ],
-        },
+        info=PatchInfo(
+            series="x",
+            transforms=("t",) if converts else (),
+            fixes=(
+                Fix(cve="CVE-1", commit=None, functions=("a",), effective=Effective.PATCHED),
+                Fix(cve=None, commit=None, functions=(), effective=Effective.CONVERTED),
+            ),
+        ),
     )
 
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""What a live patch that lppack built says of itself: its module's parameter `info`."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lppack.model.manifest import Fix, fix_of
+from lppack.shape import fits
+
+_TEXT = str | None
+_SHAPE = {
+    **dict.fromkeys(("series", "engine", "mode", "release", "kernel"), str),
+    **dict.fromkeys(("replaces", "transforms", "world"), [str]),
+    "version": int,
+    "fixes": [{"cve": _TEXT, "commit": _TEXT, "functions": [str], "effective": str}],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchInfo:
+    """False if the patch is foreign: not managed by lppack. One of an older lppack says less."""
+
+    series: str | None = None  # None: it is foreign
+    version: int | None = None
+    engine: str | None = None
+    mode: str | None = None
+    replaces: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
+    world: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    irreversible: bool = False
+    inlining: str | None = None  # see InliningCheck; a module may say anything
+    complete: str | None = None  # see Completeness; the same
+    release: str | None = None
+    kernel: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.series is not None
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """Read what a host says, which may be anything; what does not fit is foreign."""
+        if not fits(value, _SHAPE) or "series" not in value:
+            return cls()
+        known = {field.name for field in dataclasses.fields(cls)}
+        said = {key: one for key, one in value.items() if key in known}
+        for key in ("replaces", "transforms", "world"):
+            said[key] = tuple(said.get(key, ()))
+        try:
+            said["fixes"] = tuple(map(fix_of, said.get("fixes", ())))
+        except ValueError:  # effective as nothing that is known
+            return cls()
+        said["irreversible"] = said.get("irreversible") is True
+        return cls(**said)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Self:
+        try:
+            return cls.of(json.loads(text)) if text else cls()
+        except ValueError:
+            return cls()
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
