@@ -107,4 +107,17 @@ CODES = {
     "I13": "TRANSFORM_WORLD goes only where nothing new has run before the flip, and nobody is in "
     "a patched function at it: LEAVE_PATCHED_SET or LEAVE_KERNEL with SWITCH_KERNEL.",
     "I14": "TRANSFORM_ON_ACCESS goes only where no old function runs after the transition.",
+    "L1": "Mode null-model never waits.",
+    "L2": "SWITCH_THREAD, by the exit of each visit: the transition ends if every thread leaves "
+    "the area at some time.",
+    "L3": "SWITCH_KERNEL may never end from two threads on: visits that overlap keep the count up.",
+    "L4": "SWITCH_KERNEL by ticks alone can miss every moment at which nobody is inside.",
+    "L5": "Where a thread never returns from a patched function, SWITCH_KERNEL never flips, and "
+    "SWITCH_THREAD never completes.",
+    "L6": "With LEAVE_KERNEL a kernel thread, or one blocked in a system call, holds the "
+    "transition up though it never calls a patched function. With LEAVE_PATCHED_SET it does not.",
+    "L7": "A thread that is idle in user space passes no exit: it has to be switched where it is.",
+    "L8": "On one schedule LEAVE_PATCHED_SET is never later than LEAVE_KERNEL, and SWITCH_THREAD "
+    "never later than SWITCH_KERNEL.",
+    "L9": "The engine never waits for a thread without hearing of its deadline and of a reversal.",
 }

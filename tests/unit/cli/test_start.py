@@ -55,7 +55,7 @@ def test_explain_lists_all_pages_and_guesses() -> None:
 
 
 def test_what_simulate_prints_in_brackets_has_a_page() -> None:
-    rules = re.compile(r"^\| ([RTI]\d+) \|", re.MULTILINE)
+    rules = re.compile(r"^\| ([RTIL]\d+) \|", re.MULTILINE)
     named = set(rules.findall((ROOT / "docs/semantics.md").read_text()))
     assert named and named == CODES.keys()
     assert {code for code, _ in WORDS.values()} <= CODES.keys()
