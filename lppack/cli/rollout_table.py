@@ -30,8 +30,10 @@ def show(made: RolloutPlan) -> None:
 def _head(of: HostClass) -> str:
     name = f"kernel {of.kernel or 'not known'}, {of.bundle or 'no bundle'}"
     count = f"{len(of.hosts)} host" + ("s" if len(of.hosts) > 1 else "")
-    when = "" if of.seconds is None else f", those that finish within {time(of.seconds)}"
-    return f"{name}: {count}{when}"
+    if of.seconds is None:
+        return f"{name}: {count}"
+    when = f"within {time(of.seconds)}" if of.seconds > 0 else "at once"
+    return f"{name}: {count}; those that finish are done {when}"
 
 
 def _row(host: HostForecast) -> tuple[str, ...]:

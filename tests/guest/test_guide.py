@@ -3,13 +3,16 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from lppack.cli import main
 from tests.command import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.guest
@@ -31,20 +34,20 @@ def test_commands_are_told_from_what_they_print() -> None:
     assert list(commands(text)) == [("a", "out\n"), ("cat <<'EOF'\nin\nEOF", "")]
 
 
-def test_the_walk_through(tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(EXAMPLES)
+def typed(page: str, folder: Path) -> Iterator[str]:
+    """Type the commands of a page; each prints what the page shows, and is yielded then."""
+    (folder / "examples").symlink_to(EXAMPLES)
     # As a shell has it whose virtual environment is active.
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin/lppack"
+    (folder / "bin").mkdir()
+    program = folder / "bin/lppack"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m lppack "$@"\n')
     program.chmod(0o755)
     env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "LC_ALL": "C"}
-    env["PYTHONPATH"] = str(ROOT)
-    done = []
-    for command, wanted in commands((ROOT / "docs/authors.md").read_text()):
+    env |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
+    for command, wanted in commands((ROOT / page).read_text()):
         ran = subprocess.run(
             ["bash", "-c", command],
-            cwd=tmp_path,
+            cwd=folder,
             env=env,
             capture_output=True,
             text=True,
@@ -52,5 +55,41 @@ def test_the_walk_through(tmp_path: Path) -> None:
         )
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout == wanted, command
-        done.append(command.split()[1])
+        yield command
+
+
+def test_the_walk_through(tmp_path: Path) -> None:
+    done = [command.split()[1] for command in typed("docs/authors.md", tmp_path)]
     assert done == ["draft", "my-fix", "-r", ">>", "test", "validate", "build"]
+
+
+def test_from_one_host_to_many(tmp_path: Path) -> None:
+    done = [command for command in typed("docs/fleet.md", tmp_path) if "lppack" in command]
+    for word in ("sign", "verify", "agent", "status", "vex", "rollout plan", "revert"):
+        assert any(f"lppack {word} " in command for command in done), word
+
+
+@pytest.mark.parametrize("page", ["docs/fleet.md", "docs/operators.md"])
+def test_each_command_of_the_operators_pages_is_one(page: str) -> None:
+    """Its name and options; what it would do is not done."""
+    lines = re.findall(r"^    (?:# )?(lppack .*)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert len(lines) >= 10
+    for line in lines:
+        words = shlex.split(re.split(r"  |[>|]", line, maxsplit=1)[0], comments=True)[1:]
+        with main.commands.make_context("lppack", list(words)) as top:
+            command: click.Command = main.commands
+            while isinstance(command, click.Group):
+                name, found, words = command.resolve_command(top, list(words))
+                assert found is not None, line
+                command = found
+            try:
+                command.make_context(name, list(words), parent=top)
+            except click.UsageError as error:
+                pytest.fail(f"{line}: {error.message}")
+
+
+def test_a_command_that_is_none_is_found() -> None:
+    with pytest.raises(click.UsageError), main.commands.make_context("x", ["apply"]) as top:
+        name, found, words = main.commands.resolve_command(top, ["apply", "x", "--nothing"])
+        assert found is not None
+        found.make_context(name, words, parent=top)
