@@ -3,7 +3,6 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 from invoke.context import Context
 from invoke.tasks import task
@@ -54,10 +53,11 @@ def test(c: Context) -> None:
 @task(setup)
 def soak(c: Context, name: str) -> None:
     """Run the same stories with big numbers; NAME is in tests/soak (matrix, debug), or all."""
-    place = Path("tests/soak")
-    if name != "all":
-        place /= name if (place / name).is_dir() else f"test_{name}.py"
-    c.run(f"{_PYTHON} -m pytest {place}")
+    if name != "debug":
+        place = "tests/soak" if name == "all" else f"tests/soak/test_{name}.py"
+        c.run(f"{_PYTHON} -m pytest {place}")
+    if name in ("debug", "all"):
+        c.run(f"{_PYTHON} -m pytest --debug-kernel tests/guest tests/soak")
 
 
 @task(name="debug-kernel")

@@ -12,6 +12,9 @@ from lppack import store
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
+#: Tests that make no sense on another kernel than the debug kernel.
+DEBUG_ONLY = Path(__file__).parent / "soak/debug"
+
 _skipped: list[str] = []
 _told: list[str] = []  # what tests want said of them: record_property("told", ...)
 _before: list[int] = [0, 0]
@@ -22,6 +25,26 @@ def _counts() -> list[int]:
     lines = path.read_text().splitlines() if path.exists() else []
     kinds = [line.split(" ")[1] for line in lines if " " in line]
     return [kinds.count("guest"), kinds.count("container")]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--debug-kernel",
+        action="store_true",
+        help="run what is marked debug_kernel, and tests/soak/debug, on the debug kernel",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    checked = config.getoption("--debug-kernel")
+
+    def belongs(item: pytest.Item) -> bool:
+        only = item.path.is_relative_to(DEBUG_ONLY)
+        return bool(only or item.get_closest_marker("debug_kernel")) if checked else not only
+
+    if others := [item for item in items if not belongs(item)]:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if belongs(item)]
 
 
 def pytest_sessionstart() -> None:

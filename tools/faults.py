@@ -5,7 +5,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.guest.fault_points import COMMANDS, ENGINES, Operator, built, check, started
+from tests.kit.fault_points import COMMANDS, ENGINES, Operator, built, check, started
 
 
 def main() -> int:

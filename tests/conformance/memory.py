@@ -13,7 +13,7 @@ from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.engines.simulated_tasks import LivePatch, Task
 from lppack.stages.apply import Control
 from tests.conformance.story import CELLS, FUNCTIONS, THREADS, Standing, Step
-from tests.unit.samples import bundle
+from tests.kit.samples import bundle
 
 _PAIRS = tuple(("gates", f"gates_{name}") for name in FUNCTIONS)
 _DEPTH = 2

@@ -6,7 +6,7 @@ import pytest
 from lppack.consistency import ModeName
 from lppack.model import Bundle
 from tests.contract.world import InGuest, InMemory, World
-from tests.guest.conftest import (
+from tests.kit.guest import (
     built,
     clean_console,
     control,
@@ -16,7 +16,7 @@ from tests.guest.conftest import (
     loaded,
     target,
 )
-from tests.unit.samples import bundle
+from tests.kit.samples import bundle
 
 __all__ = ["built", "clean_console", "control", "guest", "initramfs", "kernel", "loaded", "target"]
 

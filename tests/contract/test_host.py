@@ -20,7 +20,7 @@ from lppack.hosts import HOSTS, local, ssh
 from lppack.hosts.local import LocalHost
 from lppack.hosts.protocol import TIMED_OUT, Host
 from lppack.hosts.ssh import connect
-from tests.sshd import serve
+from tests.kit.sshd import serve
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
 from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.model import Bundle
 from lppack.stages.apply import Control
-from tests.guest.target import Target
+from tests.kit.target import Target
 
 #: A function of the patch in which a thread sleeps until it is woken.
 SLEPT_IN = "conn_wait"

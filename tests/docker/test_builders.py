@@ -23,7 +23,7 @@ from lppack.debian import kernels
 from lppack.debian.supported import releases_of
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
-from tests.command import heed_ctrl_c
+from tests.kit.command import heed_ctrl_c
 
 pytestmark = pytest.mark.docker
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import check_shape, lppack
 from tests.docker.cases import CASES, KERNEL
+from tests.kit.command import check_shape, lppack
 
 pytestmark = pytest.mark.docker
 

@@ -14,7 +14,7 @@ from lppack import __version__, store
 from lppack.builders import docker_engine
 from lppack.debian import kernels
 from lppack.debian.supported import releases_of
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 from tools import ci_image
 
 pytestmark = pytest.mark.docker

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiled import compile_drawn
+from tests.kit.compiled import compile_drawn
 
 pytestmark = pytest.mark.docker
 

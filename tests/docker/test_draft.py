@@ -16,7 +16,7 @@ from lppack.pipeline.check import make_plan
 from lppack.pipeline.draft import make_draft
 from lppack.proof.reader import ObjectReader
 from lppack.stages.bundle import contents
-from tests.command import EXAMPLES, Ran, check_shape, lppack
+from tests.kit.command import EXAMPLES, Ran, check_shape, lppack
 
 pytestmark = pytest.mark.docker
 

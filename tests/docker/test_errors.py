@@ -19,7 +19,7 @@ from lppack.builders import docker_engine
 from lppack.debian.kernels import resolve
 from lppack.debian.supported import releases_of
 from lppack.model import Kernel
-from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
+from tests.kit.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
 
 pytestmark = pytest.mark.docker
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import EXAMPLES, ROOT, check_shape, lppack
-from tests.docker.at_once import empty_cache
+from tests.kit.at_once import empty_cache
+from tests.kit.command import EXAMPLES, ROOT, check_shape, lppack
 
 pytestmark = pytest.mark.docker
 

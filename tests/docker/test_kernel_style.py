@@ -14,9 +14,9 @@ from lppack.builders.protocol import kbuild_argv
 from lppack.debian.kernels import resolve
 from lppack.debian.supported import releases_of
 from lppack.model import Plan
-from tests.command import EXAMPLES
 from tests.docker.kernel_scripts import kernel_scripts
-from tests.one_way import one_way
+from tests.kit.command import EXAMPLES
+from tests.kit.one_way import one_way
 
 pytestmark = pytest.mark.docker
 

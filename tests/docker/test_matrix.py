@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lppack.builders import docker_engine
-from tests.command import EXAMPLES, Ran, check_shape, interrupted, lppack
-from tests.docker.at_once import empty_cache
+from tests.kit.at_once import empty_cache
+from tests.kit.command import EXAMPLES, Ran, check_shape, interrupted, lppack
 
 pytestmark = pytest.mark.docker
 

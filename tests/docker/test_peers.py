@@ -12,7 +12,7 @@ import pytest
 from lppack.debian.supported import releases_of
 from lppack.elf.module import read_module
 from lppack.rules.module import Against, faults
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.docker
 

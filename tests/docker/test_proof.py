@@ -25,8 +25,8 @@ from lppack.proof.match import Matched
 from lppack.proof.objects import ObjectFile
 from lppack.proof.prover import Prover
 from lppack.proof.reader import read_object
-from tests.command import Ran, lppack
 from tests.docker.cases import KERNEL
+from tests.kit.command import Ran, lppack
 
 pytestmark = pytest.mark.docker
 

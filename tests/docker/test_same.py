@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lppack import store
-from tests.command import EXAMPLES, check_shape, lppack
-from tests.docker.at_once import empty_cache
+from tests.kit.at_once import empty_cache
+from tests.kit.command import EXAMPLES, check_shape, lppack
 from tests.unit.stages.test_bundle import put, repacked
 
 pytestmark = pytest.mark.docker

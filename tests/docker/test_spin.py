@@ -16,7 +16,7 @@ from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules
 from lppack.consistency import Leave, Switch, Transform
 from lppack.doctor import Finding
-from tests.command import ROOT
+from tests.kit.command import ROOT
 from tests.unit.checker.mutations import mutated
 
 pytestmark = pytest.mark.docker  # among the tests that install what they need

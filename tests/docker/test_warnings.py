@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import EXAMPLES, check_shape, lppack
+from tests.kit.command import EXAMPLES, check_shape, lppack
 
 pytestmark = pytest.mark.docker
 

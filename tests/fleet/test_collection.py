@@ -16,10 +16,10 @@ import yaml
 
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
-from tests.command import ROOT, lppack
-from tests.sshd import Sshd, serve
+from tests.kit.command import ROOT, lppack
+from tests.kit.samples import RELEASE, bundle
+from tests.kit.sshd import Sshd, serve
 from tests.unit.analyse.test_rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
-from tests.unit.samples import RELEASE, bundle
 from tests.unit.stages.test_bundle import made
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.command import ROOT, lppack
-from tests.sshd import free_port
+from tests.kit.command import ROOT, lppack
+from tests.kit.sshd import free_port
 
 pytestmark = pytest.mark.slow
 

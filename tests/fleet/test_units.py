@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 UNITS = sorted((ROOT / "fleet/systemd").glob("lppack-*"))
 

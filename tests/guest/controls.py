@@ -12,12 +12,12 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.test import load_targets
-from tests.command import EXAMPLES
 from tests.guest import test_conn_limit, test_crowd, test_cumulative
-from tests.guest.crowd import Crowd
 from tests.guest.mutation import Mutation, spoilt
-from tests.guest.target import Target
-from tests.one_way import one_way
+from tests.kit.command import EXAMPLES
+from tests.kit.crowd import Crowd
+from tests.kit.one_way import one_way
+from tests.kit.target import Target
 
 CONVERT, GLUE, SERIES = "lp_convert.c", "lp_glue.c", "lp_series.c"
 NOTHING = Mutation(CONVERT, "Made by lppack", "Made by lppack")

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from lppack.cli.main import commands
-from tests.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
+from tests.kit.command import EXAMPLES, ROOT, check_shape, interrupted, lppack
 
 pytestmark = pytest.mark.guest
 

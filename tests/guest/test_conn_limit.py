@@ -14,10 +14,10 @@ from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle, stop_conversion
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
-from tests.guest.rounds import run_rounds
-from tests.guest.target import NEW, Target
+from tests.kit.rounds import run_rounds
+from tests.kit.target import NEW, Target
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 
 def test_the_target_lists_the_form_of_each_object_at_each_step(

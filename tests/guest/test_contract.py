@@ -20,8 +20,8 @@ from lppack.stages.bundle import extract
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
 from lppack.stages.test import load_targets
-from tests.command import EXAMPLES
-from tests.guest.target import NEW, Target
+from tests.kit.command import EXAMPLES
+from tests.kit.target import NEW, Target
 
 pytestmark = pytest.mark.guest
 

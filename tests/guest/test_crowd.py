@@ -14,9 +14,9 @@ from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, stop_conversion
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
-from tests.guest.crowd import WANTED, Crowd, run_rounds
+from tests.kit.crowd import WANTED, Crowd, run_rounds
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 PATCH = Path(__file__).parent / "patches/crowd"
 ROUNDS = 4

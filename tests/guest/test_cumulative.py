@@ -18,12 +18,12 @@ from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step, status
-from tests.command import EXAMPLES
 from tests.guest.story import make
-from tests.guest.target import Target
-from tests.one_way import one_way
+from tests.kit.command import EXAMPLES
+from tests.kit.one_way import one_way
+from tests.kit.target import Target
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 ORIGINAL, LIMITED, COUNTED = "original", "limited", "counted"
 

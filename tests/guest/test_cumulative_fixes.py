@@ -11,7 +11,7 @@ from lppack.debian.kernels import resolve
 from lppack.errors import ApplyReversed
 from lppack.hosts.guest import boot
 from lppack.stages.apply import Control, apply
-from tests.guest.fixes import BOOT, OLD, Fixes, run_rounds
+from tests.kit.fixes import BOOT, OLD, Fixes, run_rounds
 from tools.cumulative import FIRST, SECOND
 
 pytestmark = pytest.mark.guest

@@ -22,7 +22,7 @@ from tests.loads.spoilt import Fault
 from tests.loads.turning import turn_round
 from tests.loads.verdict import faults
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 #: Times four flips, until a fault has shown: whether it does is a matter of chance.
 TRIES = 5

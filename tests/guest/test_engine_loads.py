@@ -16,7 +16,7 @@ from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.matrix import build, loaded
 from tests.loads.verdict import faults
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 CASES = (
     (ModeName.NULL_MODEL, "visits"),

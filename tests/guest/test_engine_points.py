@@ -17,12 +17,12 @@ from lppack.model import Kernel
 from lppack.stages.apply import settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
-from tests.command import EXAMPLES
-from tests.guest.target import Target
 from tests.guest.test_conn_limit import (
     test_threads_asleep_inside_accessors_end_in_the_right_form as asleep_inside_accessors,
 )
 from tests.guest.test_contract import controlled
+from tests.kit.command import EXAMPLES
+from tests.kit.target import Target
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.matrix import build, loaded

@@ -12,7 +12,7 @@ from lppack.debian.supported import releases_of
 from lppack.errors import ManifestError
 from lppack.hosts.guest import boot
 from lppack.model import Kernel
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES
 from tests.loads import spoilt
 
 pytestmark = pytest.mark.guest

@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.debian.supported import releases_of
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
 

@@ -15,7 +15,7 @@ from lppack.hosts.guest import GuestHost, boot
 from lppack.kernel.facts import Facts, open_facts
 from lppack.kernel.image import read_image
 from lppack.model import Kernel
-from tests.command import check_shape, lppack
+from tests.kit.command import check_shape, lppack
 
 pytestmark = pytest.mark.guest
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.guest.fault_points import COMMANDS, ENGINES, Operator, built, check, started
+from tests.kit.fault_points import COMMANDS, ENGINES, Operator, built, check, started
 
 pytestmark = pytest.mark.guest
 

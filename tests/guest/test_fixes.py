@@ -12,9 +12,9 @@ from lppack import pipeline
 from lppack.debian.kernels import resolve
 from lppack.hosts.guest import boot
 from lppack.stages.test import fits
-from tests.command import lppack
-from tests.guest.conftest import PATTERNS
-from tests.guest.fixes import BOOT, FIXES, OLD, SEEN, Reproducers
+from tests.kit.command import lppack
+from tests.kit.fixes import BOOT, FIXES, OLD, SEEN, Reproducers
+from tests.kit.guest import PATTERNS
 
 pytestmark = pytest.mark.guest
 

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from lppack.cli import main
-from tests.command import EXAMPLES, ROOT
+from tests.kit.command import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.guest
 

@@ -15,10 +15,10 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.status import status
-from tests.command import EXAMPLES
 from tests.guest.story import TWICE, Patch, Story, make
+from tests.kit.command import EXAMPLES
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 PATCH = Path(__file__).parent / "patches/hooks"
 TARGETS = ("late", "later", "stranger")

@@ -17,8 +17,8 @@ from lppack.kernel.image import read_image
 from lppack.kernel.query import Answer, query
 from lppack.model import InliningCheck, Kernel
 from lppack.stages.provenance import facts_of
-from tests.command import EXAMPLES, check_shape, lppack
 from tests.guest.stable import FIXED
+from tests.kit.command import EXAMPLES, check_shape, lppack
 
 pytestmark = pytest.mark.guest
 

@@ -18,7 +18,7 @@ from lppack.stages.apply import Control, apply, settle
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
 from lppack.stages.status import status
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES
 
 pytestmark = pytest.mark.guest
 

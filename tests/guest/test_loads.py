@@ -15,7 +15,7 @@ from tests.loads.driver import LOADS, Patch, Victim, measure
 from tests.loads.matrix import build, loaded
 from tests.loads.verdict import faults
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 HYBRID = mode_named(ModeName.HYBRID)
 FLIPS = 2

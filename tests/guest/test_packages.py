@@ -14,9 +14,9 @@ from lppack.model import Bundle
 from lppack.pipeline.build import open_builder
 from lppack.stages.apply import Control
 from lppack.stages.build import build_program
-from tests.guest.target import Target
-from tests.one_way import one_way
-from tests.packages import MAINTAINER, helper_of, name_of, state_of, unpacked
+from tests.kit.one_way import one_way
+from tests.kit.packages import MAINTAINER, helper_of, name_of, state_of, unpacked
+from tests.kit.target import Target
 
 pytestmark = pytest.mark.guest
 

@@ -9,7 +9,7 @@ import pytest
 from lppack.debian.kernels import available
 from lppack.debian.supported import releases_of
 from lppack.model import Kernel
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
 

@@ -19,7 +19,7 @@ from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import contents, extract, read
 from lppack.stages.revert import revert
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.guest
 

@@ -18,10 +18,10 @@ from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
 from lppack.stages.test import test as run_steps
-from tests.command import EXAMPLES, lppack
 from tests.guest.controls import CONVERT, NOTHING
 from tests.guest.mutation import Mutation, spoilt
-from tests.guest.target import Target
+from tests.kit.command import EXAMPLES, lppack
+from tests.kit.target import Target
 
 pytestmark = pytest.mark.guest
 

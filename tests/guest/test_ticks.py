@@ -15,7 +15,7 @@ from lppack.stages.apply import Control, apply, stop_conversion
 from lppack.stages.bundle import extract
 from lppack.stages.revert import find, revert, unpatch
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 PATCH = Path(__file__).parent / "patches/ticks"
 ROUNDS = 4

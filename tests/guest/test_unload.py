@@ -27,8 +27,8 @@ from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
 from lppack.stages.status import status
 from lppack.stages.test import load_targets
-from tests.guest.target import Target
 from tests.guest.test_contract import controlled
+from tests.kit.target import Target
 
 pytestmark = pytest.mark.guest
 

@@ -19,7 +19,7 @@ from lppack.hosts.initramfs import modules_in_order
 from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, open_facts, verdict
 from lppack.kernel.modules import read_module
 from lppack.model import Kernel
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 pytestmark = pytest.mark.guest
 

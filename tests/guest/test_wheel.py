@@ -16,7 +16,7 @@ from lppack.debian.apt import Apt
 from lppack.hosts import initramfs as initramfs_room
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
-from tests.command import EXAMPLES, ROOT, Ran, lppack
+from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
 from tools.zipapp import zipapp
 
 pytestmark = pytest.mark.guest

@@ -14,7 +14,8 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, settle, undo
 from lppack.stages.revert import revert
-from tests.guest.ledger import (
+from tests.guest.test_contract import controlled
+from tests.kit.ledger import (
     EIO,
     END_OF_SCALE,
     ENODEV,
@@ -25,7 +26,6 @@ from tests.guest.ledger import (
     build,
     round_trips,
 )
-from tests.guest.test_contract import controlled
 from tests.loads import spoilt
 from tests.loads.spoilt import Fault
 
@@ -79,6 +79,7 @@ def test_there_and_back_under_load(
         assert 0 < round_trips(control, example, rounds) <= LIMIT
 
 
+@pytest.mark.debug_kernel
 def test_a_target_that_goes_and_comes_while_it_is_patched(
     control: Control, guest: GuestHost, ledger: Ledger
 ) -> None:
@@ -114,6 +115,7 @@ def test_check_refuses_before_anything_begins(control: Control, ledger: Ledger) 
     assert ledger.shown() == before
 
 
+@pytest.mark.debug_kernel
 def test_a_transform_that_fails_half_way_leaves_nothing_changed(
     control: Control, ledger: Ledger
 ) -> None:
@@ -261,6 +263,7 @@ def test_a_target_whose_init_may_yet_fail_is_waited_for(
     revert(control, "ledger")
 
 
+@pytest.mark.debug_kernel
 def test_instances_that_come_after_prepare_are_prepared_for(
     control: Control, ledger: Ledger
 ) -> None:

@@ -22,7 +22,7 @@ from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
-from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
+from tests.kit.debug_checks import BOOT, MEMORY, WORDS, complaints
 from tests.loads.driver import LOADS, Load, Patch, Row, Victim, measure
 from tests.loads.verdict import blind, faults, table
 

@@ -3,7 +3,7 @@
 
 from hypothesis import settings
 
-from tests.guest.conftest import (  # noqa: F401 (fixtures)
+from tests.kit.guest import (  # noqa: F401 (fixtures)
     built,
     clean_console,
     control,

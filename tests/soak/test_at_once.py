@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.at_once import round_of
+from tests.kit.at_once import round_of
 
 pytestmark = pytest.mark.docker
 

@@ -2,8 +2,8 @@
 """tests/guest/test_crowd.py at length; by hand: invoke soak crowd."""
 
 from lppack.stages.apply import Control
-from tests.guest.crowd import WANTED, Crowd, run_rounds
 from tests.guest.test_crowd import crowd, made  # noqa: F401 (fixtures)
+from tests.kit.crowd import WANTED, Crowd, run_rounds
 
 ROUNDS = 20
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiled import compile_drawn
-from tests.generated import try_manifests
+from tests.kit.compiled import compile_drawn
+from tests.kit.generated import try_manifests
 
 EXAMPLES = 20_000
 COMPILED = 200

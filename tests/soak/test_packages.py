@@ -15,8 +15,8 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.pipeline.build import open_builder
 from lppack.stages.status import PatchReport, status
-from tests.guest.target import Target
-from tests.packages import MAINTAINER, name_of, state_of
+from tests.kit.packages import MAINTAINER, name_of, state_of
+from tests.kit.target import Target
 from tests.soak.systemd import Machine
 
 pytestmark = pytest.mark.guest

@@ -14,7 +14,7 @@ import pytest
 
 from lppack import doctor
 from lppack.doctor import Finding
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 
 class Browser:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The guest tests' stories with big numbers; by hand: invoke soak rounds."""
 
+import pytest
+
 from lppack.stages.apply import Control
-from tests.guest.rounds import run_rounds
-from tests.guest.target import Target
+from tests.kit.rounds import run_rounds
+from tests.kit.target import Target
 
 
-def test_fifty_rounds_under_load(control: Control, target: Target) -> None:
-    assert run_rounds(control, target, 50) > 50
+@pytest.mark.debug_kernel
+def test_many_rounds_under_load(control: Control, target: Target, checked: bool) -> None:
+    rounds = 10 if checked else 50
+    assert run_rounds(control, target, rounds) > rounds

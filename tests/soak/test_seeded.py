@@ -18,9 +18,9 @@ from lppack.hosts.initramfs import modules_in_order
 from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, undo
 from lppack.stages.bundle import extract
-from tests.command import lppack
-from tests.guest.conftest import PATTERNS
-from tests.guest.fixes import OLD
+from tests.kit.command import lppack
+from tests.kit.fixes import OLD
+from tests.kit.guest import PATTERNS
 from tests.soak import seeded
 from tests.soak.oracle import Package, base, differing
 from tests.soak.page import write_table

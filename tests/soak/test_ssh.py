@@ -9,7 +9,7 @@ from lppack import pipeline
 from lppack.errors import LostHost
 from lppack.hosts import open_host
 from lppack.stages import faults
-from tests.guest.fault_points import (
+from tests.kit.fault_points import (
     ABSENT,
     GUEST,
     LIVE,
@@ -19,7 +19,7 @@ from tests.guest.fault_points import (
     built,
     place_of,
 )
-from tests.guest.over_ssh import cut, serving
+from tests.kit.over_ssh import cut, serving
 
 pytestmark = pytest.mark.guest
 

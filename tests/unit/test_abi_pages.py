@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 ENGINE, GLUE = ROOT / "kmod/engine/sysfs.c", ROOT / "templates/module/lp_unload.c.j2"
 _MODES = {"RW": "0644", "RO": "0444", "WO": "0200"}

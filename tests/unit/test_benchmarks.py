@@ -9,7 +9,7 @@ import pytest
 
 import tasks
 from benchmarks import build, explore, facts, sample, startup
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 NAMES = sorted(
     path.stem

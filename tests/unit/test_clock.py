@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from lppack.clock import Deadline, SystemClock
-from tests.unit.fake_kernel import FakeClock
+from tests.kit.fake_kernel import FakeClock
 
 
 def test_a_deadline_counts_from_the_moment_it_is_made() -> None:

@@ -9,8 +9,8 @@ from lppack import abi
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, as_host, info
-from tests.unit.samples import bundle
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, as_host, info
+from tests.kit.samples import bundle
 
 MODULE = bundle().module
 ENABLED, CONVERT = abi.patch_attribute(MODULE, "enabled"), abi.parameter(MODULE, "convert")

@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from lppack.resources import schema
-from tests.unit.samples import FULL
+from tests.kit.samples import FULL
 from tools import manifest_page
 
 

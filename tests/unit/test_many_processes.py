@@ -27,9 +27,10 @@ from lppack.kernel.image import unpacked
 from lppack.model import Kernel
 from lppack.stages import cache
 from lppack.stages.build import build_program
+from tests.kit import fake_btf
+from tests.kit import fake_image as fake
 from tests.unit.debian.test_kernels import FakeSource
 from tests.unit.debian.test_linux_source import SourcePackage
-from tests.unit.kernel import fake, fake_btf
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("6.1.0-9-amd64", "6.1.0-9-cloud-amd64")

@@ -9,7 +9,7 @@ import pytest
 
 from lppack import proc
 from lppack.errors import EnvironmentMissing
-from tests.command import heed_ctrl_c
+from tests.kit.command import heed_ctrl_c
 
 
 def test_what_a_program_said_and_how_it_ended() -> None:

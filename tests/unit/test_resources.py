@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lppack import resources
-from tests.unit.c_text import unescape
+from tests.kit.c_text import unescape
 
 
 def test_what_travels_with_lppack_is_there() -> None:

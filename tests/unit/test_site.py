@@ -11,7 +11,7 @@ import click
 import pytest
 
 from lppack.cli.main import commands
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 #: What a browser would ask another site for.
 _FETCHED = re.compile(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"')

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
-from lppack.hosts.guest import boot
 from lppack.model import Kernel
-from tests.command import ROOT
-from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
+from tests.kit.command import ROOT
+from tests.kit.debug_checks import boot_checked, complaints
 
 #: In this order in one boot: what comes after the first report of lockdep or KASAN is not seen by
 #: lockdep any more.
@@ -27,14 +26,7 @@ def test_each_fault_is_reported(kernel: Kernel, initramfs: Path, tmp_path: Path)
     with ContainerBuilder().open(tmp_path, kernel) as site:
         done = site.run([*kbuild_argv(site, kernel, "m"), "modules"], limit=300.0)
     assert done.ok, done.summary(tail=20)
-    with boot(
-        kernel,
-        work=tmp_path / "g",
-        initramfs=initramfs,
-        cmdline=WORDS,
-        memory_mb=MEMORY,
-        limit=BOOT,
-    ) as host:
+    with boot_checked(kernel, work=tmp_path / "g", initramfs=initramfs) as host:
         host.put(tmp_path / "m/controls.ko", "/tmp/controls.ko")
         assert complaints(host) == ()
         for count, (fault, wanted) in enumerate(FAULTS.items(), start=1):

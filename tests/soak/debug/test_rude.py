@@ -5,9 +5,8 @@ guest of its own, with full preemption: it is not sound afterwards."""
 from pathlib import Path
 
 from lppack.consistency import EngineName, ModeName, mode_named
-from lppack.hosts.guest import boot
 from lppack.model import Kernel
-from tests.debug.checks import BOOT, MEMORY, WORDS, complaints
+from tests.kit.debug_checks import boot_checked, complaints
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, measure
 from tests.loads.matrix import build, loaded
@@ -23,15 +22,9 @@ def test_the_rude_flavour_alone_is_not_enough(
     ko = spoilt.make(kernel, tmp_path / "engine")
     mode = mode_named(ModeName.HYBRID)
     patch = build("forms", kernel, EngineName.CONSISTENCY, mode, tmp_path)
-    with boot(
-        kernel,
-        work=tmp_path / "g",
-        initramfs=initramfs,
-        cmdline=(*WORDS, "preempt=full"),
-        memory_mb=MEMORY,
-        limit=BOOT,
+    with boot_checked(
+        kernel, work=tmp_path / "g", initramfs=initramfs, words=("preempt=full",)
     ) as host:
-        host.limit = 120.0
         with loaded(host, patch) as victim:
             for fault, dwell_us in ((Fault.NONE, 20_000), (Fault.RUDE_ONLY, DWELL_US)):
                 with spoilt.spoilt(

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TRANSFORM_WORLD under the checkers: there and back, a visit that fails half-way, and what comes
-after prepare."""
+"""TRANSFORM_WORLD under the checkers, with many instances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,31 +10,11 @@ from lppack.consistency import EngineName, ModeName
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control
-from tests.guest.ledger import Ledger, build, round_trips
 from tests.guest.test_contract import controlled
-from tests.guest.test_world import (
-    LIMIT,
-    ledger,
-    switched,
-    test_a_target_that_goes_and_comes_while_it_is_patched,
-    test_a_transform_that_fails_half_way_leaves_nothing_changed,
-    test_instances_that_come_after_prepare_are_prepared_for,
-)
-
-__all__ = [
-    "ledger",
-    "switched",
-    "test_a_target_that_goes_and_comes_while_it_is_patched",
-    "test_a_transform_that_fails_half_way_leaves_nothing_changed",
-    "test_instances_that_come_after_prepare_are_prepared_for",
-]
+from tests.kit.ledger import Ledger, build, round_trips
 
 ACCOUNTS, ROUNDS = 20_000, 3
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("world")
+LIMIT = 10_000  # max_stop_ms
 
 
 @pytest.fixture

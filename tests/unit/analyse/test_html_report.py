@@ -22,7 +22,7 @@ from lppack.forecast.predict import Interval, Prediction, ThreadHolder
 from lppack.model import Manifest
 from lppack.stages.load import load
 from lppack.stages.validate import validate
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 HOSTILE = (
     "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><!-- {{ 7 * 7 }} \u202e"

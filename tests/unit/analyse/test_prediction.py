@@ -9,7 +9,7 @@ from lppack.analyse.simulate import Verdict
 from lppack.consistency import ModeName
 from lppack.model import FunctionPatch, ObjectPatch, Step
 from lppack.stages.test import StepResult
-from tests.unit.samples import bundle, manifest
+from tests.kit.samples import bundle, manifest
 
 
 def predicted(function: str = "cmdline_proc_show", *, converts: bool = False) -> StepPrediction:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import Ran, check_shape, lppack
-from tests.unit.samples import RELEASE
+from tests.kit.command import Ran, check_shape, lppack
+from tests.kit.samples import RELEASE
 from tests.unit.stages.test_bundle import made
 
 _ENTRY = "main;entry_SYSCALL_64_after_hwframe;do_syscall_64"

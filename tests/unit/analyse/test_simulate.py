@@ -30,7 +30,7 @@ from lppack.errors import AnswerIsNo
 from lppack.model import FunctionPatch, Manifest, ObjectPatch, Workload
 from lppack.stages.load import load
 from lppack.stages.validate import validate
-from tests.command import EXAMPLES, check_shape, lppack
+from tests.kit.command import EXAMPLES, check_shape, lppack
 from tests.unit.checker.mutations import mutated
 
 LEGAL = [

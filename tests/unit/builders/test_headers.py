@@ -6,7 +6,7 @@ import pytest
 
 from lppack.builders import headers
 from lppack.errors import EnvironmentMissing
-from tests.unit.builders.tree import RELEASE, make_kernel
+from tests.kit.kernel_tree import RELEASE, make_kernel
 
 
 def test_the_three_directories_are_found_with_their_installed_paths(tmp_path: Path) -> None:

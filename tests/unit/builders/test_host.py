@@ -7,7 +7,7 @@ import pytest
 from lppack.builders import host
 from lppack.builders.host import HostBuilder
 from lppack.errors import EnvironmentMissing
-from tests.unit.builders.tree import RELEASE, make_kernel
+from tests.kit.kernel_tree import RELEASE, make_kernel
 
 
 def ended(pid: int) -> bool:

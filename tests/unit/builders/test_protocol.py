@@ -8,7 +8,7 @@ import pytest
 from lppack import proc
 from lppack.builders.protocol import compiler_of, kbuild_argv
 from lppack.errors import EnvironmentMissing
-from tests.unit.builders.tree import RELEASE, make_kernel
+from tests.kit.kernel_tree import RELEASE, make_kernel
 
 
 @dataclass

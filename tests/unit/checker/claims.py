@@ -19,8 +19,8 @@ from lppack.checker.observe import Seen
 from lppack.checker.progress import components, graph, stall
 from lppack.checker.semantics import Rules, same
 from lppack.consistency import Leave, Needs, Switch, Transform
+from tests.kit.laws import mean_times
 from tests.unit.checker.mutations import FAULTS, mutated
-from tests.unit.forecast.laws import mean_times
 
 L_F, L_P, L_K = Leave
 S_F, S_T, S_K = Switch

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import entries, store
-from tests.command import Ran, check_shape, lppack
+from tests.kit.command import Ran, check_shape, lppack
 
 
 @pytest.fixture

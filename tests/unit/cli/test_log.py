@@ -14,7 +14,7 @@ import pytest
 from lppack import proc
 from lppack.cli.log import add_options
 from lppack.cli.main import commands
-from tests.command import ROOT, Ran, lppack
+from tests.kit.command import ROOT, Ran, lppack
 
 PATCH = ROOT / "examples/proc-cmdline"
 PIN = "pkcs11:token=lab;object=key?pin-value=123456&x=1"

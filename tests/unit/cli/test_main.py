@@ -18,7 +18,7 @@ from lppack.cli.main import commands
 from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
 from lppack.model import Step
-from tests.command import EXAMPLES, heed_ctrl_c, lppack
+from tests.kit.command import EXAMPLES, heed_ctrl_c, lppack
 
 PROC = EXAMPLES / "proc-cmdline"
 

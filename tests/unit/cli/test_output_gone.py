@@ -20,7 +20,7 @@ from lppack.cli.main import commands
 from lppack.errors import ApplyRefused
 from lppack.model import Bundle
 from lppack.rules.view import Refusal, View
-from tests.command import check_shape, heed_ctrl_c
+from tests.kit.command import check_shape, heed_ctrl_c
 from tests.unit.cli.test_main import shell
 from tests.unit.stages.test_bundle import made
 

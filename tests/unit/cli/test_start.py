@@ -9,7 +9,7 @@ import pytest
 from lppack import resources
 from lppack.checker.observe import WORDS
 from lppack.cli.pages import CODES
-from tests.command import ROOT, lppack
+from tests.kit.command import ROOT, lppack
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 #: A tenth of a second and more for all of them.
 HEAVY = {"capstone", "docker", "elftools", "jinja2", "jsonschema", "numpy", "requests", "rich"}

@@ -17,7 +17,7 @@ from lppack.errors import Level, Problem
 from lppack.model import Completeness
 from lppack.pipeline.prove import Proof
 from lppack.rules.every import every
-from tests.command import EXAMPLES, ROOT, Ran, lppack
+from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
 
 BROKEN = ROOT / "tests/broken/10-one-of-each"
 

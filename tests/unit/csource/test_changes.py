@@ -8,7 +8,7 @@ import pytest
 from lppack.csource.changes import Changes, compare, patched, path_of, read_diff
 from lppack.csource.parse import parse
 from lppack.errors import AnswerIsNo
-from tests.unit.csource.sample import FILE, known
+from tests.kit.c_sample import FILE, known
 
 
 def diff(new: str, old: str = FILE) -> str:

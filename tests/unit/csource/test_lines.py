@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lppack.csource.lines import blocks, with_old_numbers
-from tests.unit.csource.sample import FILE
+from tests.kit.c_sample import FILE
 
 
 def numbers(text: str) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from lppack.csource.conditions import decided
 from lppack.csource.items import ItemKind, ParsedFile
 from lppack.csource.parse import members, parse
 from lppack.csource.words import declared
-from tests.unit.csource.sample import FILE, known
+from tests.kit.c_sample import FILE, known
 
 
 @pytest.fixture

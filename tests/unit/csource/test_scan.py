@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.csource.scan import pieces, safe_lines, tokens
-from tests.unit.csource.sample import FILE
+from tests.kit.c_sample import FILE
 
 
 def split(text: str) -> list[tuple[str, str]]:

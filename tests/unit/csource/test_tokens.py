@@ -6,8 +6,8 @@ from pygments.lexers.c_cpp import CLexer
 from pygments.token import Comment, Token
 
 from lppack.csource.tokens import read_c
-from tests.command import ROOT
-from tests.unit.samples import CONN_C
+from tests.kit.command import ROOT
+from tests.kit.samples import CONN_C
 
 FILES = sorted(
     file

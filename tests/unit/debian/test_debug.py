@@ -14,8 +14,8 @@ import pytest
 from lppack.debian.debug import debug_vmlinux
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
-from tests.unit.samples import RELEASE
-from tests.unit.samples import kernel as kernel_named
+from tests.kit.samples import RELEASE
+from tests.kit.samples import kernel as kernel_named
 
 VERSION = "6.1.9-1"
 CONTENT = os.urandom(3 << 20)

@@ -12,7 +12,7 @@ import pytest
 from lppack import proc, store
 from lppack.debian.linux_source import package_of, private_headers
 from lppack.errors import EnvironmentMissing
-from tests.unit.samples import kernel
+from tests.kit.samples import kernel
 
 KERNEL = kernel()
 FILES = {

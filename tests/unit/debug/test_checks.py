@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The allow-list lets through what it names, and nothing that looks like it."""
 
-from tests.debug.checks import ALLOWED, reported
+from tests.kit.debug_checks import ALLOWED, reported
 
 # kernel/locking/lockdep.c: lockdep_rcu_suspicious() (v6.1).
 REPORT = """\

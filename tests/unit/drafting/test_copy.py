@@ -8,7 +8,7 @@ import pytest
 from lppack.drafting.copy import MARK, Similar, copy_of
 from lppack.drafting.edit import BYTES, Edit
 from lppack.errors import AnswerIsNo
-from tests.unit.fake_facts import CONFIG
+from tests.kit.fake_facts import CONFIG
 
 A = """\
 #include "a.h"

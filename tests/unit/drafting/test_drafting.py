@@ -18,10 +18,10 @@ from lppack.kernel.btf import Layout
 from lppack.kernel.exports import Export
 from lppack.kernel.symbols import Symbol
 from lppack.rules.folder import problems_of
-from tests.unit.csource.sample import FILE, known
+from tests.kit.c_sample import FILE, known
+from tests.kit.fake_facts import FakeFacts, symbol
+from tests.kit.samples import RELEASE, document, full
 from tests.unit.drafting.code import file_of, function, variable
-from tests.unit.fake_facts import FakeFacts, symbol
-from tests.unit.samples import RELEASE, document, full
 
 HEADER = parse("fs/small.h", "struct other {\n\tint x;\n};\nint used_elsewhere(void);\n")
 

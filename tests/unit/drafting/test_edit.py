@@ -8,7 +8,7 @@ import pytest
 
 from lppack.drafting.edit import BYTES, Edit, Headers, between, borrow, of_diff
 from lppack.errors import AnswerIsNo, HasItAlready
-from tests.unit.fake_facts import CONFIG
+from tests.kit.fake_facts import CONFIG
 
 OLD = {"include/linux/a.h": "#define known(x) (x)\n"}
 NEW = {

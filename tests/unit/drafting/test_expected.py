@@ -7,8 +7,8 @@ from dataclasses import replace
 from lppack.drafting.expected import expected
 from lppack.drafting.places import Places, Target
 from lppack.proof.objects import Data, Function
+from tests.kit.fake_facts import FakeFacts, symbol
 from tests.unit.drafting.code import difference, file_of, function, variable
-from tests.unit.fake_facts import FakeFacts, symbol
 
 NEW = b"\x90\x90"
 SYMBOLS = [symbol(name) for name in ("show", "helper", "limit", "count", "of_show", "of_other")]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lppack.csource.parse import parse
-from tests.soak.same import differences
+from tests.kit.same import differences
 
 OLD = """\
 #define LIMIT 3

@@ -11,8 +11,8 @@ from lppack.drafting.places import Places
 from lppack.drafting.select import Selected, select
 from lppack.proof.match import Matched
 from lppack.proof.objects import Data, Function
+from tests.kit.fake_facts import FakeFacts, symbol
 from tests.unit.drafting.code import difference, file_of, function, variable
-from tests.unit.fake_facts import FakeFacts, symbol
 
 FILE = """\
 static inline int twice(int x) { return 2 * x; }

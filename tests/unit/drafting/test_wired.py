@@ -11,8 +11,8 @@ from lppack.drafting.places import Places
 from lppack.drafting.text import c_text
 from lppack.drafting.wired import Wired, wired_of
 from lppack.kernel.exports import Export
+from tests.kit.fake_facts import FakeFacts, symbol
 from tests.unit.drafting.code import file_of, function, variable
-from tests.unit.fake_facts import FakeFacts, symbol
 
 FILE = """\
 static DEFINE_STATIC_KEY_FALSE(loud);

@@ -8,7 +8,7 @@ import pytest
 from lppack.elf.compare import differences
 from lppack.elf.livepatch import LivepatchSymbol, convert
 from lppack.elf.rewrite import Relocatable
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 
 FOO = LivepatchSymbol(c_name="foo", object="vmlinux", name="foo_of_the_kernel", sympos=2)
 RESOLVED = {FOO.c_name: FOO.klp_name}

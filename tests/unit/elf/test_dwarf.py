@@ -5,7 +5,7 @@ import pytest
 
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 
 
 def test_a_module_without_debug_information() -> None:

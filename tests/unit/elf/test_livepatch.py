@@ -11,8 +11,8 @@ from lppack.elf.livepatch import LivepatchSymbol, NotConvertible, convert, slots
 from lppack.elf.module import read_module
 from lppack.elf.rewrite import NotRewritable, Relocatable
 from lppack.rules.module import Against, faults
-from tests.unit import tiny_elf
-from tests.unit.tiny_elf import Reloc
+from tests.kit import tiny_elf
+from tests.kit.tiny_elf import Reloc
 
 PC32, PLT32, ABS64 = 2, 4, 1
 FOO = LivepatchSymbol(c_name="foo", object="vmlinux", name="foo", sympos=0)

@@ -5,7 +5,7 @@ import pytest
 
 from lppack import abi
 from lppack.elf.module import NotAModule, checksums_of, read_module
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 
 
 def test_what_a_module_says_of_itself() -> None:

@@ -2,8 +2,8 @@
 from collections.abc import Mapping
 
 from lppack.elf.reach import uses
-from tests.unit import tiny_elf
-from tests.unit.tiny_elf import Reloc
+from tests.kit import tiny_elf
+from tests.kit.tiny_elf import Reloc
 
 PLT32, ABS64 = 4, 1
 SLOTS = ("lp_slot_count", "conn_find")

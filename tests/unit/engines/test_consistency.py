@@ -15,7 +15,7 @@ from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import Engine
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import TIMED_OUT, Ran
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
 MODULE = "lppack_conn_limit_2"
 KO = Path("/files") / f"{MODULE}.ko"

@@ -9,8 +9,8 @@ from lppack import abi
 from lppack.abi import Phase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 MODULE = bundle().module
 

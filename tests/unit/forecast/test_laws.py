@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from tests.unit.forecast.laws import mean_times
+from tests.kit.laws import mean_times
 
 
 @pytest.mark.parametrize(

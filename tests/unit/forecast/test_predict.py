@@ -18,7 +18,7 @@ from lppack.forecast.predict import MARGIN, Prediction, predict
 from lppack.forecast.sampler import SampledHook
 from lppack.forecast.watch import Watch, read_watch
 from lppack.model import Counts, Visits, Workload
-from tests.unit.checker.world import ENTRY, USER, Draw, Floats, Kind, World
+from tests.kit.made_machine import ENTRY, USER, Draw, Floats, Kind, World
 
 pytestmark = pytest.mark.slow
 

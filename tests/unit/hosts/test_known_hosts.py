@@ -8,7 +8,7 @@ import pytest
 
 from lppack.errors import EnvironmentMissing, LostHost
 from lppack.hosts.ssh import connect
-from tests.sshd import Sshd, serve
+from tests.kit.sshd import Sshd, serve
 
 pytestmark = pytest.mark.slow
 

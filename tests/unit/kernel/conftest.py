@@ -8,8 +8,8 @@ import pytest
 
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Kernel
-
-from . import fake, fake_btf
+from tests.kit import fake_btf
+from tests.kit import fake_image as fake
 
 
 @pytest.fixture

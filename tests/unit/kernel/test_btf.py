@@ -13,8 +13,7 @@ from lppack.kernel import btf
 from lppack.kernel.btf import Btf, Layout, Member, declaration
 from lppack.kernel.btf_check import CheckedBtf, as_compiled, check
 from lppack.kernel.errors import FactsError
-
-from .fake_btf import Writer, sample
+from tests.kit.fake_btf import Writer, sample
 
 
 def read() -> tuple[CheckedBtf, dict[str, int]]:

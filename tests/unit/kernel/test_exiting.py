@@ -6,7 +6,7 @@ import pytest
 from lppack import abi
 from lppack.kernel.exiting import exit_list, waits_for_exits
 from lppack.model import ExitList
-from tests.unit.fake_facts import FACTS, with_exit_lists
+from tests.kit.fake_facts import FACTS, with_exit_lists
 
 
 def test_up_to_68_rcu_waits_for_them() -> None:

@@ -9,8 +9,7 @@ import pytest
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
 from lppack.kernel.exports import Export, find_export, read_exports
-
-from . import fake
+from tests.kit import fake_image as fake
 
 STRINGS = b"\0open_it\0CRYPTO\0"
 KNOWN = {("open_it", fake.TEXT)}

@@ -10,8 +10,8 @@ from lppack import store
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.facts import Export, Facts, FactsError, SymbolVerdict, open_facts, verdict
 from lppack.model import Kernel
-
-from . import fake, fake_btf
+from tests.kit import fake_btf
+from tests.kit import fake_image as fake
 
 
 def test_copies(facts: Facts) -> None:

@@ -10,8 +10,7 @@ from lppack.errors import EnvironmentMissing
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
 from lppack.kernel.image import decompress, parse_image, read_image
-
-from . import fake
+from tests.kit import fake_image as fake
 
 HERE = Path("/boot/vmlinuz")
 

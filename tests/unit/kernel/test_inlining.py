@@ -15,9 +15,8 @@ from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.libdw import library
 from lppack.kernel.query import Answer, query
 from lppack.model import InliningCheck
-from tests.unit import tiny_elf
-
-from .fake import INIT, TEXT
+from tests.kit import tiny_elf
+from tests.kit.fake_image import INIT, TEXT
 
 ALPHA = Origin("alpha_open", "./fs/alpha.c", 10)
 BETA = Origin("beta_open", "fs/beta.c", 10)

@@ -11,8 +11,7 @@ from lppack.kernel import kallsyms
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
 from lppack.kernel.kallsyms import KallsymsEntry
-
-from . import fake
+from tests.kit import fake_image as fake
 
 
 def decode(tables: fake.Tables) -> tuple[KallsymsEntry, ...]:

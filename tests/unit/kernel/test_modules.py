@@ -17,8 +17,7 @@ from lppack.kernel.modules import (
     parse_module,
     read_module,
 )
-
-from . import fake
+from tests.kit import fake_image as fake
 
 
 def parse(data: bytes) -> dict[tuple[str, int], tuple[str, bool, bool]]:

@@ -8,7 +8,7 @@ import pytest
 from lppack.kernel.facts import Facts, SymbolVerdict
 from lppack.kernel.query import Answer, query
 from lppack.model import Kernel
-from tests.command import check_shape, lppack
+from tests.kit.command import check_shape, lppack
 
 
 def ask(facts: Facts, name: str, object_: str = "vmlinux") -> Answer:

@@ -11,8 +11,7 @@ from lppack.kernel.exports import Export
 from lppack.kernel.kallsyms import KallsymsEntry
 from lppack.kernel.symbols import Symbol
 from lppack.kernel.vmlinux import decode, read_symbols
-
-from . import fake
+from tests.kit import fake_image as fake
 
 
 def read(

@@ -23,7 +23,7 @@ from lppack.stages import fetch as fetching
 from lppack.stages import trust
 from lppack.stages.agent import Outcome, State, disabled, guarded
 from lppack.stages.journal import JournalRecord
-from tests.command import check_shape
+from tests.kit.command import check_shape
 from tests.unit.stages.test_bundle import made
 from tests.unit.stages.test_trust import allow, make_key
 

@@ -17,7 +17,7 @@ from lppack.errors import (
 from lppack.pipeline import matrix, one_pair
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.stages.release import NotReleased
-from tests.unit.samples import bundle
+from tests.kit.samples import bundle
 
 
 def pair(name: str = "a", kernel: str | None = "6.1") -> Pair:

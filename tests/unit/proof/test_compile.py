@@ -11,8 +11,7 @@ import pytest
 from lppack.errors import BuildFailed
 from lppack.proof.compile import Compiled, Compiler, failure, sources_of
 from lppack.proof.kbuild import Unit
-
-from .fake_site import FakeSite
+from tests.unit.proof.fake_site import FakeSite
 
 TREE = {
     "fs/a.c": '#include "a.h"\nint a;\n',

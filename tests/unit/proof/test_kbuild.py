@@ -10,9 +10,8 @@ import pytest
 
 from lppack.errors import BuildFailed
 from lppack.proof.kbuild import Kbuild, Unit
-from tests.unit.samples import kernel
-
-from .fake_site import FakeSite
+from tests.kit.samples import kernel
+from tests.unit.proof.fake_site import FakeSite
 
 COMMON = "/usr/src/linux-headers-6.1.0-56-common"
 ENVIRONMENT = {

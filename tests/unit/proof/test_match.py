@@ -12,10 +12,9 @@ from lppack.kernel.elf64 import Elf
 from lppack.kernel.symbols import Symbol
 from lppack.proof.match import Matched, ModuleCode, VmlinuxCode
 from lppack.proof.objects import Function, Reference, Target
-from tests.unit.fake_facts import FakeFacts
-from tests.unit.kernel.fake import RODATA, TEXT, Part, elf
-
-from .tiny_object import (
+from tests.kit.fake_facts import FakeFacts
+from tests.kit.fake_image import RODATA, TEXT, Part, elf
+from tests.unit.proof.tiny_object import (
     CALL,
     FENTRY,
     JUMP,

@@ -10,8 +10,7 @@ from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
 from lppack.proof.objects import Function, ObjectFile
 from lppack.proof.reader import ObjectReader, read_object
-
-from .tiny_object import (
+from tests.unit.proof.tiny_object import (
     CALL,
     FENTRY,
     FUNC,

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.unit.kernel.fake import Part, elf
+from tests.kit.fake_image import Part, elf
 
 # arch/x86/include/asm/elf.h (v6.1)
 R_64, R_PC32, R_PLT32, R_32S, R_PC64 = 1, 2, 4, 11, 24

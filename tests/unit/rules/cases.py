@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from lppack.document import Pointer
 from lppack.rules import files
 from lppack.rules.runner import Fault, Rule, rule_id
-from tests.unit.samples import document, full, patch_folder
+from tests.kit.samples import document, full, patch_folder
 
 
 class AnyCase(Protocol):

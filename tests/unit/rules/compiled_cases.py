@@ -10,7 +10,7 @@ from lppack.rules.compiled import (
     replacements_have_the_originals_prototypes,
     structures_are_the_kernels,
 )
-from tests.unit.fake_facts import FakeFacts
+from tests.kit.fake_facts import FakeFacts
 
 
 class KnownTypes(FakeFacts):

@@ -7,8 +7,8 @@ from lppack.document import Pointer
 from lppack.rules import history
 from lppack.rules.history import HistoryRule
 from lppack.rules.runner import Fault
+from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules.cases import functions, shadow
-from tests.unit.samples import document, full, patch_folder
 
 
 @dataclass(frozen=True)

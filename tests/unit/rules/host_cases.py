@@ -7,8 +7,8 @@ from lppack import abi
 from lppack.model import Effective, Fix
 from lppack.rules import host
 from lppack.rules.view import HostRule
-from tests.unit.fake_kernel import FakeKernel, Patch, info
-from tests.unit.stages.control import MODULE, patched, stranger
+from tests.kit.control import MODULE, patched, stranger
+from tests.kit.fake_kernel import FakeKernel, Patch, info
 
 
 @dataclass(frozen=True)

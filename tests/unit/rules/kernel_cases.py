@@ -12,10 +12,10 @@ from lppack.model import Kernel
 from lppack.rules import counted, inlining, kernel, needs, own_engine, target
 from lppack.rules.runner import Fault
 from lppack.rules.target import TargetRule
-from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol, with_exit_lists
+from tests.kit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol, with_exit_lists
+from tests.kit.samples import RELEASE, document, full, patch_folder
+from tests.kit.samples import kernel as kernel_named
 from tests.unit.rules.cases import OLD0, ON_ACCESS, WORLD, functions, objects
-from tests.unit.samples import RELEASE, document, full, patch_folder
-from tests.unit.samples import kernel as kernel_named
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lppack import abi
 from lppack.rules import module
 from lppack.rules.module import Against, ModuleRule
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 
 MODINFO = tiny_elf.MODINFO
 KERNEL = Against(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 from lppack.rules import conversion, source
+from tests.kit.samples import CONN_C
 from tests.unit.rules.cases import CodeCase, hooks, objects, transform, world
-from tests.unit.samples import CONN_C
 
 _EVERY = (*source.RULES, *source.WARNINGS, *conversion.RULES, *conversion.WARNINGS)
 

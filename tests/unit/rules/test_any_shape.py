@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lppack.document import Pointer
 from lppack.rules.folder import problems_of, rule_problems
-from tests.unit.samples import document, full
+from tests.kit.samples import document, full
 
 # -- data of any shape
 

@@ -8,9 +8,9 @@ from lppack.consistency import ModeName, mode_named
 from lppack.elf.dwarf import CompiledTypes
 from lppack.model import FunctionPatch, ObjectPatch
 from lppack.rules.compiled import compiled_problems
+from tests.kit.samples import manifest, plan
 from tests.unit.rules.cases import title
 from tests.unit.rules.compiled_cases import CASES, CompiledCase, KnownTypes
-from tests.unit.samples import manifest, plan
 
 PLAN = plan(
     manifest(),

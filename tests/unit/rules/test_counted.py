@@ -4,7 +4,7 @@
 import pytest
 
 from lppack.rules.counted import REGISTERS, words, words_of
-from tests.unit.fake_facts import FACTS
+from tests.kit.fake_facts import FACTS
 
 SIZES = {"kuid_t": 4, "struct pair": 16, "struct big": 24}
 

@@ -8,8 +8,8 @@ import pytest
 
 from lppack.rules.kernel import function_exists
 from lppack.rules.symbols import symbol_exists
-from tests.unit.fake_facts import FakeFacts, symbol
-from tests.unit.samples import document, full
+from tests.kit.fake_facts import FakeFacts, symbol
+from tests.kit.samples import document, full
 
 
 def variable(name: str) -> Any:

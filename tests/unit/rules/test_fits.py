@@ -14,9 +14,9 @@ from lppack.resources import schema
 from lppack.rules.fits import fits
 from lppack.rules.shape import _validator, _whole
 from lppack.stages.load import load
-from tests.command import EXAMPLES, ROOT
+from tests.kit.command import EXAMPLES, ROOT
+from tests.kit.samples import full
 from tests.unit.rules.test_any_shape import _PLACES, _VALUES, ODD, _places, _put
-from tests.unit.samples import full
 
 MANIFESTS = sorted([*EXAMPLES.rglob("manifest.yaml"), *ROOT.glob("tests/cases/**/manifest.yaml")])
 

@@ -10,6 +10,7 @@ import pytest
 from lppack.errors import Level
 from lppack.rules import files
 from lppack.rules.folder import problems_of
+from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules import (
     data_cases,
     files_cases,
@@ -19,7 +20,6 @@ from tests.unit.rules import (
     workload_cases,
 )
 from tests.unit.rules.cases import Case, functions, shadow, title
-from tests.unit.samples import document, full, patch_folder
 
 CASES = (
     *manifest_cases.CASES,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.generated import (
+from tests.kit import samples
+from tests.kit.generated import (
     EVIL,
     accepted,
     assert_data_stays_data,
@@ -13,8 +14,7 @@ from tests.generated import (
     try_manifests,
     write,
 )
-from tests.unit import samples
-from tests.unit.samples import stubs
+from tests.kit.samples import stubs
 
 #: In CI; tests/soak takes 20,000.
 EXAMPLES = 2000

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from lppack.rules.history import history_problems
+from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules.cases import title
 from tests.unit.rules.history_cases import CASES, HistoryCase
-from tests.unit.samples import document, full, patch_folder
 
 
 @pytest.mark.parametrize("case", CASES, ids=title)

@@ -7,11 +7,11 @@ from lppack.errors import ApplyRefused
 from lppack.rules.host import function_is_free
 from lppack.rules.view import View
 from lppack.stages.apply import refuse_early
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.control import MODULE, control
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 from tests.unit.rules.cases import title
 from tests.unit.rules.host_cases import CASES, KPROBE, HostCase
-from tests.unit.samples import bundle
-from tests.unit.stages.control import MODULE, control
 
 
 class HostWithFiles(FakeHost):

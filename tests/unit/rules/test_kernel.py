@@ -9,7 +9,8 @@ from lppack.consistency import mode_named
 from lppack.errors import Level
 from lppack.rules.kernel import kernel_problems
 from lppack.rules.target import target_problems
-from tests.unit.fake_facts import CONFIG, FACTS
+from tests.kit.fake_facts import CONFIG, FACTS
+from tests.kit.samples import document, full, kernel
 from tests.unit.rules import symbols_cases
 from tests.unit.rules.cases import functions, title
 from tests.unit.rules.kernel_cases import (
@@ -20,7 +21,6 @@ from tests.unit.rules.kernel_cases import (
     PlanCase,
     TargetCase,
 )
-from tests.unit.samples import document, full, kernel
 
 
 @pytest.mark.parametrize("case", (*KERNEL_CASES, *symbols_cases.KERNEL_CASES), ids=title)

@@ -3,7 +3,7 @@ import pytest
 
 from lppack.elf.module import read_module
 from lppack.rules.module import Against, faults
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 from tests.unit.rules.cases import title
 from tests.unit.rules.module_cases import CASES, GOOD, KERNEL, ModuleCase
 

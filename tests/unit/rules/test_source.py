@@ -5,10 +5,10 @@ import pytest
 
 from lppack.rules.folder import problems_of
 from lppack.stages.load import load
-from tests.command import ROOT
+from tests.kit.command import ROOT
+from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules import shadowed_cases, source_cases
 from tests.unit.rules.cases import CodeCase, title
-from tests.unit.samples import document, full, patch_folder
 
 
 @pytest.mark.parametrize("case", (*source_cases.CASES, *shadowed_cases.CASES), ids=title)

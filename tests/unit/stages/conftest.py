@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from tests.unit.fake_kernel import FakeHost, FakeKernel
+from tests.kit.fake_kernel import FakeHost, FakeKernel
 
 
 @pytest.fixture

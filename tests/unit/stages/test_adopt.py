@@ -15,11 +15,11 @@ from lppack.stages.adopt import ADOPTED, adopt, as_bundle, build_of, installed
 from lppack.stages.apply import Control, refuse_early
 from lppack.stages.revert import revert
 from lppack.stages.status import PatchReport
-from tests.command import check_shape
-from tests.unit import tiny_elf
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread
-from tests.unit.samples import RELEASE
-from tests.unit.stages.control import control, patched, snapshot
+from tests.kit import tiny_elf
+from tests.kit.command import check_shape
+from tests.kit.control import control, patched, snapshot
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread
+from tests.kit.samples import RELEASE
 from tests.unit.stages.test_bundle import KO
 
 MODULE = "kpatch_fix"

@@ -18,8 +18,8 @@ from lppack.stages import bundle as bundles
 from lppack.stages.agreement import verify
 from lppack.stages.bundle import BadBundle, contents
 from lppack.stages.inspect import inspect
-from tests.unit import tiny_elf
-from tests.unit.samples import manifest, plan
+from tests.kit import tiny_elf
+from tests.kit.samples import manifest, plan
 from tests.unit.stages.test_bundle import KO, MANIFEST, OF, made, put, repacked
 
 NAME = "lppack_conn_limit_2.ko"

@@ -12,9 +12,9 @@ from lppack.model import Bundle
 from lppack.stages.apply import Control, applied_already, apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import NOT_THERE, revert
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control, patched, snapshot
+from tests.kit.control import KO, MODULE, control, patched, snapshot
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 BUILD = "D02E08A0401C393FB9E9ECF"
 

@@ -17,9 +17,9 @@ from lppack.errors import (
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, TIMEOUT, control, patched, snapshot, stranger
+from tests.kit.control import KO, MODULE, TIMEOUT, control, patched, snapshot, stranger
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import bundle
 
 SLEEPER = Thread(700, 701, "conn worker", stack=("schedule", "lp_conn_open", "do_syscall_64"))
 SPINNER = Thread(800, 800, "spin", state="R")

@@ -21,9 +21,9 @@ from lppack.errors import (
 from lppack.hosts.protocol import Ran
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control, snapshot, stranger
+from tests.kit.control import KO, MODULE, control, snapshot, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import bundle
 
 SLEEPER = Thread(700, 701, "conn worker", stack=("schedule", "lp_conn_open", "do_syscall_64"))
 

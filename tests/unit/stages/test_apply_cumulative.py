@@ -10,9 +10,9 @@ from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.model import Effective, Fix
 from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.revert import revert
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control, stranger
+from tests.kit.control import KO, MODULE, control, stranger
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import bundle
 
 BEFORE = "lppack_conn_limit_1"
 HELD = (Fix(cve="CVE-1", commit=None, functions=(), effective=Effective.PATCHED),)

@@ -13,9 +13,9 @@ from lppack.proc import Say
 from lppack.stages.apply import Control, apply, silent
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, TIMEOUT
+from tests.kit.control import KO, MODULE, TIMEOUT
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 INFO = info(converts=False, world=True, engine="consistency", mode="kpatch")
 BUNDLE = bundle(converts=False, world=True)

@@ -16,9 +16,10 @@ from lppack.kernel.kallsyms import KallsymsEntry
 from lppack.model import Kernel
 from lppack.stages import assumptions
 from lppack.stages.assumptions import ASSUMPTIONS, try_all
-from tests.command import check_shape
-from tests.unit.builders.tree import make_kernel
-from tests.unit.kernel import fake, fake_btf
+from tests.kit import fake_btf
+from tests.kit import fake_image as fake
+from tests.kit.command import check_shape
+from tests.kit.kernel_tree import make_kernel
 
 _EXPORTED = assumptions._EXPORTED
 _ENGINE = (

@@ -13,7 +13,7 @@ from lppack.rules.folder import problems_of
 from lppack.rules.shape import shape_problems
 from lppack.stages.load import load
 from lppack.stages.validate import validate
-from tests.command import ROOT, lppack
+from tests.kit.command import ROOT, lppack
 
 FOLDERS = sorted((ROOT / "tests/broken").glob("[0-9][0-9]-*"))
 

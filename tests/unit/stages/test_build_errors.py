@@ -7,7 +7,7 @@ import pytest
 
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.stages.build_errors import failure
-from tests.unit.samples import manifest, plan
+from tests.kit.samples import manifest, plan
 
 #: As the programs print them.
 LACKS = {

@@ -18,8 +18,8 @@ from lppack.model import TestSpec as Spec  # pytest would collect Test*
 from lppack.model.plan import info_json
 from lppack.stages.bundle import BadBundle, bundle, contents, extract, file_name, read
 from lppack.stages.inspect import inspect
-from tests.unit import tiny_elf
-from tests.unit.samples import RELEASE, VERSION, manifest, plan
+from tests.kit import tiny_elf
+from tests.kit.samples import RELEASE, VERSION, manifest, plan
 
 SPEC = Spec(
     targets=("conn",),

@@ -26,9 +26,9 @@ from lppack.stages.journal import Journal, JournalRecord
 from lppack.stages.recover import recover
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control
+from tests.kit.control import KO, MODULE, control
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import bundle
 
 ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 

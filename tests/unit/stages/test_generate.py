@@ -15,8 +15,8 @@ from lppack.model.plan import info_json
 from lppack.rules.files import GENERATED
 from lppack.stages.generate import generate, write
 from lppack.stages.load import load
-from tests.unit.c_text import string_after
-from tests.unit.samples import manifest, plan
+from tests.kit.c_text import string_after
+from tests.kit.samples import manifest, plan
 from tools import golden
 
 TRICKY = 'say "hi", C:\\new\\0, ??/ ??=, %s %n, */ //, é 李 🐧, {{ 7*7 }}, $(id), 007é1'

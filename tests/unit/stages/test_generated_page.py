@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lppack.csource.tokens import CFunction, read_c
-from tests.command import ROOT
+from tests.kit.command import ROOT
 
 FILES = ("lp_glue.c", "lp_series.c", "lp_convert.c", "lp_unload.c", "lp_world.c")
 GOLDEN = ROOT / "tests/golden"

@@ -10,8 +10,8 @@ from lppack.engines.kernel import KernelEngines
 from lppack.errors import AnswerIsNo
 from lppack.stages.health import require_live
 from lppack.stages.host_status import host_status
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.stages.control import MODULE, patched, stranger
+from tests.kit.control import MODULE, patched, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
 
 OVER = Patch(info=None, functions=("conn/conn_open,1",), complete=True)
 

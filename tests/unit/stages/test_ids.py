@@ -11,7 +11,7 @@ from lppack.errors import ManifestError
 from lppack.ids import Ids
 from lppack.names import stable_id
 from lppack.stages.ids import FILE, ids, reserve
-from tests.command import EXAMPLES, check_shape, lppack
+from tests.kit.command import EXAMPLES, check_shape, lppack
 
 SHADOW = "conn-limit/shadow/conn_ext/1"
 

@@ -7,7 +7,7 @@ import pytest
 
 from lppack.errors import LppackError
 from lppack.stages.inspect import inspect
-from tests.unit import tiny_elf
+from tests.kit import tiny_elf
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ from lppack.stages.load import load
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step, patch_json, status
 from lppack.stages.validate import validate
-from tests.command import EXAMPLES
-from tests.generated import planned
-from tests.one_way import one_way
-from tests.unit import samples
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.stages.control import KO, MODULE, control, snapshot
+from tests.kit import samples
+from tests.kit.command import EXAMPLES
+from tests.kit.control import KO, MODULE, control, snapshot
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.generated import planned
+from tests.kit.one_way import one_way
 
 BUNDLE = samples.bundle(irreversible=True)
 REVERT = "lppack revert conn-limit --on fake"

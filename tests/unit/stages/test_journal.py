@@ -24,9 +24,9 @@ from lppack.stages.host_status import host_json, host_status
 from lppack.stages.journal import FOLDER, HISTORY, OPEN, Journal, new_record
 from lppack.stages.revert import revert
 from lppack.stages.stepped import SteppedHost, _module
-from tests.command import check_shape
-from tests.unit.fake_kernel import FakeHost
-from tests.unit.stages.control import MODULE, control, patched
+from tests.kit.command import check_shape
+from tests.kit.control import MODULE, control, patched
+from tests.kit.fake_kernel import FakeHost
 from tests.unit.stages.test_faults import Mortal, both, history, look, mortal, recovered, run
 
 ENGINE = EngineName.LIVEPATCH

@@ -21,11 +21,11 @@ from lppack.stages.apply import apply
 from lppack.stages.changing import changing
 from lppack.stages.journald import DONE, REFUSED, REVERSED, STUCK, send, send_outcome, send_record
 from lppack.stages.revert import revert
-from tests.command import ROOT
-from tests.unit.fake_kernel import Patch, Thread, info
+from tests.kit.command import ROOT
+from tests.kit.control import KO, MODULE
+from tests.kit.fake_kernel import Patch, Thread, info
+from tests.kit.samples import bundle
 from tests.unit.pipeline.test_agent import record
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE
 from tests.unit.stages.test_faults import both, mortal
 
 Fields = dict[str, str]

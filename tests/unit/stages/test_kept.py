@@ -18,9 +18,9 @@ from lppack.stages import kept
 from lppack.stages.apply import Control, refuse_early
 from lppack.stages.kept import KEPT, fetch, keep, versions
 from lppack.stages.trust import signature_of
-from tests.unit.fake_kernel import FakeHost, FakeKernel
-from tests.unit.samples import bundle
-from tests.unit.stages.control import MODULE, patched
+from tests.kit.control import MODULE, patched
+from tests.kit.fake_kernel import FakeHost, FakeKernel
+from tests.kit.samples import bundle
 from tests.unit.stages.test_faults import both
 
 ENGINE = EngineName.LIVEPATCH

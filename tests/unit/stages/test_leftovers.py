@@ -9,9 +9,9 @@ from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
 from lppack.stages.status import patch_json
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control, patched
+from tests.kit.control import KO, MODULE, control, patched
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 BEFORE = "lppack_conn_limit_1"
 

@@ -15,9 +15,9 @@ from lppack.errors import BuildFailed
 from lppack.model import ExitList, FunctionPatch, Module, ObjectPatch, SymbolUse
 from lppack.stages.inspect import inspect
 from lppack.stages.link import link
-from tests.unit import tiny_elf
-from tests.unit.kernel import fake
-from tests.unit.samples import VMLINUX, kernel, manifest, plan
+from tests.kit import fake_image as fake
+from tests.kit import tiny_elf
+from tests.kit.samples import VMLINUX, kernel, manifest, plan
 
 SLOTS = ".data..lp_slots.victim"
 COUNTER = SymbolUse(name="counter", c_name="counter", sympos=0)

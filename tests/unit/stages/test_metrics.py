@@ -14,9 +14,9 @@ from lppack.engines.livepatch import Livepatch
 from lppack.errors import EnvironmentMissing
 from lppack.stages.host_status import HostStatus, host_status
 from lppack.stages.metrics import prometheus
-from tests.command import lppack
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Thread
-from tests.unit.stages.control import MODULE, patched, stranger
+from tests.kit.command import lppack
+from tests.kit.control import MODULE, patched, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Thread
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -14,8 +14,8 @@ from lppack.stages.apply import Control
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step, patch_json, status
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.stages.control import MODULE, control, patched, stranger
+from tests.kit.control import MODULE, control, patched, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
 REVERT = "lppack revert conn-limit --on fake"
 

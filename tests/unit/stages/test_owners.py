@@ -11,9 +11,9 @@ from lppack.stages.apply import apply
 from lppack.stages.owners import overridden
 from lppack.stages.revert import revert
 from lppack.stages.status import PatchReport, patch_json, status
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control
+from tests.kit.control import KO, MODULE, control
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 A, B = "conn/a,1", "conn/b,1"  # CVE-1 is fixed in a, CVE-2 in b
 

@@ -12,8 +12,8 @@ from lppack.consistency import EngineName
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.resources import render
 from lppack.stages.package import Format, Package, pack, package_of
-from tests.packages import MAINTAINER, unpacked
-from tests.unit import samples
+from tests.kit import samples
+from tests.kit.packages import MAINTAINER, unpacked
 
 KO = b"\x7fELF not really" * 100
 

@@ -21,8 +21,8 @@ from lppack.stages.load import load
 from lppack.stages.plan import plan
 from lppack.stages.release import release
 from lppack.stages.validate import validate
-from tests.unit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
-from tests.unit.samples import RELEASE, VERSION, kernel, stubs
+from tests.kit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
+from tests.kit.samples import RELEASE, VERSION, kernel, stubs
 
 HEAD = """\
 lppack: 1

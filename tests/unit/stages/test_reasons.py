@@ -12,10 +12,10 @@ from lppack.rules.host import RULES
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from tests.command import check_shape
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, control, patched, stranger
+from tests.kit.command import check_shape
+from tests.kit.control import KO, MODULE, control, patched, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 
 def _live(name: str, made: Patch) -> Callable[[FakeKernel], object]:

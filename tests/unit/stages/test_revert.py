@@ -13,8 +13,8 @@ from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, In
 from lppack.stages.apply import Control
 from lppack.stages.revert import find, revert
 from lppack.stages.status import status
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.stages.control import MODULE, control, patched, snapshot, stranger
+from tests.kit.control import MODULE, control, patched, snapshot, stranger
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 
 SLEEPER = Thread(700, 701, "conn worker", stack=("schedule", "lp_conn_open"))
 GO_ON = "lppack revert conn-limit --on fake"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import EXAMPLES, check_shape, lppack
+from tests.kit.command import EXAMPLES, check_shape, lppack
 
 PATCH = EXAMPLES / "conn-limit"
 _ENTRY = "main;entry_SYSCALL_64_after_hwframe;do_syscall_64"

@@ -8,9 +8,9 @@ import pytest
 from lppack.errors import ApplyReversed, ApplyStuck, HostError, LppackError
 from lppack.stages.apply import apply
 from lppack.stages.revert import revert
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import KO, MODULE, TIMEOUT, control, patched
+from tests.kit.control import KO, MODULE, TIMEOUT, control, patched
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import bundle
 
 OLD = Thread(700, 700, "in old code", stack=("conn_open",))
 NEW = Thread(800, 800, "in new code", stack=("lp_conn_open",))

@@ -10,9 +10,9 @@ from lppack.model import Effective, Fix
 from lppack.model.patch_info import PatchInfo
 from lppack.stages.host_status import host_status
 from lppack.stages.status import PatchReport, patch_json, report, status
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.samples import RELEASE
-from tests.unit.stages.control import MODULE, patched, stranger
+from tests.kit.control import MODULE, patched, stranger
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
+from tests.kit.samples import RELEASE
 
 
 def told(host: FakeHost) -> dict[str, PatchReport]:

@@ -18,8 +18,8 @@ from lppack.stages import trust
 from lppack.stages.changing import changing
 from lppack.stages.newest import VERSIONS, note_version, refuse_older
 from lppack.stages.trust import NotTrusted, sign, signature_of, verify
-from tests.command import check_shape
-from tests.unit.samples import bundle as sample
+from tests.kit.command import check_shape
+from tests.kit.samples import bundle as sample
 from tests.unit.stages.test_bundle import made
 from tests.unit.stages.test_faults import both, mortal
 

@@ -16,9 +16,9 @@ from lppack.stages.convert import convert
 from lppack.stages.host_status import host_status
 from lppack.stages.revert import revert
 from lppack.stages.status import status
-from tests.unit.fake_kernel import FakeHost, FakeKernel, Patch, info
-from tests.unit.samples import bundle
-from tests.unit.stages.control import MODULE, patched
+from tests.kit.control import MODULE, patched
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.samples import bundle
 
 ERRORS = (errno.EBUSY, errno.EIO, errno.ETIMEDOUT, errno.EACCES)
 

@@ -25,8 +25,8 @@ from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
 from lppack.stages.vex import Evidence, Statement, Status, need_cve, of_bundle, of_host
 from lppack.stages.vex_formats import FORMATS, Author
-from tests.command import lppack
-from tests.unit.samples import bundle
+from tests.kit.command import lppack
+from tests.kit.samples import bundle
 from tests.unit.stages.test_bundle import made
 
 CVE = "CVE-2026-0001"

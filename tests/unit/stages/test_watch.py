@@ -12,8 +12,8 @@ from lppack.stages.advice import advice
 from lppack.stages.apply import Control
 from lppack.stages.status import patch_json, status
 from lppack.stages.watch import watch
-from tests.unit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
-from tests.unit.stages.control import MODULE
+from tests.kit.control import MODULE
+from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
 
 SLEEPER = Thread(700, 701, "conn worker", stack=("schedule", "lp_conn_open", "do_syscall_64"))
 SPINNER = Thread(800, 800, "spin", state="R")

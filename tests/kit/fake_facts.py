@@ -13,7 +13,7 @@ from lppack.kernel.dwarf import Code, Origin
 from lppack.kernel.facts import Export, Facts
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
 from lppack.kernel.symbols import Symbol, is_clone
-from tests.unit.samples import RELEASE
+from tests.kit.samples import RELEASE
 
 CONFIG = parse_config(
     "CONFIG_LIVEPATCH=y\nCONFIG_MODULES=y\nCONFIG_SYSFS=y\nCONFIG_KALLSYMS_ALL=y\n"

@@ -25,8 +25,8 @@ from lppack.model.plan import info_json
 from lppack.stages.generate import generate
 from lppack.stages.load import load
 from lppack.stages.validate import validate
-from tests.unit import samples
-from tests.unit.samples import stubs
+from tests.kit import samples
+from tests.kit.samples import stubs
 
 #: Of the accepted ones, those whose C is tokenised: each costs as much as twenty validations.
 TOKENISED_EVERY = 8

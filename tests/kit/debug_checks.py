@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What a run on the debug kernel must end with: a silent console, and checkers that still check."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from lppack.hosts.console import faults
-from lppack.hosts.guest import GuestHost
+from lppack.hosts.guest import GuestHost, boot
+from lppack.model import Kernel
 
 #: On the guest's command line: KASAN goes on after its first report. Under so many checkers the
 #: interpreter of ACPI gives up on the routing of PCI interrupts (drivers/acpi/acpica: 30 s for a
@@ -57,3 +61,20 @@ def complaints(host: GuestHost) -> tuple[str, ...]:
     found = reported(host.console.read_text(errors="replace"))
     on = re.search(r"^\s*debug_locks:\s*1$", host.read(_LOCKDEP), re.MULTILINE)
     return found if on else (*found, "lockdep is off")
+
+
+@contextlib.contextmanager
+def boot_checked(
+    kernel: Kernel, *, work: Path, initramfs: Path, words: tuple[str, ...] = ()
+) -> Iterator[GuestHost]:
+    """Boot the debug kernel in the directory ``work``, with ``words`` on its command line too."""
+    with boot(
+        kernel,
+        work=work,
+        initramfs=initramfs,
+        cmdline=(*WORDS, *words),
+        memory_mb=MEMORY,
+        limit=BOOT,
+    ) as host:
+        host.limit = 120.0
+        yield host

@@ -18,7 +18,7 @@ from lppack.stages.build import build_program
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
 from lppack.stages.test import fits
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES, ROOT
 from tools.cumulative import FIRST
 
 FIXES = EXAMPLES / "fixes"
@@ -26,7 +26,7 @@ FIXES = EXAMPLES / "fixes"
 OLD = "6.1.0-47-amd64"
 BOOT = ("secretmem.enable=1",)
 _MODULES = ("vsock", "binfmt_misc", "loop")
-_PROGRAMS = Path(__file__).parent / "programs"
+_PROGRAMS = ROOT / "tests/guest/programs"
 # Programs in turn, again and again: how often each has run, and what it said.
 _LOOP = (
     "(n=0; while [ -e /tmp/go ]; do n=$((n + 1)); for name in {0}; do "

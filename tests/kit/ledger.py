@@ -17,7 +17,7 @@ from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES
 
 FIRST = 100  # accounts that the target makes by itself
 #: What an old account must not hold, and check looks for.

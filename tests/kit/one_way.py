@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES
 
 _REVERSE = """\
 void lp_conn_downgrade(struct conn *c)

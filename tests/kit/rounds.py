@@ -3,7 +3,7 @@
 
 from lppack.stages.apply import Control, apply
 from lppack.stages.revert import revert
-from tests.guest.target import NEW, Target
+from tests.kit.target import NEW, Target
 
 _LOOPS = 6
 # Each loop opens, uses and closes connections of its own, and uses one that all share.

@@ -10,7 +10,7 @@ from lppack.builders.protocol import kbuild_argv
 from lppack.debian.kernels import resolve
 from lppack.debian.supported import releases_of
 from lppack.stages.generate import write
-from tests.generated import drawn, tree
+from tests.kit.generated import drawn, tree
 
 
 def compile_drawn(folder: Path, count: int, *, spoil: str = "") -> list[Path]:

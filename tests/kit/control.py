@@ -7,7 +7,7 @@ from pathlib import Path
 from lppack.engines.livepatch import Livepatch
 from lppack.proc import Say
 from lppack.stages.apply import Control, silent
-from tests.unit.fake_kernel import FakeHost, Patch, info
+from tests.kit.fake_kernel import FakeHost, Patch, info
 
 MODULE = "lppack_conn_limit_2"
 KO = Path("lppack_conn_limit_2.ko")

@@ -14,9 +14,9 @@ from lppack.debian.kernels import resolve
 from lppack.hosts import open_host
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import Host
-from tests.guest.conftest import PATTERNS
-from tests.guest.fault_points import GUEST, started
-from tests.sshd import PROGRAM, free_port, keys
+from tests.kit.fault_points import GUEST, started
+from tests.kit.guest import PATTERNS
+from tests.kit.sshd import PROGRAM, free_port, keys
 
 #: QEMU with a network card, of which one port leads to the guest's sshd.
 _QEMU = """#!/bin/sh

@@ -18,7 +18,7 @@ from lppack.errors import HostError
 from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Host, Ran
 from lppack.stages.journal import FOLDER
-from tests.unit.samples import RELEASE, VERSION
+from tests.kit.samples import RELEASE, VERSION
 
 FOR_EVER = 1 << 30
 

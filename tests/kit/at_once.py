@@ -13,7 +13,7 @@ import pytest
 
 from lppack import store
 from lppack.stages import cache
-from tests.command import EXAMPLES, ROOT
+from tests.kit.command import EXAMPLES, ROOT
 
 KERNEL = "6.1.0-47-amd64"
 FIX = EXAMPLES / "fixes/prctl-auxv"

@@ -26,7 +26,7 @@ from lppack.hosts.console import faults
 from lppack.stages.faults import STEPS, VARIABLE
 from lppack.stages.host_status import host_json
 from lppack.stages.status import patch_json
-from tests.command import EXAMPLES, lppack
+from tests.kit.command import EXAMPLES, lppack
 
 NEW = 1 << 31
 REQUESTS = 3  # half-open ones of the connection `web`: its word must keep that count
