@@ -39,6 +39,7 @@ _HOMES = {
     **dict.fromkeys(("watch", "history"), "history"),
     **dict.fromkeys(("vex", "cves"), "evidence"),
     "guest": "guest",
+    "migrate": "migrate",
     **dict.fromkeys(("explain", "completion"), "help"),
 }
 

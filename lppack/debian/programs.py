@@ -61,7 +61,7 @@ def _fill(
         for name in _closure(root, programs):
             out = draft / name
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_bytes((root / name).read_bytes())
+            out.write_bytes(_found(root, name).read_bytes())
             out.chmod(0o755)
 
 
@@ -74,7 +74,7 @@ def _closure(root: Path, programs: Sequence[str]) -> Iterator[str]:
             continue
         seen.add(name)
         yield name
-        with (root / name).open("rb") as file:
+        with _found(root, name).open("rb") as file:
             elf = ELFFile(file)
             for segment in elf.iter_segments("PT_INTERP"):
                 assert isinstance(segment, InterpSegment)
@@ -83,6 +83,14 @@ def _closure(root: Path, programs: Sequence[str]) -> Iterator[str]:
                 assert isinstance(section, DynamicSection)
                 needed = [str(vars(tag)["needed"]) for tag in section.iter_tags("DT_NEEDED")]
                 todo += [_library(root, one) for one in needed if not one.startswith("ld-linux")]
+
+
+def _found(root: Path, name: str) -> Path:
+    """Return the file ``name``, which a package has with or without usr/ before it."""
+    for one in (name, f"usr/{name}", name.removeprefix("usr/")):
+        if (root / one).is_file():
+            return root / one
+    raise EnvironmentMissing(f"no package has the file {name}")
 
 
 def _library(root: Path, name: str) -> str:

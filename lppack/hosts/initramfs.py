@@ -178,6 +178,16 @@ def modules_in_order(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[Path, ...
     return tuple(order.values())
 
 
+def those_there(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of ``wanted`` that this kernel has as modules, or built in."""
+    found = []
+    for name in wanted:
+        with contextlib.suppress(EnvironmentMissing):
+            modules_in_order(kernel, (name,))
+            found.append(name)
+    return tuple(found)
+
+
 def _plain(name: str) -> str:
     return name.replace("-", "_")
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lppack.pipeline.evidence import write_metrics as write_metrics
     from lppack.pipeline.guests import initramfs_for as initramfs_for
     from lppack.pipeline.guests import start_guest as start_guest
+    from lppack.pipeline.migrate import plan_migration as plan_migration
+    from lppack.pipeline.migrate import run_migration as run_migration
     from lppack.pipeline.operate import apply_bundle as apply_bundle
     from lppack.pipeline.operate import convert_series as convert_series
     from lppack.pipeline.operate import history_of as history_of
@@ -72,6 +74,7 @@ _NAMES = {
     "draft": "Between Copy Drafted make_draft new_patch",
     "evidence": "cves_of metrics_place vex write_metrics",
     "guests": "initramfs_for start_guest",
+    "migrate": "plan_migration run_migration",
     "operate": (
         "apply_bundle convert_series history_of recover_host revert_series revert_to "
         "sign_bundle status_of verify_bundle watch_host"

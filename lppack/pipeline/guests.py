@@ -15,19 +15,32 @@ from lppack.pipeline.check import make_plan
 
 def initramfs_for(kernel: Kernel, builder: str) -> Path:
     """Return the initramfs of lppack's guests, made once for a kernel and an agent."""
-    from lppack.debian.kernels import fetch_file
     from lppack.hosts import initramfs
-    from lppack.stages.build import build_program
 
-    made_by = open_builder(builder, lambda _line: None)
-    agent = build_program(resources.template_dir() / "guest/agent.c", made_by)
-    busybox = fetch_file("busybox-static", "bin/busybox")
+    agent, busybox = _programs(builder)
     key = hashlib.sha256(
         b"\0".join((agent.read_bytes(), busybox.read_bytes(), kernel.version.encode()))
         + Path(initramfs.__file__).read_bytes()
     ).hexdigest()[:16]
     out = store.cache_dir() / "initramfs" / f"{kernel.release}-{key}.cpio"
     return entries.ensure_file(out, lambda draft: initramfs.make(kernel, agent, busybox, draft))
+
+
+def own_initramfs(kernel: Kernel, builder: str, out: Path, modules: tuple[str, ...]) -> None:
+    """Write an initramfs to ``out``, with more modules than lppack's guests have."""
+    from lppack.hosts import initramfs
+
+    initramfs.make(kernel, *_programs(builder), out, (*initramfs.MODULES, *modules))
+
+
+def _programs(builder: str) -> tuple[Path, Path]:
+    """Return the agent and busybox."""
+    from lppack.debian.kernels import fetch_file
+    from lppack.stages.build import build_program
+
+    made_by = open_builder(builder, lambda _line: None)
+    agent = build_program(resources.template_dir() / "guest/agent.c", made_by)
+    return agent, fetch_file("busybox-static", "bin/busybox")
 
 
 def start_guest(
