@@ -3,15 +3,22 @@
 
 The author's files are compiled with a section for each function and each variable
 (-ffunction-sections -fdata-sections), so that a section stands for what the compiler put there, and
-every way out of it is a relocation. Generated code has plain sections, and is not followed.
+every way out of it is a relocation. Where two files have a static function of one name, the linker
+has put both into one section: each is from its symbol to the next. Generated code has plain
+sections, and is not followed.
 """
 
+import bisect
 from collections.abc import Collection, Iterator, Mapping
 
 from lppack import abi
-from lppack.elf.rewrite import Relocatable
+from lppack.elf.rewrite import Relocatable, SymbolEntry
 
 _APART = (".text.", ".data.", ".rodata.", ".bss.")
+_STT_SECTION = 3
+_PC_RELATIVE = (2, 4)  # R_X86_64_PC32, R_X86_64_PLT32: from the end of their four bytes
+#: A function or variable: its section, and where it begins there.
+Place = tuple[int, int]
 
 
 def uses(
@@ -20,30 +27,53 @@ def uses(
     """For each function of ``roots`` the symbols of interest that it, or what it calls or points
     to, names. Raise NotRewritable."""
     file = Relocatable(data)
-    edges = _edges(file, frozenset(of_interest))
-    home = {symbol.name: symbol.section for symbol in file.symbols}
+    places = _Places(file)
+    edges = _edges(file, places, frozenset(of_interest))
+    home = {symbol.name: places.of(symbol.section, symbol.value) for symbol in file.symbols}
     return {root: _reached(home[root], edges) for root in roots if root in home}
 
 
-def _edges(file: Relocatable, of_interest: frozenset[str]) -> dict[int, set[int | str]]:
-    """Section -> sections, and symbols of interest, that its relocations name."""
-    made: dict[int, set[int | str]] = {}
+class _Places:
+    """Where the functions and variables of each section begin."""
+
+    def __init__(self, file: Relocatable) -> None:
+        self._starts: dict[int, list[int]] = {}
+        for symbol in file.symbols:
+            if symbol.size and symbol.info & 15 < _STT_SECTION:  # no label in a function
+                self._starts.setdefault(symbol.section, []).append(symbol.value)
+        for starts in self._starts.values():
+            starts.sort()
+
+    def of(self, section: int, at: int) -> Place:
+        starts = self._starts.get(section, [0])
+        return section, starts[max(0, bisect.bisect_right(starts, at) - 1)]
+
+    def led_to(self, symbol: SymbolEntry, kind: int, addend: int) -> Place:
+        aside = addend + 4 * (kind in _PC_RELATIVE) if symbol.info & 15 == _STT_SECTION else 0
+        return self.of(symbol.section, symbol.value + aside)
+
+
+def _edges(
+    file: Relocatable, places: _Places, of_interest: frozenset[str]
+) -> dict[Place, set[Place | str]]:
+    """Place -> places, and symbols of interest, that its relocations name."""
+    made: dict[Place, set[Place | str]] = {}
     for table in file.sections:
         if table.type != abi.SHT_RELA:
             continue
-        out = made.setdefault(table.info, set())
         for entry in file.relocations(table):
+            out = made.setdefault(places.of(table.info, entry.offset), set())
             symbol = file.symbols[entry.symbol]
             if symbol.name in of_interest:
                 out.add(symbol.name)
             elif symbol.section < len(file.sections) and (
                 file.sections[symbol.section].name.startswith(_APART)
             ):
-                out.add(symbol.section)
+                out.add(places.led_to(symbol, entry.type, entry.addend))
     return made
 
 
-def _reached(start: int, edges: Mapping[int, set[int | str]]) -> tuple[str, ...]:
+def _reached(start: Place, edges: Mapping[Place, set[Place | str]]) -> tuple[str, ...]:
     def walk() -> Iterator[str]:
         seen, todo = {start}, [start]
         while todo:

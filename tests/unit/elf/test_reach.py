@@ -53,3 +53,31 @@ def test_generated_code_is_not_followed() -> None:
         ".text": [(0, "conn_find", PLT32, -4)],
     }
     assert used(by_glue) == ()
+
+
+def test_two_static_functions_of_one_name_are_two() -> None:
+    data = tiny_elf.module(
+        defined={
+            "lp_open": ".text.lp_open",
+            "lp_close": ".text.lp_close",
+            "check": (".text.check", 0, 16),
+            "check_of_another_file": (".text.check", 16, 16),
+            "label": (".text.check", 24, 0),
+            "conn_find": ".text",
+            "lp_slot_count": ".data..lp_slots.conn",
+        },
+        code={
+            ".text.lp_open": bytes(16),
+            ".text.lp_close": bytes(16),
+            ".text.check": bytes(32),
+            ".text": bytes(16),
+            ".data..lp_slots.conn": bytes(8),
+        },
+        relocations={
+            ".text.lp_open": [(0, "check", PLT32, -4)],
+            ".text.lp_close": [(0, "check_of_another_file", PLT32, -4)],
+            ".text.check": [(8, "conn_find", PLT32, -4), (26, "lp_slot_count", 2, -4)],
+        },
+    )
+    found = uses(data, ["lp_open", "lp_close"], SLOTS)
+    assert found == {"lp_open": ("conn_find",), "lp_close": ("lp_slot_count",)}
