@@ -180,7 +180,8 @@ def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
     from lppack.drafting.account import Fate
 
     draft = made.draft
-    yield f"{draft.name}: {', '.join(draft.objects)} of {draft.release}, from {draft.package}"
+    objects = ", ".join(draft.objects) or "no function"
+    yield f"{draft.name}: {objects} of {draft.release}, from {draft.package}"
     for target in draft.targets:
         others = [name for name in target.covers if name != target.name]
         also = f", with the code of {', '.join(others)}" if others else ""

@@ -171,6 +171,8 @@ class _Account:
         if self._targets:
             # select() has a target, or a reason, for each function that differs.
             return Fate.CARRIED, "what is compiled with it is replaced, or does not differ"
+        if any(name in unit.added for unit in self._comparison.units):
+            return Fate.LEFT_OUT, "it is new, and nothing that is replaced calls it"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
 
     def _variable(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:

@@ -152,7 +152,7 @@ def draft(
         advice,
         tuple(file for file, _ in sources),
         tuple(sorted({f for one in carried for f in one.private.folders})),
-        _fixed(targets, facts),
+        fixed(targets, facts),
         first.object if first else "vmlinux",
     )
     return Draft(
@@ -182,7 +182,7 @@ def draft(
     )
 
 
-def _fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:
+def fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:
     """Return the names of what is replaced in each place where it stands. What was inlined into
     others as well, and stays there, is what it was there: the proof says so, and no rule can."""
     names = {target.name for target in targets if target.object == "vmlinux"}

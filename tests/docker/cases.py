@@ -39,6 +39,10 @@ CASES: dict[str, Case] = {
         what="a fix of vmlinux and of a module",
         replaced={**_RELEASE, "vsock": ["vsock_update_buffer_size"]},
     ),
+    "bpf-helper": Case(
+        what="a helper of BPF, which a macro makes of it",
+        replaced=_vmlinux("bpf_csum_update"),
+    ),
     "c1-elf-map": Case(
         what="the compat copy of a function is a changed copy, in a file that includes the first",
         replaced=_vmlinux("elf_load", "elf_map", "load_elf_binary"),
@@ -117,6 +121,14 @@ CASES: dict[str, Case] = {
         what="a macro that another macro uses",
         replaced=_vmlinux("do_epoll_ctl", "ep_eventpoll_release", "ep_poll_callback"),
     ),
+    "macro-named-data": Case(
+        what="data of which a macro makes the name, in a file that another includes",
+        replaced=_vmlinux("task_tick_rt"),
+    ),
+    "macro-timer": Case(
+        what="a timer that a macro defines",
+        replaced=_vmlinux("pstore_dump", "pstore_register", "pstore_timefunc"),
+    ),
     "md-header-alone": Case(
         what="an inline function of a header alone, used by two modules",
         replaced={
@@ -189,11 +201,30 @@ CASES: dict[str, Case] = {
     "raid10-included-c": Case(
         what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
     ),
+    "static-twins": Case(
+        what="two modules with static functions of the same names",
+        replaced={"ip6_tables": ["translate_table"], "ip_tables": ["translate_table"]},
+    ),
     "t1-typedef-ptr": Case(
         what="members added to a struct that only has a typedef",
         replaced={"binfmt_misc": ["bm_register_write", "put_binfmt_handler"]},
         complete="incomplete",
         left_out=["fs/binfmt_misc.c"],
+    ),
+    "trace-event": Case(
+        what="a macro of trace events beside a function, whose copies in others stay the same",
+        replaced=_vmlinux("vfs_fsync_range"),
+        complete="incomplete",
+        left_out=["kernel/signal.c"],
+    ),
+    "typedef-layout": Case(
+        what="a typedef alone, which members of structs have",
+        replaced={
+            "ppp_generic": ["ppp_net_siocdevprivate"],
+            "slhc": ["slhc_compress", "slhc_init", "slhc_remember", "slhc_toss", "slhc_uncompress"],
+            "slip": ["sl_get_stats64"],
+        },
+        complete="not checked",
     ),
     "vhost-two-modules": Case(
         what="a new function that one module exports and another calls",
