@@ -5,6 +5,7 @@ from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.carry import own_data
 from lppack.proof.affected import Affected
+from lppack.proof.objects import Data, Function
 from lppack.proof.prover import Comparison
 from tests.unit.drafting.code import difference, function, variable
 
@@ -16,7 +17,12 @@ def files(_path: str) -> Changes:
 
 
 def test_data_that_the_patch_defines_once_more() -> None:
-    had = [function("f"), variable("rt_class"), variable("count"), variable("other")]
+    had: list[Function | Data] = [
+        function("f"),
+        variable("rt_class"),
+        variable("count"),
+        variable("other"),
+    ]
     unit = difference(had, had)
     comparison = Comparison(
         affected=Affected(paths=(unit.unit.path,), names=()),

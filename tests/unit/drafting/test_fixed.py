@@ -3,7 +3,7 @@
 
 from lppack.drafting.draft import fixed
 from lppack.drafting.places import Target
-from tests.unit.fake_facts import FakeFacts, inlining_of, symbol
+from tests.kit.fake_facts import FakeFacts, inlining_of, symbol
 
 
 def target(name: str, object_: str = "vmlinux") -> Target:
