@@ -14,7 +14,7 @@ from lppack.consistency import EngineName
 from lppack.debian.kernels import resolve
 from lppack.hosts.guest import GuestHost, boot
 from lppack.stages.apply import Control, apply
-from tests.command import EXAMPLES
+from tests.kit.command import EXAMPLES
 from tests.loads.matrix import ENGINES, MODES_BY_NAME, build_from
 
 OLD = "6.1.0-*-amd64"

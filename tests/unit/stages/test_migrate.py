@@ -13,7 +13,7 @@ from lppack.cli.migrate import migrated_json
 from lppack.errors import AnswerIsNo, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
 from lppack.stages.migrate import Migrated, TreeState, migrate
-from tests.command import check_shape, lppack
+from tests.kit.command import check_shape, lppack
 
 OUT = """\
 P 7 program
