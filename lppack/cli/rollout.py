@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lppack import pipeline
+from lppack.cli.options import Finite
 from lppack.cli.output import result
 from lppack.errors import AnswerIsNo
 
@@ -32,13 +33,13 @@ def rollout() -> None:
 )
 @click.option(
     "--watched",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     metavar="S",
     help="For how long the stacks were watched, on each host.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     default=60.0,
     show_default=True,
     metavar="S",
