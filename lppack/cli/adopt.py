@@ -17,6 +17,11 @@ from lppack.cli.patches import show
 @TIMEOUT
 @UNDO_TIMEOUT
 @WAIT
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Also if the machine went down while this module was being applied.",
+)
 @click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
 @FORMAT
 def adopt(
@@ -25,13 +30,16 @@ def adopt(
     timeout: float,
     undo_timeout: float | None,
     wait: float,
+    again: bool,
     dry_run: bool,
     format_: str,
 ) -> None:
     """Apply a module of kpatch-build or klp-build with the care of apply; revert takes it back.
 
     One that is live already, the very same build, is left as it is, and lppack's to revert from
-    then on. Without MODULE, list what kpatch has installed on the host for its kernel.
+    then on. One with which the machine went down is not tried again.
+
+    Without MODULE, list what kpatch has installed on the host for its kernel.
 
     \b
     Example:
@@ -49,6 +57,7 @@ def adopt(
             *(module, on),
             timeout=timeout,
             undo_timeout=undo_timeout,
+            again=again,
             dry_run=dry_run,
             wait=wait,
             say=tell,

@@ -17,11 +17,12 @@ def adopt_module(
     timeout: float,
     dry_run: bool,
     say: Say,
+    again: bool = False,
     undo_timeout: float | None = None,
     wait: float = 0.0,
 ) -> PatchReport | None:
     """Apply a live patch of another tool; None for a dry run. From then on revert takes it back."""
-    from lppack.stages.adopt import adopt, as_bundle, build_of
+    from lppack.stages.adopt import adopt, as_bundle, build_of, refuse_after_crash
 
     try:
         data = path.read_bytes()
@@ -30,6 +31,8 @@ def adopt_module(
     with open_control(on, say=say) as control:
         bundle = as_bundle(control, path, data)
         build = build_of(data) or ""
+        if not again:
+            refuse_after_crash(control, bundle)
         if dry_run:
             return adopt(control, bundle, path, build=build, load=False)
     intent = {

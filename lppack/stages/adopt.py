@@ -20,13 +20,14 @@ from lppack.errors import ApplyRefused, HostError
 from lppack.model import Bundle, TestSpec
 from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.drive import Control, answered
-from lppack.stages.journal import FOLDER, put_json
+from lppack.stages.journal import FOLDER, Journal, put_json
 from lppack.stages.status import PatchReport
 
 #: Modules that were adopted on a host, each with its srcversion.
 ADOPTED = f"{FOLDER}/adopted.json"
 #: kpatch(1): where `kpatch install` puts modules.
 INSTALLED = "/var/lib/kpatch"
+_HISTORY = 500  # records that are looked through
 _NOT_A_PATCH = "not-a-live-patch"
 _BUILD_ID = ".note.gnu.build-id"
 
@@ -112,6 +113,23 @@ def adopt(
     refuse_early(control, bundle)
     _note(control, bundle.module, build)  # before it is loaded: recover may have to revert it
     return apply(control, bundle, ko, convert=False)
+
+
+def refuse_after_crash(control: Control, bundle: Bundle) -> None:
+    """Raise ApplyRefused for a module with which the machine went down while it was applied, and
+    which nobody has applied since."""
+    if control.host.lock is None:
+        return  # no history is kept of it
+    journal = Journal(control.host)
+    records = answered(control, lambda: (*journal.history(_HISTORY), *journal.lost()))
+    same = [r for r in records if r.command == "apply" and r.sha256 == bundle.module_sha256]
+    # Without a result it was cut off, and no command has closed it since.
+    if same and same[-1].result in (None, "rebooted"):
+        raise ApplyRefused(
+            f"{bundle.path}: the machine went down while it was being applied, at {same[-1].began}",
+            hint="to try it all the same: --again",
+            reason="went-down",
+        )
 
 
 def _note(control: Control, module: str, build: str) -> None:

@@ -30,7 +30,7 @@ def verify(folder: Path, text: str, name: str) -> "subprocess.CompletedProcess[s
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
     for other in UNITS:
         verify(tmp_path, other.read_text(), other.name)
-    done = verify(tmp_path, unit.read_text(), unit.name)
+    done = verify(tmp_path, unit.read_text(), unit.name.replace("@", "@kpatch-fix"))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -38,4 +38,4 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     for unit in UNITS:
         wrong = unit.read_text().replace("ExecStart=", "ExcStart=").replace("OnBoot", "OnBot")
         assert verify(tmp_path, wrong, unit.name).stderr, unit.name
-    assert {unit.stem for unit in UNITS} == {"lppack-agent", "lppack-metrics"}
+    assert {unit.stem for unit in UNITS} == {"lppack-adopt@", "lppack-agent", "lppack-metrics"}

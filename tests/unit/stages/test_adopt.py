@@ -2,6 +2,7 @@
 """Live patches of other tools: what is adopted, and what is not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from lppack.abi import Phase
 from lppack.cli.main import commands
 from lppack.errors import ApplyRefused, ApplyReversed
 from lppack.hosts.lock import HostLock
-from lppack.stages.adopt import ADOPTED, adopt, as_bundle, build_of, installed
+from lppack.stages.adopt import ADOPTED, adopt, as_bundle, build_of, installed, refuse_after_crash
 from lppack.stages.apply import Control, refuse_early
+from lppack.stages.changing import changing
 from lppack.stages.revert import revert
 from lppack.stages.status import PatchReport
 from tests.kit import tiny_elf
@@ -124,3 +126,37 @@ def test_the_command_lists_what_is_installed(monkeypatch: pytest.MonkeyPatch) ->
     assert CliRunner().invoke(commands, ["adopt"]).stdout == "/x/a.ko\n"
     refused = CliRunner().invoke(commands, ["adopt", "x.ko", "--on", "simulated"])
     assert refused.exit_code == 2 and "no history is kept" in refused.output
+
+
+def test_one_with_which_the_machine_went_down_is_not_tried_again(
+    kernel: FakeKernel, host: FakeHost
+) -> None:
+    """It dies in the middle, and the host is booted anew, before or after the next command."""
+
+    class Died(BaseException):
+        pass
+
+    c = control(host)
+    bundle = as_bundle(c, PATH, module())
+    intent = {"module": MODULE, "sha256": bundle.module_sha256}
+
+    def die(when: str, step: str) -> None:
+        if (when, step) == ("after", "insmod"):
+            raise Died
+
+    refuse_after_crash(c, bundle)
+    with pytest.raises(Died), changing(c, "apply x", intent, fault=die) as alone:
+        adopt(alone, bundle, PATH, build="AB")
+    refuse_after_crash(c, bundle)  # lppack died, and not the machine
+    kernel.boot, kernel.patches, kernel.moving = "second", {}, None
+    for _ in range(2):
+        with pytest.raises(ApplyRefused) as caught:
+            refuse_after_crash(c, bundle)
+        assert caught.value.reason == "went-down"
+        with changing(c, "recover", {}):
+            pass  # closes what an earlier boot has left
+    other = replace(bundle, module_sha256="another build")
+    refuse_after_crash(c, other)
+    with changing(c, "apply x", intent) as alone:
+        adopt(alone, bundle, PATH, build="AB")
+    refuse_after_crash(c, bundle)  # it was tried, and all went well
