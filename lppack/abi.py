@@ -175,7 +175,7 @@ def patch_attribute(module: str, attribute: str) -> str:
 
 
 def parameter(module: str, name: str) -> str:
-    """Return a parameter of our glue: ``convert``, ``converted``, ``info``, ..."""
+    """Return the path of a module parameter: ``convert``, ``converted``, ``info``, ..."""
     return f"{MODULES}/{module}/parameters/{name}"
 
 

@@ -23,7 +23,7 @@ def root() -> Path:
     found = packaged if packaged.is_dir() else clone
     if not found.is_dir():
         raise EnvironmentMissing(
-            f"{found.name} is for hosts that apply alone, and has no templates", hint=INSTALL
+            f"{found.name} is for hosts that only apply patches, and has no templates", hint=INSTALL
         )
     return found
 

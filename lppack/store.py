@@ -32,7 +32,7 @@ def state_dir() -> Path:
 
 
 def run_dir() -> Path:
-    """Live guests; gone at reboot."""
+    """Return the folder of live guests; gone at reboot."""
     if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:
         return Path("/run/lppack")
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / "lppack"

@@ -19,18 +19,18 @@ _HEAD = """\
 <!-- Made by tools/manifest_page.py of schemas/manifest-v1.json; do not edit. -->
 # The manifest
 
-Every key of `manifest.yaml`. `[]` is an entry of a list; **bold** keys must be there. What the
-schema cannot say, [the rules](rules.md) do. A key that is marked *not yet* is known and refused:
+Every key of `manifest.yaml`. `[]` is an entry of a list; **bold** keys must be there. [The
+rules](rules.md) check what the schema cannot. A key that is marked *not yet* is known and refused:
 this version of lppack does not carry it out.
 
-Editors that speak the YAML language server complete and check a manifest that begins with
+Editors that use the YAML language server complete and check a manifest that begins with
 
 ```yaml
 # yaml-language-server: $schema=https://HOST/PATH/manifest-v1.json
 ```
 
 which names a URL, or a path relative to the manifest. `lppack schema > manifest-v1.json` writes it
-beside your patches, so that the file that the editor reads is that of the lppack that you use.
+beside your patches, so that the editor reads the schema of the lppack that you use.
 """
 
 

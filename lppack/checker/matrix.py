@@ -54,5 +54,5 @@ def observed(row: Row, rules: Rules) -> Found:
 
 
 def cells(found: Found) -> tuple[bool, ...]:
-    """One for each column."""
+    """Return a flag for each column."""
     return tuple(bool(found.seen & flag) for flag, _ in MATRIX)

@@ -74,7 +74,7 @@ def replay(m: Machine, flag: observe.Seen, threads: int, said: Sequence[tuple[st
         steps.append(step)
     last = steps[-1].seen if steps else 0
     if not (observe.in_state(m, state) | last) & flag:
-        raise LookupError(f"after {len(said)} steps there is no sign of: {observe.WORDS[flag][1]}")
+        raise LookupError(f"after {len(said)} steps not reached: {observe.WORDS[flag][1]}")
     return _run(m, flag, m.first((0,) * threads), iter(steps))
 
 

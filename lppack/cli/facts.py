@@ -80,7 +80,7 @@ def answer_json(answer: "Answer") -> dict[str, Any]:
 
 
 def answer_lines(answer: "Answer") -> Iterator[str]:
-    """Yield the same for people."""
+    """Yield the answer as text lines."""
     yield f"{answer.name} in {answer.object}: {answer.verdict.value}"
     if answer.prototype:
         yield f"  {answer.prototype}"

@@ -67,7 +67,7 @@ def test(
                 tell("\n".join(step_lines(step)))
         if not run.ok:
             raise AnswerIsNo(
-                f"{run.title}: {run.failed_checks} checks failed",
+                f"{run.title}: failed checks: {run.failed_checks}",
                 hint=f"the guest's console: {run.console}",
             )
     except LppackError as error:

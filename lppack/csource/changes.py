@@ -47,12 +47,12 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
             f"this is no unified diff: {error}", hint="give the output of diff -u or git diff"
         ) from error
     if not found:
-        raise AnswerIsNo("there is no change in it", hint="give the output of diff -u or git diff")
+        raise AnswerIsNo("the diff has no changes", hint="give the output of diff -u or git diff")
     bare = next((f for f in found if not (f or f.is_rename or f.is_binary_file)), None)
     if bare is not None and not any(found):
         raise AnswerIsNo(
-            f"{path_of(bare)}: the diff has no hunks, which begin with @@",
-            hint="give the output of diff -u or git diff, as it is",
+            f"{path_of(bare)}: the diff has no hunks (lines beginning with @@)",
+            hint="give the unmodified output of diff -u or git diff",
         )
     return found
 

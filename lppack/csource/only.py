@@ -25,9 +25,9 @@ class _Part:
 
 
 def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
-    """``before`` with ``functions`` of ``after``, and what they use of what is new in it.
+    """Return ``before`` with ``functions`` of ``after``, and the new items that they use.
 
-    Raise AnswerIsNo: a function is missing, or is the same in both.
+    Raise AnswerIsNo if a function is missing, or is the same in both.
     """
     wanted = set(functions)
     old, new = _parts(path, before), _parts(path, after)

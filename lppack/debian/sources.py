@@ -88,7 +88,7 @@ def _renamed_lines(text: str, rename: Callable[[str], str]) -> Iterator[str]:
 
 
 def suites(texts: dict[str, str]) -> tuple[str, ...]:
-    """Every suite that ``texts`` name, for messages."""
+    """Return the suites that ``texts`` name, for messages."""
     named: set[str] = set()
     for name, text in texts.items():
         if name.endswith(".sources"):

@@ -125,9 +125,8 @@ class Places:
         return here[0] if len(here) == 1 else None
 
     def home(self, name: str) -> tuple[str, int | None]:
-        """Return the object that has a symbol which is used and not defined, or the module that
-        exports it; and its position where there are several of that name, 0 if that is not
-        known."""
+        """Return the object that defines a used symbol, or the module that exports it, and the
+        symbol's position: None if its name is unique, 0 if the position is not known."""
         facts = self.facts
         if self.module is not None:
             if copies := facts.module_copies(self.module, name):

@@ -94,7 +94,7 @@ class Engine(Protocol):
     def moving_for(self, module: str) -> float | None:
         """Return the seconds since the transition of ``module`` began, or was reversed.
 
-        None: it is in none, or the kernel's log does not go back that far.
+        None: no transition, or the kernel's log does not go back that far.
         """
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:

@@ -159,7 +159,7 @@ class SshHost:
                     reply = self._client.send(line, number, stdin, **bounds)
             self._boot = self._boot or reply.boot
             if reply.boot != self._boot:
-                raise framed.Nonsense("it was booted anew, or another host answers in its place")
+                raise framed.Nonsense("it was rebooted, or another host answers in its place")
         except (OSError, framed.Nonsense) as problem:
             raise self._gone(str(problem)) from problem
         seconds = time.monotonic() - start

@@ -238,7 +238,7 @@ class Btf:
             )
 
     def members(self, record: Record) -> Iterator[tuple[str, int, int]]:
-        """(name, type, place) of each member of a struct or union."""
+        """Yield (name, type, place) of each member of a struct or union."""
         home = record.home
         content = home.data[record.tail : record.tail + _MEMBER.size * record.vlen]
         for name, kind, place in _MEMBER.iter_unpack(content):

@@ -28,7 +28,7 @@ def read_inlining(
     image: Image,
     say: Callable[[str], None],
 ) -> Inlining:
-    """Make ``path``: takes half a minute, and 100 MB from the package mirror."""
+    """Create ``path``: takes half a minute, and downloads 100 MB from the mirror."""
     library()  # said before anything is fetched
 
     def make(draft: Path) -> None:

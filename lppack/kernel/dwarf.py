@@ -119,7 +119,7 @@ class _Unit:
             yield entry
             state = self._lib.dwarf_siblingof(entry, entry)
         if state < 0:
-            raise FactsError("debug information is damaged: an entry does not end")
+            raise FactsError("debug information is damaged: unterminated entry")
 
     def _starts(self, entry: Die) -> tuple[int, ...]:
         base, start, end = ctypes.c_uint64(), ctypes.c_uint64(), ctypes.c_uint64()

@@ -138,7 +138,7 @@ class Elf:
         )
 
     def relocations(self, section: Section) -> Iterator[tuple[int, int, int, int]]:
-        """(offset, symbol index, type, addend) of each relocation of ``section``."""
+        """Yield (offset, symbol index, type, addend) of each relocation of ``section``."""
         for table in self.sections:
             if table.type == SHT_RELA and table.info == section.index:
                 yield from self.relocations_in(table)

@@ -71,7 +71,7 @@ def refuse_early(
 ) -> tuple[PatchState, ...]:
     """Check everything that can be known before the bundle is loaded; print the warnings.
 
-    ``without``: a series that will be reverted before that.
+    ``without``: a series that is reverted first.
 
     Return the live patches of the host. Raise ApplyRefused if a rule is broken, or if the host
     does not answer.

@@ -22,7 +22,7 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
     state = found.state
     if state.info.world:
         raise ApplyRefused(
-            f"{series} has converted all data in the stop that patched", reason="nothing-to-convert"
+            f"{series} converted all data in the stop that applied it", reason="nothing-to-convert"
         )
     if not state.info.transforms:
         raise ApplyRefused(

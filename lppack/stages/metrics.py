@@ -54,7 +54,7 @@ def _metrics() -> dict[str, _Metric]:
 
 
 def prometheus(found: HostStatus) -> str:
-    """Return the text format, version 0.0.4: one HELP and TYPE for each metric, and no time."""
+    """Return the text format 0.0.4: one HELP and TYPE for each metric, no timestamps."""
     made = _metrics()
     made["lppack_info"].set(1, version=__version__, kernel=found.kernel)
     made["lppack_can_patch"].set(found.can_patch)

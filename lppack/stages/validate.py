@@ -199,7 +199,7 @@ def _workload(folder: Path, entry: dict[str, Any]) -> Workload:
 
 
 def test_spec(entry: dict[str, Any]) -> TestSpec:
-    """The `test:` of a manifest (also of one that was read back from a bundle)."""
+    """Return the `test:` of a manifest, including one read back from a bundle."""
     return TestSpec(
         targets=tuple(entry.get("targets", ())),
         programs=tuple(entry.get("programs", ())),

@@ -13,9 +13,9 @@ _LOOKED_AT = 1.0  # seconds from one look to the next: the kernel tries as often
 
 
 def watch(control: Control) -> tuple[PatchReport, ...]:
-    """Report every live patch once no transition is left; print each change until then.
+    """Print each change until no transition is left; then return all live patches.
 
-    Raise AnswerIsNo if one still goes on at the timeout.
+    Raise AnswerIsNo if a transition outlasts the timeout.
     """
     deadline = Deadline(control.timeout, control.clock)
     printed: tuple[str, ...] = ()
