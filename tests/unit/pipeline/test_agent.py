@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -316,11 +317,11 @@ Handler = Callable[[http.server.BaseHTTPRequestHandler], bool]
 
 
 @pytest.fixture
-def web(served: Served) -> Iterator[Callable[[Handler | None], str]]:
+def web(served: Served) -> Iterator[Callable[..., str]]:
     """A web server over the source; what it is given may answer first."""
     started: list[http.server.ThreadingHTTPServer] = []
 
-    def start(first: Handler | None = None) -> str:
+    def start(first: Handler | None = None, tls: ssl.SSLContext | None = None) -> str:
         class Quiet(http.server.SimpleHTTPRequestHandler):
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -332,9 +333,11 @@ def web(served: Served) -> Iterator[Callable[[Handler | None], str]]:
         handler = functools.partial(Quiet, directory=str(served.source))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         started.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        return f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
 
     yield start
     for server in started:
@@ -342,7 +345,7 @@ def web(served: Served) -> Iterator[Callable[[Handler | None], str]]:
         server.server_close()
 
 
-Web = Callable[[Handler | None], str]
+Web = Callable[..., str]
 
 
 def test_a_web_server_is_as_good_as_a_folder(served: Served, web: Web) -> None:
@@ -400,6 +403,28 @@ def test_no_redirect_is_followed(served: Served, web: Web) -> None:
 
 def test_an_address_where_nobody_is(served: Served) -> None:
     served.refused(4, "not-served", source="http://127.0.0.1:1/x")
+
+
+def test_tls_goes_by_the_certificates_of_the_system(
+    served: Served, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a server that nobody vouches for nothing is taken; of one that the system trusts it is."""
+    key, cert = served.folder / "tls.key", served.folder / "tls.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += ["-nodes", "-keyout", str(key), "-out", str(cert), "-subj", "/CN=a"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(words, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    source = web(None, context)
+    said = served.refused(4, "not-served", source=source)
+    assert "CERTIFICATE_VERIFY_FAILED" in said["error"]["message"]
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    assert states(served.agent(source=source)) == [("applied", None)]
+
+
+def test_without_allowed_signers_nothing_is_applied(served: Served) -> None:
+    served.refused(4, "environment", signers=str(served.folder / "none"))
 
 
 def _endless(request: http.server.BaseHTTPRequestHandler) -> bool:
