@@ -13,7 +13,7 @@ from lppack.checker.progress import stall
 from lppack.checker.runs import Run
 from lppack.checker.scenario import Patch
 from lppack.checker.semantics import Rules
-from lppack.consistency import Leave, Mode, ModeName, Transform
+from lppack.consistency import EngineName, Leave, Mode, ModeName, Transform
 from lppack.errors import AnswerIsNo
 from lppack.model import Manifest
 
@@ -65,6 +65,7 @@ class Simulation:
     assumptions: tuple[str, ...]
     replaces: bool  # a function, at least
     covers: bool  # the needs; no other mode is ever applied
+    preempted: EngineName | None  # the engine, where kernel code is preempted
 
     @property
     def whole(self) -> bool:
@@ -117,11 +118,16 @@ def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
 
 
 def simulate(
-    manifest: Manifest, mode: ModeName | None = None, rules: Rules | None = None
+    manifest: Manifest,
+    mode: ModeName | None = None,
+    rules: Rules | None = None,
+    *,
+    preempted: EngineName | None = None,
 ) -> Simulation:
-    """Explores ``manifest`` in the mode of ``mode_of()``."""
+    """Explores ``manifest`` in the mode of ``mode_of()``; ``preempted``: kernel code is, and this
+    engine moves threads if it gives the mode."""
     chosen = consistency.mode_named(mode_of(manifest, mode))
-    return _simulate(patch_of(manifest), chosen, rules or Rules())
+    return _simulate(patch_of(manifest), chosen, rules or Rules(), preempted)
 
 
 def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
@@ -129,10 +135,12 @@ def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
     return mode or manifest.mode or consistency.weakest(manifest.needs).name
 
 
-def compare(manifest: Manifest, rules: Rules | None = None) -> tuple[Simulation, ...]:
+def compare(
+    manifest: Manifest, rules: Rules | None = None, *, preempted: EngineName | None = None
+) -> tuple[Simulation, ...]:
     """Every mode."""
     patch = patch_of(manifest)
-    return tuple(_simulate(patch, mode, rules or Rules()) for mode in consistency.MODES)
+    return tuple(_simulate(patch, mode, rules or Rules(), preempted) for mode in consistency.MODES)
 
 
 def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
@@ -149,13 +157,18 @@ def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
 
 
 def replay(
-    manifest: Manifest, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
+    manifest: Manifest,
+    mode: ModeName,
+    flag: str,
+    said: list[tuple[str, str]],
+    threads: int,
+    preempted: EngineName | None = None,
 ) -> Run:
     """Return a run that was found before, once more. Raise AnswerIsNo if the rules do not allow
     it."""
     patch, chosen = patch_of(manifest), consistency.mode_named(mode)
     machines = (
-        scenario.switching(patch, chosen, Rules()),
+        scenario.switching(patch, chosen, Rules(), preempted=preempted),
         scenario.converting(patch, chosen, Rules()),
     )
     wrong = "there is nothing to replay"
@@ -170,9 +183,11 @@ def replay(
     )
 
 
-def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
+def _simulate(patch: Patch, mode: Mode, rules: Rules, preempted: EngineName | None) -> Simulation:
+    if preempted and preempted not in mode.engines:
+        preempted = mode.engines[0]
     wanted = scenario.forbidden(patch.needs)
-    machines = [("switching", scenario.switching(patch, mode, rules))]
+    machines = [("switching", scenario.switching(patch, mode, rules, preempted=preempted))]
     if converting := scenario.converting(patch, mode, rules):
         machines.append(("data", converting))
     violations: list[Run] = []
@@ -197,19 +212,21 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules) -> Simulation:
         blockers=blockers,
         never_ends=never,
         explored=tuple(explored),
-        assumptions=tuple(_assumptions(patch, mode)),
+        assumptions=tuple(_assumptions(patch, mode, preempted)),
         replaces=bool(patch.functions),
         covers=mode.covers(patch.needs),
+        preempted=preempted,
     )
 
 
 def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
-    """Yield what is seen with so many threads; then, unless that is forbidden, with any number."""
+    """Yield what is seen with so many threads; then, unless that is forbidden, with any number,
+    which is too much where each call can be preempted."""
     from lppack.checker.counted import count  # late: with numpy
 
     states = 0
     for threads in (*_THREADS, None):
-        if threads is not None and states > _ENOUGH:
+        if (threads is None and m.preempted) or (threads is not None and states > _ENOUGH):
             continue
         found = (
             explore(m, (0,), Population.PRESENT, limit=_LIMIT)
@@ -276,8 +293,13 @@ def _ends(
     ), False
 
 
-def _assumptions(patch: Patch, mode: Mode) -> Iterator[str]:
+def _assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Iterator[str]:
     yield from _of_calls(patch)
+    if preempted:
+        yield (
+            f"kernel code is preempted, also in the ftrace call of a replaced function, and engine "
+            f"{preempted} moves the threads; that was not explored with any number of them"
+        )
     if not scenario.forbidden(patch.needs):
         yield (
             "LEAVE_FUNCTION lets a thread switch wherever it is, so the needs forbid nothing, and "

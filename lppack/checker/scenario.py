@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lppack import abi
+from lppack.checker import upstream
 from lppack.checker.machine import OLD, Frame, Hook, Kind, Machine, Method, Place, State, Thread
 from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules
-from lppack.consistency import Leave, Mode, ModeName, Needs, Switch, Transform
+from lppack.consistency import EngineName, Leave, Mode, ModeName, Needs, Switch, Transform
 
 _KINDS_MAX = 2  # with three, tens of thousands of states stand for any number of threads
 
@@ -125,10 +126,19 @@ def _roots(patch: Patch) -> tuple[int, ...]:
     return (0,) if patch.functions and _kinds(patch) is None else ()
 
 
-def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) -> Machine:
+def switching(
+    patch: Patch,
+    mode: Mode,
+    rules: Rules,
+    *,
+    revert: bool = True,
+    preempted: EngineName | None = None,
+) -> Machine:
     """Who runs which function in which universe; the data is another machine, as no rule of
-    switching asks for it."""
+    switching asks for it. ``preempted``: kernel code is, and this engine moves threads."""
     functions, calls = representatives(patch)
+    if preempted is EngineName.LIVEPATCH:
+        rules = upstream.rules_of(rules)
     return _machine(
         mode,
         rules,
@@ -137,6 +147,7 @@ def switching(patch: Patch, mode: Mode, rules: Rules, *, revert: bool = True) ->
         roots=_roots(patch),
         depth=_depth(calls),
         revert=revert,
+        preempted=preempted is not None,
         watch_kernel=bool(forbidden(patch.needs) & Seen.MIX_IN_KERNEL),
         watch_p=bool(forbidden(patch.needs) & Seen.MIX_IN_P),
     )

@@ -171,9 +171,9 @@ def _arm(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
     """Arm the word in a stop: lpe_arm()."""
     found, count = _found(m, threads), visits(k, threads)
     seen = sum(map(counted_on, found))
-    if any(p_frames(t) > counted_on(t) for t in found):
-        return
-    if m.rules.checks.arms_what_is_seen and count < seen:
+    before = any(p_frames(t) > counted_on(t) for t in found)
+    if before or (m.rules.checks.arms_what_is_seen and count < seen):
+        yield Turned("R7", "finds visits that are not counted: not armed", k, same)
         return
     kernel, saw = (_put(k, armed=1), 0) if count else _switched(k, threads)
     text = "finds every visit counted: armed" + ("" if count else ", and the kernel switches")

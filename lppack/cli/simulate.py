@@ -14,7 +14,7 @@ from lppack.cli.cost import of_calls
 from lppack.cli.options import PATCH, Finite
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
-from lppack.consistency import ModeName
+from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 
 if TYPE_CHECKING:
@@ -33,6 +33,18 @@ _RUNS_MAX = 1 << 24  # bytes
 )
 @click.option(
     "--compare", is_flag=True, help="Explore every mode, and name the weakest that is safe."
+)
+@click.option(
+    "--preempted",
+    is_flag=True,
+    help="The kernel preempts kernel code: preempt=full or lazy, as 7.x by default. Step by step "
+    "through the ftrace call of each replaced function.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["livepatch", "consistency"]),
+    help="With --preempted: the kernel's own engine, or lppack's.  [default: the one that gives "
+    "the mode, the kernel's first]",
 )
 @click.option(
     "--replay",
@@ -91,6 +103,8 @@ def simulate(
     patch: Path,
     mode: str | None,
     compare: bool,
+    preempted: bool,
+    engine: str | None,
     replay: Path | None,
     report: Path | None,
     sample: bool,
@@ -126,6 +140,13 @@ def simulate(
     host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)
     if host != pipeline.HostCalls() and report is None:
         raise click.UsageError("what calls cost is in the report: give --report, or: lppack cost")
+    if engine and not preempted:
+        raise click.UsageError("--engine goes with --preempted: elsewhere both do the same")
+    if preempted and (sample or replay is not None):
+        raise click.UsageError(f"--preempted goes without --{'sample' if sample else 'replay'}")
+    if engine and mode and EngineName(engine) not in mode_named(ModeName(mode)).engines:
+        raise click.UsageError(f"the {engine} engine does not give mode {mode}")
+    under = EngineName(engine or EngineName.LIVEPATCH) if preempted else None
     if compare and mode:
         raise click.UsageError("--compare is about all modes: leave --mode out")
     if replay is not None:
@@ -149,7 +170,11 @@ def simulate(
 
     if report is not None:
         pipeline.report_place(report)
-    compared = pipeline.compare_modes(patch, mode) if report or (compare and not sample) else None
+    compared = (
+        pipeline.compare_modes(patch, mode, preempted=under)
+        if report or (compare and not sample)
+        else None
+    )
     if report is not None and compared is not None:
         prices = pipeline.price_manifest(compared.manifest, host)
         pipeline.write_report(compared, report, draw(every_mode) if sample else (), prices)
@@ -160,7 +185,7 @@ def simulate(
         drawn = draw(every_mode if compare else [mode] if mode else [])
         sampled.show(patch, drawn, compare=compare, format_=format_)
     elif compared is None:
-        _one(patch, pipeline.simulate_patch(patch, mode), format_)
+        _one(patch, pipeline.simulate_patch(patch, mode, preempted=under), format_)
     elif compare:
         _compare(patch, compared, format_)
     else:
@@ -175,9 +200,13 @@ def _one(patch: Path, made: Simulation, format_: str) -> None:
     if not made.ok:
         raise AnswerIsNo(
             f"{patch} in mode {made.mode.name}: {made.verdict}",
-            hint=f"see every mode: lppack simulate {patch} --compare",
+            hint=f"see every mode: lppack simulate {patch}{_how(made)} --compare",
             report=simulation_json(made),
         )
+
+
+def _how(made: Simulation) -> str:
+    return " --preempted" if made.preempted else ""
 
 
 def _function_file(word: str) -> tuple[str, Path]:
@@ -202,7 +231,7 @@ def _compare(patch: Path, compared: pipeline.Compared, format_: str) -> None:
     if not usable:
         raise AnswerIsNo(
             f"{patch}: no mode that covers the needs is safe, and finishes",
-            hint=f"see how it goes wrong: lppack simulate {patch}",
+            hint=f"see how it goes wrong: lppack simulate {patch}{_how(every[0])}",
             report=told,
         )
 
@@ -244,9 +273,10 @@ def _why(made: Simulation) -> str:
 
 
 def _replay(patch: Path, file: Path, format_: str) -> None:
-    mode, wanted = _kept_runs(patch, file)
+    mode, preempted, wanted = _kept_runs(patch, file)
     made = [
-        pipeline.replay_run(patch, mode, shows, steps, threads) for shows, steps, threads in wanted
+        pipeline.replay_run(patch, mode, shows, steps, threads, preempted)
+        for shows, steps, threads in wanted
     ]
     if format_ == "json":
         result({"ok": True, "mode": mode.value, "violations": [run_json(run) for run in made]})
@@ -256,7 +286,9 @@ def _replay(patch: Path, file: Path, format_: str) -> None:
     note("the run is one of this patch in this mode")
 
 
-def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Steps, int]]]:
+def _kept_runs(
+    patch: Path, file: Path
+) -> tuple[ModeName, EngineName | None, list[tuple[str, _Steps, int]]]:
     """Return (what it shows, (who, does) of each step, threads) of the runs in ``file``."""
     hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
     try:
@@ -272,16 +304,17 @@ def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Step
     if isinstance(said, dict) and "modes" in said and "mode" not in said:
         raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)
     try:
-        mode, runs = said["mode"], said["violations"]
+        mode, preempted, runs = said["mode"], said.get("preempted"), said["violations"]
         wanted = [
             (run["shows"], [(step["who"], step["does"]) for step in run["steps"]], run["threads"])
             for run in runs
         ]
-        known = mode in list(ModeName) and all(
+        engines = (None, *mode_named(ModeName(mode)).engines)
+        known = preempted in engines and all(
             isinstance(threads, int) and 0 < threads < 10 and shows in Seen.__members__
             for shows, _, threads in wanted
         )
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         known = False
     if not known:
         raise EnvironmentMissing(f"{file} is not what lppack simulate prints", hint=hint)
@@ -290,4 +323,4 @@ def _kept_runs(patch: Path, file: Path) -> tuple[ModeName, list[tuple[str, _Step
             f"{file} holds no run: the mode {mode} is not unsafe there",
             hint=f"see which modes are: lppack simulate {patch} --compare",
         )
-    return ModeName(mode), wanted
+    return ModeName(mode), EngineName(preempted) if preempted else None, wanted

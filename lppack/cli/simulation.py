@@ -13,6 +13,7 @@ def simulation_json(made: Simulation) -> dict[str, Any]:
         "verdict": made.verdict.value,
         "mode": made.mode.name.value,
         "method": made.mode.method,
+        "preempted": made.preempted.value if made.preempted else None,
         "states": made.states,
         "events": made.events,
         "violations": [run_json(run) for run in made.violations],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.consistency import ModeName
+from lppack.consistency import EngineName, ModeName
 from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
 
@@ -25,11 +25,13 @@ def _manifest(path: Path) -> Manifest:
     return validate(load(path))
 
 
-def simulate_patch(path: Path, mode: str | None) -> "Simulation":
-    """load, validate, simulate."""
+def simulate_patch(
+    path: Path, mode: str | None, *, preempted: EngineName | None = None
+) -> "Simulation":
+    """load, validate, simulate; ``preempted``: where kernel code is, moved by this engine."""
     from lppack.analyse.simulate import simulate
 
-    return simulate(_manifest(path), ModeName(mode) if mode else None)
+    return simulate(_manifest(path), ModeName(mode) if mode else None, preempted=preempted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +44,14 @@ class Compared:
     chosen: "Simulation"
 
 
-def compare_modes(path: Path, mode: str | None = None) -> Compared:
+def compare_modes(
+    path: Path, mode: str | None = None, *, preempted: EngineName | None = None
+) -> Compared:
     """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
     from lppack.analyse.simulate import compare, mode_of, recommended
 
     manifest = _manifest(path)
-    every = compare(manifest)
+    every = compare(manifest, preempted=preempted)
     name = mode_of(manifest, ModeName(mode) if mode else None)
     return Compared(
         manifest=manifest,
@@ -85,12 +89,17 @@ def sample_patch(
 
 
 def replay_run(
-    path: Path, mode: ModeName, flag: str, said: list[tuple[str, str]], threads: int
+    path: Path,
+    mode: ModeName,
+    flag: str,
+    said: list[tuple[str, str]],
+    threads: int,
+    preempted: EngineName | None = None,
 ) -> "Run":
     """Return a run of the simulator, once more."""
     from lppack.analyse.simulate import replay
 
-    return replay(_manifest(path), mode, flag, said, threads)
+    return replay(_manifest(path), mode, flag, said, threads, preempted)
 
 
 def report_place(file: Path) -> Path:

@@ -14,10 +14,15 @@ from lppack.resources import kmod_dir
 pytestmark = pytest.mark.docker
 
 SOURCES = Path(__file__).parent / "counting"
+#: schedules.c includes the other.
+SOURCES_OF = {
+    "counting": ("c/counting.c", "c/count.c"),
+    "schedules": ("c/schedules.c",),
+}
 
 
-def compiled(folder: Path, *, old: str = "", new: str = "") -> Path:
-    """The program; in count.c ``old`` becomes ``new``."""
+def compiled(folder: Path, *, program: str = "counting", old: str = "", new: str = "") -> Path:
+    """``program``; in count.c ``old`` becomes ``new``."""
     shutil.copytree(SOURCES, folder / "c")
     for name in ("count.c", "lppack_engine.h"):
         shutil.copy(kmod_dir() / "engine" / name, folder / "c")
@@ -28,10 +33,10 @@ def compiled(folder: Path, *, old: str = "", new: str = "") -> Path:
     source.write_text(text.replace(old, new) if old else text)
     with ContainerBuilder().open(folder, None) as site:
         argv = [site.compiler, "-static", "-Wall", "-Wextra", "-Werror", "-Ic", "-include"]
-        argv += ["c/kernel.h", "-o", "counting", "c/counting.c", "c/count.c"]
+        argv += ["c/kernel.h", "-o", program, *SOURCES_OF[program]]
         done = site.run(argv, limit=120.0)
     assert done.ok, done.summary(tail=30)
-    return folder / "counting"
+    return folder / program
 
 
 def play(program: Path, story: str) -> tuple[int, str]:
