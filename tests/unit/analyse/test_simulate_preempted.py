@@ -8,7 +8,7 @@ import pytest
 from lppack.analyse.simulate import Verdict, compare, recommended, replay, simulate
 from lppack.checker.observe import Seen
 from lppack.consistency import EngineName, ModeName
-from tests.command import lppack
+from tests.kit.command import lppack
 from tests.unit.analyse.test_simulate import manifest
 
 PATCH = "examples/conn-limit"
