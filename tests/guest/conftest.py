@@ -3,6 +3,7 @@
 
 from tests.kit.guest import (
     built,
+    checked,
     clean_console,
     control,
     guest,
@@ -12,4 +13,14 @@ from tests.kit.guest import (
     target,
 )
 
-__all__ = ["built", "clean_console", "control", "guest", "initramfs", "kernel", "loaded", "target"]
+__all__ = [
+    "built",
+    "checked",
+    "clean_console",
+    "control",
+    "guest",
+    "initramfs",
+    "kernel",
+    "loaded",
+    "target",
+]

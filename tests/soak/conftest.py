@@ -5,6 +5,7 @@ from hypothesis import settings
 
 from tests.kit.guest import (  # noqa: F401 (fixtures)
     built,
+    checked,
     clean_console,
     control,
     guest,
