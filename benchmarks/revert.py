@@ -19,7 +19,7 @@ from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
 from lppack.stages.apply import Control, settle, unload
 from lppack.stages.test import load_targets
-from tests.guest.test_engine_gate import wide
+from tests.kit.wide import wide
 from tests.loads.driver import Patch, last_transition
 from tests.loads.matrix import build_from
 

@@ -14,9 +14,9 @@ from lppack.rules.every import RuleEntry
 from lppack.rules.runner import Fault
 from tests.kit.samples import CONN_C, document, full
 from tests.unit.rules.cases import AnyCase, Case, CodeCase, odd_folder
+from tests.unit.rules.every_case import CASES
 from tests.unit.rules.history_cases import HistoryCase
 from tests.unit.rules.kernel_cases import KernelCase, PlanCase, TargetCase
-from tests.unit.rules.test_every import CASES
 
 
 def base() -> str:

@@ -11,7 +11,7 @@ import pytest
 from lppack import doctor
 from lppack.builders.this_machine import ThisMachine
 from tests.docker.kernel_scripts import kernel_scripts
-from tests.docker.test_kernel_style import CASES, sources
+from tests.docker.style import CASES, sources
 
 pytestmark = pytest.mark.docker
 

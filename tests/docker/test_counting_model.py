@@ -12,7 +12,7 @@ from lppack.checker import visits
 from lppack.checker.explorer import Population, Step, explore, successors
 from lppack.checker.machine import NEW, Machine, State
 from lppack.checker.semantics import Rules
-from tests.docker.test_counting import compiled
+from tests.docker.counted import compiled
 from tests.unit.checker.engine_claims import counted, with_lost
 
 pytestmark = pytest.mark.docker

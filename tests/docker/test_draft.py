@@ -16,19 +16,10 @@ from lppack.pipeline.check import make_plan
 from lppack.pipeline.draft import make_draft
 from lppack.proof.reader import ObjectReader
 from lppack.stages.bundle import contents
-from tests.kit.command import EXAMPLES, Ran, check_shape, lppack
+from tests.kit.command import EXAMPLES, check_shape, lppack
+from tests.kit.drafts import DATA, KERNEL, draft, of_fix
 
 pytestmark = pytest.mark.docker
-
-KERNEL = "6.1.0-47-amd64"
-
-
-def draft(*words: str | Path) -> Ran:
-    return lppack("draft", *words, "--kernel", KERNEL, "--format", "json", limit=900.0)
-
-
-def of_fix(name: str, folder: Path) -> Ran:
-    return draft(EXAMPLES / f"fixes/{name}/upstream.diff", "-o", folder)
 
 
 def test_a_diff_becomes_a_patch_that_builds(tmp_path: Path) -> None:
@@ -47,14 +38,6 @@ def test_a_diff_becomes_a_patch_that_builds(tmp_path: Path) -> None:
     ran = lppack("validate", tmp_path / "prctl-auxv", "--kernel", KERNEL, "--prove")
     assert ran.rc == 0, ran.err
     assert "complete: proved" in ran.out
-
-
-#: What becomes of the diffs of examples/fixes, unedited; tests/soak/test_drafts.py takes them all.
-BUILT = (
-    *("attach-filter", "disable-ipv6", "ipc-next-id", "loop-block-size", "prctl-auxv"),
-    "vsock-buffer",
-)
-DATA = ("proc-nlink", "secretmem", "tcp-reordering")
 
 
 def test_a_diff_that_lacks_something_says_what(tmp_path: Path) -> None:

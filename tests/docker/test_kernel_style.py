@@ -8,54 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from lppack import pipeline, resources
+from lppack import resources
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.debian.kernels import resolve
 from lppack.debian.supported import releases_of
 from lppack.model import Plan
 from tests.docker.kernel_scripts import kernel_scripts
-from tests.kit.command import EXAMPLES
+from tests.docker.style import CASES, sources
 from tests.kit.one_way import one_way
 
 pytestmark = pytest.mark.docker
 
-FIXES = EXAMPLES / "fixes"
-CASES = [
-    ("proc-cmdline", False),
-    ("saved-cmdline", False),
-    ("loop-dio", False),
-    ("../tests/guest/patches/nap", False),
-    ("../tests/guest/patches/caught", True),
-    ("../tests/guest/patches/late", True),
-    ("ledger", False),
-    ("conn-limit", False),
-    ("conn-limit", True),
-    ("conn-limit-2", True),
-    ("../tests/guest/patches/hooks", False),
-    ("../tests/guest/patches/slots", False),
-    ("../tests/guest/patches/ticks", True),
-    ("../tests/guest/patches/visits", False),
-    ("../tests/guest/patches/crowd", False),
-    ("../tests/guest/patches/crowd", True),
-    *((f"fixes/{path.parent.name}", False) for path in sorted(FIXES.glob("*/manifest.yaml"))),
-    ("../tests/loads/victim/forms.yaml", False),
-    ("../tests/loads/victim/visits.yaml", False),
-    ("../tests/loads/victim/border.yaml", False),
-    ("../tests/loads/gates", False),
-]
 # Neither is about our sources: no vmlinux is in the headers package.
 _QUIET = re.compile(r"^(make|\s+(CC|LD|CHECK|MODPOST|BTF) )|Skipping BTF generation")
-
-
-def sources(name: str, test_points: bool, folder: Path, mode: str | None = None) -> Plan:
-    # A fix is for one kernel, which its manifest names.
-    # What reads the list of threads that exit is only in code for kernels since 6.9.
-    series = releases_of("6.12") if name.endswith("/late") else releases_of()
-    kernel = None if name.startswith("fixes/") else resolve(None, (series,)).release
-    plan = pipeline.make_plan(EXAMPLES / name, kernel=kernel, mode=mode, test_points=test_points)
-    pipeline.write_tree(pipeline.make_tree(plan), folder)
-    return plan
 
 
 def complaints(plan: Plan, work: Path) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from lppack import store
 from tests.kit.at_once import empty_cache
+from tests.kit.bundles import put, repacked
 from tests.kit.command import EXAMPLES, check_shape, lppack
-from tests.unit.stages.test_bundle import put, repacked
 
 pytestmark = pytest.mark.docker
 

@@ -4,118 +4,22 @@
 import json
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
-from tests.kit.command import ROOT, lppack
+from tests.kit.command import lppack
+from tests.kit.fleet import BIN, SERIES, Fleet, collections, fleet
+from tests.kit.rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
 from tests.kit.samples import RELEASE, bundle
 from tests.kit.sshd import Sshd, serve
-from tests.unit.analyse.test_rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
-from tests.unit.stages.test_bundle import made
+
+__all__ = ["collections", "fleet"]  # fixtures
 
 pytestmark = pytest.mark.slow
-
-COLLECTION = ROOT / "ansible/lppack/livepatch"
-BIN = Path(sys.executable).parent
-SERIES = "conn-limit"
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Hosts, each with a kernel in memory of its own."""
-
-    folder: Path
-    bundle: Path
-    collections: Path
-
-    def state(self, host: str) -> Path:
-        return self.folder / host / "state"
-
-    def inventory(self, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
-        common = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "lppack_rollout_executable": str(BIN / "lppack"),
-            "lppack_rollout_host": "simulated",
-            "lppack_rollout_series": SERIES,
-            "lppack_rollout_bundle": str(self.bundle),
-            "lppack_rollout_report": str(self.folder / "report.json"),
-            "lppack_rollout_folder": f"{self.folder}/{{{{ inventory_hostname }}}}/bundles",
-        }
-        file = self.folder / "inventory.yml"
-        file.write_text(
-            yaml.safe_dump({"all": {"vars": common, "hosts": dict(hosts)}}, sort_keys=False)
-        )
-        return file
-
-    def play(self, *, serial: list[int], **more: Any) -> Path:
-        file = self.folder / "play.yml"
-        play = {
-            "hosts": "all",
-            "serial": serial,
-            "gather_facts": False,
-            "environment": {"XDG_STATE_HOME": f"{self.folder}/{{{{ inventory_hostname }}}}/state"},
-            "roles": ["lppack.livepatch.rollout"],
-            **more,
-        }
-        file.write_text(yaml.safe_dump([play]))
-        return file
-
-    def run(
-        self, program: str, *words: str | Path, limit: float = 300
-    ) -> "subprocess.CompletedProcess[str]":
-        env = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_LOCALHOST_WARNING": "0",
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-        }
-        argv = [BIN / program, *words]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=limit)
-
-    def states(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.folder / "report.json").read_text())["states"]
-        return found
-
-    def reason(self, host: str) -> str:
-        return str(json.loads((self.folder / "report.json").read_text())["reasons"][host])
-
-    def live(self, host: str) -> bool:
-        """Whether the kernel of a host has the patch, by the file that it is kept in."""
-        file = self.state(host) / "lppack/simulated/kernel.json"
-        if not file.exists():
-            return False
-        return bool(json.loads(file.read_text())["patches"])
-
-
-@pytest.fixture(scope="module")
-def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("collection")
-    env = {**os.environ, "ANSIBLE_HOME": str(folder)}
-    galaxy = [str(BIN / "ansible-galaxy"), "collection"]
-    for words in (
-        ["build", str(COLLECTION), "--output-path", str(folder)],
-        ["install", "--offline", "-p", str(folder), str(folder / "lppack-livepatch-0.1.0.tar.gz")],
-    ):
-        done = subprocess.run([*galaxy, *words], env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-@pytest.fixture
-def fleet(collections: Path, tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path, made(tmp_path, tmp_path), collections)
 
 
 def recap(text: str) -> dict[str, dict[str, int]]:

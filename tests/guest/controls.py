@@ -2,20 +2,21 @@
 """Negative controls: for each guard of the generated code, the very test that watches it, which
 fails where the guard was taken out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lppack.hosts.guest import GuestHost
+from lppack.engines.livepatch import Livepatch
+from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.test import load_targets
 from tests.guest import test_conn_limit, test_crowd, test_cumulative
 from tests.guest.mutation import Mutation, spoilt
 from tests.kit.command import EXAMPLES
-from tests.kit.crowd import Crowd
+from tests.kit.crowd import PATCH, Crowd
 from tests.kit.one_way import one_way
 from tests.kit.target import Target
 
@@ -47,7 +48,7 @@ class World:
         return Target(self.host, *made)
 
     def crowd(self, mutation: Mutation) -> Crowd:
-        made = Crowd(self.host, *spoilt(test_crowd.PATCH, self.kernel, self.work, mutation))
+        made = Crowd(self.host, *spoilt(PATCH, self.kernel, self.work, mutation))
         made.insmod()
         return made
 
@@ -191,3 +192,10 @@ def late(world: World, target: Target) -> None:
     test_conn_limit.test_threads_asleep_inside_accessors_end_in_the_right_form(
         world.control, target, "conn-untracked"
     )
+
+
+@pytest.fixture
+def world(kernel: Kernel, initramfs: Path, tmp_path: Path) -> Iterator[World]:
+    with boot(kernel, work=tmp_path / "g", initramfs=initramfs) as host:
+        control = Control(engine=Livepatch(host), host=host, timeout=20.0)
+        yield World(control, host, kernel, tmp_path)

@@ -2,36 +2,35 @@
 """The simulator against the real engines: the same stories, step by step."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from lppack.consistency import EngineName, ModeName, mode_named
+from lppack.consistency import EngineName, ModeName
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
-from tests.conformance.draw import ends_badly, inside_at_apply
 from tests.conformance.memory import InMemory
-from tests.conformance.real import Agreement, both, loaded, play_real
+from tests.conformance.real import Agreement, loaded, play_real
 from tests.conformance.story import Record, Story, play, side_by_side
 from tests.conformance.told import AT_THE_BORDER, BY_KERNEL, BY_THREAD, ON_ACCESS
+from tests.kit.stories import (
+    CONSISTENCY,
+    FEW,
+    HYBRID,
+    KGRAFT,
+    KPATCH,
+    LIVEPATCH,
+    SEEDS,
+    made,
+    stories,
+)
 from tests.loads.driver import Patch
-from tests.loads.matrix import ENGINES, build_from
+from tests.loads.matrix import ENGINES
 from tests.unit.checker.mutations import mutated
 
 pytestmark = pytest.mark.guest
 
-GATES = Path(__file__).parent.parent / "loads/gates"
-SEEDS = range(20)  # in mode hybrid, on both engines
-FEW = range(4)  # in other modes
-HYBRID, KPATCH, KGRAFT = ModeName.HYBRID, ModeName.KPATCH, ModeName.KGRAFT
-LIVEPATCH, CONSISTENCY = EngineName.LIVEPATCH, EngineName.CONSISTENCY
-
 
 Patches = dict[tuple[EngineName, ModeName], Patch]
-
-
-def made(kernel: Kernel, engine: EngineName, mode: ModeName, folder: Path) -> Patch:
-    return build_from(GATES, kernel, engine, mode_named(mode), folder / f"{engine}-{mode}")
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +44,6 @@ def patches(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Patches
 def gates(guest: GuestHost, patches: Patches) -> Iterator[GuestHost]:
     with loaded(guest, patches[LIVEPATCH, HYBRID]):
         yield guest
-
-
-def stories(
-    gates: GuestHost,
-    patch: Patch,
-    engine: EngineName,
-    mode: ModeName,
-    seeds: range,
-    tell: Callable[[str, object], None],
-) -> list[Agreement]:
-    """Played on a real engine. Fails, with both logs side by side, where the simulator differs."""
-    told = [both(seed, mode, gates, ENGINES[engine](gates), patch) for seed in seeds]
-    differences = [agreement.difference for agreement in told if agreement.difference]
-    kinds = f"{sum(inside_at_apply(a.story) for a in told)} with a thread inside at apply, "
-    kinds += f"{sum(ends_badly(a.real) for a in told)} with a time-out or refusal at the end"
-    asked = f"{engine} {mode}, stories of seeds {seeds.start} to {seeds.stop - 1}"
-    tell("told", f"{asked} ({kinds}): {len(differences)} differ from the simulator's")
-    assert not differences, "\n\n".join(differences)
-    return told
 
 
 @pytest.mark.parametrize(

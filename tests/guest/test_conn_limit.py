@@ -9,11 +9,12 @@ import pytest
 
 from lppack import abi
 from lppack.abi import Phase
-from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
+from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle, stop_conversion
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
+from tests.kit.accessors import asleep_inside_accessors
 from tests.kit.rounds import run_rounds
 from tests.kit.target import NEW, Target
 
@@ -90,33 +91,7 @@ def test_apply_that_times_out_is_reversed_and_says_who_blocked(
 def test_threads_asleep_inside_accessors_end_in_the_right_form(
     control: Control, target: Target, point: str
 ) -> None:
-    """Four threads have sampled the flag as on (and, at the second point, changed the form and not
-    tracked it yet) when conversion is stopped."""
-    apply(control, target.bundle, target.ko)
-    target.tell("open a", "open b")
-    target.hold(point)
-    target.background("syn a", "syn b", "syn web", "syn mail")
-    target.wait_until_held(4)
-    # Stopping does not wait for ever, and does not reverse while they are inside.
-    assert not stop_conversion(control, target.bundle.module, 2.0)
-    assert target.parameter("convert") == "0"
-    hasty = Control(engine=control.engine, host=control.host, timeout=1.0)
-    with pytest.raises(ApplyStuck):
-        revert(hasty, "conn-limit")
-    target.hold("")
-    target.wait_until_held(0)
-    if point == "conn-untracked":
-        assert "new" in target.forms().values(), "they went on to the new form: the race is real"
-    assert stop_conversion(control, target.bundle.module, 20.0)
-    assert set(target.forms().values()) == {"old"}
-    assert target.parameter("converted") == "0"
-    # And forward again: everything that is touched is new.
-    control.engine.convert(target.bundle.module, on=True)
-    target.tell("syn web", "syn mail", "syn a", "syn b")
-    assert set(target.forms().values()) == {"new"}
-    revert(control, "conn-limit")
-    assert set(target.forms().values()) == {"old"}
-    assert target.words()["web"] == 2
+    asleep_inside_accessors(control, target, point)
 
 
 def test_four_threads_asleep_in_new_functions_hold_the_unpatching_open(

@@ -2,26 +2,21 @@
 """What every engine holds to, in each of its modes: the same stories, on the same target."""
 
 import errno
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from lppack import abi, pipeline
 from lppack.abi import Phase
-from lppack.consistency import EngineName
-from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
-from lppack.model import Bundle
-from lppack.stages.apply import Control, apply, settle, undo
-from lppack.stages.bundle import extract
+from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
 from lppack.stages.test import load_targets
-from tests.kit.command import EXAMPLES
+from tests.kit.engines import Make, asleep_in, controlled, make
 from tests.kit.target import NEW, Target
+
+__all__ = ["make"]  # fixtures
 
 pytestmark = pytest.mark.guest
 
@@ -33,19 +28,6 @@ CASES = (
     "consistency kgraft",
     "consistency checkpoint",
 )
-Make = Callable[..., tuple[Bundle, Path]]
-
-
-@pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    def build(name: str, engine: str, mode: str) -> tuple[Bundle, Path]:
-        folder = tmp_path_factory.mktemp("bundle")
-        plan = pipeline.make_plan(EXAMPLES / name, engine=engine, mode=mode)
-        made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
-        extract(made.path, folder / "files")
-        return made.bundle, folder / "files"
-
-    return build
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -62,28 +44,11 @@ def control(guest: GuestHost, subject: Target) -> Iterator[Control]:
     yield from controlled(guest, subject.bundle.engine)
 
 
-def controlled(guest: GuestHost, engine: EngineName) -> Iterator[Control]:
-    made = Control(engine=KernelEngines(guest, engine), host=guest, timeout=60.0)
-    yield made
-    for state in made.engine.patches():
-        if state.info:
-            undo(made, state.module)
-        assert made.engine.state(state.module).phase is Phase.ABSENT
-    assert abi.ENGINE not in guest.list(abi.MODULES), "it came with a patch, and goes with it"
-
-
 @pytest.fixture
 def target(subject: Target) -> Iterator[Target]:
     subject.sh("echo 'reset web' > /proc/conn; echo 'reset mail' > /proc/conn")
     yield subject
     subject.tell("wake web", "wake mail")
-
-
-def asleep_in(target: Target, function: str, count: int = 1) -> None:
-    end = time.monotonic() + 20
-    while target.sh(f"cat /proc/[0-9]*/stack 2> /dev/null | grep -c ' {function}+'") != str(count):
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.mark.shows("C5", "C25", "C26")

@@ -2,26 +2,14 @@
 """Guards of the generated code that are taken out are missed by the tests that watch them; more of
 them in the soak."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from lppack.engines.livepatch import Livepatch
-from lppack.hosts.guest import boot
-from lppack.model import Kernel
-from lppack.stages.apply import Control
 from tests.guest import test_crowd
-from tests.guest.controls import FEW, NOTHING, Guard, World, late
+from tests.guest.controls import FEW, NOTHING, Guard, World, late, world
+
+__all__ = ["world"]  # fixtures
 
 pytestmark = pytest.mark.guest
-
-
-@pytest.fixture
-def world(kernel: Kernel, initramfs: Path, tmp_path: Path) -> Iterator[World]:
-    with boot(kernel, work=tmp_path / "g", initramfs=initramfs) as host:
-        control = Control(engine=Livepatch(host), host=host, timeout=20.0)
-        yield World(control, host, kernel, tmp_path)
 
 
 @pytest.mark.parametrize("guard", FEW, ids=lambda guard: guard.title)

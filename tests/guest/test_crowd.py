@@ -2,41 +2,19 @@
 """Many threads make, use and free what is converted and reversed: the target's list of members in
 the new form is compared with the glue's list of what it tracks, and allocations are counted."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from lppack import pipeline
 from lppack.abi import Phase
-from lppack.hosts.guest import GuestHost
-from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, stop_conversion
-from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
-from tests.kit.crowd import WANTED, Crowd, run_rounds
+from tests.kit.crowd import WANTED, Crowd, crowd, made, run_rounds
+
+__all__ = ["crowd", "made"]  # fixtures
 
 pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
-PATCH = Path(__file__).parent / "patches/crowd"
 ROUNDS = 4
 FIXED = 8  # members that are a part of the target; one of them refuses to be converted
-
-
-@pytest.fixture(scope="module")
-def made(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
-    folder = tmp_path_factory.mktemp("crowd")
-    plan = pipeline.make_plan(PATCH, kernel=str(kernel.root), test_points=True)
-    built = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
-    extract(built.path, folder / "files")
-    return Crowd(guest, built.bundle, folder / "files")
-
-
-@pytest.fixture
-def crowd(made: Crowd) -> Iterator[Crowd]:
-    made.insmod()
-    yield made
-    made.rmmod()
 
 
 def test_rounds_under_load(control: Control, crowd: Crowd) -> None:

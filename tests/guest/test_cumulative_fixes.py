@@ -1,33 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Real fixes, live side by side, then ten as one cumulative patch, and its next version."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from lppack import pipeline
 from lppack.abi import Phase
-from lppack.debian.kernels import resolve
 from lppack.errors import ApplyReversed
-from lppack.hosts.guest import boot
 from lppack.stages.apply import Control, apply
-from tests.kit.fixes import BOOT, OLD, Fixes, run_rounds
+from tests.kit.fixes import Fixes, fixes, run_rounds
 from tools.cumulative import FIRST, SECOND
 
+__all__ = ["fixes"]  # fixtures
+
 pytestmark = pytest.mark.guest
-
-
-@pytest.fixture(scope="module")
-def fixes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixes]:
-    kernel = resolve(OLD, ())
-    folder = tmp_path_factory.mktemp("fixes")
-    initramfs = pipeline.initramfs_for(kernel, "docker")
-    with boot(kernel, work=folder / "g", initramfs=initramfs, cmdline=BOOT) as host:
-        made = Fixes(host, kernel, folder)
-        made.put_program("held")
-        assert "loop7" in made.sh("/test/loop make 7; cat /proc/partitions")
-        yield made
-        assert host.faults() == ()
 
 
 def objects(fixes: Fixes) -> dict[str, str]:

@@ -15,7 +15,7 @@ from lppack.model import Bundle
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
-from tests.guest.test_contract import Make, controlled, make
+from tests.kit.engines import Make, controlled, make
 from tests.kit.target import Target
 
 pytestmark = pytest.mark.guest

@@ -15,7 +15,7 @@ from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
-from tests.guest.test_contract import Make, asleep_in, controlled, make
+from tests.kit.engines import Make, asleep_in, controlled, make
 from tests.kit.target import Target
 from tests.loads.driver import statistics
 

@@ -13,14 +13,11 @@ from lppack.debian.supported import releases_of
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
 from lppack.stages.apply import Control
-from tests.guest.test_engine_loads import control, folder, patch, victim
-from tests.guest.test_engine_works import (
-    engine,
-)
-from tests.guest.test_engine_works import (
-    test_a_task_work_that_blocks_holds_up_nothing as a_task_work_that_blocks,
-)
+from tests.kit.loaded import control, folder, patch, victim
+from tests.kit.works import blocks, engine
+from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure
+from tests.loads.spoilt import Fault
 from tests.loads.verdict import faults
 
 pytestmark = pytest.mark.guest
@@ -63,4 +60,5 @@ def test_a_task_work_that_blocks_holds_up_nothing(
     folder: Path,  # noqa: F811
     mode: ModeName,
 ) -> None:
-    a_task_work_that_blocks(guest, engine, victim, kernel, folder, mode)
+    with spoilt.spoilt(guest, engine, fault=Fault.NO_BUDGET) as (spoilt_control, _):
+        blocks(spoilt_control, victim, kernel, folder, mode)

@@ -14,7 +14,7 @@ from lppack.model import Kernel
 from lppack.stages.apply import Control, settle, stop_conversion, unload
 from tests.guest.mutation import Mutation
 from tests.guest.mutation import spoilt as spoilt_patch
-from tests.guest.test_contract import controlled
+from tests.kit.engines import controlled
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure, statistics
 from tests.loads.matrix import VICTIM, build, loaded

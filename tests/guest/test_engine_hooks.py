@@ -19,8 +19,8 @@ from lppack.model import Kernel
 from lppack.stages.apply import Control
 from lppack.stages.bundle import extract
 from tests.guest.story import TWICE, Patch, Story
-from tests.guest.test_contract import controlled
-from tests.guest.test_hooks import PATCH, TARGETS, UNPATCHED_HOOKS
+from tests.kit.engines import controlled
+from tests.kit.hooks import PATCH, TARGETS, UNPATCHED_HOOKS
 
 pytestmark = pytest.mark.guest
 

@@ -17,11 +17,9 @@ from lppack.model import Kernel
 from lppack.stages.apply import settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.test import load_targets
-from tests.guest.test_conn_limit import (
-    test_threads_asleep_inside_accessors_end_in_the_right_form as asleep_inside_accessors,
-)
-from tests.guest.test_contract import controlled
+from tests.kit.accessors import asleep_inside_accessors
 from tests.kit.command import EXAMPLES
+from tests.kit.engines import controlled
 from tests.kit.target import Target
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure

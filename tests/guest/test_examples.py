@@ -5,6 +5,7 @@ import pytest
 
 from lppack.debian.supported import releases_of
 from tests.kit.command import EXAMPLES, lppack
+from tests.kit.guest import TRIXIE
 
 pytestmark = pytest.mark.guest
 
@@ -15,7 +16,6 @@ NAMES = sorted({folder.name for folder in EXAMPLES.iterdir()} - ELSEWHERE)
 
 #: Those that Debian 13's kernel takes too; tests/guest/test_slots.py has a third on both.
 ON_TRIXIE = ("saved-cmdline", "loop-dio", "ledger")
-TRIXIE = releases_of("6.12")
 #: Those that the kernel of Debian 13's backports takes as well, by the kernel's own engine.
 ON_BACKPORTS = ("saved-cmdline", "loop-dio")
 BACKPORTS = releases_of("7.2")

@@ -5,7 +5,6 @@ klp_complete_transition, klp_cancel_transition, klp_reverse_transition, klp_modu
 klp_cleanup_module_patches_limited; the order of hooks within a step is that of objects."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,11 +16,9 @@ from lppack.stages.apply import Control
 from lppack.stages.status import status
 from tests.guest.story import TWICE, Patch, Story, make
 from tests.kit.command import EXAMPLES
+from tests.kit.hooks import PATCH, TARGETS, UNPATCHED_HOOKS
 
 pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
-
-PATCH = Path(__file__).parent / "patches/hooks"
-TARGETS = ("late", "later", "stranger")
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +63,6 @@ def stranger(story: Story) -> Iterator[str]:
     story.sh("echo 0 > /sys/kernel/livepatch/stranger/enabled 2> /dev/null")
     if story.sh("[ -e /sys/module/stranger ]") == 0:
         story.until(lambda: story.rmmod("stranger"))
-
-
-UNPATCHED_HOOKS = ("barrier", "post_unpatch", "late barrier", "late post_unpatch")
 
 
 def test_patch_and_unpatch_where_the_module_is_loaded(story: Story, first: Patch) -> None:

@@ -4,8 +4,6 @@ stays until it has left. One processor, kernel code may be preempted anywhere, a
 nearly always in the patched functions, without cond_resched()."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +12,9 @@ import pytest
 from lppack import abi, pipeline
 from lppack.abi import Phase
 from lppack.consistency import EngineName
-from lppack.debian.kernels import resolve
-from lppack.debian.supported import releases_of
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyStuck
-from lppack.hosts.guest import GuestHost, boot
+from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.rules.host import kernel_code_is_not_preempted
 from lppack.rules.view import View
@@ -26,54 +22,28 @@ from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
 from lppack.stages.status import status
-from lppack.stages.test import load_targets
-from tests.guest.test_contract import controlled
+from tests.kit.caught import (
+    WITH_LISTS,
+    Make,
+    control,
+    guest,
+    inside,
+    kernel,
+    let_go,
+    make,
+    references,
+    threads,
+)
+from tests.kit.engines import controlled
 from tests.kit.target import Target
+
+__all__ = ["control", "guest", "kernel", "make", "threads"]  # fixtures
 
 pytestmark = pytest.mark.guest
 
-PATCH = Path(__file__).parent / "patches/caught"
 LATE = Path(__file__).parent / "patches/late"
 ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 ROUNDS = 30
-WORDS = ("preempt=full", "maxcpus=1")
-#: Its kernel has lists of threads that exit; that of 6.1 waits for them.
-WITH_LISTS = releases_of("6.12")
-
-
-@pytest.fixture(scope="module", params=[WITH_LISTS, releases_of()])
-def kernel(request: pytest.FixtureRequest) -> Kernel:
-    return resolve(None, (request.param,))
-
-
-@pytest.fixture(scope="module")
-def guest(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestHost]:
-    initramfs = pipeline.initramfs_for(kernel, "docker")
-    work = tmp_path_factory.mktemp("g")
-    with boot(kernel, work=work, initramfs=initramfs, cmdline=WORDS) as host:
-        assert "(full)" in host.read("/sys/kernel/debug/sched/preempt")
-        yield host
-
-
-Make = Callable[[bool], Target]
-
-
-@pytest.fixture(scope="module")
-def make(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    def build(test_points: bool) -> Target:
-        folder = tmp_path_factory.mktemp("bundle")
-        plan = pipeline.make_plan(PATCH, kernel=str(kernel.root), test_points=test_points)
-        made = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
-        extract(made.path, folder / "files")
-        return Target(guest, made.bundle, folder / "files")
-
-    return build
-
-
-@pytest.fixture
-def control(guest: GuestHost) -> Iterator[Control]:
-    yield Control(engine=Livepatch(guest), host=guest, timeout=120.0)
-    assert guest.faults() == ()
 
 
 def test_it_is_said_that_the_host_preempts_kernel_code(guest: GuestHost, make: Make) -> None:
@@ -81,20 +51,6 @@ def test_it_is_said_that_the_host_preempts_kernel_code(guest: GuestHost, make: M
     view = View(host=guest, engine=Livepatch(guest), states=())
     [found] = kernel_code_is_not_preempted(view, make(False).bundle)
     assert "preempt=full" in found.message
-
-
-@pytest.fixture
-def threads(guest: GuestHost, make: Make) -> Iterator[None]:
-    """Start them; one that enters the new function in the old universe sleeps there."""
-    built = make(False)
-    load_targets(guest, built.bundle, built.files)
-    yield
-    guest.write("/proc/caught", "release")
-    assert guest.run(["rmmod", "caught"], limit=60.0).rc == 0
-
-
-def inside(control: Control) -> int:
-    return int(control.host.read("/proc/caught"))
 
 
 def catch(control: Control, target: Target) -> None:
@@ -112,21 +68,10 @@ def catch(control: Control, target: Target) -> None:
     raise AssertionError("no thread was caught")
 
 
-def let_go(control: Control) -> None:
-    control.host.write("/proc/caught", "release")
-    end = time.monotonic() + 60.0
-    while inside(control):
-        assert time.monotonic() < end
-
-
 def goes(control: Control, module: str) -> bool:
     """Unload it, which may have to be asked for again: a thread that never sleeps may be met in a
     place where its stack cannot be told, each time for 15 s."""
     return any(unload(control, module) for _ in range(8))
-
-
-def references(control: Control, module: str) -> int:
-    return int(control.host.read(f"{abi.MODULES}/{module}/refcnt"))
 
 
 def test_the_module_stays_until_the_last_thread_has_left(

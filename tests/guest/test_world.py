@@ -14,13 +14,15 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, settle, undo
 from lppack.stages.revert import revert
-from tests.guest.test_contract import controlled
+from tests.kit.engines import controlled
 from tests.kit.ledger import (
     EIO,
     END_OF_SCALE,
     ENODEV,
     ERANGE,
     FIRST,
+    LIMIT,
+    SHORT,
     Ledger,
     Wrong,
     build,
@@ -32,9 +34,6 @@ from tests.loads.spoilt import Fault
 pytestmark = pytest.mark.guest
 
 ACCOUNTS, ROUNDS = 2000, 3
-#: max_stop_ms: more than a machine that is busy with other things can take away; and for those with
-#: a switch, of which some take 3 ms for an account.
-LIMIT, SHORT = 10_000, 3000
 
 
 @pytest.fixture(scope="module")

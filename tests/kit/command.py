@@ -92,3 +92,16 @@ def check_shape(name: str, value: dict[str, Any]) -> None:
     from lppack.resources import schema
 
     Draft202012Validator({**schema("output-v1"), "$ref": f"#/$defs/{name}"}).validate(value)
+
+
+def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LPPACK": f"{sys.executable} -m lppack", **variables}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=heed_ctrl_c,
+    )

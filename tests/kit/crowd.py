@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lppack import abi
+import pytest
+
+from lppack import abi, pipeline
 from lppack.hosts.guest import GuestHost
-from lppack.model import Bundle
+from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, stop_conversion
+from lppack.stages.bundle import extract
 from lppack.stages.revert import revert
+from tests.kit.command import ROOT
 
 THREADS = 8
 WANTED = 1000  # of each kind, in each round
@@ -113,3 +117,22 @@ def run_rounds(control: Control, crowd: Crowd, rounds: int) -> dict[str, int]:
     assert counts["wrong"] == 0
     assert counts["converted"] == counts["reversed"] + counts["freed_new"]
     return counts
+
+
+PATCH = ROOT / "tests/guest/patches/crowd"
+
+
+@pytest.fixture(scope="module")
+def made(guest: GuestHost, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
+    folder = tmp_path_factory.mktemp("crowd")
+    plan = pipeline.make_plan(PATCH, kernel=str(kernel.root), test_points=True)
+    built = pipeline.make_bundle(plan, folder, builder="docker", on_line=lambda _line: None)
+    extract(built.path, folder / "files")
+    return Crowd(guest, built.bundle, folder / "files")
+
+
+@pytest.fixture
+def crowd(made: Crowd) -> Iterator[Crowd]:
+    made.insmod()
+    yield made
+    made.rmmod()

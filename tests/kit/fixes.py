@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from lppack import abi, pipeline
 from lppack.builders.container import ContainerBuilder
+from lppack.debian.kernels import resolve
 from lppack.engines.livepatch import Livepatch
-from lppack.hosts.guest import GuestHost
+from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.initramfs import modules_in_order
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply
@@ -218,3 +221,16 @@ def run_rounds(fixes: Fixes, rounds: int) -> None:
             fixes.undo_all()
         assert fixes.live_under_load() == set()
     assert fixes.host.faults() == ()
+
+
+@pytest.fixture(scope="module")
+def fixes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixes]:
+    kernel = resolve(OLD, ())
+    folder = tmp_path_factory.mktemp("fixes")
+    initramfs = pipeline.initramfs_for(kernel, "docker")
+    with boot(kernel, work=folder / "g", initramfs=initramfs, cmdline=BOOT) as host:
+        made = Fixes(host, kernel, folder)
+        made.put_program("held")
+        assert "loop7" in made.sh("/test/loop make 7; cat /proc/partitions")
+        yield made
+        assert host.faults() == ()

@@ -108,3 +108,6 @@ def target(loaded: Target) -> Iterator[Target]:
         loaded.sh(f"echo 'reset {name}' > /proc/conn")
         if name not in ("web", "mail"):
             loaded.tell(f"close {name}")
+
+
+TRIXIE = releases_of("6.12")

@@ -191,3 +191,8 @@ def round_trips(control: Control, ledger: Ledger, rounds: int) -> float:
             revert(control, "ledger")
     assert ledger.shown() == before
     return longest
+
+
+#: max_stop_ms: more than a machine that is busy with other things can take away; and for those with
+#: a switch, of which some take 3 ms for an account.
+LIMIT, SHORT = 10_000, 3000

@@ -11,7 +11,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from tests.conformance.real import loaded
-from tests.guest.test_conformance import CONSISTENCY, HYBRID, LIVEPATCH, made, stories
+from tests.kit.stories import CONSISTENCY, HYBRID, LIVEPATCH, made, stories
 
 STORIES = 200
 CASES = [

@@ -3,8 +3,13 @@
 
 import pytest
 
-from tests.guest.controls import FEW, MORE, Guard, World
-from tests.guest.test_controls import world  # noqa: F401 (fixture)
+from tests.guest.controls import (
+    FEW,
+    MORE,
+    Guard,
+    World,
+    world,  # noqa: F401 (fixtures)
+)
 
 
 @pytest.mark.parametrize("guard", (*FEW, *MORE), ids=lambda guard: guard.title)

@@ -2,8 +2,7 @@
 """tests/guest/test_crowd.py at length; by hand: invoke soak crowd."""
 
 from lppack.stages.apply import Control
-from tests.guest.test_crowd import crowd, made  # noqa: F401 (fixtures)
-from tests.kit.crowd import WANTED, Crowd, run_rounds
+from tests.kit.crowd import WANTED, Crowd, crowd, made, run_rounds  # noqa: F401 (fixtures)
 
 ROUNDS = 20
 

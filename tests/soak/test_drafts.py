@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.test_draft import BUILT, DATA, of_fix
+from tests.kit.drafts import BUILT, DATA, of_fix
 from tests.soak.page import write_table
 
 pytestmark = pytest.mark.docker

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from lppack.stages.apply import apply
-from tests.guest.test_cumulative_fixes import fixes  # noqa: F401 (fixture)
-from tests.guest.test_fixes import SPOILT, Spoilt, all_steps_are_right
-from tests.kit.fixes import FIXES, Fixes, run_rounds
+from tests.kit.fixes import (
+    FIXES,
+    Fixes,
+    fixes,  # noqa: F401 (fixtures)
+    run_rounds,
+)
+from tests.kit.spoilt_fixes import SPOILT, Spoilt, all_steps_are_right
 from tools.cumulative import FIRST
 
 pytestmark = pytest.mark.guest

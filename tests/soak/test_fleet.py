@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.test_collection import Fleet, collections, fleet
+from tests.kit.fleet import Fleet, collections, fleet
 
 __all__ = ["collections", "fleet"]
 

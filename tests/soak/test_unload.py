@@ -10,7 +10,7 @@ import pytest
 from lppack.abi import Phase
 from lppack.errors import HostError
 from lppack.stages.apply import Control, apply, settle, unload
-from tests.guest.test_unload import (
+from tests.kit.caught import (
     WITH_LISTS,
     Make,
     control,

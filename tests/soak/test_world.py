@@ -16,10 +16,8 @@ from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyReversed
 from lppack.hosts.guest import boot
 from lppack.stages.apply import Control, apply
-from tests.guest.test_examples import TRIXIE
-from tests.guest.test_world import LIMIT
-from tests.kit.guest import PATTERNS
-from tests.kit.ledger import END_OF_SCALE, Ledger, Wrong, build, round_trips
+from tests.kit.guest import PATTERNS, TRIXIE
+from tests.kit.ledger import END_OF_SCALE, LIMIT, Ledger, Wrong, build, round_trips
 
 ACCOUNTS, ROUNDS = 100_000, 50
 Scene = tuple[Control, Ledger]

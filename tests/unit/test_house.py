@@ -95,3 +95,48 @@ def test_texts_for_users_keep_to_the_word_list() -> None:
 def test_a_word_that_is_not_used_is_found() -> None:
     assert NOT_USED.search("What a stranger's patch is held against")
     assert not NOT_USED.search("`prodded` is a name; a foreign patch is checked against it")
+
+
+#: Negative controls run the very tests that watch a guard.
+RUNS_TESTS = {"tests/guest/controls.py", "tests/guest/test_controls.py"}
+
+
+def imports_of_tests(source: str) -> Iterator[str]:
+    """What a module imports of tests that it may not: a test, or all names of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            module, names = node.module or "", [alias.name for alias in node.names]
+            if "*" in names or any(part.startswith("test_") for part in module.split(".")):
+                yield module
+            if module.startswith("tests"):
+                yield from (f"{module}.{name}" for name in names if name.startswith("test_"))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if ".test_" in alias.name)
+
+
+def test_what_tests_share_is_in_no_test() -> None:
+    python = [n for n in files() if re.match(r"(tests|tools|benchmarks)/.*\.py$", n)]
+    found = [
+        f"{name}: {module}"
+        for name in python
+        if name not in RUNS_TESTS
+        for module in imports_of_tests((ROOT / name).read_text())
+    ]
+    assert found == [], "move it to tests/kit"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from tests.guest.test_crowd import *",
+        "from tests.kit.samples import *",
+        "from tests.guest import test_crowd",
+        "import tests.guest.test_crowd as crowd",
+        "from tests.guest.test_crowd import made",
+    ],
+)
+def test_an_import_of_a_test_is_seen(line: str) -> None:
+    assert list(imports_of_tests(line))
+    assert not list(
+        imports_of_tests("from tests.kit.samples import plan\nfrom lppack import names")
+    )

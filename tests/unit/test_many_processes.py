@@ -29,8 +29,7 @@ from lppack.stages import cache
 from lppack.stages.build import build_program
 from tests.kit import fake_btf
 from tests.kit import fake_image as fake
-from tests.unit.debian.test_kernels import FakeSource
-from tests.unit.debian.test_linux_source import SourcePackage
+from tests.kit.fake_source import FakeSource, SourcePackage
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("6.1.0-9-amd64", "6.1.0-9-cloud-amd64")

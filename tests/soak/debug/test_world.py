@@ -10,7 +10,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control
-from tests.guest.test_contract import controlled
+from tests.kit.engines import controlled
 from tests.kit.ledger import Ledger, build, round_trips
 
 ACCOUNTS, ROUNDS = 20_000, 3

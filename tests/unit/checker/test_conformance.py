@@ -7,7 +7,7 @@ from lppack.consistency import ModeName
 from tests.conformance.draw import ends_badly, inside_at_apply, story
 from tests.conformance.memory import InMemory
 from tests.conformance.story import Record, play, side_by_side
-from tests.guest.test_conformance import FEW, SEEDS
+from tests.kit.stories import FEW, SEEDS
 from tests.unit.checker.mutations import mutated
 
 HYBRID, KPATCH, KGRAFT = ModeName.HYBRID, ModeName.KPATCH, ModeName.KGRAFT

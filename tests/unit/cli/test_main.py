@@ -4,8 +4,6 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -18,22 +16,9 @@ from lppack.cli.main import commands
 from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
 from lppack.model import Step
-from tests.kit.command import EXAMPLES, heed_ctrl_c, lppack
+from tests.kit.command import EXAMPLES, lppack, shell
 
 PROC = EXAMPLES / "proc-cmdline"
-
-
-def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LPPACK": f"{sys.executable} -m lppack", **variables}
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        preexec_fn=heed_ctrl_c,
-    )
 
 
 #: Words whose answer is printed, one that is an error, which JSON prints on stdout too.

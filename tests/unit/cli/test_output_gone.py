@@ -20,9 +20,8 @@ from lppack.cli.main import commands
 from lppack.errors import ApplyRefused
 from lppack.model import Bundle
 from lppack.rules.view import Refusal, View
-from tests.kit.command import check_shape, heed_ctrl_c
-from tests.unit.cli.test_main import shell
-from tests.unit.stages.test_bundle import made
+from tests.kit.bundles import made
+from tests.kit.command import check_shape, heed_ctrl_c, shell
 
 ON = "--engine simulated"
 

@@ -13,8 +13,8 @@ from lppack.cost.measured import MEASURED, UNPATCHED, measured_for
 from lppack.cost.price import Price, price_of
 from lppack.cost.words import assumptions, percent, rate
 from lppack.errors import EnvironmentMissing
+from tests.kit.bundles import made as bundle_made
 from tests.kit.command import EXAMPLES, ROOT, check_shape, lppack
-from tests.unit.stages.test_bundle import made as bundle_made
 
 RELEASE = MEASURED[0].release
 FUNCTIONS = (("vmlinux", "tcp_v4_rcv"), ("vmlinux", "udp_rcv"), ("ipv6", "tcp_v6_rcv"))

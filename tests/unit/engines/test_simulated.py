@@ -20,9 +20,9 @@ from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing, HostE
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import find, revert, unpatch
+from tests.kit.bundles import made
 from tests.kit.command import Ran, check_shape, lppack
 from tests.kit.samples import bundle
-from tests.unit.stages.test_bundle import made
 
 
 @pytest.fixture

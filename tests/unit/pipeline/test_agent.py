@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from lppack.stages import fetch as fetching
 from lppack.stages import trust
 from lppack.stages.agent import Outcome, State, disabled, guarded
 from lppack.stages.journal import JournalRecord
+from tests.kit.bundles import made
 from tests.kit.command import check_shape
-from tests.unit.stages.test_bundle import made
-from tests.unit.stages.test_trust import allow, make_key
+from tests.kit.journal import record
+from tests.kit.keys import allow, make_key
 
 FUTURE = "2999-01-01T00:00:00Z"
 
@@ -460,13 +460,6 @@ def test_a_server_that_drips_is_left(
     monkeypatch.setattr(fetching.fetch, "__kwdefaults__", {"seconds": 0.5})
     said = served.refused(4, "not-served", source=web(_drip))
     assert "was not fetched in 0.5 s" in said["error"]["message"]
-
-
-def record(command: str, **more: Any) -> JournalRecord:
-    base = JournalRecord(
-        id="x", command=command, host="local", user="root", pid=1, boot="b", began="2026"
-    )
-    return replace(base, **{"series": "conn-limit", "result": "done", **more})
 
 
 WANTED = Outcome(file="f.lpp", series="conn-limit", version=2, state=State.WANTED)

@@ -16,7 +16,7 @@ from lppack.rules.shape import _validator, _whole
 from lppack.stages.load import load
 from tests.kit.command import EXAMPLES, ROOT
 from tests.kit.samples import full
-from tests.unit.rules.test_any_shape import _PLACES, _VALUES, ODD, _places, _put
+from tests.unit.rules.odd import _PLACES, _VALUES, ODD, _places, _put
 
 MANIFESTS = sorted([*EXAMPLES.rglob("manifest.yaml"), *ROOT.glob("tests/cases/**/manifest.yaml")])
 

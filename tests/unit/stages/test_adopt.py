@@ -18,11 +18,11 @@ from lppack.stages.changing import changing
 from lppack.stages.revert import revert
 from lppack.stages.status import PatchReport
 from tests.kit import tiny_elf
+from tests.kit.bundles import KO
 from tests.kit.command import check_shape
 from tests.kit.control import control, patched, snapshot
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread
 from tests.kit.samples import RELEASE
-from tests.unit.stages.test_bundle import KO
 
 MODULE = "kpatch_fix"
 PATH = Path("kpatch-fix.ko")

@@ -12,9 +12,9 @@ from lppack.errors import EnvironmentMissing
 from lppack.model import Effective, Fix
 from lppack.stages.cves import CveState, join, read_tracker
 from lppack.stages.vex import Evidence, Statement, Status
+from tests.kit.bundles import made
 from tests.kit.command import check_shape, lppack
 from tests.kit.samples import RELEASE, VERSION, bundle
-from tests.unit.stages.test_bundle import made
 
 PACKAGE = VERSION.partition("Debian ")[2].partition(" ")[0]
 NEWER = PACKAGE.replace("6.1.", "6.1.9", 1)

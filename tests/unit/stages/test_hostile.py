@@ -21,11 +21,11 @@ from lppack.pipeline import operate
 from lppack.stages import trust
 from lppack.stages.newest import VERSIONS
 from lppack.stages.trust import sign, signature_of
+from tests.kit.bundles import made, put, repacked, take
 from tests.kit.control import snapshot
 from tests.kit.fake_kernel import FakeHost, FakeKernel
-from tests.unit.stages.test_agreement import FORGED
-from tests.unit.stages.test_bundle import made, put, repacked, take
-from tests.unit.stages.test_trust import allow, make_key
+from tests.kit.forged import FORGED
+from tests.kit.keys import allow, make_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from lppack.stages.stepped import SteppedHost, _module
 from tests.kit.command import check_shape
 from tests.kit.control import MODULE, control, patched
 from tests.kit.fake_kernel import FakeHost
-from tests.unit.stages.test_faults import Mortal, both, history, look, mortal, recovered, run
+from tests.kit.mortal import Mortal, both, history, look, mortal, recovered, run
 
 ENGINE = EngineName.LIVEPATCH
 

@@ -24,9 +24,9 @@ from lppack.stages.revert import revert
 from tests.kit.command import ROOT
 from tests.kit.control import KO, MODULE
 from tests.kit.fake_kernel import Patch, Thread, info
+from tests.kit.journal import record
+from tests.kit.mortal import both, mortal
 from tests.kit.samples import bundle
-from tests.unit.pipeline.test_agent import record
-from tests.unit.stages.test_faults import both, mortal
 
 Fields = dict[str, str]
 
@@ -162,7 +162,7 @@ mount -t tmpfs none /run && mkdir -p /run/systemd/journal /run/log/journal
 /lib/systemd/systemd-journald & pid=$!
 until [ -S /run/systemd/journal/socket ]; do sleep 0.1; done
 {sys.executable} -c '
-from tests.unit.pipeline.test_agent import record
+from tests.kit.journal import record
 from lppack.stages.journald import send_record
 send_record(record("apply", version=2, code=7, result="reversed", message="one\\ntwo"))'
 until journalctl -D /run/log/journal -o json MESSAGE_ID={REVERSED} | grep .; do sleep 0.1; done

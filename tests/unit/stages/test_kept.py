@@ -20,8 +20,8 @@ from lppack.stages.kept import KEPT, fetch, keep, versions
 from lppack.stages.trust import signature_of
 from tests.kit.control import MODULE, patched
 from tests.kit.fake_kernel import FakeHost, FakeKernel
+from tests.kit.mortal import both
 from tests.kit.samples import bundle
-from tests.unit.stages.test_faults import both
 
 ENGINE = EngineName.LIVEPATCH
 

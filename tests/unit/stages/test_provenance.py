@@ -14,8 +14,8 @@ from lppack import abi
 from lppack.stages.bundle import BadBundle, contents, read
 from lppack.stages.provenance import options_of, statement
 from lppack.stages.same import disagreements
+from tests.kit.bundles import made, put, repacked
 from tests.kit.samples import manifest, plan
-from tests.unit.stages.test_bundle import made, put, repacked
 
 
 @pytest.fixture

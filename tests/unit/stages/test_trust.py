@@ -18,26 +18,11 @@ from lppack.stages import trust
 from lppack.stages.changing import changing
 from lppack.stages.newest import VERSIONS, note_version, refuse_older
 from lppack.stages.trust import NotTrusted, sign, signature_of, verify
+from tests.kit.bundles import made
 from tests.kit.command import check_shape
+from tests.kit.keys import ALICE, allow, make_key
+from tests.kit.mortal import both, mortal
 from tests.kit.samples import bundle as sample
-from tests.unit.stages.test_bundle import made
-from tests.unit.stages.test_faults import both, mortal
-
-ALICE = "alice@example.org"
-
-
-def make_key(folder: Path, name: str, kind: str = "ed25519") -> Path:
-    path = folder / name
-    words = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", str(path)]
-    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
-    return path
-
-
-def allow(folder: Path, key: Path, who: str = ALICE, options: str = "") -> Path:
-    path = folder / "allowed_signers"
-    words = [who, options, Path(f"{key}.pub").read_text()]
-    path.write_text(" ".join(word for word in words if word))
-    return path
 
 
 @pytest.fixture

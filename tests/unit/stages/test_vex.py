@@ -25,9 +25,9 @@ from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
 from lppack.stages.vex import Evidence, Statement, Status, need_cve, of_bundle, of_host
 from lppack.stages.vex_formats import FORMATS, Author
+from tests.kit.bundles import made
 from tests.kit.command import lppack
 from tests.kit.samples import bundle
-from tests.unit.stages.test_bundle import made
 
 CVE = "CVE-2026-0001"
 NOW = datetime(2026, 11, 30, 4, 5, 6, tzinfo=UTC)
