@@ -27,10 +27,11 @@ from lppack.checker.scenario import Patch
 from lppack.cli.simulation import simulation_lines
 from lppack.consistency import Leave, ModeName, Needs, Switch, Transform
 from lppack.errors import AnswerIsNo
-from lppack.model import FunctionPatch, Manifest, ObjectPatch, Workload
+from lppack.model import Manifest, Workload
 from lppack.stages.load import load
 from lppack.stages.validate import validate
 from tests.kit.command import EXAMPLES, check_shape, lppack
+from tests.kit.simulate import manifest
 from tests.unit.checker.mutations import mutated
 
 LEGAL = [
@@ -41,14 +42,6 @@ LEGAL = [
     )
     if consistency.refusal(needs) is None
 ]
-
-
-def manifest(name: str = "proc-cmdline", *functions: str, **changes: Any) -> Manifest:
-    made = validate(load(EXAMPLES / name))
-    if functions:
-        patched = tuple(FunctionPatch(old=f, new=f"lp_{f}", sympos=None) for f in functions)
-        made = replace(made, objects=(ObjectPatch(name=None, functions=patched),))
-    return replace(made, **changes)
 
 
 def needing(needs: Needs) -> Manifest:

@@ -9,7 +9,7 @@ from lppack.analyse.simulate import Verdict, compare, recommended, replay, simul
 from lppack.checker.observe import Seen
 from lppack.consistency import EngineName, ModeName
 from tests.kit.command import lppack
-from tests.unit.analyse.test_simulate import manifest
+from tests.kit.simulate import manifest
 
 PATCH = "examples/conn-limit"
 LIVEPATCH, CONSISTENCY = EngineName.LIVEPATCH, EngineName.CONSISTENCY
