@@ -18,6 +18,8 @@ _FOR_TESTS = {
     "/usr/sbin/sshd": "openssh-server",
     "promtool": "prometheus",
     "prometheus-node-exporter": "prometheus-node-exporter",
+    "systemd-analyze": "systemd",
+    "openssl": "openssl",
 }
 
 

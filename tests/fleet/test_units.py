@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The units for systemd, by its own checker."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,7 @@ from tests.kit.command import ROOT
 
 UNITS = sorted((ROOT / "fleet/systemd").glob("lppack-*"))
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
-)
+pytestmark = pytest.mark.slow
 
 
 def verify(folder: Path, text: str, name: str) -> "subprocess.CompletedProcess[str]":

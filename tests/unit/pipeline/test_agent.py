@@ -4,7 +4,6 @@
 import functools
 import http.server
 import json
-import os
 import shutil
 import ssl
 import subprocess
@@ -276,7 +275,7 @@ def small(served: Served) -> Iterator[Path]:
         subprocess.run(["umount", str(served.store)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.slow  # and only root can mount
 def test_a_full_disk_is_reported_and_leaves_nothing(served: Served, small: Path) -> None:
     (small / "ballast").write_bytes(bytes(16 << 10))
     said = served.refused(4, "not-stored")
