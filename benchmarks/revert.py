@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.debian.kernels import resolve
 from lppack.engines.kernel import KernelEngines
@@ -76,9 +76,9 @@ def back(host: GuestHost, engine: EngineName, patch: Patch) -> float:
     control = Control(engine=KernelEngines(host, engine), host=host, timeout=60.0)
     module = patch.bundle.module
     control.engine.load(module, patch.ko)
-    assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+    assert settle(control, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
     control.engine.reverse(module, to=False)
-    assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+    assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
     said = last_transition(control, module)
     assert unload(control, module)
     return said["complete"] - said["starting"]

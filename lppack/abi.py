@@ -156,7 +156,7 @@ ENGINE_PATCHES = "/sys/kernel/lppack"
 ENGINE_SYMBOLS = frozenset({"lpe_enable_patch", "lpe_forget_patch"})
 
 
-class Phase(StrEnum):
+class PatchPhase(StrEnum):
     ABSENT = "absent"
     PATCHING = "patching"
     PATCHED = "patched"
@@ -184,17 +184,17 @@ def unload_attribute(module: str, attribute: str) -> str:
     return f"{MODULES}/{module}/lppack/{attribute}"
 
 
-def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> Phase:
+def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> PatchPhase:
     """Phase of a live patch; ``enabled`` is None if it has no directory under LIVEPATCH.
 
     kernel/livepatch/core.c: enabled_show(), transition_show(); the directory goes away when a
     disabled patch is complete (klp_free_patch_finish), the module stays (v6.1).
     """
     if enabled is None:
-        return Phase.UNPATCHED if loaded else Phase.ABSENT
+        return PatchPhase.UNPATCHED if loaded else PatchPhase.ABSENT
     if transition:
-        return Phase.PATCHING if enabled else Phase.UNPATCHING
-    return Phase.PATCHED if enabled else Phase.UNPATCHED
+        return PatchPhase.PATCHING if enabled else PatchPhase.UNPATCHING
+    return PatchPhase.PATCHED if enabled else PatchPhase.UNPATCHED
 
 
 # arch/x86/entry/common.c: do_syscall_64(), a whole visit of a task to the kernel (v6.1).

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from lppack.checker.machine import NEW, OLD, Kernel, Machine, Object, Phase, Place, Thread
+from lppack.checker.machine import NEW, OLD, Globals, Machine, Object, Phase, Place, Thread
 from lppack.checker.runs import RunStep
 from lppack.checker.scene import PHASES, UNIVERSES, Scene, object_words, switches
 from lppack.consistency import Transform
@@ -112,7 +112,7 @@ def _lanes(m: Machine, scenes: Sequence[Scene]) -> Iterator[tuple[str, Rows]]:
         yield "object", [(_BASE, [_object(k.data[number]) for k in kernels])]
 
 
-def _phase(k: Kernel) -> Told:
+def _phase(k: Globals) -> Told:
     words = PHASES[Phase(k.phase)]
     if k.stopped or k.spin:
         return "stopped", "stopped"

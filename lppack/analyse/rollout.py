@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.analyse.sample import sample
 from lppack.consistency import ModeName
 from lppack.errors import EnvironmentMissing, LppackError
@@ -233,6 +233,6 @@ def _is_live(said: Mapping[str, Any], bundle: Bundle) -> bool:
     return any(
         patch.get("series") == bundle.series
         and (patch.get("version") or 0) >= bundle.version
-        and patch.get("phase") == Phase.PATCHED
+        and patch.get("phase") == PatchPhase.PATCHED
         for patch in said["patches"]
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lppack.checker.machine import (
     ON_THE_WAY,
     OUTSIDE,
-    Kernel,
+    Globals,
     Machine,
     Method,
     Place,
@@ -57,7 +57,7 @@ def area_count(m: Machine, t: Thread, word: int) -> int:
     return t.cnt if counts(m) else area_frames(m, t, word)
 
 
-def counted(m: Machine, k: Kernel, t: Thread, leave: Leave, step: int) -> Thread:
+def counted(m: Machine, k: Globals, t: Thread, leave: Leave, step: int) -> Thread:
     """Return the counter after an entry to (1) or an exit from (-1) the area ``leave``."""
     if k.armed and counts(m) and m.leave_of(t.kind) is leave:
         return t._replace(cnt=t.cnt + step)

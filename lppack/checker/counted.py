@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lppack.checker import observe
 from lppack.checker.explorer import flips
-from lppack.checker.machine import Kernel, Machine, Moved, Phase, Thread, Turned
+from lppack.checker.machine import Globals, Machine, Moved, Phase, Thread, Turned
 from lppack.checker.semantics import engine_steps, thread_steps
 
 Codes = NDArray[Any]  # int64, or Python's integers where 63 bits do not do
@@ -70,7 +70,7 @@ class _Answer:
 class _Cell:
     """All states with one kernel."""
 
-    def __init__(self, kernel: Kernel, bits: int) -> None:
+    def __init__(self, kernel: Globals, bits: int) -> None:
         self.kernel = kernel
         self.fields: dict[Thread, int] = {}  # local state: where its number stands in a code
         self.todo: list[Codes] = []
@@ -132,10 +132,10 @@ class _Search:
     def __init__(self, m: Machine, threads: int) -> None:
         self._m = m
         self._bits = threads.bit_length()
-        self._cells: dict[Kernel, _Cell] = {}
+        self._cells: dict[Globals, _Cell] = {}
         self.found = Counted()
 
-    def cell(self, kernel: Kernel) -> _Cell:
+    def cell(self, kernel: Globals) -> _Cell:
         if kernel not in self._cells:
             self._cells[kernel] = _Cell(kernel, self._bits)
         return self._cells[kernel]
@@ -237,7 +237,7 @@ class _Search:
         self,
         cell: _Cell,
         codes: Codes,
-        kernel: Kernel,
+        kernel: Globals,
         each: Callable[[Thread], Thread],
         more: tuple[Thread, ...],
     ) -> None:

@@ -11,7 +11,7 @@ from lppack.checker.machine import (
     OUTSIDE,
     Form,
     Frame,
-    Kernel,
+    Globals,
     Machine,
     Moved,
     Object,
@@ -34,7 +34,7 @@ _FORMS = ("old", "new")
 _REFUSED = "the world is stopped, an object is refused: all data stays as it is, nothing switches"
 
 
-def put(k: Kernel, number: int, o: Object) -> Kernel:
+def put(k: Globals, number: int, o: Object) -> Globals:
     return k._replace(data=(*k.data[:number], o, *k.data[number + 1 :]))
 
 
@@ -46,7 +46,7 @@ def met(m: Machine, univ: int, form: int) -> int:
 # --- T3: access ---
 
 
-def access(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def access(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """T3: the innermost function of P uses an object."""
     if t.place != Place.KERNEL or not t.stack or t.stack[-1].univ == OUTSIDE:
         return
@@ -69,7 +69,7 @@ def access(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
             yield from r.free(m, k, t, number)
 
 
-def converts(m: Machine, k: Kernel, univ: int) -> bool:
+def converts(m: Machine, k: Globals, univ: int) -> bool:
     """Functions of this universe write the new form now."""
     on_access = m.transform is Transform.TRANSFORM_ON_ACCESS
     return (
@@ -79,7 +79,7 @@ def converts(m: Machine, k: Kernel, univ: int) -> bool:
     )
 
 
-def at_once(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def at_once(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """Yield the whole access in one step: what old functions do under the lock, and T3 as in
     1.2."""
     o, univ = k.data[number], t.stack[-1].univ
@@ -99,7 +99,7 @@ def written(m: Machine, o: Object) -> Object:
     return o._replace(form=NEW, tracked=tracked)
 
 
-def read_flag(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def read_flag(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """1.8: the flag is read before the lock is taken, only to save the lock."""
     if k.conv and t.stack[-1].univ >= m.writer:
         t = t._replace(inside=Form.FLAG_READ, pending=(number, NOTHING))
@@ -108,7 +108,7 @@ def read_flag(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
         yield from lock(k, t, number)
 
 
-def lock(k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def lock(k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """Take the lock, and report the form by its marker."""
     o = k.data[number]
     if not o.locked:
@@ -118,7 +118,7 @@ def lock(k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
         yield Moved("T3", text, put(k, number, o._replace(locked=1)), (t,))
 
 
-def inside(m: Machine, k: Kernel, t: Thread) -> Iterator[Moved]:
+def inside(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
     """1.8: the steps of an access, under the lock of the object."""
     number = t.pending[0]
     o = k.data[number]
@@ -145,7 +145,7 @@ def inside(m: Machine, k: Kernel, t: Thread) -> Iterator[Moved]:
         yield Moved("T3", text, k, (outside(t),), saw)
 
 
-def rechecks(k: Kernel) -> bool:
+def rechecks(k: Globals) -> bool:
     """1.8: under the lock the flag is read again."""
     return bool(k.conv)
 
@@ -158,14 +158,14 @@ def locks_something(t: Thread) -> bool:
     return t.inside in (Form.RECHECKED, Form.LOCKED_OLD, Form.LOCKED_NEW)
 
 
-def free(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def free(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """1.8: an object is forgotten where it is unlinked."""
     o = k.data[number]._replace(live=0, form=OLD, tracked=0)
     text = "forgets and frees" if k.data[number].tracked else "frees"
     yield Moved("T3", f"{text} an object", put(k, number, o), (t,))
 
 
-def allocate(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def allocate(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """With conv = 0 an object is born in the old form; born new it is tracked."""
     o = k.data[number]._replace(live=1)
     if m.transform is Transform.TRANSFORM_ON_ACCESS and converts(m, k, t.stack[-1].univ):
@@ -177,7 +177,7 @@ def allocate(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
 # --- pointers, for R13 ---
 
 
-def hold(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def hold(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """Yield a function outside P is entered and left; one that holds a pointer uses it."""
     if t.place != Place.KERNEL or t.inside != Form.NOT_THERE:
         return
@@ -199,7 +199,7 @@ def hold(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
         yield Moved("R13", f"{name}() takes a pointer", k, (held(t, o.gen),))
 
 
-def use_pointer(m: Machine, k: Kernel, t: Thread, name: str) -> Iterator[Moved]:
+def use_pointer(m: Machine, k: Globals, t: Thread, name: str) -> Iterator[Moved]:
     o = k.data[0]
     saw = Seen.STALE_POINTER if t.stack[-1].holds != o.gen else 0
     k = put(k, 0, o._replace(rooted=1))
@@ -213,7 +213,7 @@ def held(t: Thread, gen: int) -> Thread:
 # --- the engine ---
 
 
-def world(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def world(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T1, and T2 where counters spin: all that the roots lead to is converted, the world resumes.
 
     Back to old it is the reverse function that runs, in the stop that flips back (T4).
@@ -235,7 +235,7 @@ def world(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
         yield Turned(rule, _REFUSED, m.rules.data.refused(m, resumed, data), _as_is)
 
 
-def refused(m: Machine, k: Kernel, made: tuple[Object, ...]) -> Kernel:
+def refused(m: Machine, k: Globals, made: tuple[Object, ...]) -> Globals:
     """1.8: all or nothing: ``made`` is dropped, and the same stop goes back to the old universe."""
     return k._replace(target=OLD, sw=(OLD,) * len(k.sw))
 
@@ -247,14 +247,14 @@ def convert_one(m: Machine, o: Object, target: int) -> Object:
     return o._replace(form=target, gen=(o.gen + 1) % 4, passes=(o.passes + 1) % 4)
 
 
-def enable(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def enable(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T3: conv := 1 only after R9."""
     patched = k.phase == Phase.COMPLETE and k.target != OLD
     if m.transform is Transform.TRANSFORM_ON_ACCESS and patched and not k.conv:
         yield Turned("T3", "conversion is enabled", k._replace(conv=1), _as_is)
 
 
-def undo(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def undo(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T4: conv := 0; then each object of the registry is reversed, under its lock."""
     if not m.revert or m.transform is not Transform.TRANSFORM_ON_ACCESS:
         return
@@ -269,13 +269,13 @@ def undo(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
                 yield Turned("T4", "a tracked object is reversed", after, _as_is, saw)
 
 
-def undone(m: Machine, k: Kernel, threads: Others) -> bool:
+def undone(m: Machine, k: Globals, threads: Others) -> bool:
     """T4: nothing is tracked, and no conversion is under way: R11 may begin."""
     under_way = any(locks_something(t) for t in threads)
     return not any(o.tracked for o in k.data) and not under_way
 
 
-def nowhere(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def nowhere(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """WORLD is done in the stop that flips, and at no other place."""
     return iter(())
 
@@ -284,26 +284,26 @@ def _as_is(t: Thread) -> Thread:
     return t
 
 
-EngineDataRule = Callable[[Machine, Kernel, Others], Iterator[Turned]]
-ObjectRule = Callable[[Machine, Kernel, Thread, int], Iterator[Moved]]
+EngineDataRule = Callable[[Machine, Globals, Others], Iterator[Turned]]
+ObjectRule = Callable[[Machine, Globals, Thread, int], Iterator[Moved]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataRules:
     """Which function is which part of T1 to T4."""
 
-    access: Callable[[Machine, Kernel, Thread, Others], Iterator[Moved]] = access
-    hold: Callable[[Machine, Kernel, Thread, Others], Iterator[Moved]] = hold
+    access: Callable[[Machine, Globals, Thread, Others], Iterator[Moved]] = access
+    hold: Callable[[Machine, Globals, Thread, Others], Iterator[Moved]] = hold
     read_flag: ObjectRule = read_flag
-    rechecks: Callable[[Kernel], bool] = rechecks
+    rechecks: Callable[[Globals], bool] = rechecks
     written: Callable[[Machine, Object], Object] = written
     free: ObjectRule = free
     allocate: ObjectRule = allocate
     world: EngineDataRule = world
     placed: EngineDataRule = nowhere
     convert_one: Callable[[Machine, Object, int], Object] = convert_one
-    refused: Callable[[Machine, Kernel, tuple[Object, ...]], Kernel] = refused
+    refused: Callable[[Machine, Globals, tuple[Object, ...]], Globals] = refused
     enable: EngineDataRule = enable
     undo: EngineDataRule = undo
-    undone: Callable[[Machine, Kernel, Others], bool] = undone
+    undone: Callable[[Machine, Globals, Others], bool] = undone
     reverse_locks: bool = True

@@ -89,7 +89,7 @@ class Object(NamedTuple):
     passes: int = 0  # how often it was converted
 
 
-class Kernel(NamedTuple):
+class Globals(NamedTuple):
     """All that is not of one thread."""
 
     phase: int = Phase.IDLE
@@ -105,7 +105,7 @@ class Kernel(NamedTuple):
     word: tuple[int, ...] = ()  # Method.WORD: visits.Word
 
 
-State = tuple[Kernel, tuple[Thread, ...]]
+State = tuple[Globals, tuple[Thread, ...]]
 Others = Collection[Thread]  # asked whether somebody is there, never how many
 
 
@@ -114,7 +114,7 @@ class Moved(NamedTuple):
 
     rule: str
     text: str
-    kernel: Kernel
+    kernel: Globals
     threads: tuple[Thread, ...]
     saw: int = 0  # Seen
 
@@ -124,7 +124,7 @@ class Turned(NamedTuple):
 
     rule: str
     text: str
-    kernel: Kernel
+    kernel: Globals
     each: Callable[[Thread], Thread]
     saw: int = 0
 
@@ -227,7 +227,7 @@ class Machine:
     def first(self, kinds: tuple[int, ...] = ()) -> State:
         """Before apply; kernel threads start in the kernel, others in user space."""
         words = (OLD,) * self.words
-        kernel = Kernel(
+        kernel = Globals(
             sw=() if self.per_thread else words, data=tuple(Object() for _ in range(self.objects))
         )
         return kernel, tuple(self.born(kind, words if self.per_thread else ()) for kind in kinds)
@@ -246,7 +246,7 @@ def p_frames(t: Thread) -> int:
     return sum(frame.univ != OUTSIDE for frame in t.stack)
 
 
-def done(k: Kernel, threads: Others) -> bool:
+def done(k: Globals, threads: Others) -> bool:
     """All switch words have the target."""
     return all(word == k.target for word in k.sw) and all(
         word == k.target for t in threads for word in t.u

@@ -7,7 +7,7 @@ from enum import IntFlag
 from lppack.checker.machine import (
     OLD,
     OUTSIDE,
-    Kernel,
+    Globals,
     Machine,
     Others,
     Phase,
@@ -108,7 +108,7 @@ def in_state(m: Machine, state: State) -> int:
     return seen
 
 
-def alone(m: Machine, k: Kernel, t: Thread) -> int:
+def alone(m: Machine, k: Globals, t: Thread) -> int:
     """Return what one thread shows, whoever else is there."""
     seen = in_thread(t) if t.stack or t.in_k else 0
     if k.armed and m.wrong_count(t):
@@ -116,7 +116,7 @@ def alone(m: Machine, k: Kernel, t: Thread) -> int:
     return seen
 
 
-def together(k: Kernel, threads: Others) -> int:
+def together(k: Globals, threads: Others) -> int:
     """Return what shows in the activations and the switch words of all."""
     seen = 0
     live = activations(threads)
@@ -137,7 +137,7 @@ def together(k: Kernel, threads: Others) -> int:
     return seen
 
 
-def in_step(before: tuple[Kernel, Others], after: tuple[Kernel, Others]) -> int:
+def in_step(before: tuple[Globals, Others], after: tuple[Globals, Others]) -> int:
     """Return what shows in the step alone: the last flip, and who was inside."""
     k = after[0]
     if before[0].turns != k.turns or k.phase != Phase.TRANSITION:
@@ -154,7 +154,7 @@ def is_under_way(m: Machine, state: State) -> bool:
     return m.revert and k.phase == Phase.TRANSITION and k.target != OLD and asleep
 
 
-def moved_in_stop(before: Kernel, rule: str) -> int:
+def moved_in_stop(before: Globals, rule: str) -> int:
     return Seen.MOVED_IN_STOP if before.stopped and not rule.startswith("T") else 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lppack.checker.area import area_frames
 from lppack.checker.explorer import Population, Step, successors
-from lppack.checker.machine import Kernel, Kind, Machine, Phase, Place, State, Thread, p_frames
+from lppack.checker.machine import Globals, Kind, Machine, Phase, Place, State, Thread, p_frames
 
 #: Rules by which the engine, not the thread itself, acts on a thread.
 _BY_THE_ENGINE = ("R7 R8",)
@@ -27,7 +27,7 @@ class Stall:
 Graph = dict[State, list[Step]]
 
 
-def graph(m: Machine, first: State, keep: Callable[[Kernel], bool]) -> Graph:
+def graph(m: Machine, first: State, keep: Callable[[Globals], bool]) -> Graph:
     """All reachable states that ``keep`` wants, thread by thread, with their steps."""
     seen: Graph = {}
     todo = [first]
@@ -40,7 +40,7 @@ def graph(m: Machine, first: State, keep: Callable[[Kernel], bool]) -> Graph:
     return {state: steps for state, steps in seen.items() if keep(state[0])}
 
 
-def in_transition(k: Kernel) -> bool:
+def in_transition(k: Globals) -> bool:
     return k.phase == Phase.TRANSITION
 
 

@@ -8,7 +8,7 @@ from lppack.checker.machine import (
     ON_THE_WAY,
     OUTSIDE,
     Form,
-    Kernel,
+    Globals,
     Machine,
     Object,
     Phase,
@@ -75,7 +75,7 @@ def _thread(m: Machine, t: Thread) -> str:
     return f"{words} [{'/'.join(UNIVERSES[word] for word in t.u)}]" if t.u else words
 
 
-def _kernel(m: Machine, k: Kernel) -> str:
+def _kernel(m: Machine, k: Globals) -> str:
     words = [PHASES[Phase(k.phase)]]
     words += [f"{name} {UNIVERSES[word]}".lstrip() for name, word in switches(m, k)]
     if k.waiting:
@@ -88,7 +88,7 @@ def _kernel(m: Machine, k: Kernel) -> str:
     return ", ".join(words)
 
 
-def switches(m: Machine, k: Kernel) -> tuple[tuple[str, int], ...]:
+def switches(m: Machine, k: Globals) -> tuple[tuple[str, int], ...]:
     """Return (function, or "" for one for all; universe) of each switch word."""
     names = m.functions if m.per_function else ("",)
     return tuple(zip(names, k.sw, strict=True)) if k.sw else ()

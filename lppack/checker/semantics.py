@@ -27,8 +27,8 @@ from lppack.checker.machine import (
     OUTSIDE,
     Form,
     Frame,
+    Globals,
     Hook,
-    Kernel,
     Kind,
     Machine,
     Moved,
@@ -42,12 +42,12 @@ from lppack.checker.machine import (
 )
 from lppack.consistency import Leave, Transform
 
-ThreadRule = Callable[[Machine, Kernel, Thread, Others], Iterator[Moved]]
-EngineRule = Callable[[Machine, Kernel, Others], Iterator[Turned]]
-Flipped = tuple[Kernel, Thread]
+ThreadRule = Callable[[Machine, Globals, Thread, Others], Iterator[Moved]]
+EngineRule = Callable[[Machine, Globals, Others], Iterator[Turned]]
+Flipped = tuple[Globals, Thread]
 
 
-def lookup(m: Machine, k: Kernel, t: Thread, fn: int) -> int:
+def lookup(m: Machine, k: Globals, t: Thread, fn: int) -> int:
     """S_FUNCTION sw[f]; S_THREAD u[t]; S_KERNEL U."""
     return (t.u if m.per_thread else k.sw)[fn if m.per_function else 0]
 
@@ -64,14 +64,14 @@ def enter(m: Machine, t: Thread, fn: int, univ: int) -> Thread:
 # --- threads ---
 
 
-def enter_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def enter_kernel(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R1: user to kernel; counts if L_KERNEL. Where there is a gate it is shut in a transition."""
     if t.place == Place.USER and not (m.gate and k.phase == Phase.TRANSITION):
         inside = counted(m, k, t._replace(place=Place.KERNEL), Leave.LEAVE_KERNEL, 1)
         yield Moved("R1", "enters the kernel", k, (inside,))
 
 
-def exit_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def exit_kernel(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R2: the stack is empty; kernel to user, and R8 where a border or an exit is watched."""
     if t.kind == Kind.TASK and t.place == Place.KERNEL and not inside(t):
         out = counted(m, k, t._replace(place=Place.USER, in_k=0), Leave.LEAVE_KERNEL, -1)
@@ -80,7 +80,7 @@ def exit_kernel(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Mo
 
 
 def left(
-    m: Machine, k: Kernel, t: Thread, others: Others, rule: str, text: str, *, watched: bool
+    m: Machine, k: Globals, t: Thread, others: Others, rule: str, text: str, *, watched: bool
 ) -> Moved:
     """Return the step, and R8 if its place is one where the engine flips and the count is zero."""
     if watched and m.hook is not Hook.TICK and k.phase == Phase.TRANSITION:
@@ -94,7 +94,7 @@ def flips(m: Machine) -> str:
     return "switches" if m.per_thread else "the kernel switches"
 
 
-def call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3: first count, then look up, and push, in one step. Spinners wait (T2)."""
     if t.place != Place.KERNEL or k.spin:
         return
@@ -113,7 +113,7 @@ def call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
         yield Moved("R3", text, k, (t1,))
 
 
-def goes_on(m: Machine, k: Kernel, t: Thread) -> Moved:
+def goes_on(m: Machine, k: Globals, t: Thread) -> Moved:
     """R3 where a thread may be preempted in the ftrace call: only the last step enters."""
     if t.inside == Form.IN_HANDLER:
         back = t._replace(inside=Form.IN_TRAMPOLINE)
@@ -132,7 +132,7 @@ def named(univ: int) -> str:
     return ("the old", "the new", "the newest")[univ]
 
 
-def ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def ret(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R4: pop; if the count of the area reached zero then R8, the exit callback."""
     if t.place != Place.KERNEL or t.inside != Form.NOT_THERE or not t.stack:
         return
@@ -148,7 +148,7 @@ def ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
     yield left(m, k, popped, others, "R4", text, watched=watched)
 
 
-def block(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def block(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R5: falls asleep and wakes; keeps its stack, and so its counts."""
     if m.blocking and t.place == Place.KERNEL and t.stack and t.inside == Form.NOT_THERE:
         yield Moved("R5", "falls asleep", k, (t._replace(place=Place.BLOCKED),))
@@ -156,7 +156,7 @@ def block(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
         yield Moved("R5", "wakes", k, (t._replace(place=Place.KERNEL),))
 
 
-def create(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def create(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R12: a child has an empty stack, inherits u[parent], and is waited for by R9."""
     able = t.place == Place.KERNEL and not t.stack and t.kind == Kind.TASK
     if able and len(others) + 1 < m.births:
@@ -164,7 +164,7 @@ def create(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
         yield Moved("R12", "makes a thread", k, (t, child))
 
 
-def die(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def die(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R12: a thread dies inside the kernel, its stack empty: R9 waits for it no more, and the last
     that kept the count above zero makes it zero."""
     if m.births and t.place == Place.KERNEL and not inside(t) and t.kind == Kind.TASK and others:
@@ -178,7 +178,7 @@ def die(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
 # --- the engine ---
 
 
-def flip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
+def flip(m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
     """R8: in a transition, a unit whose area is empty gets the target; None: not now."""
     threads = (t,) if m.per_thread else chain((t,), others)
     if k.phase != Phase.TRANSITION or any(area_count(m, x, word) for x in threads):
@@ -186,7 +186,7 @@ def flip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) 
     return flipped(m, k, t, word)
 
 
-def flipped(m: Machine, k: Kernel, t: Thread, word: int) -> Flipped:
+def flipped(m: Machine, k: Globals, t: Thread, word: int) -> Flipped:
     """Return the unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin
     here."""
     if m.per_thread:
@@ -204,7 +204,7 @@ def changed(words: tuple[int, ...], word: int, value: int) -> tuple[int, ...]:
     return (*words[:word], value, *words[word + 1 :])
 
 
-def tick_thread(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def tick_thread(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R7 for units of a thread: the engine looks at one of them, at any time."""
     if m.per_thread and m.hook is not Hook.EXIT and k.phase == Phase.TRANSITION:
         for word in range(m.words):
@@ -213,7 +213,7 @@ def tick_thread(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Mo
                 yield Moved("R7 R8", "is found outside, and switches", k, (result[1],))
 
 
-def tick_kernel(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def tick_kernel(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R7 for units of the whole kernel: the engine looks at all threads, at any time."""
     if m.per_thread or k.phase != Phase.TRANSITION or (m.hook is Hook.EXIT and m.words == 1):
         return
@@ -234,7 +234,7 @@ def recount(m: Machine, t: Thread) -> Thread:
     return t._replace(cnt=area_frames(m, t, 0)) if counts(m) else t
 
 
-def begin(m: Machine, k: Kernel, threads: Others, target: int, rule: str, text: str) -> Turned:
+def begin(m: Machine, k: Globals, threads: Others, target: int, rule: str, text: str) -> Turned:
     """Return what R6 and R11 share: the target, counters in the same step, then R8 where it is
     zero."""
     k = k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
@@ -255,7 +255,7 @@ def begin(m: Machine, k: Kernel, threads: Others, target: int, rule: str, text: 
     return Turned(rule, text, after, each)
 
 
-def apply(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def apply(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R6: from idle; the patch after it only when the one before is complete."""
     ready = Phase.COMPLETE if k.turns else Phase.IDLE
     if k.phase == ready and k.turns < len(m.upgrades):
@@ -263,13 +263,13 @@ def apply(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
         yield begin(m, k, threads, target, "R6", "apply: the transition begins")
 
 
-def complete(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def complete(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R9: all switch words have the target."""
     if k.phase == Phase.TRANSITION and not k.stopped and not k.spin and done(k, threads):
         yield Turned("R9", "the transition is complete", k._replace(phase=Phase.COMPLETE), same)
 
 
-def revert(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def revert(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R11: the target is old again; in the middle of a transition it is turned round. What is
     converted is undone first (T4), and without a way back it is refused."""
     if not m.revert or k.target == OLD:
@@ -298,7 +298,7 @@ class Rules:
     arm: Callable[[Machine, Thread], Thread] = recount  # R6: counters
     r7_thread: ThreadRule = tick_thread
     r7_kernel: EngineRule = tick_kernel
-    flip: Callable[[Machine, Kernel, Thread, Iterable[Thread], int], Flipped | None] = flip  # R8
+    flip: Callable[[Machine, Globals, Thread, Iterable[Thread], int], Flipped | None] = flip  # R8
     r9: EngineRule = complete
     r11: EngineRule = revert
     r12_create: ThreadRule = create
@@ -310,7 +310,7 @@ class Rules:
     world_stops: bool = True  # T1: a stopped world does not move
 
 
-def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def thread_steps(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """All that one thread may do now."""
     r: Rules = m.rules
     if k.stopped and r.world_stops:
@@ -331,7 +331,7 @@ def thread_steps(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[M
             yield from r.data.hold(m, k, t, others)
 
 
-def engine_steps(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def engine_steps(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """All that the engine may do now."""
     r: Rules = m.rules
     if k.stopped or k.spin:

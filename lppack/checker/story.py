@@ -10,7 +10,7 @@ from lppack.checker.machine import (
     NEW,
     OLD,
     OUTSIDE,
-    Kernel,
+    Globals,
     Machine,
     Others,
     Phase,
@@ -27,8 +27,8 @@ _LIMIT = 20_000  # states on the way to one goal
 
 
 class _Goal(NamedTuple):
-    reached: Callable[[Kernel, Others], bool]
-    kept: Callable[[Kernel], bool]  # on the way to it
+    reached: Callable[[Globals, Others], bool]
+    kept: Callable[[Globals], bool]  # on the way to it
 
 
 def story(m: Machine) -> tuple[Scene, tuple[RunStep, ...]]:
@@ -44,13 +44,13 @@ def story(m: Machine) -> tuple[Scene, tuple[RunStep, ...]]:
 
 
 def _goals(m: Machine) -> Iterator[_Goal]:
-    def before(k: Kernel) -> bool:
+    def before(k: Globals) -> bool:
         return k.phase == Phase.IDLE
 
-    def there(k: Kernel) -> bool:
+    def there(k: Globals) -> bool:
         return k.turns == 1 and k.phase != Phase.UNDOING
 
-    def back(k: Kernel) -> bool:
+    def back(k: Globals) -> bool:
         return True
 
     if m.functions:
@@ -71,12 +71,12 @@ def _runs(t: Thread, univ: int) -> bool:
     return any(frame.univ == univ for frame in t.stack)
 
 
-def _some_inside(k: Kernel, threads: Others) -> bool:
+def _some_inside(k: Globals, threads: Others) -> bool:
     *inside, last = threads
     return all(_runs(t, OLD) for t in inside) and last.place == Place.USER
 
 
-def _both_run(k: Kernel, threads: Others) -> bool:
+def _both_run(k: Globals, threads: Others) -> bool:
     return len({f.univ for t in threads for f in t.stack if f.univ != OUTSIDE}) > 1
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lppack.checker.machine import OLD, ON_THE_WAY, Kernel, Machine, Phase, Thread
+from lppack.checker.machine import OLD, ON_THE_WAY, Globals, Machine, Phase, Thread
 from lppack.checker.semantics import Flipped, Rules, flip, flipped
 
 
@@ -14,7 +14,7 @@ def rules_of(rules: Rules) -> Rules:
 
 
 def looks_for_addresses(
-    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+    m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
     """R8 of klp_check_stack_func(): a thread is inside if an address of what it is to leave is on
     its stack. In the ftrace call that is the original function, whatever was decided for: the new

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from lppack.checker.machine import (
     NEW,
     OLD,
-    Kernel,
+    Globals,
     Kind,
     Machine,
     Moved,
@@ -58,7 +58,7 @@ def rules_of(rules: Rules) -> Rules:
     )
 
 
-def word_of(k: Kernel) -> Word:
+def word_of(k: Globals) -> Word:
     return Word(*k.word)
 
 
@@ -67,16 +67,16 @@ def counted_on(t: Thread) -> int:
     return sum(frame.counted for frame in t.stack)
 
 
-def visits(k: Kernel, threads: Others) -> int:
+def visits(k: Globals, threads: Others) -> int:
     """Return what the word counts."""
     return word_of(k).lost + sum(map(counted_on, threads))
 
 
-def _put(k: Kernel, **changes: int) -> Kernel:
+def _put(k: Globals, **changes: int) -> Globals:
     return k._replace(word=tuple(word_of(k)._replace(**changes)))
 
 
-def counted_call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def counted_call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3: lpe_enter(), where calls go to wrappers. A stop that finds no ended threads knows nothing
     of their earlier visits, which are left out: `exits` without `found` is about counted ones."""
     if t.gone and not m.found and not k.armed:
@@ -90,7 +90,7 @@ def counted_call(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[M
             yield moved
 
 
-def counted_ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def counted_ret(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R4: lpe_leave(); the last that leaves an armed word switches the kernel. Or an oops ends the
     thread where it is."""
     if not t.stack or t.place != Place.KERNEL:
@@ -105,7 +105,7 @@ def counted_ret(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Mo
 
 
 def _left(
-    k: Kernel, made: tuple[Thread, ...], threads: tuple[Thread, ...], counted: int, text: str
+    k: Globals, made: tuple[Thread, ...], threads: tuple[Thread, ...], counted: int, text: str
 ) -> Moved:
     if counted and word_of(k).armed and not visits(k, threads):
         kernel, saw = _switched(k, threads)
@@ -113,23 +113,23 @@ def _left(
     return Moved("R4", text, k, made)
 
 
-def _switched(k: Kernel, threads: Others) -> tuple[Kernel, int]:
+def _switched(k: Globals, threads: Others) -> tuple[Globals, int]:
     """lpe_switch_if_last(), and who is inside meanwhile."""
     saw = Seen.FLIPPED_INSIDE if any(p_frames(t) for t in threads) else 0
     return _put(k, armed=0)._replace(sw=(1 - k.sw[0],)), saw
 
 
-def begin(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def begin(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R6: lpe_count_begin()."""
     if k.phase == Phase.IDLE:
         yield Turned("R6", "apply: the transition begins", _begun(k, NEW), same)
 
 
-def _begun(k: Kernel, target: int) -> Kernel:
+def _begun(k: Globals, target: int) -> Globals:
     return k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
 
 
-def turn(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def turn(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R11: lpe_count_end(), and lpe_count_begin() the other way."""
     busy = word_of(k).waits or k.phase not in (Phase.TRANSITION, Phase.COMPLETE)
     if m.revert and k.target != OLD and not busy:
@@ -138,14 +138,14 @@ def turn(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
         )
 
 
-def complete(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def complete(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R9: lpe_count_end(); calls go straight to where they belong."""
     if k.phase == Phase.TRANSITION and k.sw == (k.target,) and not word_of(k).waits:
         over = _put(k, armed=0)._replace(phase=Phase.COMPLETE, armed=0)
         yield Turned("R9", "the transition is complete", over, same)
 
 
-def worker(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def worker(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R7: lpe_count_try(), in its three parts; each a stop that sees whom it can find."""
     if k.phase != Phase.TRANSITION:
         return
@@ -167,7 +167,7 @@ def _found(m: Machine, threads: Others) -> list[Thread]:
     return [t for t in threads if m.found or not t.gone]
 
 
-def _arm(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def _arm(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """Arm the word in a stop: lpe_arm()."""
     found, count = _found(m, threads), visits(k, threads)
     seen = sum(map(counted_on, found))
@@ -180,7 +180,7 @@ def _arm(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
     yield Turned("R7" if count else "R7 R8", text, kernel, same, saw)
 
 
-def _look(m: Machine, k: Kernel, threads: Others, *, second: bool = False) -> Turned:
+def _look(m: Machine, k: Globals, threads: Others, *, second: bool = False) -> Turned:
     """lpe_look(), the first or the second time; after the first all that end are waited for."""
     word, count = word_of(k), visits(k, threads)
     k = _put(k, waits=0)
@@ -203,7 +203,7 @@ def _waited_for(t: Thread) -> Thread:
     return t._replace(gone=_WAITED_FOR) if t.gone else t
 
 
-def end(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def end(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R12: a thread ends: it leaves the list, lets go of this and that, and is gone."""
     if not m.exits or t.place != Place.KERNEL or inside(t) or t.kind != Kind.TASK:
         return

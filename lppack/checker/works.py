@@ -13,7 +13,7 @@ from dataclasses import replace
 from lppack.checker import observe
 from lppack.checker.machine import (
     Form,
-    Kernel,
+    Globals,
     Kind,
     Machine,
     Moved,
@@ -68,7 +68,7 @@ def _bare(m: Machine, t: Thread) -> bool:
     return t.inside == Form.NOT_THERE and len(t.stack) == int(m.around and bool(t.running))
 
 
-def leave(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def leave(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R2 in steps."""
     if t.kind == Kind.KTHREAD:
         return
@@ -83,7 +83,7 @@ def leave(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
         yield from _in_exit_loop(m, k, t)
 
 
-def _in_exit_loop(m: Machine, k: Kernel, t: Thread) -> Iterator[Moved]:
+def _in_exit_loop(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
     if t.running:
         if t.running[0] == FPUT:
             yield Moved("R2", "runs the final fput()", k, (t._replace(place=Place.KERNEL),))
@@ -115,7 +115,7 @@ def _done(t: Thread) -> Thread:
     return t._replace(place=Place.EXIT_LOOP, running=t.running[1:])
 
 
-def _own_work(m: Machine, k: Kernel, t: Thread) -> Iterator[Moved]:
+def _own_work(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
     """lpe_at_work(): only as the last, and only outside of P, does its thread switch or stop."""
     checks, after = m.rules.checks, _done(t)
     if t.running[0] == LATE and checks.late_works:
@@ -136,13 +136,13 @@ def _own_work(m: Machine, k: Kernel, t: Thread) -> Iterator[Moved]:
             yield Moved("R7", "is held in the engine's work", k, (held,))
 
 
-def ret_above(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def ret_above(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R4, but what runs works is left only when they are done."""
     if not (m.around and t.running and len(t.stack) == 1):
         yield from ret(m, k, t, others)
 
 
-def tick_one(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def tick_one(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R7: a thread is looked at, or given a work."""
     if k.phase != Phase.TRANSITION or k.waiting:
         return
@@ -153,7 +153,7 @@ def tick_one(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved
         yield Moved("R7", "is given a work of the engine", k, (_queue(t, OURS),))
 
 
-def tick(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def tick(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R7: all are looked at; or the gate is opened, for which nobody is waited for."""
     if not k.waiting:
         yield from tick_kernel(m, k, threads)
@@ -176,14 +176,14 @@ def _let_go(t: Thread) -> Thread:
     return _taken_back(t)._replace(place=place, running=running)
 
 
-def complete_and_let_go(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def complete_and_let_go(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R9: works of the transition do not outlast it."""
     if not k.waiting:
         for turned in complete(m, k, threads):
             yield turned._replace(each=_let_go)
 
 
-def revert_unless_waiting(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def revert_unless_waiting(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R11: by the operator or the deadline; a worker that waits hears of neither."""
     if not k.waiting:
         yield from revert(m, k, threads)

@@ -10,7 +10,7 @@ from lppack.cli.operate import acting
 from lppack.cli.options import ON, SIMULATED
 from lppack.cli.output import FORMAT, progress, result
 from lppack.errors import LppackError
-from lppack.stages.agent import Outcome, State
+from lppack.stages.agent import AgentOutcome, AgentState
 
 _POLICY = Path("/etc/lppack/agent.yaml")
 
@@ -45,7 +45,7 @@ def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
         except LppackError as error:
             rows = (error.report or {}).get("bundles", ()) if format_ == "text" else ()
             for row in rows:
-                click.echo(_line(Outcome(**row), on))
+                click.echo(_line(AgentOutcome(**row), on))
             raise
     if format_ == "json":
         result({"ok": True, **report.to_json()})
@@ -57,14 +57,14 @@ def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
         click.echo(f"nothing is served for kernel {report.kernel}{ring}")
 
 
-def _line(outcome: Outcome, on: str) -> str:
+def _line(outcome: AgentOutcome, on: str) -> str:
     words = {
-        State.WANTED: f"would be applied to {on}",
-        State.APPLIED: f"applied to {on}",
-        State.LIVE: "live already, nothing to do",
-        State.HELD: f"held: {outcome.message}",
-        State.WAITS: f"waits: {outcome.message}",
-        State.REFUSED: f"refused (exit code {outcome.code}: {outcome.reason})",
-        State.FAILED: f"not applied (exit code {outcome.code}: {outcome.reason})",
+        AgentState.WANTED: f"would be applied to {on}",
+        AgentState.APPLIED: f"applied to {on}",
+        AgentState.LIVE: "live already, nothing to do",
+        AgentState.HELD: f"held: {outcome.message}",
+        AgentState.WAITS: f"waits: {outcome.message}",
+        AgentState.REFUSED: f"refused (exit code {outcome.code}: {outcome.reason})",
+        AgentState.FAILED: f"not applied (exit code {outcome.code}: {outcome.reason})",
     }
     return f"{outcome.series} {outcome.version}: {words[outcome.state]}"

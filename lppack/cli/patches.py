@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.output import result
 from lppack.consistency import ModeName, mode_named
 from lppack.model.plan import IRREVERSIBLE
@@ -55,7 +55,7 @@ def patch_lines(patch: PatchReport) -> list[str]:
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
-    if patch.phase is Phase.ABSENT:  # what its engine did is no more
+    if patch.phase is PatchPhase.ABSENT:  # what its engine did is no more
         return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
     if patch.longest_stop_ms is not None:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
@@ -88,7 +88,7 @@ def patch_lines(patch: PatchReport) -> list[str]:
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"
         for blocker in patch.blockers
     ]
-    if not patch.blockers and patch.phase in (Phase.PATCHING, Phase.UNPATCHING):
+    if not patch.blockers and patch.phase in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
         lines.append("  no thread is seen to block it at this moment")
     if patch.problem:
         lines.append(f"  the last transition was given up: {patch.problem}")

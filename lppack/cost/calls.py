@@ -24,7 +24,7 @@ SECONDS_MAX = 10 * 365 * 86400.0
 RULE = "calls"
 
 
-class Kind(StrEnum):
+class CallSource(StrEnum):
     """Which program has written a file."""
 
     FUNCCOUNT = "funccount"
@@ -39,7 +39,7 @@ class CallFile:
     """What one file says. A function that it does not name was not counted, which is not 0."""
 
     path: Path
-    kind: Kind
+    kind: CallSource
     counts: dict[str, int]
     seconds: float | None  # during which was counted; None: the file does not say
     cycles_per_instruction: float | None = None
@@ -79,7 +79,7 @@ class _Reader:
     """One file under way."""
 
     faults: Faults
-    kind: Kind | None = None
+    kind: CallSource | None = None
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float | None = None
     cycles: int | None = None
@@ -142,7 +142,7 @@ def read_calls(path: Path) -> CallFile:
         path=path,
         kind=reader.kind,
         counts=dict(reader.counts),
-        seconds=reader.seconds if reader.kind is not Kind.SCRIPT else _span(reader),
+        seconds=reader.seconds if reader.kind is not CallSource.SCRIPT else _span(reader),
         cycles_per_instruction=(
             reader.cycles / reader.instructions if reader.cycles and reader.instructions else None
         ),
@@ -150,17 +150,17 @@ def read_calls(path: Path) -> CallFile:
     )
 
 
-def _kind(text: str, known: Kind | None) -> Kind | None:
+def _kind(text: str, known: CallSource | None) -> CallSource | None:
     """Return whose file begins with this line; None: it is no beginning."""
     for pattern, kind in (
-        (_FUNCCOUNT, Kind.FUNCCOUNT),
-        (_PROFILE, Kind.PROFILE),
-        (_STAT, Kind.STAT),
-        (_REPORT, Kind.REPORT),
+        (_FUNCCOUNT, CallSource.FUNCCOUNT),
+        (_PROFILE, CallSource.PROFILE),
+        (_STAT, CallSource.STAT),
+        (_REPORT, CallSource.REPORT),
     ):
         if pattern.fullmatch(text):
             return kind
-    return Kind.SCRIPT if known is None and _SCRIPT.fullmatch(text) else None
+    return CallSource.SCRIPT if known is None and _SCRIPT.fullmatch(text) else None
 
 
 def _span(reader: _Reader) -> float | None:
@@ -257,11 +257,11 @@ def _script(reader: _Reader, line: int, text: str) -> None:
 
 
 _READERS = {
-    Kind.FUNCCOUNT: _funccount,
-    Kind.PROFILE: _profile,
-    Kind.STAT: _stat,
-    Kind.REPORT: _report,
-    Kind.SCRIPT: _script,
+    CallSource.FUNCCOUNT: _funccount,
+    CallSource.PROFILE: _profile,
+    CallSource.STAT: _stat,
+    CallSource.REPORT: _report,
+    CallSource.SCRIPT: _script,
 }
 
 
@@ -301,7 +301,7 @@ def call_rates(paths: Sequence[Path], seconds: float | None) -> CallRates:
         assert span is not None
         for name, count in file.counts.items():
             other = by.setdefault(name, file)
-            if other is not file and not file.kind is other.kind is Kind.PROFILE:
+            if other is not file and not file.kind is other.kind is CallSource.PROFILE:
                 faults.add(1, f"counts {name}, and so does {other.path}", "leave one of them out")
                 continue
             rates[name] = rates.get(name, 0.0) + count / span

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines import modules
 from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import ApplyRefused
@@ -43,7 +43,7 @@ class Consistency:
 
     def state(self, module: str) -> PatchState:
         phase = self._phase(module)
-        info = modules.info(self.host, module) if phase is not Phase.ABSENT else PatchInfo()
+        info = modules.info(self.host, module) if phase is not PatchPhase.ABSENT else PatchInfo()
         return PatchState(
             module=module,
             phase=phase,
@@ -52,7 +52,7 @@ class Consistency:
             info=info,
             still_new=modules.still_new(self.host, module) if info else None,
             blockers=self._blockers(module, phase),
-            waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
+            waiting=self._waiting(module) if phase is PatchPhase.PATCHED else frozenset(),
             problem=modules.text(self.host, abi.engine_attribute(module, "problem")) or None,
             longest_stop_ms=self._longest_stop(module),
         )
@@ -74,7 +74,7 @@ class Consistency:
         found = {*modules.names(self.host, abi.ENGINE_PATCHES)}
         found |= {name for name in modules.ours(self.host) if self.owns(name)}
         states = (self.state(name) for name in sorted(found))
-        return tuple(state for state in states if state.phase is not Phase.ABSENT)
+        return tuple(state for state in states if state.phase is not PatchPhase.ABSENT)
 
     def owns(self, module: str) -> bool:
         """Return True if ``module`` is loaded, and was made for this engine."""
@@ -101,11 +101,11 @@ class Consistency:
         if not modules.names(self.host, abi.ENGINE_PATCHES):
             self.host.run(["rmmod", abi.ENGINE], limit=modules.LIMIT)
 
-    def _phase(self, module: str) -> Phase:
+    def _phase(self, module: str) -> PatchPhase:
         said = modules.text(self.host, abi.engine_attribute(module, "state"))
         if said is not None:
-            return Phase(said)
-        return Phase.UNPATCHED if modules.is_loaded(self.host, module) else Phase.ABSENT
+            return PatchPhase(said)
+        return PatchPhase.UNPATCHED if modules.is_loaded(self.host, module) else PatchPhase.ABSENT
 
     def _functions(self, module: str) -> tuple[tuple[str, str, str], ...]:
         said = modules.text(self.host, abi.engine_attribute(module, "functions")) or ""
@@ -122,7 +122,7 @@ class Consistency:
         said = modules.text(self.host, longest)
         return None if said is None else int(said) / 1e6
 
-    def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
-        if phase not in (Phase.PATCHING, Phase.UNPATCHING):
+    def _blockers(self, module: str, phase: PatchPhase) -> tuple[Blocker, ...]:
+        if phase not in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
             return ()
         return modules.blockers(self.host, abi.engine_attribute(module, "blockers"))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines import modules
 from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import HostError
@@ -43,7 +43,7 @@ class Livepatch:
 
     def state(self, module: str) -> PatchState:
         phase = self._phase(module)
-        info = modules.info(self.host, module) if phase is not Phase.ABSENT else PatchInfo()
+        info = modules.info(self.host, module) if phase is not PatchPhase.ABSENT else PatchInfo()
         return PatchState(
             module=module,
             phase=phase,
@@ -52,7 +52,7 @@ class Livepatch:
             info=info,
             still_new=modules.still_new(self.host, module) if info else None,
             blockers=self._blockers(module, phase),
-            waiting=self._waiting(module) if phase is Phase.PATCHED else frozenset(),
+            waiting=self._waiting(module) if phase is PatchPhase.PATCHED else frozenset(),
         )
 
     def convert(self, module: str, *, on: bool) -> None:
@@ -82,16 +82,16 @@ class Livepatch:
     def patches(self) -> tuple[PatchState, ...]:
         names = {*modules.names(self.host, abi.LIVEPATCH), *modules.ours(self.host)}
         states = (self.state(name) for name in sorted(names))
-        return tuple(s for s in states if s.phase is not Phase.ABSENT and self._is_patch(s))
+        return tuple(s for s in states if s.phase is not PatchPhase.ABSENT and self._is_patch(s))
 
     def _is_patch(self, state: PatchState) -> bool:
         """Return False for what another engine reports, and for a foreign patch that is unpatched:
         it looks like any other module."""
         if state.info:
             return state.info.engine == self.name
-        return state.phase is not Phase.UNPATCHED
+        return state.phase is not PatchPhase.UNPATCHED
 
-    def _phase(self, module: str) -> Phase:
+    def _phase(self, module: str) -> PatchPhase:
         enabled = modules.text(self.host, abi.patch_attribute(module, "enabled"))
         transition = modules.text(self.host, abi.patch_attribute(module, "transition"))
         return abi.phase_of(
@@ -100,12 +100,12 @@ class Livepatch:
             transition=transition == "1",
         )
 
-    def _blockers(self, module: str, phase: Phase) -> tuple[Blocker, ...]:
-        if phase is Phase.UNPATCHED:  # who was in the module when it was last asked to go
+    def _blockers(self, module: str, phase: PatchPhase) -> tuple[Blocker, ...]:
+        if phase is PatchPhase.UNPATCHED:  # who was in the module when it was last asked to go
             return modules.blockers(self.host, abi.unload_attribute(module, "inside"))
-        if phase not in (Phase.PATCHING, Phase.UNPATCHING):
+        if phase not in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
             return ()
-        wanted = "1" if phase is Phase.PATCHING else "0"
+        wanted = "1" if phase is PatchPhase.PATCHING else "0"
         done = self.host.run(["sh", "-c", _SCAN, "sh", wanted], limit=modules.LIMIT)
         rows = [line.split(" ", 3) for line in done.out.splitlines()]
         patched = frozenset(function for _, function in self.replaced(module))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.model.patch_info import PatchInfo
 
 
@@ -26,7 +26,7 @@ class PatchState:
     """One live patch as the kernel shows it at one moment."""
 
     module: str
-    phase: Phase
+    phase: PatchPhase
     convert: bool | None  # None: foreign
     converted: int
     info: PatchInfo = PatchInfo()

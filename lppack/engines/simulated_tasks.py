@@ -11,7 +11,7 @@ from lppack.checker.machine import (
     NEW,
     OLD,
     Frame,
-    Kernel,
+    Globals,
     Machine,
     Object,
     Phase,
@@ -109,7 +109,7 @@ def state_of(
     settled = (target,) * m.words
     pairs = zip(patch.new, patch.tracked, strict=True)
     objects = tuple(Object(form=form, tracked=tracked) for form, tracked in pairs)
-    k = Kernel(
+    k = Globals(
         phase=Phase.COMPLETE if words is None else Phase.TRANSITION,
         target=target,
         sw=() if m.per_thread else settled if words is None else tuple(words[: m.words]),

@@ -11,7 +11,7 @@ from lppack.consistency import ModeName, Needs
 from lppack.names import module_name
 
 
-class Step(StrEnum):
+class TestStep(StrEnum):
     """What `test` does, in this order. Checks are compared at each step but OLDER and AGAIN.
 
     With an older version OLDER and TAKEN_OVER stand for PATCHED and CONVERTED.
@@ -206,7 +206,7 @@ class ShadowVariable:
 class Check:
     run: str
     limit: float  # seconds
-    expect: tuple[tuple[Step, str], ...]
+    expect: tuple[tuple[TestStep, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

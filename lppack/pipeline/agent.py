@@ -19,7 +19,7 @@ from lppack.pipeline.operate import (
     status_of,
 )
 from lppack.proc import WARNING, Say
-from lppack.stages.agent import AgentReport, Outcome, State, decide, disabled, guarded
+from lppack.stages.agent import AgentOutcome, AgentReport, AgentState, decide, disabled, guarded
 from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
 from lppack.stages.journal import JournalRecord
 from lppack.stages.journald import send_outcome
@@ -108,19 +108,19 @@ def _run(
     outcomes = decide(policy, index, found, datetime.now(UTC), off)
     if records:
         outcomes = tuple(
-            guarded(outcome, records) if outcome.state is State.WANTED else outcome
+            guarded(outcome, records) if outcome.state is AgentState.WANTED else outcome
             for outcome in outcomes
         )
     made, first = [], None
     for outcome in outcomes:
         error = None
-        if outcome.state is State.WANTED and (first is None or first.exit_code in _GOES_ON):
+        if outcome.state is AgentState.WANTED and (first is None or first.exit_code in _GOES_ON):
             try:
                 outcome = _apply(policy, outcome, on, dry_run=dry_run, say=say)
             except LppackError as raised:
                 error = raised
                 outcome = outcome.with_error(raised)
-        elif outcome.state is State.REFUSED:
+        elif outcome.state is AgentState.REFUSED:
             error = ApplyRefused(str(outcome.message), hint=outcome.hint, reason=outcome.reason)
         if error is not None:
             send_outcome(outcome, on)
@@ -204,7 +204,9 @@ def _host(on: str) -> tuple[frozenset[str] | None, tuple[JournalRecord, ...]]:
         return disabled(control.host.read(abi.COMMAND_LINE)), records
 
 
-def _apply(policy: Policy, outcome: Outcome, on: str, *, dry_run: bool, say: Say) -> Outcome:
+def _apply(
+    policy: Policy, outcome: AgentOutcome, on: str, *, dry_run: bool, say: Say
+) -> AgentOutcome:
     path = _obtained(policy, outcome)
     say(f"{outcome.file}: to be applied")
     report = apply_bundle(
@@ -219,10 +221,10 @@ def _apply(policy: Policy, outcome: Outcome, on: str, *, dry_run: bool, say: Say
     if dry_run:
         return outcome
     done = report is not None and report.changed
-    return replace(outcome, state=State.APPLIED if done else State.LIVE)
+    return replace(outcome, state=AgentState.APPLIED if done else AgentState.LIVE)
 
 
-def _obtained(policy: Policy, outcome: Outcome) -> Path:
+def _obtained(policy: Policy, outcome: AgentOutcome) -> Path:
     """Return the bundle in the store of the agent: fetched, signed, and what its name says."""
     from lppack.stages.bundle import SIZE_MAX
     from lppack.stages.fetch import fetch
@@ -245,7 +247,7 @@ def _obtained(policy: Policy, outcome: Outcome) -> Path:
         signature_of(place).unlink(missing_ok=True)
 
 
-def _check(policy: Policy, outcome: Outcome, path: Path) -> None:
+def _check(policy: Policy, outcome: AgentOutcome, path: Path) -> None:
     bundle = check_bundle(path, policy.signers).bundle
     if (bundle.series, bundle.version) != (outcome.series, outcome.version):
         raise AnswerIsNo(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
@@ -83,11 +83,11 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Rule 53: no live patch is in transition: klp_enable_patch() gives EBUSY
     (klp_transition_patch, kernel/livepatch/core.c)."""
     for state in view.states:
-        if state.phase in (Phase.PATCHING, Phase.UNPATCHING):
+        if state.phase in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
             yield Refusal(
                 f"{state.module} is {state.phase}; the kernel moves one live patch at a time",
                 f"complete that first, then apply: {view.command('revert', bundle.series)}"
-                if state.module == bundle.module and state.phase is Phase.UNPATCHING
+                if state.module == bundle.module and state.phase is PatchPhase.UNPATCHING
                 else f"wait for it, and see what blocks it: lppack status --on {view.host.name}",
             )
 
@@ -124,7 +124,7 @@ def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]
     victims = [
         str(state.info.series or state.module)
         for state in view.states
-        if state.phase is not Phase.UNPATCHED and not _is_replaced(state, bundle)
+        if state.phase is not PatchPhase.UNPATCHED and not _is_replaced(state, bundle)
     ]
     if victims:
         yield Refusal(
@@ -168,12 +168,12 @@ def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
             yield Refusal(
                 f"{bundle.module} is on {view.host.name} already: {state.phase}{which}",
                 _way_on(view, bundle, state, another=another),
-                None if another or state.phase is not Phase.PATCHED else "already-applied",
+                None if another or state.phase is not PatchPhase.PATCHED else "already-applied",
             )
 
 
 def _way_on(view: View, bundle: Bundle, state: PatchState, *, another: bool) -> str:
-    if another or state.phase is not Phase.PATCHED:
+    if another or state.phase is not PatchPhase.PATCHED:
         return f"take it back, then apply this one: {view.command('revert', bundle.module)}"
     if bundle.converts and not state.convert:
         return f"go on with: {view.command('convert', bundle.series)}"
@@ -271,7 +271,7 @@ def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """
     held = {name for fix in bundle.fixes for name in fix.names}
     for state in view.states:
-        if state.phase is Phase.UNPATCHED or state.info.series not in bundle.replaces:
+        if state.phase is PatchPhase.UNPATCHED or state.info.series not in bundle.replaces:
             continue
         for fix in state.info.fixes:
             if held.isdisjoint(fix.names):

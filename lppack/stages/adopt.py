@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName
 from lppack.elf.identity import identity
 from lppack.elf.module import NotAModule, read_module
@@ -104,7 +104,7 @@ def adopt(
     Raise what apply raises.
     """
     state = answered(control, lambda: control.engine.state(bundle.module))
-    if state.phase is Phase.PATCHED and _build_on_host(control, bundle.module) == build:
+    if state.phase is PatchPhase.PATCHED and _build_on_host(control, bundle.module) == build:
         _note(control, bundle.module, build)
         return replace(control.report(bundle.module), changed=False)
     if not load:

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, LppackError
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord
 
 
-class State(StrEnum):
+class AgentState(StrEnum):
     """Of one bundle, after a run."""
 
     WANTED = "wanted"  # it will be applied
@@ -27,23 +27,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class AgentOutcome:
     """What became of the bundle ``file``."""
 
     file: str
     series: str
     version: int
-    state: State
+    state: AgentState
     code: int = 0  # exit code of the refusal
     reason: str | None = None
     message: str | None = None
     hint: str | None = None
     until: str | None = None  # of what waits
 
-    def with_error(self, error: LppackError) -> "Outcome":
+    def with_error(self, error: LppackError) -> "AgentOutcome":
         return replace(
             self,
-            state=State.REFUSED if error.exit_code in _UNTOUCHED else State.FAILED,
+            state=AgentState.REFUSED if error.exit_code in _UNTOUCHED else AgentState.FAILED,
             code=error.exit_code,
             reason=error.reason,
             message=error.message,
@@ -63,7 +63,7 @@ class AgentReport:
     serial: int
     kernel: str
     ring: str | None
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[AgentOutcome, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,7 +71,7 @@ class AgentReport:
             "serial": self.serial,
             "kernel": self.kernel,
             "ring": self.ring,
-            "changed": any(outcome.state is State.APPLIED for outcome in self.outcomes),
+            "changed": any(outcome.state is AgentState.APPLIED for outcome in self.outcomes),
             "bundles": [asdict(outcome) for outcome in self.outcomes],
         }
 
@@ -94,7 +94,7 @@ def decide(
     found: HostStatus,
     now: datetime.datetime,
     off: frozenset[str] | None = frozenset(),
-) -> tuple[Outcome, ...]:
+) -> tuple[AgentOutcome, ...]:
     """Return what is to be done with each series of ``index`` that is for this host.
 
     ``off``: what disabled() found.
@@ -109,7 +109,7 @@ def decide(
     live = {
         patch.series: patch.version or 0
         for patch in found.patches
-        if patch.series and patch.phase is Phase.PATCHED
+        if patch.series and patch.phase is PatchPhase.PATCHED
     }
     return tuple(
         outcome
@@ -126,30 +126,30 @@ def _of_series(
     live: int | None,
     now: datetime.datetime,
     off: frozenset[str] | None,
-) -> Iterator[Outcome]:
+) -> Iterator[AgentOutcome]:
     newest = max(offers, key=lambda offer: offer.version)
     if policy.hold is None or newest.series in policy.hold:
-        yield _outcome(newest, State.HELD, "hold", "the policy of this host holds it")
+        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds it")
         return
     if off is None or newest.series in off:
         yield _outcome(
-            newest, State.HELD, "lppack.disable", "the kernel command line says lppack.disable"
+            newest, AgentState.HELD, "lppack.disable", "the kernel command line says lppack.disable"
         )
         return
     begins = {offer: _begin(policy, offer) for offer in offers}
     due = [offer for offer, begin in begins.items() if begin is None or begin <= now]
     chosen = max(due, key=lambda offer: offer.version, default=None)
     if chosen is not None and (live is None or chosen.version > live):
-        yield _outcome(chosen, State.WANTED)
+        yield _outcome(chosen, AgentState.WANTED)
     elif chosen is not None and live is not None and chosen.version < live:
         older = ApplyRefused(
             f"{chosen.file} is older than {chosen.series} {live}, which is live",
             hint="if that is what you want: lppack revert, then lppack apply --allow-older",
             reason="older-than-before",
         )
-        yield _outcome(chosen, State.REFUSED).with_error(older)
+        yield _outcome(chosen, AgentState.REFUSED).with_error(older)
     elif chosen is not None:
-        yield _outcome(chosen, State.LIVE)
+        yield _outcome(chosen, AgentState.LIVE)
     later = [o for o in offers if o not in due and (chosen is None or o.version > chosen.version)]
     later = [offer for offer in later if live is None or offer.version > live]
     if later:
@@ -159,7 +159,7 @@ def _of_series(
         )
         assert until is not None
         text = until.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        waits = _outcome(offer, State.WAITS, "not-before", f"not before {text}")
+        waits = _outcome(offer, AgentState.WAITS, "not-before", f"not before {text}")
         yield replace(waits, until=text)
 
 
@@ -170,9 +170,9 @@ def _begin(policy: Policy, offer: Offer) -> datetime.datetime | None:
 
 
 def _outcome(
-    offer: Offer, state: State, reason: str | None = None, message: str | None = None
-) -> Outcome:
-    return Outcome(
+    offer: Offer, state: AgentState, reason: str | None = None, message: str | None = None
+) -> AgentOutcome:
+    return AgentOutcome(
         file=offer.file,
         series=offer.series,
         version=offer.version,
@@ -182,7 +182,7 @@ def _outcome(
     )
 
 
-def guarded(outcome: Outcome, records: Sequence[JournalRecord]) -> Outcome:
+def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOutcome:
     """Hold a bundle that a person took back, or with which the machine went down.
 
     ``records``: of the host, the oldest first.
@@ -204,7 +204,7 @@ def guarded(outcome: Outcome, records: Sequence[JournalRecord]) -> Outcome:
     ):
         return outcome
     hint = f"to apply it all the same: lppack apply {outcome.file}"
-    return replace(outcome, state=State.HELD, reason=why[0], message=why[1], hint=hint)
+    return replace(outcome, state=AgentState.HELD, reason=why[0], message=why[1], hint=hint)
 
 
 def _series_of(record: JournalRecord) -> str | None:

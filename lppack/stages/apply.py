@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import PatchState
 from lppack.errors import (
     ApplyRefused,
@@ -140,7 +140,7 @@ def applied_already(control: Control, bundle: Bundle, *, convert: bool) -> Patch
     None: it is not, or that cannot be told; the rules say what differs.
     """
     states = answered(control, control.engine.patches)
-    if not any(s.module == bundle.module and s.phase is Phase.PATCHED for s in states):
+    if not any(s.module == bundle.module and s.phase is PatchPhase.PATCHED for s in states):
         return None
     found = answered(control, lambda: control.report(bundle.module))
     same = found.srcversion is not None and found.srcversion == bundle.srcversion
@@ -169,8 +169,8 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
         control.say(f"patch: loading {bundle.module} on {control.host.name}")
         _load(control, bundle, ko)
         set_limits(control, bundle.module)
-        state, seconds = settle(control, bundle.module, Phase.PATCHED, control.timeout)
-        if state.phase is not Phase.PATCHED:
+        state, seconds = settle(control, bundle.module, PatchPhase.PATCHED, control.timeout)
+        if state.phase is not PatchPhase.PATCHED:
             raise _timed_out(control, bundle, state, seconds, replaced)
         control.say(f"patched: every thread is in the new universe, after {seconds:.1f} s")
         if bundle.world:
@@ -208,7 +208,7 @@ def _load(control: Control, bundle: Bundle, ko: Path) -> None:
     try:
         control.engine.load(bundle.module, ko)
     except ApplyRefused as error:
-        moving = (Phase.PATCHING, Phase.UNPATCHING)
+        moving = (PatchPhase.PATCHING, PatchPhase.UNPATCHING)
         for state in control.engine.patches():
             if state.phase in moving and state.module != bundle.module:
                 error.hint = (
@@ -224,7 +224,7 @@ def _to_be_replaced(states: Sequence[PatchState], bundle: Bundle) -> tuple[str, 
     return tuple(
         state.module
         for state in states
-        if state.info.series in bundle.replaces and state.phase is not Phase.UNPATCHED
+        if state.info.series in bundle.replaces and state.phase is not PatchPhase.UNPATCHED
     )
 
 
@@ -237,10 +237,10 @@ def _timed_out(
 ) -> ApplyReversed | ApplyStuck:
     how = "given up" if gave_up(state) else "not patched everywhere"
     why = f"{bundle.module} was {how} after {round(seconds, 1):g} s: {describe_blockers(state)}"
-    if state.phase is Phase.ABSENT:
+    if state.phase is PatchPhase.ABSENT:
         return _unloaded_by_another(control, bundle, state, replaced)
     control.say(f"reversing: {why}")
-    if undo(control, bundle.module).phase is Phase.ABSENT:
+    if undo(control, bundle.module).phase is PatchPhase.ABSENT:
         return ApplyReversed(
             f"{why}\nreversed: {control.host.name} is as it was before",
             hint=None
@@ -259,7 +259,7 @@ def _unloaded_by_another(
     control: Control, bundle: Bundle, state: PatchState, replaced: tuple[str, ...]
 ) -> ApplyReversed | ApplyStuck:
     """Return the module was there, and is gone, and this command did not unload it."""
-    lost = [m for m in replaced if control.engine.state(m).phase is not Phase.PATCHED]
+    lost = [m for m in replaced if control.engine.state(m).phase is not PatchPhase.PATCHED]
     why = f"{bundle.module} is gone: another command has reverted and unloaded it"
     if lost:
         return ApplyStuck(
@@ -280,7 +280,7 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
     go_on = control.command("revert", bundle.module)
     try:
         before = state = control.engine.state(bundle.module)
-        if state.phase is not Phase.PATCHED:
+        if state.phase is not PatchPhase.PATCHED:
             control.say(f"reversing: {error.message}")
             state = undo(control, bundle.module)
     except HostError as second:
@@ -288,7 +288,7 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
             f"{error.message}\nthe reversal failed as well: {second.message}",
             hint=f"see: lppack status --on {control.host.name}; go on with: {go_on}",
         )
-    if state.phase is Phase.ABSENT:
+    if state.phase is PatchPhase.ABSENT:
         return ApplyReversed(
             f"{error.message}\nreversed: {control.host.name} is as it was before",
             hint=error.hint,
@@ -297,7 +297,7 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
     return ApplyStuck(
         f"{error.message}\n{bundle.module} is {state.phase} on {control.host.name}",
         hint=f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
-        if state.phase is Phase.PATCHED
+        if state.phase is PatchPhase.PATCHED
         else f"go on with: {go_on}",
         report=standing(control, state),
     )
@@ -309,7 +309,7 @@ def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) ->
     if bundle.irreversible:
         go_on += ", as far as it has converted nothing"
     try:
-        if replaced and control.engine.state(bundle.module).phase is Phase.PATCHED:
+        if replaced and control.engine.state(bundle.module).phase is PatchPhase.PATCHED:
             # There is no way back to the version before, and the original kernel has fewer fixes.
             return Interrupted(
                 f"interrupted: {bundle.module} is patched, and has replaced {', '.join(replaced)}; "
@@ -321,6 +321,6 @@ def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) ->
         return Interrupted(
             f"interrupted twice: {bundle.module} is somewhere between; go on with: {go_on}"
         )
-    if state.phase is Phase.ABSENT:
+    if state.phase is PatchPhase.ABSENT:
         return Interrupted(f"interrupted: reversed, {control.host.name} is as it was before")
     return Interrupted(f"interrupted: {bundle.module} is {state.phase}; go on with: {go_on}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import HostError, LppackError
@@ -76,7 +76,7 @@ def _resolve(control: Control, journal: Journal, done: JournalRecord) -> None:
     try:
         for record in journal.unfinished():
             same = done.command == "recover" or record.module in (None, done.module)
-            if same or control.engine.state(str(record.module)).phase is Phase.ABSENT:
+            if same or control.engine.state(str(record.module)).phase is PatchPhase.ABSENT:
                 journal.cut_off(record, f"what it left undone, {done.id} has settled")
     except HostError as error:
         control.say(f"{WARNING}the journal cannot be written: {error.message}")

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, Interrupted
 from lppack.model.plan import IRREVERSIBLE
 from lppack.rules.host import forced_transition
@@ -29,11 +29,11 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
             f"{series} has no data to convert: it is live since it was patched",
             reason="nothing-to-convert",
         )
-    if state.phase is not Phase.PATCHED:
+    if state.phase is not PatchPhase.PATCHED:
         raise ApplyRefused(
             f"{state.module} is {state.phase}: data is converted once every thread has switched",
             hint=f"wait, and see: {control.command('status', series)}"
-            if state.phase is Phase.PATCHING
+            if state.phase is PatchPhase.PATCHING
             else f"complete that, then apply it again: {control.command('revert', series)}",
             reason="not-patched",
         )

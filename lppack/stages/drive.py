@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.clock import Clock, Deadline, SystemClock
 from lppack.consistency import EngineName
 from lppack.engines.protocol import ALREADY, Engine, PatchState
@@ -95,7 +95,9 @@ def longest_stop(state: PatchState) -> str:
     return f"the longest stop took {state.longest_stop_ms or 0:.1f} ms"
 
 
-def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[PatchState, float]:
+def settle(
+    control: Control, module: str, wanted: PatchPhase, limit: float
+) -> tuple[PatchState, float]:
     """Wait until ``module`` is in phase ``wanted``; return the last state seen, and the seconds.
 
     Progress is a line each time that something else is seen, every 5 s at most.
@@ -105,7 +107,7 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
     printed = ""
     while True:
         state = control.engine.state(module)
-        if state.phase in (wanted, Phase.ABSENT) or gave_up(state) or deadline.expired:
+        if state.phase in (wanted, PatchPhase.ABSENT) or gave_up(state) or deadline.expired:
             return state, deadline.elapsed
         if deadline.elapsed >= report_at:
             report_at += 5.0
@@ -119,7 +121,7 @@ def settle(control: Control, module: str, wanted: Phase, limit: float) -> tuple[
 def gave_up(state: PatchState) -> bool:
     """Return True if the engine has ended the last transition by itself, and all is as it was
     before."""
-    return bool(state.problem) and state.phase in (Phase.PATCHED, Phase.UNPATCHED)
+    return bool(state.problem) and state.phase in (PatchPhase.PATCHED, PatchPhase.UNPATCHED)
 
 
 def describe_blockers(state: PatchState) -> str:
@@ -159,7 +161,7 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
                 raise _no_way_back(control, module) from None
             if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
                 raise
-            if control.engine.state(module).phase is not Phase.PATCHED:
+            if control.engine.state(module).phase is not PatchPhase.PATCHED:
                 return (
                     True  # another command unpatches: the generated code has reversed, or is at it
                 )
@@ -191,7 +193,7 @@ def unload(control: Control, module: str) -> bool:
     """
     deadline = Deadline(_UNLOAD, control.clock)
     pause = _POLL
-    while (phase := control.engine.state(module).phase) is Phase.UNPATCHED:
+    while (phase := control.engine.state(module).phase) is PatchPhase.UNPATCHED:
         try:
             control.engine.unload(module)
         except HostError:
@@ -201,7 +203,7 @@ def unload(control: Control, module: str) -> bool:
             # A stack that cannot be read is another one a moment later; a thread inside may stay.
             if any(blocker.function for blocker in control.engine.state(module).blockers):
                 pause *= 2
-    return phase is Phase.ABSENT
+    return phase is PatchPhase.ABSENT
 
 
 def why_loaded(control: Control, module: str) -> str:
@@ -228,7 +230,7 @@ def undo(control: Control, module: str) -> PatchState:
     """Put the target back: not converting, unpatched, unloaded. The state that was reached."""
     limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
-    converts = state.phase is Phase.PATCHED and state.info.transforms
+    converts = state.phase is PatchPhase.PATCHED and state.info.transforms
     try:
         if converts and not stop_conversion(control, module, limit):
             return state  # to unpatch now would wait in the kernel, with klp_mutex held
@@ -236,10 +238,10 @@ def undo(control: Control, module: str) -> PatchState:
         return state  # there is no way back
     if converts and control.engine.state(module).left_new:
         return state  # old code would take it for the old form
-    if state.phase in (Phase.PATCHING, Phase.PATCHED):
+    if state.phase in (PatchPhase.PATCHING, PatchPhase.PATCHED):
         steer(control, module, to=False)
-    state, _ = settle(control, module, Phase.UNPATCHED, limit)
-    if state.phase is Phase.UNPATCHED:
+    state, _ = settle(control, module, PatchPhase.UNPATCHED, limit)
+    if state.phase is PatchPhase.UNPATCHED:
         unload(control, module)
     return control.engine.state(module)
 
@@ -261,8 +263,8 @@ def standing(
     if the host does not answer any more.
     """
     try:
-        if control.engine.state(state.module).phase is Phase.ABSENT:
-            gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
+        if control.engine.state(state.module).phase is PatchPhase.ABSENT:
+            gone = replace(state, phase=PatchPhase.ABSENT, convert=False, converted=0, blockers=())
             found = report(gone, engine=control.engine.name, host=control.host.name)
         else:
             found = control.report(state.module)

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo
 from lppack.stages.host_status import HostStatus, host_json
 from lppack.stages.status import PatchReport, next_step, patch_json
@@ -40,16 +40,16 @@ def _faults(patch: PatchReport) -> Iterator[tuple[str, str]]:
         yield "forced", "a transition was forced on this host"
     if patch.forced is None:
         yield "unanswered", "whether a transition was forced is not known"
-    if patch.phase is Phase.UNPATCHED:
+    if patch.phase is PatchPhase.UNPATCHED:
         yield "leftover", "is unpatched, and still loaded"
-    elif patch.phase is not Phase.PATCHED:
+    elif patch.phase is not PatchPhase.PATCHED:
         yield "in-transition", f"is {patch.phase}"
     elif patch.conversion == "off":
         yield "not-converted", "is patched, and phase 2 is still to do"
     for object_, function, module in patch.overridden:
         yield "overridden", f"{function} of {object_} runs in {module}"
     # A module that is not loaded is patched when it comes: until then nobody runs its defect.
-    settled = patch.phase is Phase.PATCHED and patch.conversion != "off"
+    settled = patch.phase is PatchPhase.PATCHED and patch.conversion != "off"
     if settled and not patch.overridden and not patch.waiting:
         for fix in patch.fixes:
             if not fix["live"]:

@@ -8,7 +8,7 @@ import contextlib
 import socket
 from collections.abc import Mapping
 
-from lppack.stages.agent import Outcome, State
+from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.journal import JournalRecord
 
 SOCKET = "/run/systemd/journal/socket"
@@ -79,9 +79,9 @@ def send_record(record: JournalRecord) -> None:
     )
 
 
-def send_outcome(outcome: Outcome, host: str) -> None:
+def send_outcome(outcome: AgentOutcome, host: str) -> None:
     """Send what an agent refused; an apply that was begun has its own event."""
-    if outcome.state is not State.REFUSED:
+    if outcome.state is not AgentState.REFUSED:
         return
     send(
         {

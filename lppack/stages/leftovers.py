@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import PatchState
 from lppack.stages.drive import Control, unload, why_loaded
 
@@ -12,7 +12,9 @@ def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[Patc
     """Return the modules made by lppack, of one of ``series``, whose functions are not in use."""
     names = frozenset(series)
     return tuple(
-        state for state in states if state.phase is Phase.UNPATCHED and state.info.series in names
+        state
+        for state in states
+        if state.phase is PatchPhase.UNPATCHED and state.info.series in names
     )
 
 

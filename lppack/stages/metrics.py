@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lppack import __version__
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import LppackError
 from lppack.stages.agent import AgentReport
 from lppack.stages.host_status import HostStatus
@@ -97,7 +97,7 @@ def _add_patch(made: Mapping[str, _Metric], patch: PatchReport) -> None:
     about = {"version": patch.version or "", "engine": patch.engine, "mode": patch.mode or ""}
     made["lppack_patch_info"].set(1, **named, **about, srcversion=patch.srcversion or "")
     made["lppack_patch_version"].set(patch.version, **named)
-    for phase in Phase:
+    for phase in PatchPhase:
         made["lppack_patch_phase"].set(phase is patch.phase, **module, phase=phase.value)
     if patch.phase in MOVING:
         made["lppack_patch_transition_seconds"].set(patch.seconds, **module)

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import Engine, PatchState
 
 #: (object, function)
@@ -11,7 +11,7 @@ Function = tuple[str, str]
 #: The functions of one patch that threads run in another one, and that other one.
 Overridden = Mapping[Function, PatchState]
 
-_IN_USE = (Phase.PATCHING, Phase.PATCHED, Phase.UNPATCHING)
+_IN_USE = (PatchPhase.PATCHING, PatchPhase.PATCHED, PatchPhase.UNPATCHING)
 
 
 def overridden(engine: Engine, states: Sequence[PatchState]) -> dict[str, Overridden]:

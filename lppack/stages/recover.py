@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.stages.convert import convert
 from lppack.stages.drive import (
@@ -34,7 +34,7 @@ def recover(control: Control) -> tuple[PatchReport, ...]:
         control.say(f"unfinished: {own[-1]}")
         if module and (report := _go_on(control, module, own)) is not None:
             reports.append(report)
-    dead = [state for state in control.engine.patches() if state.phase is Phase.UNPATCHED]
+    dead = [state for state in control.engine.patches() if state.phase is PatchPhase.UNPATCHED]
     clear(control, [state for state in dead if state.info])
     return tuple(reports)
 
@@ -42,7 +42,7 @@ def recover(control: Control) -> tuple[PatchReport, ...]:
 def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> PatchReport | None:
     """Go on with ``records``: what was meant to be done to ``module``, the oldest first."""
     state = answered(control, lambda: control.engine.state(module))
-    if state.phase is Phase.ABSENT:
+    if state.phase is PatchPhase.ABSENT:
         control.say(f"nothing of {module} is on {control.host.name}")
         return None
     meant = [n for n, record in enumerate(records) if record.command != "recover"]
@@ -51,9 +51,9 @@ def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> P
     record = records[meant[-1]]
     back = any(each.reversing for each in records[meant[-1] :])
     forward = record.command in ("apply", "convert") and not back
-    if not forward or state.phase in (Phase.UNPATCHING, Phase.UNPATCHED):
+    if not forward or state.phase in (PatchPhase.UNPATCHING, PatchPhase.UNPATCHED):
         return _back(control, module)
-    if state.phase is Phase.PATCHING:
+    if state.phase is PatchPhase.PATCHING:
         _complete(control, module)
     found = find_all(control, module)
     clear(control, found.dead)
@@ -75,8 +75,8 @@ def _back(control: Control, module: str) -> PatchReport:
 def _complete(control: Control, module: str) -> None:
     """Wait until ``module`` is patched; reverse it at the timeout, or if interrupted."""
     try:
-        state, seconds = settle(control, module, Phase.PATCHED, control.timeout)
-        if state.phase is Phase.PATCHED:
+        state, seconds = settle(control, module, PatchPhase.PATCHED, control.timeout)
+        if state.phase is PatchPhase.PATCHED:
             return
         why = f"{module} was not patched everywhere after {round(seconds, 1):g} s: "
         why += describe_blockers(state)
@@ -87,7 +87,7 @@ def _complete(control: Control, module: str) -> None:
             f"interrupted: {module} is {control.engine.state(module).phase}; "
             f"go on with: {control.command('revert', module)}"
         ) from None
-    if reached is Phase.ABSENT:
+    if reached is PatchPhase.ABSENT:
         raise ApplyReversed(
             f"{why}\nreversed: nothing of it is left on {control.host.name}",
             hint="apply it again when those threads have moved on",

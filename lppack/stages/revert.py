@@ -5,7 +5,7 @@ import difflib
 from dataclasses import dataclass, replace
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import PatchState
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError, Interrupted, StillNew
 from lppack.stages.adopt import is_adopted
@@ -80,7 +80,7 @@ def find_all(control: Control, series: str) -> RevertTarget:
 
 
 def _live_and_new(state: PatchState) -> tuple[bool, int]:
-    return state.phase is not Phase.UNPATCHED, state.info.version or 0
+    return state.phase is not PatchPhase.UNPATCHED, state.info.version or 0
 
 
 def _to_revert(control: Control, series: str) -> RevertTarget:
@@ -91,7 +91,7 @@ def _to_revert(control: Control, series: str) -> RevertTarget:
     found = find_all(control, series)
     state = found.state
     own = [other for other in found.dead if other.info.series == series]
-    if own and series != state.module and state.phase is not Phase.UNPATCHED:
+    if own and series != state.module and state.phase is not PatchPhase.UNPATCHED:
         all_of_it = ", ".join(f"{each.module} is {each.phase}" for each in (*own, state))
         raise ApplyRefused(
             f"{series} is on {control.host.name} more than once: {all_of_it}",
@@ -111,7 +111,7 @@ def revert(control: Control, series: str) -> PatchReport:
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states
     refuse_limits(control, state.info.engine)
-    was_live = state.phase is not Phase.UNPATCHED
+    was_live = state.phase is not PatchPhase.UNPATCHED
     live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
     shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
     try:
@@ -145,7 +145,7 @@ def revert(control: Control, series: str) -> PatchReport:
             "the original kernel runs, also without what this patch had replaced; no longer live: "
             + (", ".join(live) or "no fix, none was")
         )
-    gone = replace(state, phase=Phase.ABSENT, convert=False, converted=0, blockers=())
+    gone = replace(state, phase=PatchPhase.ABSENT, convert=False, converted=0, blockers=())
     return report(gone, engine=control.engine.name, host=control.host.name)
 
 
@@ -166,7 +166,7 @@ def unpatch(control: Control, state: PatchState) -> None:
     """
     module, found = state.module, state.phase
     go_on = control.command("revert", str(state.info.series or module))
-    if found is Phase.PATCHED and state.info.transforms:
+    if found is PatchPhase.PATCHED and state.info.transforms:
         if not _stopped(control, state):
             raise ApplyStuck(
                 f"{module}: conversions that were under way have not ended in "
@@ -174,14 +174,14 @@ def unpatch(control: Control, state: PatchState) -> None:
                 hint=f"go on with: {go_on}",
             )
         control.say(f"reversed: {_reversed(control, module)}")
-    if found in (Phase.PATCHING, Phase.PATCHED):
+    if found in (PatchPhase.PATCHING, PatchPhase.PATCHED):
         set_limits(control, module)
         steer(control, module, to=False)
-    reached, seconds = settle(control, module, Phase.UNPATCHED, control.timeout)
-    if reached.phase in (Phase.UNPATCHED, Phase.ABSENT):
-        if found is not Phase.UNPATCHED:
+    reached, seconds = settle(control, module, PatchPhase.UNPATCHED, control.timeout)
+    if reached.phase in (PatchPhase.UNPATCHED, PatchPhase.ABSENT):
+        if found is not PatchPhase.UNPATCHED:
             control.say(f"reverted: every thread is in the old universe, after {seconds:.1f} s")
-        if state.info.world and found is Phase.PATCHED:
+        if state.info.world and found is PatchPhase.PATCHED:
             if reached.problem:
                 raise ApplyStuck(
                     f"{module} is unpatched, and data is left in the new form: {reached.problem}",
@@ -193,7 +193,7 @@ def unpatch(control: Control, state: PatchState) -> None:
     why = f"{module} was not unpatched everywhere after {took}: {describe_blockers(reached)}"
     if gave_up(reached):
         why = f"{module} was not unpatched: {reached.problem}"
-    if found is not Phase.PATCHED:
+    if found is not PatchPhase.PATCHED:
         raise ApplyStuck(
             f"{why}\nit was {found} before this command and is {reached.phase} now; it is not sent "
             "back to patched",
@@ -253,7 +253,7 @@ def _reversed(control: Control, module: str) -> str:
 def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:
     """Reverse an unpatch transition; False if it was complete at that moment. Raise ApplyStuck."""
     control.say(f"turning back: {why}")
-    gone = (Phase.UNPATCHED, Phase.ABSENT)
+    gone = (PatchPhase.UNPATCHED, PatchPhase.ABSENT)
     try:
         steer(control, module, to=True)
     except HostError:
@@ -261,10 +261,10 @@ def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:
             raise
     reached = control.engine.state(module)
     if reached.phase not in gone:
-        reached, _ = settle(control, module, Phase.PATCHED, control.timeout)
+        reached, _ = settle(control, module, PatchPhase.PATCHED, control.timeout)
     if reached.phase in gone:
         control.say("reverted: the last thread left at that moment")
         return False
-    if reached.phase is not Phase.PATCHED:
+    if reached.phase is not PatchPhase.PATCHED:
         raise ApplyStuck(f"{why}\nit is {reached.phase}", hint=f"go on with: {go_on}")
     return True

@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import Blocker, Engine, PatchState
 from lppack.model import Completeness, Effective, Fix, InliningCheck
 from lppack.model.patch_info import PatchInfo
 from lppack.stages.owners import Overridden, overridden
 
-MOVING = (Phase.PATCHING, Phase.UNPATCHING)
+MOVING = (PatchPhase.PATCHING, PatchPhase.UNPATCHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class PatchReport:
     engine: str
     mode: str | None
     host: str
-    phase: Phase
+    phase: PatchPhase
     conversion: str  # none: there is no data to convert; off; on; done: with the flip
     converted: int
     blockers: tuple[Blocker, ...]
@@ -78,9 +78,9 @@ def report(
     conversion = "none"
     if info.transforms:
         # The parameter of a module that was replaced stays as it was.
-        conversion = "on" if state.convert and state.phase is not Phase.UNPATCHED else "off"
+        conversion = "on" if state.convert and state.phase is not PatchPhase.UNPATCHED else "off"
     elif info.world:
-        conversion = "done" if state.phase is Phase.PATCHED else "off"
+        conversion = "done" if state.phase is PatchPhase.PATCHED else "off"
     return PatchReport(
         series=info.series,
         version=info.version,
@@ -124,7 +124,7 @@ def _fix(fix: Fix, state: PatchState, conversion: str, taken: Overridden) -> dic
         for (_, name), above in taken.items()
         if name in functions or not functions
     )
-    live = state.phase is Phase.PATCHED and effective and not waits and not lost
+    live = state.phase is PatchPhase.PATCHED and effective and not waits and not lost
     whole = state.info.complete != Completeness.INCOMPLETE
     return {
         "cve": fix.cve,
@@ -155,26 +155,26 @@ def next_step(patch: PatchReport) -> str | None:
         return patch.at_work or patch.recover
     on = f"--on {patch.host}"
     revert = f"lppack revert {patch.series} {on}"
-    if patch.irreversible and patch.converted and patch.phase is Phase.UNPATCHED:
+    if patch.irreversible and patch.converted and patch.phase is PatchPhase.UNPATCHED:
         return "restart the host: the original code misreads what was converted"
     match patch.phase:
-        case Phase.UNPATCHING if patch.irreversible and patch.converted:
+        case PatchPhase.UNPATCHING if patch.irreversible and patch.converted:
             enabled = abi.patch_attribute(patch.module, "enabled")
             return f"the original code misreads what was converted; turn back: echo 1 > {enabled}"
-        case Phase.PATCHING:
+        case PatchPhase.PATCHING:
             return f"wait, or take it back: {revert}"
-        case Phase.UNPATCHING:
+        case PatchPhase.UNPATCHING:
             return f"wait, or complete it: {revert}"
-        case Phase.UNPATCHED:
+        case PatchPhase.UNPATCHED:
             return f"unload it: lppack revert {patch.module} {on}"
-        case Phase.PATCHED if patch.forced and patch.conversion != "none":
+        case PatchPhase.PATCHED if patch.forced and patch.conversion != "none":
             return f"plan a reboot; until then take it back: {revert}"
-        case Phase.PATCHED if patch.left_new:
+        case PatchPhase.PATCHED if patch.left_new:
             return "leave it as it is, and plan a reboot: `reverse` of this patch is wrong"
-        case Phase.PATCHED if patch.conversion == "off" and patch.irreversible:
+        case PatchPhase.PATCHED if patch.conversion == "off" and patch.irreversible:
             convert = f"lppack convert {patch.series} --irreversible {on}"
             return f"phase 2 is still to do, and cannot be undone: {convert}, or: {revert}"
-        case Phase.PATCHED if patch.conversion == "off":
+        case PatchPhase.PATCHED if patch.conversion == "off":
             return f"phase 2 is still to do: lppack convert {patch.series} {on}, or: {revert}"
     return None
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle
 from lppack.stages.host_status import HostStatus
@@ -62,7 +62,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
     """No statement, where no CVE is named. Raise EnvironmentMissing if no package can be."""
     ours = [patch for patch in found.patches if patch.series is not None]
     # A module whose place another version has taken says nothing that the other does not.
-    used = [patch for patch in ours if patch.phase is not Phase.UNPATCHED] or ours
+    used = [patch for patch in ours if patch.phase is not PatchPhase.UNPATCHED] or ours
     said = [_statement(patch, fix) for patch in used for fix in patch.fixes]
     return Evidence(
         subject=name,

@@ -5,7 +5,7 @@ import random
 from collections.abc import Collection
 from enum import StrEnum
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import ModeName
 from tests.conformance.memory import InMemory
 from tests.conformance.story import ENGINE, MOVING, THREADS, Record, Step, Story, act
@@ -63,7 +63,7 @@ class _Drawn:
         self.story = Story(seed=seed, mode=mode, steps=tuple(self.steps))
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> PatchPhase:
         return self.record.standings[-1].phase
 
     def _tell(self, plot: Plot) -> None:
@@ -80,13 +80,13 @@ class _Drawn:
             self._ask(self.dice.choice(words if self.phase in MOVING else words[:2]))
             return
         self._wander(0, 5)
-        if plot is Plot.TURNED and self.phase is Phase.PATCHING:
+        if plot is Plot.TURNED and self.phase is PatchPhase.PATCHING:
             self._ask("reverse")
             self._wander(0, 3)
-            self._settle(Phase.UNPATCHED)
+            self._settle(PatchPhase.UNPATCHED)
             self._ask("unload")
             return
-        self._settle(Phase.PATCHED)
+        self._settle(PatchPhase.PATCHED)
         if self.dice.random() < 0.8:
             self._ask("convert")
         self._wander(2, 8)
@@ -104,7 +104,7 @@ class _Drawn:
             self._wander(1, 3)
         self._ask("reverse")
         self._wander(0, 4)
-        self._settle(Phase.UNPATCHED)
+        self._settle(PatchPhase.UNPATCHED)
         self._ask("unload")
         self._wander(0, 2)
 
@@ -135,7 +135,7 @@ class _Drawn:
         while not any(task.stack for task in self.world.kernel.tasks):
             assert self._one("call") or self._one("enter")
 
-    def _settle(self, wanted: Phase) -> None:
+    def _settle(self, wanted: PatchPhase) -> None:
         """Those that keep the transition open go where they must."""
         while self.phase is not wanted:
             assert self._one("return", "exit", who=self.record.standings[-1].late)

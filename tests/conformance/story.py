@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import ModeName
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
 from lppack.model import Bundle
@@ -19,7 +19,7 @@ from lppack.stages.revert import revert
 THREADS = ("T0", "T1", "T2", "T3")
 CELLS = 3
 FUNCTIONS = ("f", "g")
-MOVING = (Phase.PATCHING, Phase.UNPATCHING)
+MOVING = (PatchPhase.PATCHING, PatchPhase.UNPATCHING)
 ENGINE = "engine"
 
 
@@ -50,7 +50,7 @@ class Story:
 class Standing:
     """Where a transition stands, once the engine has done all that it can."""
 
-    phase: Phase
+    phase: PatchPhase
     late: tuple[str, ...]  # threads that keep it open
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import ALREADY
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, HostError
 from lppack.stages.apply import Control, apply, settle, stop_conversion, unload
@@ -15,7 +15,7 @@ from lppack.stages.status import status
 from tests.contract.world import SLEPT_IN, World
 
 
-def phase(world: World) -> Phase:
+def phase(world: World) -> PatchPhase:
     return world.control.engine.state(world.bundle.module).phase
 
 
@@ -30,16 +30,20 @@ def refused(number: int, error: HostError) -> bool:
 
 def test_forth_and_back(world: World) -> None:
     c, bundle = world.control, world.bundle
-    assert phase(world) is Phase.ABSENT
+    assert phase(world) is PatchPhase.ABSENT
     report = apply(c, bundle, world.ko)
-    assert (report.phase, report.conversion, report.series) == (Phase.PATCHED, "on", "conn-limit")
+    assert (report.phase, report.conversion, report.series) == (
+        PatchPhase.PATCHED,
+        "on",
+        "conn-limit",
+    )
     world.use()
     assert world.new_data() > 0
     assert c.engine.state(bundle.module).converted >= world.new_data()
     [told] = [r for r in status(c.engine, c.host.name) if r.series == "conn-limit"]
-    assert (told.phase, told.mode) == (Phase.PATCHED, bundle.mode)
+    assert (told.phase, told.mode) == (PatchPhase.PATCHED, bundle.mode)
     gone = revert(c, "conn-limit")
-    assert (gone.phase, phase(world)) == (Phase.ABSENT, Phase.ABSENT)
+    assert (gone.phase, phase(world)) == (PatchPhase.ABSENT, PatchPhase.ABSENT)
     assert world.new_data() == 0
     assert all(state.module != bundle.module for state in c.engine.patches())
 
@@ -58,12 +62,12 @@ def test_conversion_is_busy_before_the_transition_is_complete(world: World) -> N
         c.engine.load(module, world.ko)
         c.clock.sleep(2.0)
         state = c.engine.state(module)
-        assert state.phase is Phase.PATCHING
+        assert state.phase is PatchPhase.PATCHING
         assert {b.function for b in state.blockers} & {SLEPT_IN, f"lp_{SLEPT_IN}"}
         with pytest.raises(HostError) as caught:
             c.engine.convert(module, on=True)
         assert refused(errno.EBUSY, caught.value)
-    assert settle(c, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+    assert settle(c, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
     c.engine.convert(module, on=True)
     revert(c, "conn-limit")
 
@@ -72,8 +76,8 @@ def test_a_sleeper_in_old_code_times_apply_out_and_it_is_reversed(world: World) 
     with world.asleep():
         with pytest.raises(ApplyReversed, match=SLEPT_IN):
             apply(impatient(world), world.bundle, world.ko)
-        assert phase(world) is Phase.ABSENT
-    assert apply(world.control, world.bundle, world.ko).phase is Phase.PATCHED
+        assert phase(world) is PatchPhase.ABSENT
+    assert apply(world.control, world.bundle, world.ko).phase is PatchPhase.PATCHED
     revert(world.control, "conn-limit")
 
 
@@ -84,10 +88,10 @@ def test_a_sleeper_in_new_code_times_revert_out_and_it_stays_patched(world: Worl
     with world.asleep():
         with pytest.raises(ApplyReversed, match="patched as before"):
             revert(impatient(world), "conn-limit")
-        assert phase(world) is Phase.PATCHED
+        assert phase(world) is PatchPhase.PATCHED
         state = c.engine.state(world.bundle.module)
         assert state.convert
-    assert revert(c, "conn-limit").phase is Phase.ABSENT
+    assert revert(c, "conn-limit").phase is PatchPhase.ABSENT
 
 
 def test_a_transition_can_be_turned_round_twice(world: World) -> None:
@@ -95,17 +99,17 @@ def test_a_transition_can_be_turned_round_twice(world: World) -> None:
     with world.asleep():
         c.engine.load(module, world.ko)
         c.engine.reverse(module)
-        assert phase(world) in (Phase.UNPATCHING, Phase.UNPATCHED)
-        settle(c, module, Phase.UNPATCHED, 60.0)
+        assert phase(world) in (PatchPhase.UNPATCHING, PatchPhase.UNPATCHED)
+        settle(c, module, PatchPhase.UNPATCHED, 60.0)
     assert unload(c, module)
     apply(c, world.bundle, world.ko, convert=False)
     with world.asleep():
         c.engine.reverse(module)
         c.clock.sleep(1.0)
-        assert phase(world) is Phase.UNPATCHING
+        assert phase(world) is PatchPhase.UNPATCHING
         c.engine.reverse(module)
-        assert settle(c, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
-    assert revert(c, "conn-limit").phase is Phase.ABSENT
+        assert settle(c, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
+    assert revert(c, "conn-limit").phase is PatchPhase.ABSENT
 
 
 def test_a_revert_of_what_unpatches_already_never_patches_it(world: World) -> None:
@@ -116,14 +120,14 @@ def test_a_revert_of_what_unpatches_already_never_patches_it(world: World) -> No
         assert stop_conversion(c, module, 30.0)
         c.engine.reverse(module, to=False)
         c.clock.sleep(1.0)
-        assert phase(world) is Phase.UNPATCHING
+        assert phase(world) is PatchPhase.UNPATCHING
         with pytest.raises(HostError) as caught:
             c.engine.reverse(module, to=False)
         assert caught.value.errno in ALREADY
         with pytest.raises(ApplyStuck, match="it was unpatching before this command"):
             revert(impatient(world), "conn-limit")
-        assert phase(world) is Phase.UNPATCHING
-    assert revert(c, "conn-limit").phase is Phase.ABSENT
+        assert phase(world) is PatchPhase.UNPATCHING
+    assert revert(c, "conn-limit").phase is PatchPhase.ABSENT
     assert world.new_data() == 0
 
 
@@ -132,7 +136,7 @@ def test_a_module_in_use_is_not_unloaded(world: World) -> None:
     apply(c, world.bundle, world.ko, convert=False)
     with pytest.raises(HostError):
         c.engine.unload(module)
-    assert phase(world) is Phase.PATCHED
+    assert phase(world) is PatchPhase.PATCHED
     revert(c, "conn-limit")
 
 
@@ -143,7 +147,7 @@ def test_what_is_live_is_refused(world: World) -> None:
         apply(c, world.bundle, world.ko)
     with pytest.raises(ApplyRefused):
         convert(c, "another-series")
-    assert phase(world) is Phase.PATCHED
+    assert phase(world) is PatchPhase.PATCHED
     assert convert(c, "conn-limit").conversion == "on"
     revert(c, "conn-limit")
     with pytest.raises(ApplyRefused):

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
@@ -139,7 +139,7 @@ class Story:
     def revert(self, patch: Patch) -> None:
         revert(self.control, patch.bundle.series)
 
-    def reaches(self, patch: Patch | str, phase: Phase, limit: float = 30.0) -> bool:
+    def reaches(self, patch: Patch | str, phase: PatchPhase, limit: float = 30.0) -> bool:
         module = patch if isinstance(patch, str) else patch.module
         state, _ = settle(self.control, module, phase, limit)
         return state.phase is phase

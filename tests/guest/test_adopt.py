@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.builders.container import ContainerBuilder
 from lppack.builders.protocol import kbuild_argv
 from lppack.engines.kernel import KernelEngines
@@ -57,19 +57,19 @@ def adopt(control: Control, ko: Path) -> PatchReport:
     return report
 
 
-def take_back(control: Control) -> Phase:
+def take_back(control: Control) -> PatchPhase:
     with changing(control, f"revert {NAME}", {"series": NAME}) as alone:
         return revert(alone, NAME).phase
 
 
 def test_it_is_applied_and_reverted(kept: Control, ko: Path) -> None:
     before = kept.host.read("/proc/cmdline")
-    assert adopt(kept, ko).phase is Phase.PATCHED
+    assert adopt(kept, ko).phase is PatchPhase.PATCHED
     assert kept.host.read("/proc/cmdline") == "patched by kpatch\n"
     (shown,) = status(kept.engine, "guest")
-    assert (shown.module, shown.series, shown.phase) == (NAME, None, Phase.PATCHED)
+    assert (shown.module, shown.series, shown.phase) == (NAME, None, PatchPhase.PATCHED)
     assert adopt(kept, ko).changed is False
-    assert take_back(kept) is Phase.ABSENT
+    assert take_back(kept) is PatchPhase.ABSENT
     assert kept.host.read("/proc/cmdline") == before
     records = Journal(kept.host).history(10)
     assert [(r.command, r.result) for r in records] == [("apply", "done"), ("revert", "done")]
@@ -81,11 +81,11 @@ def test_what_kpatch_has_loaded_is_taken_over(kept: Control, ko: Path) -> None:
     kept.host.put(ko, place)
     assert installed(kept) == (place,)
     assert kept.host.run(["insmod", place], limit=60.0).rc == 0
-    assert settle(kept, NAME, Phase.PATCHED, 30.0)[0].phase is Phase.PATCHED
+    assert settle(kept, NAME, PatchPhase.PATCHED, 30.0)[0].phase is PatchPhase.PATCHED
     with pytest.raises(ApplyRefused) as caught:
         take_back(kept)
     assert caught.value.reason == "not-lppacks"
     assert "lppack adopt" in str(caught.value.hint)
     assert adopt(kept, ko).changed is False
     assert NAME in kept.host.read(ADOPTED)
-    assert take_back(kept) is Phase.ABSENT
+    assert take_back(kept) is PatchPhase.ABSENT

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle, stop_conversion
@@ -61,8 +61,8 @@ def test_convert_is_busy_until_the_transition_is_complete(control: Control, targ
     while "conn_wait" not in target.sh("cat /proc/[0-9]*/stack 2> /dev/null | grep conn_wait"):
         assert time.monotonic() < end
     control.engine.load(target.bundle.module, target.ko)
-    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 3.0)
-    assert state.phase is Phase.PATCHING
+    state, _ = settle(control, target.bundle.module, PatchPhase.PATCHED, 3.0)
+    assert state.phase is PatchPhase.PATCHING
     assert [blocker.function for blocker in state.blockers] == ["conn_wait"]
     with pytest.raises(HostError) as caught:
         control.engine.convert(target.bundle.module, on=True)
@@ -70,8 +70,8 @@ def test_convert_is_busy_until_the_transition_is_complete(control: Control, targ
     with pytest.raises(ApplyRefused):
         convert(control, "conn-limit")
     target.tell("wake web")
-    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 30.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, target.bundle.module, PatchPhase.PATCHED, 30.0)
+    assert state.phase is PatchPhase.PATCHED
     control.engine.convert(target.bundle.module, on=True)  # the control: now it is taken
 
 
@@ -83,7 +83,7 @@ def test_apply_that_times_out_is_reversed_and_says_who_blocked(
     with pytest.raises(ApplyReversed) as caught:
         apply(hasty, target.bundle, target.ko)
     assert "sleeps in conn_wait" in caught.value.message
-    assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.ABSENT
     target.tell("wake web")
 
 
@@ -108,7 +108,7 @@ def test_four_threads_asleep_in_new_functions_hold_the_unpatching_open(
     with pytest.raises(ApplyReversed) as caught:
         unpatch(hasty, find(hasty, "conn-limit"))
     assert "lp_conn_wait" in caught.value.message
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHED
     assert target.parameter("convert") == "1", "patched as before: converting again"
     target.tell("wake web", "wake mail")
     revert(control, "conn-limit")
@@ -168,7 +168,7 @@ def test_a_target_whose_data_is_reversed_cannot_go(
     target.hold("")
     target.until(lambda: set(target.forms().values()) == {"old"})
     target.until(lambda: guest.run(["rmmod", "conn"], limit=20.0).rc == 0)
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHED
     target.insmod()
     control.engine.convert(target.bundle.module, on=True)
     target.tell("syn web")
@@ -218,8 +218,8 @@ def test_a_strangers_disable_is_the_second_line(control: Control, target: Target
     with pytest.raises(HostError) as caught:
         control.engine.convert(target.bundle.module, on=True)
     assert caught.value.errno == errno.EBUSY
-    state, _ = settle(control, target.bundle.module, Phase.UNPATCHED, 30.0)
-    assert state.phase is Phase.UNPATCHED
+    state, _ = settle(control, target.bundle.module, PatchPhase.UNPATCHED, 30.0)
+    assert state.phase is PatchPhase.UNPATCHED
 
 
 def test_rounds_under_load(control: Control, target: Target) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
 from lppack.stages.apply import Control, apply, settle
@@ -84,16 +84,16 @@ def test_convert_is_busy_while_a_thread_is_in_the_patched_set(
     target.background("wait web")
     asleep_in(target, "conn_wait")
     control.engine.load(target.bundle.module, target.ko)
-    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 3.0)
-    assert state.phase is Phase.PATCHING
+    state, _ = settle(control, target.bundle.module, PatchPhase.PATCHED, 3.0)
+    assert state.phase is PatchPhase.PATCHING
     # Others are on their way out, where they must leave the kernel.
     target.until(lambda: blocking(control, target) == ["conn_wait"])
     with pytest.raises(HostError) as caught:
         control.engine.convert(target.bundle.module, on=True)
     assert caught.value.errno == errno.EBUSY
     target.tell("wake web")
-    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 30.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, target.bundle.module, PatchPhase.PATCHED, 30.0)
+    assert state.phase is PatchPhase.PATCHED
     control.engine.convert(target.bundle.module, on=True)  # the control: now it is taken
 
 
@@ -105,7 +105,7 @@ def test_what_times_out_is_reversed_and_says_who_blocked(control: Control, targe
     with pytest.raises(ApplyReversed) as caught:
         apply(hasty, target.bundle, target.ko)
     assert "in conn_wait" in caught.value.message
-    assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.ABSENT
     target.tell("wake web")
 
 
@@ -120,7 +120,7 @@ def test_threads_asleep_in_new_functions_hold_the_unpatching_open(
     with pytest.raises(ApplyReversed) as caught:
         unpatch(hasty, find(hasty, "conn-limit"))
     assert "lp_conn_wait" in caught.value.message
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHED
     assert target.parameter("convert") == "1", "patched as before: converting again"
     assert target.host.run(["rmmod", target.bundle.module], limit=20.0).rc != 0
     target.tell("wake web", "wake mail")
@@ -136,11 +136,11 @@ def test_a_second_transition_is_refused(control: Control, target: Target, make: 
     control.engine.load(target.bundle.module, target.ko)
     with pytest.raises(ApplyRefused, match="refused lppack_proc_cmdline_1"):
         control.engine.load(other.module, files / f"{other.module}.ko")
-    assert control.engine.state(other.module).phase is Phase.ABSENT
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHING
+    assert control.engine.state(other.module).phase is PatchPhase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHING
     target.tell("wake web")
-    state, _ = settle(control, target.bundle.module, Phase.PATCHED, 30.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, target.bundle.module, PatchPhase.PATCHED, 30.0)
+    assert state.phase is PatchPhase.PATCHED
 
 
 def test_targets_that_go_and_come(control: Control, target: Target) -> None:

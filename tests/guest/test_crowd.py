@@ -4,7 +4,7 @@ the new form is compared with the glue's list of what it tracks, and allocations
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.stages.apply import Control, apply, stop_conversion
 from lppack.stages.revert import revert
 from tests.kit.crowd import WANTED, Crowd, crowd, made, run_rounds
@@ -66,4 +66,4 @@ def test_members_that_are_a_part_of_the_target_go_with_it(control: Control, crow
         crowd.insmod()
         assert (before, crowd.counts()["reversed"]) == (0, 0)
     revert(control, crowd.bundle.series)
-    assert control.engine.state(crowd.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(crowd.bundle.module).phase is PatchPhase.ABSENT

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyReversed, HostError
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
@@ -105,13 +105,13 @@ def test_what_is_irreversible_and_disabled_by_hand_is_told_and_turned_back(
     words = irreversible.words()
     target.host.write(abi.patch_attribute(module, "enabled"), "0")
     (shown,) = status(control.engine, control.host.name)
-    assert shown.phase is Phase.UNPATCHING
+    assert shown.phase is PatchPhase.UNPATCHING
     assert "turn back: echo 1" in str(next_step(shown))
     assert "2 objects stay in the new form" in target.sh("dmesg | tail -n 20")
     assert irreversible.words() == words, "there is no way back to go"
     target.host.write(abi.patch_attribute(module, "enabled"), "1")
-    state, _ = settle(control, module, Phase.PATCHED, 30.0)
-    assert (state.phase, state.converted) == (Phase.PATCHED, 2)
+    state, _ = settle(control, module, PatchPhase.PATCHED, 30.0)
+    assert (state.phase, state.converted) == (PatchPhase.PATCHED, 2)
     target.tell("wake web")
     with pytest.raises(ApplyRefused):
         revert(control, "conn-limit")
@@ -129,7 +129,7 @@ def test_replaced_while_nothing_is_converted(
     apply(control, target.bundle, target.ko, convert=False)
     target.tell("syn web")
     apply(control, second.bundle, second.ko)
-    assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.ABSENT
     assert second.levels()["web"] == ORIGINAL
     second.tell("syn web")
     assert second.levels() == {"web": COUNTED, "mail": ORIGINAL}
@@ -186,8 +186,8 @@ def test_a_replacement_that_is_turned_round_leaves_version_1_whole(
     _wait_for_sleeper(target, "lp_conn_wait")
     words = target.words()
     control.engine.load(second.bundle.module, second.ko)
-    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 2.0)
-    assert state.phase is Phase.PATCHING
+    state, _ = settle(control, second.bundle.module, PatchPhase.PATCHED, 2.0)
+    assert state.phase is PatchPhase.PATCHING
     for module in (target.bundle.module, second.bundle.module):
         for on in (True, False):
             with pytest.raises(HostError) as caught:
@@ -197,8 +197,8 @@ def test_a_replacement_that_is_turned_round_leaves_version_1_whole(
     target.tell("open between", "syn between")
     assert second.levels()["between"] == ORIGINAL, "nothing is converted meanwhile"
     control.engine.reverse(second.bundle.module)
-    state, _ = settle(control, second.bundle.module, Phase.UNPATCHED, 30.0)
-    assert state.phase is Phase.UNPATCHED
+    state, _ = settle(control, second.bundle.module, PatchPhase.UNPATCHED, 30.0)
+    assert state.phase is PatchPhase.UNPATCHED
     control.engine.unload(second.bundle.module)
 
     assert target.words() == words | {"between": 1}
@@ -220,8 +220,8 @@ def test_a_replacement_that_times_out_leaves_version_1_whole(
     hasty = Control(engine=control.engine, host=control.host, timeout=2.0)
     with pytest.raises(ApplyReversed):
         apply(hasty, second.bundle, second.ko)
-    assert control.engine.state(second.bundle.module).phase is Phase.ABSENT
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(second.bundle.module).phase is PatchPhase.ABSENT
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHED
     assert target.parameter("converted") == "1"
     target.tell("wake web")
     apply(control, second.bundle, second.ko)
@@ -237,9 +237,12 @@ def test_an_apply_that_died_before_it_unloaded_version_1(
     apply(control, target.bundle, target.ko)
     target.tell("syn web")
     control.engine.load(second.bundle.module, second.ko)
-    assert settle(control, second.bundle.module, Phase.PATCHED, 30.0)[0].phase is Phase.PATCHED
+    assert (
+        settle(control, second.bundle.module, PatchPhase.PATCHED, 30.0)[0].phase
+        is PatchPhase.PATCHED
+    )
     left = control.report(target.bundle.module)
-    assert (left.phase, left.conversion) == (Phase.UNPATCHED, "off")
+    assert (left.phase, left.conversion) == (PatchPhase.UNPATCHED, "off")
     with pytest.raises(ApplyRefused, match="more than once") as caught:
         revert(control, "conn-limit")
     assert f"lppack revert {target.bundle.module} " in str(caught.value.hint)
@@ -250,8 +253,8 @@ def test_an_apply_that_died_before_it_unloaded_version_1(
     elif clears == "revert of the leftover":
         revert(control, target.bundle.module)
     if clears != "revert of the live one":
-        assert control.engine.state(target.bundle.module).phase is Phase.ABSENT
-        assert control.engine.state(second.bundle.module).phase is Phase.PATCHED
+        assert control.engine.state(target.bundle.module).phase is PatchPhase.ABSENT
+        assert control.engine.state(second.bundle.module).phase is PatchPhase.PATCHED
         assert second.levels()["web"] == LIMITED, "the data is as it was"
     revert(control, second.bundle.module)
     assert control.engine.patches() == ()
@@ -269,11 +272,11 @@ def test_replaced_while_conversions_are_under_way(
     target.background("syn web", "syn mail")
     target.wait_until_held(2)
     control.engine.load(second.bundle.module, second.ko)
-    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 2.0)
-    assert state.phase is Phase.PATCHING
+    state, _ = settle(control, second.bundle.module, PatchPhase.PATCHED, 2.0)
+    assert state.phase is PatchPhase.PATCHING
     target.hold("")
-    state, _ = settle(control, second.bundle.module, Phase.PATCHED, 30.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, second.bundle.module, PatchPhase.PATCHED, 30.0)
+    assert state.phase is PatchPhase.PATCHED
     was = LIMITED if point == "conn-untracked" else ORIGINAL
     assert second.levels() == {"web": was, "mail": was}, "where nothing was made new, nothing is"
     assert second.parameter("converted") == ("2" if was == LIMITED else "0")
@@ -375,4 +378,4 @@ def test_what_is_not_named_is_not_replaced(
     with pytest.raises(ApplyRefused) as caught:
         control.engine.load(second.bundle.module, second.ko)
     assert "is not compatible with the already installed livepatches" in str(caught.value.hint)
-    assert control.engine.state(other.module).phase is Phase.PATCHED
+    assert control.engine.state(other.module).phase is PatchPhase.PATCHED

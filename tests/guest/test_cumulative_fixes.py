@@ -3,7 +3,7 @@
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyReversed
 from lppack.stages.apply import Control, apply
 from tests.kit.fixes import Fixes, fixes, run_rounds
@@ -79,7 +79,7 @@ def test_a_next_version_that_is_turned_round_leaves_the_first_whole(fixes: Fixes
     hasty = Control(engine=fixes.control.engine, host=fixes.host, timeout=3.0)
     with pytest.raises(ApplyReversed, match="held"):
         apply(hasty, *fixes.made("all-2"))
-    assert fixes.control.engine.state("lppack_all_1").phase is Phase.PATCHED
+    assert fixes.control.engine.state("lppack_all_1").phase is PatchPhase.PATCHED
     assert fixes.live() == set(FIRST)
     fixes.sh("kill -9 $(cat /tmp/held.pid)")
     assert fixes.sh("/test/loop try 7") == FIXED["device"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused
@@ -83,12 +83,12 @@ def test_an_argument_on_the_stack(control: Control, subject: Edges) -> None:
     subject.until(lambda: subject.sleepers("do_futex") == 1)
     control.engine.load(subject.bundle.module, subject.ko)
     if subject.bundle.mode == "refcount":  # old code, by way of the wrapper
-        state, _ = settle(control, subject.bundle.module, Phase.PATCHED, 2.0)
-        assert state.phase is Phase.PATCHING, "the sleeper is in the way"
+        state, _ = settle(control, subject.bundle.module, PatchPhase.PATCHED, 2.0)
+        assert state.phase is PatchPhase.PATCHING, "the sleeper is in the way"
         assert subject.futex("old") == "0 -11"
     subject.sh(f"kill {sleeper}")
-    state, _ = settle(control, subject.bundle.module, Phase.PATCHED, 30.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, subject.bundle.module, PatchPhase.PATCHED, 30.0)
+    assert state.phase is PatchPhase.PATCHED
     assert subject.futex("new") == "123456"
     revert(control, "edges")
     assert subject.futex("old") == "0 -11"
@@ -98,7 +98,7 @@ def load(control: Control, bundle: Bundle, subject: Edges) -> str:
     """What the engine says of a function that is not free."""
     with pytest.raises(ApplyRefused) as caught:
         control.engine.load(bundle.module, subject.ko)
-    assert control.engine.state(bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(bundle.module).phase is PatchPhase.ABSENT
     return caught.value.hint or ""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, ApplyReversed
 from lppack.hosts.guest import GuestHost
@@ -53,7 +53,7 @@ def test_the_null_model_waits_for_nobody_but_before_it_unloads(
     hasty = Control(engine=control.engine, host=guest, timeout=2.0)
     with pytest.raises(ApplyReversed, match="is in lp_nap_show"):
         revert(hasty, "nap")
-    assert control.engine.state(bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(bundle.module).phase is PatchPhase.PATCHED
     guest.write("/proc/naps", "wake")
     revert(control, "nap")
     assert guest.run(["rmmod", "nap"], limit=20.0).rc == 0
@@ -157,8 +157,8 @@ def test_without_anybody_there_the_engine_gives_up_by_itself(
     asleep_in(target, "conn_wait")
     control.engine.load(bundle.module, target.ko)
     guest.write(abi.engine_attribute(bundle.module, "deadline_ms"), "1000")
-    state, _ = settle(control, bundle.module, Phase.UNPATCHED, 30.0)
-    assert state.phase is Phase.UNPATCHED
+    state, _ = settle(control, bundle.module, PatchPhase.UNPATCHED, 30.0)
+    assert state.phase is PatchPhase.UNPATCHED
     target.tell("wake web")
 
 
@@ -177,7 +177,9 @@ def test_what_tracers_see(control: Control, guest: GuestHost, make: Make, nappin
     apply(control, bundle, files / f"{bundle.module}.ko")
     guest.write("/sys/kernel/tracing/events/lppack/enable", "1")
     control.engine.reverse(bundle.module)
-    assert settle(control, bundle.module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+    assert (
+        settle(control, bundle.module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
+    )
     seen = re.findall(r" lppack_(\w+): (\S+) (.*)", guest.read("/sys/kernel/tracing/trace"))
     assert {module for _, module, _ in seen} == {bundle.module}
     events = [event for event, _, _ in seen]
@@ -202,16 +204,18 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
     guest.write(abi.engine_attribute(bundle.module, "signals"), "0")
     before = prodded()
     control.engine.reverse(bundle.module)
-    state, _ = settle(control, bundle.module, Phase.UNPATCHED, 3.0)
-    assert state.phase is Phase.UNPATCHING
+    state, _ = settle(control, bundle.module, PatchPhase.UNPATCHED, 3.0)
+    assert state.phase is PatchPhase.UNPATCHING
     [sleeper] = [blocker for blocker in state.blockers if blocker.comm == "sleep"]
     assert "has not left the kernel" in sleeper.reason
     made = turns()
-    settle(control, bundle.module, Phase.UNPATCHED, 2.0)
+    settle(control, bundle.module, PatchPhase.UNPATCHED, 2.0)
     assert turns() > made, "a held thread goes on when its time is over"
     assert prodded() == before
     guest.write(abi.engine_attribute(bundle.module, "signals"), "1")
-    assert settle(control, bundle.module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+    assert (
+        settle(control, bundle.module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
+    )
     revert(control, "proc-cmdline")
 
 

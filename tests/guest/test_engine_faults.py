@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
@@ -186,10 +186,10 @@ def test_a_count_below_zero_is_put_right(
     for control in controlled(guest, EngineName.CONSISTENCY):
         with victim.under(LOADS["sleep"]):
             control.engine.load(module, files / f"{module}.ko")
-            settle_in(control, module, Phase.PATCHED)
+            settle_in(control, module, PatchPhase.PATCHED)
             assert statistics(guest, module)["lost"] == 0
             control.engine.reverse(module)
-            settle_in(control, module, Phase.UNPATCHED)
+            settle_in(control, module, PatchPhase.UNPATCHED)
             assert unload(control, module)
     assert "have died" not in guest.run(["dmesg"], limit=30.0).out
     victim.tell("old")
@@ -217,17 +217,17 @@ def test_what_is_not_tracked_is_met_by_old_code(
         with victim.under(LOADS["loop"]):
             victim.tell("clear")
             control.engine.load(module, files / f"{module}.ko")
-            settle_in(control, module, Phase.PATCHED)
+            settle_in(control, module, PatchPhase.PATCHED)
             control.engine.convert(module, on=True)
             victim.wait("new cells", lambda now: now["cells_new"] > 0)
             assert stop_conversion(control, module, 60.0)
             control.engine.reverse(module)
-            settle_in(control, module, Phase.UNPATCHED)
+            settle_in(control, module, PatchPhase.UNPATCHED)
             assert unload(control, module)
             victim.wait("old code that meets the new form", lambda now: now["wrong"] > 0)
     victim.tell("old")
 
 
-def settle_in(control: Control, module: str, phase: Phase) -> None:
+def settle_in(control: Control, module: str, phase: PatchPhase) -> None:
     state, _ = settle(control, module, phase, 60.0)
     assert state.phase is phase, state

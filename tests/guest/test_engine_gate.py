@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
@@ -69,11 +69,11 @@ def stall(control: Control, victim: Victim, patch: Patch, *, restless: bool) -> 
             before, told = victim.counts(), statistics(victim.host, module)
             time.sleep(LENGTH)
             after, tells = victim.counts(), statistics(victim.host, module)
-            assert control.engine.state(module).phase is Phase.PATCHING, "it stalls"
-        state, _ = settle(control, module, Phase.PATCHED, 60.0)
-        assert state.phase is Phase.PATCHED, "when the last has left it ends"
+            assert control.engine.state(module).phase is PatchPhase.PATCHING, "it stalls"
+        state, _ = settle(control, module, PatchPhase.PATCHED, 60.0)
+        assert state.phase is PatchPhase.PATCHED, "when the last has left it ends"
         control.engine.reverse(module)
-        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
         victim.tell("old")
         assert unload(control, module)
     looks = after["watched"] - before["watched"]
@@ -132,14 +132,14 @@ def test_many_threads_and_functions_are_looked_at_in_little_time(
         control.engine.load(module, built.ko)
         time.sleep(LENGTH)
         told = statistics(guest, module)
-        assert control.engine.state(module).phase is Phase.PATCHING, "it stalls"
+        assert control.engine.state(module).phase is PatchPhase.PATCHING, "it stalls"
         sh(
             "for one in /proc/[0-9]*; do read -r comm < $one/comm; case $comm in cat | sleep) "
             "kill -KILL ${one#/proc/} ;; esac; done 2> /dev/null; true"
         )
-        assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+        assert settle(control, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
         control.engine.reverse(module)
-        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
         assert unload(control, module)
     sh("rmmod wide")
     stopped = told["stopped_ns"] / told["moving_ns"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost
@@ -121,9 +121,9 @@ def test_a_transition_that_is_reversed_skips_pre_unpatch(story: Story, first: Pa
     assert story.insmod("late")
     story.busy()
     story.load(first)
-    assert not story.reaches(first, Phase.PATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.PATCHED, 2.0)
     story.reverse(first)
-    assert story.reaches(first, Phase.UNPATCHED)
+    assert story.reaches(first, PatchPhase.UNPATCHED)
     assert ran(story, first) == ["pre_patch", "late pre_patch", *UNPATCHED_HOOKS]
 
 
@@ -131,7 +131,7 @@ def test_modules_come_and_go_in_the_middle_of_the_transition(story: Story, first
     assert story.insmod("late")
     story.busy()
     story.load(first)
-    assert not story.reaches(first, Phase.PATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.PATCHED, 2.0)
     ran(story, first)
     assert story.insmod("later")
     assert ran(story, first) == ["later pre_patch"]
@@ -140,14 +140,14 @@ def test_modules_come_and_go_in_the_middle_of_the_transition(story: Story, first
     assert story.insmod("later")
     assert ran(story, first) == ["later pre_patch"]
     story.idle()
-    assert story.reaches(first, Phase.PATCHED)
+    assert story.reaches(first, PatchPhase.PATCHED)
     assert ran(story, first) == ["post_patch", "late post_patch", "later post_patch"]
     story.busy("lp_late_wait")
     story.reverse(first)
-    assert not story.reaches(first, Phase.UNPATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.UNPATCHED, 2.0)
     assert ran(story, first) == ["pre_unpatch", "late pre_unpatch", "later pre_unpatch"]
     assert story.rmmod("later")
     assert ran(story, first) == ["later post_unpatch"]
     story.idle()
-    assert story.reaches(first, Phase.UNPATCHED)
+    assert story.reaches(first, PatchPhase.UNPATCHED)
     assert ran(story, first) == list(UNPATCHED_HOOKS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import ModeName, mode_named
 from lppack.model import Kernel
 from lppack.stages.apply import Control, settle, unload
@@ -40,11 +40,11 @@ def test_a_bpf_program_is_called_whoever_came_first(
     assert list(faults(row, mode_named(ModeName.KPATCH))) == []
     module = built.bundle.module
     control.engine.load(module, built.ko)
-    assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+    assert settle(control, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
     with victim.under(LOADS["bpf"]):  # which sees that the program runs
         assert victim.host.read("/proc/cmdline") == "new\n"
     control.engine.reverse(module)
-    assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+    assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
     victim.tell("old")
     assert unload(control, module)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
@@ -129,8 +129,8 @@ def test_who_turns_it_round_when_all_have_just_left_is_heard(
         while not used.dwelt():
             assert time.monotonic() < until
         control.engine.reverse(module)
-        assert control.engine.state(module).phase is Phase.PATCHING, "it was asked in time"
-        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert control.engine.state(module).phase is PatchPhase.PATCHING, "it was asked in time"
+        assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
         assert unload(control, module)
 
 

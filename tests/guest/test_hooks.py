@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
@@ -184,9 +184,9 @@ def test_a_transition_that_is_turned_round_skips_pre_unpatch(story: Story, first
     assert story.insmod("late")
     story.busy()
     story.load(first)
-    assert not story.reaches(first, Phase.PATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.PATCHED, 2.0)
     story.reverse(first)
-    assert story.reaches(first, Phase.UNPATCHED)
+    assert story.reaches(first, PatchPhase.UNPATCHED)
     assert story.said() == [
         first.enabling,
         *first.hooks("pre_patch", "late pre_patch"),
@@ -202,12 +202,12 @@ def test_a_module_comes_in_the_middle_of_the_transition(story: Story, first: Pat
     assert story.insmod("late")
     story.busy()
     story.load(first)
-    assert not story.reaches(first, Phase.PATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.PATCHED, 2.0)
     story.said()
     assert story.insmod("later")
     assert story.said() == [first.coming("later"), *first.hooks("later pre_patch")]
     story.idle()
-    assert story.reaches(first, Phase.PATCHED)
+    assert story.reaches(first, PatchPhase.PATCHED)
     assert story.said() == [
         *first.hooks("post_patch", "late post_patch", "later post_patch"),
         first.patched,
@@ -219,12 +219,12 @@ def test_a_module_goes_in_the_middle_of_the_transition(story: Story, first: Patc
     assert story.insmod("late") and story.insmod("later")
     story.busy()
     story.load(first)
-    assert not story.reaches(first, Phase.PATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.PATCHED, 2.0)
     story.said()
     assert story.rmmod("later")
     assert story.said() == [first.going("later"), *first.hooks("later post_unpatch")]
     story.idle()
-    assert story.reaches(first, Phase.PATCHED)
+    assert story.reaches(first, PatchPhase.PATCHED)
     assert story.said() == [*first.hooks("post_patch", "late post_patch"), first.patched]
 
 
@@ -234,7 +234,7 @@ def test_a_module_goes_while_the_patch_is_taken_back(story: Story, first: Patch)
     story.busy("lp_late_wait")
     story.said()
     story.reverse(first)
-    assert not story.reaches(first, Phase.UNPATCHED, 2.0)
+    assert not story.reaches(first, PatchPhase.UNPATCHED, 2.0)
     assert story.said() == [
         *first.hooks("pre_unpatch", "late pre_unpatch", "later pre_unpatch"),
         first.unpatching,
@@ -242,7 +242,7 @@ def test_a_module_goes_while_the_patch_is_taken_back(story: Story, first: Patch)
     assert story.rmmod("later")
     assert story.said() == [first.going("later"), *first.hooks("later post_unpatch")]
     story.idle()
-    assert story.reaches(first, Phase.UNPATCHED)
+    assert story.reaches(first, PatchPhase.UNPATCHED)
     assert story.said() == [*first.hooks(*UNPATCHED_HOOKS), first.unpatched]
 
 
@@ -256,7 +256,7 @@ def test_two_patches_of_one_function_are_taken_back_from_below(
         story.apply(other)
     story.said()
     story.load(other)
-    assert story.reaches(other, Phase.PATCHED)
+    assert story.reaches(other, PatchPhase.PATCHED)
     assert story.said() == [other.enabling, other.patching, other.patched]
     above = story.host.read("/proc/cmdline")
     assert "patched by" not in above
@@ -303,10 +303,10 @@ def test_a_version_that_is_turned_round_leaves_the_state_where_it_was(
     story.apply(first)
     story.busy("lp_late_wait")
     story.load(second)
-    assert not story.reaches(second, Phase.PATCHED, 2.0)
+    assert not story.reaches(second, PatchPhase.PATCHED, 2.0)
     story.said()
     story.reverse(second)
-    assert story.reaches(second, Phase.UNPATCHED)
+    assert story.reaches(second, PatchPhase.UNPATCHED)
     assert story.said() == [
         second.unpatching,
         *second.hooks(*UNPATCHED_HOOKS),
@@ -332,7 +332,7 @@ def test_a_stranger_is_never_removed_unasked(
     story: Story, first: Patch, second: Patch, stranger: str
 ) -> None:
     assert story.insmod(stranger)
-    assert story.reaches(stranger, Phase.PATCHED)
+    assert story.reaches(stranger, PatchPhase.PATCHED)
     story.apply(first)
     with pytest.raises(ApplyRefused, match="would remove what it does not name: stranger"):
         story.apply(second)
@@ -342,7 +342,7 @@ def test_a_stranger_is_never_removed_unasked(
     # The control: the kernel itself would have removed it, and said nothing of it.
     story.said()
     story.load(second)
-    assert story.reaches(second, Phase.PATCHED)
+    assert story.reaches(second, PatchPhase.PATCHED)
     assert not [line for line in story.said() if stranger in line]
     assert story.host.read("/proc/version") != "a stranger's\n"
 
@@ -361,4 +361,4 @@ def test_a_stranger_that_replaces_all_is_refused_by_the_kernel(
     assert story.said() == [refused] * TWICE
     assert story.host.read("/proc/cmdline") == "patched by lppack_hooks_1\n"
     assert story.insmod(stranger), "beside it, it may be"
-    assert story.reaches(stranger, Phase.PATCHED)
+    assert story.reaches(stranger, PatchPhase.PATCHED)

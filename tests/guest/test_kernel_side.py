@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, HostError
 from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
@@ -44,7 +44,7 @@ def test_info_tells_what_the_plan_said(
     [report] = status(control.engine, control.host.name)
     assert (report.series, report.phase, report.conversion) == (
         "proc-cmdline",
-        Phase.PATCHED,
+        PatchPhase.PATCHED,
         "none",
     )
 
@@ -74,7 +74,7 @@ def test_the_exact_version_is_checked_at_load(
     with pytest.raises(ApplyRefused) as caught:
         control.engine.load(bundle.module, ko)
     assert "built for" in str(caught.value.hint)
-    assert control.engine.state(bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(bundle.module).phase is PatchPhase.ABSENT
 
 
 def test_what_is_applied_is_not_applied_again(
@@ -82,7 +82,7 @@ def test_what_is_applied_is_not_applied_again(
 ) -> None:
     apply(control, *cmdline)
     assert not apply(control, *cmdline).changed
-    assert control.engine.state(cmdline[0].module).phase is Phase.PATCHED
+    assert control.engine.state(cmdline[0].module).phase is PatchPhase.PATCHED
     revert(control, "proc-cmdline")
     with pytest.raises(ApplyRefused):
         revert(control, "proc-cmdline")
@@ -106,7 +106,7 @@ def test_a_second_version_of_a_series_is_refused_by_us_and_by_itself(
     with pytest.raises(ApplyRefused) as caught:
         control.engine.load(plan.module, ko)
     assert "another version of this series is live" in str(caught.value.hint)
-    assert control.engine.state(cmdline[0].module).phase is Phase.PATCHED
+    assert control.engine.state(cmdline[0].module).phase is PatchPhase.PATCHED
     revert(control, "proc-cmdline")
     apply(control, built.bundle, ko)
     stranger = dataclasses.replace(cmdline[0], series="other")
@@ -122,10 +122,10 @@ def test_a_reversed_unpatching_is_patched_again(
     bundle, ko = cmdline
     apply(control, bundle, ko)
     control.engine.reverse(bundle.module)
-    if control.engine.state(bundle.module).phase is Phase.UNPATCHING:
+    if control.engine.state(bundle.module).phase is PatchPhase.UNPATCHING:
         control.engine.reverse(bundle.module)
-        state, _ = settle(control, bundle.module, Phase.PATCHED, 30.0)
-        assert state.phase is Phase.PATCHED
+        state, _ = settle(control, bundle.module, PatchPhase.PATCHED, 30.0)
+        assert state.phase is PatchPhase.PATCHED
         control.engine.convert(bundle.module, on=False)  # EBUSY unless complete
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.protocol import Ran
 from lppack.model import Bundle
@@ -53,7 +53,7 @@ def first(guest: GuestHost, loaded: Target, tmp_path: Path) -> Installed:
     return Installed(guest, loaded.bundle, tmp_path)
 
 
-def phase(control: Control, installed: Installed) -> Phase:
+def phase(control: Control, installed: Installed) -> PatchPhase:
     return control.engine.state(installed.bundle.module).phase
 
 
@@ -68,13 +68,13 @@ def test_start_applies_and_converts_and_revert_takes_it_back(
     ran = first("start")
     assert ran.rc == 0, ran.err
     assert f"{first.bundle.module} is live" in ran.err
-    assert phase(control, first) is Phase.PATCHED
+    assert phase(control, first) is PatchPhase.PATCHED
     target.tell("syn web")
     assert target.forms()["web"] == "new"
     again = first("start")
     assert (again.rc, "is live already" in again.err) == (0, True)
     ran = first("revert")
-    assert (ran.rc, phase(control, first)) == (0, Phase.ABSENT), ran.err
+    assert (ran.rc, phase(control, first)) == (0, PatchPhase.ABSENT), ran.err
     assert target.words()["web"] == 1
     assert first("revert").rc == 0, "there is nothing to do"
 
@@ -86,12 +86,12 @@ def test_the_kernel_command_line_switches_it_off(
         target.sh(f"echo quiet {words} > /tmp/cmdline; mount --bind /tmp/cmdline /proc/cmdline")
         ran = first("start")
         target.sh("umount /proc/cmdline")
-        assert (ran.rc, phase(control, first)) == (0, Phase.ABSENT)
+        assert (ran.rc, phase(control, first)) == (0, PatchPhase.ABSENT)
         assert "the kernel command line says lppack.disable" in ran.err
     target.sh("echo lppack.disable=other > /tmp/cmdline; mount --bind /tmp/cmdline /proc/cmdline")
     assert first("start").rc == 0
     target.sh("umount /proc/cmdline")
-    assert phase(control, first) is Phase.PATCHED, "the other one is meant"
+    assert phase(control, first) is PatchPhase.PATCHED, "the other one is meant"
     assert first("revert").rc == 0
 
 
@@ -113,11 +113,11 @@ def test_what_was_followed_by_a_crash_is_held(
     target.sh(f"echo {what} 1-2-3 {first.bundle.module} > {first.state}/trying")
     for _ in range(2):
         ran = first("start")
-        assert (ran.rc, phase(control, first)) == (0, Phase.ABSENT)
+        assert (ran.rc, phase(control, first)) == (0, PatchPhase.ABSENT)
         assert f"held: {why}" in ran.err
     assert first("release").rc == 0
     assert first("start").rc == 0
-    assert phase(control, first) is Phase.PATCHED
+    assert phase(control, first) is PatchPhase.PATCHED
     assert first("revert").rc == 0
 
 
@@ -128,11 +128,11 @@ def test_what_has_settled_or_went_down_in_order_is_not_held(
         assert first("start").rc == 0
         assert first(word).rc == 0
         assert target.sh(f"ls {first.state}") == ""
-        assert phase(control, first) is Phase.PATCHED, "a shutdown unpatches nothing"
+        assert phase(control, first) is PatchPhase.PATCHED, "a shutdown unpatches nothing"
         assert first("revert").rc == 0
     target.sh(f"echo applying 1-2-3 lppack_conn_limit_9 > {first.state}/trying")
     assert first("start").rc == 0
-    assert phase(control, first) is Phase.PATCHED, "that was another version"
+    assert phase(control, first) is PatchPhase.PATCHED, "that was another version"
     assert first("revert").rc == 0
 
 
@@ -143,7 +143,7 @@ def test_a_thread_inside_is_waited_for_and_the_rest_is_as_before(
     target.background("wait web")
     target.until(lambda: target.sleepers("conn_wait") == 1)
     ran = first("start")
-    assert (ran.rc, phase(control, first)) == (1, Phase.ABSENT), ran.err
+    assert (ran.rc, phase(control, first)) == (1, PatchPhase.ABSENT), ran.err
     assert "was not applied in 3 s" in ran.err
     assert target.sh(f"ls {first.state}") == "", "it was no crash"
     target.tell("wake web")
@@ -151,7 +151,7 @@ def test_a_thread_inside_is_waited_for_and_the_rest_is_as_before(
     target.background("wait web")
     target.until(lambda: target.sleepers("lp_conn_wait") == 1)
     ran = first("revert")
-    assert (ran.rc, phase(control, first)) == (1, Phase.PATCHED), ran.err
+    assert (ran.rc, phase(control, first)) == (1, PatchPhase.PATCHED), ran.err
     assert target.parameter("convert") == "1"
     target.tell("wake web")
     assert first("revert").rc == 0
@@ -169,12 +169,12 @@ def test_a_newer_version_takes_its_place_and_the_older_comes_back(
     target.tell("syn web")
     second = Installed(guest, built("conn-limit-2", True)[0], tmp_path / "2")
     ran = second("start")
-    assert (ran.rc, phase(control, second)) == (0, Phase.PATCHED), ran.err
-    assert phase(control, first) is Phase.ABSENT, "replaced, and unloaded"
+    assert (ran.rc, phase(control, second)) == (0, PatchPhase.PATCHED), ran.err
+    assert phase(control, first) is PatchPhase.ABSENT, "replaced, and unloaded"
     assert control.engine.state(second.bundle.module).converted == 1
     Installed(guest, first.bundle, tmp_path / "1")
     ran = first("start")
-    assert (ran.rc, phase(control, first)) == (0, Phase.PATCHED), ran.err
+    assert (ran.rc, phase(control, first)) == (0, PatchPhase.PATCHED), ran.err
     assert "taking lppack_conn_limit_2 back" in ran.err
     assert first("revert").rc == 0
 
@@ -187,7 +187,7 @@ def test_what_has_no_way_back_is_kept(
     assert kept("start").rc == 0
     target.tell("syn web")
     ran = kept("revert")
-    assert (ran.rc, phase(control, kept)) == (1, Phase.PATCHED)
+    assert (ran.rc, phase(control, kept)) == (1, PatchPhase.PATCHED)
     assert "cannot be reverted" in ran.err
     assert guest.read(abi.parameter(bundle.module, "convert")) == "1\n"
     target.tell("close web", "open web")
@@ -206,4 +206,4 @@ def test_another_kernel_and_another_command_are_left_alone(
     target.until(lambda: "sleep 8" in target.sh("ps"))
     ran = first("start")
     assert (ran.rc, "another command changes" in ran.err) == (1, True)
-    assert phase(control, first) is Phase.ABSENT
+    assert phase(control, first) is PatchPhase.ABSENT

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, Level
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
@@ -132,8 +132,8 @@ def test_the_kernel_does_what_validate_says(
     apply(control, before.bundle, before.ko)
     if pair.fits:
         control.engine.load(after.module, after.ko)
-        state, _ = settle(control, after.module, Phase.PATCHED, 30.0)
-        assert state.phase is Phase.PATCHED
+        state, _ = settle(control, after.module, PatchPhase.PATCHED, 30.0)
+        assert state.phase is PatchPhase.PATCHED
         assert control.host.read("/proc/cmdline").strip() == after.module
     else:
         with pytest.raises(ApplyRefused) as caught:

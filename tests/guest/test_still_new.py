@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ConsoleFault, LostHost, StillNew
 from lppack.hosts.guest import GuestHost, boot
-from lppack.model import Bundle, Kernel, Step
+from lppack.model import Bundle, Kernel, TestStep
 from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
@@ -74,7 +74,7 @@ def test_revert_leaves_the_patch_and_what_it_needs(
     with pytest.raises(StillNew, match=re.escape(LEFT)) as caught:
         revert(control, "conn-limit")
     assert caught.value.exit_code == 9
-    assert control.engine.state(target.bundle.module).phase is Phase.PATCHED
+    assert control.engine.state(target.bundle.module).phase is PatchPhase.PATCHED
     assert target.parameter("convert") == "0"
     assert "web limit 8 refused 0" in target.sh("cat /proc/conn_limit")
     with pytest.raises(StillNew):
@@ -107,7 +107,7 @@ def _what_belongs_to_it_goes_with_the_module(control: Control, target: Target) -
     with pytest.raises(StillNew, match=re.escape(LEFT_ONE)):
         revert(control, "conn-limit")
     control.engine.reverse(target.bundle.module, to=False)
-    assert settle(control, target.bundle.module, Phase.UNPATCHED, 60.0)[0].left_new == LEFT_ONE
+    assert settle(control, target.bundle.module, PatchPhase.UNPATCHED, 60.0)[0].left_new == LEFT_ONE
     assert unload(control, target.bundle.module)
     assert target.sh("dmesg | grep 'allocations are left' | tail -n 1").endswith(
         f"{target.bundle.module}: 0 allocations are left"
@@ -121,11 +121,11 @@ def test_the_second_round_finds_what_the_marker_is_not_asked_for(
     bundle, files = spoilt(patch, kernel, tmp_path, UNASKED)
     reads = tuple(check for check in bundle.test.checks if check.run == "cat /proc/conn_limit")
     bundle = replace(bundle, test=replace(bundle.test, checks=reads))
-    done: list[Step] = []
+    done: list[TestStep] = []
     with pytest.raises((ConsoleFault, LostHost)):
         for step in run_steps(control, host_of(control), bundle, files):
             done.append(step.step)  # noqa: PERF402 (what was done before it raised counts)
-    assert done[-1] is Step.UNLOADED, "the first round does not find it"
+    assert done[-1] is TestStep.UNLOADED, "the first round does not find it"
     assert any("NULL pointer" in fault for fault in host_of(control).faults())
 
 

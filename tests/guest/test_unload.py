@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyStuck
@@ -58,10 +58,13 @@ def catch(control: Control, target: Target) -> None:
     bundle: Bundle = target.bundle
     for _ in range(ROUNDS):
         control.host.write("/proc/caught", "release")
-        assert apply(control, bundle, target.ko).phase is Phase.PATCHED
+        assert apply(control, bundle, target.ko).phase is PatchPhase.PATCHED
         control.host.write("/proc/caught", "keep")
         control.engine.reverse(bundle.module, to=False)
-        assert settle(control, bundle.module, Phase.UNPATCHED, 120.0)[0].phase is Phase.UNPATCHED
+        assert (
+            settle(control, bundle.module, PatchPhase.UNPATCHED, 120.0)[0].phase
+            is PatchPhase.UNPATCHED
+        )
         if inside(control):
             return
         assert goes(control, bundle.module), "nobody is inside"
@@ -85,7 +88,7 @@ def test_the_module_stays_until_the_last_thread_has_left(
     assert "is in lp_caught_outer" in caught.value.message
     assert control.command("revert", "caught") in str(caught.value.hint)
     (shown,) = status(control.engine, "guest")
-    assert shown.phase is Phase.UNPATCHED
+    assert shown.phase is PatchPhase.UNPATCHED
     # Others may stand where their stack cannot be told, for a moment.
     assert "lp_caught_outer" in {blocker.function for blocker in shown.blockers}
     assert control.host.run(["rmmod", module], limit=20.0).rc != 0
@@ -126,7 +129,7 @@ def late(
 def exits_inside(control: Control, target: Target) -> None:
     """A thread that exits sleeps in the new function, and is on no list; all others are old."""
     module = target.bundle.module
-    assert apply(control, target.bundle, target.ko).phase is Phase.PATCHED
+    assert apply(control, target.bundle, target.ko).phase is PatchPhase.PATCHED
     target.hold("late")
     target.sh("sleep 0.1")
     target.wait_until_held(1)
@@ -143,15 +146,15 @@ def test_a_thread_that_exits_in_it_is_found(
     module = target.bundle.module
     with contextlib.contextmanager(controlled)(guest, engine) as control:
         exits_inside(control, target)
-        state = settle(control, module, Phase.UNPATCHED, 20.0)[0]
+        state = settle(control, module, PatchPhase.UNPATCHED, 20.0)[0]
         if engine is EngineName.LIVEPATCH:
-            assert state.phase is Phase.UNPATCHED, "the kernel does not see it"
+            assert state.phase is PatchPhase.UNPATCHED, "the kernel does not see it"
             assert not unload(control, module)
             state = control.engine.state(module)
         assert (state.blockers[0].comm, target.held()) == ("sleep", 1)
         assert references(control, module) > 0
         target.hold("")
-        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
         assert goes(control, module)
 
 
@@ -165,7 +168,7 @@ def test_without_a_look_at_those_that_exit_it_would_go_with_one_in_it(
     module = target.bundle.module
     with contextlib.contextmanager(controlled)(guest, engine) as control:
         exits_inside(control, target)
-        assert settle(control, module, Phase.UNPATCHED, 60.0)[0].phase is Phase.UNPATCHED
+        assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
         if engine is EngineName.LIVEPATCH:
             control.host.write(abi.unload_attribute(module, "unload"), "1")
         assert references(control, module) == 0, "rmmod would succeed"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck
 from lppack.hosts.guest import GuestHost
@@ -103,7 +103,7 @@ def refused(control: Control, ledger: Ledger) -> str:
 def given_up(control: Control, ledger: Ledger) -> str:
     with pytest.raises(ApplyReversed) as caught:
         apply(control, ledger.bundle, ledger.ko)
-    assert control.engine.state(ledger.bundle.module).phase is Phase.ABSENT
+    assert control.engine.state(ledger.bundle.module).phase is PatchPhase.ABSENT
     return caught.value.message
 
 
@@ -146,9 +146,9 @@ def test_a_stop_that_would_become_too_long_is_taken_back(control: Control, ledge
     ledger.wrong(Wrong.SLOW_FORWARD)
     before = ledger.shown()
     control.engine.load(ledger.bundle.module, ledger.ko)
-    state, _ = settle(control, ledger.bundle.module, Phase.PATCHED, 60.0)
+    state, _ = settle(control, ledger.bundle.module, PatchPhase.PATCHED, 60.0)
     assert (state.phase, state.problem) == (
-        Phase.UNPATCHED,
+        PatchPhase.UNPATCHED,
         "transform account: max_stop_ms is too short: -62",
     )
     assert 1000 < (state.longest_stop_ms or 0) <= SHORT
@@ -166,8 +166,8 @@ def test_more_data_than_can_be_met_on_the_way_back_takes_a_longer_stop(
     ledger.grow(20_000)
     ledger.host.write(limit, "1")
     control.engine.reverse(module)
-    state, _ = settle(control, module, Phase.UNPATCHED, 60.0)
-    assert state.phase is Phase.PATCHED
+    state, _ = settle(control, module, PatchPhase.UNPATCHED, 60.0)
+    assert state.phase is PatchPhase.PATCHED
     assert "max_stop_ms is too short to meet all instances" in (state.problem or "")
     ledger.host.write(limit, before.strip())
     revert(control, "ledger")
@@ -187,7 +187,7 @@ def test_more_data_than_can_be_put_back_takes_a_longer_stop(
     limit = abi.engine_attribute(module, abi.MAX_STOP_MS)
     assert f"> {limit}; then" in str(caught.value.hint)
     state = control.engine.state(module)
-    assert state.phase is Phase.PATCHED
+    assert state.phase is PatchPhase.PATCHED
     assert (state.longest_stop_ms or 0) <= SHORT
     assert ledger.shown() == before
     ledger.host.write(limit, str(10 * SHORT))
@@ -269,9 +269,9 @@ def test_instances_that_come_after_prepare_are_prepared_for(
     with ledger.audit():
         control.engine.load(ledger.bundle.module, ledger.ko)
         ledger.tell("open 900 0")
-        assert control.engine.state(ledger.bundle.module).phase is Phase.PATCHING
-    state, _ = settle(control, ledger.bundle.module, Phase.PATCHED, 60.0)
-    assert (state.phase, state.converted) == (Phase.PATCHED, FIRST + 900)
+        assert control.engine.state(ledger.bundle.module).phase is PatchPhase.PATCHING
+    state, _ = settle(control, ledger.bundle.module, PatchPhase.PATCHED, 60.0)
+    assert (state.phase, state.converted) == (PatchPhase.PATCHED, FIRST + 900)
     assert ledger.sh("cat /tmp/audit") == "", "the total was the same when the audit ended"
     revert(control, "ledger")
 

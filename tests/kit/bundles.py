@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lppack.model import Check, Effective, Fix, Module, SourceTree, Step
+from lppack.model import Check, Effective, Fix, Module, SourceTree, TestStep
 from lppack.model import TestSpec as Spec  # pytest would collect Test*
 from lppack.model.plan import info_json
 from lppack.stages.bundle import bundle
@@ -19,7 +19,11 @@ SPEC = Spec(
     targets=("conn",),
     programs=("load/opener.c",),
     boot=("quiet",),
-    checks=(Check(run="cat /x", limit=2.5, expect=((Step.BEFORE, "off"), (Step.REVERTED, "off"))),),
+    checks=(
+        Check(
+            run="cat /x", limit=2.5, expect=((TestStep.BEFORE, "off"), (TestStep.REVERTED, "off"))
+        ),
+    ),
 )
 FIXES = (
     Fix(cve="CVE-2026-0001", commit=None, functions=("f",), effective=Effective.CONVERTED),

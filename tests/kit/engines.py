@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.hosts.guest import GuestHost
@@ -39,7 +39,7 @@ def controlled(guest: GuestHost, engine: EngineName) -> Iterator[Control]:
     for state in made.engine.patches():
         if state.info:
             undo(made, state.module)
-        assert made.engine.state(state.module).phase is Phase.ABSENT
+        assert made.engine.state(state.module).phase is PatchPhase.ABSENT
     assert abi.ENGINE not in guest.list(abi.MODULES), "it came with a patch, and goes with it"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.debian.kernels import resolve
 from lppack.debian.supported import releases_of
 from lppack.engines.livepatch import Livepatch
@@ -88,7 +88,7 @@ def control(guest: GuestHost) -> Iterator[Control]:
     for state in made.engine.patches():
         if state.info:
             undo(made, state.module)
-        assert made.engine.state(state.module).phase is Phase.ABSENT
+        assert made.engine.state(state.module).phase is PatchPhase.ABSENT
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.model import Kernel
 from lppack.stages.apply import Control, settle, unload
@@ -37,8 +37,8 @@ def out(victim: Victim) -> int:
 
 def ends_at(control: Control, module: str) -> float:
     """Seconds until it is unpatched."""
-    state, seconds = settle(control, module, Phase.UNPATCHED, 30.0)
-    assert state.phase is Phase.UNPATCHED, state
+    state, seconds = settle(control, module, PatchPhase.UNPATCHED, 30.0)
+    assert state.phase is PatchPhase.UNPATCHED, state
     return seconds
 
 
@@ -54,7 +54,7 @@ def blocks(control: Control, victim: Victim, kernel: Kernel, folder: Path, mode:
             # Later: some kernels queue works of their own, too, with which a reader would end.
             victim.tell("finish")
             victim.wait("blocked threads", lambda now: now["releasing"] == BLOCKED)
-            assert control.engine.state(module).phase is Phase.PATCHING
+            assert control.engine.state(module).phase is PatchPhase.PATCHING
             control.engine.reverse(module)
             assert ends_at(control, module) < 5.0
             assert unload(control, module)
@@ -65,7 +65,7 @@ def blocks(control: Control, victim: Victim, kernel: Kernel, folder: Path, mode:
             assert unload(control, module)
         if not mode_named(mode).leave.name.endswith("KERNEL"):
             control.engine.load(module, patch.ko)
-            assert settle(control, module, Phase.PATCHED, 60.0)[0].phase is Phase.PATCHED
+            assert settle(control, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
             control.engine.reverse(module)
             ends_at(control, module)
             assert unload(control, module)

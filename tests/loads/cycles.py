@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
@@ -32,13 +32,13 @@ def run_cycles(
         for cycle in range(cycles):
             victim.tell("clear")
             control.engine.load(module, patch.ko)
-            state, _ = settle(control, module, Phase.PATCHED, _LIMIT)
-            assert state.phase is Phase.PATCHED, (cycle, state)
+            state, _ = settle(control, module, PatchPhase.PATCHED, _LIMIT)
+            assert state.phase is PatchPhase.PATCHED, (cycle, state)
             victim.wait("new visits", lambda now: now["new"] > 0)
             assert host.run(["rmmod", module], limit=30.0).rc != 0, "it is in use"
             control.engine.reverse(module)
-            state, _ = settle(control, module, Phase.UNPATCHED, _LIMIT)
-            assert state.phase is Phase.UNPATCHED, (cycle, state)
+            state, _ = settle(control, module, PatchPhase.UNPATCHED, _LIMIT)
+            assert state.phase is PatchPhase.UNPATCHED, (cycle, state)
             assert unload(control, module), cycle
             counts = victim.counts()
             assert counts["mixed"] == 0, (cycle, counts)

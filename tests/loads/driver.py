@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.protocol import PatchState
 from lppack.hosts.guest import GuestHost
 from lppack.hosts.protocol import Host
@@ -22,7 +22,7 @@ IN_FLIGHT = 20
 _VISITORS = 32
 _LONG_VISIT = 600000  # ms: MS_MAX of the victim; one less is MS_PIECES
 _PATIENCE = 120.0  # seconds for the guest to get anywhere; a guard, not a measure
-_OLD = (Phase.UNPATCHED, Phase.ABSENT)
+_OLD = (PatchPhase.UNPATCHED, PatchPhase.ABSENT)
 _OUTPUT = "/tmp/load.out"
 _HITS = "/tmp/fentry.hits"
 #: What the kernel says at both ends of a transition, with its own clock, and where it was told to
@@ -232,7 +232,9 @@ def measure(
                 assert unload(control, patch.bundle.module), "the module can be unloaded"
         row.eintr = _complaints(victim)
     if stuck:  # nobody is in the victim any more
-        assert settle(control, patch.bundle.module, Phase.UNPATCHED, _PATIENCE)[0].phase in _OLD
+        assert (
+            settle(control, patch.bundle.module, PatchPhase.UNPATCHED, _PATIENCE)[0].phase in _OLD
+        )
         assert unload(control, patch.bundle.module), "the module can be unloaded"
     return row
 
@@ -241,13 +243,13 @@ def _forward(control: Control, victim: Victim, patch: Patch, row: Row, load: Loa
     module = patch.bundle.module
     _about_to_start(victim, row, load)
     control.engine.load(module, patch.ko)
-    state, _ = settle(control, module, Phase.PATCHED, control.timeout)
-    done = state.phase is Phase.PATCHED
+    state, _ = settle(control, module, PatchPhase.PATCHED, control.timeout)
+    done = state.phase is PatchPhase.PATCHED
     _ended(control, victim, row, state, done)
     if not done:
         control.engine.reverse(module)
-        state, _ = settle(control, module, Phase.UNPATCHED, _PATIENCE)
-        assert state.phase is Phase.UNPATCHED, state
+        state, _ = settle(control, module, PatchPhase.UNPATCHED, _PATIENCE)
+        assert state.phase is PatchPhase.UNPATCHED, state
         _account(victim, patch, row)
     return done
 
@@ -274,8 +276,8 @@ def _back(control: Control, victim: Victim, patch: Patch, row: Row, load: Load) 
         _account(victim, patch, row)
     _about_to_start(victim, row, load)
     control.engine.reverse(module)
-    state, _ = settle(control, module, Phase.UNPATCHED, control.timeout)
-    done = state.phase is Phase.UNPATCHED
+    state, _ = settle(control, module, PatchPhase.UNPATCHED, control.timeout)
+    done = state.phase is PatchPhase.UNPATCHED
     _ended(control, victim, row, state, done)
     if patch.writes_at_once:
         victim.tell("old")

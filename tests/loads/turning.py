@@ -2,7 +2,7 @@
 """A transition that is turned round in the middle, when many threads have switched and one has not:
 what the visits saw."""
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.stages.apply import Control, settle, unload
 from tests.loads.driver import Load, Patch, Row, Victim
 
@@ -23,10 +23,10 @@ def turn_round(
                 row.in_flight = min(row.in_flight, now["in_flight"])
                 control.engine.load(module, patch.ko)
                 victim.wait("new visits", lambda now: now["new"] >= load.visitors)
-                assert control.engine.state(module).phase is Phase.PATCHING
+                assert control.engine.state(module).phase is PatchPhase.PATCHING
                 control.engine.reverse(module)
-                state, _ = settle(control, module, Phase.UNPATCHED, _LIMIT)
-                assert state.phase is Phase.UNPATCHED, state
+                state, _ = settle(control, module, PatchPhase.UNPATCHED, _LIMIT)
+                assert state.phase is PatchPhase.UNPATCHED, state
             assert unload(control, module)
             now = victim.counts()
             row.visits += now["old"] + now["new"] + now["mixed"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lppack import doctor, pipeline
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.builders.this_machine import ThisMachine
 from lppack.engines.kernel import KernelEngines
 from lppack.hosts.guest import GuestHost
@@ -55,7 +55,7 @@ class Story:
 
     def version(self, host: GuestHost) -> int | None:
         found = self.live(host)
-        assert found is None or (found.phase, found.conversion) == (Phase.PATCHED, "on")
+        assert found is None or (found.phase, found.conversion) == (PatchPhase.PATCHED, "on")
         return found.version if found else None
 
     def target(self, host: GuestHost, number: int) -> Target:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import HostError
 from lppack.stages.apply import Control, apply, settle, unload
 from tests.kit.caught import (
@@ -39,10 +39,10 @@ def test_many_reverts(control: Control, threads: None, make: Make) -> None:
     caught = 0
     for _ in range(ROUNDS):
         control.host.write("/proc/caught", "release")
-        assert apply(control, target.bundle, target.ko).phase is Phase.PATCHED
+        assert apply(control, target.bundle, target.ko).phase is PatchPhase.PATCHED
         control.host.write("/proc/caught", "keep")
         control.engine.reverse(module, to=False)
-        assert settle(control, module, Phase.UNPATCHED, 120.0)[0].phase is Phase.UNPATCHED
+        assert settle(control, module, PatchPhase.UNPATCHED, 120.0)[0].phase is PatchPhase.UNPATCHED
         if inside(control):
             caught += 1
             with pytest.raises(HostError):
@@ -55,7 +55,7 @@ def test_many_reverts(control: Control, threads: None, make: Make) -> None:
             # One that was on its way into it has come, or a stack could not be told for 15 s.
             caught += inside(control) > 0
             let_go(control)
-        assert control.engine.state(module).phase is Phase.ABSENT, control.engine.state(module)
+        assert control.engine.state(module).phase is PatchPhase.ABSENT, control.engine.state(module)
         assert inside(control) == 0
     assert caught > 0, "it was put to the test"
     sys.stdout.write(f"{caught} of {ROUNDS} reverts left a thread inside\n")

@@ -2,22 +2,22 @@
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase, phase_of
+from lppack.abi import PatchPhase, phase_of
 
 
 @pytest.mark.parametrize(
     ("loaded", "enabled", "transition", "phase"),
     [
-        (False, None, False, Phase.ABSENT),
-        (True, None, False, Phase.UNPATCHED),
-        (True, True, True, Phase.PATCHING),
-        (True, True, False, Phase.PATCHED),
-        (True, False, True, Phase.UNPATCHING),
-        (True, False, False, Phase.UNPATCHED),
+        (False, None, False, PatchPhase.ABSENT),
+        (True, None, False, PatchPhase.UNPATCHED),
+        (True, True, True, PatchPhase.PATCHING),
+        (True, True, False, PatchPhase.PATCHED),
+        (True, False, True, PatchPhase.UNPATCHING),
+        (True, False, False, PatchPhase.UNPATCHED),
     ],
 )
 def test_phase_of_what_the_kernel_shows(
-    loaded: bool, enabled: bool | None, transition: bool, phase: Phase
+    loaded: bool, enabled: bool | None, transition: bool, phase: PatchPhase
 ) -> None:
     assert phase_of(loaded=loaded, enabled=enabled, transition=transition) is phase
 

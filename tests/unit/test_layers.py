@@ -2,6 +2,7 @@
 """Imports go one way: from the command line down to errors."""
 
 import ast
+import collections
 import graphlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,15 @@ def test_no_modules_import_each_other() -> None:
 def test_the_checker_needs_the_flags_and_the_abi_alone() -> None:
     used = {name for file in (ROOT / "checker").glob("*.py") for name in imports(file.read_text())}
     assert used <= {"checker", "consistency", "abi"}
+
+
+def test_no_public_class_has_a_name_twice() -> None:
+    homes = collections.defaultdict(list)
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(str(file.relative_to(ROOT)))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 def test_no_module_is_longer_than_350_lines() -> None:

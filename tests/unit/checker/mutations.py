@@ -12,7 +12,7 @@ from lppack.checker.machine import (
     OLD,
     ON_THE_WAY,
     Form,
-    Kernel,
+    Globals,
     Machine,
     Moved,
     Object,
@@ -27,7 +27,7 @@ from lppack.checker.semantics import Flipped, Rules
 from lppack.consistency import Transform
 
 
-def count_after_lookup(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def count_after_lookup(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3 the wrong way round: the universe is read, and only then is the entry counted."""
     if t.inside == Form.LOOKED_UP:
         for moved in semantics.call(m, k, data.outside(t), others):
@@ -48,13 +48,13 @@ def counters_from_zero(m: Machine, t: Thread) -> Thread:
     return t._replace(cnt=0)
 
 
-def skip(m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
+def skip(m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
     """R10: R8 without its guard."""
     return semantics.flipped(m, k, t, word) if k.phase == Phase.TRANSITION else None
 
 
 def out_of_p(
-    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+    m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
     """R8 that is content with LEAVE_PATCHED_SET whatever was asked for."""
     threads = (t,) if m.per_thread else (t, *others)
@@ -63,25 +63,25 @@ def out_of_p(
     return skip(m, k, t, others, word)
 
 
-def spins_not(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def spins_not(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3 that does not wait while the transform runs (T2)."""
     yield from semantics.call(m, k._replace(spin=0), t, others)
 
 
-def keeps_spin(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def keeps_spin(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """The same, and what R3 yields has the spin flag still set."""
     for moved in spins_not(m, k, t, others):
         yield moved._replace(kernel=moved.kernel._replace(spin=k.spin))
 
 
-def new_waits(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def new_waits(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3 that lets no new function run before the transition is complete."""
     for moved in semantics.call(m, k, t, others):
         if moved.threads[0].stack[-1].univ == OLD or k.phase == Phase.COMPLETE:
             yield moved
 
 
-def new_waits_for_old(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def new_waits_for_old(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3 that lets no new function run while an old one does."""
     for moved in semantics.call(m, k, t, others):
         old = any(frame.univ == OLD for x in (t, *others) for frame in x.stack)
@@ -89,28 +89,28 @@ def new_waits_for_old(m: Machine, k: Kernel, t: Thread, others: Others) -> Itera
             yield moved
 
 
-def new_waits_for_data(m: Machine, k: Kernel, t: Thread, others: Others) -> Iterator[Moved]:
+def new_waits_for_data(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
     """R3 that lets no new function run before all data is new."""
     for moved in semantics.call(m, k, t, others):
         if moved.threads[0].stack[-1].univ == OLD or all(o.form == NEW for o in k.data):
             yield moved
 
 
-def converts_all(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def converts_all(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T3 whose flag converts everything in one step."""
     for turned in data.enable(m, k, threads):
         made = tuple(data.written(m, o) for o in k.data)
         yield turned._replace(kernel=turned.kernel._replace(data=made))
 
 
-def converts_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def converts_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T3 that does not wait for R9."""
     begun = k.target != OLD and k.phase in (Phase.TRANSITION, Phase.COMPLETE)
     if m.transform is Transform.TRANSFORM_ON_ACCESS and begun and not k.conv:
         yield Turned("T3", "conversion is enabled", k._replace(conv=1), semantics.same)
 
 
-def another_transition(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def another_transition(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """T3 that makes a second transition of it."""
     for turned in data.enable(m, k, threads):
         yield turned._replace(kernel=turned.kernel._replace(turns=k.turns + 1))
@@ -121,18 +121,18 @@ def no_registry(m: Machine, o: Object) -> Object:
     return data.written(m, o)._replace(tracked=0)
 
 
-def not_forgotten(m: Machine, k: Kernel, t: Thread, number: int) -> Iterator[Moved]:
+def not_forgotten(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
     """A tracked object is freed, and stays in the registry."""
     o = k.data[number]._replace(live=0)
     yield Moved("T3", "frees an object", data.put(k, number, o), (t,))
 
 
-def late_convert(k: Kernel) -> bool:
+def late_convert(k: Globals) -> bool:
     """1.8: the flag is not read again under the lock."""
     return True
 
 
-def waits_for_no_conversion(m: Machine, k: Kernel, threads: Others) -> bool:
+def waits_for_no_conversion(m: Machine, k: Globals, threads: Others) -> bool:
     """T4 that reverses what is tracked now, whoever is just converting."""
     return not any(o.tracked for o in k.data)
 
@@ -142,7 +142,7 @@ def no_reverse(m: Machine, o: Object, target: int) -> Object:
     return o if target == OLD else data.convert_one(m, o, target)
 
 
-def keeps_half(m: Machine, k: Kernel, made: tuple[Object, ...]) -> Kernel:
+def keeps_half(m: Machine, k: Globals, made: tuple[Object, ...]) -> Globals:
     """T1 that gives up at an object, and leaves converted what it has been at before."""
     return data.refused(m, k, made)._replace(data=(*made[:1], *k.data[1:]))
 
@@ -152,33 +152,33 @@ def untagged(m: Machine, o: Object, target: int) -> Object:
     return data.convert_one(replace(m, tagged=False), o, target)
 
 
-def second_patch_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def second_patch_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R6 that begins the second patch before the first is complete."""
     early = k._replace(phase=Phase.COMPLETE if k.turns else k.phase)
     yield from semantics.apply(m, early, threads)
 
 
-def completes_early(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def completes_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R9 that waits for nobody."""
     if k.phase == Phase.TRANSITION and not done(k, threads):
         yield Turned("R9", "complete", k._replace(phase=Phase.COMPLETE), semantics.same)
     yield from semantics.complete(m, k, threads)
 
 
-def reverts_at_once(m: Machine, k: Kernel, threads: Others) -> Iterator[Turned]:
+def reverts_at_once(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
     """R11 that does not pass by T4."""
     yield from semantics.revert(replace(m, objects=0), k, threads)
 
 
 def skips_the_idle(
-    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+    m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
     """R8 that forgets a thread in user space (an engine with exit callbacks only)."""
     return None if t.place == 0 else semantics.flip(m, k, t, others, word)
 
 
 def calls_count(
-    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+    m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
     """The kernel's own check, if it took a thread in an ftrace call for inside whatever it is to
     leave."""
@@ -188,7 +188,7 @@ def calls_count(
 
 
 def handler_counts(
-    m: Machine, k: Kernel, t: Thread, others: Iterable[Thread], word: int
+    m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
     """The kernel's own check, if it took a thread in ftrace's handler for inside, and not one that
     is back in the trampoline."""

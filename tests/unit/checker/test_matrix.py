@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack.checker import matrix, semantics
-from lppack.checker.machine import Kernel, Machine, Moved, Others, Thread, p_frames
+from lppack.checker.machine import Globals, Machine, Moved, Others, Thread, p_frames
 from lppack.checker.observe import MATRIX
 from lppack.checker.semantics import Rules
 from lppack.consistency import Switch
@@ -33,7 +33,7 @@ def test_the_matrix_is_as_it_is_written() -> None:
     assert computed(Rules()) == written()
 
 
-def forgets_the_visit(m: Machine, k: Kernel, t: Thread, others: Others) -> "list[Moved]":
+def forgets_the_visit(m: Machine, k: Globals, t: Thread, others: Others) -> "list[Moved]":
     """R2 that keeps what the observer saw of a visit to the kernel that has ended."""
     return [
         moved._replace(threads=tuple(x._replace(in_k=t.in_k) for x in moved.threads))
@@ -41,7 +41,7 @@ def forgets_the_visit(m: Machine, k: Kernel, t: Thread, others: Others) -> "list
     ]
 
 
-def returns_late(m: Machine, k: Kernel, t: Thread, others: Others) -> "list[Moved]":
+def returns_late(m: Machine, k: Globals, t: Thread, others: Others) -> "list[Moved]":
     """R4 that keeps what the observer saw of a visit to P that has ended."""
     return [
         moved._replace(threads=tuple(x._replace(in_p=t.in_p) for x in moved.threads))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lppack.cost.calls import CallFile, Kind, call_rates, read_calls
+from lppack.cost.calls import CallFile, CallSource, call_rates, read_calls
 from lppack.errors import ManifestError
 
 FUNCCOUNT = """\
@@ -67,16 +67,16 @@ def read(folder: Path, text: str | bytes) -> CallFile:
 @pytest.mark.parametrize(
     ("text", "kind", "counts", "seconds"),
     [
-        (FUNCCOUNT, Kind.FUNCCOUNT, {"tcp_v4_rcv": 500, "tcp_v6_rcv": 20}, None),
-        (PROFILE, Kind.PROFILE, {"tcp_v4_rcv": 300, "tcp_v6_rcv": 7}, None),
-        ("  Function     Hit\n  --------  ---\n  f  3\n", Kind.PROFILE, {"f": 3}, None),
-        (STAT, Kind.STAT, {"tcp_v4_rcv": 1234567, "udp_rcv": 0}, 10.0),
-        (REPORT, Kind.REPORT, {"tcp_v4_rcv": 12345}, None),
-        (SCRIPT, Kind.SCRIPT, {"tcp_v4_rcv": 4, "udp_rcv": 1}, 4.0),
+        (FUNCCOUNT, CallSource.FUNCCOUNT, {"tcp_v4_rcv": 500, "tcp_v6_rcv": 20}, None),
+        (PROFILE, CallSource.PROFILE, {"tcp_v4_rcv": 300, "tcp_v6_rcv": 7}, None),
+        ("  Function     Hit\n  --------  ---\n  f  3\n", CallSource.PROFILE, {"f": 3}, None),
+        (STAT, CallSource.STAT, {"tcp_v4_rcv": 1234567, "udp_rcv": 0}, 10.0),
+        (REPORT, CallSource.REPORT, {"tcp_v4_rcv": 12345}, None),
+        (SCRIPT, CallSource.SCRIPT, {"tcp_v4_rcv": 4, "udp_rcv": 1}, 4.0),
     ],
 )
 def test_what_each_tool_writes(
-    tmp_path: Path, text: str, kind: Kind, counts: dict[str, int], seconds: float | None
+    tmp_path: Path, text: str, kind: CallSource, counts: dict[str, int], seconds: float | None
 ) -> None:
     made = read(tmp_path, text)
     assert (made.kind, made.counts, made.seconds) == (kind, counts, seconds)

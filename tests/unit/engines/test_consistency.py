@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.consistency import Consistency
 from lppack.engines.kernel import KernelEngines
@@ -42,15 +42,15 @@ def test_the_engine_comes_with_the_first_patch_and_goes_with_the_last() -> None:
     host = loaded()
     engine = Consistency(host)
     host.kernel.finish()
-    assert engine.state(MODULE).phase is Phase.PATCHED
+    assert engine.state(MODULE).phase is PatchPhase.PATCHED
     engine.reverse(MODULE)
-    assert engine.state(MODULE).phase is Phase.UNPATCHING
+    assert engine.state(MODULE).phase is PatchPhase.UNPATCHING
     host.kernel.finish()
     engine.unload(MODULE)
     log = host.kernel.log
     assert log[:2] == ["insmod lppack_engine", f"insmod {MODULE}"]
     assert log[-2:] == [f"rmmod {MODULE}", "rmmod lppack_engine"]
-    assert engine.state(MODULE).phase is Phase.ABSENT
+    assert engine.state(MODULE).phase is PatchPhase.ABSENT
 
 
 def test_an_engine_that_is_there_is_used() -> None:
@@ -143,7 +143,11 @@ def test_both_engines_as_one() -> None:
     both.convert(MODULE, on=True)
     assert both.state(MODULE).convert
     both.reverse(MODULE)
-    assert [s.phase for s in both.patches()] == [Phase.UNPATCHING, Phase.PATCHED, Phase.PATCHED]
+    assert [s.phase for s in both.patches()] == [
+        PatchPhase.UNPATCHING,
+        PatchPhase.PATCHED,
+        PatchPhase.PATCHED,
+    ]
 
 
 @pytest.mark.parametrize("engine", ["livepatch", "consistency"])

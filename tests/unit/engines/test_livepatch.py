@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
@@ -36,7 +36,7 @@ def test_the_kernel_goes_on_with_a_write_that_was_given_up() -> None:
     host = patched()
     engine = Livepatch(host)
     engine.reverse(MODULE)
-    assert engine.state(MODULE).phase is Phase.UNPATCHING
+    assert engine.state(MODULE).phase is PatchPhase.UNPATCHING
 
 
 def test_any_other_error_is_told() -> None:

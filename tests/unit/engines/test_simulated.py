@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.checker.machine import Place
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
@@ -114,9 +114,9 @@ def test_every_mode_goes_forth_and_back(mode: ModeName) -> None:
     patch = bundle(mode=mode)
     control = _control(kernel, patch)
     for _ in range(5):
-        assert apply(control, patch, Path("none")).phase is Phase.PATCHED
+        assert apply(control, patch, Path("none")).phase is PatchPhase.PATCHED
         kernel.pass_time(1.0)
-        assert revert(control, "conn-limit").phase is Phase.ABSENT
+        assert revert(control, "conn-limit").phase is PatchPhase.ABSENT
 
 
 WORLD_MODES = (ModeName.KPATCH, ModeName.REFCOUNT, ModeName.CHECKPOINT)
@@ -128,13 +128,13 @@ def test_the_world_is_transformed_in_the_stop_that_flips(mode: ModeName) -> None
     patch = bundle(mode=mode, converts=False, world=True)
     control = _control(kernel, patch)
     report = apply(control, patch, Path("none"))
-    assert (report.phase, report.conversion, report.converted) == (Phase.PATCHED, "done", 3)
+    assert (report.phase, report.conversion, report.converted) == (PatchPhase.PATCHED, "done", 3)
     with pytest.raises(ApplyRefused, match="in the stop"):
         convert(control, "conn-limit")
     kernel.pass_time(5.0)
     unpatch(control, find(control, "conn-limit"))
     state = control.engine.state(patch.module)
-    assert (state.phase, state.converted) == (Phase.UNPATCHED, 0)
+    assert (state.phase, state.converted) == (PatchPhase.UNPATCHED, 0)
 
 
 @pytest.mark.parametrize("mode", WORLD_MODES)
@@ -144,8 +144,8 @@ def test_a_world_that_cannot_be_transformed_stays_as_it_is(mode: ModeName) -> No
     control = _control(kernel, patch)
     control.engine.load(patch.module, Path("none"))
     kernel.patches[0].refuses = True
-    state, _ = settle(control, patch.module, Phase.PATCHED, 5.0)
-    assert (state.phase, state.converted) == (Phase.UNPATCHED, 0)
+    state, _ = settle(control, patch.module, PatchPhase.PATCHED, 5.0)
+    assert (state.phase, state.converted) == (PatchPhase.UNPATCHED, 0)
     assert "an object is refused" in str(state.problem)
     assert not any(by for task in kernel.tasks for _, by in task.stack), "no new code ran"
 
@@ -158,10 +158,10 @@ def test_the_world_waits_for_a_sleeper_and_is_not_touched_before() -> None:
     control.engine.load(patch.module, Path("none"))
     kernel.pass_time(20.0)
     state = control.engine.state(patch.module)
-    assert (state.phase, state.converted) == (Phase.PATCHING, 0)
+    assert (state.phase, state.converted) == (PatchPhase.PATCHING, 0)
     kernel.wake(task)
-    state, _ = settle(control, patch.module, Phase.PATCHED, 60.0)
-    assert (state.phase, state.converted) == (Phase.PATCHED, 3)
+    state, _ = settle(control, patch.module, PatchPhase.PATCHED, 60.0)
+    assert (state.phase, state.converted) == (PatchPhase.PATCHED, 3)
 
 
 def test_what_converts_nothing_answers_as_the_glue_does() -> None:
@@ -200,7 +200,7 @@ def test_two_patches_come_and_go_in_any_order(first: ModeName, second: ModeName)
     names = {made.module: {name for _, name in made.functions} for made in (one, two)}
     for order in (("conn-limit", "other"), ("other", "conn-limit")):
         for patch in (one, two):
-            assert apply(control, patch, Path("none")).phase is Phase.PATCHED
+            assert apply(control, patch, Path("none")).phase is PatchPhase.PATCHED
         met = set()
         for _ in range(100):
             kernel.pass_time(0.1)
@@ -208,7 +208,7 @@ def test_two_patches_come_and_go_in_any_order(first: ModeName, second: ModeName)
         assert {by for _, by in met} == {one.module, two.module}
         assert all(function in names[by] for function, by in met)
         for series in order:
-            assert revert(control, series).phase is Phase.ABSENT
+            assert revert(control, series).phase is PatchPhase.ABSENT
         kernel.pass_time(5.0)
         assert not any(by for task in kernel.tasks for _, by in task.stack), "nobody is in new code"
 

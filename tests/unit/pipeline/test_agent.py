@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lppack.cli.main import commands
 from lppack.stages import fetch as fetching
 from lppack.stages import trust
-from lppack.stages.agent import Outcome, State, disabled, guarded
+from lppack.stages.agent import AgentOutcome, AgentState, disabled, guarded
 from lppack.stages.journal import JournalRecord
 from tests.kit.bundles import made
 from tests.kit.command import check_shape
@@ -461,7 +461,7 @@ def test_a_server_that_drips_is_left(
     assert "was not fetched in 0.5 s" in said["error"]["message"]
 
 
-WANTED = Outcome(file="f.lpp", series="conn-limit", version=2, state=State.WANTED)
+WANTED = AgentOutcome(file="f.lpp", series="conn-limit", version=2, state=AgentState.WANTED)
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_what_was_taken_back_or_went_down_is_held(
     records: list[JournalRecord], reason: str | None
 ) -> None:
     found = guarded(WANTED, records)
-    assert (found.state is State.HELD, found.reason) == (reason is not None, reason)
+    assert (found.state is AgentState.HELD, found.reason) == (reason is not None, reason)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.main import commands
 from lppack.errors import ApplyRefused, ApplyReversed
 from lppack.hosts.lock import HostLock
@@ -53,9 +53,9 @@ def test_it_is_applied_and_reverted_with_its_name(kernel: FakeKernel, host: Fake
     assert (bundle.module, bundle.release, bundle.srcversion) == (MODULE, RELEASE, "AB")
     assert adopt(c, bundle, PATH, build="AB", load=False) is None
     assert kernel.log == [] and ADOPTED not in host.stored
-    assert adopted(c).phase is Phase.PATCHED
+    assert adopted(c).phase is PatchPhase.PATCHED
     assert adopted(c).changed is False
-    assert revert(c, MODULE).phase is Phase.ABSENT
+    assert revert(c, MODULE).phase is PatchPhase.ABSENT
     assert kernel.patches == {}
 
 

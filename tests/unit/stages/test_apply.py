@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import (
     ApplyRefused,
     ApplyReversed,
@@ -30,7 +30,7 @@ def test_it_patches_waits_and_converts(kernel: FakeKernel, host: FakeHost) -> No
     said: list[str] = []
     report = apply(control(host, said.append), bundle(), KO)
     assert kernel.log == [f"insmod {MODULE}", f"{MODULE} convert 1"]
-    assert (report.phase, report.conversion, report.converted) == (Phase.PATCHED, "on", 3)
+    assert (report.phase, report.conversion, report.converted) == (PatchPhase.PATCHED, "on", 3)
     assert (report.series, report.version, report.module) == ("conn-limit", 2, MODULE)
     assert (report.engine, report.mode, report.host) == ("livepatch", "hybrid", "fake")
     assert [fix["live"] for fix in report.fixes] == [True, True]
@@ -46,7 +46,7 @@ def test_the_module_file_does_not_stay_on_the_host(host: FakeHost) -> None:
 def test_phase_one_alone(kernel: FakeKernel, host: FakeHost) -> None:
     report = apply(control(host), bundle(), KO, convert=False)
     assert kernel.log == [f"insmod {MODULE}"]
-    assert (report.phase, report.conversion) == (Phase.PATCHED, "off")
+    assert (report.phase, report.conversion) == (PatchPhase.PATCHED, "off")
     assert [fix["live"] for fix in report.fixes] == [True, False]
     report = convert(control(host), "conn-limit")
     assert report.conversion == "on"
@@ -57,7 +57,7 @@ def test_a_patch_without_data_has_no_phase_two(kernel: FakeKernel, host: FakeHos
     host.modules[MODULE] = Patch(info=info(converts=False))
     report = apply(control(host), bundle(converts=False), KO)
     assert kernel.log == [f"insmod {MODULE}"]
-    assert (report.phase, report.conversion, report.converted) == (Phase.PATCHED, "none", 0)
+    assert (report.phase, report.conversion, report.converted) == (PatchPhase.PATCHED, "none", 0)
 
 
 @pytest.mark.parametrize("polls", [0, 1, 7, 45])
@@ -65,7 +65,7 @@ def test_it_waits_as_long_as_the_transition_takes(
     kernel: FakeKernel, host: FakeHost, polls: int
 ) -> None:
     kernel.polls = polls
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    assert apply(control(host), bundle(), KO).phase is PatchPhase.PATCHED
     assert kernel.clock.sleeps == max(polls, 1)
 
 
@@ -129,7 +129,7 @@ def test_refused_before_anything_was_loaded(kernel: FakeKernel, host: FakeHost, 
 
 def test_a_strangers_patch_at_rest_is_no_obstacle(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches["kpatch_1"] = stranger()
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    assert apply(control(host), bundle(), KO).phase is PatchPhase.PATCHED
 
 
 def test_another_version_of_the_series_is_reverted_first(
@@ -185,7 +185,7 @@ def test_the_kernel_refuses_the_module(kernel: FakeKernel, host: FakeHost) -> No
 
 def test_insmod_that_was_cut_off_after_loading(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.insmod_says = 124
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    assert apply(control(host), bundle(), KO).phase is PatchPhase.PATCHED
 
 
 # -- timed out
@@ -384,7 +384,7 @@ def test_conversion_that_is_refused_leaves_a_patched_kernel(
         apply(control(host), bundle(), KO)
     assert caught.value.exit_code == 10
     assert caught.value.hint == "try: lppack convert conn-limit --on fake"
-    assert control(host).report(MODULE).phase is Phase.PATCHED
+    assert control(host).report(MODULE).phase is PatchPhase.PATCHED
     kernel.convert_error = None
     assert convert(control(host), "conn-limit").conversion == "on"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import (
     ApplyRefused,
     ApplyReversed,
@@ -172,7 +172,7 @@ def test_a_host_that_fails_after_it_is_left_patched(kernel: FakeKernel) -> None:
 
 def test_a_file_that_cannot_be_removed_afterwards_is_no_reason(kernel: FakeKernel) -> None:
     host = Failing(kernel, "rm", errno.EIO)
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    assert apply(control(host), bundle(), KO).phase is PatchPhase.PATCHED
     assert host.failed
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck, Interrupted
 from lppack.model import Effective, Fix
 from lppack.stages.apply import apply, refuse_early, rehearse
@@ -32,7 +32,7 @@ def test_what_it_replaces_is_unloaded(kernel: FakeKernel, host: FakeHost) -> Non
     said: list[str] = []
     report = apply(control(host, said.append), CUMULATIVE, KO)
     assert kernel.log == [f"insmod {MODULE}", f"rmmod {BEFORE}", f"{MODULE} convert 1"]
-    assert report.phase is Phase.PATCHED
+    assert report.phase is PatchPhase.PATCHED
     assert f"replaced: {BEFORE} is gone" in said
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.consistency import Consistency
 from lppack.errors import ApplyRefused, ApplyReversed, ApplyStuck
@@ -59,7 +59,7 @@ def test_a_revert_that_is_given_up_leaves_the_patch(kernel: FakeKernel, world: F
     kernel.gives_up = "transform conn: for_each gave up: -11"
     with pytest.raises(ApplyReversed, match="for_each gave up.*\n.*patched as before"):
         revert(control(world), "conn-limit")
-    assert control(world).engine.state(MODULE).phase is Phase.PATCHED
+    assert control(world).engine.state(MODULE).phase is PatchPhase.PATCHED
     assert kernel.log.count(f"{MODULE} enabled 0") == 1, "it is not tried once more by itself"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.errors import EnvironmentMissing, HostError, LppackError
 from lppack.stages.changing import changing
@@ -69,7 +69,7 @@ def rest(host: Mortal, engine: EngineName) -> str:
         assert host.dropped == {}
         return "absent"
     (patch,) = found.patches
-    assert (patch.phase, patch.conversion) == (Phase.PATCHED, "on")
+    assert (patch.phase, patch.conversion) == (PatchPhase.PATCHED, "on")
     return "patched"
 
 
@@ -101,7 +101,7 @@ def test_it_dies_there(
         wanted = {"apply": "absent", "revert": "patched", "convert": "unconverted"}[command]
     if wanted == "unconverted":
         (patch,) = look(host, engine).patches
-        assert (patch.phase, patch.conversion) == (Phase.PATCHED, "off"), "it was on purpose"
+        assert (patch.phase, patch.conversion) == (PatchPhase.PATCHED, "off"), "it was on purpose"
         return
     assert rest(host, engine) == wanted
     if begun:
@@ -130,7 +130,7 @@ def test_it_fails_there(
     assert found.unfinished == (), "it has ended by itself"
     for patch in found.patches:
         step_on = next_step(patch) or ""
-        if patch.phase is not Phase.PATCHED:
+        if patch.phase is not PatchPhase.PATCHED:
             named = re.search(r"lppack revert (\S+) --on fake", step_on)
             assert named, step_on
             with changing(both(host, engine), "revert", {}) as alone:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.analyse.prediction import predict_steps
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
 from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.errors import ApplyRefused, HostError
-from lppack.model import Step
+from lppack.model import TestStep
 from lppack.stages.apply import Control, apply, refuse_irreversible
 from lppack.stages.convert import convert
 from lppack.stages.drive import undo
@@ -75,7 +75,7 @@ def test_convert_asks_too(kernel: FakeKernel, host: FakeHost) -> None:
 
 def test_what_has_converted_nothing_is_reverted(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = made(converted=0)
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
 
 
 @pytest.mark.parametrize("converting", [True, False])
@@ -91,7 +91,7 @@ def test_what_has_converted_is_left_as_it_is(
     assert caught.value.report is not None
     assert caught.value.report["patches"][0]["phase"] == "patched"
     assert snapshot(host) == before
-    assert undo(control(host), MODULE).phase is Phase.PATCHED, "nor after Ctrl-C"
+    assert undo(control(host), MODULE).phase is PatchPhase.PATCHED, "nor after Ctrl-C"
     assert snapshot(host) == before
 
 
@@ -135,7 +135,7 @@ def test_the_simulated_kernel_does_the_same() -> None:
         engine=Simulated(kernel, BUNDLE), host=SimulatedHost(kernel), clock=SimulatedClock(kernel)
     )
     apply(c, BUNDLE, KO)
-    assert revert(c, "conn-limit").phase is Phase.ABSENT, "nothing was converted yet"
+    assert revert(c, "conn-limit").phase is PatchPhase.ABSENT, "nothing was converted yet"
     apply(c, BUNDLE, KO)
     patch = kernel.patch(MODULE)
     assert patch is not None
@@ -155,7 +155,7 @@ def test_the_test_ends_where_there_is_no_way_back(tmp_path: Path) -> None:
     assert manifest.irreversible == ("conn",)
     steps = predict_steps(manifest, BUNDLE).steps
     assert [step.step for step in steps] == [
-        *(Step.BEFORE, Step.PATCHED, Step.CONVERTED, Step.REVERTED)
+        *(TestStep.BEFORE, TestStep.PATCHED, TestStep.CONVERTED, TestStep.REVERTED)
     ]
     assert str(steps[-1].skipped).startswith("it is irreversible")
 

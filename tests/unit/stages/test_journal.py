@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.history import _lines as history_lines
 from lppack.cli.patches import left_undone
 from lppack.consistency import EngineName
@@ -95,7 +95,7 @@ def test_without_a_journal_nothing_is_applied_and_revert_still_works(tmp_path: P
     host.kernel.patches[MODULE] = patched()
     said: list[str] = []
     with changing(control(host, said.append), "revert conn-limit", {}) as alone:
-        assert revert(alone, "conn-limit").phase is Phase.ABSENT
+        assert revert(alone, "conn-limit").phase is PatchPhase.ABSENT
     assert len([line for line in said if "the journal cannot be written" in line]) == 1
 
 

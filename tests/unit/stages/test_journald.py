@@ -14,7 +14,7 @@ import pytest
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, LppackError
 from lppack.stages import journald
-from lppack.stages.agent import Outcome, State
+from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.apply import apply
 from lppack.stages.changing import changing
 from lppack.stages.journald import DONE, REFUSED, REVERSED, STUCK, send, send_outcome, send_record
@@ -126,7 +126,7 @@ def test_what_did_not_end_well(heard: Heard, code: int, event: str) -> None:
 
 
 def test_an_agent_tells_what_it_refuses(heard: Heard) -> None:
-    one = Outcome(file="f.lpp", series="s", version=1, state=State.WANTED)
+    one = AgentOutcome(file="f.lpp", series="s", version=1, state=AgentState.WANTED)
     send_outcome(one, "local")
     send_outcome(one.with_error(ApplyRefused("no", reason="older-index")), "local")
     [told] = heard.all()

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
@@ -46,7 +46,7 @@ def test_the_leftover_goes_and_the_fix_stays(killed: FakeKernel, host: FakeHost)
     revert(control(host, said.append), BEFORE)
     assert killed.log == [f"rmmod {BEFORE}"]
     assert said == [f"unloaded: {BEFORE} is gone"], "nothing was reverted"
-    assert control(host).report(MODULE).phase is Phase.PATCHED
+    assert control(host).report(MODULE).phase is PatchPhase.PATCHED
 
 
 def test_the_live_patch_goes_with_all_leftovers(killed: FakeKernel, host: FakeHost) -> None:
@@ -69,7 +69,7 @@ def test_without_a_live_version_the_series_is_clear(kernel: FakeKernel, host: Fa
 
 def test_a_dead_module_of_its_own_is_loaded_anew(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches |= {MODULE: left(2), BEFORE: left(), "lppack_other_1": left(1, "other")}
-    assert apply(control(host), bundle(), KO).phase is Phase.PATCHED
+    assert apply(control(host), bundle(), KO).phase is PatchPhase.PATCHED
     assert kernel.log[:3] == [f"rmmod {BEFORE}", f"rmmod {MODULE}", f"insmod {MODULE}"]
     assert set(kernel.patches) == {MODULE, "lppack_other_1"}
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.stages.apply import Control
@@ -78,7 +78,7 @@ def test_what_is_half_way_is_brought_to_rest(
     begin(kernel)
     assert step(host) == todo
     named = todo.partition("lppack revert ")[2].partition(" --on")[0]
-    assert revert(both(host), named).phase is Phase.ABSENT
+    assert revert(both(host), named).phase is PatchPhase.ABSENT
     assert kernel.patches == {}
 
 

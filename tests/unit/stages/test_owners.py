@@ -4,7 +4,7 @@
 import pytest
 
 from lppack import abi
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
 from lppack.stages.apply import apply
@@ -67,7 +67,7 @@ def test_what_is_on_its_way_counts_for_the_threads_that_have_switched(
     kernel.patches |= {MODULE: ours(), "by_hand": foreign(A)}
     for enabled in (True, False):
         kernel.patches["by_hand"].enabled, kernel.moving = enabled, "by_hand"
-        assert found(host)["by_hand"].phase in (Phase.PATCHING, Phase.UNPATCHING)
+        assert found(host)["by_hand"].phase in (PatchPhase.PATCHING, PatchPhase.UNPATCHING)
         assert live(host) == [False, True]
     kernel.patches["by_hand"].known, kernel.moving = False, None
     assert live(host) == [True, True]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
@@ -29,7 +29,7 @@ def test_back_is_stop_converting_then_unpatch_then_unload(
     report = revert(control(host, said.append), "conn-limit")
     assert kernel.log == [f"{MODULE} convert 0", f"{MODULE} enabled 0", f"rmmod {MODULE}"]
     assert snapshot(host) == before
-    assert report.phase is Phase.ABSENT
+    assert report.phase is PatchPhase.ABSENT
     assert [line.partition(":")[0] for line in said] == ["reversed", "reverted", "unloaded"]
 
 
@@ -56,7 +56,7 @@ def test_a_patch_without_data_has_nothing_to_stop(kernel: FakeKernel, host: Fake
 
 def test_a_modules_name_will_do(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
-    assert revert(control(host), MODULE).phase is Phase.ABSENT
+    assert revert(control(host), MODULE).phase is PatchPhase.ABSENT
 
 
 def test_what_reverse_has_not_reversed_stays_patched(kernel: FakeKernel, host: FakeHost) -> None:
@@ -143,7 +143,7 @@ def test_what_is_not_there_is_refused_with_a_suggestion(kernel: FakeKernel, host
 def test_conversions_under_way_are_waited_for(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     kernel.convert_held = 4
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
     assert kernel.log.count(f"{MODULE} convert 0") == 5
     assert kernel.log.index(f"{MODULE} enabled 0") == 5
 
@@ -157,7 +157,7 @@ def test_conversions_that_never_end_keep_the_patch(kernel: FakeKernel, host: Fak
     assert caught.value.hint == f"go on with: {GO_ON}"
     assert set(kernel.log) == {f"{MODULE} convert 0"}
     report = control(host).report(MODULE)
-    assert (report.phase, report.conversion) == (Phase.PATCHED, "off")
+    assert (report.phase, report.conversion) == (PatchPhase.PATCHED, "off")
 
 
 # -- an unpatch transition that does not end
@@ -198,7 +198,7 @@ def test_an_unpatch_that_ends_at_the_last_moment_counts(kernel: FakeKernel, host
         if line.startswith("turning back"):
             kernel.finish()
 
-    assert revert(control(host, say), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host, say), "conn-limit").phase is PatchPhase.ABSENT
     assert kernel.patches == {}
 
 
@@ -229,7 +229,7 @@ def test_what_was_not_patched_is_never_patched_by_a_revert(
     assert GO_ON in str(caught.value.hint)
     assert f"{MODULE} enabled 1" not in kernel.log
     kernel.blocked = {}
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
 
 
 def test_a_second_revert_does_not_reverse_the_first(kernel: FakeKernel, host: FakeHost) -> None:
@@ -243,7 +243,7 @@ def test_a_second_revert_does_not_reverse_the_first(kernel: FakeKernel, host: Fa
         real(path, text)
 
     host.write = write  # type: ignore[method-assign]
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
     assert f"{MODULE} enabled 1" not in kernel.log
 
 
@@ -285,7 +285,7 @@ def test_what_the_engine_gives_up_of_another_command_is_not_as_before(
 def test_unloading_waits_until_the_kernel_lets_go(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     kernel.rmmod_busy = 6
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
     assert kernel.log.count(f"rmmod {MODULE}") == 7
 
 
@@ -295,7 +295,7 @@ def test_a_module_that_the_kernel_keeps(kernel: FakeKernel, host: FakeHost) -> N
     with pytest.raises(ApplyStuck, match="does not let the module go") as caught:
         revert(control(host), "conn-limit")
     assert GO_ON in str(caught.value.hint)
-    assert control(host).report(MODULE).phase is Phase.UNPATCHED
+    assert control(host).report(MODULE).phase is PatchPhase.UNPATCHED
 
 
 def test_a_module_stays_while_a_thread_is_in_it(kernel: FakeKernel, host: FakeHost) -> None:
@@ -313,7 +313,7 @@ def test_a_module_stays_while_a_thread_is_in_it(kernel: FakeKernel, host: FakeHo
     assert f"rmmod {MODULE}" not in kernel.log
     assert control(host).report(MODULE).blockers[0].reason == "is in lp_conn_open"
     kernel.inside = ()
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
 
 
 # -- going on where someone left off
@@ -329,7 +329,7 @@ def test_it_goes_on_from_any_state(
 ) -> None:
     before = snapshot(host)
     begin(kernel)
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
     assert snapshot(host) == before
 
 
@@ -339,7 +339,7 @@ def test_after_conversions_that_were_held_it_goes_on(kernel: FakeKernel, host: F
     with pytest.raises(ApplyStuck):
         revert(control(host), "conn-limit")
     kernel.convert_held = 0
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
 
 
 @pytest.mark.parametrize(("held", "phase"), [(0, "unpatching"), (FOR_EVER, "patched")])
@@ -355,13 +355,13 @@ def test_an_interrupt_tells_the_state_and_the_command(
     assert caught.value.exit_code == 130
     assert caught.value.message == f"interrupted: {MODULE} is {phase}; go on with: {GO_ON}"
     kernel.convert_held = 0
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT
 
 
 def test_find_gives_the_state(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = patched()
     state = find(control(host), "conn-limit")
-    assert (state.module, state.phase, state.convert) == (MODULE, Phase.PATCHED, True)
+    assert (state.module, state.phase, state.convert) == (MODULE, PatchPhase.PATCHED, True)
 
 
 def test_a_host_that_fails_in_the_middle_names_the_way_on(
@@ -382,4 +382,4 @@ def test_a_host_that_fails_in_the_middle_names_the_way_on(
         revert(control(host), "conn-limit")
     assert caught.value.hint == f"go on with: {GO_ON}"
     assert caught.value.report is not None
-    assert revert(control(host), "conn-limit").phase is Phase.ABSENT
+    assert revert(control(host), "conn-limit").phase is PatchPhase.ABSENT

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
@@ -40,12 +40,12 @@ def test_ours_and_strangers(kernel: FakeKernel, host: FakeHost) -> None:
         3,
     )
     assert (other.series, other.version, other.mode, other.conversion) == (None, None, None, "none")
-    assert (other.phase, other.fixes) == (Phase.PATCHED, ())
+    assert (other.phase, other.fixes) == (PatchPhase.PATCHED, ())
 
 
 def test_a_module_that_stayed_behind_is_shown(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = Patch(info=info(), known=False, enabled=False)
-    assert told(host)[MODULE].phase is Phase.UNPATCHED
+    assert told(host)[MODULE].phase is PatchPhase.UNPATCHED
 
 
 def test_whether_inlining_was_checked_is_told(kernel: FakeKernel, host: FakeHost) -> None:
@@ -64,7 +64,7 @@ def test_who_does_not_speak_as_we_do_is_a_stranger(
     assert told(host)[MODULE].series == "conn-limit"
     kernel.patches[MODULE] = Patch(info=text, complete=True)
     found = told(host)[MODULE]
-    assert (found.series, found.conversion, found.phase) == (None, "none", Phase.PATCHED)
+    assert (found.series, found.conversion, found.phase) == (None, "none", PatchPhase.PATCHED)
 
 
 def test_blockers_are_told_with_the_function_that_holds_them(
@@ -79,7 +79,7 @@ def test_blockers_are_told_with_the_function_that_holds_them(
         Thread(5, 5, "(a b) c", state="R"),
     )
     found = told(host)[MODULE]
-    assert found.phase is Phase.PATCHING
+    assert found.phase is PatchPhase.PATCHING
     assert [(b.pid, b.tid, b.comm, b.function, b.reason) for b in found.blockers] == [
         (1, 2, "in the old one", "s_show", "sleeps in s_show"),
         (3, 3, "in the new one", "lp_conn_open", "runs in lp_conn_open"),
@@ -94,7 +94,7 @@ def test_at_rest_nobody_blocks(kernel: FakeKernel, host: FakeHost) -> None:
     assert told(host)[MODULE].blockers == ()
 
 
-def state(phase: Phase, *, convert: bool, converts: bool = True) -> PatchState:
+def state(phase: PatchPhase, *, convert: bool, converts: bool = True) -> PatchState:
     return PatchState(
         module=MODULE,
         phase=phase,
@@ -114,22 +114,24 @@ def state(phase: Phase, *, convert: bool, converts: bool = True) -> PatchState:
 @pytest.mark.parametrize(
     ("phase", "convert", "live"),
     [
-        (Phase.PATCHING, False, [False, False]),
-        (Phase.PATCHED, False, [True, False]),
-        (Phase.PATCHED, True, [True, True]),
-        (Phase.UNPATCHING, False, [False, False]),
-        (Phase.UNPATCHED, False, [False, False]),
-        (Phase.ABSENT, False, [False, False]),
+        (PatchPhase.PATCHING, False, [False, False]),
+        (PatchPhase.PATCHED, False, [True, False]),
+        (PatchPhase.PATCHED, True, [True, True]),
+        (PatchPhase.UNPATCHING, False, [False, False]),
+        (PatchPhase.UNPATCHED, False, [False, False]),
+        (PatchPhase.ABSENT, False, [False, False]),
     ],
 )
-def test_a_fix_is_live_from_its_phase_on(phase: Phase, convert: bool, live: list[bool]) -> None:
+def test_a_fix_is_live_from_its_phase_on(
+    phase: PatchPhase, convert: bool, live: list[bool]
+) -> None:
     made = report(state(phase, convert=convert), engine="livepatch", host="local")
     assert [fix["live"] for fix in made.fixes] == live
 
 
 def test_conversion_in_three_words() -> None:
     def word(*, convert: bool, converts: bool) -> str:
-        of = state(Phase.PATCHED, convert=convert, converts=converts)
+        of = state(PatchPhase.PATCHED, convert=convert, converts=converts)
         return report(of, engine="livepatch", host="local").conversion
 
     assert word(convert=False, converts=False) == "none"

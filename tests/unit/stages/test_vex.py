@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from packageurl import PackageURL
 from vexipy.document import Document
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Effective, Fix
 from lppack.stages.host_status import HostStatus
@@ -47,7 +47,7 @@ def patch(*fixes: dict[str, Any], **more: Any) -> PatchReport:
         "engine": "livepatch",
         "mode": "hybrid",
         "host": "local",
-        "phase": Phase.PATCHED,
+        "phase": PatchPhase.PATCHED,
         "conversion": "on",
         "converted": 3,
         "blockers": (),
@@ -75,8 +75,8 @@ def said(*patches: PatchReport) -> Statement:
         (patch(), Status.FIXED, "in effect by live patch conn-limit 1"),
         (patch(fix(live=False, in_part=True)), Status.AFFECTED, "live in part"),
         (patch(fix(live=False), conversion="off"), Status.AFFECTED, "does not convert"),
-        (patch(fix(live=False), phase=Phase.PATCHING), Status.AFFECTED, "which is patching"),
-        (patch(fix(live=False), phase=Phase.UNPATCHED), Status.AFFECTED, "which is unpatched"),
+        (patch(fix(live=False), phase=PatchPhase.PATCHING), Status.AFFECTED, "which is patching"),
+        (patch(fix(live=False), phase=PatchPhase.UNPATCHED), Status.AFFECTED, "which is unpatched"),
         (patch(forced=True), Status.UNDER_INVESTIGATION, "was forced"),
         (patch(forced=None), Status.UNDER_INVESTIGATION, "log cannot be read"),
         (patch(inlining="unchecked"), Status.UNDER_INVESTIGATION, "inlining is unchecked"),
@@ -91,12 +91,12 @@ def test_what_is_said_of_a_fix(found: PatchReport, status: Status, notes: str) -
 
 def test_of_two_patches_for_a_cve_the_weaker_counts() -> None:
     """Each may have a part of the fix."""
-    other = patch(fix(live=False), series="other", phase=Phase.PATCHING)
+    other = patch(fix(live=False), series="other", phase=PatchPhase.PATCHING)
     assert said(patch(), other).status is said(other, patch()).status is Status.AFFECTED
 
 
 def test_a_version_whose_place_was_taken_does_not_count() -> None:
-    old = patch(fix(live=False), phase=Phase.UNPATCHED)
+    old = patch(fix(live=False), phase=PatchPhase.UNPATCHED)
     assert said(patch(version=2), old).status is Status.FIXED
 
 
