@@ -48,8 +48,8 @@ LIVEPATCH_FTRACE = ("DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS")
 RELIABLE_STACKS = ("STACKTRACE", "HAVE_RELIABLE_STACKTRACE")
 # Since commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5).
 OLDEST_KERNEL = (5, 5)
-# kmod/engine/stack.c: by which names a thread is seen to be at the border to user space.
-NEWEST_KERNEL_OF_THE_ENGINE = (6, 12)
+# kmod/engine/support.c: the series on which lppack's own engine was tried.
+KERNELS_OF_THE_ENGINE = ((6, 1), (6, 12))
 #: Functions in which some thread sleeps at any time, and never leaves: mains of kernel threads, and
 #: what they sleep in (v6.1).
 NEVER_LEFT = {

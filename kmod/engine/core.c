@@ -314,12 +314,9 @@ static int __init lpe_init(void)
 {
 	int err;
 
-	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
-	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
-		pr_err("this kernel has CONFIG_PREEMPT_RT, which this engine is not made for\n");
-		return -EOPNOTSUPP;
-	}
-	err = lpe_symbols_init();
+	err = lpe_support_init();
+	if (!err)
+		err = lpe_symbols_init();
 	if (!err)
 		err = lpe_stack_init();
 	if (!err)

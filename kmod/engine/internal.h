@@ -189,6 +189,9 @@ void lpe_pause(unsigned int ms);
 int lpe_hook(struct lpe_object *obj);
 void lpe_unhook(struct lpe_object *obj);
 
+/* support.c */
+int lpe_support_init(void);
+
 /* symbols.c */
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);

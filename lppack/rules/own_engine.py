@@ -33,6 +33,11 @@ _HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.
 _RT_LOCK = "rt_spin_lock"
 #: The way out of an interrupt to user space: kernel/entry/common.c (v6.1).
 BORDER_TO_USER = "irqentry_exit_to_user_mode"
+TRIED = " and ".join(f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE)
+#: Only a kernel with CONFIG_PREEMPTION has it: kernel/sched/core.c (v6.1).
+_PREEMPTION = "preempt_schedule"
+#: Only a kernel with CONFIG_X86_FRED has it: arch/x86/entry/entry_fred.c (v6.9).
+_FRED = "fred_entry_from_user"
 
 
 def own_engine_needs_spinning_locks(
@@ -42,7 +47,7 @@ def own_engine_needs_spinning_locks(
 
     There a spinlock sleeps (include/linux/spinlock_rt.h), and the engine takes one in a tracepoint
     and in stops; a stop may also find a thread in the middle of what such a lock protects. The
-    module refuses such a kernel as well (lpe_init(), kmod/engine/core.c). Asked by `plan`.
+    module refuses such a kernel as well (kmod/engine/support.c). Asked by `plan`.
     """
     if engine_for(mode, engine) == EngineName.CONSISTENCY and facts.copies(_RT_LOCK):
         yield Fault(
@@ -67,17 +72,41 @@ def own_engine_knows_the_border(
         return
     # An unknown kernel may have the names and use them otherwise: those that are tested are known.
     series = re.match(r"(\d+)\.(\d+)", facts.release)
-    known = series is None or (int(series[1]), int(series[2])) <= abi.NEWEST_KERNEL_OF_THE_ENGINE
+    known = series is None or (int(series[1]), int(series[2])) in abi.KERNELS_OF_THE_ENGINE
     if known and facts.copies(BORDER_TO_USER):
         return
-    newest = ".".join(map(str, abi.NEWEST_KERNEL_OF_THE_ENGINE))
     yield Fault(
         ("kernels",),
-        f"mode {mode.name} is to be given by lppack_engine.ko, which is made for kernels up to "
-        f"{newest}: in {facts.release} {BORDER_TO_USER}() "
+        f"mode {mode.name} is to be given by lppack_engine.ko, which was tried on {TRIED}: "
+        f"in {facts.release} {BORDER_TO_USER}() "
         + ("may be another" if facts.copies(BORDER_TO_USER) else "has no name of its own"),
         "choose such a kernel, or mode hybrid and leave --engine out",
     )
+
+
+def own_engine_was_tried_on_such_a_kernel(
+    document: Document, mode: Mode, engine: str, facts: "Facts"
+) -> Iterator[Fault]:
+    """lppack's own engine needs a kernel that enters and preempts as those that it was tried on.
+
+    With CONFIG_X86_FRED stacks end in entry code that it does not know. Without CONFIG_PREEMPTION
+    (PREEMPT_DYNAMIC has it, whatever is chosen at boot) ftrace does not wait for threads that are
+    in its calls (ftrace_shutdown(), kernel/trace/ftrace.c). The module refuses such kernels as well
+    (kmod/engine/support.c). Asked by `plan`.
+    """
+    if engine_for(mode, engine) != EngineName.CONSISTENCY:
+        return
+    for stands, what in (
+        (bool(facts.copies(_FRED)), "has CONFIG_X86_FRED"),
+        (not facts.copies(_PREEMPTION), "has no CONFIG_PREEMPTION"),
+    ):
+        if stands:
+            yield Fault(
+                ("kernels",),
+                f"{facts.release} {what}, and mode {mode.name} is to be given by "
+                "lppack_engine.ko, which was not tried on such a kernel",
+                "choose another kernel, or mode hybrid and leave --engine out",
+            )
 
 
 def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fault]:
@@ -100,5 +129,9 @@ def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fau
             )
 
 
-RULES = (own_engine_needs_spinning_locks, own_engine_knows_the_border)
+RULES = (
+    own_engine_needs_spinning_locks,
+    own_engine_knows_the_border,
+    own_engine_was_tried_on_such_a_kernel,
+)
 WARNINGS = (held_threads_are_outside,)

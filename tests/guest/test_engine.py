@@ -12,11 +12,13 @@ from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, ApplyReversed
 from lppack.hosts.guest import GuestHost
+from lppack.model import Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
 from tests.kit.engines import Make, asleep_in, controlled, make
 from tests.kit.target import Target
+from tests.loads import spoilt
 from tests.loads.driver import statistics
 
 pytestmark = pytest.mark.guest
@@ -232,3 +234,25 @@ def test_what_only_tells_cannot_be_set_when_it_is_loaded(guest: GuestHost, make:
             done = guest.run(["insmod", "/tmp/told.ko", f"{parameter}=1"], limit=20.0)
             assert done.rc != 0 and "not permitted" in done.err, done.err
             assert f"{ko.stem} " not in guest.read("/proc/modules")
+
+
+def test_a_kernel_that_it_was_not_tried_on_is_refused_by_the_module(
+    guest: GuestHost, kernel: Kernel, tmp_path: Path
+) -> None:
+    """Each bar turned round, as if this kernel were another one; as they are it loads here."""
+    ko = spoilt.make(
+        kernel, tmp_path, ("support.c", "if (lpe_bars[i].stands)", "if (!lpe_bars[i].stands)")
+    )
+    guest.put(ko, "/tmp/other.ko")
+    done = guest.run(["insmod", "/tmp/other.ko"], limit=30.0)
+    assert done.rc != 0 and "not supported" in done.err, done.err
+    said = re.findall(
+        r"lppack_engine: this kernel (.*?)[,:\n]", guest.run(["dmesg"], limit=30.0).out
+    )
+    assert [*dict.fromkeys(said)] == [  # busybox tries it twice
+        "is neither 6.1 nor 6.12",
+        "has CONFIG_PREEMPT_RT",
+        "has no CONFIG_PREEMPTION",
+        "has CONFIG_X86_FRED",
+        "has no CONFIG_HAVE_RELIABLE_STACKTRACE",
+    ]

@@ -53,9 +53,14 @@ class Point(IntEnum):
     AT_END = 6
 
 
-def make(kernel: Kernel, folder: Path) -> Path:
-    """The module, built in ``folder``."""
+def make(kernel: Kernel, folder: Path, *edits: tuple[str, str, str]) -> Path:
+    """The module, built in ``folder``; ``edits`` are a file, what stands in it, and what does then
+    instead."""
     shutil.copytree(kmod_dir() / "engine", folder / "m")
+    for name, old, new in edits:
+        source = folder / "m" / name
+        assert source.read_text().count(old) == 1, f"{old!r} is not in {name} once"
+        source.write_text(source.read_text().replace(old, new))
     with ContainerBuilder().open(folder, kernel) as site:
         done = site.run([*kbuild_argv(site, kernel, "m"), "LPE_TEST=y", "modules"], limit=300.0)
     assert done.ok, done.summary(tail=30)

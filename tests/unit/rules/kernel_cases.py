@@ -368,6 +368,10 @@ TARGET_CASES = (
 
 REAL_TIME = FakeFacts({"vmlinux": [symbol("rt_spin_lock")]})
 INLINED_BORDER = FakeFacts({"vmlinux": [symbol("irqentry_exit", traceable=False)]})
+FRED = FakeFacts({"vmlinux": [*FACTS.objects["vmlinux"], symbol("fred_entry_from_user")]})
+NOT_PREEMPTED = FakeFacts(
+    {"vmlinux": [one for one in FACTS.objects["vmlinux"] if one.name != "preempt_schedule"]}
+)
 LATER = FakeFacts(FACTS.objects)
 LATER.release = "7.2.12+deb13-amd64"
 
@@ -420,6 +424,22 @@ PLAN_CASES = (
             (ModeName.KPATCH, "auto", "one without its name", INLINED_BORDER, True),
             (ModeName.HYBRID, "consistency", "7.2", LATER, True),
             (ModeName.HYBRID, "auto", "7.2", LATER, False),
+        )
+    ),
+    *(
+        PlanCase(
+            own_engine.own_engine_was_tried_on_such_a_kernel,
+            f"{mode} of {engine} on {name}",
+            mode,
+            engine,
+            [("kernels",)] if refused else [],
+            facts=facts,
+        )
+        for mode, engine, name, facts, refused in (
+            (ModeName.KPATCH, "auto", "6.1", FACTS, False),
+            (ModeName.KPATCH, "auto", "one with FRED", FRED, True),
+            (ModeName.HYBRID, "auto", "one with FRED", FRED, False),
+            (ModeName.HYBRID, "consistency", "one without CONFIG_PREEMPTION", NOT_PREEMPTED, True),
         )
     ),
     *(

@@ -27,7 +27,10 @@ _ENGINE = (
     *assumptions._NEEDED.findall((resources.kmod_dir() / "engine/symbols.c").read_text()),
 )
 _CALLED = dict.fromkeys((*_EXPORTED, *_ENGINE, "irqentry_exit_to_user_mode"))
-_OPTIONS = (*abi.LIVEPATCH_CONFIG, *abi.LIVEPATCH_FTRACE, *abi.RELIABLE_STACKS)
+_OPTIONS = (
+    *(*abi.LIVEPATCH_CONFIG, *abi.LIVEPATCH_FTRACE),
+    *(*abi.RELIABLE_STACKS, "PREEMPTION"),
+)
 
 
 def _symbols(without: str = "") -> tuple[KallsymsEntry, ...]:
@@ -155,6 +158,11 @@ CASES: dict[str, tuple[Callable[[], Parts], list[str]]] = {
     "modules": (lambda: Parts(vermagic="6.1.0-98-amd64"), ["modules"]),
     "border": (lambda: Parts(symbols=_symbols("irqentry_exit_to_user_mode")), ["border"]),
     "spinlocks": (lambda: Parts(options=(*_OPTIONS, "PREEMPT_RT")), ["spinlocks"]),
+    "ways": (lambda: Parts(options=(*_OPTIONS, "X86_FRED")), ["ways"]),
+    "never preempted": (
+        lambda: Parts(options=[one for one in _OPTIONS if one != "PREEMPTION"]),
+        ["ways"],
+    ),
     "engine-symbols": (lambda: Parts(symbols=_symbols("idle_task")), ["engine-symbols"]),
     "vmlinux": (
         lambda: Parts(packed=b"\xfd7zXZ\0" + bytes(200)),

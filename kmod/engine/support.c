@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: the kernels that it is made for, and was tried on. `plan` refuses the others, too
+ * (own-engine-* in lppack/rules/own_engine.py); a table with the tests is in docs/engine.md.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/init.h>
+#include <linux/kconfig.h>
+#include <linux/kernel.h>
+#include <linux/printk.h>
+#include <linux/version.h>
+
+#include "internal.h"
+
+#define LPE_IS_SERIES(major, minor) \
+	(LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
+
+struct lpe_bar {
+	bool stands;
+	const char *why;
+};
+
+static const struct lpe_bar lpe_bars[] __initconst = {
+	/* What is at the border to user space, and the ends of stacks, are known by name. */
+	{ !LPE_IS_SERIES(6, 1) && !LPE_IS_SERIES(6, 12),
+	  "is neither 6.1 nor 6.12, on which this engine was tried" },
+	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
+	{ IS_ENABLED(CONFIG_PREEMPT_RT),
+	  "has CONFIG_PREEMPT_RT, which this engine is not made for" },
+	/* Without it nothing waits for threads in ftrace's calls: ftrace_shutdown(), v6.1. */
+	{ !IS_ENABLED(CONFIG_PREEMPTION),
+	  "has no CONFIG_PREEMPTION, without which this engine was not tried" },
+	/* Its stacks end in other code than asm_*() and entry_*(). */
+	{ IS_ENABLED(CONFIG_X86_FRED),
+	  "has CONFIG_X86_FRED, whose entry code this engine does not know" },
+	{ !IS_ENABLED(CONFIG_HAVE_RELIABLE_STACKTRACE),
+	  "has no CONFIG_HAVE_RELIABLE_STACKTRACE: no thread would be seen outside" },
+};
+
+/* 0, or -EOPNOTSUPP with each reason in the log. */
+int __init lpe_support_init(void)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(lpe_bars); i++)
+		if (lpe_bars[i].stands) {
+			pr_err("this kernel %s\n", lpe_bars[i].why);
+			err = -EOPNOTSUPP;
+		}
+	return err;
+}
