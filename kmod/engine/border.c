@@ -91,6 +91,7 @@ static bool lpe_has_works(const struct task_struct *task)
 {
 	const struct callback_head *head;
 
+	lpe_assert_stopped();
 	for (head = task->task_works; head; head = head->next)
 		if (head->func != lpe_at_work)
 			return true;
@@ -114,6 +115,7 @@ bool lpe_has_left_kernel(const struct task_struct *task, const unsigned long *en
 {
 	bool in_works;
 
+	lpe_assert_stopped();
 	if (!lpe_at_border(entries, count, &in_works))
 		return false;
 	if (lpe_leaves_out(LPE_NO_LAST_CHECK))

@@ -52,9 +52,11 @@ static const struct kernel_param_ops lpe_api_ops = {
 module_param_cb(api, &lpe_api_ops, NULL, 0444);
 MODULE_PARM_DESC(api, "what patch modules must have been built for");
 
-/* The worker's: until somebody asks to turn round, or for so long. */
+/* The worker's, which waits without lpe_lock: until somebody asks to turn round, or for so long. */
 void lpe_pause(unsigned int ms)
 {
+	lockdep_assert_not_held(&lpe_lock);
+	lockdep_assert(current == lpe_worker->task);
 	wait_event_idle_timeout(lpe_pauses, READ_ONCE(lpe_moving->turn), msecs_to_jiffies(ms));
 }
 
@@ -110,7 +112,7 @@ static DEFINE_KTHREAD_WORK(lpe_work, lpe_move);
 
 static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 {
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	patch->turn = false;
 	patch->problem.what = NULL;
 	patch->target = phase == LPE_PATCHING ? LPE_NEW : LPE_OLD;
@@ -177,7 +179,7 @@ static int lpe_refuse(struct klp_patch *klp, const struct lpe_options *options)
 {
 	struct lpe_patch *patch;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	if (!klp || !klp->mod || !klp->objs || !options || options->api != LPE_API ||
 	    options->mode >= LPE_MODES ||
 	    (options->mode == LPE_REFCOUNT && (!options->counter || !options->counted))) {
@@ -203,7 +205,7 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 {
 	int err;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	err = lpe_begin_objects(patch);
 	if (err)
 		return err;
@@ -271,7 +273,7 @@ static struct lpe_patch *lpe_patch_of(struct klp_patch *klp)
 {
 	struct lpe_patch *patch;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	list_for_each_entry(patch, &lpe_patches, list)
 		if (patch->klp == klp)
 			return patch;

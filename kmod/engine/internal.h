@@ -4,7 +4,9 @@
 #define LPPACK_ENGINE_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/bug.h>
 #include <linux/ftrace.h>
+#include <linux/irqflags.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -184,6 +186,18 @@ extern struct mutex lpe_lock;
 extern struct list_head lpe_patches;
 int lpe_set_enabled(struct lpe_patch *patch, bool on);
 void lpe_pause(unsigned int ms);
+
+/*
+ * What comments say of a function is asserted in it: by lockdep, and in modules for tests on every
+ * kernel. Others cannot be told from who holds the mutex there.
+ */
+#ifdef LPE_TEST
+#define lpe_assert_locked()	WARN_ON_ONCE(!mutex_is_locked(&lpe_lock))
+#define lpe_assert_stopped()	WARN_ON_ONCE(!irqs_disabled())
+#else
+#define lpe_assert_locked()	lockdep_assert_held(&lpe_lock)
+#define lpe_assert_stopped()	lockdep_assert_irqs_disabled()
+#endif
 
 /* redirect.c */
 int lpe_hook(struct lpe_object *obj);

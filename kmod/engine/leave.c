@@ -98,6 +98,7 @@ static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task,
 {
 	unsigned int i;
 
+	lpe_assert_stopped();
 	if (count < 0) {
 		lpe_blame(patch, task, 0, "its stack is not reliable");
 		return false;
@@ -123,6 +124,7 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 	const unsigned long *entries = NULL;
 	int count = lpe_whole_stack(task, &entries);
 
+	lpe_assert_stopped();
 	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
 		return true;
 	if (!lpe_has_left_set(patch, task, entries, count))
@@ -152,6 +154,7 @@ bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
 	int count = lpe_whole_stack(task, &entries), i;
 	struct lpe_func *func;
 
+	lpe_assert_stopped();
 	if (lpe_leaves_out(LPE_NO_STACK_CHECK))
 		return true;
 	if (count < 0) {
@@ -180,6 +183,7 @@ bool lpe_all_ready(struct lpe_patch *patch)
 /* In a stop. True if no thread is in the patched set, wherever else it may be. */
 bool lpe_all_clear(struct lpe_patch *patch)
 {
+	lpe_assert_stopped();
 	lpe_no_blockers(patch);
 	return lpe_each_task(patch, lpe_is_clear);
 }

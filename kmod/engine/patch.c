@@ -31,6 +31,7 @@ static bool lpe_is_loaded(struct lpe_object *obj)
 /* All calls go to the old functions, and nobody is in the new ones. */
 static void lpe_end_object(struct lpe_object *obj)
 {
+	lpe_assert_locked();
 	lpe_unhook(obj);
 	if (obj->began && obj->klp->callbacks.post_unpatch)
 		obj->klp->callbacks.post_unpatch(obj->klp);
@@ -43,6 +44,7 @@ static int lpe_begin_object(struct lpe_object *obj)
 	struct klp_callbacks *callbacks = &obj->klp->callbacks;
 	int err;
 
+	lpe_assert_locked();
 	err = lpe_find_symbols(obj);
 	if (!err && callbacks->pre_patch)
 		err = callbacks->pre_patch(obj->klp);
@@ -59,7 +61,7 @@ void lpe_post_patch(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	lpe_for_each_object(patch, obj)
 		if (obj->began && obj->klp->callbacks.post_patch)
 			obj->klp->callbacks.post_patch(obj->klp);
@@ -69,7 +71,7 @@ void lpe_pre_unpatch(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	lpe_for_each_object(patch, obj)
 		if (obj->began && obj->klp->callbacks.pre_unpatch)
 			obj->klp->callbacks.pre_unpatch(obj->klp);
@@ -79,7 +81,7 @@ void lpe_end_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	lpe_for_each_object(patch, obj)
 		lpe_end_object(obj);
 }
@@ -90,7 +92,7 @@ int lpe_begin_objects(struct lpe_patch *patch)
 	struct lpe_object *obj;
 	int err = 0;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	lpe_for_each_object(patch, obj) {
 		if (obj->klp->name)
 			err = lpe_find_module(obj->klp->name, &obj->klp->mod);

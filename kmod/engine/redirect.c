@@ -142,7 +142,7 @@ int lpe_hook(struct lpe_object *obj)
 	struct lpe_func *func;
 	int err = 0;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	if (!obj->count)
 		return 0;
 	obj->ops.func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
@@ -172,7 +172,7 @@ void lpe_unhook(struct lpe_object *obj)
 {
 	struct lpe_func *func;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	if (!obj->ops.func)	/* lpe_hook() was not called */
 		return;
 	if (obj->hooked) {

@@ -117,6 +117,7 @@ int lpe_whole_stack(struct task_struct *task, const unsigned long **entries)
 {
 	int count = lpe_stack_of(task, lpe_entries, LPE_STACK);
 
+	lpe_assert_stopped();
 	if (count > 0 && !is_idle_task(task) && !lpe_is_end(lpe_entries[count - 1]) &&
 	    !lpe_leaves_out(LPE_NO_END_CHECK))
 		return -EINVAL;

@@ -49,6 +49,7 @@ static bool lpe_each_exiting(struct lpe_patch *patch, int cpu, lpe_visit *visit)
 	struct task_struct *task;
 	bool all = true;
 
+	lpe_assert_stopped();
 	head = (struct list_head *)(patch->exit_heads + per_cpu_offset(cpu));
 	if (!head->next)	/* not made yet */
 		return true;
@@ -71,6 +72,7 @@ bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
 	bool all = true;
 	int cpu;
 
+	lpe_assert_stopped();
 	for_each_process_thread(group, task)
 		/* What runs now is a stopper: the machine would not be stopped otherwise. */
 		if (!task->on_cpu)

@@ -121,7 +121,7 @@ int lpe_find_module(const char *name, struct module **found)
 	struct module *mod;
 	int err = 0;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	rcu_read_lock_sched();
 	mod = static_call(lpe_module_named)(name);
 	/* klp_alive: its functions are known to ftrace, and its relocations are done */

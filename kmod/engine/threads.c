@@ -106,6 +106,7 @@ void lpe_thread_watch(struct lpe_patch *patch, struct task_struct *task)
 	struct lpe_thread *thread = lpe_thread_of(task);
 	unsigned long switches = task->nvcsw + task->nivcsw;
 
+	lpe_assert_stopped();
 	if (!thread)
 		return;
 	if (thread->gate == patch->gate) {

@@ -293,6 +293,7 @@ int lpe_world_turn(struct lpe_patch *patch)
 	struct lpe_world *world = patch->world;
 	int err;
 
+	lpe_assert_stopped();
 	if (!world)
 		return 0;
 	if (WARN_ON_ONCE(world->form == patch->target))

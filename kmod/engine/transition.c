@@ -82,6 +82,7 @@ int lpe_flip(void *data)
 	struct lpe_patch *patch = data;
 	int err;
 
+	lpe_assert_stopped();
 	lpe_test_point(LPE_AT_FLIP);
 	err = lpe_world_turn(patch);
 	if (!err)

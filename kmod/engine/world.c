@@ -61,6 +61,7 @@ static int lpe_provide(struct lpe_patch *patch)
 	struct lpe_data *data;
 	int err;
 
+	lpe_assert_locked();
 	lpe_for_each_data(patch->world, data) {
 		if (!data->wanting)
 			continue;
@@ -148,7 +149,7 @@ int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 	unsigned int i, count = options->transform_count;
 	int err = 0;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	if (!count)
 		return 0;
 	if (patch->mode->by_thread || patch->mode->at_once) {
@@ -177,7 +178,7 @@ void lpe_world_finish(struct lpe_patch *patch)
 {
 	struct lpe_data *data;
 
-	lockdep_assert_held(&lpe_lock);
+	lpe_assert_locked();
 	if (!patch->world)
 		return;
 	lpe_for_each_data(patch->world, data) {
