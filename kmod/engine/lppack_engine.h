@@ -50,72 +50,123 @@ struct lpe_counted {
 	void *old_tramp;
 };
 
-/*
- * A symbol of a module, and where its address is to be while an object is patched: written before
- * pre_patch of that object. Cleared by the patch, in post_unpatch or where its pre_patch fails.
+/**
+ * struct lpe_symbol - A symbol of a module, and where its address is to be.
+ * @object: While this object is patched; NULL ends the list.
+ * @module: Whose symbol it is: the object, or a module that it depends on.
+ * @name: As in the module's symbol table.
+ * @position: As old_sympos of struct klp_func.
+ * @slot: Written before pre_patch of the object. Cleared by the patch, in post_unpatch or where its
+ *	pre_patch fails.
  */
 struct lpe_symbol {
-	const char *object;	/* NULL ends the list */
-	const char *module;	/* the object, or one that it depends on */
+	const char *object;
+	const char *module;
 	const char *name;
-	unsigned long position;	/* as old_sympos of struct klp_func */
+	unsigned long position;
 	void **slot;
 };
 
-/* What is done with one instance; an error ends the walk, and for_each returns it. */
+/**
+ * struct lpe_visitor - What for_each of struct lpe_transform does with each instance.
+ * @visit: An error of it ends the walk, and for_each returns it.
+ */
 struct lpe_visitor {
 	int (*visit)(struct lpe_visitor *visitor, void *obj);
 };
 
-/*
- * TRANSFORM_WORLD: a type of which all instances change their form in the stop that flips the
- * kernel. In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of check or forward
- * asks for another try, before which prepare is called again. for_each meets each instance once.
+/**
+ * struct lpe_transform - A type of which all instances change their form in the stop that flips.
+ * @name: For people.
+ * @object: Whose data it is; NULL: of vmlinux.
+ * @max_stop_ms: How long the machine may stand still, for the whole stop.
+ * @prepare: Called before a stop; may sleep. Or NULL.
+ * @finish: Called after it, whatever came of it; may sleep. Or NULL.
+ * @for_each: In a stop: meets each instance once.
+ * @is_new: In a stop: which form an instance has.
+ * @check: In a stop, before anything is changed: whether an instance can be. Or NULL.
+ * @forward: In a stop: to the new form.
+ * @reverse: In a stop: to the old form.
+ * @converted: The engine's: how many were, when the kernel flipped.
+ *
+ * In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of @check or @forward asks for
+ * another try, before which @prepare is called again.
  */
 struct lpe_transform {
 	const char *name;
-	const char *object;		/* NULL: vmlinux */
-	unsigned int max_stop_ms;	/* for the whole stop */
-	int (*prepare)(void);		/* before a stop; may sleep. Or NULL */
-	void (*finish)(void);		/* after it, whatever came of it; may sleep. Or NULL */
+	const char *object;
+	unsigned int max_stop_ms;
+	int (*prepare)(void);
+	void (*finish)(void);
 	int (*for_each)(struct lpe_visitor *visitor);
 	bool (*is_new)(const void *obj);
-	int (*check)(const void *obj);	/* or NULL */
+	int (*check)(const void *obj);
 	int (*forward)(void *obj);
 	void (*reverse)(void *obj);
-	unsigned long converted;	/* how many were, when the kernel flipped; the engine's */
+	unsigned long converted;
 };
 
+/**
+ * struct lpe_options - How a patch is to be moved, see lpe_enable_patch().
+ * @api: LPE_API of the header that the patch was built with.
+ * @mode: Of the consistency models.
+ * @counter: Where its visits are counted, with LPE_REFCOUNT alone.
+ * @counted: Its wrappers, with LPE_REFCOUNT alone.
+ * @symbols: Those of modules that it uses; NULL: it uses none.
+ * @exit_head: Where the kernel's lists of threads that exit have their heads, in bytes in struct
+ *	rcu_tasks_percpu. 0: there are none, as synchronize_rcu_tasks() waits for such threads.
+ * @exit_node: Where their nodes are, in bytes in struct task_struct.
+ * @transforms: With TRANSFORM_WORLD: its types.
+ * @transform_count: How many these are.
+ */
 struct lpe_options {
-	u32 api;		/* LPE_API of the header that the patch was built with */
+	u32 api;
 	enum lpe_mode mode;
-	struct lpe_counter *counter;	/* LPE_REFCOUNT alone */
+	struct lpe_counter *counter;
 	const struct lpe_counted *counted;
-	const struct lpe_symbol *symbols;	/* NULL: it uses none of modules */
-	/*
-	 * Where the kernel's lists of threads that exit are, in bytes: their heads in struct
-	 * rcu_tasks_percpu, their nodes in struct task_struct. 0: there are none, as
-	 * synchronize_rcu_tasks() waits until such threads have ended.
-	 */
+	const struct lpe_symbol *symbols;
 	unsigned int exit_head;
 	unsigned int exit_node;
-	struct lpe_transform *transforms;	/* with TRANSFORM_WORLD; stay where they are */
+	struct lpe_transform *transforms;
 	unsigned int transform_count;
 };
 
-/* True if the visit that begins is one of the new universe. */
+/**
+ * lpe_enter() - Count a visit to the patched set that begins.
+ * @counter: The patch's.
+ *
+ * One operation counts the visit and finds its universe, so nobody who switches the kernel
+ * (lpe_switch_if_last(), or lpe_arm() in a stop) can do so between the two. It returns a value, and
+ * so is a full barrier: what the visit reads of the universe's data comes after it.
+ *
+ * Context: Any. To be paired with lpe_leave() by the same thread.
+ *
+ * Return: True if the visit is one of the new universe.
+ */
 static __always_inline bool lpe_enter(struct lpe_counter *counter)
 {
 	return atomic_long_add_return(LPE_ENTERED + LPE_VISIT, &counter->word) & LPE_IN_NEW;
 }
 
-/* Nobody is inside: the whole kernel switches, unless somebody has come since word was read. */
+/*
+ * Nobody is inside: the whole kernel switches, unless somebody has come since word was read: then
+ * the entries in its upper half differ, and that visit's end will try it.
+ */
 static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long word)
 {
 	if ((word & (LPE_VISITS | LPE_ARMED)) == LPE_ARMED)
 		atomic_long_cmpxchg(&counter->word, word, word ^ (LPE_ARMED | LPE_IN_NEW));
 }
 
+/**
+ * lpe_leave() - Count a visit off that ends.
+ * @counter: As lpe_enter() has got it.
+ *
+ * The last one of a word that is armed switches the kernel. It returns a value, and so is a full
+ * barrier: what the visit has written is seen by whoever finds it gone.
+ *
+ * Context: Any.
+ */
 static __always_inline void lpe_leave(struct lpe_counter *counter)
 {
 	lpe_switch_if_last(counter, atomic_long_sub_return(LPE_VISIT, &counter->word));
