@@ -84,7 +84,9 @@ def messages(path: Path) -> Iterator[str]:
 def test_texts_for_users_keep_to_the_word_list() -> None:
     pages = [n for n in files() if n.endswith(".md") and n not in SPARED]
     found = [
-        f"{name}: {m[0]}" for name in pages for m in NOT_USED.finditer((ROOT / name).read_text())
+        f"{name}: {m[0]}"
+        for name in pages
+        for m in NOT_USED.finditer(re.sub(r"\btest_\w+", "", (ROOT / name).read_text()))
     ]
     for name in files():
         if re.match(r"lppack/.*\.py$", name):
