@@ -256,10 +256,14 @@ static void lp_drop(struct lp_tracking *t)
 	unsigned int bucket;
 	unsigned long flags;
 
-	spin_lock_irqsave(&t->lock, flags);
-	hash_for_each_safe(t->objects, bucket, next, entry, node)
-		lp_untrack(t, entry);
-	spin_unlock_irqrestore(&t->lock, flags);
+	/* There may be millions: interrupts are off for those of one bucket at a time. */
+	for (bucket = 0; bucket < HASH_SIZE(t->objects); bucket++) {
+		spin_lock_irqsave(&t->lock, flags);
+		hlist_for_each_entry_safe(entry, next, &t->objects[bucket], node)
+			lp_untrack(t, entry);
+		spin_unlock_irqrestore(&t->lock, flags);
+		cond_resched();
+	}
 }
 
 static bool lp_may_convert(void)
@@ -348,6 +352,7 @@ static int lp_reverse_conn(unsigned long end, bool for_ever)
 		if (!for_ever && (time_after(jiffies, end) || signal_pending(current)))
 			return -EAGAIN;
 		more = lp_reverse_one_conn(t);
+		cond_resched();	/* it may go on for as long as there are objects */
 	} while (more);
 	if (atomic_long_read(&t->stuck_count)) {
 		pr_err_once("an object is still in the new form after %s()\n",
