@@ -207,7 +207,8 @@ def threads_are_not_preempted_in_kernel_code(
     another live patch was enabled above, it runs a function of the one patch, and then one of the
     other. The first patching is not concerned, nor is a patch of one function. Measured on 7.2.12,
     which preempts by default, and on 6.12.117 booted with preempt=full. lppack's own engine counts
-    such a thread as inside.
+    such a thread as inside: `--engine auto` takes it there if the kernel is one that it knows.
+    Simulate it: lppack simulate PATCH --preempted.
     """
     preempts = ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")
     option = next((name for name in preempts if config.is_on(name)), None)
@@ -217,7 +218,8 @@ def threads_are_not_preempted_in_kernel_code(
             ("needs",),
             f"{kernel.release} has CONFIG_{option}: while the kernel's own engine reverts the "
             "patch, or enables another above it, a thread may call an old function from a new one",
-            "let no function of the patch depend on another, or revert by a reboot",
+            "let no function of the patch depend on another, or revert by a reboot; see: lppack "
+            "simulate --preempted",
         )
 
 

@@ -8,7 +8,7 @@ from lppack.debian.linux_source import package_of
 from lppack.model import Decision, Plan, SymbolUse
 
 
-def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
+def decisions(made: Plan, *, asked: str | None, mixes: bool) -> Iterator[Decision]:
     manifest = made.manifest
     needs = f"{manifest.needs.leave.name} {manifest.needs.switch.name}"
     yield Decision(what="kernel", value=made.kernel.release, why=f"exactly {made.kernel.version}")
@@ -20,11 +20,10 @@ def decisions(made: Plan, *, asked: str | None) -> Iterator[Decision]:
         why = f"{taken} that covers {needs}: {made.mode.summary}"
     yield Decision(what="mode", value=made.mode.name, why=why)
     own = made.engine is EngineName.LIVEPATCH
-    yield Decision(
-        what="engine",
-        value=made.engine,
-        why=f"{'the kernel' if own else 'lppack'}'s own engine gives {made.mode.name}",
-    )
+    why = f"{'the kernel' if own else 'lppack'}'s own engine gives {made.mode.name}"
+    if mixes and not own and EngineName.LIVEPATCH in made.mode.engines:
+        why += ", also where kernel code is preempted, as here"
+    yield Decision(what="engine", value=made.engine, why=why)
     yield Decision(
         what="user threads",
         value=f"{made.mode.leave.name} {made.mode.switch.name}",

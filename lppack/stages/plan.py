@@ -31,8 +31,10 @@ from lppack.rules.inlining import copies_left
 from lppack.rules.kernel import kernel_problems
 from lppack.rules.needs import plan_problems
 from lppack.rules.replaced import copies_of
+from lppack.rules.runner import rule_id
 from lppack.rules.symbols import called_names
 from lppack.rules.target import target_problems, unfit
+from lppack.rules.target import threads_are_not_preempted_in_kernel_code as preempted
 from lppack.stages.decisions import decisions
 
 #: A parameter of a module is read through one page.
@@ -65,15 +67,22 @@ def plan(
     for problem in filter(unfit, aimed):
         raise EnvironmentMissing(problem.message, hint=problem.hint)
     chosen = _mode(document, manifest, mode)
+    mixes = any(problem.rule == rule_id(preempted) for problem in aimed)
+    if engine == "auto" and mixes and _is_ours_to_have(document, chosen, facts):
+        engine = EngineName.CONSISTENCY
+    moved_by = consistency.engine_for(chosen, engine)
     problems = [
-        *aimed,
+        *(
+            problem
+            for problem in aimed
+            if moved_by is not EngineName.CONSISTENCY or problem.rule != rule_id(preempted)
+        ),
         *kernel_problems(document, facts),
         *plan_problems(document, chosen, engine, facts),
     ]
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
         raise ManifestError(errors)
-    moved_by = consistency.engine_for(chosen, engine)
     assert moved_by is not None, "engine_provides_the_mode has refused it"
     called = called_names(document)
     objects = tuple(_with_positions(entry, facts, called) for entry in manifest.objects)
@@ -116,7 +125,15 @@ def plan(
         raise ManifestError(
             [document.problem(("fixes",), "fixes-fit-a-page", "fixes do not fit one page of sysfs")]
         )
-    return replace(made, info=info, decisions=(*decisions(made, asked=mode), inlining))
+    return replace(made, info=info, decisions=(*decisions(made, asked=mode, mixes=mixes), inlining))
+
+
+def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
+    """Return whether nothing is against lppack's own engine for this patch and kernel."""
+    ours = EngineName.CONSISTENCY
+    return ours in consistency.engines_of(mode) and not any(
+        problem.level is Level.ERROR for problem in plan_problems(document, mode, ours, facts)
+    )
 
 
 def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:

@@ -43,6 +43,11 @@ def one(old: str, *, object_: str = "vmlinux", extra: str = "") -> str:
     return f"{HEAD}{NEEDS}{text}        new: lp_x\n{extra}"
 
 
+TWO = one("cmdline_proc_show").replace(
+    "new: lp_x\n", "new: lp_x\n      - old: _printk\n        new: lp_y\n"
+)
+
+
 def planned(folder: Path, text: str, facts: Facts = FACTS, **words: Any) -> Plan:
     config: KernelConfig = words.pop("config", CONFIG)
     (folder / "a.c").write_text(stubs(yaml.safe_load(text)))
@@ -268,6 +273,49 @@ def test_an_engine_that_this_version_does_not_have(tmp_path: Path, engine: str) 
 )
 def test_an_engine_that_it_has(tmp_path: Path, engine: str, chosen: str) -> None:
     assert planned(tmp_path, one("cmdline_proc_show"), engine=engine).engine == chosen
+
+
+MIXES = "threads-are-not-preempted-in-kernel-code"
+
+
+def preempting(option: str = "PREEMPT") -> KernelConfig:
+    return KernelConfig({**CONFIG, option: "y"})
+
+
+@pytest.mark.parametrize(
+    ("words", "engine", "warned"),
+    [
+        ({}, "consistency", False),
+        ({"engine": "livepatch"}, "livepatch", True),
+        ({"engine": "consistency"}, "consistency", False),
+        ({"config": CONFIG}, "livepatch", False),
+    ],
+    ids=["auto", "the kernel's", "lppack's", "voluntary"],
+)
+def test_where_kernel_code_is_preempted_auto_takes_lppacks_own_engine(
+    tmp_path: Path, words: dict[str, Any], engine: str, warned: bool
+) -> None:
+    made = planned(tmp_path, TWO, **{"config": preempting(), **words})
+    assert (made.engine, made.mode.name) == (engine, ModeName.HYBRID)
+    assert (MIXES in {problem.rule for problem in made.warnings}) is warned
+    (why,) = (item.why for item in made.decisions if item.what == "engine")
+    said = "also where kernel code is preempted" in why
+    assert said is (engine == "consistency")
+
+
+@pytest.mark.parametrize("why", ["one function", "the engine does not know it", "it replaces"])
+def test_where_lppacks_own_engine_is_not_to_be_had_auto_takes_the_kernels(
+    tmp_path: Path, why: str
+) -> None:
+    facts = FakeFacts(FACTS.objects)
+    text = one("cmdline_proc_show") if why == "one function" else TWO
+    if why == "the engine does not know it":
+        facts.release = "7.2.12+deb13-amd64"
+    if why == "it replaces":
+        text += "replaces: [conn-limit]\n"
+    made = planned(tmp_path, text, facts, config=preempting("PREEMPT_LAZY"))
+    assert made.engine == "livepatch"
+    assert (MIXES in {problem.rule for problem in made.warnings}) is (why != "one function")
 
 
 def test_what_it_replaces_is_left_to_the_kernels_own_engine(tmp_path: Path) -> None:
