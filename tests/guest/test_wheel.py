@@ -67,7 +67,15 @@ def test_a_wheel_installed_elsewhere_builds_and_tests_an_example(
 def test_a_host_needs_three_packages_and_is_told_what_it_lacks(wheel: Path, tmp_path: Path) -> None:
     """The base installation, and the same in one file."""
     ran = lppack("build", EXAMPLES / "proc-cmdline", "-o", tmp_path)
-    bundle = ran.out.strip()
+    bundle = Path(ran.out.strip())
+    key, policy, source = (tmp_path / name for name in ("key", "agent.yaml", "source"))
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    (tmp_path / "signers").write_text(f"a@example.org {Path(f'{key}.pub').read_text()}")
+    source.mkdir()
+    shutil.copy(bundle, source)
+    index = f"lppack-index: 1\nserial: 1\nbundles: [{{file: {bundle.name}}}]\n"
+    (source / "index.yaml").write_text(index)
+    policy.write_text(f"lppack-agent: 1\nsource: {source}\nsigners: {tmp_path}/signers\n")
     run(sys.executable, "-m", "venv", tmp_path / "v")
     run(tmp_path / "v/bin/pip", "install", "--quiet", wheel)
     listed = json.loads(run(tmp_path / "v/bin/pip", "list", "--format", "json"))
@@ -98,8 +106,17 @@ def test_a_host_needs_three_packages_and_is_told_what_it_lacks(wheel: Path, tmp_
         assert "proc-cmdline 1 on simulated: patched" in lp("status", *simulated).out
         assert lp("revert", "proc-cmdline", *simulated).rc == 0
         assert lp("status").rc == 0
+        assert lp("sign", source / bundle.name, source / "index.yaml", "--key", key).rc == 0
+        for word in ("applied to", "live already"):
+            agent = lp("agent", "--policy", policy, *simulated)
+            assert agent.rc == 0 and word in agent.out, agent.err
+        assert lp("revert", "proc-cmdline", *simulated).rc == 0
+        policy.write_text(policy.read_text() + "colour: red\n")
+        agent = lp("agent", "--policy", policy, *simulated)
+        assert agent.rc == 3 and 'agent.yaml:4:1: error[unknown-key]: "colour"' in agent.err
+        policy.write_text(policy.read_text().replace("colour: red\n", ""))
         spoilt = tmp_path / "spoilt.lpp"
-        spoilt.write_bytes(Path(bundle).read_bytes()[:-100])
+        spoilt.write_bytes(bundle.read_bytes()[:-100])
         assert lp("apply", spoilt, *simulated).rc == 9
         for words, extra in (
             (("build", EXAMPLES / "proc-cmdline"), "author"),
