@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lppack.abi import Phase
+from lppack.abi import PatchPhase
 from lppack.cli.patches import patch_lines
 from lppack.engines.protocol import Blocker
 from lppack.stages.status import PatchReport
@@ -19,7 +19,7 @@ LIVE = PatchReport(
     engine="livepatch",
     mode="hybrid",
     host="local",
-    phase=Phase.PATCHED,
+    phase=PatchPhase.PATCHED,
     conversion="none",
     converted=0,
     blockers=(),
@@ -74,9 +74,9 @@ def test_each_state_has_a_line(changes: dict[str, Any], line: str) -> None:
 
 
 def test_who_holds_a_transition_up() -> None:
-    moving = lines(phase=Phase.PATCHING, blockers=(BLOCKER,), seconds=4.2)
+    moving = lines(phase=PatchPhase.PATCHING, blockers=(BLOCKER,), seconds=4.2)
     assert "  blocked by web (pid 7): sleeps in f, for 4 s" in moving
-    assert "  no thread is seen to block it at this moment" in lines(phase=Phase.PATCHING)
+    assert "  no thread is seen to block it at this moment" in lines(phase=PatchPhase.PATCHING)
 
 
 def test_a_foreign_patch_is_named_by_its_module() -> None:
@@ -86,5 +86,5 @@ def test_a_foreign_patch_is_named_by_its_module() -> None:
 
 
 def test_of_a_patch_that_is_gone_only_its_fixes_are_shown() -> None:
-    gone = lines(phase=Phase.ABSENT, longest_stop_ms=3.0, fixes=({**FIX, "live": False},))
+    gone = lines(phase=PatchPhase.ABSENT, longest_stop_ms=3.0, fixes=({**FIX, "live": False},))
     assert gone == ["conn-limit 2 on local: absent", "  CVE-2026-0001: not live"]
