@@ -60,6 +60,11 @@ class Mode:
     kthread: Leave
     summary: str
 
+    @property
+    def counts(self) -> bool:
+        """True if entries and exits are counted; else stacks are looked at."""
+        return self.method == "count"
+
     def covers(self, needs: "Needs") -> bool:
         """Return True if this mode gives at least what is needed, on both axes."""
         return self.leave.value >= needs.leave.value and self.switch.value >= needs.switch.value

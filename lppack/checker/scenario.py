@@ -10,22 +10,30 @@ from lppack.checker import upstream
 from lppack.checker.machine import OLD, Frame, Hook, Kind, Machine, Method, Place, State, Thread
 from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules
-from lppack.consistency import EngineName, Leave, Mode, ModeName, Needs, Switch, Transform
+from lppack.consistency import EngineName, Leave, Mode, Needs, Switch, Transform
 
 _KINDS_MAX = 2  # with three, tens of thousands of states stand for any number of threads
 
 #: Who touches data that changes, where a patch has many functions: it is not declared which.
 SOME_FUNCTION = "patched_function"
 
-#: How the engines run each mode: what is counted or looked at, and where units flip. Modes of the
-#: whole kernel shut a gate at the border, so that visits that overlap cannot go on for ever.
-SETTINGS: dict[ModeName, dict[str, Any]] = {
-    ModeName.NULL_MODEL: {"hook": Hook.TICK},
-    ModeName.HYBRID: {"hook": Hook.BORDER},
-    ModeName.KPATCH: {"hook": Hook.TICK, "gate": True},
-    ModeName.REFCOUNT: {"hook": Hook.EXIT, "method": Method.COUNT, "gate": True},
-    ModeName.KGRAFT: {"hook": Hook.BORDER},
-    ModeName.CHECKPOINT: {"hook": Hook.TICK, "gate": True},
+
+def settings(mode: Mode) -> dict[str, Any]:
+    """Return how the engines run ``mode``: what is counted or looked at, and where units flip.
+
+    Modes of the whole kernel shut a gate at the border, so that visits that overlap cannot go on
+    for ever.
+    """
+    return {
+        "hook": _HOOKS[mode.switch],
+        "gate": mode.switch is Switch.SWITCH_KERNEL,
+    } | ({"hook": Hook.EXIT, "method": Method.COUNT} if mode.counts else {})
+
+
+_HOOKS = {
+    Switch.SWITCH_FUNCTION: Hook.TICK,
+    Switch.SWITCH_THREAD: Hook.BORDER,
+    Switch.SWITCH_KERNEL: Hook.TICK,
 }
 
 
@@ -219,8 +227,8 @@ def _inside(m: Machine, never: bool, fn: int) -> Thread:
 
 
 def _machine(mode: Mode, rules: Rules, **more: Any) -> Machine:
-    settings = {"kthreads": mode.kthread, **SETTINGS[mode.name], **more}
-    return Machine(rules=rules, leave=mode.leave, switch=mode.switch, **settings)
+    chosen = {"kthreads": mode.kthread, **settings(mode), **more}
+    return Machine(rules=rules, leave=mode.leave, switch=mode.switch, **chosen)
 
 
 def forbidden(needs: Needs) -> Seen:

@@ -19,7 +19,7 @@ from lppack.checker.machine import (
     State,
     Thread,
 )
-from lppack.checker.scenario import SETTINGS
+from lppack.checker.scenario import settings
 from lppack.checker.semantics import Rules
 from lppack.consistency import ModeName, Transform
 
@@ -93,7 +93,7 @@ def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
         refuses=patch.refuses,
         watch_p=False,
         watch_kernel=False,
-        **SETTINGS[mode.name],
+        **settings(mode),
     )
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lppack.abi import MODULE_LICENSES
-from lppack.consistency import EngineName, Mode, ModeName
+from lppack.consistency import EngineName, Mode
 from lppack.errors import Problem
 from lppack.model.kernel import Kernel
 from lppack.model.manifest import (
@@ -106,7 +106,7 @@ class Plan:
     @property
     def counts(self) -> bool:
         """Calls of replaced functions are counted, by wrappers in the module."""
-        return self.mode.name is ModeName.REFCOUNT
+        return self.mode.counts
 
     @property
     def target_modules(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lppack.consistency import EngineName, Mode, ModeName
+from lppack.consistency import EngineName, Mode
 from lppack.document import Document
 from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, safe
@@ -78,7 +78,7 @@ def counted_functions_can_be_wrapped(
     What takes a variable number of arguments, or structs by value in memory, cannot be called so.
     Asked by `plan`; of functions that the kernel's BTF does not know, build asks the compiler.
     """
-    if mode.name is not ModeName.REFCOUNT or engine not in ("auto", EngineName.CONSISTENCY):
+    if not mode.counts or engine not in ("auto", EngineName.CONSISTENCY):
         return
     for pointer, object_, old, _ in patched_functions(document):
         found = words_of(facts, None if object_ == "vmlinux" else object_, old)

@@ -86,7 +86,7 @@ def plan(
     assert moved_by is not None, "engine_provides_the_mode has refused it"
     called = called_names(document)
     objects = tuple(_with_positions(entry, facts, called) for entry in manifest.objects)
-    if chosen.name is ModeName.REFCOUNT:
+    if chosen.counts:
         objects = tuple(_with_words(entry, facts) for entry in objects)
     vmlinux = next((entry for entry in objects if entry.name is None), None)
     inlining = _inlining(document, objects, facts)
