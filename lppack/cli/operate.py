@@ -20,12 +20,12 @@ from lppack.cli.options import (
     UNDO_TIMEOUT,
     WAIT,
 )
-from lppack.cli.output import FORMAT, outlive_the_terminal, progress
+from lppack.cli.output import FORMAT, note, outlive_the_terminal, progress
 from lppack.cli.patches import left_undone, show
 from lppack.errors import Interrupted, LppackError
 from lppack.proc import WARNING
 from lppack.stages.health import require_live
-from lppack.stages.host_status import host_json
+from lppack.stages.host_status import host_json, mixing
 from lppack.stages.metrics import prometheus
 from lppack.stages.status import PatchReport
 
@@ -288,6 +288,11 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
     )
     if format_ == "text":
         click.echo("\n".join(left_undone(found)), nl=bool(left_undone(found)))
+        if modules := mixing(found):
+            note(
+                f"{on} runs with preempt={found.preempts}: to revert {', '.join(modules)} may mix "
+                "old and new functions; see: lppack explain kernel-code-is-not-preempted"
+            )
 
 
 @contextlib.contextmanager

@@ -290,13 +290,9 @@ def kernel_code_is_not_preempted(view: View, bundle: Bundle) -> Iterator[Refusal
     """
     if bundle.engine != EngineName.LIVEPATCH or len(bundle.functions) < 2:
         return
-    text = view.read(abi.PREEMPTION) or ""  # "none voluntary (full)"
-    found = re.search(r"\((full|lazy)\)", text)
-    if found is None and not text:
-        found = re.search(r"\bpreempt=(full|lazy)\b", view.read(abi.COMMAND_LINE) or "")
-    if found:
+    if found := view.preempts():
         yield Refusal(
-            f"{view.host.name} runs with preempt={found[1]}: when {bundle.series} is reverted, or "
+            f"{view.host.name} runs with preempt={found}: when {bundle.series} is reverted, or "
             "another live patch enabled above it, a thread may call an old function from a new one",
             "boot it with preempt=voluntary, or revert by a reboot, if its functions depend on "
             "each other",

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A host as its rules look at it, and what they answer."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lppack import abi
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
@@ -38,6 +40,14 @@ class View:
             if error.absent:
                 return None
             raise
+
+    def preempts(self) -> str | None:
+        """Return how the kernel preempts its own code, "full" or "lazy"; None: it does not."""
+        text = self.read(abi.PREEMPTION) or ""  # "none voluntary (full)"
+        found = re.search(r"\((full|lazy)\)", text)
+        if found is None and not text:
+            found = re.search(r"\bpreempt=(full|lazy)\b", self.read(abi.COMMAND_LINE) or "")
+        return found[1] if found else None
 
     def command(self, verb: str, series: str) -> str:
         """Return the command line with which a person goes on."""

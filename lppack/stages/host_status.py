@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lppack import abi
+from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine
 from lppack.errors import HostError
 from lppack.hosts.lock import LockHolder
 from lppack.hosts.protocol import Host
+from lppack.rules.view import View
 from lppack.stages.journal import Journal, JournalRecord
 from lppack.stages.status import PatchReport, status
 from lppack.stages.sweep import engine_is_idle, stray_files
@@ -26,6 +28,7 @@ class HostStatus:
     unfinished: tuple[JournalRecord, ...] = ()  # of commands that died
     leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
     next: str | None = None  # the command to go on with, of unfinished and leftovers
+    preempts: str | None = None  # "full" or "lazy": kernel code; None: it does not, or not known
     last: JournalRecord | None = None  # the last command that has ended
 
 
@@ -43,6 +46,7 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
         version=host.read(abi.VERSION).strip(),
         can_patch=can_patch,
         patches=status(engine, host.name),
+        preempts=_preempts(engine, host),
     )
     if host.lock is None:
         return found  # nobody else can be at work on it, and no journal is kept of it
@@ -71,6 +75,20 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
     )
 
 
+def _preempts(engine: Engine, host: Host) -> str | None:
+    try:
+        return View(host=host, engine=engine, states=()).preempts()
+    except HostError:  # no right to look: then it is not known
+        return None
+
+
+def mixing(found: HostStatus) -> tuple[str, ...]:
+    """Return the live patches of whose functions a revert may mix old and new."""
+    if found.preempts is None:
+        return ()
+    return tuple(p.module for p in found.patches if p.engine == EngineName.LIVEPATCH)
+
+
 def _leftovers(host: Host) -> tuple[str, ...]:
     files = tuple(f"{path} was left by a command that died" for path in stray_files(host))
     if engine_is_idle(host):
@@ -93,6 +111,7 @@ def host_json(found: HostStatus) -> dict[str, Any]:
     return {
         "kernel": found.kernel,
         "can_patch": found.can_patch,
+        "preempts": found.preempts,
         "at_work": _holder_json(found.at_work) if found.at_work else None,
         "unfinished": [record_json(record) for record in found.unfinished],
         "leftovers": list(found.leftovers),
