@@ -68,13 +68,13 @@ def _ensure(path: Path, fill: Callable[[], None], only: str) -> Path:
                 if not use(path, only):
                     raise EnvironmentMissing(
                         f"{path} was just written, and is damaged",
-                        hint="does something else write there, or does the disk fail?",
+                        hint="does another program write there? is the disk failing?",
                     )
     return path
 
 
 def lock_of(path: Path) -> Path:
-    """Return the file whose lock the maker of ``path`` holds."""
+    """Return the file that is locked while ``path`` is made."""
     return path.with_name(f".{path.name}.lock")
 
 

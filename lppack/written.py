@@ -60,8 +60,8 @@ class Written:
         self._written = self._all.get(by, {})
 
     def check(self, names: frozenset[str] = frozenset()) -> None:
-        """Raise EnvironmentMissing if the folder cannot be written to, a file of an earlier run was
-        changed since, or one of ``names`` is somebody else's."""
+        """Raise EnvironmentMissing if the folder is not writable, a file of an earlier run was
+        changed since, or one of ``names`` is not this command's."""
         need_folder(self.folder)
         if self.force:
             return

@@ -90,7 +90,7 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the template gets."""
+    """The template's values."""
 
     manifest: Manifest
     made: Simulation

@@ -142,7 +142,7 @@ def _hosts(folder: Path) -> list[Path]:
     wrong = [entry.name for entry in names if not _NAME.fullmatch(entry.name)]
     if wrong:
         raise EnvironmentMissing(
-            f"{folder} has a folder {ascii(wrong[0])}, which is no name of a host",
+            f"{folder} has a folder {ascii(wrong[0])}, which is not a host name",
             hint="name each folder after its host, as the inventory does",
         )
     if not names or len(names) > _HOSTS_MAX:

@@ -205,7 +205,7 @@ def _suite(kernel: Kernel | None) -> str:
     suite = kernel.suite if kernel else sources.codename()
     if not suite:
         raise EnvironmentMissing(
-            "no Debian release is known to take the compiler from", hint="use --builder host"
+            "no known Debian release to take the compiler from", hint="use --builder host"
         )
     return suite
 

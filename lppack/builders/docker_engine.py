@@ -49,7 +49,7 @@ def errors(base_url: str | None = None) -> Iterator[None]:
 
 
 def guarded(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the same items; an engine that goes away under them is EnvironmentMissing."""
+    """Yield the same items; raise EnvironmentMissing if the engine goes away."""
     with errors():
         yield from items
 

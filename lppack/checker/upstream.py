@@ -16,9 +16,9 @@ def rules_of(rules: Rules) -> Rules:
 def looks_for_addresses(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """R8 of klp_check_stack_func(): a thread is inside if an address of what it is to leave is on
-    its stack. In the ftrace call that is the original function, whatever was decided for: the new
-    one is in the saved registers alone."""
+    """R8 of klp_check_stack_func(): a thread is inside if its stack has an address of what it must
+    leave. In the ftrace call that is the original function, whichever was chosen: the new one
+    is only in the saved registers."""
     leaves = t.u[word]
     calls = t.inside in ON_THE_WAY and leaves == OLD
     if k.phase != Phase.TRANSITION or calls or any(frame.univ == leaves for frame in t.stack):

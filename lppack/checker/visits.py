@@ -45,7 +45,7 @@ class Word(NamedTuple):
 
 
 def rules_of(rules: Rules) -> Rules:
-    """Return ``rules`` with the count in the place of what the machine keeps for each thread."""
+    """Return ``rules`` with one count in place of the machine's per-thread state."""
     return replace(
         rules,
         r3=counted_call,

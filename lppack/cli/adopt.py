@@ -34,9 +34,9 @@ def adopt(
     dry_run: bool,
     format_: str,
 ) -> None:
-    """Apply a module of kpatch-build or klp-build with the care of apply; revert takes it back.
+    """Apply a module of kpatch-build or klp-build with the checks of apply; revert undoes it.
 
-    One that is live already, the very same build, is left as it is, and lppack's to revert from
+    If the very same build is live already, it is left as it is, and lppack can revert it from
     then on. One with which the machine went down is not tried again.
 
     Without MODULE, list what kpatch has installed on the host for its kernel.

@@ -153,7 +153,7 @@ def build(
     """
     if (inlining_unchecked or unproved or accepted) and not release:
         name = "--unproved" if unproved else "--accept" if accepted else "--inlining-unchecked"
-        raise click.UsageError(f"{name} goes with --release")
+        raise click.UsageError(f"{name} requires --release")
     if (sign_key is None) is not (sign_cert is None):
         raise click.UsageError("--sign-key and --sign-cert go together")
     if service:
@@ -162,7 +162,7 @@ def build(
         click.echo(plan(service, patches, kernels, _words(ctx)).rstrip())
         return
     if farm and sign_key:
-        raise click.UsageError("--sign-key stays on this machine: not with --farm")
+        raise click.UsageError("--sign-key excludes --farm: the key stays here")
     pipeline.check_output(output)
     options = Options(
         output=output,

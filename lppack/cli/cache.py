@@ -65,7 +65,7 @@ def cache(
 
     limited = older is not None or max_size is not None
     if limited and not prune:
-        raise click.UsageError("--older and --max-size go with --prune")
+        raise click.UsageError("--older and --max-size require --prune")
     if prune and not (limited or verify):
         raise click.UsageError("--prune needs --older, --max-size or --verify")
     if prune:

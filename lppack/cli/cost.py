@@ -82,7 +82,7 @@ def cost(
       lppack cost conn-limit-1_*.lpp --calls calls.txt --seconds 10 --cpi 0.8 --ghz 3.1
     """
     if not calls and seconds is not None:
-        raise click.UsageError("--seconds goes with --calls")
+        raise click.UsageError("--seconds requires --calls")
     if kernel is not None and not kernel[:1].isdigit():
         raise EnvironmentMissing(
             f"{kernel!r} is no release of a kernel",

@@ -83,11 +83,11 @@ def draft(
         raise click.UsageError("give either a diff, or --between, or --function")
     if between is not None:
         if path is None:
-            raise click.UsageError("--between goes with --path")
+            raise click.UsageError("--between requires --path")
         change = pipeline.Between(old=between[0], new=between[1], path=path, functions=functions)
     elif diff is not None:
         if path is not None or functions:
-            raise click.UsageError("--path goes with --between or --function")
+            raise click.UsageError("--path requires --between or --function")
         change = diff
     else:
         change = pipeline.Copy(functions=functions, path=path)

@@ -61,7 +61,7 @@ def stop(name: str) -> None:
 @guest.command("list")
 @FORMAT
 def list_(format_: str) -> None:
-    """List the guests that run, each with the file that has its console.
+    """List the running guests, each with its console file.
 
     \b
     Example:

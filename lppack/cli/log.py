@@ -56,7 +56,7 @@ def _chosen(context: click.Context, option: click.Parameter, value: Any) -> None
         return
     loudness = Loudness.QUIET if option.name == "quiet" else Loudness.VERBOSE
     if _State.loudness not in (Loudness.NORMAL, loudness):
-        raise click.UsageError("give one of -v and -q", context)
+        raise click.UsageError("-v and -q conflict", context)
     _State.loudness = loudness
     if loudness is Loudness.VERBOSE and not is_debugged():
         _log(debug=False)

@@ -267,7 +267,7 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
       lppack status --on guest:demo
     """
     if output is not None and format_ != "prometheus":
-        raise click.UsageError("-o goes with --format prometheus")
+        raise click.UsageError("-o requires --format prometheus")
     if output is not None:
         pipeline.metrics_place(output)
     found = pipeline.status_of(series, on)

@@ -13,7 +13,7 @@ from lppack.consistency import AVAILABLE_ENGINES, ModeName
 
 
 class Finite(click.FloatRange):
-    """A number in a range; neither `nan`, which no comparison refuses, nor `inf`."""
+    """A finite number in a range: no comparison would refuse `nan`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -99,7 +99,7 @@ ON = _on(
 def _with_history(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> str:
     on = _one_host(context, option, value)
     if on == "simulated":
-        raise click.UsageError(f"no history is kept of a simulated kernel; give {_PLACES}")
+        raise click.UsageError(f"a simulated kernel keeps no history; give {_PLACES}")
     return on
 
 

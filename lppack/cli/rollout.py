@@ -75,8 +75,8 @@ def plan(
         show(made)
     if not made.order:
         raise AnswerIsNo(
-            f"there is no host in {hosts} to begin with",
-            hint="each has no bundle for its kernel, or would not finish: see the table",
+            f"no host in {hosts} can be first",
+            hint="each lacks a bundle for its kernel or would not finish: see the table",
             report=plan_json(made),
         )
     if format_ == "json":

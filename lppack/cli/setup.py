@@ -50,7 +50,7 @@ def doctor(
         for finding in missing:
             warn(f"{finding.name}: {finding.missing}; to be done: {finding.fix or 'by hand'}")
         if not yes and not click.confirm("go on?", err=True):
-            raise EnvironmentMissing("nothing was done", hint="or: lppack doctor --fix --yes")
+            raise EnvironmentMissing("nothing done", hint="run: lppack doctor --fix --yes")
         doctor_.fix(findings, note)
         findings = doctor_.examine(host_builder=host_builder)
         missing = [finding for finding in findings if finding.needed and not finding.ok]

@@ -134,12 +134,12 @@ def simulate(
     of_sample = {"stacks": stacks, "visits": visits, "watched": watched, "hook": hook}
     asked = [name for name, value in {**of_sample, "timeout": timeout}.items() if value]
     if not sample and (asked or seed is not None):
-        raise click.UsageError(f"--{(asked or ['seed'])[0]} goes with --sample")
+        raise click.UsageError(f"--{(asked or ['seed'])[0]} requires --sample")
     if replay is not None and (sample or report is not None):
-        raise click.UsageError(f"--{'sample' if sample else 'report'} goes without --replay")
+        raise click.UsageError(f"--{'sample' if sample else 'report'} excludes --replay")
     host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)
     if host != pipeline.HostCalls() and report is None:
-        raise click.UsageError("what calls cost is in the report: give --report, or: lppack cost")
+        raise click.UsageError("call costs are in the report: give --report, or run: lppack cost")
     if engine and not preempted:
         raise click.UsageError("--engine goes with --preempted: elsewhere both do the same")
     if preempted and (sample or replay is not None):
@@ -151,7 +151,7 @@ def simulate(
         raise click.UsageError("--compare is about all modes: leave --mode out")
     if replay is not None:
         if compare or mode:
-            raise click.UsageError("--replay goes without --mode and --compare")
+            raise click.UsageError("--replay excludes --mode and --compare")
         _replay(patch, replay, format_)
         return
     every_mode = [name.value for name in ModeName]

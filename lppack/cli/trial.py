@@ -101,7 +101,7 @@ def step_lines(step: "StepResult") -> list[str]:
 
 
 def simulator_lines(run: "pipeline.Trial") -> list[str]:
-    """Return the simulator's verdict, and where the guest did otherwise, for people."""
+    """Return the simulator's verdict, and where the guest differed, as text."""
     if run.predicted is None:
         return []
     said = f"simulator: {run.predicted.verdict} in mode {run.predicted.simulation.mode.name}"

@@ -27,7 +27,7 @@ _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(pa
 def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> None:
     """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
 
-    The signature covers every byte. It is not the signature of the kernel module: build --sign-key.
+    The signature covers every byte. To sign the kernel module itself: build --sign-key.
     An index.yaml, which agents read, is checked and signed as well.
 
     \b

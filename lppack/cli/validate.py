@@ -73,11 +73,11 @@ def validate(
     if changed:
         patches = pipeline.patches_of(patches)
     if old is not None and len(patches) > 1:
-        raise click.UsageError("--from goes with one patch")
+        raise click.UsageError("--from requires one patch")
     if deep and not kernels:
-        raise click.UsageError("--deep goes with --kernel")
+        raise click.UsageError("--deep requires --kernel")
     if prove and not kernels:
-        raise click.UsageError("--prove goes with --kernel")
+        raise click.UsageError("--prove requires --kernel")
     checked = [
         pipeline.check_patch(path, kernels, old=old, deep=note if deep else None)
         for path in patches

@@ -46,7 +46,7 @@ class Item:
 
     @property
     def tokens(self) -> str:
-        """The text without comments, and with one blank where there is white space."""
+        """The text without comments, with each run of white space as one blank."""
         return " ".join(_COMMENT.sub(" ", self.text).split())
 
     @property
@@ -54,7 +54,7 @@ class Item:
         return bool(re.search(r"\bconst\b", self.text[: self.body or None]))
 
     def renamed(self, names: Mapping[str, str], text: str | None = None) -> str:
-        """Return the text (or the first part of it) with other names for other things."""
+        """Return the text (or its first part) with ``names`` applied."""
         out, last = [], 0
         text = self.text if text is None else text
         for at, name in self.spots:

@@ -46,7 +46,7 @@ def debug_vmlinux(kernel: Kernel, say: Say, *, source: DebugSource | None = None
     name, version = f"linux-image-{kernel.release}-dbg", kernel.package
     if version is None:
         raise EnvironmentMissing(
-            f"which package {kernel.image} is from is not known, so neither is its debug package",
+            f"the package of {kernel.image} is not known, so neither is its debug package",
             hint="give --kernel the release, or a linux-image .deb",
         )
     where = _offering(name, version, source or Apt(kernel.suite))

@@ -27,7 +27,7 @@ def package_of(kernel: Kernel) -> str:
     found = re.match(r"\d+\.\d+", kernel.package or "")
     if found is None:
         raise EnvironmentMissing(
-            f"which sources {kernel.release} was built from is not known",
+            f"the sources of {kernel.release} are not known",
             hint="kernel_headers need a kernel from a package: give --kernel RELEASE",
         )
     return f"linux-source-{found[0]} {kernel.package}"

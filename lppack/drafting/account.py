@@ -71,7 +71,7 @@ def account(
     unfinished: Collection[str],
     overridden: Collection[tuple[str, str]] = (),
 ) -> tuple[Line, ...]:
-    """Each run of changed lines, in the order of the diff.
+    """Return each run of changed lines, in diff order.
 
     ``unfinished`` names what a person must still write: data that changes; ``overridden`` has the
     path and name of weak functions of which the kernel uses another file's.

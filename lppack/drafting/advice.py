@@ -27,7 +27,7 @@ _TYPEDEF = re.compile(r"typedef\s+(?:struct|union)\s*\{")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedLayout:
-    """A structure that the diff changes, or a new one that is attached to what lives already."""
+    """A structure that the diff changes, or a new one that is attached to existing objects."""
 
     type: str  # "struct conn"
     size: int | None  # of those that live, in bytes; None: the kernel has none of them

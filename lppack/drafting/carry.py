@@ -125,7 +125,7 @@ def own_data(
 
 
 def nothing(changes: Changes, places: Places) -> Carried:
-    """No function at all."""
+    """Carry no function."""
     made = extract(changes, {}, places, {})
     return Carried(
         path=changes.before.path,

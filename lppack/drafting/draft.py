@@ -88,8 +88,8 @@ def draft(
     folder: str | None,
     wanted: CarryRequest = NOTHING,
 ) -> Draft:
-    """Return the patch folder for that change. Raise AnswerIsNo: it is not a live patch of this
-    kernel, or nothing of it can be placed; with every reason and a way out."""
+    """Return the patch folder for ``edit``. Raise AnswerIsNo, with every reason and a hint, if it
+    is not a live patch of this kernel or nothing of it can be placed."""
     files = files_of(edit, read, config)
     found = assess(edit, comparison, prover, facts, files)
     found = _without(found, wanted)

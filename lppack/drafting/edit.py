@@ -290,8 +290,8 @@ def _defined(
 
 
 def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
-    """Each file before and after. What no header of this kernel is stands where it is included:
-    other C files, and headers that are new."""
+    """Return each file before and after. Included C files, and headers that are new, replace
+    their #include line."""
     known: dict[str, Changes | None] = {}
 
     def one(path: str, which: int) -> bytes | None:

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"#\s*define\s+\w+[ \t]+([A-Za-z_]\w*)\s*$")
 
 
 class ItemForm(Enum):
-    """How an item of the kernel's file stands in ours."""
+    """The form of a kernel file's item in our file."""
 
     NEW = auto()  # a replacement
     COPY = auto()  # the same, for the replacements alone

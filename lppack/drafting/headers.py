@@ -53,8 +53,7 @@ class Private:
         return tuple(sorted(found))
 
     def include(self, item: Item) -> str | None:
-        """Return the line as it must read outside of the kernel's tree; None: nothing of it is
-        used."""
+        """Return the line as needed outside the kernel's tree; None if nothing of it is used."""
         own = self._own(item.text, self._path)
         if own is None:
             return item.text

@@ -111,7 +111,7 @@ def _layout(entry: Any) -> CompiledLayout:
 
 
 def _members(entry: Any, start: int) -> list[tuple[str, int]]:
-    """Those of an unnamed struct inside stand as if they were its own."""
+    """Members of an unnamed inner struct count as its own."""
     found: list[tuple[str, int]] = []
     for member in entry.iter_children():
         if member.tag != "DW_TAG_member":

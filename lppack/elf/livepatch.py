@@ -17,7 +17,7 @@ _SHN_UNDEF = 0
 
 
 class NotConvertible(BuildFailed):
-    """Livepatch relocations cannot be made of what was built. Nothing was written."""
+    """The built code cannot get livepatch relocations. Nothing was written."""
 
     kind = "not-convertible"
 
@@ -79,9 +79,7 @@ class _Conversion:
         for n in tables:
             faults += self._misplaced(self.file.sections[n], split[n])
         if faults:
-            raise NotConvertible(
-                "\n".join(faults), hint="what can be used, and how, is in docs/authors.md"
-            )
+            raise NotConvertible("\n".join(faults), hint="see docs/authors.md for what can be used")
         self._mark()
         for n in tables:
             self._write(self.file.sections[n], split[n])

@@ -20,7 +20,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+")
 
 
 class NotAModule(LppackError):
-    """The file is not a kernel module that can be read. Nothing was done with it."""
+    """The file is not a readable kernel module. Nothing was done with it."""
 
     exit_code = 9
     kind = "not-a-module"

@@ -40,7 +40,7 @@ class PatchState:
 
     @property
     def left_new(self) -> str | None:
-        """What `reverse` was called for and has not reversed, in words; None: there is nothing."""
+        """What `reverse` was called for but did not reverse, as text; None if nothing."""
         left = [
             f"{count} {'object is' if count == 1 else 'objects are'} still in the new form after "
             f"{function}()"
@@ -72,12 +72,12 @@ class Engine(Protocol):
         """Begin to unpatch; in the middle of a transition, reverse it.
 
         ``to``: True towards patched, False towards unpatched; an error of ALREADY if it goes there
-        already, so that two callers cannot undo each other. None: away from where it goes now.
+        already, so that two callers cannot undo each other. None: the opposite direction.
         """
 
     def limit(self, module: str, name: str, percent: int) -> None:
-        """Limit what a transition of ``module`` takes of the machine's time: ``max_stop``,
-        ``max_hold``. An engine that takes none knows no limit: EOPNOTSUPP."""
+        """Limit the machine time that a transition of ``module`` takes: ``max_stop``, ``max_hold``.
+        EOPNOTSUPP for an engine that takes none."""
 
     def unload(self, module: str) -> None:
         """Raise HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is

@@ -107,7 +107,7 @@ class SimulatedClock:
 
 
 class Simulated:
-    """Implements Engine; knows of ``bundles`` what it could not read from their modules."""
+    """An Engine; takes from ``bundles`` what it cannot read from their modules."""
 
     name = NAME
 

@@ -25,7 +25,7 @@ _GRID = 257  # points of a window at which it is computed how likely a pool has 
 
 
 def windows(limit: float) -> Iterator[tuple[float, float, float]]:
-    """(when it shuts, for how long, for how long it is open then), in seconds, until ``limit``."""
+    """Yield (when it shuts, how long it is shut, how long open after), until ``limit`` seconds."""
     begin, shut = 0.0, FIRST
     while begin < limit:
         yield begin, min(shut, limit - begin), shut / 2

@@ -41,7 +41,7 @@ class StackCounts:
 
     @property
     def kthread(self) -> bool:
-        """True if its stacks begin where those of kernel threads do."""
+        """True if most of its stacks begin as kernel threads' do."""
         return 2 * self.of_kthread > self.total
 
     @property

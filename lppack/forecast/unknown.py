@@ -31,9 +31,9 @@ def unknown(
     bound: Sequence[Group],
     enough: float,
 ) -> Iterator[str]:
-    """Yield a line for each. ``slow``: groups of which nothing says how long they stay; ``blind``:
-    kernel time cannot be told; ``bound``: groups of which only visits to another area are declared;
-    ``enough``: seconds that tell whether a thread ever leaves."""
+    """Yield a line for each. ``slow``: groups whose length of stay is unknown; ``blind``: kernel
+    time cannot be seen; ``bound``: groups with declared visits only to another area;
+    ``enough``: seconds that show whether a thread ever leaves."""
     if blind:
         yield (
             "no stack shows where the kernel begins: sample with kernel frames down to the entry, "

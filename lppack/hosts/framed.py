@@ -10,7 +10,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Nonsense(Exception):
-    """What came is no answer to what was asked; the text says why."""
+    """The reply does not fit the request; the text says why."""
 
 
 class Framed:

@@ -38,7 +38,7 @@ class LockHolder:
 
 
 def user_name() -> str:
-    """Return the user who runs this command; where sudo is in between, the one who called it."""
+    """Return the user who runs this command; under sudo, the one who called it."""
     caller = os.environ.get("SUDO_USER")
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name

@@ -56,7 +56,7 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QemuMachine:
-    """What QEMU is to run."""
+    """What QEMU runs."""
 
     image: Path  # see image_for()
     initramfs: Path

@@ -54,10 +54,10 @@ def areas_of(data: bytes, what: str) -> Areas:
         # From v7.3 on there may be a table of the kinds and their sizes, which is not needed.
         layout, layout_len = _LAYOUT.unpack_from(data, _HEADER.size)
         if layout_len and size + layout < areas.end:
-            raise FactsError(f"{what}: the parts of its BTF do not lie one behind the other")
+            raise FactsError(f"{what}: the parts of its BTF are not contiguous")
         end = max(end, size + layout + layout_len) if layout_len else end
     if size < _HEADER.size or areas.types + types_len != areas.strings or end != len(data):
-        raise FactsError(f"{what}: the parts of its BTF do not lie one behind the other")
+        raise FactsError(f"{what}: the parts of its BTF are not contiguous")
     return areas
 
 
@@ -84,7 +84,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member of a struct; those of an unnamed struct inside stand as if they were its own."""
+    """One member of a struct; members of an unnamed inner struct count as its own."""
 
     name: str
     type: str  # C text without the name: "char [16]"
@@ -147,7 +147,7 @@ class Btf:
         return self.data[start : self.data.index(b"\0", start)].decode("ascii", errors="replace")
 
     def begins_string(self, offset: int) -> bool:
-        """Whether a string of the table begins there, and not another one goes on."""
+        """Return True if a string of the table begins there, not in the middle of one."""
         start = self._strings + offset
         return offset < self.end_string and (offset == 0 or self.data[start - 1] == 0)
 

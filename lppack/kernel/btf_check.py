@@ -66,7 +66,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class CheckedBtf:
-    """What was found right, and where things are in it."""
+    """Validated BTF, and where things are in it."""
 
     btf: Btf
     offsets: "array[int]"  # of each type in the data
@@ -90,7 +90,7 @@ def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
         name, info, value = _RECORD.unpack_from(data, at)
         kind, vlen, _ = parts_of(info)
         if kind not in _TAIL:
-            raise FactsError(f"{what}: type {number} in its BTF is of no kind ({info:#x})")
+            raise FactsError(f"{what}: BTF type {number} has an unknown kind ({info:#x})")
         offsets.append(at)
         at += 12
         fixed, each = _TAIL[kind]
@@ -126,7 +126,7 @@ def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
     if at != areas.strings:
         raise FactsError(f"{what}: the types in its BTF do not end where its strings begin")
     if most >= number:
-        raise FactsError(f"{what}: its BTF has types up to {number - 1}, but speaks of {most}")
+        raise FactsError(f"{what}: its BTF has types up to {number - 1}, but refers to {most}")
     own = {name for name in names if base is None or name >= base.end_string}
     # Names in the base tell the base that was meant from that of another build.
     strange = base is not None and not all(map(base.begins_string, names - own))

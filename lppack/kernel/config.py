@@ -71,7 +71,7 @@ def parse_config(text: str, *, what: str = ".config") -> KernelConfig:
         elif line.strip() and not line.startswith("#"):
             raise FactsError(f"{what}:{number}: not a line of a kernel .config: {line[:60]!r}")
     if not values:
-        raise FactsError(f"{what}: there is no option in it")
+        raise FactsError(f"{what}: it has no options")
     return KernelConfig(values)
 
 
@@ -90,5 +90,5 @@ def _value(raw: str, where: str) -> str:
     if not raw.startswith('"'):
         return raw
     if len(raw) < 2 or not raw.endswith('"'):
-        raise FactsError(f"{where}: the string does not end: {raw[:60]!r}")
+        raise FactsError(f"{where}: unterminated string: {raw[:60]!r}")
     return _ESCAPED.sub(r"\1", raw[1:-1])

@@ -61,12 +61,12 @@ class Image:
         (size,) = struct.unpack("<I", self.payload[-4:])
         data = decompress(self.payload, what=str(self.path))
         if len(data) != size:
-            raise FactsError(f"{self.path}: unpacked to {len(data)} bytes, but {size} are promised")
+            raise FactsError(f"{self.path}: unpacked to {len(data)} bytes, expected {size}")
         return Elf(data, f"vmlinux in {self.path}")
 
 
 def unpacked(kernel: Kernel) -> Path:
-    """Return the vmlinux out of the image of ``kernel``, in the cache, once for each content."""
+    """Return the vmlinux from the image of ``kernel``, in the cache, once per content."""
     image = read_image(kernel.image)
     name = f"{kernel.release}-{hashlib.sha256(image.payload).hexdigest()[:16]}"
     return entries.ensure_file(

@@ -100,7 +100,7 @@ class Inlining:
 
 
 def open_inlining(path: Path) -> Inlining | None:
-    """Return what was read before; None if it was not, or the file is damaged."""
+    """Return the cached result; None if there is none or the file is damaged."""
     if not path.is_file():
         return None
     cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)

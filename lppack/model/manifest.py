@@ -48,7 +48,7 @@ class Fix:
 
     @property
     def names(self) -> frozenset[str]:
-        """What one fix has in common with the same fix in another patch."""
+        """Names that identify the same fix in every patch."""
         return frozenset(filter(None, (self.cve, self.commit))) or frozenset({self.name})
 
 
@@ -71,7 +71,7 @@ class FunctionPatch:
 
     @property
     def slot(self) -> str:
-        """The pointer to the old function, where it is that of a module with slots."""
+        """The pointer to the old function, if that is in a module with slots."""
         return f"lp_old_{self.new}"
 
     @property
@@ -97,7 +97,7 @@ class SymbolUse:
 
     @property
     def slot(self) -> str:
-        """The pointer to it, where it is a module's."""
+        """The pointer to it, if it is a module's."""
         return f"lp_slot_{self.c_name}"
 
     @property

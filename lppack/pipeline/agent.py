@@ -156,7 +156,7 @@ def _index(policy: Policy) -> Index:
     seen = _seen(kept)
     if index.serial < seen:
         raise ApplyRefused(
-            f"{policy.source}/{INDEX} has serial {index.serial}, and this host has seen {seen}",
+            f"{policy.source}/{INDEX} has serial {index.serial}, but this host has seen {seen}",
             hint=f"serve the newest index; if it is the newest one: rm {kept}",
             reason="older-index",
         )

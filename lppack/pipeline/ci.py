@@ -56,7 +56,7 @@ def github(found: Mapping[str, Sequence[Path]], options: str) -> str:
     """Return the value of `strategy.matrix`, in one line. Raise EnvironmentMissing: too large."""
     if len(found) > _JOBS_MAX:
         raise EnvironmentMissing(
-            f"{len(found)} kernels are more jobs than the {_JOBS_MAX} of a matrix",
+            f"{len(found)} kernels exceed the {_JOBS_MAX} jobs of a matrix",
             hint="split the kernels over several workflows",
         )
     include = [

@@ -38,7 +38,7 @@ class Drafted:
 
     @property
     def is_done(self) -> bool:
-        """True if it is as far as a draft can be: nothing that was asked for is missing."""
+        """True if it is as far as a draft can be: nothing requested is missing."""
         copied = self.draft.is_copy and self.complete is not Completeness.INCOMPLETE
         return self.complete is Completeness.PROVED or (copied and not self.draft.mismatches)
 

@@ -23,7 +23,7 @@ def metrics_place(file: Path) -> Path:
         )
     if not file.parent.is_dir():
         raise EnvironmentMissing(
-            f"{file} cannot be written: {file.parent} is no folder",
+            f"cannot write {file}: {file.parent} is not a folder",
             hint="give a file in the folder of --collector.textfile.directory",
         )
     return file

@@ -112,8 +112,8 @@ def connect(address: str) -> Iterator["Client"]:
         others = [worker for worker, said in digests.items() if said != code_digest()]
         if others:
             raise EnvironmentMissing(
-                f"workers with another lppack than this one, or none: {', '.join(others)}",
-                hint="install the same version there, and start them again",
+                f"workers with a different lppack, or none: {', '.join(others)}",
+                hint="install the same version there, and restart them",
             )
         yield client
 
@@ -123,7 +123,7 @@ def run(
 ) -> Iterator[tuple[Pair, Outcome | BaseException]]:
     """Yield each pair with its outcome as it ends; bundles are written to the output folder.
 
-    What a worker was building when it was lost goes to another one.
+    The unfinished pairs of a lost worker go to another one.
     """
     from distributed import as_completed
     from distributed.scheduler import KilledWorker

@@ -297,7 +297,7 @@ def history_of(on: str, last: int) -> tuple[JournalRecord, ...]:
     with open_control(on, say=lambda _line: None) as control:
         if control.host.lock is None:
             raise EnvironmentMissing(
-                f"no history is kept of {on}", hint="give --on local, guest:NAME or ssh:HOST"
+                f"{on} keeps no history", hint="give --on local, guest:NAME or ssh:HOST"
             )
         journal = Journal(control.host)
         return (*journal.history(last), *journal.unfinished())[-last:]

@@ -111,7 +111,7 @@ def report_place(file: Path) -> Path:
         place = file.resolve()
         if not place.parent.is_dir():
             raise EnvironmentMissing(
-                f"{file} cannot be written: {place.parent} is no folder",
+                f"cannot write {file}: {place.parent} is not a folder",
                 hint="make it, or give another name after --report",
             )
         if place.exists() and not (place.is_file() and _is_free(place, BEGINS.encode())):

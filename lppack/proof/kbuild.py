@@ -152,7 +152,7 @@ class Kbuild:
         return self._cache / f"{folder.replace('/', ',')}.json"
 
     def read(self, site: Site, work: Path, folders: Sequence[str]) -> None:
-        """Ask kbuild about ``folders``, all of whose parents are among them or known.
+        """Query kbuild for ``folders``, whose parents are all among them or known.
 
         ``site`` has the tree of the sources. Raise BuildFailed.
         """
@@ -180,7 +180,7 @@ class Kbuild:
         (work / "query.sh").write_text("\n".join(lines) + "\n")
         done = site.run(["sh", f"{site.work}/query.sh"], limit=_LIMIT)
         if not done.ok:
-            raise BuildFailed(f"kbuild cannot say how {', '.join(tops)} is compiled\n{done.out}")
+            raise BuildFailed(f"cannot query kbuild for {', '.join(tops)}\n{done.out}")
         found = _parse(out.read_bytes(), site.sources, self._tree) if out.is_file() else {}
         for folder in wanted:
             units = found.get(folder)

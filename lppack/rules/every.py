@@ -91,5 +91,5 @@ DROPPED = (25, 34, 35, 42, 43)
 
 
 def live() -> tuple[int, ...]:
-    """Numbers of the 56 rules that at least one rule here is, or is a part of."""
+    """Numbers of the 56 rules that rules here implement, wholly or in part."""
     return tuple(sorted({number for entry in every() for number in entry.numbers}))

@@ -50,7 +50,7 @@ def fits(value: Any, part: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misfit:
-    """What jsonschema's ValidationError has of it, under the same names."""
+    """The used fields of jsonschema's ValidationError, same names."""
 
     absolute_path: tuple[str | int, ...]
     instance: Any

@@ -192,7 +192,7 @@ def _needs(document: Document) -> Needs | None:
 
 
 def function_is_still_patched(document: Document, old: Document) -> Iterator[Fault]:
-    """A function that the version before replaced is still replaced (a warning)."""
+    """A function replaced by the previous version is still replaced (a warning)."""
     have = set(_patched(document))
     for name, function in dict.fromkeys(_patched(old)):
         if (name, function) not in have:

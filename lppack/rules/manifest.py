@@ -18,7 +18,7 @@ RESERVED_SERIES = ("engine",)
 
 
 def no_control_characters(document: Document) -> Iterator[Fault]:
-    """Text of a manifest goes into C and into paths: no control character may stand in it.
+    """Text of a manifest has no control characters, as it goes into C and into paths.
 
     Only `test.checks[].run` and `expect` may have several lines; NUL is refused there too.
     """
@@ -187,7 +187,7 @@ def kernel_pattern_has_fields(document: Document) -> Iterator[Fault]:
 
 
 def expectation_is_readable(document: Document) -> Iterator[Fault]:
-    """What a check expects is text or `/regex/`, and the regex must be one."""
+    """A check expects text or `/regex/`, and the regex is valid."""
     for pointer, entry in document.mappings("test", "checks"):
         expect = entry.get("expect")
         if isinstance(expect, dict):

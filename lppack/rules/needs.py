@@ -96,11 +96,11 @@ _WORLD: tuple[str, ...] = ("for_each", "max_stop_ms")
 
 
 def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
-    """A transform has the keys that belong to the TRANSFORM flag, and none of the other's.
+    """A transform has the keys of its TRANSFORM flag, and none of the other flag.
 
     TRANSFORM_ON_ACCESS: `lock`, `context`, and shadow variables. TRANSFORM_WORLD: `for_each`,
-    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as nobody else runs. And
-    `reverse`: where one instance cannot be transformed, the stop takes back those before it.
+    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as all else is stopped.
+    And `reverse`: if one instance cannot be transformed, the stop reverses those before it.
     """
     needs = _needs(document)
     if needs is None or needs.transform is consistency.Transform.NONE:

@@ -12,7 +12,7 @@ Rule = Callable[[Document], Iterator["Fault"]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a rule found: where, what, and a way out."""
+    """What a rule found: where, what, and a hint."""
 
     pointer: Pointer
     message: str

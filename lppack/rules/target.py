@@ -42,7 +42,7 @@ def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) ->
 def kernel_can_be_live_patched(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 15: the options without which the kernel's live patching does not exist are on.
+    """Rule 15: the options that the kernel's live patching requires are on.
 
     kernel/livepatch/Kconfig: LIVEPATCH depends on MODULES, SYSFS, KALLSYMS_ALL, on one of
     DYNAMIC_FTRACE_WITH_REGS and _WITH_ARGS, and on TRIM_UNUSED_KSYMS being off.

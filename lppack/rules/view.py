@@ -32,7 +32,7 @@ class View:
     def read(self, path: str) -> str | None:
         """Return the text of a file; None if there is no such file.
 
-        Raise any other HostError: a rule that could not look must not pass.
+        Raise any other HostError: a rule that could not read must not pass.
         """
         try:
             return self.host.read(path).strip()

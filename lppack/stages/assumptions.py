@@ -190,7 +190,7 @@ def _configured(tried: _Tried) -> str:
 def _callable(tried: _Tried) -> str:
     lacking = [name for name in _EXPORTED if name not in tried.exports]
     if lacking:
-        raise FactsError(f"{', '.join(lacking)} is not exported")
+        raise FactsError(f"not exported: {', '.join(lacking)}")
     return ", ".join(_EXPORTED)
 
 

@@ -243,7 +243,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
         if isinstance(plan, dict) and plan.get("format") != _FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {_FORMAT}",
-                hint="take a bundle that this lppack has built, or the lppack of that one",
+                hint="rebuild it with this lppack, or use the lppack that built it",
             )
         if (wrong := wrong_part(plan)) is not None:
             raise BadBundle(f"{path}: its plan is not one: {wrong}", hint=_ANEW)

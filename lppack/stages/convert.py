@@ -16,7 +16,7 @@ from lppack.stages.status import PatchReport
 def convert(control: Control, series: str, *, irreversible: bool = False) -> PatchReport:
     """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted.
 
-    ``irreversible``: also if there is no way back from that.
+    ``irreversible``: even if it cannot be reverted.
     """
     found = answered(control, lambda: find_all(control, series))
     state = found.state
@@ -26,7 +26,7 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
         )
     if not state.info.transforms:
         raise ApplyRefused(
-            f"{series} has no data to convert: it is live since it was patched",
+            f"{series} has no data to convert: it is live once patched",
             reason="nothing-to-convert",
         )
     if state.phase is not PatchPhase.PATCHED:

@@ -23,7 +23,7 @@ Tracker = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 class CveState(StrEnum):
-    """In the order in which a report has them."""
+    """States of a CVE, in report order."""
 
     OPEN = "open"  # Debian has no fix
     PACKAGE = "package"  # a newer kernel package has

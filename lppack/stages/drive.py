@@ -74,7 +74,7 @@ def answered(control: Control, query: Callable[[], _T]) -> _T:
 
 
 def refuse_limits(control: Control, engine: object) -> None:
-    """Raise ApplyRefused if limits were asked for that ``engine``, as a patch names it, lacks."""
+    """Raise ApplyRefused if ``engine``, as a patch names it, lacks the requested limits."""
     if control.limits and engine != EngineName.CONSISTENCY:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in control.limits)
         raise ApplyRefused(
@@ -91,7 +91,7 @@ def set_limits(control: Control, module: str) -> None:
 
 
 def longest_stop(state: PatchState) -> str:
-    """How long the kernel stood still for this patch, at most, in words."""
+    """Return the longest stop of the kernel for this patch, as text."""
     return f"the longest stop took {state.longest_stop_ms or 0:.1f} ms"
 
 
@@ -187,9 +187,9 @@ def _no_way_back(control: Control, module: str) -> ApplyRefused:
 
 
 def unload(control: Control, module: str) -> bool:
-    """Unload a module that is unpatched; False if it cannot go: why_loaded().
+    """Unload an unpatched module; False if that failed: see why_loaded().
 
-    Each try may stop the machine to look at all threads, so they become rare while one is inside.
+    Each try may stop the machine to check all threads, so tries get rare while one is inside.
     """
     deadline = Deadline(_UNLOAD, control.clock)
     pause = _POLL

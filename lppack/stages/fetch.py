@@ -31,7 +31,7 @@ class NotServed(EnvironmentMissing):
 
 
 class TooLarge(AnswerIsNo):
-    """What the source gives is larger than any such file. Nothing of it was kept."""
+    """The source's file is larger than any such file. Nothing of it was kept."""
 
     kind = "too-large"
 

@@ -38,7 +38,7 @@ def generate(plan: Plan) -> SourceTree:
 
 
 def write(tree: SourceTree, folder: Path) -> None:
-    """Write the tree below ``folder``, which is made."""
+    """Write the tree below ``folder``; create it."""
     for name, text in tree.files:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def reserve(name: str, folder: Path) -> tuple[int, Path]:
         if name in known:
             raise _refused(path, f'"{name}" is reserved already: {known[name]:#x}')
         if taken := [other for other, used in known.items() if used == number]:
-            raise _refused(path, f'the id of "{name}", {number:#x}, is that of "{taken[0]}"')
+            raise _refused(path, f'"{name}" and "{taken[0]}" have the same id: {number:#x}')
         text = path.read_text() if path.is_file() else _HEAD
         text = text if text.endswith("\n") else f"{text}\n"
         store.write_atomic(path, f"{text}  {name}: {number:#x}\n".encode())

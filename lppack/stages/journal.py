@@ -258,9 +258,9 @@ class Transaction:
         self._fault("after", name)
 
     def end(self, error: LppackError | None = None) -> None:
-        """Close the record. The command has ended by itself, whatever came of it.
+        """Close the record: the command has ended by itself, whatever its result.
 
-        Nothing is noted of one that found nothing to do.
+        A command that found nothing to do is not noted.
         """
         record = self.record
         if error is None and not self._begun:

@@ -20,7 +20,7 @@ class _Metric:
     samples: dict[tuple[tuple[str, str], ...], float] = field(default_factory=dict)
 
     def set(self, value: float | None, **labels: object) -> None:
-        """None: not known, and no sample."""
+        """None: unknown, so no sample."""
         if value is not None:
             self.samples[tuple((name, str(text)) for name, text in labels.items())] = value
 

@@ -111,8 +111,8 @@ def package_of(
     lines = (bundle.kernel_version, manifest.author, manifest.license, manifest.description)
     if not _RELEASE.fullmatch(bundle.release) or not all(map(str.isprintable, lines)):
         raise EnvironmentMissing(
-            f"{bundle.path} names a kernel or an author that no package can name",
-            hint="give a bundle that lppack has built",
+            f"{bundle.path}: a package cannot name its kernel or its author",
+            hint="give a bundle built by lppack",
         )
     return Package(
         bundle=bundle,

@@ -161,8 +161,8 @@ def unpatch(control: Control, state: PatchState) -> None:
     """Wait until every thread runs the old code again; the module stays loaded.
 
     ``state`` is where this command found the patch. If that was `patched`, a transition that does
-    not end is reversed, and conversion goes on; what was on its way out already stays on it.
-    Raise ApplyRefused (there is no way back), ApplyReversed (patched as before), ApplyStuck.
+    not end is reversed, and conversion goes on; an unpatching that had begun continues.
+    Raise ApplyRefused (no revert path), ApplyReversed (patched as before), ApplyStuck.
     """
     module, found = state.module, state.phase
     go_on = control.command("revert", str(state.info.series or module))

@@ -72,7 +72,7 @@ def report(
 ) -> PatchReport:
     """Return what the kernel shows, in the terms of the interface.
 
-    ``taken``: the functions of this patch that threads run in another one.
+    ``taken``: functions of this patch that threads run in another patch.
     """
     info = state.info
     conversion = "none"

@@ -153,7 +153,7 @@ def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
             if error.reason != NO_WAY_BACK:
                 raise
         else:
-            raise ApplyStuck(f"{bundle.module} is irreversible, and was reverted all the same")
+            raise ApplyStuck(f"{bundle.module} is irreversible, but was reverted")
     return StepResult(
         step=TestStep.REVERTED,
         ok=True,

@@ -76,7 +76,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
     except OSError as error:
         raise EnvironmentMissing(
             f"the allowed signers cannot be read: {signers}: {error.strerror}",
-            hint="ssh-keygen(1), ALLOWED SIGNERS, says what is in it",
+            hint="for its format see ssh-keygen(1), ALLOWED SIGNERS",
         ) from None
     _need_program()
     signature = _signature(bundle)
@@ -110,7 +110,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
     if unread := _UNREAD.search(found.err):
         raise EnvironmentMissing(
             f"the allowed signers cannot be read: {unread[0].strip()}",
-            hint="ssh-keygen(1), ALLOWED SIGNERS, says what is in it",
+            hint="for its format see ssh-keygen(1), ALLOWED SIGNERS",
         )
     by = whole.out.split(" with ")[-1].strip()
     raise NotTrusted(
@@ -152,7 +152,7 @@ def _signature(bundle: Path) -> bytes:
     except FileNotFoundError:
         raise NotTrusted(
             f"{bundle} is not signed: there is no {place.name} beside it",
-            hint="fetch it from where the bundle is from; its author makes it: "
+            hint="fetch it from the source of the bundle; its author runs: "
             f"lppack sign {bundle} --key KEY",
             reason="unsigned",
         ) from None

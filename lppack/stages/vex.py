@@ -59,7 +59,7 @@ class Evidence:
 
 
 def of_host(found: HostStatus, name: str) -> Evidence:
-    """No statement, where no CVE is named. Raise EnvironmentMissing if no package can be."""
+    """Skip fixes without a CVE. Raise EnvironmentMissing if no package can be named."""
     ours = [patch for patch in found.patches if patch.series is not None]
     # A module whose place another version has taken says nothing that the other does not.
     used = [patch for patch in ours if patch.phase is not PatchPhase.UNPATCHED] or ours
@@ -73,7 +73,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
 
 
 def of_bundle(bundle: Bundle) -> Evidence:
-    """Return the kernel without it is affected, and the bundle is what to do."""
+    """Return: affected without the bundle, and how to apply it."""
     name = bundle.path.name
     said = (
         Statement(

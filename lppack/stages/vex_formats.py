@@ -165,7 +165,7 @@ def cyclonedx(found: Evidence, author: Author, now: datetime) -> str:
         from packageurl import PackageURL
     except ImportError as error:
         raise EnvironmentMissing(
-            f"CycloneDX needs a library that is not here: {error.name}",
+            f"CycloneDX needs {error.name}, which is not installed",
             hint="pip install 'lppack[fleet]'",
         ) from None
     states = {

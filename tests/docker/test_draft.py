@@ -223,9 +223,9 @@ def test_a_kernel_that_has_the_fix_is_not_patched(words: tuple[str, ...], tmp_pa
     [
         (("{diff}", "--between", "1", "2"), "either a diff, or --between, or --function"),
         ((), "either a diff, or --between, or --function"),
-        (("--between", "1", "2"), "--between goes with --path"),
+        (("--between", "1", "2"), "--between requires --path"),
         (("{diff}", "--function", "f"), "either a diff, or --between, or --function"),
-        (("{diff}", "--path", "f"), "--path goes with"),
+        (("{diff}", "--path", "f"), "--path requires"),
     ],
 )
 def test_usage(words: tuple[str, ...], said: str) -> None:

@@ -133,4 +133,4 @@ def test_what_is_no_farm_is_said() -> None:
     words = ("--sign-key", "key", "--sign-cert", "cert")
     ran = lppack("build", EXAMPLES / "proc-cmdline", "--farm", "tcp://127.0.0.1:1", *words)
     assert ran.rc == 2
-    assert "--sign-key stays on this machine" in ran.err
+    assert "--sign-key excludes --farm" in ran.err

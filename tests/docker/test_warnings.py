@@ -46,7 +46,7 @@ def test_a_release_names_them(warned: Path, tmp_path: Path) -> None:
     assert ran.rc == 0, ran.err
     assert f"accepted: {RULE}" in lppack("inspect", ran.out.strip()).out
     ran = lppack("build", warned, "--accept", RULE)
-    assert (ran.rc, "--accept goes with --release" in ran.err) == (2, True)
+    assert (ran.rc, "--accept requires --release" in ran.err) == (2, True)
 
 
 def test_a_bundle_will_do_for_the_version_before(warned: Path, tmp_path: Path) -> None:

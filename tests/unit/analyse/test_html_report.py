@@ -251,7 +251,7 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     assert "report.html cannot be written: " in below.err
     nowhere = lppack("simulate", patch, "--report", tmp_path / "new" / "report.html")
     assert nowhere.rc == 4
-    assert "is no folder" in nowhere.err
+    assert "is not a folder" in nowhere.err
     assert not (tmp_path / "new").exists()
     assert nowhere.out == "", "said before anything is explored"
     assert lppack("simulate", patch, "--report", "x", "--replay", "y").rc == 2

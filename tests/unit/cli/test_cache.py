@@ -93,7 +93,7 @@ def test_what_is_in_use_stays(cache: Path) -> None:
     ("words", "said"),
     [
         (("--prune",), "--prune needs --older, --max-size or --verify"),
-        (("--older", "3d"), "--older and --max-size go with --prune"),
+        (("--older", "3d"), "--older and --max-size require --prune"),
         (("--prune", "--older", "3 days"), '"3 days" is not a time like 30d'),
         (("--prune", "--max-size", "20GB"), '"20GB" is not a size like 20G'),
     ],

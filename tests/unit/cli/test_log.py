@@ -64,7 +64,7 @@ def test_q_prints_errors_and_results_alone(tmp_path: Path) -> None:
 def test_v_and_q_exclude_each_other() -> None:
     ran = lppack("-v", "validate", "-q", PATCH)
     assert (ran.rc, ran.out) == (2, "")
-    assert "give one of -v and -q" in ran.err
+    assert "-v and -q conflict" in ran.err
 
 
 def _leaves(group: click.Group, context: click.Context) -> list[click.Command]:

@@ -164,7 +164,7 @@ def test_what_the_command_refuses(tmp_path: Path, bundle: Path) -> None:
             "calls:2:1: error[calls]: is no row",
         ),
         (("--calls", tmp_path / "absent"), 3, "absent:1:1: error[calls]: cannot be read"),
-        (("--seconds", "5"), 2, "--seconds goes with --calls"),
+        (("--seconds", "5"), 2, "--seconds requires --calls"),
         (("--kernel", "6.6.1-1"), 4, "no call was measured on a kernel like 6.6.1-1"),
         (("--kernel", "running"), 4, "'running' is no release"),
         (("--cpi", "0"), 2, "--cpi"),

@@ -163,10 +163,10 @@ def header(offset: int, code: str, value: int) -> bytes:
         (header(0, "<H", 0x9FEB), "does not know"),
         (header(2, "<B", 2), "does not know"),
         (header(3, "<B", 1), "does not know"),
-        (header(4, "<I", 20), "one behind the other"),
-        (header(12, "<I", 8), "one behind the other"),
-        (sample()[0].bytes()[:-1], "one behind the other"),
-        (sample()[0].bytes() + b"\0", "one behind the other"),
+        (header(4, "<I", 20), "are not contiguous"),
+        (header(12, "<I", 8), "are not contiguous"),
+        (sample()[0].bytes()[:-1], "are not contiguous"),
+        (sample()[0].bytes() + b"\0", "are not contiguous"),
         (with_record(lambda w, t: put(w, t["int"], 4, 30 << 24)), "of no kind"),
         (with_record(lambda w, t: put(w, t["int"], 4, 1 << 24 | 1 << 29)), "of no kind"),
         (with_record(lambda w, t: put(w, t["int"], 4, 1 << 24 | 3)), "cannot be of its kind"),
@@ -174,8 +174,8 @@ def header(offset: int, code: str, value: int) -> bytes:
         (with_record(lambda w, t: put(w, t["int"], 0, 0)), "cannot be of its kind"),
         (with_record(lambda w, t: put(w, t["int"], 0, 2)), "not in its table"),
         (with_record(lambda w, t: put(w, t["int"], 0, 1 << 20)), "not in its table"),
-        (with_record(lambda w, t: put(w, t["seq *"], 8, 999)), "speaks of 999"),
-        (with_record(lambda w, t: put(w, t["node"], 16, 999)), "speaks of 999"),
+        (with_record(lambda w, t: put(w, t["seq *"], 8, 999)), "refers to 999"),
+        (with_record(lambda w, t: put(w, t["node"], 16, 999)), "refers to 999"),
         (with_record(lambda w, t: put(w, t["node"], 20, 9999)), "is outside"),
         (with_record(lambda w, t: put(w, t["show"], 8, t["int"])), "has no prototype"),
         (with_record(lambda w, t: put(w, t["show"], 8, 0)), "has no prototype"),
@@ -295,7 +295,7 @@ def test_a_header_with_a_table_of_layouts() -> None:
     end = len(types) + len(strings)
     assert [name for name, _ in check(made(end, 8), "vmlinux").functions] == ["open"]
     for layout, size in ((end, 7), (end - 4, 12), (end, 0)):
-        with pytest.raises(FactsError, match="one behind the other"):
+        with pytest.raises(FactsError, match="are not contiguous"):
             check(made(layout, size), "vmlinux")
 
 

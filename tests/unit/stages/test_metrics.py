@@ -90,7 +90,7 @@ def test_the_file_is_replaced_whole(tmp_path: Path, host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("x.txt", "does not end in .prom"), ("no/x.prom", "no is no folder")]
+    ("name", "said"), [("x.txt", "does not end in .prom"), ("no/x.prom", "no is not a folder")]
 )
 def test_a_file_that_nobody_would_read_is_refused(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(EnvironmentMissing, match=said):
@@ -109,4 +109,4 @@ def test_the_command(tmp_path: Path) -> None:
     assert (ran.rc, ran.out) == (0, "")
     assert samples(file.read_text())
     ran = lppack("status", "--engine", "simulated", "-o", file, env=env)
-    assert (ran.rc, "-o goes with --format prometheus" in ran.err) == (2, True)
+    assert (ran.rc, "-o requires --format prometheus" in ran.err) == (2, True)

@@ -80,7 +80,7 @@ def test_a_package_needs_who_answers_for_it(
     [{"release": "6.1;id"}, {"release": "../6.1"}, {"kernel_version": "#1\nid"}],
 )
 def test_what_no_package_can_name_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:
-    with pytest.raises(EnvironmentMissing, match="no package can name"):
+    with pytest.raises(EnvironmentMissing, match="a package cannot name"):
         made(tmp_path, **changes)
 
 

@@ -111,11 +111,11 @@ def test_the_manifests_own_workload(files: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "rc", "said"),
     [
-        (["--seed", "1"], 2, "--seed goes with --sample"),
-        (["--hook", "tick"], 2, "--hook goes with --sample"),
-        (["--stacks", "x"], 2, "--stacks goes with --sample"),
-        (["--timeout", "5"], 2, "--timeout goes with --sample"),
-        (["--sample", "--replay", "x"], 2, "goes without --replay"),
+        (["--seed", "1"], 2, "--seed requires --sample"),
+        (["--hook", "tick"], 2, "--hook requires --sample"),
+        (["--stacks", "x"], 2, "--stacks requires --sample"),
+        (["--timeout", "5"], 2, "--timeout requires --sample"),
+        (["--sample", "--replay", "x"], 2, "excludes --replay"),
         (["--sample", "--visits", "x"], 2, "takes FUNCTION=FILE"),
         (["--sample"], 3, "says nothing of the threads"),
         (["--sample", "--stacks", "/dev/zero"], 3, "/dev/zero:1:1: error[stacks]: is not an"),
