@@ -20,6 +20,7 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 
 PATCH = Path(__file__).parent / "leaf"
+SEVERAL_PATCH = PATCH / "several.yaml"
 SERIES = ("6.1", "6.12", "7.2")
 REPEATS = 10
 UPSTREAM = f"{EngineName.LIVEPATCH} {ModeName.HYBRID}"
@@ -39,7 +40,7 @@ def main(*patterns: str) -> int:
 
 def measure(kernel: Kernel) -> Measured:
     """Count a call without a patch, and with it by each engine in each mode, in one guest."""
-    with counted(kernel, PATCH) as guest:
+    with counted(kernel, PATCH, several=SEVERAL_PATCH) as guest:
         paths = [middle(UNPATCHED, repeats(guest.host))]
         for path in guest.patches:
             with guest.patched(path):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lppack import pipeline
+from lppack.consistency import EngineName
+from lppack.cost.measured import SEVERAL
 from lppack.errors import ManifestError
 from lppack.hosts.guest import GuestHost, boot
 from lppack.hosts.initramfs import append_tree
@@ -41,10 +43,15 @@ class Counted:
 
 @contextlib.contextmanager
 def counted(
-    kernel: Kernel, patch: Path, paths: tuple[str, ...] = (), *, root: Path | None = None
+    kernel: Kernel,
+    patch: Path,
+    paths: tuple[str, ...] = (),
+    *,
+    root: Path | None = None,
+    several: Path | None = None,
 ) -> Iterator[Counted]:
     """Boot ``kernel`` with the targets and programs of ``patch``; ``paths``: those alone;
-    ``root``: more programs."""
+    ``root``: more programs; ``several``: the patch for paths of SEVERAL functions in an object."""
     with tempfile.TemporaryDirectory(prefix="lppack-") as name:
         built = {}
         for engine, mode in cells():
@@ -53,6 +60,9 @@ def counted(
             with contextlib.suppress(ManifestError):
                 if not paths or path in paths:
                     built[path] = build_from(patch, kernel, engine, mode, Path(name) / path)
+                    if several is not None and engine is EngineName.CONSISTENCY:
+                        place = Path(name) / f"{path}-several"
+                        built[path + SEVERAL] = build_from(several, kernel, engine, mode, place)
         initramfs = pipeline.initramfs_for(kernel, "docker")
         if root is not None:
             initramfs = Path(shutil.copy(initramfs, Path(name) / "initramfs.cpio"))

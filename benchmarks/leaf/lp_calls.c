@@ -7,3 +7,8 @@ int lp_calls_leaf(int number)
 {
 	return number + 2;
 }
+
+int lp_calls_other(int number)
+{
+	return number + 4;
+}

@@ -3,5 +3,6 @@
 #define LP_CALLS_H
 
 int lp_calls_leaf(int number);
+int lp_calls_other(int number);
 
 #endif

@@ -3,11 +3,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lppack.cost.calls import CallRates
-from lppack.cost.measured import Measured, measured_for
+from lppack.cost.measured import SEVERAL, Measured, measured_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class PathPrice:
     """What all counted calls cost, redirected in one way."""
 
     path: str  # "not patched" or "ENGINE MODE"
-    instructions: float  # of one call
-    added: float  # to one call that is not redirected
+    instructions: float  # of one call; where functions differ, of the dearest
+    added: float  # to one call that is not redirected; likewise
     added_per_second: float | None  # by all counted calls; None: no function was counted
     before: float | None  # share of one CPU of the calls themselves, not redirected
     after: float | None  # redirected; None: what an instruction costs is not known
@@ -86,8 +86,7 @@ def price_of(
     clock = ghz or of_files[1]
     cost = CallCost(cycles_per_instruction=cycles, ghz=clock) if cycles and clock else None
     priced = _functions(functions, rates)
-    counted = [one.per_second for one in priced if one.per_second is not None]
-    calls = math.fsum(counted) if counted else None
+    several = {name for name, count in Counter(of for of, _ in functions).items() if count > 1}
     return Price(
         release=release,
         measured=measured,
@@ -95,21 +94,39 @@ def price_of(
         cost=cost,
         own=own,
         paths=tuple(
-            PathPrice(
-                path=path,
-                instructions=median,
-                added=median - measured.unpatched,
-                added_per_second=None if calls is None else calls * (median - measured.unpatched),
-                before=_share(cost, calls, measured.unpatched),
-                after=_share(cost, calls, median),
-            )
-            for path, median, _, _ in measured.paths
+            _path(path, measured, priced, several, cost)
+            for path, *_ in measured.paths
+            if not path.endswith(SEVERAL)
         ),
     )
 
 
-def _share(cost: CallCost | None, calls: float | None, instructions: float) -> float | None:
-    return None if cost is None or calls is None else cost.share(calls * instructions)
+def _path(
+    path: str,
+    measured: Measured,
+    functions: Sequence[FunctionPrice],
+    several: Collection[str],
+    cost: CallCost | None,
+) -> PathPrice:
+    """Price all calls by one path; ``several``: objects of which more than one function is."""
+    medians = {name: median for name, median, _, _ in measured.paths}
+
+    def instructions(one: FunctionPrice) -> float:
+        alone = medians[path]
+        return medians.get(path + SEVERAL, alone) if one.object in several else alone
+
+    dearest = max((instructions(one) for one in functions), default=medians[path])
+    calls = [(one.per_second, instructions(one)) for one in functions if one.per_second is not None]
+    plain = math.fsum(rate * measured.unpatched for rate, _ in calls) if calls else None
+    taken = math.fsum(rate * each for rate, each in calls) if calls else None
+    return PathPrice(
+        path=path,
+        instructions=dearest,
+        added=dearest - measured.unpatched,
+        added_per_second=None if plain is None or taken is None else taken - plain,
+        before=None if cost is None or plain is None else cost.share(plain),
+        after=None if cost is None or taken is None else cost.share(taken),
+    )
 
 
 def _functions(

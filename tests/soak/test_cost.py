@@ -60,9 +60,14 @@ def test_the_price_of_a_load_is_within_a_fifth(counter: Counted, load: str, tmp_
         assert read_calls(file).counts == {function: number}, file.read_text()
     rates = call_rates([files["stat"]], None)
     price = price_of(
-        [("vmlinux", function)], counter.release, rates, cycles_per_instruction=1.0, ghz=1.0
+        [("vmlinux", of) for _, _, of in LOADS.values()],
+        counter.release,
+        rates,
+        cycles_per_instruction=1.0,
+        ghz=1.0,
     )
     predicted = {path.path: path.added_share for path in price.paths}
+    added = {path.path: path.added for path in price.paths}
     plain = [run(counter.host, load) for _ in range(ROUNDS)]
     for path in counter.patches:
         with counter.patched(path):
@@ -77,7 +82,7 @@ def test_the_price_of_a_load_is_within_a_fifth(counter: Counted, load: str, tmp_
             f"{counter.release} {load} {path}: {second:,.0f} calls a second, "
             f"{rates.per_second[function]:,.0f} of them with perf's probe; predicted "
             f"{share:.3%} of a CPU, counted {measured:.3%}, ratio {measured / share:.2f}; a call "
-            f"{price.measured.added[path]:.0f} more, counted {more:.1f}"
+            f"{added[path]:.0f} more, counted {more:.1f}"
         )
         sys.stdout.write(line + "\n")
         assert measured == pytest.approx(share, rel=0.2), line

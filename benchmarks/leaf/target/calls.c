@@ -14,11 +14,18 @@ noinline int calls_leaf(int number)
 	return number + 1;
 }
 
+/* Makes it two in this object, where a patch replaces both. */
+noinline int calls_other(int number);
+noinline int calls_other(int number)
+{
+	return number + 3;
+}
+
 static int calls_show(struct seq_file *m, void *v)
 {
 	unsigned long flags;
 	u64 start, end;
-	int i, sum = 0;
+	int i, sum = calls_other(-3);
 
 	local_irq_save(flags);
 	start = ktime_get_ns();

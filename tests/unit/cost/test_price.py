@@ -9,7 +9,7 @@ import pytest
 from lppack import pipeline
 from lppack.consistency import MODES, EngineName, engines_of
 from lppack.cost.calls import CallRates
-from lppack.cost.measured import MEASURED, UNPATCHED, measured_for
+from lppack.cost.measured import MEASURED, SEVERAL, UNPATCHED, measured_for
 from lppack.cost.price import Price, price_of
 from lppack.cost.words import assumptions, percent, rate
 from lppack.errors import EnvironmentMissing
@@ -40,6 +40,26 @@ def test_a_share_is_calls_times_instructions_times_their_cost() -> None:
         assert path.before == price.paths[0].after
     assert price.paths[0].path == UNPATCHED
     assert price.paths[0].added_share == 0
+
+
+def test_a_function_that_is_alone_in_its_object_takes_the_shorter_path() -> None:
+    rates = replace(RATES, per_second={"f": 1e6, "g": 1e6, "h": 1e6})
+    medians = {path: median for path, median, _, _ in MEASURED[0].paths}
+    alone, several = medians["consistency kpatch"], medians[f"consistency kpatch{SEVERAL}"]
+    assert several > alone
+
+    def price(*functions: tuple[str, str]) -> tuple[float, float]:
+        paths = {path.path: path for path in price_of(functions, RELEASE, rates).paths}
+        assert not [path for path in paths if SEVERAL in path]
+        found = paths["consistency kpatch"]
+        assert found.added_per_second is not None
+        return found.instructions, found.added_per_second
+
+    plain = MEASURED[0].unpatched
+    assert price(("a", "f"), ("b", "g")) == pytest.approx((alone, 2e6 * (alone - plain)))
+    assert price(("a", "f"), ("a", "g")) == pytest.approx((several, 2e6 * (several - plain)))
+    mixed = 2e6 * (several - plain) + 1e6 * (alone - plain)
+    assert price(("a", "f"), ("a", "g"), ("b", "h")) == pytest.approx((several, mixed))
 
 
 def test_what_is_given_goes_before_what_a_file_says() -> None:
@@ -96,7 +116,7 @@ def test_the_table_has_each_engine_and_mode_in_order() -> None:
         names = [path for path, *_ in one.paths]
         assert names[0] == UNPATCHED
         assert len(set(names)) == len(names)
-        assert set(names[1:]) <= paths
+        assert {name.removesuffix(SEVERAL) for name in names[1:]} <= paths
         assert f"{EngineName.LIVEPATCH} hybrid" in names
         assert all(least <= median <= most for _, median, least, most in one.paths)
         assert all(added > 0 for added in one.added.values())
