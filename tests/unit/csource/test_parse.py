@@ -140,6 +140,11 @@ def test_an_item_of_a_header_without_its_guard() -> None:
         ("static DEFINE_TIMER(t, fire);", "t", "extern struct timer_list t;"),
         ("__cacheline_aligned_in_smp DEFINE_SEQLOCK(l);", "l", "extern seqlock_t l;"),
         (
+            "static DEFINE_STATIC_KEY_FALSE_RO(key);",
+            "key",
+            "extern struct static_key_false key;",
+        ),
+        (
             "static DEFINE_PER_CPU_READ_MOSTLY(int, n) = 1;",
             "n",
             "DECLARE_PER_CPU_READ_MOSTLY(int, n);",
