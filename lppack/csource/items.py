@@ -50,6 +50,19 @@ class Item:
         return " ".join(_COMMENT.sub(" ", self.text).split())
 
     @property
+    def parameters(self) -> int:
+        """How many parameters a function has."""
+        head = _COMMENT.sub(" ", self.text[: self.body])
+        found = re.search(rf"\b{re.escape(self.name)}\s*\(", head)
+        deep, text = 1, ""
+        for sign in head[found.end() :] if found else ")":
+            deep += (sign in "([{") - (sign in ")]}")
+            if not deep:
+                break
+            text += sign if deep == 1 else "x"  # a comma in brackets separates no parameters
+        return 0 if text.strip() in ("", "void") else text.count(",") + 1
+
+    @property
     def const(self) -> bool:
         return bool(re.search(r"\bconst\b", self.text[: self.body or None]))
 

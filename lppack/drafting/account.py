@@ -224,6 +224,8 @@ def left_out_of_objects(
     """Report differences that belong to no single line: data, exports, parameters."""
     taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
     for unit in comparison.units:
+        if unit.before is None or unit.after is None:
+            continue  # it does not compile, which is said of its lines
         for name in unit.registered:
             found = section_of(name)
             if found is None and name not in (*unit.data, *unit.others):

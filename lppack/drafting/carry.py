@@ -259,14 +259,17 @@ class _Writer:
 
 
 def _new_functions(edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:
-    """Functions that the change adds and that are not static -> their file, and what they are."""
+    """Functions that are not static, and that the change adds or gives other parameters -> their
+    file, and what they are."""
     taken = {target.name for target in targets}
     return {
         item.name: (changes.after.path, item)
         for changes in edit.changes
         if changes.after.path.endswith(".c")
         for item in changes.after.functions.values()
-        if not item.static and item.name not in changes.before.functions and item.name not in taken
+        if not item.static and item.name not in taken
+        if (old := changes.before.functions.get(item.name)) is None
+        or old.parameters != item.parameters
     }
 
 

@@ -113,6 +113,11 @@ class _Selection:
             self.selected.notes.append(f"{name} is in {self.moved[name]} now")
         elif name not in self.after.functions or (function.static and self._has_another_head(name)):
             self._through_users(function, "it is gone, or has other parameters")
+        elif self._has_other_parameters(name):
+            # Who calls it has to give it others, and differs: what is called is the patch's own.
+            self.selected.notes.append(
+                f"{name} has other parameters: the kernel's own stays for who calls it with the old"
+            )
         elif name not in self.unit.after.functions:
             self._through_users(function, "no function of the sources has its name")
         elif not function.traceable:
@@ -169,6 +174,10 @@ class _Selection:
     def _has_another_head(self, name: str) -> bool:
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
         return bool(old and new) and _head(old) != _head(new)
+
+    def _has_other_parameters(self, name: str) -> bool:
+        old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
+        return old is not None and new is not None and old.parameters != new.parameters
 
     def _covered(self, name: str) -> Iterator[str]:
         """Yield the changed functions that the code of ``name`` contains."""

@@ -194,3 +194,17 @@ def test_a_helper_of_bpf_has_an_entry() -> None:
     assert "____bpf_one" in entry.uses
     assert unit.by_name["b"][0].line == 7
     assert "notrace u64 f(" in parse("a.c", "NOTRACE_BPF_CALL_0(f)\n{\n}\n").functions["f"].text
+
+
+@pytest.mark.parametrize(
+    ("head", "count"),
+    [
+        ("void f(void)", 0),
+        ("int f()", 0),
+        ("static int f(int a, /* b, */ struct x *c)", 2),
+        ("int f(int (*call)(int, int), int a[2])", 2),
+        ("long __printf(1, 2) f(const char *text, ...)", 2),
+    ],
+)
+def test_the_parameters_of_a_function_are_counted(head: str, count: int) -> None:
+    assert parse("a.c", f"{head}\n{{\n}}\n").functions["f"].parameters == count

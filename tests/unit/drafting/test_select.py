@@ -168,3 +168,15 @@ def test_a_weak_function_that_another_file_overrides_is_not_replaced() -> None:
         assert not found.targets and [one.what for one in found.cannot] == [
             f"{name} of vmlinux" for name in replaced
         ]
+
+
+def test_a_function_that_gets_a_parameter_is_a_new_one() -> None:
+    whole = FILE.replace("show(int x)", "show(int x, int y)")
+    before = [function("show", static=False), function("user", "show", static=False)]
+    after = [function("show", static=False, code=NEW), function("user", "show", code=NEW)]
+    user = "int user(int x) { return show(x); }\n"
+    edit = changes(whole + user.replace("(x);", "(x, 1);"), FILE + user)
+    found = chosen(before, after, edit)
+    assert list(found.targets) == ["user"] and not found.cannot
+    assert found.targets["user"].covers == ("user",)
+    assert "show has other parameters" in found.notes[0]
