@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lppack.csource.words import ATTRIBUTES
+
 _TOKEN = re.compile(
     r"""
       (?P<comment>/\*.*?\*/|//(?:\\\n|[^\n])*)
@@ -144,8 +146,12 @@ def _is_body(words: list[str]) -> bool:
     tag = max((n for n, word in enumerate(before) if word in _TAGS), default=None)
     if tag is None:
         return True
-    behind = [w for w in before[tag + 1 :] if w.isidentifier() and not w.startswith("__")]
+    behind = [w for w in before[tag + 1 :] if w.isidentifier() and not _is_attribute(w)]
     return before[-1] == ")" and len(behind) > 1 and "typedef" not in before
+
+
+def _is_attribute(word: str) -> bool:
+    return word == "__attribute__" or any(map(ATTRIBUTES.fullmatch, (word, f"{word}(x)")))
 
 
 def _directive(token: str) -> tuple[str, str]:

@@ -165,3 +165,19 @@ def test_safe_lines() -> None:
         "}\n"  # 13
     )
     assert safe_lines(text) & set(range(1, 14)) == {1, 3, 5, 7, 8, 11, 13}
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (
+            "static struct x *\n__next(int a)\n{\n\treturn 0;\n}\nint b;\n",
+            ["function", "declaration"],
+        ),
+        ("struct x __rcu *__get(void) __must_hold(l) { return 0; }\n", ["function"]),
+        ("struct __attribute__((packed)) { int a; } b;\n", ["declaration"]),
+        ("struct x __aligned(8) { int a; };\n", ["declaration"]),
+    ],
+)
+def test_a_struct_and_a_function_that_returns_one(text: str, kinds: list[str]) -> None:
+    assert [piece.kind for piece in pieces(text)] == kinds
