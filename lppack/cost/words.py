@@ -14,7 +14,7 @@ def rate(value: float) -> str:
 
 
 def amount(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.3g}"
+    return UNKNOWN if value is None else rate(value)
 
 
 def percent(share: float | None) -> str:

@@ -127,7 +127,7 @@ def test_every_help_has_an_example_that_works(terminal: Terminal) -> None:
         "lppack build examples/conn-limit",
         "lppack inspect proc-cmdline-1_*.lpp",
         "lppack cost proc-cmdline-1_*.lpp",
-        "printf 'FUNC COUNT\nconn_show 5000\n' > calls.txt",
+        "printf 'FUNC COUNT\nconn_syn 5000\n' > calls.txt",
         "lppack cost conn-limit-1_*.lpp --calls calls.txt --seconds 10 --cpi 0.8 --ghz 3.1",
         "cp /bin/true service",
         "lppack migrate ./service --to '6.12.*+deb13-amd64' --dry-run",
