@@ -8,8 +8,10 @@ import re
 import pytest
 
 import tasks
-from benchmarks import build, explore, facts, sample, startup
+from benchmarks import build, calls, explore, facts, finish, revert, sample, startup
+from lppack.cost.measured import UNPATCHED, Measured
 from tests.kit.command import ROOT
+from tests.loads.driver import Row
 
 NAMES = sorted(
     path.stem
@@ -69,3 +71,63 @@ def test_build_compares_medians_with_raw(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     assert "  host: 3.00 (1.00 to 9.00), 1.00 times raw, limit 1: held" in said
     assert "  docker: 4.00 (4.00 to 4.00), 1.33 times raw, limit 1: MISSED" in said
+
+
+def test_calls_compares_each_mode_with_upstream(capsys: pytest.CaptureFixture[str]) -> None:
+    ours = [
+        calls.middle(f"consistency {name}", [99.0, value])
+        for name, value in (("hybrid", 40.0), ("kpatch", 70.0))
+    ]
+    paths = (
+        calls.middle(UNPATCHED, [99.0, 5.0, 4.0, 6.0]),
+        calls.middle(calls.UPSTREAM, [9.0, 80.0]),
+    )
+    found = Measured(release="6.1", version="1", paths=(*paths, *ours))
+    assert found.unpatched == 5.0, "the first repeat is left out"
+    assert any("added  75.00  ratio 16.00" in row for row in calls.rows(found))
+    assert not calls.below(found)
+    said = capsys.readouterr().out
+    assert "consistency hybrid: 40.0 fewer than upstream, at least 20: ok" in said
+    assert "consistency kpatch: 10.0 fewer than upstream, at least 20: MISSED" in said
+
+
+@pytest.mark.parametrize(("ours", "kept"), [(1.0, True), (3.0, False)])
+def test_finish_compares_what_upstream_finishes(
+    ours: float, kept: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row(engine: str, load: str, *took: float) -> Row:
+        times = list(took)
+        return Row(
+            engine=engine,
+            mode="hybrid",
+            load=load,
+            patch="forms",
+            flips=2,
+            seconds=times,
+            switched=times,
+        )
+
+    rows = {
+        "loop": {
+            "livepatch hybrid": row("livepatch", "loop", 10.0, 10.0),
+            "consistency hybrid": row("consistency", "loop", ours, ours),
+        },
+        "spin": {
+            "livepatch hybrid": row("livepatch", "spin", 1.0),
+            "consistency hybrid": row("consistency", "spin", 1.0, 1.0),
+        },
+    }
+    assert finish.verdict(rows) is kept
+    said = capsys.readouterr().out
+    assert f"median {ours / 10:.3f} over 1 loads, at most 0.2" in said
+    unfinished = rows["spin"]["livepatch hybrid"]
+    assert "1 of 2 finished" in finish.line(unfinished, unfinished)
+
+
+@pytest.mark.parametrize(("ours", "word"), [(0.2, "ok"), (0.9, "MISSED")])
+def test_revert_compares_with_upstream(
+    ours: float, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = revert.report({revert.UPSTREAM: 4.0, revert.OURS[0]: ours})
+    assert kept is (word == "ok")
+    assert f"at most 0.1: {word}" in capsys.readouterr().out

@@ -10,8 +10,7 @@ import pytest
 
 from lppack.errors import EnvironmentMissing
 from lppack.pipeline import local
-
-ROOT = Path(__file__).parents[3]
+from tests.kit.command import ROOT, heed_ctrl_c
 
 
 def work(item: str) -> str:
@@ -61,6 +60,7 @@ def test_no_more_at_once_than_was_said(jobs: int, tmp_path: Path) -> None:
 _SCRIPT = """
 import os, sys, time
 from lppack.pipeline import local
+from tests.kit.command import ROOT, heed_ctrl_c
 def work(number):
     try:
         open(f"{sys.argv[1]}/{os.getpid()}", "w").close()
@@ -76,7 +76,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_run(tmp_path: Path, number: signal.Signals) -> None:
-    process = subprocess.Popen([sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=ROOT)
+    words = [sys.executable, "-c", _SCRIPT, str(tmp_path)]
+    process = subprocess.Popen(words, cwd=ROOT, preexec_fn=heed_ctrl_c)
     try:
         end = time.monotonic() + 30
         while len(list(tmp_path.iterdir())) < 2:
