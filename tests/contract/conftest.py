@@ -8,6 +8,7 @@ from lppack.model import Bundle
 from tests.contract.world import InGuest, InMemory, World
 from tests.kit.guest import (
     built,
+    checked,
     clean_console,
     control,
     guest,
@@ -18,7 +19,17 @@ from tests.kit.guest import (
 )
 from tests.kit.samples import bundle
 
-__all__ = ["built", "clean_console", "control", "guest", "initramfs", "kernel", "loaded", "target"]
+__all__ = [
+    "built",
+    "checked",
+    "clean_console",
+    "control",
+    "guest",
+    "initramfs",
+    "kernel",
+    "loaded",
+    "target",
+]
 
 _SIMULATED = [f"simulated-{mode}" for mode in ModeName if mode is not ModeName.NULL_MODEL]
 _REAL = [pytest.param("livepatch", marks=pytest.mark.guest)]
