@@ -40,7 +40,9 @@ _DISK_MODULES = (*initramfs.MODULES, "virtio_blk", "crc32c_generic", "ext4")
 class Machine:
     """A disk, and what boots from it."""
 
-    def __init__(self, kernel: Kernel, work: Path, builder: Builder) -> None:
+    def __init__(
+        self, kernel: Kernel, work: Path, builder: Builder, packages: tuple[str, ...] = ()
+    ) -> None:
         self.kernel, self.work = kernel, work
         agent = build_program(template_dir() / "guest/agent.c", builder)
         busybox = fetch_file("busybox-static", "bin/busybox")
@@ -49,7 +51,8 @@ class Machine:
         self.initramfs = work / "initramfs.cpio"
         initramfs.make(kernel, init, busybox, self.initramfs, _DISK_MODULES)
         root = work / "root"
-        unpack_root(kernel, root)
+        unpack_root(kernel, root, packages)
+        self.add(root)
         modules = root / "usr/lib/modules" / kernel.release
         modules.mkdir(parents=True)
         for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
@@ -57,14 +60,17 @@ class Machine:
         (root / "usr/sbin/lppack-agent").write_bytes(agent.read_bytes())
         (root / "usr/sbin/lppack-agent").chmod(0o755)
         units = root / "etc/systemd/system"
-        (units / "lppack-agent.service").write_text(_AGENT)
+        (units / "guest-agent.service").write_text(_AGENT)
         (units / "sysinit.target.wants").mkdir(exist_ok=True)
-        (units / "sysinit.target.wants/lppack-agent.service").symlink_to("../lppack-agent.service")
+        (units / "sysinit.target.wants/guest-agent.service").symlink_to("../guest-agent.service")
         for name in ("serial-getty@ttyS0", "getty@tty1"):  # without udev they wait for 90 s
             (units / f"{name}.service").symlink_to("/dev/null")
         self.disk = work / "disk.img"
         argv = ["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(self.disk), "1200M"]
         subprocess.run(argv, check=True)
+
+    def add(self, root: Path) -> None:
+        """Put more into the root."""
 
     @contextlib.contextmanager
     def up(self, *words: str) -> Iterator[GuestHost]:
@@ -91,11 +97,13 @@ class Machine:
             time.sleep(0.2)
 
 
-def unpack_root(kernel: Kernel, root: Path) -> None:
+def unpack_root(kernel: Kernel, root: Path, packages: tuple[str, ...] = ()) -> None:
     """Debian with systemd and kmod, made once with mmdebstrap from this machine's sources."""
-    kept = store.cache_dir() / "images" / f"systemd-{kernel.suite}.tar"
+    name = "-".join(("systemd", kernel.suite, *packages))
+    kept = store.cache_dir() / "images" / f"{name}.tar"
     if not kept.exists():
-        argv = ["mmdebstrap", "--variant=minbase", "--include=systemd-sysv,kmod", kernel.suite]
+        include = ",".join(("systemd-sysv", "kmod", *packages))
+        argv = ["mmdebstrap", "--variant=minbase", f"--include={include}", kernel.suite]
         made = kept.with_suffix(".draft.tar")
         subprocess.run([*argv, made], check=True, timeout=1200)
         made.rename(kept)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""lppack agent on a host with Debian's own systemd: by its timer, with its journal, over boots."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lppack import pipeline
+from lppack.engines.kernel import KernelEngines
+from lppack.hosts.guest import GuestHost
+from lppack.model import Bundle, Kernel
+from lppack.pipeline.build import open_builder
+from lppack.stages.journald import DONE, REFUSED
+from lppack.stages.status import status
+from tests.kit.command import ROOT
+from tests.kit.keys import allow, make_key
+from tests.soak.systemd import Machine
+from tools.zipapp import zipapp
+
+pytestmark = pytest.mark.guest
+
+SOURCE = "/srv/live"
+
+
+class Host(Machine):
+    """lppack in one file, its units, and a policy that reads a folder."""
+
+    pyz: Path
+    signers: Path
+
+    def add(self, root: Path) -> None:
+        shutil.copy(self.pyz, root / "usr/bin/lppack")
+        (root / "usr/bin/lppack").chmod(0o755)
+        units = root / "etc/systemd/system"
+        for unit in (ROOT / "fleet/systemd").glob("lppack-agent.*"):
+            text = unit.read_text().replace("15min", "10s").replace("RandomizedDelaySec=5min", "")
+            (units / unit.name).write_text(text.replace("OnBootSec=1min", "OnBootSec=5s"))
+        (units / "timers.target.wants").mkdir(exist_ok=True)
+        (units / "timers.target.wants/lppack-agent.timer").symlink_to("../lppack-agent.timer")
+        etc = root / "etc/lppack"
+        etc.mkdir()
+        shutil.copy(self.signers, etc / "allowed_signers")
+        (etc / "agent.yaml").write_text(yaml.safe_dump({"lppack-agent": 1, "source": SOURCE}))
+        (root / SOURCE.lstrip("/")).mkdir(parents=True)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_key(tmp_path_factory.mktemp("k"), "key")
+
+
+@pytest.fixture(scope="module")
+def machine(kernel: Kernel, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    folder = tmp_path_factory.mktemp("m")
+    argv = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    [wheel] = folder.glob("*.whl")
+    Host.pyz = zipapp(folder / "lppack.pyz", wheel)
+    Host.signers = allow(folder, key, options='namespaces="lppack-bundle,lppack-index"')
+    builder = open_builder("docker", lambda _line: None)
+    return Host(kernel, folder, builder, ("python3", "openssh-client"))
+
+
+def serve(host: GuestHost, key: Path, bundle: Path, folder: Path, serial: int) -> None:
+    """Put a signed bundle and its index where the agent of ``host`` reads them; the index last."""
+    index = folder / "index.yaml"
+    entries = [{"file": bundle.name}]
+    index.write_text(yaml.safe_dump({"lppack-index": 1, "serial": serial, "bundles": entries}))
+    for file in (bundle, index):
+        signature = pipeline.sign_bundle(file, key, force=True)
+        host.put(signature, f"{SOURCE}/{file.name}.sig")
+        host.put(file, f"{SOURCE}/{file.name}")
+
+
+def events(host: GuestHost, event: str) -> list[dict[str, Any]]:
+    argv = ["journalctl", "-b", "-o", "json", f"MESSAGE_ID={event}"]
+    return [json.loads(line) for line in host.run(argv, limit=60.0).out.splitlines()]
+
+
+def until(host: GuestHost, what: str) -> None:
+    done = host.run(["timeout", "200", "sh", "-c", f"until {what}; do sleep 1; done"], limit=220.0)
+    log = host.run(["journalctl", "-b", "-u", "lppack-agent", "-n", "30"], limit=60.0).out
+    assert done.rc == 0, log
+
+
+def live(host: GuestHost) -> list[int | None]:
+    return [patch.version for patch in status(KernelEngines(host), "guest")]
+
+
+def test_an_agent_by_its_timer(
+    machine: Machine,
+    key: Path,
+    built: Callable[[str, bool], tuple[Bundle, Path]],
+    tmp_path: Path,
+) -> None:
+    bundle = built("conn-limit", False)[0].path
+    with machine.up() as host:
+        until(host, "journalctl -b -u lppack-agent | grep -q 'was not fetched\\|cannot be read'")
+        serve(host, key, bundle, tmp_path, 2)
+        until(host, "grep -q . /sys/module/lppack_conn_limit_1/parameters/convert")
+        until(host, f"journalctl -b MESSAGE_ID={DONE['apply']} | grep -q conn-limit")
+        [told] = events(host, DONE["apply"])
+        assert told["LPPACK_SERIES"] == "conn-limit" and told["LPPACK_VERSION"] == "1"
+        assert told["LPPACK_SIGNER"] == "alice@example.org"
+        assert told["_SYSTEMD_UNIT"] == "lppack-agent.service"
+        assert live(host) == [1]
+        until(host, "journalctl -b -u lppack-agent | grep -q 'nothing to do'")
+        assert len(events(host, DONE["apply"])) == 1, "applied once"
+        # Tampered with, of a greater version: the agent says so, and what is live stays.
+        later = tmp_path / bundle.name.replace("-1_", "-2_")
+        shutil.copy(bundle, later)
+        serve(host, key, later, tmp_path, 3)
+        host.run(["sh", "-c", f"echo x >> {SOURCE}/{later.name}"], limit=20.0)
+        until(host, f"journalctl -b MESSAGE_ID={REFUSED} | grep -q agent")
+        assert events(host, REFUSED)[0]["LPPACK_REASON"] == "wrong-signature"
+        assert live(host) == [1]
+        serve(host, key, bundle, tmp_path, 4)
+        machine.down(host)
+
+    with machine.up() as host:
+        until(host, f"journalctl -b MESSAGE_ID={DONE['apply']} | grep -q conn-limit")
+        assert live(host) == [1], "applied anew after a restart"
+        done = host.run(["lppack", "revert", "conn-limit"], limit=120.0)
+        assert done.rc == 0, done.err
+        assert events(host, DONE["revert"])[0]["LPPACK_RESULT"] == "done"
+        until(host, "journalctl -b -u lppack-agent | grep -q 'held: it was taken back'")
+        assert live(host) == []
+        assert host.faults() == ()
