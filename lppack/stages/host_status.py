@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The host behind its live patches: its kernel, who is at work on it, and what was left undone."""
 
+import errno
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -78,8 +79,10 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
 def _preempts(engine: Engine, host: Host) -> str | None:
     try:
         return View(host=host, engine=engine, states=()).preempts()
-    except HostError:  # no right to look: then it is not known
-        return None
+    except HostError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):  # for root alone: then it is not known
+            return None
+        raise
 
 
 def mixing(found: HostStatus) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def test_watch_where_nothing_goes_on(bundle: Path) -> None:
     ("words", "code", "said"),
     [
         (("--last", "0"), 2, "--last"),
-        (("--on", "simulated"), 2, "no history is kept of a simulated kernel"),
+        (("--on", "simulated"), 2, "a simulated kernel keeps no history"),
         (("--on", "nowhere:x"), 4, "nowhere:x"),
     ],
 )

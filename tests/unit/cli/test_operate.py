@@ -81,13 +81,13 @@ def test_status_check_says_no_by_its_exit_code(bundle: Path) -> None:
 def test_an_output_file_is_for_metrics_alone(tmp_path: Path) -> None:
     ran = cli("status", *ON, "-o", tmp_path / "x")
     assert ran.rc == 2
-    assert "-o goes with --format prometheus" in ran.err
+    assert "-o requires --format prometheus" in ran.err
 
 
 def test_of_a_simulated_kernel_nothing_is_recovered() -> None:
     ran = cli("recover", *ON)
     assert (ran.rc, ran.out) == (2, "")
-    assert "no history is kept of a simulated kernel" in ran.err
+    assert "a simulated kernel keeps no history" in ran.err
 
 
 @pytest.mark.parametrize("words", [("--timeout", "nan"), ("--phase", "both")])

@@ -45,5 +45,5 @@ def test_a_folder_without_headers_is_told_with_what_is_near() -> None:
 
 
 def test_a_kernel_that_is_from_no_package() -> None:
-    with pytest.raises(EnvironmentMissing, match="is not known"):
+    with pytest.raises(EnvironmentMissing, match="are not known"):
         package_of(replace(KERNEL, package=None))

@@ -70,7 +70,7 @@ def test_no_gcc_is_an_error(text: str) -> None:
     ("text", "says"),
     [
         ("CONFIG_A=y\nrubbish\n", r"config:2: not a line"),
-        ('CONFIG_A="unfinished\n', "does not end"),
+        ('CONFIG_A="unfinished\n', "unterminated string"),
         ("# only a comment\n", "no option"),
     ],
 )

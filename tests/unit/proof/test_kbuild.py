@@ -225,7 +225,9 @@ def test_a_folder_that_is_read_again_is_as_it_is_now(setting: Setting) -> None:
     assert kbuild.units("fs/eventpoll.c") == ()
 
 
-@pytest.mark.parametrize(("fails", "says"), [("probe", "make -C"), ("make", "how fs is compiled")])
+@pytest.mark.parametrize(
+    ("fails", "says"), [("probe", "make -C"), ("make", "cannot query kbuild for fs")]
+)
 def test_a_failure_is_reported_and_nothing_kept(setting: Setting, fails: str, says: str) -> None:
     setting.make.fails = fails
     with pytest.raises(BuildFailed, match=says):

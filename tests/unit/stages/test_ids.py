@@ -108,7 +108,7 @@ def test_only_names_are_reserved(name: str, repository: Path) -> None:
 def test_an_id_that_is_taken_is_not_reserved_again(repository: Path) -> None:
     number = model.default("b")
     (repository / FILE).write_text(f"lppack-ids: 1\nids:\n  a: {number}\n")
-    with pytest.raises(ManifestError, match='that of "a"'):
+    with pytest.raises(ManifestError, match='"b" and "a" have the same id'):
         reserve("b", repository)
 
 
