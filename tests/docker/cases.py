@@ -83,6 +83,10 @@ CASES: dict[str, Case] = {
             "clocksource_unbind",
         ),
     ),
+    "global-gains-parameter": Case(
+        what="a function that another file calls gets a parameter",
+        replaced=_vmlinux("clock_was_set", "timerfd_resume_work"),
+    ),
     "h2-inline-header-and-c": Case(
         what="an inline function of a header used in vmlinux and in thirteen modules",
         complete="incomplete",
