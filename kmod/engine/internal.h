@@ -89,7 +89,7 @@ struct lpe_object {
 	struct lpe_patch *patch;
 	struct ftrace_ops ops;	/* of all functions: to let go of them takes RCU once */
 	struct lpe_slot *slots;	/* valid while ops are registered */
-	unsigned int slot_bits;
+	unsigned int slot_bits, slot_shift;	/* 32 together */
 	struct lpe_func *funcs;
 	unsigned int count;
 	struct lpe_span *spans;	/* by their starts; valid while hooked */

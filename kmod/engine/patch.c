@@ -121,6 +121,7 @@ static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, stru
 	obj->funcs = kcalloc(obj->count, sizeof(*obj->funcs), GFP_KERNEL);
 	obj->spans = kcalloc(obj->count, LPE_SPANS * sizeof(*obj->spans), GFP_KERNEL);
 	obj->slot_bits = order_base_2(obj->count) + 1;
+	obj->slot_shift = 32 - obj->slot_bits;
 	obj->slots = kcalloc(BIT(obj->slot_bits), sizeof(*obj->slots), GFP_KERNEL);
 	if (!obj->funcs || !obj->spans || !obj->slots) {
 		obj->count = 0;

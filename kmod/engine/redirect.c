@@ -62,12 +62,18 @@ static void notrace lpe_redirect_only(unsigned long ip, unsigned long parent_ip,
 	lpe_redirect(container_of(ops, struct lpe_object, ops)->funcs, fregs);
 }
 
+/* As hash_32(), with a shift that need not be computed at each call. */
+static __always_inline unsigned int lpe_slot_of(const struct lpe_object *obj, unsigned long fentry)
+{
+	return (u32)fentry * GOLDEN_RATIO_32 >> obj->slot_shift;
+}
+
 /* ftrace calls this for functions of the table alone, so the search ends at one. */
 static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
 					struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	const struct lpe_object *obj = container_of(ops, struct lpe_object, ops);
-	unsigned int slot = hash_long(ip, obj->slot_bits);
+	unsigned int slot = lpe_slot_of(obj, ip);
 
 	while (obj->slots[slot].fentry != ip)
 		slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
@@ -82,7 +88,7 @@ static void lpe_fill_slots(struct lpe_object *obj)
 
 	memset(obj->slots, 0, sizeof(*obj->slots) << obj->slot_bits);
 	lpe_for_each_func(obj, func) {
-		slot = hash_long(func->fentry, obj->slot_bits);
+		slot = lpe_slot_of(obj, func->fentry);
 		while (obj->slots[slot].fentry)
 			slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
 		obj->slots[slot] = (struct lpe_slot) { .fentry = func->fentry, .func = func };
