@@ -5,8 +5,11 @@ A folder has one folder for each host, with what was gathered there: `status.jso
 status --format json` prints, `stacks.folded` and FUNCTION.hist, as `simulate --sample` takes them.
 """
 
+import errno
+import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +21,7 @@ from lppack.analyse.sample import sample
 from lppack.consistency import ModeName
 from lppack.errors import EnvironmentMissing, LppackError
 from lppack.forecast.predict import Prediction
+from lppack.forecast.stacks import SIZE_MAX
 from lppack.model import Bundle, Manifest, Workload
 from lppack.shape import fits
 
@@ -177,7 +181,10 @@ def _forecast(
     files = [host / STACKS, *sorted(host.glob(f"*{HISTOGRAM}"))]
     if not files[0].exists():
         return replace(base, why=f"there is no {STACKS}")
-    key = (kernel, *((file.name, file.read_bytes()) for file in files if file.is_file()))
+    try:
+        key = (kernel, *((file.name, _digest(file)) for file in files if file.is_file()))
+    except OSError as error:
+        return replace(base, why=f"{error.filename or STACKS}: {error.strerror}")
     if key not in kept:
         kept[key] = _predict(bundle, manifest, files, watched=watched, limit=limit, seed=seed)
     made = kept[key]
@@ -217,13 +224,23 @@ def without_files(manifest: Manifest) -> Manifest:
     return replace(manifest, workload=replace(workload, stacks=None, watched=None, visits=visits))
 
 
+def _digest(file: Path) -> bytes:
+    """Raise OSError, also for a file that is too large to be stacks or a histogram."""
+    if file.stat().st_size > SIZE_MAX:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), file.name)
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
+
+
 def _status(file: Path) -> dict[str, Any]:
     """Raise OSError, ValueError."""
     if not file.is_file() or file.stat().st_size > _STATUS_MAX:
-        file.open("rb").close()  # which names what is in the way
+        file.stat()  # which names what is in the way
         raise ValueError
     said = json.loads(file.read_bytes())
     if not fits(said, _SHAPE) or not {"kernel", "patches"} <= said.keys():
+        raise ValueError
+    if not said["kernel"].isprintable():
         raise ValueError
     found: dict[str, Any] = said
     return found

@@ -47,7 +47,7 @@ class CallFile:
 
 
 _NAME = r"[A-Za-z_][\w.$]{0,511}"
-_COUNT = r"\d{1,3}(?:,\d{3})+|\d{1,20}"
+_COUNT = r"\d{1,3}(?:,\d{3}){1,6}|\d{1,20}"
 _FUNCCOUNT = re.compile(r"\s*(?P<address>ADDR +)?FUNC +COUNT\s*")
 _FUNCCOUNT_ROW = re.compile(rf"(?:b'({_NAME})'|({_NAME}))(?: \[\w+\])? +(\d{{1,20}})")
 _ADDRESS = re.compile(r"(?:0x)?[0-9a-f]{1,16} +")

@@ -47,6 +47,10 @@ class PatchInfo:
             return cls()
         known = {field.name for field in dataclasses.fields(cls)}
         said = {key: one for key, one in value.items() if key in known}
+        version = said.get("version", 1)
+        shown = [one for key, one in said.items() if key not in ("inlining", "complete")]
+        if isinstance(version, bool) or not 0 < version < 1 << 31 or not _is_plain(shown):
+            return cls()
         for key in ("replaces", "transforms", "world"):
             said[key] = tuple(said.get(key, ()))
         try:
@@ -60,8 +64,17 @@ class PatchInfo:
     def from_json(cls, text: str | None) -> Self:
         try:
             return cls.of(json.loads(text)) if text else cls()
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Return True if no text in ``value`` has control characters or surrogates."""
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return not isinstance(value, list) or all(map(_is_plain, value))

@@ -3,13 +3,14 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lppack import abi, store
-from lppack.errors import AnswerIsNo, ApplyRefused, EnvironmentMissing, LppackError
+from lppack.errors import AnswerIsNo, ApplyRefused, EnvironmentMissing, LppackError, NotConverted
 from lppack.pipeline.evidence import metrics_place, write_textfile
 from lppack.pipeline.operate import (
     apply_bundle,
@@ -60,6 +61,7 @@ def _alone() -> Iterator[None]:
     try:
         with _disk(folder()), store.locked(folder() / "lock", wait=False):
             store.sweep(folder())
+            shutil.rmtree(folder() / "incoming", ignore_errors=True)
             yield
     except BlockingIOError:
         raise ApplyRefused(
@@ -111,20 +113,23 @@ def _run(
             guarded(outcome, records) if outcome.state is AgentState.WANTED else outcome
             for outcome in outcomes
         )
-    made, first = [], None
+    made, errors = [], list[LppackError]()
     for outcome in outcomes:
         error = None
-        if outcome.state is AgentState.WANTED and (first is None or first.exit_code in _GOES_ON):
+        if outcome.state is AgentState.WANTED and _as_it_was(errors):
             try:
-                outcome = _apply(policy, outcome, on, dry_run=dry_run, say=say)
+                with _disk(folder()):
+                    outcome = _apply(policy, outcome, on, dry_run=dry_run, say=say)
             except LppackError as raised:
                 error = raised
                 outcome = outcome.with_error(raised)
         elif outcome.state is AgentState.REFUSED:
             error = ApplyRefused(str(outcome.message), hint=outcome.hint, reason=outcome.reason)
+        elif outcome.state is AgentState.FAILED:
+            error = NotConverted(str(outcome.message), hint=outcome.hint)
         if error is not None:
             send_outcome(outcome, on)
-        first = first or error
+            errors.append(error)
         made.append(outcome)
     _prune({outcome.file for outcome in outcomes})
     report = AgentReport(
@@ -134,11 +139,16 @@ def _run(
         ring=policy.ring,
         outcomes=tuple(made),
     )
-    return report, first
+    first_that_failed = (error for error in errors if error.exit_code not in _UNCHANGED)
+    return report, next(first_that_failed, errors[0] if errors else None)
 
 
 #: Exit codes after which the host is as it was, and the next series can be looked at.
-_GOES_ON = (4, 6, 9)
+_UNCHANGED = (4, 6, 9)
+
+
+def _as_it_was(errors: Sequence[LppackError]) -> bool:
+    return all(error.exit_code in _UNCHANGED for error in errors)
 
 
 def _index(policy: Policy) -> Index:
@@ -249,9 +259,12 @@ def _obtained(policy: Policy, outcome: AgentOutcome) -> Path:
 
 def _check(policy: Policy, outcome: AgentOutcome, path: Path) -> None:
     bundle = check_bundle(path, policy.signers).bundle
-    if (bundle.series, bundle.version) != (outcome.series, outcome.version):
+    release = outcome.file.partition("_")[2].removesuffix(".lpp")
+    says = (outcome.series, outcome.version, release)
+    if (bundle.series, bundle.version, bundle.release) != says:
         raise AnswerIsNo(
-            f"{path} is {bundle.series} {bundle.version}, and not what its name says",
+            f"{path} is {bundle.series} {bundle.version} for {bundle.release}, and not what its "
+            "name says",
             hint="serve each bundle under the name that lppack build gave it",
             reason="misnamed",
         )

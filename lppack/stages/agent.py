@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from lppack.abi import PatchPhase
-from lppack.errors import ApplyRefused, LppackError
+from lppack.errors import ApplyRefused, LppackError, NotConverted
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord
@@ -111,13 +111,28 @@ def decide(
         for patch in found.patches
         if patch.series and patch.phase is PatchPhase.PATCHED
     }
-    return tuple(
+    outcomes = tuple(
         outcome
         for series in dict.fromkeys(offer.series for offer in mine)
         for outcome in _of_series(
             policy, [o for o in mine if o.series == series], live.get(series), now, off
         )
     )
+    return tuple(_not_converted(outcome, found) for outcome in outcomes)
+
+
+def _not_converted(outcome: AgentOutcome, found: HostStatus) -> AgentOutcome:
+    """Return a failure for a bundle that is patched, and whose second phase is not done."""
+    off = {
+        p.series for p in found.patches if p.conversion == "off" and p.phase is PatchPhase.PATCHED
+    }
+    if outcome.state is not AgentState.LIVE or outcome.series not in off:
+        return outcome
+    why = NotConverted(
+        f"{outcome.series} is patched, and its data is not converted",
+        hint=f"lppack convert {outcome.series}",
+    )
+    return replace(outcome, state=AgentState.FAILED).with_error(why)
 
 
 def _of_series(
@@ -155,9 +170,8 @@ def _of_series(
     if later:
         last = max(offer.version for offer in later)
         until, offer = min(
-            ((begins[o], o) for o in later if o.version == last), key=lambda pair: str(pair[0])
+            ((begins[o] or now, o) for o in later if o.version == last), key=lambda pair: pair[0]
         )
-        assert until is not None
         text = until.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         waits = _outcome(offer, AgentState.WAITS, "not-before", f"not before {text}")
         yield replace(waits, until=text)

@@ -119,8 +119,8 @@ def _no_times(document: Document, entries: Sequence[str]) -> Iterator[Problem]:
         text = document.text(*pointer)
         try:
             if text is not None:
-                datetime.datetime.fromisoformat(text)
-        except ValueError as error:
+                datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
+        except (ValueError, OverflowError) as error:
             yield document.problem(
                 pointer, "time", f"not-before: {ascii(text)} is no time: {error}"
             )

@@ -124,7 +124,8 @@ def _lines(name: str, metric: _Metric) -> Iterator[str]:
     yield f"# TYPE {name} gauge"
     for labels, value in sorted(metric.samples.items()):
         text = ",".join(f'{key}="{_escaped(what)}"' for key, what in labels)
-        yield f"{name}{{{text}}} {float(value):g}" if text else f"{name} {float(value):g}"
+        number = f"{float(value):.17g}"
+        yield f"{name}{{{text}}} {number}" if text else f"{name} {number}"
 
 
 def _escaped(text: str) -> str:

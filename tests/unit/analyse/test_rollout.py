@@ -2,12 +2,14 @@
 """rollout plan: files that were gathered from hosts in, what is to be expected of each out."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lppack.forecast.stacks import SIZE_MAX
 from tests.kit.bundles import made
 from tests.kit.command import Ran, check_shape, lppack
 from tests.kit.rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
@@ -98,6 +100,8 @@ def test_nobody_to_begin_with_is_a_no(bundle: Path, hosts: Path) -> None:
         (json.dumps({"kernel": RELEASE, "patches": {}}), "not-known"),
         ("[" * 100_000, "not-known"),
         ("x" * (5 << 20), "not-known"),
+        (json.dumps({"kernel": "6.1\x1b[2J\nbegin with: x", "patches": []}), "not-known"),
+        (json.dumps({"kernel": "\ud800", "patches": []}), "not-known"),
     ],
 )
 def test_what_a_host_says_is_not_trusted(
@@ -107,6 +111,17 @@ def test_what_a_host_says_is_not_trusted(
     ran = plan(bundle, tmp_path / "hosts", "--format", "json")
     [row] = ran.json["classes"][0]["hosts"]
     assert (ran.rc, row["verdict"]) == (0, verdict)
+
+
+def test_a_file_that_is_too_large_or_none_is_not_read(bundle: Path, tmp_path: Path) -> None:
+    for name in ("large", "pipe", "right"):
+        gather(tmp_path / "hosts", name, FAST)
+    os.truncate(tmp_path / "hosts/large/stacks.folded", SIZE_MAX + 1)
+    (tmp_path / "hosts/pipe/status.json").unlink()
+    os.mkfifo(tmp_path / "hosts/pipe/status.json")
+    rows = plan(bundle, tmp_path / "hosts", "--format", "json").json["classes"]
+    verdicts = {row["host"]: row["verdict"] for one in rows for row in one["hosts"]}
+    assert verdicts == {"large": "not-known", "pipe": "not-known", "right": "finishes"}
 
 
 def test_stacks_that_are_none_are_named(bundle: Path, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ TIME = "# Samples: 4K of event 'cycles'\n# Event count (approx.): 99\n"
         (STAT.replace("1,234,567", "1,23,567"), 4, "is no row of perf stat"),
         (STAT.replace("      10.0", "       0.0"), 11, "is no time to count in"),
         ("   Performance counter stats for 'x':\n\n 5  cycles\n", 1, "counts no function"),
+        (STAT.replace("1,234,567", "1" + 1500 * ",000"), 4, "is no row of perf stat"),
         (TIME, 1, "cycles is no probe of a function"),
         (REPORT.replace("rcv'", "rcv__return'"), 3, "counts returns, not calls"),
         ("swapper 0 [001] 10.123456: cycles: ffffffff\n", 1, "is no probe of a function"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """lppack agent: what is served to a simulated kernel by a folder and by a real web server."""
 
+import errno
 import functools
 import http.server
 import json
@@ -9,6 +10,8 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,19 @@ import yaml
 from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
+from lppack.abi import PatchPhase
 from lppack.cli.main import commands
+from lppack.engines.protocol import PatchState
+from lppack.errors import ApplyRefused, ApplyStuck, ManifestError
+from lppack.model.patch_info import PatchInfo
+from lppack.pipeline import agent
 from lppack.stages import fetch as fetching
 from lppack.stages import trust
-from lppack.stages.agent import AgentOutcome, AgentState, disabled, guarded
+from lppack.stages.agent import AgentOutcome, AgentState, decide, disabled, guarded
+from lppack.stages.agent_policy import Index, Offer, Policy, parse_index
+from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord
+from lppack.stages.status import report as status_report
 from tests.kit.bundles import made
 from tests.kit.command import check_shape
 from tests.kit.journal import record
@@ -260,6 +271,111 @@ def test_one_that_fails_does_not_keep_others_from_being_applied(served: Served) 
     said = json.loads(done.stdout)
     assert (done.exit_code, said["error"]["reason"]) == (4, "not-served")
     assert [row["state"] for row in said["bundles"]] == ["refused", "applied"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "found"),
+    [
+        (ApplyStuck("it is stuck"), 8, ["refused", "failed", "wanted"]),
+        (OSError(errno.ENOSPC, "No space left on device"), 6, ["refused", "refused", "applied"]),
+    ],
+    ids=["stuck", "no space"],
+)
+def test_what_goes_on_after_a_refusal_and_a_failure(
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: int,
+    found: list[str],
+) -> None:
+    raised = {"aa": ApplyRefused("no"), "bb": error}
+
+    def apply(_policy: Policy, outcome: AgentOutcome, *_: Any, **_kw: Any) -> AgentOutcome:
+        if outcome.series in raised:
+            raise raised[outcome.series]
+        return replace(outcome, state=AgentState.APPLIED)
+
+    monkeypatch.setattr(agent, "_apply", apply)
+    names = [served.bundle.name.replace("conn-limit", name) for name in ("aa", "bb", "cc")]
+    served.serve([{"file": name} for name in names])
+    done = served.agent()
+    said = json.loads(done.stdout)
+    assert [row["state"] for row in said["bundles"]] == found
+    assert done.exit_code == said["error"]["code"] == code
+
+
+def test_a_bundle_of_another_release_under_this_name_is_refused(served: Served) -> None:
+    other = served.bundle.with_name("conn-limit-2_6.1.0-99-amd64.lpp")
+    shutil.copy(served.bundle, other)
+    shutil.copy(trust.signature_of(served.bundle), trust.signature_of(other))
+    served.serve([{"file": other.name}])
+    served.refused(9, "misnamed")
+
+
+def test_what_a_run_that_died_was_fetching_is_removed(served: Served) -> None:
+    left = served.store / "incoming" / ".draft-x.lpp"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert served.agent().exit_code == 0
+    assert not left.exists()
+
+
+def test_a_patch_that_is_not_converted_is_a_failure() -> None:
+    state = PatchState(
+        module="lppack_conn_limit_2",
+        phase=PatchPhase.PATCHED,
+        convert=False,
+        converted=0,
+        info=PatchInfo(series="conn-limit", version=2, transforms=("t",)),
+    )
+    found = HostStatus(
+        kernel="6.1.0-47-amd64",
+        can_patch=True,
+        patches=(status_report(state, engine="livepatch", host="local"),),
+    )
+    offer = Offer(file="conn-limit-2_6.1.0-47-amd64.lpp", rings=None, not_before=None)
+    policy = Policy(
+        source="",
+        signers=Path(),
+        ring=None,
+        not_before=None,
+        hold=frozenset(),
+        timeout=60,
+        metrics=None,
+    )
+    [outcome] = decide(policy, Index(serial=1, offers=(offer,)), found, datetime.now(UTC))
+    assert (outcome.state, outcome.code) == (AgentState.FAILED, 10)
+
+
+def test_times_are_compared_as_times(served: Served) -> None:
+    later = served.bundle.name
+    entries: list[dict[str, Any]] = [
+        {"file": later, "not-before": "2990-12-02T01:00:00+14:00"},
+        {"file": later, "rings": ["a"], "not-before": "2990-12-01T23:00:00Z"},
+    ]
+    served.serve(entries)
+    [row] = json.loads(served.agent(ring="a").stdout)["bundles"]
+    assert row["until"] == "2990-12-01T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"file": "a-1_6.1.lpp\n"},
+        {"file": "a-1_6.1.lpp", "not-before": "9999-12-31T23:59:59-05:00"},
+    ],
+)
+def test_an_index_that_cannot_be_is_refused(entry: dict[str, Any]) -> None:
+    """Nor can it be signed: `sign` reads it in the same way."""
+    index = {"lppack-index": 1, "serial": 1, "bundles": [entry]}
+    with pytest.raises(ManifestError):
+        parse_index(yaml.safe_dump(index), Path("index.yaml"))
+
+
+def test_a_serial_has_all_its_digits_in_the_metrics(served: Served) -> None:
+    served.serve([{}], serial=2026100102)
+    assert served.agent().exit_code == 0
+    assert "lppack_agent_serial 2026100102\n" in served.metrics.read_text()
     assert live() == [("conn-limit", 2)]
 
 
