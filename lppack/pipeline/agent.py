@@ -20,7 +20,17 @@ from lppack.pipeline.operate import (
     status_of,
 )
 from lppack.proc import WARNING, Say
-from lppack.stages.agent import AgentOutcome, AgentReport, AgentState, decide, disabled, guarded
+from lppack.shape import fits
+from lppack.stages.agent import (
+    GUARDED,
+    AgentOutcome,
+    AgentReport,
+    AgentState,
+    decide,
+    disabled,
+    guarded,
+    is_done,
+)
 from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
 from lppack.stages.journal import JournalRecord
 from lppack.stages.journald import send_outcome
@@ -109,10 +119,7 @@ def _run(
     off, records = _host(on)
     outcomes = decide(policy, index, found, datetime.now(UTC), off)
     if records:
-        outcomes = tuple(
-            guarded(outcome, records) if outcome.state is AgentState.WANTED else outcome
-            for outcome in outcomes
-        )
+        outcomes = _guarded(outcomes, records)
     made, errors = [], list[LppackError]()
     for outcome in outcomes:
         error = None
@@ -149,6 +156,45 @@ _UNCHANGED = (4, 6, 9)
 
 def _as_it_was(errors: Sequence[LppackError]) -> bool:
     return all(error.exit_code in _UNCHANGED for error in errors)
+
+
+def _guarded(
+    outcomes: Sequence[AgentOutcome], records: Sequence[JournalRecord]
+) -> tuple[AgentOutcome, ...]:
+    """Hold what the journal says is to be held, and what it once said: it keeps 500 records."""
+    kept = folder() / "held.json"
+    held = _read_held(kept)
+    made = []
+    for outcome in outcomes:
+        if outcome.state is AgentState.WANTED:
+            outcome = guarded(outcome, records)
+            again = any(is_done(record, outcome) for record in records)
+            if outcome.state is AgentState.WANTED and outcome.file in held and not again:
+                reason, message, hint = held[outcome.file]
+                outcome = replace(outcome, reason=reason, message=message, hint=hint)
+                outcome = replace(outcome, state=AgentState.HELD)
+        if outcome.reason in GUARDED:
+            held[outcome.file] = [outcome.reason, outcome.message, outcome.hint]
+        elif outcome.state in (AgentState.WANTED, AgentState.LIVE):
+            held.pop(outcome.file, None)
+        made.append(outcome)
+    store.write_atomic(kept, json.dumps(held).encode())
+    return tuple(made)
+
+
+def _read_held(kept: Path) -> dict[str, list[str | None]]:
+    """File -> reason, message and hint. Raise EnvironmentMissing."""
+    try:
+        held = json.loads(kept.read_text()) if kept.exists() else {}
+        if fits(held, dict) and all(fits(w, [str | None]) and len(w) == 3 for w in held.values()):
+            return dict(held)
+    except ValueError:
+        pass
+    raise EnvironmentMissing(
+        f"{kept} cannot be read: what is held on this host is not known",
+        hint=f"look at lppack history; if nothing is to be held: rm {kept}",
+        reason="not-stored",
+    )
 
 
 def _index(policy: Policy) -> Index:

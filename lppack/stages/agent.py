@@ -196,6 +196,19 @@ def _outcome(
     )
 
 
+#: Why guarded() holds a bundle.
+GUARDED = ("went-down", "taken-back")
+
+
+def is_done(record: JournalRecord, outcome: AgentOutcome) -> bool:
+    """Return True if ``record`` is of an apply of that very version, which came to its end."""
+    return (
+        (record.command, record.result) == ("apply", "done")
+        and record.version == outcome.version
+        and outcome.series in (record.series, _series_of(record))
+    )
+
+
 def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOutcome:
     """Hold a bundle that a person took back, or with which the machine went down.
 

@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lppack.abi import PatchPhase
 from lppack.cli.main import commands
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyStuck, ManifestError
+from lppack.errors import ApplyRefused, ApplyStuck, EnvironmentMissing, ManifestError
 from lppack.model.patch_info import PatchInfo
 from lppack.pipeline import agent
 from lppack.stages import fetch as fetching
@@ -610,6 +610,27 @@ def test_what_was_taken_back_or_went_down_is_held(
 ) -> None:
     found = guarded(WANTED, records)
     assert (found.state is AgentState.HELD, found.reason) == (reason is not None, reason)
+
+
+def test_what_is_held_stays_so_when_the_journal_has_forgotten_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "folder", lambda: tmp_path)
+    applied, reverted = record("apply", version=2), record("revert")
+    others = [record("apply", version=1, series="x", result="refused")] * 500
+
+    def state(*records: JournalRecord) -> AgentState:
+        [outcome] = agent._guarded([WANTED], records)
+        return outcome.state
+
+    assert state(applied) is AgentState.WANTED
+    assert state(applied, reverted) is AgentState.HELD
+    assert state(*others) is AgentState.HELD
+    assert state(*others, applied) is AgentState.WANTED, "a person has applied it again"
+    assert state(*others) is AgentState.WANTED
+    (tmp_path / "held.json").write_text("{")
+    with pytest.raises(EnvironmentMissing, match="what is held on this host is not known"):
+        state(applied)
 
 
 @pytest.mark.parametrize(
