@@ -97,6 +97,27 @@ def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
+def function_has_one_replacement(document: Document, facts: Facts) -> Iterator[Fault]:
+    """Names of one function, such as __x64_sys_getpid and __ia32_sys_getpid, are one entry.
+
+    Calls by any of its names reach the same fentry call, where livepatch finds what replaces it by
+    the address (klp_find_ops(), kernel/livepatch/patch.c): of two replacements one never runs.
+    """
+    seen: dict[tuple[str, int | None, int], str] = {}
+    for pointer, name, old, sympos in patched_functions(document):
+        copies = copies_of(facts, name, old) or ()
+        found = [copy for copy in copies if sympos in (None, copy.sympos)]
+        if len(found) != 1:
+            continue
+        first = seen.setdefault((name, found[0].section, found[0].address), old)
+        if first != old:
+            yield Fault(
+                pointer,
+                f'"{old}" and "{first}" are one function of {name}',
+                "list it once: calls by each of its names are redirected",
+            )
+
+
 def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
     """Rules 10 and 14: livepatch redirects at the fentry call, and some code has none.
 
@@ -201,6 +222,7 @@ RULES: "tuple[KernelRule, ...]" = (
     function_is_not_inlined_away,
     function_has_a_body_of_its_own,
     function_is_one,
+    function_has_one_replacement,
     function_is_traceable,
     function_outlives_boot,
     module_is_known,

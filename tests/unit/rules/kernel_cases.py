@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,18 @@ class PlanCase:
         return bool(self.faults)
 
 
+#: sys_a and sys_b are two names of one function.
+TWINS = FakeFacts(
+    {
+        "vmlinux": [
+            symbol("sys_a"),
+            replace(symbol("sys_b"), address=symbol("sys_a").address),
+            symbol("sys_c"),
+        ]
+    }
+)
+
+
 def _one(old: str, *, sympos: int | None = None, name: str = "vmlinux") -> dict[str, Any]:
     return functions({"old": old, "new": "lp_x", "sympos": sympos}, name=name)
 
@@ -115,6 +127,16 @@ KERNEL_CASES = (
     KernelCase(kernel.function_has_a_body_of_its_own, "a clone", _one("tcp_v4"), [OLD0]),
     KernelCase(kernel.function_is_one, "of three", _one("s_show"), [OLD0]),
     KernelCase(kernel.function_is_one, "the second", _one("s_show", sympos=2)),
+    KernelCase(
+        kernel.function_has_one_replacement,
+        "two names of one",
+        _both("sys_a", "sys_b"),
+        [("objects", 0, "functions", 1, "old")],
+        TWINS,
+    ),
+    KernelCase(
+        kernel.function_has_one_replacement, "two functions", _both("sys_a", "sys_c"), facts=TWINS
+    ),
     KernelCase(kernel.function_is_traceable, "notrace", _one("do_idle"), [OLD0]),
     KernelCase(kernel.function_outlives_boot, "init", _one("start_kernel"), [OLD0]),
     KernelCase(kernel.module_is_known, "a module", objects("loop")),
