@@ -12,6 +12,10 @@ _SYSCALL = re.compile(
 )
 
 
+#: arch/x86/include/asm/syscall_wrapper.h (v6.1): SYSCALL_DEFINE0, COMPAT_SYSCALL_DEFINE0.
+_NO_ARGUMENTS = "const struct pt_regs *__unused"
+
+
 def with_system_calls(text: str) -> tuple[str, list[tuple[int, int]]]:
     """``text`` with plain functions in their stead, and their entries at its end; and (offset in
     it, lines that it has less from there on)."""
@@ -34,7 +38,7 @@ def _system_call(match: re.Match[str]) -> str:
     parameters = ", ".join(f"{kind} {arg}".replace("* ", "*") for kind, arg in _parameters(match))
     if match["bpf"]:
         return f"static __always_inline u64 {_innermost(match)}({parameters or 'void'})"
-    return f"static long {_innermost(match)}({parameters or 'void'})"
+    return f"static long {_innermost(match)}({parameters or _NO_ARGUMENTS})"
 
 
 def _innermost(match: re.Match[str]) -> str:
@@ -55,6 +59,8 @@ def _entries(match: re.Match[str]) -> str:
     name, kinds = by_commas(match["words"])[0], [kind for kind, _ in _parameters(match)]
     if match["bpf"]:
         return _helper(name, match)
+    if not kinds:  # its entries are other names of it
+        return ""
 
     def entry(prefix: str, registers: str, narrow: str) -> str:
         places = registers.split()
