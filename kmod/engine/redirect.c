@@ -7,6 +7,7 @@
 #include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "faults.h"
@@ -68,20 +69,25 @@ static __always_inline unsigned int lpe_slot_of(const struct lpe_object *obj, un
 	return (u32)fentry * GOLDEN_RATIO_32 >> obj->slot_shift;
 }
 
-/* ftrace calls this for functions of the table alone, so the search ends at one. */
+/*
+ * At least half of the slots are empty, so a search ends. One that finds nothing is of a
+ * registration that failed: while ftrace takes its filter away it may call for any function.
+ */
 static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
 					struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	const struct lpe_object *obj = container_of(ops, struct lpe_object, ops);
 	unsigned int slot = lpe_slot_of(obj, ip);
 
-	while (obj->slots[slot].fentry != ip)
+	while (obj->slots[slot].fentry != ip) {
+		if (unlikely(!obj->slots[slot].fentry))
+			return;
 		slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
+	}
 	lpe_redirect(obj->slots[slot].func, fregs);
 }
 
-/* At least half of the table is empty. */
-static void lpe_fill_slots(struct lpe_object *obj)
+static int lpe_fill_slots(struct lpe_object *obj)
 {
 	struct lpe_func *func;
 	unsigned int slot;
@@ -89,10 +95,17 @@ static void lpe_fill_slots(struct lpe_object *obj)
 	memset(obj->slots, 0, sizeof(*obj->slots) << obj->slot_bits);
 	lpe_for_each_func(obj, func) {
 		slot = lpe_slot_of(obj, func->fentry);
-		while (obj->slots[slot].fentry)
+		while (obj->slots[slot].fentry) {
+			if (obj->slots[slot].fentry == func->fentry) {
+				pr_err("%s and %s are one function\n",
+				       obj->slots[slot].func->klp->old_name, func->klp->old_name);
+				return -EINVAL;
+			}
 			slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
+		}
 		obj->slots[slot] = (struct lpe_slot) { .fentry = func->fentry, .func = func };
 	}
+	return 0;
 }
 
 static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
@@ -133,7 +146,9 @@ static int lpe_register(struct lpe_object *obj)
 {
 	int err;
 
-	lpe_fill_slots(obj);
+	err = lpe_fill_slots(obj);
+	if (err)
+		return err;
 	err = register_ftrace_function(&obj->ops);
 	if (err == -EBUSY)
 		lpe_find_owner(obj);
@@ -184,6 +199,9 @@ void lpe_unhook(struct lpe_object *obj)
 	if (obj->hooked) {
 		WRITE_ONCE(obj->hooked, false);
 		unregister_ftrace_function(&obj->ops);
+	} else {
+		/* A registration that failed was on ftrace's list, and ftrace need not wait. */
+		synchronize_rcu_tasks_rude();
 	}
 	ftrace_free_filter(&obj->ops);
 	memset(&obj->ops, 0, sizeof(obj->ops));

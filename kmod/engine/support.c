@@ -29,7 +29,7 @@ static const struct lpe_bar lpe_bars[] __initconst = {
 	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
 	{ IS_ENABLED(CONFIG_PREEMPT_RT),
 	  "has CONFIG_PREEMPT_RT, which this engine is not made for" },
-	/* Without it nothing waits for threads in ftrace's calls: ftrace_shutdown(), v6.1. */
+	/* synchronize_rcu_tasks() may be synchronize_rcu() there, and not wait for exits. */
 	{ !IS_ENABLED(CONFIG_PREEMPTION),
 	  "has no CONFIG_PREEMPTION, without which this engine was not tried" },
 	/* Its stacks end in other code than asm_*() and entry_*(). */

@@ -12,6 +12,7 @@
  * of one has no limit, and what was reversed does not go forward again.
  */
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/nmi.h>
@@ -248,7 +249,7 @@ static int lpe_to_new(struct lpe_patch *patch)
 
 /*
  * Behind the first walk of the way back: another one follows, and in between reverse takes as long
- * for each instance as forward did. There may be more of them than there were.
+ * for each instance as forward did, as far as it had any. There may be more of them by now.
  */
 static int lpe_fits(struct lpe_patch *patch)
 {
@@ -257,7 +258,9 @@ static int lpe_fits(struct lpe_patch *patch)
 
 	lpe_for_each_data(patch->world, data) {
 		if (data->how->converted)
-			needs += data->took / data->how->converted * data->count;
+			needs += div64_u64(data->took * data->count, data->how->converted);
+		else
+			needs += walk;	/* none was converted, so how long one takes is not known */
 		if (needs > READ_ONCE(patch->world->limit))
 			return lpe_blames(patch, data,
 					  "max_stop_ms is too short to put all instances back",
