@@ -85,14 +85,18 @@ def explain(error: BaseException, where: str) -> EnvironmentMissing:
 
 def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
     """Remove the containers of lppack processes that are gone; return their names."""
-    from docker.errors import NotFound
+    from docker.errors import APIError
 
     removed = []
     with errors():
         for found in client.api.containers(all=True, filters={"label": LABEL}):
             if not owner_lives(found["Labels"][LABEL]):
-                with contextlib.suppress(NotFound):
+                try:
                     client.api.remove_container(found["Id"], v=True, force=True)
+                except APIError as error:
+                    if error.status_code not in (404, 409):  # another lppack has, or does it now
+                        raise
+                else:
                     removed.append(str(found["Names"][0]).lstrip("/"))
     return tuple(removed)
 

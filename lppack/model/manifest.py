@@ -11,7 +11,7 @@ from lppack.consistency import ModeName, Needs
 from lppack.names import module_name
 
 
-class TestStep(StrEnum):
+class StepName(StrEnum):
     """What `test` does, in this order. Checks are compared at each step but OLDER and AGAIN.
 
     With an older version OLDER and TAKEN_OVER stand for PATCHED and CONVERTED.
@@ -206,7 +206,7 @@ class ShadowVariable:
 class Check:
     run: str
     limit: float  # seconds
-    expect: tuple[tuple[TestStep, str], ...]
+    expect: tuple[tuple[StepName, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

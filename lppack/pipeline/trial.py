@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lppack import store
 from lppack.errors import ApplyReversed, BuildFailed, ConsoleFault, LostHost, Problem
-from lppack.model import Bundle, Kernel, Manifest, TestStep
+from lppack.model import Bundle, Kernel, Manifest, StepName
 from lppack.pipeline.build import make_bundle
 from lppack.pipeline.check import make_plan
 from lppack.pipeline.guests import initramfs_for
@@ -53,7 +53,7 @@ class Trial:
     @property
     def ok(self) -> bool:
         done = self.steps_done
-        last = TestStep.REVERTED if self.bundle and self.bundle.irreversible else TestStep.AGAIN
+        last = StepName.REVERTED if self.bundle and self.bundle.irreversible else StepName.AGAIN
         return bool(done) and done[-1].step is last and all(step.ok for step in done)
 
     @property

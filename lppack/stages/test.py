@@ -12,7 +12,7 @@ from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyStuck, ConsoleFault
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import TIMED_OUT, Host
-from lppack.model import Bundle, Check, Kernel, TestStep
+from lppack.model import Bundle, Check, Kernel, StepName
 from lppack.stages.apply import Control, apply, enable_conversion, unload
 from lppack.stages.drive import NO_WAY_BACK, why_loaded
 from lppack.stages.revert import find, unpatch
@@ -39,7 +39,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    step: TestStep
+    step: StepName
     ok: bool
     skipped: str | None  # the reason; None: it was done
     seconds: float
@@ -72,7 +72,7 @@ def test(
     ko = files / f"{bundle.module}.ko"
 
     def done(
-        step: TestStep, action: Callable[[], object], as_at: TestStep | None = None
+        step: StepName, action: Callable[[], object], as_at: StepName | None = None
     ) -> StepResult:
         start = time.monotonic()
         action()
@@ -90,30 +90,30 @@ def test(
             converting=bool(state.convert),
         )
 
-    yield done(TestStep.BEFORE, lambda: load_targets(host, bundle, files))
+    yield done(StepName.BEFORE, lambda: load_targets(host, bundle, files))
     if older is not None:
         first = older
-        yield done(TestStep.OLDER, lambda: apply(control, first.bundle, first.ko))
-        told = any(step is TestStep.TAKEN_OVER for c in bundle.test.checks for step, _ in c.expect)
+        yield done(StepName.OLDER, lambda: apply(control, first.bundle, first.ko))
+        told = any(step is StepName.TAKEN_OVER for c in bundle.test.checks for step, _ in c.expect)
         # What converts has other things to show after another version has converted them.
-        alike = None if told or bundle.converts or bundle.world else TestStep.PATCHED
-        yield done(TestStep.TAKEN_OVER, lambda: apply(control, bundle, ko), alike)
+        alike = None if told or bundle.converts or bundle.world else StepName.PATCHED
+        yield done(StepName.TAKEN_OVER, lambda: apply(control, bundle, ko), alike)
     else:
         first_apply = _apply_early if bundle.test.late else _apply
-        yield done(TestStep.PATCHED, lambda: first_apply(control, bundle, ko))
+        yield done(StepName.PATCHED, lambda: first_apply(control, bundle, ko))
         if bundle.converts:
             series = bundle.series
             yield done(
-                TestStep.CONVERTED, lambda: enable_conversion(control, bundle.module, series)
+                StepName.CONVERTED, lambda: enable_conversion(control, bundle.module, series)
             )
         else:
             yield _nothing_to_convert(bundle)
     if bundle.irreversible:
         yield _no_way_back(control, bundle)
         return
-    yield done(TestStep.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
-    yield done(TestStep.UNLOADED, lambda: _unload(control, bundle))
-    yield done(TestStep.AGAIN, lambda: _again(control, host, bundle, ko))
+    yield done(StepName.REVERTED, lambda: unpatch(control, find(control, bundle.series)))
+    yield done(StepName.UNLOADED, lambda: _unload(control, bundle))
+    yield done(StepName.AGAIN, lambda: _again(control, host, bundle, ko))
 
 
 def _apply(control: Control, bundle: Bundle, ko: Path) -> None:
@@ -155,7 +155,7 @@ def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
         else:
             raise ApplyStuck(f"{bundle.module} is irreversible, but was reverted")
     return StepResult(
-        step=TestStep.REVERTED,
+        step=StepName.REVERTED,
         ok=True,
         skipped="it is irreversible, and revert is refused"
         if state.converted
@@ -170,7 +170,7 @@ def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
 
 def _nothing_to_convert(bundle: Bundle) -> StepResult:
     return StepResult(
-        step=TestStep.CONVERTED,
+        step=StepName.CONVERTED,
         ok=True,
         skipped="its data was converted in the stop that flipped"
         if bundle.world
@@ -190,7 +190,7 @@ def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
     apply(control, bundle, ko)
     for check in bundle.test.checks:
         host.run(["/bin/sh", "-c", check.run], limit=check.limit)
-    _watch(host, TestStep.AGAIN)
+    _watch(host, StepName.AGAIN)
     unpatch(control, find(control, bundle.series))
     _unload(control, bundle)
 
@@ -223,7 +223,7 @@ def _unload(control: Control, bundle: Bundle) -> None:
         raise ApplyStuck(f"{bundle.module} is unpatched, and {why_loaded(control, bundle.module)}")
 
 
-def _watch(host: TestHost, step: TestStep) -> None:
+def _watch(host: TestHost, step: StepName) -> None:
     found = host.faults()
     if found:
         raise ConsoleFault(
@@ -232,7 +232,7 @@ def _watch(host: TestHost, step: TestStep) -> None:
         )
 
 
-def _checked(host: Host, step: TestStep, checks: tuple[Check, ...]) -> Iterator[CheckResult]:
+def _checked(host: Host, step: StepName, checks: tuple[Check, ...]) -> Iterator[CheckResult]:
     for check in checks:
         ran = host.run(["/bin/sh", "-c", check.run], limit=check.limit)
         got = ran.out.strip()

@@ -19,9 +19,9 @@ from lppack.model import (
     ObjectPatch,
     ShadowVariable,
     State,
+    StepName,
     SymbolUse,
     TestSpec,
-    TestStep,
     TransformPatch,
     Visits,
     Workload,
@@ -209,7 +209,7 @@ def test_spec(entry: dict[str, Any]) -> TestSpec:
                 run=check["run"],
                 limit=float(check.get("limit", CHECK_LIMIT)),
                 expect=tuple(
-                    (step, check["expect"][step]) for step in TestStep if step in check["expect"]
+                    (step, check["expect"][step]) for step in StepName if step in check["expect"]
                 ),
             )
             for check in entry.get("checks", ())

@@ -39,7 +39,7 @@ def test_the_same_for_the_next_debian(pattern: str, tmp_path: Path) -> None:
         assert guest.faults() == ()
 
 
-@pytest.mark.parametrize(("pattern", "notes"), [(TRIXIE, []), (BACKPORTS, ["border"])])
+@pytest.mark.parametrize(("pattern", "notes"), [(TRIXIE, []), (BACKPORTS, ["border", "ways"])])
 def test_what_lppack_assumes_of_a_kernel(pattern: str, notes: list[str]) -> None:
     ran = lppack("doctor", "--kernel", pattern, "--format", "json")
     assert ran.rc == 0, ran.out + ran.err

@@ -13,7 +13,7 @@ from lppack.abi import PatchPhase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ConsoleFault, LostHost, StillNew
 from lppack.hosts.guest import GuestHost, boot
-from lppack.model import Bundle, Kernel, TestStep
+from lppack.model import Bundle, Kernel, StepName
 from lppack.stages.apply import Control, apply, settle, unload
 from lppack.stages.revert import revert
 from lppack.stages.test import load_targets
@@ -121,11 +121,11 @@ def test_the_second_round_finds_what_the_marker_is_not_asked_for(
     bundle, files = spoilt(patch, kernel, tmp_path, UNASKED)
     reads = tuple(check for check in bundle.test.checks if check.run == "cat /proc/conn_limit")
     bundle = replace(bundle, test=replace(bundle.test, checks=reads))
-    done: list[TestStep] = []
+    done: list[StepName] = []
     with pytest.raises((ConsoleFault, LostHost)):
         for step in run_steps(control, host_of(control), bundle, files):
             done.append(step.step)  # noqa: PERF402 (what was done before it raised counts)
-    assert done[-1] is TestStep.UNLOADED, "the first round does not find it"
+    assert done[-1] is StepName.UNLOADED, "the first round does not find it"
     assert any("NULL pointer" in fault for fault in host_of(control).faults())
 
 

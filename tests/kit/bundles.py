@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lppack.model import Check, Effective, Fix, Module, SourceTree, TestStep
+from lppack.model import Check, Effective, Fix, Module, SourceTree, StepName
 from lppack.model import TestSpec as Spec  # pytest would collect Test*
 from lppack.model.plan import info_json
 from lppack.stages.bundle import bundle
@@ -21,7 +21,7 @@ SPEC = Spec(
     boot=("quiet",),
     checks=(
         Check(
-            run="cat /x", limit=2.5, expect=((TestStep.BEFORE, "off"), (TestStep.REVERTED, "off"))
+            run="cat /x", limit=2.5, expect=((StepName.BEFORE, "off"), (StepName.REVERTED, "off"))
         ),
     ),
 )

@@ -7,7 +7,7 @@ from lppack.abi import PatchPhase
 from lppack.analyse.prediction import StepPrediction, predict_steps
 from lppack.analyse.simulate import Verdict
 from lppack.consistency import ModeName
-from lppack.model import FunctionPatch, ObjectPatch, TestStep
+from lppack.model import FunctionPatch, ObjectPatch, StepName
 from lppack.stages.test import StepResult
 from tests.kit.samples import bundle, manifest
 
@@ -28,13 +28,13 @@ def test_the_steps_of_a_patch() -> None:
     assert said.verdict is Verdict.SAFE
     phases = [(step.step, step.phase) for step in said.steps if not step.skipped]
     assert phases == [
-        (TestStep.BEFORE, PatchPhase.ABSENT),
-        (TestStep.PATCHED, PatchPhase.PATCHED),
-        (TestStep.REVERTED, PatchPhase.UNPATCHED),
-        (TestStep.UNLOADED, PatchPhase.ABSENT),
-        (TestStep.AGAIN, PatchPhase.ABSENT),
+        (StepName.BEFORE, PatchPhase.ABSENT),
+        (StepName.PATCHED, PatchPhase.PATCHED),
+        (StepName.REVERTED, PatchPhase.UNPATCHED),
+        (StepName.UNLOADED, PatchPhase.ABSENT),
+        (StepName.AGAIN, PatchPhase.ABSENT),
     ]
-    assert [step.step for step in said.steps if step.skipped] == [TestStep.CONVERTED]
+    assert [step.step for step in said.steps if step.skipped] == [StepName.CONVERTED]
     assert list(said.differences(guest(said), reversed_=False)) == []
 
 
@@ -71,10 +71,10 @@ def test_a_time_out_that_was_not_predicted_is_told() -> None:
 def test_a_function_that_is_never_left_times_out() -> None:
     said = predicted("kthreadd")
     assert said.verdict is Verdict.NEVER_FINISHES
-    assert [step.step for step in said.steps] == [TestStep.BEFORE]
+    assert [step.step for step in said.steps] == [StepName.BEFORE]
     assert list(said.differences(said.steps, reversed_=True)) == []
     patched = StepResult(
-        step=TestStep.PATCHED, ok=True, skipped=None, seconds=1.0, converted=0, checks=()
+        step=StepName.PATCHED, ok=True, skipped=None, seconds=1.0, converted=0, checks=()
     )
     [told] = said.differences([*said.steps, patched], reversed_=False)
     assert told == "step patched times out in the simulator, and the guest got there"

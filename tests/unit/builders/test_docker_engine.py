@@ -3,8 +3,11 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from lppack.builders import docker_engine
 from lppack.builders.container import ContainerBuilder
@@ -98,3 +101,33 @@ def test_an_owner_is_known_by_pid_and_start_time() -> None:
     assert not docker_engine.owner_lives(f"{pid}:{int(start) + 1}")
     assert not docker_engine.owner_lives(f"{2**22 + 1}:1")
     assert not docker_engine.owner_lives("strange")
+
+
+class Leftovers:
+    """A client of an engine with one container of a dead process, and an answer to its removal."""
+
+    def __init__(self, code: int) -> None:
+        self.api = self
+        self.code = code
+
+    def containers(self, **_: object) -> list[dict[str, Any]]:
+        labels = {docker_engine.LABEL: f"{2**22 + 1}:1"}
+        return [{"Id": "x", "Names": ["/lppack-x"], "Labels": labels}]
+
+    def remove_container(self, *_: object, **_kw: object) -> None:
+        if self.code != 204:
+            answer = requests.Response()
+            answer.status_code = self.code
+            raise APIError("no", response=answer)
+
+
+@pytest.mark.parametrize(("code", "removed"), [(204, ("lppack-x",)), (404, ()), (409, ())])
+def test_what_another_lppack_removes_at_the_same_moment_is_gone(
+    code: int, removed: tuple[str, ...]
+) -> None:
+    assert docker_engine.sweep(cast("Any", Leftovers(code))) == removed
+
+
+def test_a_container_that_cannot_be_removed_is_an_error() -> None:
+    with pytest.raises(EnvironmentMissing):
+        docker_engine.sweep(cast("Any", Leftovers(500)))

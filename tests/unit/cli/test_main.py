@@ -15,7 +15,7 @@ from lppack.cli.help import _VERDICTS
 from lppack.cli.main import commands
 from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
-from lppack.model import TestStep
+from lppack.model import StepName
 from tests.kit.command import EXAMPLES, lppack, shell
 
 PROC = EXAMPLES / "proc-cmdline"
@@ -116,7 +116,7 @@ def test_every_number_of_a_command_is_a_finite_one() -> None:
 
 
 def test_the_demo_has_words_for_every_step() -> None:
-    assert set(_STORY) == set(TestStep)
+    assert set(_STORY) == set(StepName)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 """test: how a step is printed."""
 
 from lppack.cli.trial import step_lines
-from lppack.model import TestStep as Step  # pytest would collect Test*
+from lppack.model import StepName
 from lppack.stages.test import CheckResult, StepResult
 
 
 def step(*checks: CheckResult, skipped: str | None = None, converted: int = 0) -> StepResult:
     return StepResult(
-        step=Step.PATCHED,
+        step=StepName.PATCHED,
         ok=all(check.ok for check in checks),
         skipped=skipped,
         seconds=1.25,

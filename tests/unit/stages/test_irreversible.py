@@ -13,7 +13,7 @@ from lppack.engines.kernel import KernelEngines
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost
 from lppack.engines.simulated_kernel import SimulatedKernel
 from lppack.errors import ApplyRefused, HostError
-from lppack.model import TestStep
+from lppack.model import StepName
 from lppack.stages.apply import Control, apply, refuse_irreversible
 from lppack.stages.convert import convert
 from lppack.stages.drive import undo
@@ -155,7 +155,7 @@ def test_the_test_ends_where_there_is_no_way_back(tmp_path: Path) -> None:
     assert manifest.irreversible == ("conn",)
     steps = predict_steps(manifest, BUNDLE).steps
     assert [step.step for step in steps] == [
-        *(TestStep.BEFORE, TestStep.PATCHED, TestStep.CONVERTED, TestStep.REVERTED)
+        *(StepName.BEFORE, StepName.PATCHED, StepName.CONVERTED, StepName.REVERTED)
     ]
     assert str(steps[-1].skipped).startswith("it is irreversible")
 
