@@ -27,7 +27,7 @@ SUITE = "trixie"
 PACKAGES = ("criu", "kexec-tools")
 PROGRAMS = ("usr/sbin/criu", "sbin/kexec")
 #: Where the program runs; what is below goes along.
-WORK = "/work"
+WORK = "/job"
 _IMAGES = "/criu"
 _CRIU = "criu {verb} -D {images} -v4 -o {verb}.log --tcp-established"
 _WORDS = "console=ttyS0 panic=-1 no_timer_check"

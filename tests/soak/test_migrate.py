@@ -18,7 +18,7 @@ from tests.kit.command import EXAMPLES
 from tests.loads.matrix import ENGINES, MODES_BY_NAME, build_from
 
 OLD = "6.1.0-*-amd64"
-STATE = "/work/state"
+STATE = "/job/state"
 #: What must be as it was; each tells so itself.
 KEPT = ("pipe", "unix", "tcp", "memory", "shared", "eventfd", "signal")
 
@@ -86,8 +86,8 @@ def test_the_same_service_in_mode_checkpoint(tree: Path, tmp_path: Path) -> None
     initramfs = pipeline.initramfs_for(kernel, "docker")
     with boot(kernel, work=tmp_path / "g", initramfs=initramfs) as host:
         host.run(["ip", "link", "set", "lo", "up"], limit=30.0)
-        host.put(tree, "/work/program", mode=0o755)
-        start = f"cd /work; setsid ./program {STATE} < /dev/null > out 2>&1 & sleep 3"
+        host.put(tree, "/job/program", mode=0o755)
+        start = f"cd /job; setsid ./program {STATE} < /dev/null > out 2>&1 & sleep 3"
         host.run(["/bin/busybox", "sh", "-c", start], limit=30.0)
         before = state(host)["gap"]
         control = Control(engine=ENGINES[EngineName.CONSISTENCY](host), host=host, timeout=120.0)
