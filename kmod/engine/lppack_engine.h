@@ -163,7 +163,7 @@ static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long
  * @counter: As lpe_enter() has got it.
  *
  * The last one of a word that is armed switches the kernel. It returns a value, and so is a full
- * barrier: what the visit has written is seen by whoever finds it gone.
+ * barrier: what the visit has written is seen by the thread that finds it gone.
  *
  * Context: Any.
  */

@@ -189,7 +189,7 @@ static ssize_t signals_store(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static struct kobj_attribute signals_attr = __ATTR_RW(signals);
 
-/* Of all transforms; on the way back it may be too short for what has become of the data. */
+/* Of all transforms; on the revert path it may be too short for what has become of the data. */
 static ssize_t max_stop_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	u64 limit = READ_ONCE(to_patch(kobj)->world->limit);

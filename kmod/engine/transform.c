@@ -8,7 +8,7 @@
  * is put back in the same stop: outside of it the world is old, or it is new.
  *
  * The stop is short: a walk may take half of max_stop_ms, and forward goes on only while what is
- * left of it is enough for the whole way back. That begins only if it is expected to fit: reverse
+ * left of it is enough to reverse all. The revert begins only if it is expected to fit: reverse
  * of one has no limit, and what was reversed does not go forward again.
  */
 #include <linux/ktime.h>
@@ -248,7 +248,7 @@ static int lpe_to_new(struct lpe_patch *patch)
 }
 
 /*
- * Behind the first walk of the way back: another one follows, and in between reverse takes as long
+ * Behind the first walk of the revert path: another one follows; between them reverse takes as long
  * for each instance as forward did, as far as it had any. There may be more of them by now.
  */
 static int lpe_fits(struct lpe_patch *patch)
