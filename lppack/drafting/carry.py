@@ -9,6 +9,7 @@ from typing import Any
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.drafting.edit import Edit
+from lppack.drafting.expected import referred
 from lppack.drafting.extract import Extract, ItemForm, extract
 from lppack.drafting.headers import Private
 from lppack.drafting.places import Files, Places, Target
@@ -27,7 +28,7 @@ class Carried:
     extract: Extract
     private: Private
     wired: Wired
-    symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name -> how it is found
+    symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name in C -> how it is found
 
     def doubled(self, before: ParsedFile) -> Iterator[str]:
         """Functions with static data of their own that the kernel's has as well."""
@@ -39,9 +40,9 @@ class Carried:
 
     @property
     def listed(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
-        """(object, name, how it is found) of each symbol."""
+        """(object, the kernel's name, how it is found) of each symbol."""
         return tuple(
-            (object_, name, how)
+            (object_, how.get("name", name), how)
             for object_, found in self.symbols.items()
             for name, how in found.items()
         )
@@ -152,6 +153,11 @@ class _Writer:
         self._files, self._places, self._facts = files, places, facts
         self._headers, self._wanted = headers, wanted
         self._new = _new_functions(edit, targets)
+        self._after = {
+            (unit.unit.path, object_): unit.after
+            for unit in comparison.units
+            for object_ in unit.unit.objects
+        }
         self._folders = {u.unit.path: _folders(u.unit.flags) for u in comparison.units}
         self._differing = {
             unit.unit.path: [name.partition(".")[0] for name in (*unit.changed, *unit.removed)]
@@ -167,7 +173,7 @@ class _Writer:
         given: dict[tuple[str, str], set[str]] = {key: set() for key in self._replaced}
         while True:
             made = [self._one(key, names, shared.get(key, ())) for key, names in given.items()]
-            self._rest(made)
+            self._rest(made, shared)
             grown = False
             for one in made:
                 for name in one.extract.called:
@@ -183,7 +189,6 @@ class _Writer:
         assert changes is not None
         # A file that is new, or is part of another object, has no symbol of its own there.
         here = self._places.get(key) or Places(self._facts, object_, ObjectFile())
-        stem = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
         made = extract(
             changes,
             self._replaced.get(key, {}),
@@ -194,7 +199,7 @@ class _Writer:
             also=self._wanted.also,
             differing=self._differing.get(path, ()),
             invocations=self._wanted.invocations,
-            apart={name: f"lp_{object_}_{stem}_{name}" for name in shared},
+            apart={name: _apart(path, object_, name) for name in shared},
         )
         wired = wired_of(made, here)
         symbols: dict[str, dict[str, Mapping[str, Any]]] = {object_: {}}
@@ -221,16 +226,30 @@ class _Writer:
             symbols=symbols,
         )
 
-    def _rest(self, made: Sequence[Carried]) -> None:
-        """Symbols that only headers use: of the first file whose object has them."""
-        said = {name for one in made for _, name, _ in one.listed}
-        for name in sorted(self._wanted.symbols - said):
-            users = [one for one in made if one.places.home(name)[0] != "vmlinux"]
-            for one in [*users, *made][:1]:
-                symbols = {object_: dict(found) for object_, found in one.symbols.items()}
-                self._found(symbols, one.places, one.extract, name, None)
-                for object_, found in symbols.items():
-                    one.symbols.setdefault(object_, {}).update(found)
+    def _rest(
+        self, made: Sequence[Carried], shared: Mapping[tuple[str, str], Collection[str]]
+    ) -> None:
+        """Symbols that a macro of a header says, and no text of the file: of each file whose
+        object code uses them."""
+        used = [self._used(one) for one in made]
+        for name in sorted(self._wanted.symbols):
+            users = [one for one, names in zip(made, used, strict=True) if name in names]
+            if not users and not any(name == said for one in made for _, said, _ in one.listed):
+                users = [one for one in made if one.places.home(name)[0] != "vmlinux"] or [*made]
+                users = users[:1]
+            for one in users:
+                if any(name == said for _, said, _ in one.listed):
+                    continue
+                if name in shared.get((one.path, one.places.object), ()):
+                    one.extract.apart(name, _apart(one.path, one.places.object, name))
+                self._found(one.symbols, one.places, one.extract, name, None)
+
+    def _used(self, one: Carried) -> frozenset[str]:
+        """Return what the functions that are written refer to, as they were compiled."""
+        code = self._after.get((one.path, one.places.object))
+        items = one.extract.unit.items
+        names = {items[at].name for at, f in one.extract.forms.items() if f is not ItemForm.EXTERN}
+        return referred(code, names | one.extract.names.keys()) if code else frozenset()
 
     def _found(
         self,
@@ -255,7 +274,14 @@ class _Writer:
             how["module"] = home
         if name in made.aliases:
             how["as"] = made.aliases[name]
-        symbols.setdefault(object_, {})[name] = how
+        alias = how.get("as")
+        symbols.setdefault(object_, {})[alias or name] = {"name": name, **how} if alias else how
+
+
+def _apart(path: str, object_: str, name: str) -> str:
+    """Return another name for a symbol, as several of one name are used."""
+    stem = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
+    return f"lp_{object_}_{stem}_{name}"
 
 
 def _new_functions(edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:

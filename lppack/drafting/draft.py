@@ -165,7 +165,7 @@ def draft(
         package=package,
         changed=tuple(touched),
         targets=targets,
-        symbols=tuple(sorted({name for found in symbols.values() for name in found})),
+        symbols=tuple(sorted({name for one in carried for _, name, _ in one.listed})),
         copies=tuple(dict.fromkeys(c for one in carried for c in one.extract.copies)),
         decide=tuple(dict.fromkeys(decide)),
         lines=found.lines,

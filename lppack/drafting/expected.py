@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lppack.drafting.places import Places, Target
 from lppack.proof.compare import UnitDifference
+from lppack.proof.objects import ObjectFile
 
 
 def expected(
@@ -52,12 +53,25 @@ def _outside(unit: UnitDifference, names: Collection[str]) -> Iterator[str]:
                 todo.append(after.functions[what])
 
 
+def referred(code: ObjectFile, names: Collection[str]) -> frozenset[str]:
+    """Return the symbols that functions of ``names`` refer to, and those that macros made."""
+    return frozenset(
+        what
+        for function in code.functions.values()
+        if function.base in names or function.base.startswith("__")
+        for said in (function.references, *(entry[2] for entry in function.entries))
+        for kind, what, _ in (reference.target for reference in said)
+        if kind == "symbol" and isinstance(what, str)
+    )
+
+
 def _is_unexported(name: str, here: Places) -> bool:
-    if not name.isidentifier() or here.facts.exported(name) is not None:
+    export = here.facts.exported(name)
+    if not name.isidentifier() or (export is not None and export.module is None):
         return False
     home, position = here.home(name)
     if position == 0 or (position and name in here.code.data):
         return False
     if home == "vmlinux":
         return bool(here.facts.copies(name))
-    return home == here.object
+    return home == here.object or (export is not None and export.module == home)

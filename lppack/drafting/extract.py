@@ -44,6 +44,15 @@ class Extract:
     copies: list[str] = field(default_factory=list)  # functions that are ours alone
     called: list[str] = field(default_factory=list)  # functions of other files of the patch
 
+    def apart(self, name: str, alias: str) -> None:
+        """Let macros of headers, which say ``name``, mean what the manifest calls ``alias``."""
+        self.aliases[name] = alias
+        declaration = f"extern typeof({name}) {alias};"
+        self.fresh[:0] = [
+            Item(kind=ItemKind.PROTOTYPE, names=(alias,), text=declaration, line=0),
+            Item(kind=ItemKind.MACRO, names=(name,), text=f"#define {name} {alias}", line=0),
+        ]
+
 
 def extract(
     changes: Changes,

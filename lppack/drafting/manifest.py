@@ -34,7 +34,7 @@ def manifest_of(
 ) -> dict[str, Any]:
     """Return the manifest, with one entry for each object.
 
-    ``symbols``: object -> name -> how it is found; ``main`` has the data that changes.
+    ``symbols``: object -> name in C -> how it is found; ``main`` has the data that changes.
     """
     names = [target.object for target in found] or [main]
     names += [object_ for object_, own in symbols.items() if own]

@@ -6,10 +6,15 @@ from dataclasses import replace
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.account import left_out_of_objects
-from lppack.drafting.carry import own_data
+from lppack.drafting.carry import CarryRequest, carry, own_data
+from lppack.drafting.edit import Edit
+from lppack.drafting.places import Places, Target
+from lppack.drafting.text import c_text
+from lppack.kernel.exports import Export
 from lppack.proof.affected import Affected
 from lppack.proof.objects import Data, Function
 from lppack.proof.prover import Comparison
+from tests.kit.fake_facts import FakeFacts, symbol
 from tests.unit.drafting.code import difference, function, variable
 
 TEXT = "DEFINE_CLASS(rt) = { 1 };\nstatic const int limits[] = { 1 };\nstatic int count;\n"
@@ -56,3 +61,68 @@ def test_of_a_file_that_does_not_compile_nothing_else_is_told() -> None:
             too_many=False,
         )
         assert len([*left_out_of_objects(comparison, (), ())]) == count
+
+
+HEADER = "#define COUNT() (counts++)\n#define MARK 1\n"
+USER = "#include <linux/count.h>\nstatic int {0}_show(int x)\n{{\n\tCOUNT();\n\treturn MARK;\n}}\n"
+
+
+class Counting(FakeFacts):
+    """Modules one and two, both with a use of what base exports."""
+
+    def depends(self, module: object) -> frozenset[str]:
+        return frozenset() if module == "base" else frozenset(["base"])
+
+    def exported(self, name: str) -> Export | None:
+        return (
+            Export(name=name, gpl=True, module="base", namespace=None) if name == "counts" else None
+        )
+
+
+def test_a_symbol_that_a_macro_of_a_header_says_is_of_each_object_that_uses_it() -> None:
+    """And has a name of its own in each, in C."""
+    facts = Counting(
+        {"one": [symbol("one_show")], "two": [symbol("two_show")], "base": [symbol("counts")]}
+        | {"three": [symbol("three_show")], "vmlinux": []}
+    )
+    texts = {f"fs/{name}.c": USER.format(name) for name in ("one", "two", "three")}
+    units = []
+    for name in ("one", "two", "three"):
+        uses = ["counts"] if name != "three" else []  # its configuration leaves the use out
+        unit = difference(
+            [function(f"{name}_show", *uses)], [function(f"{name}_show", *uses, code=b"\x91")], name
+        )
+        units.append(replace(unit, unit=replace(unit.unit, path=f"fs/{name}.c")))
+    comparison = Comparison(
+        affected=Affected(paths=tuple(texts), names=()),
+        units=tuple(units),
+        not_built=(),
+        built_apart=(),
+        too_many=False,
+    )
+    targets = [
+        Target(name=f"{n}_show", path=f"fs/{n}.c", object=n, sympos=None, covers=(f"{n}_show",))
+        for n in ("one", "two", "three")
+    ]
+    places = {
+        (unit.unit.path, name): Places(facts, name, unit.before)
+        for unit in units
+        for name in unit.unit.objects
+        if unit.before
+    }
+
+    def both(path: str) -> Changes | None:
+        return compare(*2 * [parse(path, texts[path])]) if path in texts else None
+
+    edit = Edit(changes=(), subject="", files={}, text=b"")
+    wanted = CarryRequest(symbols=frozenset(["counts"]))
+    made = carry(edit, both, targets, places, facts, {}, comparison, wanted)
+    assert [(object_, name, how["as"]) for one in made for object_, name, how in one.listed] == [
+        ("one", "counts", "lp_one_one_counts"),
+        ("two", "counts", "lp_two_two_counts"),
+    ]
+    first = c_text(made[0].extract, "/* */", made[0].private, made[0].wired)
+    assert (
+        "extern typeof(counts) lp_one_one_counts;\n#undef counts\n#define counts lp_one_one_counts"
+        in first
+    )
