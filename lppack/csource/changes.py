@@ -46,12 +46,23 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
         raise AnswerIsNo(
             f"this is no unified diff: {error}", hint="give the output of diff -u or git diff"
         ) from error
+    if re.search(r"^@@@ ", text, re.MULTILINE):
+        raise AnswerIsNo(
+            "this is a diff of a merge, which compares with several versions at once",
+            hint="give the diff to the version that the kernel has: git diff V1 V2",
+        )
     if not found:
         raise AnswerIsNo("the diff has no changes", hint="give the output of diff -u or git diff")
-    bare = next((f for f in found if not (f or f.is_rename or f.is_binary_file)), None)
-    if bare is not None and not any(found):
+    bare = [f for f in found if not (f or f.is_rename or f.is_binary_file)]
+    if bare and not any(found):
+        path = path_of(bare[0])
+        if all("\nnew mode " in str(f.patch_info) for f in bare):
+            raise AnswerIsNo(
+                f"there is nothing to patch: the diff changes no more than the mode of {path}",
+                hint="a file's mode is no code of the kernel",
+            )
         raise AnswerIsNo(
-            f"{path_of(bare)}: the diff has no hunks (lines beginning with @@)",
+            f"{path}: the diff has no hunks (lines beginning with @@)",
             hint="give the unmodified output of diff -u or git diff",
         )
     return found

@@ -8,14 +8,11 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from unidiff.patch import PatchedFile
-
-from lppack.csource.changes import Changes, compare, patched, paths_of, read_diff, unpatched
+from lppack.csource.changes import Changes, compare
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.makefile import defines
 from lppack.csource.only import only, same
 from lppack.csource.parse import parse
-from lppack.drafting.mail import read_mail
 from lppack.drafting.places import Cannot, Files
 from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
@@ -50,105 +47,6 @@ class Edit:
     author: str | None = None
     borrowed: tuple[tuple[str, Item], ...] = ()  # (path, what only a later version's header has)
     inlined: tuple[Item, ...] = ()  # functions of headers, whose symbols need other names
-
-
-def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
-    """Return the change that a unified diff makes of the kernel's own sources. Raises
-    AnswerIsNo."""
-    files = read_diff(text)
-    try:
-        found = _applied(files, read)
-    except AnswerIsNo:
-        if _is_in(files, read):
-            raise HasItAlready from None
-        raise
-    said = read_mail(text)
-    first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
-    return edited(
-        found,
-        read,
-        config,
-        subject=said.subject or f"change {first}",
-        text=text.encode(BYTES, errors="replace"),
-        commit=said.commit,
-        cve=said.cve,
-        author=said.author,
-    )
-
-
-def _applied(
-    files: Sequence[PatchedFile], read: Read
-) -> dict[str, tuple[bytes | None, bytes | None]]:
-    """Each file of the diff before and after it. Raise AnswerIsNo."""
-    found: dict[str, tuple[bytes | None, bytes | None]] = {}
-    for file in files:
-        path = _path(file, read)
-        if file.is_binary_file and NO_CODE.match(path):
-            continue
-        if file.is_binary_file:
-            raise AnswerIsNo(
-                f"the diff changes the binary file {path}",
-                hint="no live patch brings it: leave it out of the diff if the fix works without",
-            )
-        if not path:
-            raise AnswerIsNo(
-                f'the path "{file.source_file}" of the diff has no folder',
-                hint="make the diff in the top folder of the sources, as git diff does: paths are "
-                "taken without their first part (a/, b/), as with patch -p1",
-            )
-        # A series may change one file several times.
-        before = found[path][1] if path in found else b"" if file.is_added_file else read(path)
-        if before is None and NO_CODE.match(path):
-            found[path] = (b"", b"")  # not kept with the sources
-            continue
-        if before is None:
-            raise AnswerIsNo(
-                f"the sources of this kernel have no {path}",
-                hint="paths are taken without their first part (a/, b/), as with patch -p1",
-            )
-        after = patched(before.decode(BYTES), file).encode(BYTES)
-        found[path] = (
-            found[path][0] if path in found else None if file.is_added_file else before,
-            None if file.is_removed_file else after,
-        )
-    return found
-
-
-def _path(file: PatchedFile, read: Read) -> str:
-    """Return the path in the kernel's tree. Raise AnswerIsNo: the file is renamed.
-
-    Not every diff is git's: linux.orig/fs/exec.c beside linux/fs/exec.c and a/fs/exec.c.orig beside
-    a/fs/exec.c are the same file, and fs/exec.c may be all of a path.
-    """
-    whole = [name for name in paths_of(file) if name]
-    paths = list(dict.fromkeys(name.partition("/")[2] for name in whole))
-    if len(paths) > 1 and "\nrename from " not in str(file.patch_info):
-        paths = [path for path in paths if read(path) is not None] or paths
-    if len(paths) > 1:
-        raise AnswerIsNo(
-            f"the diff renames {paths[0]}",
-            hint="give it as a removed and an added file (git diff --no-renames)",
-        )
-    bare = len(whole) == 2 and "/" in whole[0] and whole[0] == whole[1] and read(paths[0]) is None
-    return whole[0] if bare and read(whole[0]) is not None else paths[0]
-
-
-def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
-    """Return True if all of the diff can be taken out of the sources, exactly."""
-    now: dict[str, str | None] = {}
-    for file in reversed(files):  # a series may change one file several times
-        path = _path(file, read)
-        data = read(path)
-        text = now[path] if path in now else data.decode(BYTES) if data is not None else None
-        if text is None and (file.is_removed_file or NO_CODE.match(path)):
-            continue
-        before = None
-        if text is not None and not file.is_binary_file:
-            before = unpatched(text, file)
-        if before is None or file.is_removed_file or (file.is_added_file and before):
-            return False
-        now[path] = None if file.is_added_file else before
-    return True
 
 
 def _has(path: str, here: str, later: str, functions: Sequence[str], config: KernelConfig) -> bool:

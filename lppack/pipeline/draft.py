@@ -86,7 +86,8 @@ def make_draft(
     from lppack.drafting.carry import CarryRequest, own_data
     from lppack.drafting.copy import copy_of
     from lppack.drafting.draft import draft
-    from lppack.drafting.edit import between, borrow, files_of, inline_users, of_diff
+    from lppack.drafting.edit import between, borrow, files_of, inline_users
+    from lppack.drafting.from_diff import of_diff
     from lppack.drafting.manifest import ALWAYS, series_of
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts

@@ -38,7 +38,8 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     from lppack.debian.linux_source import package_of, source_file
     from lppack.drafting.assess import assess
     from lppack.drafting.authored import differences
-    from lppack.drafting.edit import files_of, makefile_defines, of_diff
+    from lppack.drafting.edit import files_of, makefile_defines
+    from lppack.drafting.from_diff import of_diff
     from lppack.kernel.config import read_config
     from lppack.pipeline.build import open_builder
     from lppack.proof.prover import Prover

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pytest
 
-from lppack.drafting.edit import BYTES, Edit, Headers, between, borrow, of_diff
+from lppack.drafting.edit import BYTES, Edit, Headers, between, borrow
+from lppack.drafting.from_diff import of_diff
 from lppack.errors import AnswerIsNo, HasItAlready
 from tests.kit.fake_facts import CONFIG
 
@@ -223,8 +224,13 @@ def test_the_file_that_a_diff_means(names: str) -> None:
         (
             "diff --git a/kernel/a.c b/kernel/b.c\nsimilarity index 100%\n"
             "rename from kernel/a.c\nrename to kernel/b.c\n",
-            "the diff renames kernel/a.c",
+            "the diff only renames kernel/a.c",
         ),
+        (
+            "diff --git a/kernel/a.c b/kernel/a.c\nold mode 100644\nnew mode 100755\n",
+            "no more than the mode of kernel/a.c",
+        ),
+        ("--- a/kernel/a.c\n+++ b/kernel/a.c\n@@@ -1,1 -1,1 +1,1 @@@\n", "a diff of a merge"),
         (PICTURE.format("kernel/a.bin"), "the diff changes the binary file kernel/a.bin"),
         ("--- a.c\n+++ a.c\n" + HUNK, "has no folder"),
     ],
@@ -232,3 +238,32 @@ def test_the_file_that_a_diff_means(names: str) -> None:
 def test_a_file_that_no_draft_follows(text: str, said: str) -> None:
     with pytest.raises(AnswerIsNo, match=said):
         of_diff(text, SOURCES.get, CONFIG)
+
+
+MOVED = (
+    "diff --git a/kernel/a.c b/kernel/{new}\nsimilarity index 90%\n"
+    "{how} from kernel/a.c\n{how} to kernel/{new}\n--- a/kernel/a.c\n+++ b/kernel/{new}\n"
+)
+
+
+def test_a_file_that_is_renamed_is_changed_where_it_is_and_a_copy_is_a_new_file() -> None:
+    here, after = b"one\ntwo\nthree\n", b"one\n2\nthree\n"
+    hunk = "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+
+    def files(how: str, old: str, new: str) -> object:
+        text = (MOVED.format(how=how, new=new) + hunk).replace("a.c", old)
+        return of_diff(text, {f"kernel/{old}": here}.get, CONFIG).files
+
+    assert files("rename", "a.c", "b.c") == {"kernel/a.c": (here, after)}
+    assert files("copy", "a.c", "b.c") == {"kernel/b.c": (None, after)}
+    assert files("rename", "a.h", "b.h") == {
+        "kernel/a.h": (here, None),
+        "kernel/b.h": (None, after),
+    }
+
+
+def test_what_is_renamed_may_be_changed_again_under_its_new_name() -> None:
+    first = MOVED.format(how="rename", new="b.c") + "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
+    then = "--- a/kernel/b.c\n+++ b/kernel/b.c\n@@ -1,2 +1,2 @@\n-one\n+1\n 2\n"
+    made = of_diff(first + then, {"kernel/a.c": b"one\ntwo\n"}.get, CONFIG)
+    assert made.files == {"kernel/a.c": (b"one\ntwo\n", b"1\n2\n")}
