@@ -51,6 +51,8 @@ _SECTIONS = (
     ("_ftrace_events", "a trace event", "it was registered when the kernel or module was loaded"),
     ("__tracepoint_", "a tracepoint", "the kernel registers those of what it was built with"),
     ("__setup_", "a boot parameter", "it was read when the kernel started"),
+    (".BTF_ids", "a list for BPF", "the kernel read it when it registered what programs may call"),
+    ("__BTF_ID", "a list for BPF", "the kernel read it when it registered what programs may call"),
     ("__tracepoints", "a tracepoint", "the kernel registers those of what it was built with"),
 )
 _INVOKED = (
@@ -59,6 +61,7 @@ _INVOKED = (
     (r"(?:__setup|early_param)", "a boot parameter"),
     (r"\w+_init(?:call(?:_sync)?)?\s*\(", "an initcall"),
     (r"(?:TRACE|DEFINE|DECLARE)_EVENT", "a trace event"),
+    (r"BTF_(?:ID|SET)", "a list for BPF"),
     (r"MODULE_", "a note"),
 )
 
@@ -127,7 +130,7 @@ class _Account:
         if path in self._comparison.not_built:
             return Fate.NO_EFFECT, "this kernel is built without the file"
         if path in self._comparison.built_apart:
-            return Fate.LEFT_OUT, "how the kernel is built from it is not known"
+            return Fate.LEFT_OUT, _built_apart(path)
         if self._edit.files[path][0] is None and path.endswith(".c"):
             if self._is_used(path):
                 return Fate.CARRIED, "with the functions that use it"
@@ -249,6 +252,12 @@ def left_out_of_objects(
                 fate=Fate.LEFT_OUT,
                 why=why,
             )
+
+
+def _built_apart(path: str) -> str:
+    if re.search(r"(?:-offsets(?:_\d+)?|(?:^|/)bounds)\.c$", path):  # Kbuild, lib/Makefile.. (v6.1)
+        return "it gives assembler and headers their constants, when the kernel is built"
+    return "how the kernel is built from it is not known"
 
 
 def _what(item: Item | None) -> str:

@@ -9,9 +9,10 @@ from lppack.kernel.elf64 import ElfSymbol
 
 STT_FUNC = 2
 # gcc numbers what is static in a function, tables that it makes of a switch (CSWTCH), and string
-# constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has.
+# constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has, and so does
+# BTF_ID() of include/linux/btf_ids.h.
 COUNTED = re.compile(r"\.\d+$")
-UNIQUE = re.compile(r"(__UNIQUE_ID_\D*)\d+")
+UNIQUE = re.compile(r"(__UNIQUE_ID_\D*)\d+|(__BTF_ID__\w+__)\d+$")
 
 
 def plain_names(symbols: Iterable[ElfSymbol]) -> dict[str, str]:
@@ -23,9 +24,9 @@ def plain_names(symbols: Iterable[ElfSymbol]) -> dict[str, str]:
         if not name or name in plain:
             continue
         if symbol.kind == STT_FUNC:
-            plain[name] = UNIQUE.sub(r"\1", name)
+            plain[name] = UNIQUE.sub(r"\1\2", name)
             continue
-        base = UNIQUE.sub(r"\1", COUNTED.sub("", name))
+        base = UNIQUE.sub(r"\1\2", COUNTED.sub("", name))
         if base == name:
             plain[name] = name
             continue

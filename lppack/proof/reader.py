@@ -34,25 +34,12 @@ from lppack.proof.objects import (
     Reference,
     Target,
 )
+from lppack.proof.sections import ALTERNATIVES, IGNORED, NAMELESS, WITH_A_VALUE, between
 from lppack.proof.tables import TABLES, Tables
 
 _SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # include/uapi/linux/elf.h has them not; elf(5)
 _NAMED = (0, STT_OBJECT, STT_FUNC, 6)  # of no type, and STT_TLS
 _STB_WEAK = 2
-_ALTERNATIVES = (".altinstr_replacement", ".altinstr_aux")
-#: Written by the assembler or for objtool, and not part of what runs.
-_IGNORED = re.compile(
-    r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_loc|\.return_sites"
-    r"|__patchable_function_entries"
-)
-
-# Objects of the compiler's own, which no name leads to: what UBSAN says of a place (.Lubsan_data7),
-# constants (.LC3). They are compared where a function refers to them.
-_NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
-
-# Where a variable that is static in a function has its first value; others are the compiler's and
-# the kernel's own (.data.once, __dyndbg).
-_WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
 
 
 def read_object(content: bytes, what: str, *, tree: str = "") -> ObjectFile:
@@ -95,9 +82,9 @@ class ObjectReader:
         found = ObjectFile()
         entries = self._tables.entries()
         for section in self.elf.sections:
-            if not section.flags & SHF_ALLOC or _IGNORED.match(section.name):
+            if not section.flags & SHF_ALLOC or IGNORED.match(section.name):
                 continue
-            if section.flags & SHF_EXECINSTR and section.name not in _ALTERNATIVES:
+            if section.flags & SHF_EXECINSTR and section.name not in ALTERNATIVES:
                 if section.size and not any(
                     s.kind == STT_FUNC for _, s in self.named.get(section.index, ())
                 ):
@@ -105,9 +92,9 @@ class ObjectReader:
                     self._other(found, section)
                 for function in self._functions_in(section, entries):
                     found.functions[function.name] = function
-            elif section.name in TABLES or section.name in _ALTERNATIVES:
+            elif section.name in TABLES or section.name in ALTERNATIVES:
                 continue
-            elif not section.flags & _SHF_MERGE and not _NAMELESS.match(section.name):
+            elif not section.flags & _SHF_MERGE and not NAMELESS.match(section.name):
                 self._data(section, found)
         return found
 
@@ -196,7 +183,7 @@ class ObjectReader:
         named = [(at, s) for at, s in symbols if s.size]
         for at, symbol in named:
             of_function = bool(COUNTED.search(symbol.name))
-            if of_function and not (writable and section.name.startswith(_WITH_A_VALUE)):
+            if of_function and not (writable and section.name.startswith(WITH_A_VALUE)):
                 continue  # compared where the function refers to it
             references = self.references(section, at, at + symbol.size)
             name = self.names[symbol.name]
@@ -211,17 +198,23 @@ class ObjectReader:
             )
         if not named and section.size:
             self._other(found, section)
+        elif section.type != SHT_NOBITS:
+            # The flags in .BTF_ids: include/linux/btf_ids.h (v6.1).
+            spans = between([(at, at + symbol.size) for at, symbol in named], section.size)
+            beside = [self._canonical(section, start, end) for start, end in spans]
+            if any(references or any(content) for content, references in beside):
+                self._other(found, section, tuple(beside))
 
-    def _other(self, found: ObjectFile, section: Section) -> None:
+    def _other(self, found: ObjectFile, section: Section, content: object = None) -> None:
         name = section.name
         while name in found.others:
             name += "+"
-        found.others[name] = self._canonical(section, 0, section.size)
+        found.others[name] = content or self._canonical(section, 0, section.size)
 
-    def _canonical(self, section: Section, start: int, end: int) -> tuple[object, ...]:
+    def _canonical(self, section: Section, start: int, end: int) -> tuple[bytes, object]:
         """Return the bytes of a section and what they lead to."""
         if section.type == SHT_NOBITS:
-            return ("zero", end - start)
+            return b"", end - start
         content = bytearray(self.elf.content(section)[start:end])
         references = self.references(section, start, end)
         for reference in references:
@@ -296,7 +289,7 @@ class ObjectReader:
 
     def _inside(self, section: Section, at: int) -> tuple[Target, str]:
         """Return what stands at that place of a section."""
-        if section.name in _ALTERNATIVES:
+        if section.name in ALTERNATIVES:
             return ("code", repr(self._piece(section, at)), 0), ""
         if section.name in TABLES:
             # arch/x86/include/asm/bug.h (v7.0): WARN() passes its entry of __bug_table on.

@@ -441,3 +441,15 @@ def test_variables_and_other_sections() -> None:
     }
     assert set(found.others) == {"__param"}
     assert found.users == {"x": {"f"}, "g": {"f"}, "f": {"x"}}
+
+
+def test_what_stands_beside_variables_and_has_no_name_is_compared() -> None:
+    """Flags behind an id of BTF; zeros that fill up are none. What BTF_ID() counts is no name."""
+
+    def ids(flags: bytes, count: int = 7) -> ObjectFile:
+        section = Sect(".BTF_ids", bytes(4) + flags)
+        return read([section], [Sym(f"__BTF_ID__func__get__{count}", section.name, 4, kind=OBJECT)])
+
+    assert ids(b"\x02\0\0\0") == ids(b"\x02\0\0\0", count=8)
+    assert ids(b"\x02\0\0\0").others != ids(b"\x03\0\0\0").others
+    assert not ids(bytes(4)).others

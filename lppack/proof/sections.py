@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""What the sections of an object file are for."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+ALTERNATIVES = (".altinstr_replacement", ".altinstr_aux")
+#: Written by the assembler or for objtool, and not part of what runs.
+IGNORED = re.compile(
+    r"\.discard\.|\.orc_|\.comment|\.note|\.eh_frame|__mcount_loc|\.return_sites"
+    r"|__patchable_function_entries"
+)
+
+# Objects of the compiler's own, which no name leads to: what UBSAN says of a place (.Lubsan_data7),
+# constants (.LC3). They are compared where a function refers to them.
+NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
+
+# Where a variable that is static in a function has its first value; others are the compiler's and
+# the kernel's own (.data.once, __dyndbg).
+WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
+
+
+def between(named: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of a section of ``size`` bytes that none of ``named`` covers."""
+    end = 0
+    for start, after in sorted(named):
+        if end < start:
+            yield end, start
+        end = max(end, after)
+    if end < size:
+        yield end, size
