@@ -118,10 +118,10 @@ class _Selection:
             self.selected.notes.append(
                 f"{name} has other parameters: the kernel's own stays for who calls it with the old"
             )
-        elif name not in self.unit.after.functions:
-            self._through_users(function, "no function of the sources has its name")
         elif not function.traceable:
             self._through_users(function, "it has no fentry call (notrace)")
+        elif name not in self.unit.after.functions:
+            self._through_users(function, "a macro makes it: the sources have no such function")
         else:
             self._take(name)
 
@@ -154,14 +154,12 @@ class _Selection:
         )
         if data:
             self._cannot(function.name, f"{why}, and its address is in {', '.join(data)}", way)
-        elif not users:
-            nothing = f"{why}, and nothing in {self.selected.path} calls it"
-            still_there = function.name in self.after.functions
-            if function.static and not still_there:
-                return  # it was there for nobody
-            self._cannot(function.name, nothing, way)
+        elif function.static and not users:
+            if function.name in self.after.functions:  # or else it was there for nobody
+                nothing = f"{why}, and nothing in {self.selected.path} calls it"
+                self._cannot(function.name, nothing, way)
         elif not function.static and "." not in function.name:
-            self._cannot(function.name, f"{why}, and other files may call it", way)
+            self._cannot(function.name, f"{why}, and other files, or assembler, may call it", way)
         else:
             self.selected.notes.append(
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"

@@ -129,7 +129,7 @@ def test_a_function_with_other_parameters_is_not_replaced_but_its_callers_are() 
         (
             [function("show", traceable=False, static=False), function("helper", "show")],
             [function("show", traceable=False, static=False, code=NEW), function("helper", "show")],
-            "other files may call it",
+            "other files, or assembler, may call it",
         ),
         (
             [function("helper", traceable=False)],
