@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+#: The end of a text, of a regular expression; ``$`` matches before a newline at the end, too.
+END = r"\Z"
+
 
 def is_whole(value: object) -> bool:
     """Return True for an integer. JSON schema takes 1.0 for one, too; a manifest does not."""
@@ -24,7 +27,10 @@ def is_number(value: object) -> bool:
 
 
 def inlined(part: Any, definitions: dict[str, Any]) -> Any:
-    """``part`` with what its references name: to look each up costs a third of a validation."""
+    """``part`` with what its references name: to look each up costs a third of a validation.
+
+    In its patterns ``$`` is the end, as in ECMA 262: Python's would take "name\\n" for a name.
+    """
     if isinstance(part, list):
         return [inlined(item, definitions) for item in part]
     if not isinstance(part, dict):
@@ -33,7 +39,16 @@ def inlined(part: Any, definitions: dict[str, Any]) -> Any:
     if isinstance(named, str):
         rest = {key: value for key, value in part.items() if key != "$ref"}
         part = definitions[named.removeprefix("#/$defs/")] | rest
-    return {key: inlined(value, definitions) for key, value in part.items()}
+    whole = {key: inlined(value, definitions) for key, value in part.items()}
+    if isinstance(form := whole.get("pattern"), str):
+        whole["pattern"] = _ended(form)
+    if isinstance(forms := whole.get("patternProperties"), dict):
+        whole["patternProperties"] = {_ended(form): below for form, below in forms.items()}
+    return whole
+
+
+def _ended(form: str) -> str:
+    return f"{form[:-1]}{END}" if form.endswith("$") else form
 
 
 def fits(value: Any, part: dict[str, Any]) -> bool:

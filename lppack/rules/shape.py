@@ -12,7 +12,7 @@ from typing import Any
 from lppack.document import Document, Pointer
 from lppack.errors import Problem
 from lppack.resources import schema
-from lppack.rules.fits import fits, inlined, is_number, is_whole, misfits
+from lppack.rules.fits import END, fits, inlined, is_number, is_whole, misfits
 from lppack.rules.runner import nearest
 
 _NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
@@ -114,7 +114,7 @@ def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> It
             yield document.problem(
                 pointer,
                 "pattern",
-                f'{name}: "{_clip(value)}" does not fit {wanted}',
+                f'{name}: "{_clip(value)}" does not fit {wanted.replace(END, "$")}',
                 hint=words,
             )
         case "minItems" | "minLength" | "minProperties":

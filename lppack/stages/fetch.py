@@ -62,7 +62,8 @@ def fetch(source: str, name: str, *, size_max: int, seconds: float = SECONDS) ->
 
 
 def _parts_of_file(place: str) -> Iterator[bytes]:
-    path = Path(place.removeprefix("file://"))
+    url = place.startswith("file://")
+    path = Path(urllib.parse.unquote(place.removeprefix("file://")) if url else place)
     try:
         # Not a pipe, which could be waited for without end: O_NONBLOCK opens that too.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from lppack import __version__
@@ -26,11 +26,13 @@ class Author:
 
 
 def _identity(found: Evidence, author: Author, now: datetime) -> uuid.UUID:
-    return uuid.uuid5(_SPACE, f"{author.namespace} {found.subject} {now.isoformat()}")
+    return uuid.uuid5(
+        _SPACE, f"{author.namespace} {found.subject} {now.astimezone(UTC).isoformat()}"
+    )
 
 
 def _stamp(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def openvex(found: Evidence, author: Author, now: datetime) -> str:

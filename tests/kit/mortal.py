@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.hosts.lock import HostLock
@@ -97,3 +98,16 @@ def recovered(host: FakeHost, engine: EngineName) -> None:
 
 def history(host: FakeHost) -> tuple[JournalRecord, ...]:
     return Journal(host).history(100)
+
+
+def rest(host: Mortal, engine: EngineName) -> str:
+    """Check that nothing is left undone; return where the patch is."""
+    found = look(host, engine)
+    assert (found.unfinished, found.leftovers, found.next) == ((), (), None)
+    if not found.patches:
+        assert host.kernel.engine_api is None, "the engine went with the last patch"
+        assert host.dropped == {}
+        return "absent"
+    (patch,) = found.patches
+    assert (patch.phase, patch.conversion) == (PatchPhase.PATCHED, "on")
+    return "patched"

@@ -23,13 +23,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from lppack.abi import PatchPhase
 from lppack.cli.main import commands
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyStuck, EnvironmentMissing, ManifestError
+from lppack.errors import ApplyRefused, ApplyStuck, EnvironmentMissing
 from lppack.model.patch_info import PatchInfo
 from lppack.pipeline import agent
 from lppack.stages import fetch as fetching
 from lppack.stages import trust
 from lppack.stages.agent import AgentOutcome, AgentState, decide, disabled, guarded
-from lppack.stages.agent_policy import Index, Offer, Policy, parse_index
+from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord
 from lppack.stages.status import report as status_report
@@ -356,20 +356,6 @@ def test_times_are_compared_as_times(served: Served) -> None:
     served.serve(entries)
     [row] = json.loads(served.agent(ring="a").stdout)["bundles"]
     assert row["until"] == "2990-12-01T11:00:00Z"
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"file": "a-1_6.1.lpp\n"},
-        {"file": "a-1_6.1.lpp", "not-before": "9999-12-31T23:59:59-05:00"},
-    ],
-)
-def test_an_index_that_cannot_be_is_refused(entry: dict[str, Any]) -> None:
-    """Nor can it be signed: `sign` reads it in the same way."""
-    index = {"lppack-index": 1, "serial": 1, "bundles": [entry]}
-    with pytest.raises(ManifestError):
-        parse_index(yaml.safe_dump(index), Path("index.yaml"))
 
 
 def test_a_serial_has_all_its_digits_in_the_metrics(served: Served) -> None:

@@ -73,3 +73,30 @@ def test_an_unknown_keyword_is_no_yes() -> None:
     changed = copy.deepcopy(_whole()) | {"maxProperties": 1}
     with pytest.raises(KeyError):
         fits(full(), changed)
+
+
+def _forms(part: Any) -> list[str]:
+    if isinstance(part, list):
+        return [form for item in part for form in _forms(item)]
+    if not isinstance(part, dict):
+        return []
+    own = [value for key, value in part.items() if key == "pattern" and isinstance(value, str)]
+    own += part["patternProperties"] if isinstance(part.get("patternProperties"), dict) else []
+    return own + [form for below in part.values() for form in _forms(below)]
+
+
+@pytest.mark.parametrize("name", ["manifest-v1", "agent-v1", "index-v1"])
+def test_no_pattern_takes_a_newline_at_the_end(name: str) -> None:
+    """As `name: |` of YAML leaves one, which would reach file names and C."""
+    forms = _forms(_whole(name))
+    assert len(forms) > 2
+    assert [form for form in forms if "$" in form] == [], "the end is written otherwise here"
+    written = [form for form in _forms(schema(name)) if form.endswith("$")]
+    assert len(written) > 2, "and as every reader of a schema knows it there"
+
+
+@pytest.mark.parametrize("key", ["name", "kernel_headers"])
+def test_a_newline_at_the_end_is_named(key: str) -> None:
+    data = full(name="conn-limit\n") if key == "name" else full(kernel_headers=["net/ipv4\n"])
+    assert not fits(data, _whole())
+    agrees(data)

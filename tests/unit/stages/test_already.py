@@ -10,7 +10,6 @@ from lppack.engines.kernel import KernelEngines
 from lppack.errors import ApplyRefused
 from lppack.model import Bundle
 from lppack.stages.apply import Control, applied_already, apply
-from lppack.stages.convert import convert
 from lppack.stages.revert import NOT_THERE, revert
 from tests.kit.control import KO, MODULE, control, patched, snapshot
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
@@ -68,12 +67,6 @@ def test_phase_one_alone_is_enough_where_no_more_is_wanted(
 ) -> None:
     kernel.patches[MODULE] = live(convert=False)
     assert not apply(both(host), made(), KO, convert=False).changed
-
-
-def test_convert_twice(kernel: FakeKernel, host: FakeHost) -> None:
-    kernel.patches[MODULE] = live(convert=False)
-    assert convert(both(host), "conn-limit").changed
-    assert not convert(both(host), "conn-limit").changed
 
 
 def test_what_is_not_there_is_told_from_a_typing_error(kernel: FakeKernel, host: FakeHost) -> None:

@@ -389,29 +389,6 @@ def test_conversion_that_is_refused_leaves_a_patched_kernel(
     assert convert(control(host), "conn-limit").conversion == "on"
 
 
-def test_convert_twice_writes_once(kernel: FakeKernel, host: FakeHost) -> None:
-    kernel.patches[MODULE] = patched(convert=False)
-    assert convert(control(host), "conn-limit").conversion == "on"
-    assert convert(control(host), "conn-limit").conversion == "on"
-    assert kernel.log == [f"{MODULE} convert 1"]
-
-
-def test_convert_is_refused_before_the_transition_is_complete(
-    kernel: FakeKernel, host: FakeHost
-) -> None:
-    _transition(kernel, MODULE, Patch(info=info()))
-    with pytest.raises(ApplyRefused, match="is patching"):
-        convert(control(host), "conn-limit")
-    assert kernel.log == []
-
-
-def test_convert_is_refused_where_there_is_no_data(kernel: FakeKernel, host: FakeHost) -> None:
-    kernel.patches[MODULE] = patched(converts=False)
-    with pytest.raises(ApplyRefused, match="no data to convert"):
-        convert(control(host), "conn-limit")
-    assert kernel.log == []
-
-
 def test_a_long_wait_prints_each_line_once(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.blocked = {True: (SLEEPER,), False: (SLEEPER, OTHER)}
     said: list[str] = []

@@ -16,8 +16,8 @@ from lppack.stages.faults import STEPS, fault_wanted, no_fault
 from lppack.stages.revert import revert
 from lppack.stages.status import next_step
 from tests.kit.control import MODULE
-from tests.kit.fake_kernel import FakeHost, Thread
-from tests.kit.mortal import Died, Mortal, both, history, look, mortal, recovered, run
+from tests.kit.fake_kernel import FakeHost
+from tests.kit.mortal import Died, both, history, look, mortal, recovered, rest, run
 
 ENGINES = (EngineName.LIVEPATCH, EngineName.CONSISTENCY)
 
@@ -58,19 +58,6 @@ def test_every_step_is_tried() -> None:
         "to patch again is a step of a revert that did not end in time: below"
     )
     assert {p.values[3] for p in ALL} <= set(STEPS)
-
-
-def rest(host: Mortal, engine: EngineName) -> str:
-    """Check that nothing is left undone; return where the patch is."""
-    found = look(host, engine)
-    assert (found.unfinished, found.leftovers, found.next) == ((), (), None)
-    if not found.patches:
-        assert host.kernel.engine_api is None, "the engine went with the last patch"
-        assert host.dropped == {}
-        return "absent"
-    (patch,) = found.patches
-    assert (patch.phase, patch.conversion) == (PatchPhase.PATCHED, "on")
-    return "patched"
 
 
 @pytest.mark.parametrize(("engine", "command", "when", "step"), ALL)
@@ -142,45 +129,6 @@ def test_it_fails_there(
         assert found.next == "lppack recover --on fake"
         recovered(host, engine)
     rest(host, engine)
-
-
-def test_a_revert_that_turns_back_and_dies(tmp_path: Path) -> None:
-    engine = EngineName.LIVEPATCH
-    for when in ("before", "after"):
-        host = mortal(tmp_path)
-        run(host, engine, "apply")
-        host.kernel.blocked[False] = (Thread(7, 7, "sh"),)
-
-        def fault(now: str, at: str, host: Mortal = host, when: str = when) -> None:
-            if (now, at) == (when, "patch"):
-                host.dead = True
-                raise Died
-
-        with pytest.raises(Died):
-            run(host, engine, "revert", fault)
-        host.dead = False
-        host.kernel.blocked.clear()
-        assert look(host, engine).next == "lppack recover --on fake"
-        recovered(host, engine)
-        assert rest(host, engine) == "absent"
-
-
-def test_an_apply_that_dies_on_its_way_back_goes_on_there(tmp_path: Path) -> None:
-    engine, host = EngineName.LIVEPATCH, mortal(tmp_path)
-    host.kernel.blocked[True] = (Thread(7, 7, "sh"),)
-
-    def fault(now: str, at: str) -> None:
-        if (now, at) == ("before", "unpatch"):
-            host.dead = True
-            raise Died
-
-    with pytest.raises(Died):
-        run(host, engine, "apply", fault)
-    host.dead = False
-    host.kernel.blocked.clear()
-    assert look(host, engine).next == "lppack recover --on fake"
-    recovered(host, engine)
-    assert rest(host, engine) == "absent"
 
 
 def test_the_variable_names_a_fault_point(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,13 +54,6 @@ def test_the_live_patch_goes_with_all_leftovers(killed: FakeKernel, host: FakeHo
     assert killed.patches == {}
 
 
-def test_convert_clears_what_apply_would_have(killed: FakeKernel, host: FakeHost) -> None:
-    said: list[str] = []
-    assert convert(control(host, said.append), "conn-limit").conversion == "on"
-    assert set(killed.patches) == {MODULE}
-    assert f"leftover: {BEFORE} was unpatched already, and is unloaded" in said
-
-
 def test_without_a_live_version_the_series_is_clear(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches |= {BEFORE: left(), MODULE: left(2), "lppack_other_1": left(1, "other")}
     assert revert(control(host), "conn-limit").module == MODULE
@@ -98,14 +91,3 @@ def test_what_another_command_loads_meanwhile_is_not_fought_over(
 
 def test_a_leftover_does_not_convert(killed: FakeKernel, host: FakeHost) -> None:
     assert patch_json(control(host).report(BEFORE))["conversion"] == "off"
-
-
-def test_convert_of_what_is_on_its_way_out_names_the_way_on(
-    kernel: FakeKernel, host: FakeHost
-) -> None:
-    for phase, made in (("unpatching", Patch(info=info(), enabled=False)), ("unpatched", left(2))):
-        kernel.patches[MODULE] = made
-        kernel.moving = MODULE if phase == "unpatching" else None
-        with pytest.raises(ApplyRefused, match=f"is {phase}") as caught:
-            convert(control(host), "conn-limit")
-        assert "then apply it again: lppack revert conn-limit" in str(caught.value.hint)

@@ -5,62 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lppack import abi
 from lppack.consistency import EngineName, ModeName
-from lppack.errors import AnswerIsNo, EnvironmentMissing, ManifestError, Problem
+from lppack.errors import EnvironmentMissing, Problem
 from lppack.kernel.config import KernelConfig, parse_config
-from lppack.kernel.facts import Facts
-from lppack.model import Completeness, FunctionPatch, Plan, SymbolUse
+from lppack.model import FunctionPatch, Plan, SymbolUse
 from lppack.names import stable_id
 from lppack.rules.target import matches
-from lppack.stages.load import load
-from lppack.stages.plan import plan
-from lppack.stages.release import release
-from lppack.stages.validate import validate
 from tests.kit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
-from tests.kit.samples import RELEASE, VERSION, kernel, stubs
-
-HEAD = """\
-lppack: 1
-name: conn-limit
-version: 2
-description: x
-license: GPL-2.0-only
-author: x
-kernels: ["6.1.0-*-amd64"]
-sources: [a.c]
-"""
-NEEDS = "needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\n"  # line 9
-
-
-def one(old: str, *, object_: str = "vmlinux", extra: str = "") -> str:
-    """A manifest that replaces one function, whose name is at line 12, column 14."""
-    text = f"objects:\n  - name: {object_}\n    functions:\n      - old: {old}\n"
-    return f"{HEAD}{NEEDS}{text}        new: lp_x\n{extra}"
-
+from tests.kit.planned import HEAD, NEEDS, one, planned, refused
+from tests.kit.samples import RELEASE, VERSION, kernel
 
 TWO = one("cmdline_proc_show").replace(
     "new: lp_x\n", "new: lp_x\n      - old: _printk\n        new: lp_y\n"
 )
-
-
-def planned(folder: Path, text: str, facts: Facts = FACTS, **words: Any) -> Plan:
-    config: KernelConfig = words.pop("config", CONFIG)
-    (folder / "a.c").write_text(stubs(yaml.safe_load(text)))
-    (folder / "manifest.yaml").write_text(text)
-    document = load(folder)
-    at = words.pop("kernel", kernel())
-    return plan(document, validate(document), at, facts, config, **words)
-
-
-def refused(folder: Path, text: str, **words: Any) -> tuple[Problem, ...]:
-    with pytest.raises(ManifestError) as caught:
-        planned(folder, text, **words)
-    return caught.value.problems
 
 
 def spots(problems: tuple[Problem, ...]) -> list[tuple[str, int, int]]:
@@ -342,32 +303,6 @@ def test_weaker_needs_are_rounded_up_to_hybrid(tmp_path: Path) -> None:
     assert "the weakest default mode that covers LEAVE_FUNCTION" in why
 
 
-@pytest.mark.parametrize(
-    ("extra", "words", "reason"),
-    [
-        ("", {}, "the weakest mode"),
-        ("mode: hybrid\n", {}, "in the manifest"),
-        ("", {"mode": "hybrid"}, "with --mode"),
-    ],
-)
-def test_why_this_mode(tmp_path: Path, extra: str, words: dict[str, Any], reason: str) -> None:
-    made = planned(tmp_path, one("cmdline_proc_show", extra=extra), **words)
-    (why,) = (item.why for item in made.decisions if item.what == "mode")
-    assert reason in why
-
-
-def test_every_decision_has_a_reason(tmp_path: Path) -> None:
-    made = planned(tmp_path, one("cmdline_proc_show"))
-    decisions = {item.what: item.value for item in made.decisions}
-    assert decisions["kernel"] == RELEASE
-    assert decisions["module"] == "lppack_conn_limit_2"
-    assert decisions["compiler"] == "gcc-12"
-    assert decisions["replace vmlinux:cmdline_proc_show"] == "lp_x"
-    assert decisions["phase 2"] == "none"
-    assert all(item.why for item in made.decisions)
-    assert len(decisions) == len(made.decisions)
-
-
 def inlining(made: Plan) -> tuple[str, str, str]:
     """What is said of it in the plan, in the decision, and why."""
     [said] = [item for item in made.decisions if item.what == "inlining"]
@@ -402,36 +337,6 @@ def test_a_fix_that_leaves_a_copy_is_refused(tmp_path: Path) -> None:
     [problem] = refused(tmp_path, text, facts=DEEP)
     assert problem.rule == "fix-reaches-every-copy"
     assert problem.message == '"tcp_check" is also inlined into tcp_rcv, and that is not replaced'
-
-
-def test_a_release_wants_the_proof(tmp_path: Path) -> None:
-    made = planned(tmp_path, one("cmdline_proc_show"), facts=DEEP)
-    proved = replace(made, complete=Completeness.PROVED)
-    said = release(proved, unproved=False, inlining_unchecked=False, accepted=())
-    assert said == (("release", "proved: by the sources' object code and the patch's text"),)
-    with pytest.raises(AnswerIsNo, match="is not proved to be complete") as caught:
-        release(made, unproved=False, inlining_unchecked=True, accepted=())
-    assert "--unproved" in str(caught.value.hint)
-    incomplete = replace(made, complete=Completeness.INCOMPLETE, doubts=("x differs",))
-    with pytest.raises(AnswerIsNo, match="is incomplete: x differs"):
-        release(incomplete, unproved=True, inlining_unchecked=True, accepted=())
-
-
-def test_a_release_without_the_proof_wants_inlining_checked(tmp_path: Path) -> None:
-    text = one("cmdline_proc_show")
-    checked, unchecked = planned(tmp_path, text, facts=DEEP), planned(tmp_path, text)
-    [(_, allowed)] = release(checked, unproved=True, inlining_unchecked=False, accepted=())
-    assert allowed == "not proved, as --unproved allows; inlining was checked"
-    with pytest.raises(AnswerIsNo, match="inlining was not checked") as caught:
-        release(unchecked, unproved=True, inlining_unchecked=False, accepted=())
-    assert caught.value.hint == "add --deep; or say that you know it: --inlining-unchecked"
-    [(key, said)] = release(unchecked, unproved=True, inlining_unchecked=True, accepted=())
-    assert key == "release"
-    assert "inlining was not checked" in said
-    of_module = planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP)
-    with pytest.raises(AnswerIsNo) as caught:
-        release(of_module, unproved=True, inlining_unchecked=False, accepted=())
-    assert "--deep" not in str(caught.value.hint), "it would not help"
 
 
 # -- what the module tells, and ids

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.cli.patches import patch_lines
 from lppack.engines.kernel import KernelEngines
@@ -9,11 +8,9 @@ from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
 from lppack.model import Effective, Fix
 from lppack.model.patch_info import PatchInfo
-from lppack.stages.host_status import host_json, host_status, mixing
 from lppack.stages.status import PatchReport, patch_json, report, status
 from tests.kit.control import MODULE, patched, stranger
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
-from tests.kit.samples import RELEASE
 
 
 def told(host: FakeHost) -> dict[str, PatchReport]:
@@ -192,38 +189,3 @@ def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost
     assert "  waits for module conn, which is not loaded: a" in lines
     assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
     assert "  CVE-2: not live" in lines, "that one is not in a"
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "preempts"),
-    [
-        (abi.PREEMPTION, "none voluntary (full)\n", "full"),
-        (abi.PREEMPTION, "full (lazy)\n", "lazy"),
-        (abi.PREEMPTION, "none (voluntary) full\n", None),
-        (abi.COMMAND_LINE, "quiet preempt=full ro\n", "full"),
-    ],
-)
-def test_which_reverts_may_mix_is_told(
-    kernel: FakeKernel,
-    host: FakeHost,
-    monkeypatch: pytest.MonkeyPatch,
-    path: str,
-    text: str,
-    preempts: str | None,
-) -> None:
-    kernel.patches[MODULE] = patched()
-    shown = host.files
-    monkeypatch.setattr(host, "files", lambda: {**shown(), path: text})
-    found = host_status(Livepatch(host), host)
-    assert (found.preempts, host_json(found)["preempts"]) == (preempts, preempts)
-    assert mixing(found) == ((MODULE,) if preempts else ())
-
-
-def test_a_kernel_without_live_patching_is_no_healthy_one(
-    kernel: FakeKernel, host: FakeHost
-) -> None:
-    found = host_status(Livepatch(host), host)
-    assert (found.kernel, found.can_patch, found.patches) == (RELEASE, False, ())
-    kernel.patches[MODULE] = patched()
-    found = host_status(Livepatch(host), host)
-    assert (found.can_patch, len(found.patches)) == (True, 1)

@@ -6,9 +6,7 @@ import pytest
 from lppack.cli.patches import patch_lines
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
-from lppack.engines.protocol import Blocker
 from lppack.errors import AnswerIsNo
-from lppack.stages.advice import advice
 from lppack.stages.apply import Control
 from lppack.stages.status import patch_json, status
 from lppack.stages.watch import watch
@@ -103,18 +101,3 @@ def test_a_stall_has_an_end_and_a_way_out(kernel: FakeKernel, host: FakeHost) ->
     assert caught.value.message == f"after 5 s on fake: {MODULE} is patching still"
     for part in ("conn worker (pid 700): sleeps inside lp_conn_open: make", "spin (pid 800): runs"):
         assert part in (caught.value.hint or "")
-
-
-def test_the_advice_fits_the_reason() -> None:
-    def blocker(pid: int, reason: str, function: str | None) -> Blocker:
-        return Blocker(pid=pid, tid=pid, comm="sh", function=function, reason=reason)
-
-    many = [blocker(pid, "runs in f", "f") for pid in (1, 2, 3, 4)]
-    assert advice(many).startswith("sh (pid 1), sh (pid 2), sh (pid 3) and 1 more: runs inside f")
-    assert "leave f" in advice([blocker(1, "is in f", "f")])
-    assert "was not checked yet" in advice([blocker(1, "not checked yet, or ...", None)])
-    assert advice([blocker(1, "runs, and has not", None)]).endswith("next system call or sleep")
-    assert advice([]).startswith("wait")
-    for reason in ("runs inside f", "sleeps in f", "is in f"):
-        assert advice([blocker(1, reason, "f")]).endswith("wait, or take it back")
-    assert "init" not in advice([blocker(1, "runs, and has not", None)])
