@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lppack.consistency import mode_named
-from lppack.rules.every import RuleEntry
+from lppack.rules.registry import RuleEntry
 from lppack.rules.runner import Fault
 from tests.kit.samples import CONN_C, document, full
 from tests.unit.rules.cases import AnyCase, Case, CodeCase, odd_folder
@@ -24,7 +24,7 @@ def base() -> str:
     return _fenced("yaml", _yaml(full()))
 
 
-def examples(entry: RuleEntry) -> str:
+def examples(entry: RuleEntry[Any]) -> str:
     """Markdown: the shortest case that breaks a rule, and the shortest that does not."""
     cases = [case for case in CASES if case.rule is entry.rule]
     breaks = min((case for case in cases if case.fails), key=_cost)

@@ -6,7 +6,7 @@ import difflib
 import sys
 from pathlib import Path
 
-from lppack.rules.every import Asked, every, live
+from lppack.rules.registry import Asked, every, live
 from lppack.store import write_atomic
 from tools import rule_examples
 

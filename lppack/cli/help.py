@@ -19,7 +19,7 @@ def _pages() -> dict[str, str]:
 
 def _groups() -> dict[str, dict[str, str]]:
     """Pages by what they are about."""
-    from lppack.rules.every import every
+    from lppack.rules.registry import every
 
     rules = {
         entry.id: f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"

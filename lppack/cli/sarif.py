@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from lppack import __version__
 from lppack.errors import Problem
-from lppack.rules.every import every
+from lppack.rules.registry import every
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

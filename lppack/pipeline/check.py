@@ -111,14 +111,14 @@ def _of_kernel(
     from lppack.debian.kernels import resolve
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
-    from lppack.rules.kernel import kernel_problems
+    from lppack.rules.registry import CONFIG, ENVIRONMENT, FACTS, ask
     from lppack.rules.replaced import patched_functions
-    from lppack.rules.target import target_problems
 
     chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
-    aimed = target_problems(document, chosen, read_config(chosen.config))
+    config = read_config(chosen.config)
+    aimed = (*ask(CONFIG, document, chosen, config), *ask(ENVIRONMENT, document, chosen, config))
     with open_facts(chosen, deep=deep) as facts:
-        found = {*aimed, *kernel_problems(document, facts)}
+        found = {*aimed, *ask(FACTS, document, facts)}
         of_modules = any(name != "vmlinux" for _, name, _, _ in patched_functions(document))
         return chosen.release, found, facts.inlining is not None and not of_modules
 

@@ -3,32 +3,26 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lppack.elf.dwarf import CompiledLayout, CompiledTypes
 from lppack.errors import Level, Problem
 from lppack.kernel.facts import Facts
 from lppack.model import Plan
 from lppack.rules.counted import words
-from lppack.rules.runner import rule_id
+from lppack.rules.registry import COMPILED, rule
+from lppack.rules.view import CompiledFault
 
 if TYPE_CHECKING:
     from lppack.kernel.btf import Layout
 
 
-class CompiledFault(NamedTuple):
-    """What is wrong with what was compiled; ``text`` begins with the function or struct."""
-
-    text: str
-    hint: str | None = None  # None: the text alone says what to do
-
-
-CompiledRule = Callable[[CompiledTypes, Plan, Facts], Iterator[CompiledFault]]
 _OWN_NAME = "include the kernel's own header; give what only has the name of a kernel's another one"
 
 
+@rule(needs=COMPILED)
 def structures_are_the_kernels(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
@@ -50,6 +44,7 @@ def structures_are_the_kernels(
             )
 
 
+@rule(needs=COMPILED)
 def replacements_have_the_originals_prototypes(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
@@ -73,6 +68,7 @@ def replacements_have_the_originals_prototypes(
                 )
 
 
+@rule(needs=COMPILED)
 def counted_replacements_fit_their_wrappers(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
@@ -131,26 +127,23 @@ def _words(signature: tuple[str, ...]) -> str:
     return f"{result} ({', '.join(parameters) or 'void'})"
 
 
-RULES: tuple[CompiledRule, ...] = (
-    structures_are_the_kernels,
-    replacements_have_the_originals_prototypes,
-    counted_replacements_fit_their_wrappers,
-)
-
-
 def compiled_problems(compiled: CompiledTypes, plan: Plan, facts: Facts) -> list[Problem]:
     """Find what was compiled for another kernel than this one, or in place of another function."""
-    return [_problem(found, rule, plan) for rule in RULES for found in rule(compiled, plan, facts)]
+    return [
+        _problem(found, entry.id, plan)
+        for entry in COMPILED.entries()
+        for found in entry.rule(compiled, plan, facts)
+    ]
 
 
-def _problem(found: CompiledFault, rule: CompiledRule, plan: Plan) -> Problem:
+def _problem(found: CompiledFault, rule: str, plan: Plan) -> Problem:
     file, line = _place(found.text, plan) or (plan.manifest.path, 1)
     return Problem(
         file=str(file),
         line=line,
         column=1,
         level=Level.ERROR,
-        rule=rule_id(rule),
+        rule=rule,
         message=found.text,
         hint=found.hint,
     )

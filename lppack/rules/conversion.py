@@ -6,7 +6,9 @@ from typing import Any
 
 from lppack.csource.tokens import CFile, CFunction, Token, arguments
 from lppack.document import Document
-from lppack.rules.runner import Fault, Rule, safe
+from lppack.errors import Level
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, safe
 from lppack.rules.source import at, headers, sources
 
 #: What frees memory (mm/slab_common.c, mm/util.c, include/linux/rcupdate.h).
@@ -52,6 +54,7 @@ def _is_world(document: Document) -> bool:
     return any(flag == "TRANSFORM_WORLD" for _, flag in document.strings("needs"))
 
 
+@rule(needs=MANIFEST)
 def transform_is_called(document: Document) -> Iterator[Fault]:
     """Each transform T is used: somewhere the new code calls lp_convert_T().
 
@@ -72,8 +75,9 @@ def transform_is_called(document: Document) -> Iterator[Fault]:
 _OWNED = (("transforms", "forward"), ("transforms", "reverse"), ("shadow_variables", "constructor"))
 
 
+@rule(needs=MANIFEST, sources=(29,))
 def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
-    """Rule 29: only lppack calls `forward`, `reverse` and a shadow variable's `constructor`.
+    """Only lppack calls `forward`, `reverse` and a shadow variable's `constructor`.
 
     Called by the author they would convert before every thread has switched, and nothing would
     track what has to be reversed.
@@ -100,8 +104,9 @@ def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, sources=(48,))
 def constructor_does_not_sleep(document: Document) -> Iterator[Fault]:
-    """Rule 48: a constructor runs with interrupts off, under the lock of all shadow variables.
+    """A constructor runs with interrupts off, under the lock of all shadow variables.
 
     __klp_shadow_get_or_alloc(), kernel/livepatch/shadow.c: it is called below klp_shadow_lock.
     """
@@ -112,6 +117,7 @@ def constructor_does_not_sleep(document: Document) -> Iterator[Fault]:
                 yield at(file, token, f"{token.text} may sleep, in constructor {function.name}()")
 
 
+@rule(needs=MANIFEST)
 def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
     """`forward` runs under the lock of the instance: it allocates with GFP_NOWAIT.
 
@@ -126,6 +132,17 @@ def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
                 )
 
 
+@rule(needs=MANIFEST, sources=(30,))
+def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
+    """`reverse` allocates nothing, as it must not fail: a revert could not be refused."""
+    names = {entry["reverse"] for _, entry in _texts(document, "transforms", "reverse")}
+    for file, function in _functions(document):
+        if function.name in names:
+            for token in function.calls(*_ALLOCATE):
+                yield at(file, token, f"{token.text}() in {function.name}(), which must not fail")
+
+
+@rule(needs=MANIFEST)
 def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
     """With TRANSFORM_WORLD, what runs in the stop neither sleeps nor allocates.
 
@@ -152,21 +169,13 @@ def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
                 )
 
 
-def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
-    """Rule 30: `reverse` allocates nothing, as it must not fail: a revert could not be refused."""
-    names = {entry["reverse"] for _, entry in _texts(document, "transforms", "reverse")}
-    for file, function in _functions(document):
-        if function.name in names:
-            for token in function.calls(*_ALLOCATE):
-                yield at(file, token, f"{token.text}() in {function.name}(), which must not fail")
-
-
 def _words(function: CFunction, *words: str) -> Iterator[Token]:
     return (token for token in function.body if token.text in words)
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(49,))
 def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
-    """Rule 49 (warning): NAME_get() gives NULL for instances in the old form.
+    """NAME_get() gives NULL for instances in the old form.
 
     Seen as looked after: a function that asks the marker of the transform, or that compares what it
     was given. Instances that are older than the patch have no shadow variable.
@@ -209,6 +218,7 @@ def _unchecked(body: tuple[Token, ...], call: Token) -> bool:
     return False
 
 
+@rule(needs=MANIFEST, level=Level.WARNING)
 def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
     """NAME_get_or_alloc() belongs into `forward`, or what that calls (a warning).
 
@@ -233,8 +243,9 @@ def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
                     )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(51,))
 def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
-    """Rule 51 (warning): some function calls lp_forget_T() where an instance is freed.
+    """Some function calls lp_forget_T() where an instance is freed.
 
     Without it the list of converted instances points into freed memory, and revert writes there. A
     type whose instances are never freed needs none.
@@ -250,8 +261,9 @@ def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(45,))
 def free_forgets_first(document: Document) -> Iterator[Fault]:
-    """Rule 45 (warning): a function that frees an instance of a converted type forgets it first.
+    """A function that frees an instance of a converted type forgets it first.
 
     lp_forget_T() drops it from what is tracked, and frees its shadow variables.
     """
@@ -278,19 +290,3 @@ def _pointers(tokens: tuple[Token, ...], type_: list[str]) -> set[str]:
         if words[place] == "*" and words[place - len(type_) : place] == type_:
             found.add(words[place + 1])
     return found
-
-
-RULES: tuple[Rule, ...] = (
-    transform_is_called,
-    transform_is_left_to_the_glue,
-    constructor_does_not_sleep,
-    forward_does_not_reclaim,
-    reverse_needs_no_memory,
-    stop_waits_for_nothing,
-)
-WARNINGS: tuple[Rule, ...] = (
-    shadow_variable_may_be_missing,
-    new_data_is_made_by_forward,
-    converted_type_is_forgotten,
-    free_forgets_first,
-)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lppack.consistency import EngineName, Mode
 from lppack.document import Document
+from lppack.rules.registry import PLAN, rule
 from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, safe
 
@@ -69,6 +70,7 @@ def words_of(facts: "Facts", object_: str | None, function: str) -> int | str:
     return refused[0] if refused else max([REGISTERS, *(n for n in found if isinstance(n, int))])
 
 
+@rule(needs=PLAN)
 def counted_functions_can_be_wrapped(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:

@@ -4,12 +4,15 @@
 from collections.abc import Iterator
 
 from lppack.document import Document, Pointer
+from lppack.errors import Level
 from lppack.names import stable_id
-from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, safe
 
 HOOKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch", "barrier")
 
 
+@rule(needs=MANIFEST)
 def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
     """A transform belongs to a listed object: when that goes, its tracked instances are dropped."""
     names = [entry.get("name") for _, entry in document.mappings("objects")]
@@ -19,6 +22,7 @@ def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
             yield Fault((*pointer, "object"), f'"{safe(name)}" is not one of the objects')
 
 
+@rule(needs=MANIFEST)
 def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
     """Shadow variables are new data: they are made only while their transform converts."""
     transforms = {
@@ -43,6 +47,7 @@ def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST)
 def names_are_told_apart(document: Document) -> Iterator[Fault]:
     """Every C name in a manifest has one meaning: `forward` cannot be `reverse`."""
     seen: dict[str, Pointer] = {}
@@ -98,6 +103,7 @@ GLUE = (
 _WORLD_VERBS = ("visit", "each", "is_new", "check", "forward", "reverse")
 
 
+@rule(needs=MANIFEST)
 def generated_names_are_free(document: Document) -> Iterator[Fault]:
     """A function of the author's must not have the name of one that lppack makes."""
     made = set(GLUE)
@@ -142,6 +148,7 @@ def _named(document: Document, pointer: Pointer) -> Iterator[tuple[Pointer, str]
         yield pointer, value
 
 
+@rule(needs=MANIFEST)
 def converted_fix_has_a_transform(document: Document) -> Iterator[Fault]:
     """A fix that is effective once data is converted needs data that is converted."""
     if document.at("transforms"):
@@ -155,8 +162,9 @@ def converted_fix_has_a_transform(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, sources=(30,))
 def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
-    """Rule 30: a transform has a `reverse`, or says that it is `irreversible`, and not both."""
+    """A transform has a `reverse`, or says that it is `irreversible`, and not both."""
     for pointer, entry in document.mappings("transforms"):
         if "reverse" in entry and entry.get("irreversible"):
             yield Fault((*pointer, "irreversible"), 'it has a "reverse"', "leave one of them out")
@@ -164,6 +172,7 @@ def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
             yield Fault(pointer, 'has no "reverse": the patch could never be reverted')
 
 
+@rule(needs=MANIFEST)
 def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
     """An irreversible patch is not reverted: `lppack test` ends when its data is converted."""
     transforms = document.mappings("transforms")
@@ -181,8 +190,9 @@ def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
                 )
 
 
+@rule(needs=MANIFEST, sources=(38, 44))
 def ids_are_told_apart(document: Document) -> Iterator[Fault]:
-    """Rules 38 and 44: each state and each shadow variable of a patch has an id of its own.
+    """Each state and each shadow variable of a patch has an id of its own.
 
     The kernel finds both by number alone (klp_get_state, klp_shadow_get): with one number for two
     meanings each would read what the other wrote. The series has a state too, made by lppack.
@@ -209,8 +219,9 @@ def ids_are_told_apart(document: Document) -> Iterator[Fault]:
             seen.add(key)
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(31,))
 def hooks_come_in_pairs(document: Document) -> Iterator[Fault]:
-    """Rule 31 (warning): what pre_patch takes, post_unpatch frees; what post_patch changes,
+    """What pre_patch takes, post_unpatch frees; what post_patch changes,
     pre_unpatch undoes.
 
     Documentation/livepatch/callbacks.rst: a transition that is reversed skips pre_unpatch, so what
@@ -227,16 +238,3 @@ def hooks_come_in_pairs(document: Document) -> Iterator[Fault]:
                     f'there is a "{first}" and no "{last}"',
                     "right only if it takes and changes nothing",
                 )
-
-
-RULES: tuple[Rule, ...] = (
-    transform_belongs_to_an_object,
-    shadow_variable_has_a_transform,
-    names_are_told_apart,
-    generated_names_are_free,
-    converted_fix_has_a_transform,
-    each_transform_can_go_back,
-    no_check_waits_for_a_revert,
-    ids_are_told_apart,
-)
-WARNINGS: tuple[Rule, ...] = (hooks_come_in_pairs,)

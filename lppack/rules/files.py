@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lppack.document import Document, Pointer
-from lppack.rules.runner import Fault, Rule, clip, nearest, safe
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, clip, nearest, safe
 
 GENERATED = (
     "Kbuild",
@@ -30,6 +31,7 @@ GENERATED = (
 )
 
 
+@rule(needs=MANIFEST)
 def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
     """Files of a patch are ordinary files inside its folder: no `..`, no absolute path, no link
     that leads out, no device."""
@@ -89,6 +91,7 @@ def _nearest(file: Path) -> str | None:
     return f'did you mean "{close}"?' if close else None
 
 
+@rule(needs=MANIFEST)
 def sources_are_c(document: Document) -> Iterator[Fault]:
     """Sources end in `.c`, headers in `.h`, and none has the name of a file that lppack makes."""
     for key, suffix in (("sources", ".c"), ("headers", ".h")):
@@ -110,6 +113,7 @@ def text_of(document: Document, name: str) -> str | None:
     return (document.folder / name).read_bytes().decode()
 
 
+@rule(needs=MANIFEST)
 def sources_are_text(document: Document) -> Iterator[Fault]:
     """Sources and headers are UTF-8 without NUL bytes, and of at most 1 MiB."""
     for key in ("sources", "headers"):
@@ -131,10 +135,3 @@ def _unreadable(file: Path) -> Iterator[str]:
         yield f"is not UTF-8, from byte {error.start}"
     except OSError as error:
         yield f"cannot be read: {error.strerror}"
-
-
-RULES: tuple[Rule, ...] = (
-    files_are_in_the_folder,
-    sources_are_c,
-    sources_are_text,
-)

@@ -4,47 +4,15 @@
 from collections.abc import Iterator
 
 from lppack.document import Document
-from lppack.errors import Level, Problem
-from lppack.rules import (
-    conversion,
-    data,
-    files,
-    manifest,
-    needs,
-    shadowed,
-    source,
-    symbols,
-    workload,
-)
-from lppack.rules.runner import Rule, problems
+from lppack.errors import Problem
+from lppack.rules.registry import MANIFEST, ask
 from lppack.rules.shape import shape_problems
-
-RULES: tuple[Rule, ...] = (
-    *manifest.RULES,
-    *needs.RULES,
-    *data.RULES,
-    *files.RULES,
-    *workload.RULES,
-    *symbols.RULES,
-    *shadowed.RULES,
-    *source.RULES,
-    *conversion.RULES,
-)
-WARNINGS: tuple[Rule, ...] = (
-    *manifest.WARNINGS,
-    *data.WARNINGS,
-    *source.WARNINGS,
-    *conversion.WARNINGS,
-)
+from lppack.rules.source import with_code
 
 
 def rule_problems(document: Document) -> Iterator[Problem]:
     """Run every rule of the manifest, its folder and its sources; yield errors and warnings."""
-    document = source.with_code(document)
-    for rule in RULES:
-        yield from problems(document, rule(document), rule)
-    for rule in WARNINGS:
-        yield from problems(document, rule(document), rule, level=Level.WARNING)
+    yield from ask(MANIFEST, with_code(document))
 
 
 def problems_of(document: Document) -> tuple[Problem, ...]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rules of a patch and the version that it follows: ``validate --from OLD``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from lppack.consistency import ModeName, Needs, mode_named
 from lppack.csource.tokens import read_c
@@ -9,11 +9,11 @@ from lppack.document import Document, Pointer
 from lppack.errors import Level, Problem
 from lppack.rules.files import text_of
 from lppack.rules.needs import parse_needs
-from lppack.rules.runner import Fault, clip, problems, safe
+from lppack.rules.registry import VERSION, ask, rule
+from lppack.rules.runner import Fault, clip, rule_id, safe
 
-HistoryRule = Callable[[Document, Document], Iterator[Fault]]
 
-
+@rule(needs=VERSION)
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
     """What follows a patch has its name: ids of states and shadow variables are made of it.
 
@@ -33,8 +33,9 @@ def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
         )
 
 
+@rule(needs=VERSION, sources=(40, 41))
 def version_grows(document: Document, old: Document) -> Iterator[Fault]:
-    """Rules 40 and 41: the version is greater than that of the patch before.
+    """The version is greater than that of the patch before.
 
     It is the version of the series' klp_state: klp_is_state_compatible(), kernel/livepatch/state.c,
     refuses a lower one beside or over a live patch, and so a way down. Back is by revert.
@@ -46,8 +47,9 @@ def version_grows(document: Document, old: Document) -> Iterator[Fault]:
         yield Fault(("version",), f"{version} does not follow {before}", f"{before + 1}")
 
 
+@rule(needs=VERSION, sources=(39,))
 def states_are_handed_on(document: Document, old: Document) -> Iterator[Fault]:
-    """Rule 39: a state that the patch before declares is declared again, in its version or a later.
+    """A state that the patch before declares is declared again, in its version or a later.
 
     klp_is_state_compatible(), kernel/livepatch/state.c: a patch that replaces others must know all
     their states, and any patch must know a state in at least the version that is there.
@@ -65,8 +67,9 @@ def states_are_handed_on(document: Document, old: Document) -> Iterator[Fault]:
             yield Fault(("states",), f"state {number} had version {before} before, not {version}")
 
 
+@rule(needs=VERSION, sources=(50,))
 def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fault]:
-    """Rule 50: a shadow variable whose type or layout changed has another `version`, a new id.
+    """A shadow variable whose type or layout changed has another `version`, a new id.
 
     While one version takes the place of the other both run side by side, and each would read what
     the other wrote. The layout is compared as it stands in the author's headers and sources.
@@ -95,6 +98,7 @@ def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fa
             )
 
 
+@rule(needs=VERSION)
 def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterator[Fault]:
     """What takes the place of a version lists its shadow variables too, each in that version.
 
@@ -132,6 +136,7 @@ def layouts_of(document: Document) -> dict[str, str]:
     return found
 
 
+@rule(needs=VERSION)
 def transform_is_still_there(document: Document, old: Document) -> Iterator[Fault]:
     """Data that the version before converted must be understood: its transforms stay.
 
@@ -152,6 +157,7 @@ def _hashable(entry: dict[str, object]) -> bool:
     return isinstance(entry.get("name"), str)
 
 
+@rule(needs=VERSION, level=Level.WARNING)
 def fix_is_not_lost(document: Document, old: Document) -> Iterator[Fault]:
     """A fix of the version before is still named (a warning): who upgrades expects to keep it."""
     have = set(_fixes(document))
@@ -168,6 +174,21 @@ def _fixes(document: Document) -> Iterator[str]:
             yield what
 
 
+@rule(needs=VERSION, level=Level.WARNING)
+def function_is_still_patched(document: Document, old: Document) -> Iterator[Fault]:
+    """A function replaced by the previous version is still replaced (a warning)."""
+    have = set(_patched(document))
+    for name, function in dict.fromkeys(_patched(old)):
+        if (name, function) not in have:
+            yield Fault(
+                ("objects",),
+                f"the version before replaced {safe(function)} of {safe(name)}, and this one does "
+                "not: the original comes back, without the fix",
+                "list it again, or say in the description that it is meant",
+            )
+
+
+@rule(needs=VERSION, level=Level.WARNING)
 def version_takes_the_place(document: Document, old: Document) -> Iterator[Fault]:
     """A version that does not replace the one before can be applied only when that was reverted (a
     warning): in between neither is live.
@@ -191,19 +212,6 @@ def _needs(document: Document) -> Needs | None:
     return parse_needs([text for _, text in document.strings("needs")])
 
 
-def function_is_still_patched(document: Document, old: Document) -> Iterator[Fault]:
-    """A function replaced by the previous version is still replaced (a warning)."""
-    have = set(_patched(document))
-    for name, function in dict.fromkeys(_patched(old)):
-        if (name, function) not in have:
-            yield Fault(
-                ("objects",),
-                f"the version before replaced {safe(function)} of {safe(name)}, and this one does "
-                "not: the original comes back, without the fix",
-                "list it again, or say in the description that it is meant",
-            )
-
-
 def _patched(document: Document) -> Iterator[tuple[str, str]]:
     for pointer, entry in document.mappings("objects"):
         for _, item in document.mappings(*pointer, "functions"):
@@ -212,29 +220,11 @@ def _patched(document: Document) -> Iterator[tuple[str, str]]:
                 yield name, function
 
 
-RULES: tuple[HistoryRule, ...] = (
-    series_is_the_same,
-    version_grows,
-    states_are_handed_on,
-    layout_has_its_own_version,
-    shadow_variable_is_still_listed,
-    transform_is_still_there,
-)
-WARNINGS: tuple[HistoryRule, ...] = (
-    fix_is_not_lost,
-    function_is_still_patched,
-    version_takes_the_place,
-)
-
-
 def history_problems(
     document: Document, old: Document, *, handed_over: bool = False
 ) -> Iterator[Problem]:
     """Find what the version before has against this one; handed over: it has the ids of that one,
     under another name."""
-    for rule in RULES:
-        if rule is series_is_the_same and handed_over:
-            continue
-        yield from problems(document, rule(document, old), rule)
-    for rule in WARNINGS:
-        yield from problems(document, rule(document, old), rule, level=Level.WARNING)
+    for problem in ask(VERSION, document, old):
+        if not (handed_over and problem.rule == rule_id(series_is_the_same)):
+            yield problem

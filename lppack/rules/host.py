@@ -9,14 +9,16 @@ from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine, PatchState
-from lppack.errors import HostError
+from lppack.errors import HostError, Level
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
-from lppack.rules.view import HostRule, Refusal, View
+from lppack.rules.registry import HOST, rule
+from lppack.rules.view import Refusal, View
 
 
+@rule(needs=HOST, sources=(18, 54))
 def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rules 18 and 54: the host runs the very build of the kernel that the bundle was made for.
+    """The host runs the very build of the kernel that the bundle was made for.
 
     A release is used again for other builds, so the version (`uname -v`) is compared too. A target
     module that is not from the kernel's own package cannot be checked yet.
@@ -41,8 +43,9 @@ def _has_livepatch(host: Host) -> bool:
     return True
 
 
+@rule(needs=HOST, sources=(53,))
 def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 53: kernel.ftrace_enabled is 1: live patches redirect by ftrace.
+    """`kernel.ftrace_enabled` is 1: live patches redirect by ftrace.
 
     Documentation/livepatch/livepatch.rst, limitations; register_ftrace_function() with
     FTRACE_OPS_FL_PERMANENT fails while it is 0 (kernel/trace/ftrace.c).
@@ -54,8 +57,9 @@ def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
         )
 
 
+@rule(needs=HOST, sources=(55,))
 def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 55: no transition was forced since the machine started, as far as its log tells.
+    """No transition was forced since the machine started, as far as its log tells.
 
     klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
     outside, and force sets no taint; the log is the only witness, while it goes back that far.
@@ -79,8 +83,9 @@ def forced_transition(engine: Engine, host: Host) -> Iterator[Refusal]:
         )
 
 
+@rule(needs=HOST, sources=(53,))
 def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 53: no live patch is in transition: klp_enable_patch() gives EBUSY
+    """No live patch is in transition: klp_enable_patch() gives EBUSY
     (klp_transition_patch, kernel/livepatch/core.c)."""
     for state in view.states:
         if state.phase in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
@@ -92,6 +97,7 @@ def no_other_transition(view: View, bundle: Bundle) -> Iterator[Refusal]:
             )
 
 
+@rule(needs=HOST)
 def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Another version of the series is reverted first, or replaced by a later one that names it:
     side by side each would free and reverse what the other one tracks."""
@@ -113,6 +119,7 @@ def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
             )
 
 
+@rule(needs=HOST)
 def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A cumulative patch names every live patch that it takes the place of.
 
@@ -138,8 +145,9 @@ def _is_replaced(state: PatchState, bundle: Bundle) -> bool:
     return state.info.series in bundle.replaces or state.module == bundle.module
 
 
+@rule(needs=HOST, sources=(56,))
 def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 56: no live patch replaces a function of this one.
+    """No live patch replaces a function of this one.
 
     The newest would win (klp_ftrace_handler(), kernel/livepatch/patch.c), the older fix be lost in
     silence, and two patches cannot know of one another's data.
@@ -154,6 +162,7 @@ def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
             )
 
 
+@rule(needs=HOST)
 def module_is_not_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A module of that name is not loaded: a patch that was disabled cannot be enabled again."""
     for state in view.states:
@@ -180,8 +189,9 @@ def _way_on(view: View, bundle: Bundle, state: PatchState, *, another: bool) -> 
     return f"nothing is to be done; see: {view.command('status', bundle.series)}"
 
 
+@rule(needs=HOST, sources=(53,))
 def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 53: kernel.modules_disabled is 0.
+    """`kernel.modules_disabled` is 0.
 
     may_init_module(), kernel/module/main.c, answers EPERM once it is 1, and it stays so until the
     machine starts anew; nor is a module unloaded then.
@@ -193,8 +203,9 @@ def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
         )
 
 
+@rule(needs=HOST, sources=(53,))
 def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 53: where only signed modules are taken, the bundle's module is signed.
+    """Where only signed modules are taken, the bundle's module is signed.
 
     module_sig_check(), kernel/module/signing.c: sig_enforce, or lockdown (secure boot turns it on).
     That the key is one that the kernel trusts, only the kernel can tell.
@@ -214,8 +225,9 @@ def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
     )
 
 
+@rule(needs=HOST, level=Level.WARNING, sources=(53,))
 def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 53 (warning): nobody but live patches redirects a function of this one.
+    """Nobody but live patches redirects a function of this one.
 
     The kernel lets one user of a function change where it returns to (FTRACE_OPS_FL_IPMODIFY,
     kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.
@@ -251,8 +263,9 @@ def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
             )
 
 
+@rule(needs=HOST, level=Level.WARNING, sources=(55,))
 def modules_were_not_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Rule 55 (warning): no module was loaded or removed by force.
+    """No module was loaded or removed by force.
 
     TAINT_FORCED_MODULE and TAINT_FORCED_RMMOD, include/linux/panic.h: what such a module left
     behind may not be what the bundle was built against.
@@ -264,24 +277,7 @@ def modules_were_not_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
             yield Refusal(f"a module was {what} by force on {view.host.name}", "plan a reboot")
 
 
-def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """A cumulative patch holds every live fix of what it replaces (warning).
-
-    One fix is another's if both name the same CVE, the same commit, or the same functions.
-    """
-    held = {name for fix in bundle.fixes for name in fix.names}
-    for state in view.states:
-        if state.phase is PatchPhase.UNPATCHED or state.info.series not in bundle.replaces:
-            continue
-        for fix in state.info.fixes:
-            if held.isdisjoint(fix.names):
-                yield Refusal(
-                    f"{fix.name} is fixed by {state.module} now, and {bundle.series} "
-                    f"{bundle.version}, which takes its place, does not hold that fix",
-                    "it will not be live any more",
-                )
-
-
+@rule(needs=HOST, level=Level.WARNING)
 def kernel_code_is_not_preempted(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """The host does not preempt kernel code under the kernel's own engine (warning).
 
@@ -299,21 +295,20 @@ def kernel_code_is_not_preempted(view: View, bundle: Bundle) -> Iterator[Refusal
         )
 
 
-RULES: tuple[HostRule, ...] = (
-    kernel_is_the_one,
-    ftrace_is_on,
-    no_transition_was_forced,
-    no_other_transition,
-    series_is_not_live,
-    nothing_unnamed_is_replaced,
-    function_is_not_replaced,
-    module_is_not_loaded,
-    modules_can_be_loaded,
-    unsigned_module_is_taken,
-)
-WARNINGS: tuple[HostRule, ...] = (
-    function_is_free,
-    modules_were_not_forced,
-    kernel_code_is_not_preempted,
-    every_fix_stays,
-)
+@rule(needs=HOST, level=Level.WARNING)
+def every_fix_stays(view: View, bundle: Bundle) -> Iterator[Refusal]:
+    """A cumulative patch holds every live fix of what it replaces (warning).
+
+    One fix is another's if both name the same CVE, the same commit, or the same functions.
+    """
+    held = {name for fix in bundle.fixes for name in fix.names}
+    for state in view.states:
+        if state.phase is PatchPhase.UNPATCHED or state.info.series not in bundle.replaces:
+            continue
+        for fix in state.info.fixes:
+            if held.isdisjoint(fix.names):
+                yield Refusal(
+                    f"{fix.name} is fixed by {state.module} now, and {bundle.series} "
+                    f"{bundle.version}, which takes its place, does not hold that fix",
+                    "it will not be live any more",
+                )

@@ -2,19 +2,15 @@
 """Rules of functions that the compiler copied into their callers: the copies keep the old code."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from lppack.document import Document, Pointer
+from lppack.errors import Level
 from lppack.kernel.facts import Facts
 from lppack.kernel.inlining import Holder
 from lppack.kernel.query import listed
+from lppack.rules.registry import FACTS, rule
 from lppack.rules.replaced import copies_of, patched_functions
 from lppack.rules.runner import Fault, safe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    KernelRule = Callable[[Document, Facts], Iterator[Fault]]
 
 
 def holders(facts: Facts, function: str, file: str | None = None) -> tuple[Holder, ...]:
@@ -71,8 +67,9 @@ def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
                 yield where, function
 
 
+@rule(needs=FACTS, sources=(13,))
 def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 13: what upstream's diff changes is replaced, and so is all into which it was inlined.
+    """What upstream's diff changes is replaced, and so is all into which it was inlined.
 
     A function may have a symbol and stand inside some of its callers as well: a patch of it alone
     leaves the fault in those. Told where the debug package was read (--deep).
@@ -90,8 +87,9 @@ def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
             )
 
 
+@rule(needs=FACTS, level=Level.WARNING, sources=(13,))
 def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 13 (warning): a function that is replaced was inlined into others, which stay as they
+    """A function that is replaced was inlined into others, which stay as they
     are.
 
     Those that `fixes` names have a rule of their own, which is an error.
@@ -107,8 +105,9 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
             )
 
 
+@rule(needs=FACTS, level=Level.WARNING, sources=(13,))
 def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 13 (warning): what upstream's diff changes is replaced, or stands in what is replaced.
+    """What upstream's diff changes is replaced, or stands in what is replaced.
 
     A function that is not in the symbol table was inlined into its callers: each of them holds the
     fault. Which they are, the symbols do not tell: validate with --deep to know. Who calls a clone
@@ -138,7 +137,3 @@ def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fau
                     "if it was inlined, replace every function that it is part of"
                     f"{'' if facts.inlining else ': --deep tells which'}",
                 )
-
-
-RULES: "tuple[KernelRule, ...]" = (fix_reaches_every_copy,)
-WARNINGS: "tuple[KernelRule, ...]" = (replaced_function_has_no_copy, fixed_function_is_replaced)

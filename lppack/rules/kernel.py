@@ -2,25 +2,18 @@
 """Rules that need the kernel: its symbols, traceable sites and modules, without running it."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from lppack import abi
 from lppack.document import Document, Pointer
-from lppack.errors import Level, Problem
+from lppack.errors import Level
 from lppack.kernel.exiting import exit_list, waits_for_exits
 from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, verdict
 from lppack.kernel.query import listed
-from lppack.rules import inlining, own_engine
 from lppack.rules.elsewhere import home_of_function
 from lppack.rules.inlining import holders
+from lppack.rules.registry import FACTS, rule
 from lppack.rules.replaced import clones_of, copies_of, patched_functions
-from lppack.rules.runner import Fault, problems
-from lppack.rules.symbols import KERNEL_RULES as SYMBOL_RULES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    KernelRule = Callable[[Document, Facts], Iterator[Fault]]
+from lppack.rules.runner import Fault
 
 
 def _judged(
@@ -42,8 +35,9 @@ def _judged(
             yield pointer, name, old, copies
 
 
+@rule(needs=FACTS, sources=(9,))
 def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 9: the function is in that object (klp_find_object_symbol, kernel/livepatch/core.c)."""
+    """The function is in that object (klp_find_object_symbol, kernel/livepatch/core.c)."""
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.MISSING):
         if copies:
             yield Fault(pointer, f'{name} has only {len(copies)} "{old}", and not that position')
@@ -59,8 +53,9 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
+@rule(needs=FACTS, sources=(9,))
 def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 9: nothing is left of the function but its copies inside others, which hold its code.
+    """Nothing is left of the function but its copies inside others, which hold its code.
 
     Told where the debug package was read (--deep); without it, the function is only missing.
     """
@@ -72,8 +67,9 @@ def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[F
         )
 
 
+@rule(needs=FACTS, sources=(12,))
 def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 12: only clones with another calling convention are left of the function."""
+    """Only clones with another calling convention are left of the function."""
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.CLONE_ONLY):
         yield Fault(
             pointer,
@@ -82,8 +78,9 @@ def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator
         )
 
 
+@rule(needs=FACTS, sources=(6, 9))
 def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rules 6 and 9: of several functions of one name the manifest says which, by `sympos`."""
+    """Of several functions of one name the manifest says which, by `sympos`."""
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.AMBIGUOUS):
         deep = facts.inlining if name == "vmlinux" else None
         files = [deep.file_of(copy) if deep else None for copy in copies[:8]]
@@ -97,6 +94,7 @@ def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
+@rule(needs=FACTS)
 def function_has_one_replacement(document: Document, facts: Facts) -> Iterator[Fault]:
     """Names of one function, such as __x64_sys_getpid and __ia32_sys_getpid, are one entry.
 
@@ -118,8 +116,9 @@ def function_has_one_replacement(document: Document, facts: Facts) -> Iterator[F
             )
 
 
+@rule(needs=FACTS, sources=(10, 14))
 def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rules 10 and 14: livepatch redirects at the fentry call, and some code has none.
+    """Livepatch redirects at the fentry call, and some code has none.
 
     That is notrace and noinstr code, all assembler, and what is built without -pg (the vDSO and
     real mode, whose symbols are not even in kallsyms). klp_get_ftrace_location() and
@@ -133,14 +132,16 @@ def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
         )
 
 
+@rule(needs=FACTS, sources=(11,))
 def function_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 11: the memory of __init functions is given back after boot."""
+    """The memory of __init functions is given back after boot."""
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.INIT):
         yield Fault(pointer, f'"{old}" in {name} is __init: it has run, and is gone')
 
 
+@rule(needs=FACTS, level=Level.WARNING, sources=(12,))
 def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 12 (warning): the compiler made changed copies of the function beside it.
+    """The compiler made changed copies of the function beside it.
 
     Callers of NAME.isra.0 or NAME.part.0 do not come through NAME, and stay with the old code. The
     .cold part belongs to its function and needs nothing.
@@ -160,8 +161,9 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
             )
 
 
+@rule(needs=FACTS, level=Level.WARNING, sources=(22,))
 def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 22 (warning): some thread always sleeps in the function, so the transition would stall.
+    """Some thread always sleeps in the function, so the transition would stall.
 
     klp_check_stack(), kernel/livepatch/transition.c: a thread switches only when no patched
     function is on its stack. The kernel's signal gets user threads out of a sleep, after 15
@@ -186,8 +188,9 @@ def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[
             )
 
 
+@rule(needs=FACTS, sources=(20,))
 def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Rule 20: the object is a module of this kernel, or one that the tests build from target/."""
+    """The object is a module of this kernel, or one that the tests build from target/."""
     targets = {text for _, text in document.strings("test", "targets")}
     for pointer, entry in document.mappings("objects"):
         name = entry.get("name")
@@ -201,6 +204,7 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
             )
 
 
+@rule(needs=FACTS)
 def exiting_threads_are_found(document: Document, facts: Facts) -> Iterator[Fault]:
     """A thread that exits is found in a patch's module until it has left it.
 
@@ -215,30 +219,3 @@ def exiting_threads_are_found(document: Document, facts: Facts) -> Iterator[Faul
             "be read: a thread that exits inside of a patch would not be found",
             "choose a kernel with CONFIG_TASKS_RCU and CONFIG_VMAP_STACK",
         )
-
-
-RULES: "tuple[KernelRule, ...]" = (
-    function_exists,
-    function_is_not_inlined_away,
-    function_has_a_body_of_its_own,
-    function_is_one,
-    function_has_one_replacement,
-    function_is_traceable,
-    function_outlives_boot,
-    module_is_known,
-    exiting_threads_are_found,
-    *SYMBOL_RULES,
-)
-WARNINGS: "tuple[KernelRule, ...]" = (
-    siblings_are_replaced_too,
-    function_is_left_now_and_then,
-    *own_engine.WARNINGS,
-)
-
-
-def kernel_problems(document: Document, facts: Facts) -> Iterator[Problem]:
-    """Find what the kernel's facts have against the manifest."""
-    for rule in (*RULES, *inlining.RULES):
-        yield from problems(document, rule(document, facts), rule)
-    for rule in (*WARNINGS, *inlining.WARNINGS):
-        yield from problems(document, rule(document, facts), rule, level=Level.WARNING)

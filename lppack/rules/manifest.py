@@ -11,12 +11,15 @@ from collections.abc import Iterator
 
 from lppack import abi
 from lppack.document import Document, Pointer
+from lppack.errors import Level
 from lppack.names import module_name
-from lppack.rules.runner import Fault, Rule, clip, safe
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, clip, safe
 
 RESERVED_SERIES = ("engine",)
 
 
+@rule(needs=MANIFEST)
 def no_control_characters(document: Document) -> Iterator[Fault]:
     """Text of a manifest has no control characters, as it goes into C and into paths.
 
@@ -39,14 +42,16 @@ def no_control_characters(document: Document) -> Iterator[Fault]:
     yield from walk(document.data, ())
 
 
+@rule(needs=MANIFEST)
 def series_name_is_free(document: Document) -> Iterator[Fault]:
     """`engine` is the name of lppack's own kernel module, lppack_engine.ko."""
     if document.text("name") in RESERVED_SERIES:
         yield Fault(("name",), f'"{document.text("name")}" is a reserved name', "choose another")
 
 
+@rule(needs=MANIFEST, sources=(1,))
 def module_name_fits(document: Document) -> Iterator[Fault]:
-    """Rule 1: the kernel's module names have at most 55 characters (include/linux/module.h)."""
+    """The kernel's module names have at most 55 characters (include/linux/module.h)."""
     name, version = document.text("name"), document.at("version")
     if name and isinstance(version, int):
         module = module_name(name, version)
@@ -59,8 +64,9 @@ def module_name_fits(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, sources=(2,))
 def object_name_is_a_module(document: Document) -> Iterator[Fault]:
-    """Rule 2: an object is `vmlinux` or the name of a module, without `.ko` and without dots.
+    """An object is `vmlinux` or the name of a module, without `.ko` and without dots.
 
     The kernel's parser of livepatch sections stops at a dot (klp_resolve_symbols), and an object
     named "zfs.ko" would load and patch nothing. A dash in a file's name is a `_` in the kernel.
@@ -77,8 +83,9 @@ def object_name_is_a_module(document: Document) -> Iterator[Fault]:
             yield Fault(where, f"is longer than {abi.MODULE_NAME_MAX} characters")
 
 
+@rule(needs=MANIFEST, sources=(4,))
 def no_object_twice(document: Document) -> Iterator[Fault]:
-    """Rule 4: each object is listed once (klp_init_patch walks them one by one)."""
+    """Each object is listed once (klp_init_patch walks them one by one)."""
     seen: set[str] = set()
     for pointer, entry in document.mappings("objects"):
         name = entry.get("name")
@@ -90,8 +97,9 @@ def no_object_twice(document: Document) -> Iterator[Fault]:
             seen.add(name)
 
 
+@rule(needs=MANIFEST, sources=(3,))
 def object_changes_something(document: Document) -> Iterator[Fault]:
-    """Rule 3: each object has functions to replace, or hooks (klp_init_object, klp_enable_patch).
+    """Each object has functions to replace, or hooks (klp_init_object, klp_enable_patch).
 
     An object with neither would be looked up, waited for, and do nothing.
     """
@@ -100,8 +108,9 @@ def object_changes_something(document: Document) -> Iterator[Fault]:
             yield Fault(pointer, "has neither functions nor hooks", "leave the object out")
 
 
+@rule(needs=MANIFEST, sources=(4, 6))
 def no_function_twice(document: Document) -> Iterator[Fault]:
-    """Rules 4 and 6: no function is patched twice; equal names each need their own `sympos`."""
+    """No function is patched twice; equal names each need their own `sympos`."""
     for pointer, _ in document.mappings("objects"):
         functions = list(document.mappings(*pointer, "functions"))
         counts = Counter(
@@ -133,8 +142,9 @@ def _plain(value: object) -> bool:
     return value is None or isinstance(value, int)
 
 
+@rule(needs=MANIFEST, sources=(5,))
 def replacement_is_another_function(document: Document) -> Iterator[Fault]:
-    """Rule 5: a replacement has a name of its own; the kernel's own would be two things at once."""
+    """A replacement has a name of its own; the kernel's own would be two things at once."""
     for pointer, _ in document.mappings("objects"):
         for where, entry in document.mappings(*pointer, "functions"):
             if isinstance(entry.get("old"), str) and entry.get("old") == entry.get("new"):
@@ -145,8 +155,9 @@ def replacement_is_another_function(document: Document) -> Iterator[Fault]:
                 )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(8,))
 def replacement_name_shows_its_origin(document: Document) -> Iterator[Fault]:
-    """Rule 8 (warning): in a backtrace `lp_` tells the replacement from the original."""
+    """In a backtrace `lp_` tells the replacement from the original."""
     for pointer, _ in document.mappings("objects"):
         for where, entry in document.mappings(*pointer, "functions"):
             new = entry.get("new")
@@ -154,8 +165,9 @@ def replacement_name_shows_its_origin(document: Document) -> Iterator[Fault]:
                 yield Fault((*where, "new"), f'"{safe(new)}" does not begin with "lp_"')
 
 
+@rule(needs=MANIFEST, sources=(7,))
 def license_is_compatible(document: Document) -> Iterator[Fault]:
-    """Rule 7: all of the kernel's livepatch interface is exported to GPL modules only."""
+    """All of the kernel's livepatch interface is exported to GPL modules only."""
     text = document.text("license")
     if text is not None and text not in abi.MODULE_LICENSES:
         yield Fault(
@@ -165,6 +177,7 @@ def license_is_compatible(document: Document) -> Iterator[Fault]:
         )
 
 
+@rule(needs=MANIFEST)
 def kernel_pattern_is_plain(document: Document) -> Iterator[Fault]:
     """A pattern is a release in which `*` stands for part of one field between two dashes."""
     for pointer, text in document.strings("kernels"):
@@ -172,6 +185,7 @@ def kernel_pattern_is_plain(document: Document) -> Iterator[Fault]:
             yield Fault(pointer, f'"{safe(text)}" is not a release pattern', 'like "6.1.0-*-amd64"')
 
 
+@rule(needs=MANIFEST, level=Level.WARNING)
 def kernel_pattern_has_fields(document: Document) -> Iterator[Fault]:
     """A pattern (warning) has as many fields between dashes as the releases that it is to match.
 
@@ -186,6 +200,7 @@ def kernel_pattern_has_fields(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST)
 def expectation_is_readable(document: Document) -> Iterator[Fault]:
     """A check expects text or `/regex/`, and the regex is valid."""
     for pointer, entry in document.mappings("test", "checks"):
@@ -203,25 +218,9 @@ def expectation_is_readable(document: Document) -> Iterator[Fault]:
                         )
 
 
+@rule(needs=MANIFEST)
 def late_has_a_module(document: Document) -> Iterator[Fault]:
     """`test: late` is for a patch of a module: vmlinux is there before any patch."""
     names = [entry.get("name") for _, entry in document.mappings("objects")]
     if document.at("test", "late") is True and not set(names) - {"vmlinux"}:
         yield Fault(("test", "late"), "no module is patched", "leave it out")
-
-
-RULES: tuple[Rule, ...] = (
-    no_control_characters,
-    series_name_is_free,
-    module_name_fits,
-    object_name_is_a_module,
-    no_object_twice,
-    object_changes_something,
-    no_function_twice,
-    replacement_is_another_function,
-    license_is_compatible,
-    kernel_pattern_is_plain,
-    expectation_is_readable,
-    late_has_a_module,
-)
-WARNINGS: tuple[Rule, ...] = (replacement_name_shows_its_origin, kernel_pattern_has_fields)

@@ -2,34 +2,24 @@
 """Rules of the built module: what would keep it from loading, or from working."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from lppack import abi
 from lppack.elf.module import ModuleFile
+from lppack.rules.registry import BUILT, rule
+from lppack.rules.view import Against
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """What the module is checked against; None: not known, and not judged."""
-
-    release: str | None = None
-    exports: Mapping[str, int] | None = None  # name -> checksum, of Module.symvers
-    compiler: str | None = None  # "gcc-12"
-    engine: bool = False  # lppack_engine.ko moves it
-
-
-ModuleRule = Callable[[ModuleFile, Against], Iterator[str]]
-
-
+@rule(needs=BUILT, sources=(52,))
 def module_is_a_live_patch(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: modinfo has livepatch=Y (check_modinfo_livepatch(), kernel/module/main.c)."""
+    """Modinfo has livepatch=Y (check_modinfo_livepatch(), kernel/module/main.c)."""
     if module.info("livepatch") != "Y":
         yield "modinfo has no livepatch=Y: the kernel would not take it for a live patch"
 
 
+@rule(needs=BUILT, sources=(52,))
 def module_depends_on_nothing(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: modinfo `depends` is empty: a patch must load before its target does.
+    """Modinfo `depends` is empty: a patch must load before its target does.
 
     A patch that lppack_engine.ko moves depends on that alone.
     """
@@ -37,8 +27,9 @@ def module_depends_on_nothing(module: ModuleFile, against: Against) -> Iterator[
         yield f"it depends on {module.info('depends')}: it could not load before that"
 
 
+@rule(needs=BUILT, sources=(18, 52))
 def vermagic_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rules 18 and 52: vermagic begins with the exact release.
+    """Vermagic begins with the exact release.
 
     same_magic(), kernel/module/version.c, compares all of it; an appended `+` is another release.
     """
@@ -47,16 +38,18 @@ def vermagic_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[st
         yield f'its vermagic "{vermagic}" is not of {against.release}'
 
 
+@rule(needs=BUILT, sources=(52,))
 def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: no weak symbol that the kernel lacks: simplify_symbols(), kernel/module/main.c,
+    """No weak symbol that the kernel lacks: simplify_symbols(), kernel/module/main.c,
     leaves it NULL."""
     for name in module.weak:
         if name not in (against.exports or {}):
             yield f"undefined weak symbol {name} would be NULL; list it under `symbols`"
 
 
+@rule(needs=BUILT, sources=(52,))
 def symbols_are_exported(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: each undefined symbol is in the kernel's Module.symvers, else it does not load.
+    """Each undefined symbol is in the kernel's Module.symvers, else it does not load.
 
     What lppack_engine.ko exports is there when it moves the patch.
     """
@@ -67,8 +60,9 @@ def symbols_are_exported(module: ModuleFile, against: Against) -> Iterator[str]:
                 yield f"{name} is not exported by {against.release}"
 
 
+@rule(needs=BUILT, sources=(21, 52))
 def checksums_are_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rules 21 and 52: the checksum of each symbol is the kernel's.
+    """The checksum of each symbol is the kernel's.
 
     check_version(), kernel/module/version.c: "disagrees about version of symbol".
     """
@@ -78,8 +72,9 @@ def checksums_are_the_kernels(module: ModuleFile, against: Against) -> Iterator[
             yield f"the checksum of {name} is {crc:#010x}, that of {against.release} {wanted:#010x}"
 
 
+@rule(needs=BUILT, sources=(52,))
 def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: .klp.sym.* symbols are SHN_LIVEPATCH and well-formed.
+    """.klp.sym.* symbols are SHN_LIVEPATCH and well-formed.
 
     klp_resolve_symbols(), kernel/livepatch/core.c: `.klp.sym.OBJECT.NAME,POSITION`.
     """
@@ -90,8 +85,9 @@ def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterat
             yield f"{name} is not .klp.sym.OBJECT.NAME,POSITION"
 
 
+@rule(needs=BUILT, sources=(52,))
 def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: what the loader will not check before it is too late.
+    """What the loader will not check before it is too late.
 
     Every relocation names a symbol of the table (strip leaves those of livepatch sections as they
     were; 6.1 does not look at the bounds); each of a livepatch section a symbol that is
@@ -126,8 +122,9 @@ def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Ite
 _WIRED_AT_LOAD = ("__jump_table", ".static_call_sites")
 
 
+@rule(needs=BUILT, sources=(52,))
 def nothing_late_is_wired_at_load(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: no livepatch relocation in a jump table or a list of static calls.
+    """No livepatch relocation in a jump table or a list of static calls.
 
     They are read when the module is loaded (jump_label_add_module(), static_call_add_module()), and
     livepatch relocations for a target that comes later are applied when it comes.
@@ -140,8 +137,9 @@ def nothing_late_is_wired_at_load(module: ModuleFile, against: Against) -> Itera
             yield f"section {name} would be applied after it was needed"
 
 
+@rule(needs=BUILT, sources=(52,))
 def signature_is_at_the_end(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: a signature is the last thing in the file: strip cuts it off, or buries it.
+    """A signature is the last thing in the file: strip cuts it off, or buries it.
 
     module_sig_check(), kernel/module/signing.c, looks for its mark at the end alone.
     """
@@ -149,8 +147,9 @@ def signature_is_at_the_end(module: ModuleFile, against: Against) -> Iterator[st
         yield "has a signature that is not at its end: it was changed after it was signed"
 
 
+@rule(needs=BUILT, sources=(52,))
 def module_is_stripped(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 52: no debug information and no BTF: they hold paths, and BTF has to match vmlinux's.
+    """No debug information and no BTF: they hold paths, and BTF has to match vmlinux's.
 
     btf_module_notify(), kernel/bpf/btf.c, complains where it does not.
     """
@@ -159,8 +158,9 @@ def module_is_stripped(module: ModuleFile, against: Against) -> Iterator[str]:
             yield f"section {name} is left in it"
 
 
+@rule(needs=BUILT, sources=(17,))
 def compiler_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Rule 17: .comment names the gcc that the kernel's configuration was made with.
+    """.comment names the gcc that the kernel's configuration was made with.
 
     Compared is the first number: what a configuration turns on depends on it.
     """
@@ -171,22 +171,6 @@ def compiler_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[st
             yield f"{text} compiled it, and the kernel's compiler is {against.compiler}"
 
 
-RULES: tuple[ModuleRule, ...] = (
-    module_is_a_live_patch,
-    module_depends_on_nothing,
-    vermagic_is_the_kernels,
-    nothing_is_weak,
-    symbols_are_exported,
-    checksums_are_the_kernels,
-    livepatch_symbols_are_marked,
-    livepatch_relocations_are_whole,
-    nothing_late_is_wired_at_load,
-    signature_is_at_the_end,
-    module_is_stripped,
-    compiler_is_the_kernels,
-)
-
-
 def faults(module: ModuleFile, against: Against) -> list[str]:
     """Find what would keep this live patch from loading, or from working."""
-    return [fault for rule in RULES for fault in rule(module, against)]
+    return [fault for entry in BUILT.entries() for fault in entry.rule(module, against)]

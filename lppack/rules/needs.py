@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from lppack import consistency
 from lppack.document import Document
-from lppack.errors import Problem
-from lppack.rules import own_engine
-from lppack.rules.counted import counted_functions_can_be_wrapped
-from lppack.rules.runner import Fault, Rule, problems, safe
+from lppack.rules.registry import MANIFEST, PLAN, rule
+from lppack.rules.runner import Fault, safe
 
 if TYPE_CHECKING:
     from lppack.kernel.facts import Facts
 
 
+@rule(needs=MANIFEST, sources=(23,))
 def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
-    """Rule 23: exactly one LEAVE flag and one SWITCH flag, and at most one TRANSFORM.
+    """Exactly one LEAVE flag and one SWITCH flag, and at most one TRANSFORM.
 
     Needs are a minimum; the mode is the weakest that gives at least that.
     """
@@ -49,8 +48,9 @@ def _needs(document: Document) -> consistency.Needs | None:
     return parse_needs([text for _, text in document.strings("needs")])
 
 
+@rule(needs=MANIFEST, sources=(27,))
 def needs_agree(document: Document) -> Iterator[Fault]:
-    """Rule 27: a transform that the flags cannot carry is refused, not rounded up.
+    """A transform that the flags cannot carry is refused, not rounded up.
 
     TRANSFORM_WORLD needs SWITCH_KERNEL and more than LEAVE_FUNCTION; TRANSFORM_ON_ACCESS needs
     more than LEAVE_FUNCTION. The author has misunderstood something, and rounding would hide it.
@@ -61,6 +61,7 @@ def needs_agree(document: Document) -> Iterator[Fault]:
         yield Fault(("needs",), reason)
 
 
+@rule(needs=MANIFEST)
 def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
     """A mode that is asked for must give at least what the patch needs."""
     needs, mode = _needs(document), document.text("mode")
@@ -74,8 +75,9 @@ def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, sources=(28,))
 def transforms_are_declared(document: Document) -> Iterator[Fault]:
-    """Rule 28: a TRANSFORM flag and `transforms` go together."""
+    """A TRANSFORM flag and `transforms` go together."""
     needs = _needs(document)
     if needs is None:
         return
@@ -95,6 +97,7 @@ _ACCESS: tuple[str, ...] = ("lock", "context")
 _WORLD: tuple[str, ...] = ("for_each", "max_stop_ms")
 
 
+@rule(needs=MANIFEST)
 def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
     """A transform has the keys of its TRANSFORM flag, and none of the other flag.
 
@@ -132,6 +135,7 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
                 yield Fault((*pointer, key), f'"{key}" is for {other}', "leave it out")
 
 
+@rule(needs=MANIFEST)
 def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
     """LEAVE_KERNEL is asked for together with `kthreads: patched-set`.
 
@@ -147,8 +151,9 @@ def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
         )
 
 
+@rule(needs=MANIFEST, sources=(26,))
 def interdependent_functions_switch_together(document: Document) -> Iterator[Fault]:
-    """Rule 26: functions that must not mix need LEAVE_PATCHED_SET and SWITCH_THREAD, or more.
+    """Functions that must not mix need LEAVE_PATCHED_SET and SWITCH_THREAD, or more.
 
     With less, a thread could call the old one of them and the new one of another in one visit.
     """
@@ -171,6 +176,7 @@ def interdependent_functions_switch_together(document: Document) -> Iterator[Fau
         )
 
 
+@rule(needs=MANIFEST)
 def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]:
     """What `interdependent` names is replaced: a function that stays as it is cannot mix."""
     replaced = {
@@ -186,10 +192,11 @@ def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]
                 yield Fault(pointer, f'"{safe(name)}" is not replaced by this patch')
 
 
+@rule(needs=PLAN, sources=(24,))
 def engine_provides_the_mode(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """Rule 24: the engine that is to move the threads gives the mode, on both axes.
+    """The engine that is to move the threads gives the mode, on both axes.
 
     The kernel's own engine gives LEAVE_PATCHED_SET SWITCH_THREAD (klp_check_stack_func() and
     klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko the others. Asked by
@@ -206,6 +213,7 @@ def engine_provides_the_mode(
         )
 
 
+@rule(needs=PLAN)
 def cumulative_patches_are_the_kernels(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
@@ -221,29 +229,3 @@ def cumulative_patches_are_the_kernels(
                 "lppack_engine.ko",
                 "use mode hybrid and leave --engine out",
             )
-
-
-RULES: tuple[Rule, ...] = (
-    needs_name_each_axis_once,
-    needs_agree,
-    mode_covers_the_needs,
-    transforms_are_declared,
-    transforms_are_of_one_kind,
-    kernel_threads_are_spoken_for,
-    interdependent_functions_switch_together,
-    interdependent_functions_are_replaced,
-)
-PLAN_RULES = (
-    engine_provides_the_mode,
-    cumulative_patches_are_the_kernels,
-    counted_functions_can_be_wrapped,
-    *own_engine.RULES,
-)
-
-
-def plan_problems(
-    document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
-) -> Iterator[Problem]:
-    """Find what is against the mode and the engine that were chosen."""
-    for rule in PLAN_RULES:
-        yield from problems(document, rule(document, mode, engine, facts), rule)

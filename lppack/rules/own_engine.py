@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lppack import abi
 from lppack.consistency import MODES, EngineName, Mode, Switch, engine_for
 from lppack.document import Document
+from lppack.errors import Level
+from lppack.rules.registry import FACTS, PLAN, rule
 from lppack.rules.replaced import patched_functions
 from lppack.rules.runner import Fault, safe
 
@@ -40,6 +42,7 @@ _PREEMPTION = "preempt_schedule"
 _FRED = "fred_entry_from_user"
 
 
+@rule(needs=PLAN)
 def own_engine_needs_spinning_locks(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
@@ -58,6 +61,7 @@ def own_engine_needs_spinning_locks(
         )
 
 
+@rule(needs=PLAN)
 def own_engine_knows_the_border(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
@@ -84,6 +88,7 @@ def own_engine_knows_the_border(
     )
 
 
+@rule(needs=PLAN)
 def own_engine_was_tried_on_such_a_kernel(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
@@ -109,6 +114,7 @@ def own_engine_was_tried_on_such_a_kernel(
             )
 
 
+@rule(needs=FACTS, level=Level.WARNING)
 def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fault]:
     """A replaced function at the border to user space keeps threads from being held (warning).
 
@@ -127,11 +133,3 @@ def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fau
                 "under load the transition may not end",
                 "hybrid and kgraft end, where a thread may switch by itself",
             )
-
-
-RULES = (
-    own_engine_needs_spinning_locks,
-    own_engine_knows_the_border,
-    own_engine_was_tried_on_such_a_kernel,
-)
-WARNINGS = (held_threads_are_outside,)

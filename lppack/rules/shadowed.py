@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lppack.csource.tokens import Token
 from lppack.document import Document
-from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, safe
 from lppack.rules.source import at, with_code
 from lppack.rules.symbols import called_names, listed_symbols
 
@@ -16,6 +17,7 @@ _NO_TYPES = frozenset(
 _ENDS = frozenset((";", "{", "}"))
 
 
+@rule(needs=MANIFEST)
 def name_of_a_modules_variable_is_its_own(document: Document) -> Iterator[Fault]:
     """A module's variable is reached by a pointer that takes the place of its name in the sources.
 
@@ -103,6 +105,3 @@ def _begins_a_declaration(statement: Sequence[Token]) -> bool:
         return False
     after = next((token for token in rest if token.text != "*"), None)
     return after is not None and after.kind == "name"
-
-
-RULES: tuple[Rule, ...] = (name_of_a_modules_variable_is_its_own,)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from lppack.csource.tokens import CFile, Token, read_c
 from lppack.document import Document
+from lppack.errors import Level
 from lppack.rules.data import GLUE, HOOKS, authors_functions
 from lppack.rules.files import text_of
-from lppack.rules.runner import Fault, Rule, nearest, safe
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, nearest, safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ def at(file: CFile, token: Token, message: str, hint: str | None = None) -> Faul
     return Fault(("sources",), message, hint, file.spot(token))
 
 
+@rule(needs=MANIFEST)
 def named_functions_are_defined(document: Document) -> Iterator[Fault]:
     """Each function that the manifest names is defined in a source, and is not static.
 
@@ -90,6 +93,7 @@ def quoted_includes(document: Document) -> Iterator[tuple[CFile, Token, str]]:
                 yield file, line[2], line[2].text.strip('"')
 
 
+@rule(needs=MANIFEST)
 def included_files_are_listed(document: Document) -> Iterator[Fault]:
     """A file of the folder that a source includes is under `headers`: only what is listed is
     there when the compiler runs."""
@@ -107,6 +111,7 @@ def included_files_are_listed(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST)
 def lppack_h_is_included(document: Document) -> Iterator[Fault]:
     """What lppack makes for the sources is declared in lppack.h: what calls it includes that."""
     shadows = [e["name"] for _, e in document.mappings("shadow_variables") if _named(e)]
@@ -126,8 +131,9 @@ def _includes_lppack_h(file: CFile) -> bool:
     return any(token.text == '"lppack.h"' for line in file.directives for token in line)
 
 
+@rule(needs=MANIFEST, sources=(33,))
 def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
-    """Rule 33: pre_patch returns int, the other hooks nothing.
+    """pre_patch returns int, the other hooks nothing.
 
     struct klp_callbacks, include/linux/livepatch.h: only pre_patch may fail and refuse the patch.
     """
@@ -154,8 +160,9 @@ _ENTRY = (
 )
 
 
+@rule(needs=MANIFEST, sources=(36,))
 def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
-    """Rule 36: the module's init and exit, its license and its klp_patch are made by lppack.
+    """The module's init and exit, its license and its klp_patch are made by lppack.
 
     A module has one init (include/linux/module.h), and what a second klp_enable_patch() does to the
     system would be undone by nobody.
@@ -169,8 +176,9 @@ def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
         )
 
 
+@rule(needs=MANIFEST, sources=(46,))
 def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
-    """Rule 46: no klp_shadow_free() or klp_shadow_free_all(): call lp_forget_T() instead.
+    """No klp_shadow_free() or klp_shadow_free_all(): call lp_forget_T() instead.
 
     Shadow variables are dropped before the unpatch transition starts; freed at module exit they
     would be gone for the patch that took this one's place.
@@ -179,8 +187,9 @@ def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
         yield at(file, token, f"{token.text}() behind lppack's back", "call lp_forget_T()")
 
 
+@rule(needs=MANIFEST, sources=(47,))
 def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
-    """Rule 47: shadow variables are declared in the manifest and used by their accessors.
+    """Shadow variables are declared in the manifest and used by their accessors.
 
     klp_shadow_alloc() warns and gives NULL where there is one already (kernel/livepatch/shadow.c),
     and what it makes outside phase 2 would be there when old code runs again.
@@ -192,6 +201,7 @@ def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
         )
 
 
+@rule(needs=MANIFEST)
 def nothing_is_exported(document: Document) -> Iterator[Fault]:
     """A patch exports nothing: a module that used it would hold it, and keep it from unloading."""
     for file in sources(document):
@@ -203,6 +213,7 @@ def nothing_is_exported(document: Document) -> Iterator[Fault]:
 _INIT = frozenset((*("__init", "__exit", "__initdata", "__initconst", "__exitdata"),))
 
 
+@rule(needs=MANIFEST)
 def nothing_is_freed_after_init(document: Document) -> Iterator[Fault]:
     """No `__init`, `__exit` or `__initdata`: that memory is given back once the module is loaded
     (do_init_module(), kernel/module/main.c), and the patched functions run after that."""
@@ -212,8 +223,9 @@ def nothing_is_freed_after_init(document: Document) -> Iterator[Fault]:
                 yield at(file, token, f"{token.text} is gone when the patch is at work")
 
 
+@rule(needs=MANIFEST, sources=(32,))
 def glue_is_left_alone(document: Document) -> Iterator[Fault]:
-    """Rule 32: the author does not start, stop or drain conversion; the operator does, by lppack.
+    """The author does not start, stop or drain conversion; the operator does, by lppack.
 
     What is converted before every thread has switched would be met by old code.
     """
@@ -239,8 +251,9 @@ _LATER = frozenset(
 )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(37,))
 def stored_address_has_a_barrier(document: Document) -> Iterator[Fault]:
-    """Rule 37 (warning): a function of the patch is stored to be called later: work, timer, RCU,
+    """A function of the patch is stored to be called later: work, timer, RCU,
     ops table.
 
     When the patch is unloaded, a call that is still to come would run into freed memory. Upstream
@@ -276,8 +289,9 @@ _STATIC_KEYS = (
 )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING, sources=(52,))
 def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
-    """Rule 52 (warning): jump labels and static calls of a module that comes later do not work.
+    """Jump labels and static calls of a module that comes later do not work.
 
     The loader wires them when the patch is loaded (jump_label_add_module(), kernel/jump_label.c):
     for a target that is not there, there is nothing to wire. A key of vmlinux is no trouble.
@@ -297,6 +311,7 @@ def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST, level=Level.WARNING)
 def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
     """THIS_MODULE in a replacement is the patch, not the module that is patched (warning).
 
@@ -312,22 +327,3 @@ def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
                     hint = f"lp_module_{safe(name)}() of lppack.h is the target's"
                     yield at(file, token, "THIS_MODULE is the patch's own module", hint)
         return
-
-
-RULES: tuple[Rule, ...] = (
-    named_functions_are_defined,
-    included_files_are_listed,
-    lppack_h_is_included,
-    hooks_have_the_kernels_types,
-    livepatch_is_left_to_lppack,
-    shadow_variables_are_freed_by_lppack,
-    shadow_variables_are_made_by_lppack,
-    nothing_is_exported,
-    nothing_is_freed_after_init,
-    glue_is_left_alone,
-)
-WARNINGS: tuple[Rule, ...] = (
-    stored_address_has_a_barrier,
-    static_keys_are_not_a_modules,
-    this_module_is_the_patch,
-)

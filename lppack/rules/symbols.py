@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lppack.document import Document, Pointer
 from lppack.rules.data import authors_functions
 from lppack.rules.elsewhere import home_of_symbol
+from lppack.rules.registry import FACTS, MANIFEST, rule
 from lppack.rules.replaced import clones_of, copies_of
-from lppack.rules.runner import Fault, Rule, safe
+from lppack.rules.runner import Fault, safe
 from lppack.rules.source import with_code
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def called_names(document: Document) -> frozenset[str]:
     return frozenset(token.text for file in (*code.sources, *code.headers) for token in file.called)
 
 
+@rule(needs=MANIFEST)
 def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:
     """In the sources each symbol goes by one C name, and that name means nothing else.
 
@@ -76,6 +78,7 @@ def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:
         seen.add(listed.c_name)
 
 
+@rule(needs=MANIFEST)
 def symbol_can_be_written_in_c(document: Document) -> Iterator[Fault]:
     """A static variable of a function is "count.3" in the kernel: `as` gives its name in C."""
     for listed in listed_symbols(document):
@@ -87,9 +90,7 @@ def symbol_can_be_written_in_c(document: Document) -> Iterator[Fault]:
             )
 
 
-RULES: tuple[Rule, ...] = (symbol_has_a_name_of_its_own, symbol_can_be_written_in_c)
-
-
+@rule(needs=FACTS)
 def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
     """The symbol is in that object, at that position (klp_find_object_symbol,
     kernel/livepatch/core.c). If not, the patch or its module would not load."""
@@ -124,6 +125,7 @@ def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
     return "a function that is inlined everywhere is copied into the sources"
 
 
+@rule(needs=FACTS)
 def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
     """Of several symbols of one name the manifest says which, by `sympos`; variables count too."""
     for listed in listed_symbols(document):
@@ -139,6 +141,7 @@ def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
             )
 
 
+@rule(needs=FACTS)
 def symbol_outlives_boot(document: Document, facts: "Facts") -> Iterator[Fault]:
     """Memory of __init functions and __initdata is given back after boot, or after the module's
     init; what uses it then uses someone else's."""
@@ -153,6 +156,7 @@ def symbol_outlives_boot(document: Document, facts: "Facts") -> Iterator[Fault]:
                 )
 
 
+@rule(needs=FACTS)
 def symbol_is_there_with_its_object(document: Document, facts: "Facts") -> Iterator[Fault]:
     """A symbol of another module is there whenever the object is: the object depends on it.
 
@@ -178,6 +182,3 @@ def symbol_is_there_with_its_object(document: Document, facts: "Facts") -> Itera
                 if listed.module == listed.object
                 else "do without it",
             )
-
-
-KERNEL_RULES = (symbol_exists, symbol_is_one, symbol_outlives_boot, symbol_is_there_with_its_object)

@@ -3,20 +3,19 @@
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from lppack import abi
 from lppack.document import Document
-from lppack.errors import Level, Problem
+from lppack.errors import Level
 from lppack.kernel.config import KernelConfig
 from lppack.model import Kernel
 from lppack.rules.files import GENERATED
+from lppack.rules.registry import CONFIG, ENVIRONMENT, rule
 from lppack.rules.replaced import patched_functions
-from lppack.rules.runner import Fault, clip, problems, rule_id, safe
+from lppack.rules.runner import Fault, clip, safe
 from lppack.rules.source import at, quoted_includes
-
-TargetRule = Callable[[Document, Kernel, KernelConfig], Iterator[Fault]]
 
 _WHERE = ("kernels",)
 
@@ -29,6 +28,7 @@ def matches(pattern: str, release: str) -> bool:
     )
 
 
+@rule(needs=CONFIG)
 def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
     """A patch is built for kernels that its manifest names, and for no other."""
     if not any(matches(text, kernel.release) for _, text in document.strings("kernels")):
@@ -39,10 +39,11 @@ def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) ->
         )
 
 
+@rule(needs=ENVIRONMENT, sources=(15,))
 def kernel_can_be_live_patched(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 15: the options that the kernel's live patching requires are on.
+    """The options that the kernel's live patching requires are on.
 
     kernel/livepatch/Kconfig: LIVEPATCH depends on MODULES, SYSFS, KALLSYMS_ALL, on one of
     DYNAMIC_FTRACE_WITH_REGS and _WITH_ARGS, and on TRIM_UNUSED_KSYMS being off.
@@ -65,10 +66,11 @@ def _unfit(kernel: Kernel, message: str) -> Fault:
     )
 
 
+@rule(needs=ENVIRONMENT, sources=(19,))
 def kernel_is_new_enough(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 19: klp_state, which each module of lppack declares, is there since 5.5.
+    """klp_state, which each module of lppack declares, is there since 5.5.
 
     Commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5). The
     per-task model is older (4.12), and so are shadow variables (4.15) and replace (5.1).
@@ -79,8 +81,9 @@ def kernel_is_new_enough(
         yield Fault(_WHERE, f"kernel {kernel.release} is older than {wanted}")
 
 
+@rule(needs=ENVIRONMENT, sources=(17,))
 def compiler_is_gcc(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
-    """Rule 17: the kernel was built by gcc; its own compiler is what lppack then calls.
+    """The kernel was built by gcc; its own compiler is what lppack then calls.
 
     A module from another compiler would differ in plugins, sanitizers and calling conventions. What
     was called in the end is checked by compiler-is-the-kernels.
@@ -94,10 +97,11 @@ def compiler_is_gcc(document: Document, kernel: Kernel, config: KernelConfig) ->
         )
 
 
+@rule(needs=ENVIRONMENT, sources=(18,))
 def headers_are_of_the_kernel(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 18: UTS_RELEASE of the headers is the release, with nothing appended.
+    """UTS_RELEASE of the headers is the release, with nothing appended.
 
     include/linux/vermagic.h makes the module's vermagic of it, which the kernel compares
     (check_modinfo(), kernel/module/main.c). Debian's include/config/kernel.release has another
@@ -117,10 +121,11 @@ def headers_are_of_the_kernel(
         )
 
 
+@rule(needs=CONFIG, level=Level.WARNING, sources=(15,))
 def stacks_are_reliable(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 15 (warning): without reliable stacks a sleeping thread is never seen to have left.
+    """Without reliable stacks a sleeping thread is never seen to have left.
 
     klp_have_reliable_stack(), include/linux/livepatch.h: CONFIG_STACKTRACE and
     CONFIG_HAVE_RELIABLE_STACKTRACE. Kernel threads would then never switch.
@@ -134,10 +139,11 @@ def stacks_are_reliable(
         )
 
 
+@rule(needs=CONFIG, level=Level.WARNING, sources=(16,))
 def layouts_are_not_shuffled(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 16 (warning): with CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
+    """With CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
 
     security/Kconfig.hardening: the order of members depends on it. A module from another seed is
     refused for its vermagic (include/linux/vermagic.h). The other options of this rule hurt those
@@ -149,10 +155,11 @@ def layouts_are_not_shuffled(
         )
 
 
+@rule(needs=CONFIG, level=Level.WARNING, sources=(21,))
 def symbols_have_checksums(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Rule 21 (warning): without CONFIG_MODVERSIONS a symbol that changed its type goes unseen.
+    """Without CONFIG_MODVERSIONS a symbol that changed its type goes unseen.
 
     check_version(), kernel/module/version.c, compares checksums where there are any.
     """
@@ -160,6 +167,7 @@ def symbols_have_checksums(
         yield Fault(_WHERE, f"kernel {kernel.release} is built without CONFIG_MODVERSIONS")
 
 
+@rule(needs=CONFIG)
 def interrupts_are_not_threads(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
@@ -179,6 +187,7 @@ def interrupts_are_not_threads(
             )
 
 
+@rule(needs=CONFIG)
 def stop_finds_no_lock_held(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
@@ -196,6 +205,33 @@ def stop_finds_no_lock_held(
         )
 
 
+@rule(needs=CONFIG, level=Level.WARNING)
+def included_headers_are_there(
+    document: Document, kernel: Kernel, config: KernelConfig
+) -> Iterator[Fault]:
+    """What a source includes in quotes is in the patch, or in the kernel's headers (warning).
+
+    A private header of the kernel, as "net/8021q/vlan.h", is in no package of headers: the folders
+    under `kernel_headers` are taken from the source package. A warning, because what stands
+    between #if and #endif may never be compiled.
+    """
+    packages = [*kernel.root.glob("usr/src/linux-headers-*/")]
+    private = {folder for _, folder in document.strings("kernel_headers")}
+    for file, token, name in quoted_includes(document):
+        folder = name.rpartition("/")[0]
+        beside = (Path(file.shown).parent / name, document.folder / name)
+        if name in GENERATED or folder in private or any(path.exists() for path in beside):
+            continue
+        if packages and not any((top / of / name).exists() for top in packages for of in _INCLUDE):
+            yield at(
+                file,
+                token,
+                f'"{safe(name)}" is in no folder of the patch or of {kernel.release}\'s headers',
+                f"a private header of the kernel: kernel_headers: [{safe(folder) or 'FOLDER'}]",
+            )
+
+
+@rule(needs=CONFIG, level=Level.WARNING)
 def threads_are_not_preempted_in_kernel_code(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
@@ -223,67 +259,9 @@ def threads_are_not_preempted_in_kernel_code(
         )
 
 
-def included_headers_are_there(
-    document: Document, kernel: Kernel, config: KernelConfig
-) -> Iterator[Fault]:
-    """What a source includes in quotes is in the patch, or in the kernel's headers (warning).
-
-    A private header of the kernel, as "net/8021q/vlan.h", is in no package of headers: the folders
-    under `kernel_headers` are taken from the source package. A warning, because what stands
-    between #if and #endif may never be compiled.
-    """
-    packages = [*kernel.root.glob("usr/src/linux-headers-*/")]
-    private = {folder for _, folder in document.strings("kernel_headers")}
-    for file, token, name in quoted_includes(document):
-        folder = name.rpartition("/")[0]
-        beside = (Path(file.shown).parent / name, document.folder / name)
-        if name in GENERATED or folder in private or any(path.exists() for path in beside):
-            continue
-        if packages and not any((top / of / name).exists() for top in packages for of in _INCLUDE):
-            yield at(
-                file,
-                token,
-                f'"{safe(name)}" is in no folder of the patch or of {kernel.release}\'s headers',
-                f"a private header of the kernel: kernel_headers: [{safe(folder) or 'FOLDER'}]",
-            )
-
-
 #: Where the compiler looks, in a package of headers: LINUXINCLUDE, Makefile and arch/x86/Makefile.
 _INCLUDE = tuple(
     f"{top}include{kind}"
     for top in ("", "arch/x86/")
     for kind in ("", "/generated", "/uapi", "/generated/uapi")
 )
-
-RULES: tuple[TargetRule, ...] = (
-    kernel_is_named,
-    interrupts_are_not_threads,
-    stop_finds_no_lock_held,
-)
-#: What the kernel is, and no manifest can help: refused as a fault of the environment.
-ENVIRONMENT: tuple[TargetRule, ...] = (
-    kernel_can_be_live_patched,
-    kernel_is_new_enough,
-    compiler_is_gcc,
-    headers_are_of_the_kernel,
-)
-WARNINGS: tuple[TargetRule, ...] = (
-    stacks_are_reliable,
-    layouts_are_not_shuffled,
-    symbols_have_checksums,
-    included_headers_are_there,
-    threads_are_not_preempted_in_kernel_code,
-)
-
-
-def target_problems(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Problem]:
-    """Find what the release, configuration and headers have against the manifest."""
-    for rule in (*RULES, *ENVIRONMENT):
-        yield from problems(document, rule(document, kernel, config), rule)
-    for rule in WARNINGS:
-        yield from problems(document, rule(document, kernel, config), rule, level=Level.WARNING)
-
-
-def unfit(problem: Problem) -> bool:
-    """Is it the kernel's fault, and not the manifest's?"""
-    return problem.rule in {rule_id(rule) for rule in ENVIRONMENT}

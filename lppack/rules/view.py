@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A host as its rules look at it, and what they answer."""
+"""What rules of a host and of a built module look at, and what they answer."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lppack import abi
 from lppack.engines.protocol import Engine, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
-from lppack.model import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +54,18 @@ class View:
         return f"lppack {verb} {series} --on {self.host.name}"
 
 
-HostRule = Callable[[View, Bundle], Iterator[Refusal]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What a module is checked against; None: not known, and not judged."""
+
+    release: str | None = None
+    exports: Mapping[str, int] | None = None  # name -> checksum, of Module.symvers
+    compiler: str | None = None  # "gcc-12"
+    engine: bool = False  # lppack_engine.ko moves it
+
+
+class CompiledFault(NamedTuple):
+    """What is wrong with what was compiled; ``text`` begins with the function or struct."""
+
+    text: str
+    hint: str | None = None  # None: the text alone says what to do

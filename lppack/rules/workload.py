@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from lppack import abi
 from lppack.document import Document, Pointer
-from lppack.rules.runner import Fault, Rule, clip, nearest
+from lppack.rules.registry import MANIFEST, rule
+from lppack.rules.runner import Fault, clip, nearest
 
 
 def _patched(document: Document) -> set[str]:
@@ -24,6 +25,7 @@ def _near(name: str, names: Collection[str]) -> str | None:
     return f"did you mean {clip(close)}?" if close else None
 
 
+@rule(needs=MANIFEST)
 def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
     """Visits are counted of functions that the patch replaces, or of do_syscall_64, which is a
     whole visit to the kernel: others do not hold a transition up. Nor do sleeps elsewhere."""
@@ -45,6 +47,7 @@ def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST)
 def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault]:
     """`calls` says which replaced function calls which, directly or through functions that are not
     replaced. A name that is on no such way says nothing, and is most often misspelt: the simulator
@@ -93,6 +96,7 @@ def _stacks(document: Document) -> Iterator[list[tuple[Pointer, str]]]:
         yield list(document.strings("workload", "threads", number))
 
 
+@rule(needs=MANIFEST)
 def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
     """A stack of `threads` says something if a replaced function is in it. Others may stand around
     it; one that looks like a replaced function is most often a misspelt one."""
@@ -114,6 +118,7 @@ def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
             )
 
 
+@rule(needs=MANIFEST)
 def visits_say_how_long(document: Document) -> Iterator[Fault]:
     """An entry of `visits` says something of the visits: a histogram, their length or how many
     there are in a second. A histogram has lengths already; without stacks, it must be said how
@@ -134,11 +139,3 @@ def visits_say_how_long(document: Document) -> Iterator[Fault]:
                 "without stacks, nobody knows how often threads are inside",
                 "give `per_second` and a histogram or `seconds`; or a histogram and `watched`",
             )
-
-
-RULES: tuple[Rule, ...] = (
-    workload_is_of_the_patch,
-    calls_lead_from_the_patch_to_the_patch,
-    stacks_name_replaced_functions,
-    visits_say_how_long,
-)

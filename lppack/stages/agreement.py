@@ -18,7 +18,8 @@ from lppack.elf.module import NotAModule, read_module
 from lppack.errors import ManifestError
 from lppack.model import Bundle, Fix, Manifest
 from lppack.model.plan import fix_json
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 from lppack.stages.bundle import BadBundle
 from lppack.stages.load import MANIFEST, parse
 from lppack.stages.provenance import subjects_of

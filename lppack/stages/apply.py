@@ -13,12 +13,14 @@ from lppack.errors import (
     ApplyStuck,
     HostError,
     Interrupted,
+    Level,
     NotConverted,
 )
 from lppack.model import Bundle
 from lppack.model.plan import IRREVERSIBLE
 from lppack.proc import WARNING
-from lppack.rules.host import RULES, WARNINGS, forced_transition
+from lppack.rules.host import forced_transition
+from lppack.rules.registry import HOST
 from lppack.rules.view import View
 from lppack.stages.advice import advice
 from lppack.stages.drive import (
@@ -107,15 +109,10 @@ def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple
         if state not in dead and (without is None or state.info.series != without)
     )
     view = View(host=control.host, engine=control.engine, states=others)
-    for rule in RULES:
-        for fault in rule(view, bundle):
-            raise ApplyRefused(
-                fault.message,
-                hint=fault.hint,
-                reason=fault.reason or rule.__name__.replace("_", "-"),
-            )
-    for rule in WARNINGS:
-        for fault in rule(view, bundle):
+    for rule in HOST.entries():
+        for fault in rule.rule(view, bundle):
+            if rule.level is Level.ERROR:
+                raise ApplyRefused(fault.message, hint=fault.hint, reason=fault.reason or rule.id)
             control.say(f"{WARNING}{fault.message}; {fault.hint}")
     return states
 

@@ -14,8 +14,9 @@ from lppack.kernel.config import read_config
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Bundle, Kernel
 from lppack.model.plan import IRREVERSIBLE
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
 from lppack.rules.replaced import copies_of
+from lppack.rules.view import Against
 from lppack.stages.agreement import disagreements
 from lppack.stages.bundle import SUFFIX, contents, read
 

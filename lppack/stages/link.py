@@ -16,7 +16,8 @@ from lppack.kernel.exports import find_export
 from lppack.kernel.modules import read_module as read_target
 from lppack.kernel.symbols import is_clone
 from lppack.model import FunctionPatch, Module, ObjectPatch, Plan
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 from lppack.store import write_atomic
 
 

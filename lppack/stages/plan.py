@@ -28,12 +28,10 @@ from lppack.model.plan import info_json
 from lppack.rules.counted import words_of
 from lppack.rules.history import layouts_of
 from lppack.rules.inlining import copies_left
-from lppack.rules.kernel import kernel_problems
-from lppack.rules.needs import plan_problems
+from lppack.rules.registry import CONFIG, ENVIRONMENT, FACTS, PLAN, ask
 from lppack.rules.replaced import copies_of
 from lppack.rules.runner import rule_id
 from lppack.rules.symbols import called_names
-from lppack.rules.target import target_problems, unfit
 from lppack.rules.target import threads_are_not_preempted_in_kernel_code as preempted
 from lppack.stages.decisions import decisions
 
@@ -63,9 +61,9 @@ def plan(
     Raise ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
     """
-    aimed = tuple(target_problems(document, kernel, config))
-    for problem in filter(unfit, aimed):
+    for problem in ask(ENVIRONMENT, document, kernel, config):
         raise EnvironmentMissing(problem.message, hint=problem.hint)
+    aimed = tuple(ask(CONFIG, document, kernel, config))
     chosen = _mode(document, manifest, mode)
     mixes = any(problem.rule == rule_id(preempted) for problem in aimed)
     if engine == "auto" and mixes and _is_ours_to_have(document, chosen, facts):
@@ -77,8 +75,8 @@ def plan(
             for problem in aimed
             if moved_by is not EngineName.CONSISTENCY or problem.rule != rule_id(preempted)
         ),
-        *kernel_problems(document, facts),
-        *plan_problems(document, chosen, engine, facts),
+        *ask(FACTS, document, facts),
+        *ask(PLAN, document, chosen, engine, facts),
     ]
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
@@ -130,9 +128,9 @@ def plan(
 
 def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
     """Return whether nothing is against lppack's own engine for this patch and kernel."""
-    ours = EngineName.CONSISTENCY
+    ours: str = EngineName.CONSISTENCY
     return ours in consistency.engines_of(mode) and not any(
-        problem.level is Level.ERROR for problem in plan_problems(document, mode, ours, facts)
+        problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
     )
 
 

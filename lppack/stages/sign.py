@@ -14,7 +14,8 @@ from lppack.elf.module import read_module
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.kernel.config import read_config
 from lppack.model import Kernel, Module
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 
 _LIMIT = 60.0  # seconds; the key may be on a slow card
 #: scripts/sign-file.c (v6.1): the passphrase of the key.

@@ -11,7 +11,8 @@ import pytest
 
 from lppack.debian.supported import releases_of
 from lppack.elf.module import read_module
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 from tests.kit.command import EXAMPLES, lppack
 
 pytestmark = pytest.mark.docker

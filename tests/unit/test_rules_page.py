@@ -2,7 +2,7 @@
 import re
 from pathlib import Path
 
-from lppack.rules.every import every, live
+from lppack.rules.registry import every, live
 from tools import rule_examples, rules_page
 
 

@@ -12,13 +12,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from lppack.cli.main import commands
-from lppack.errors import ApplyRefused
+from lppack.errors import ApplyRefused, Level
 from lppack.model import Bundle
+from lppack.rules.registry import HOST, Asked, RuleEntry
 from lppack.rules.view import Refusal, View
 from tests.kit.bundles import made
 from tests.kit.command import check_shape, heed_ctrl_c, shell
@@ -66,7 +68,9 @@ def test_scripts_are_told_what_apply_warned_of(
     def warn(view: View, _bundle: Bundle) -> Iterator[Refusal]:
         yield Refusal("something looks odd", "look at it")
 
-    monkeypatch.setattr("lppack.stages.apply.WARNINGS", (warn,))
+    odd = RuleEntry(rule=warn, level=Level.WARNING, asked=Asked.APPLY, sources=())
+    errors = [entry for entry in HOST.entries() if entry.level is Level.ERROR]
+    monkeypatch.setattr("lppack.stages.apply.HOST", SimpleNamespace(entries=lambda: [*errors, odd]))
     applied = CliRunner().invoke(commands, words)
     check_shape("patches", json.loads(applied.stdout))
     assert json.loads(applied.stdout)["warnings"] == ["something looks odd; look at it"]
@@ -149,6 +153,7 @@ def test_a_terminal_that_goes_without_a_signal(bundle: Path, after: float) -> No
 HALF_WAY = """
 import signal, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from lppack import pipeline
 from lppack.cli.main import main
 from lppack.errors import Interrupted

@@ -7,7 +7,7 @@ import pytest
 
 from lppack.cli.sarif import sarif
 from lppack.errors import Level, Problem
-from lppack.rules.every import every
+from lppack.rules.registry import every
 
 
 def problem(file: str, rule: str, **more: str) -> Problem:

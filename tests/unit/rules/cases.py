@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from lppack.document import Pointer
 from lppack.rules import files
-from lppack.rules.runner import Fault, Rule, rule_id
+from lppack.rules.registry import Rule
+from lppack.rules.runner import Fault, rule_id
 from tests.kit.samples import document, full, patch_folder
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from lppack.elf.dwarf import CompiledLayout, CompiledTypes
 from lppack.kernel.btf import Layout, Member
 from lppack.rules.compiled import (
-    CompiledRule,
     counted_replacements_fit_their_wrappers,
     replacements_have_the_originals_prototypes,
     structures_are_the_kernels,
 )
+from lppack.rules.registry import CompiledRule
 from tests.kit.fake_facts import FakeFacts
 
 

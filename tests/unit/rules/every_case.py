@@ -1,38 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""The cases of all rules."""
+"""The cases of all rules: each tuple *CASES of each *_cases.py of this folder."""
 
-from tests.unit.rules import (
-    compiled_cases,
-    data_cases,
-    files_cases,
-    history_cases,
-    host_cases,
-    kernel_cases,
-    manifest_cases,
-    module_cases,
-    needs_cases,
-    shadowed_cases,
-    source_cases,
-    symbols_cases,
-    workload_cases,
-)
+import importlib
+from pathlib import Path
+from typing import TypeVar
+
 from tests.unit.rules.cases import AnyCase
 
-CASES: tuple[AnyCase, ...] = (
-    *manifest_cases.CASES,
-    *needs_cases.CASES,
-    *data_cases.CASES,
-    *files_cases.CASES,
-    *workload_cases.CASES,
-    *source_cases.CASES,
-    *shadowed_cases.CASES,
-    *symbols_cases.CASES,
-    *history_cases.CASES,
-    *kernel_cases.KERNEL_CASES,
-    *symbols_cases.KERNEL_CASES,
-    *kernel_cases.TARGET_CASES,
-    *kernel_cases.PLAN_CASES,
-    *compiled_cases.CASES,
-    *module_cases.CASES,
-    *host_cases.CASES,
+C = TypeVar("C")
+
+_HOMES = [
+    importlib.import_module(f"{__package__}.{file.stem}")
+    for file in sorted(Path(__file__).parent.glob("*_cases.py"))
+]
+CASES: tuple[AnyCase, ...] = tuple(
+    case
+    for home in _HOMES
+    for name, cases in vars(home).items()
+    if name.endswith("CASES")
+    for case in cases
 )
+
+
+def of_kind(kind: type[C]) -> list[C]:
+    """The cases that one test runs."""
+    return [case for case in CASES if isinstance(case, kind)]

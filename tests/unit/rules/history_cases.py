@@ -5,7 +5,7 @@ from typing import Any
 
 from lppack.document import Pointer
 from lppack.rules import history
-from lppack.rules.history import HistoryRule
+from lppack.rules.registry import VERSION, VersionRule
 from lppack.rules.runner import Fault
 from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules.cases import functions, shadow
@@ -15,7 +15,7 @@ from tests.unit.rules.cases import functions, shadow
 class HistoryCase:
     """FULL with changes after FULL with other changes; headers stand in ext.h."""
 
-    rule: HistoryRule
+    rule: VersionRule
     title: str
     changes: dict[str, Any]
     before: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ SAME = "/* moved */ struct conn_ext { unsigned\n long limit; };\n"
 CASES = (
     *(
         HistoryCase(rule, "the next version", {"replaces": ["conn-limit"]})
-        for rule in (*history.RULES, *history.WARNINGS)
+        for rule in (entry.rule for entry in VERSION.entries())
     ),
     HistoryCase(history.version_takes_the_place, "it does not", {}, {}, [()]),
     HistoryCase(

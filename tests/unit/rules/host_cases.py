@@ -6,7 +6,7 @@ from typing import Any
 from lppack import abi
 from lppack.model import Effective, Fix
 from lppack.rules import host
-from lppack.rules.view import HostRule
+from lppack.rules.registry import HOST, HostRule
 from tests.kit.control import MODULE, patched, stranger
 from tests.kit.fake_kernel import FakeKernel, Patch, info
 
@@ -50,7 +50,7 @@ TWO = (("conn", "conn_syn"), ("conn", "conn_find"))
 OWN = "livepatch"  # the kernel's own
 
 CASES = (
-    *(HostCase(rule, "a kernel at rest") for rule in (*host.RULES, *host.WARNINGS)),
+    *(HostCase(entry.rule, "a kernel at rest") for entry in HOST.entries()),
     HostCase(
         host.kernel_is_the_one,
         "another build",

@@ -9,9 +9,9 @@ from lppack.document import Document, Pointer
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
 from lppack.model import Kernel
-from lppack.rules import counted, inlining, kernel, needs, own_engine, target
+from lppack.rules import counted, inlining, kernel, needs, own_engine, registry, target
+from lppack.rules.registry import ConfigRule
 from lppack.rules.runner import Fault
-from lppack.rules.target import TargetRule
 from tests.kit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol, with_exit_lists
 from tests.kit.samples import RELEASE, document, full, patch_folder
 from tests.kit.samples import kernel as kernel_named
@@ -37,7 +37,7 @@ class KernelCase:
 class TargetCase:
     """FULL, held against a release, options beside those of CONFIG, and headers."""
 
-    rule: TargetRule
+    rule: ConfigRule
     title: str
     says: str = ""  # empty: the rule is content
     release: str = RELEASE
@@ -116,7 +116,7 @@ def _both(*names: str, fixes: list[str] | None = None) -> dict[str, Any]:
 
 GOOD = {**_one("cmdline_proc_show"), "fixes": None}
 
-_RULES = (*kernel.RULES, *kernel.WARNINGS, *inlining.RULES, *inlining.WARNINGS)
+_RULES = [entry.rule for entry in registry.FACTS.entries()]
 _FIX0: Pointer = ("fixes", 0, "functions", 0)
 
 KERNEL_CASES = (
@@ -281,7 +281,8 @@ KERNEL_CASES = (
 TARGET_CASES = (
     *(
         TargetCase(rule, "a plain kernel")
-        for rule in (*target.RULES, *target.ENVIRONMENT, *target.WARNINGS)
+        for kind in (registry.CONFIG, registry.ENVIRONMENT)
+        for rule in (entry.rule for entry in kind.entries())
     ),
     *(
         TargetCase(

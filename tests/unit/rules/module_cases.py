@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from lppack import abi
 from lppack.rules import module
-from lppack.rules.module import Against, ModuleRule
+from lppack.rules.registry import BUILT, ModuleRule
+from lppack.rules.view import Against
 from tests.kit import tiny_elf
 
 MODINFO = tiny_elf.MODINFO
@@ -41,7 +42,7 @@ def _comment(text: str) -> bytes:
 
 
 CASES = (
-    *(ModuleCase(rule, "a good one", GOOD) for rule in module.RULES),
+    *(ModuleCase(entry.rule, "a good one", GOOD) for entry in BUILT.entries()),
     ModuleCase(
         module.module_is_a_live_patch,
         "any module",

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 from lppack.rules import conversion, source
+from lppack.rules.registry import MANIFEST
 from tests.kit.samples import CONN_C
 from tests.unit.rules.cases import CodeCase, hooks, objects, transform, world
 
-_EVERY = (*source.RULES, *source.WARNINGS, *conversion.RULES, *conversion.WARNINGS)
+_HOMES = (source.__name__, conversion.__name__)
+_EVERY = [entry.rule for entry in MANIFEST.entries() if entry.rule.__module__ in _HOMES]
 
 
 def _body(*lines: str, head: str = "int lp_conn_open(struct conn *c)") -> str:

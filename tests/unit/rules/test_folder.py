@@ -11,27 +11,11 @@ from lppack.errors import Level
 from lppack.rules import files
 from lppack.rules.folder import problems_of
 from tests.kit.samples import document, full, patch_folder
-from tests.unit.rules import (
-    data_cases,
-    files_cases,
-    manifest_cases,
-    needs_cases,
-    symbols_cases,
-    workload_cases,
-)
 from tests.unit.rules.cases import Case, functions, shadow, title
-
-CASES = (
-    *manifest_cases.CASES,
-    *needs_cases.CASES,
-    *data_cases.CASES,
-    *files_cases.CASES,
-    *workload_cases.CASES,
-    *symbols_cases.CASES,
-)
+from tests.unit.rules.every_case import of_kind
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", of_kind(Case), ids=title)
 def test_rule(case: Case, folder: Path) -> None:
     faults = list(case.rule(document(full(**case.changes), folder)))
     assert [fault.pointer for fault in faults] == case.faults

@@ -2,7 +2,8 @@
 import pytest
 
 from lppack.elf.module import read_module
-from lppack.rules.module import Against, faults
+from lppack.rules.module import faults
+from lppack.rules.view import Against
 from tests.kit import tiny_elf
 from tests.unit.rules.cases import title
 from tests.unit.rules.module_cases import CASES, GOOD, KERNEL, ModuleCase

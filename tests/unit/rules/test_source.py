@@ -7,11 +7,11 @@ from lppack.rules.folder import problems_of
 from lppack.stages.load import load
 from tests.kit.command import ROOT
 from tests.kit.samples import document, full, patch_folder
-from tests.unit.rules import shadowed_cases, source_cases
 from tests.unit.rules.cases import CodeCase, title
+from tests.unit.rules.every_case import of_kind
 
 
-@pytest.mark.parametrize("case", (*source_cases.CASES, *shadowed_cases.CASES), ids=title)
+@pytest.mark.parametrize("case", of_kind(CodeCase), ids=title)
 def test_rule(case: CodeCase) -> None:
     faults = case.found()
     assert sorted(fault.spot[1][0] if fault.spot else 0 for fault in faults) == case.lines

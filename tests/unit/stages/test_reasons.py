@@ -8,7 +8,7 @@ import pytest
 from lppack import abi
 from lppack.cli.output import error_json
 from lppack.errors import ApplyRefused, HostError, LppackError
-from lppack.rules.host import RULES
+from lppack.rules.registry import HOST
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
@@ -50,7 +50,7 @@ def test_apply(kernel: FakeKernel, host: FakeHost, reason: str) -> None:
 
 
 def test_a_rule_is_its_own_reason() -> None:
-    ids = {rule.__name__.replace("_", "-") for rule in RULES}
+    ids = {entry.id for entry in HOST.entries()}
     assert ids & set(APPLY) == set(APPLY) - {"already-applied", "kernel-refused"}
 
 
