@@ -13,10 +13,11 @@ from lppack.rules.registry import every
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
+def sarif(problems: Sequence[Problem], *, docs: str | None = None) -> dict[str, Any]:
     """One run of lppack; files are relative to the current directory where they can be.
 
-    Of the rules it has those that found something, each with its page.
+    Of the rules it has those that found something, each with its page. ``docs``: the URL of the
+    documentation site, of which SARIF wants an absolute one (3.49.12, helpUri); None: not known.
     """
     pages = {entry.id: entry.page for entry in every()}
     ids = sorted({problem.rule for problem in problems})
@@ -29,7 +30,7 @@ def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
                     "driver": {
                         "name": "lppack",
                         "semanticVersion": __version__,
-                        "rules": [_rule(name, pages.get(name)) for name in ids],
+                        "rules": [_rule(name, pages.get(name), docs) for name in ids],
                     }
                 },
                 "columnKind": "unicodeCodePoints",
@@ -39,9 +40,11 @@ def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
     }
 
 
-def _rule(name: str, page: str | None) -> dict[str, Any]:
+def _rule(name: str, page: str | None, docs: str | None) -> dict[str, Any]:
     first = " ".join((page or name.replace("-", " ")).partition("\n\n")[0].split())
-    rule = {"id": name, "shortDescription": {"text": first}}
+    rule: dict[str, Any] = {"id": name, "shortDescription": {"text": first}}
+    if docs:
+        rule["helpUri"] = f"{docs.rstrip('/')}/rules/{f'#{name}' if page else ''}"
     if not page:
         return rule
     text = f"{page}\n\nIn a terminal: lppack explain {name}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """validate: all problems of manifests at once."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,12 @@ from lppack import pipeline
 from lppack.cli.options import BUILDER, DEEP, PATCHES, WHICH
 from lppack.cli.output import note, problem_json, result
 from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
+
+
+def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+        raise click.BadParameter(f'"{value}" is not like https://HOST/PATH')
+    return value
 
 
 @click.command()
@@ -51,6 +58,12 @@ from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
     default="text",
     help="json: one object on stdout. sarif: SARIF 2.1.0, for code-scanning services.",
 )
+@click.option(
+    "--docs",
+    metavar="URL",
+    callback=_url,
+    help="With --format sarif: where `invoke site` is published; each rule links to its page.",
+)
 def validate(
     patches: tuple[Path, ...],
     kernels: tuple[str, ...],
@@ -61,6 +74,7 @@ def validate(
     prove: bool,
     builder: str,
     format_: str,
+    docs: str | None,
 ) -> int:
     """Report all problems of manifests at once; with --kernel, also those on that kernel.
 
@@ -78,6 +92,8 @@ def validate(
         raise click.UsageError("--deep requires --kernel")
     if prove and not kernels:
         raise click.UsageError("--prove requires --kernel")
+    if docs and format_ != "sarif":
+        raise click.UsageError("--docs requires --format sarif")
     checked = [
         pipeline.check_patch(path, kernels, old=old, deep=note if deep else None)
         for path in patches
@@ -116,7 +132,7 @@ def validate(
     elif format_ == "sarif":
         from lppack.cli.sarif import sarif
 
-        result(sarif(problems))
+        result(sarif(problems, docs=docs))
     else:
         for problem in problems:
             click.echo(str(problem))

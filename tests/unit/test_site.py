@@ -11,6 +11,7 @@ import click
 import pytest
 
 from lppack.cli.main import commands
+from lppack.rules.registry import every
 from tests.kit.command import ROOT
 
 #: What a browser would ask another site for.
@@ -36,6 +37,9 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     page = (tmp_path / "site/commands/index.html").read_text()
     for name in commands.list_commands(click.Context(commands)):
         assert f"lppack {name} [OPTIONS]" in page, name
+    rules = (tmp_path / "site/rules/index.html").read_text()
+    for entry in every():  # what helpUri of `validate --format sarif --docs` names
+        assert f'id="{entry.id}"' in rules, entry.id
     for file in (tmp_path / "site").rglob("*.html"):
         fetched = re.findall(
             r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', file.read_text()

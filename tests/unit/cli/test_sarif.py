@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Problems as code-scanning services read them."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lppack.cli.main import commands
 from lppack.cli.sarif import sarif
 from lppack.errors import Level, Problem
 from lppack.rules.registry import every
@@ -50,3 +53,38 @@ def test_each_rule_is_described_once() -> None:
 def test_nothing_wrong_is_an_empty_run() -> None:
     (run,) = sarif([])["runs"]
     assert (run["results"], run["tool"]["driver"]["rules"]) == ([], [])
+
+
+def test_each_rule_has_the_address_of_its_page_where_the_site_is_known() -> None:
+    found = [problem("x", every()[0].id), problem("x", "unknown-key")]
+    for docs in ("https://docs.example/lppack", "https://docs.example/lppack/"):
+        (run,) = sarif(found, docs=docs)["runs"]
+        assert {rule["id"]: rule["helpUri"] for rule in run["tool"]["driver"]["rules"]} == {
+            every()[0].id: f"https://docs.example/lppack/rules/#{every()[0].id}",
+            "unknown-key": "https://docs.example/lppack/rules/",
+        }
+    (run,) = sarif(found)["runs"]
+    assert not [rule for rule in run["tool"]["driver"]["rules"] if "helpUri" in rule]
+
+
+def test_validate_takes_the_address_of_the_site(tmp_path: Path) -> None:
+    words = ["validate", "--format", "sarif", str(tmp_path), "--docs"]
+    ran = CliRunner().invoke(commands, [*words, "https://docs.example"])
+    (rule,) = json.loads(ran.stdout)["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["helpUri"] == "https://docs.example/rules/"
+
+
+@pytest.mark.parametrize(
+    "url", ["docs.example", "file:///x", "https://", "https://x/?q", "https://a b"]
+)
+def test_an_address_that_nothing_could_open_is_refused(url: str, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(
+        commands, ["validate", "--format", "sarif", str(tmp_path), "--docs", url]
+    )
+    assert ran.exit_code == 2
+    assert f'"{url}" is not like https://HOST/PATH' in ran.stderr
+
+
+def test_an_address_without_sarif_is_refused(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(commands, ["validate", str(tmp_path), "--docs", "https://x"])
+    assert (ran.exit_code, "requires --format sarif" in ran.stderr) == (2, True)
