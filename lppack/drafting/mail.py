@@ -10,11 +10,20 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 
-_HASH = re.compile(
-    r"^\s*(?:\[ *Upstream commit |commit |\(cherry picked from commit |From )([0-9a-f]{12,40})\b",
+# The commit that a stable tree has a copy of, or that was picked.
+_UPSTREAM = re.compile(
+    r"^\s*(?:\[ *Upstream commit ([0-9a-f]{12,40})\b|commit ([0-9a-f]{12,40}) upstream"
+    r"|\(cherry picked from commit ([0-9a-f]{12,40})\b)",
     re.MULTILINE | re.IGNORECASE,
 )
-_SUBJECT = re.compile(r"^Subject: (?:\[[^\]]*\] *)?(.+(?:\n[ \t].+)*)", re.MULTILINE)
+# The first line of git format-patch, and of git show; a sentence may begin a line with "commit" and
+# the hash of another one, after which stands its subject in brackets.
+_OWN = re.compile(
+    r"^(?:From ([0-9a-f]{40}) |commit ([0-9a-f]{12,40})[ \t]*(?:\((?!\")|$)(?!\s*\(\"))",
+    re.MULTILINE,
+)
+_SUBJECT = re.compile(r"^Subject: *(.+(?:\n[ \t].+)*)", re.MULTILINE)
+_PREFIX = re.compile(r"^\[[^\]]*\] *")
 _AUTHOR = re.compile(r"^From: *([^\r\n]+?) *$", re.MULTILINE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
 
@@ -41,14 +50,19 @@ class Mail:
 
 def read_mail(text: str) -> Mail:
     """Read what is said beside the diff; ``text`` has a character for each byte (latin-1)."""
-    subject = _SUBJECT.search(text)
-    commit, cve = _HASH.findall(text), _CVE.search(text)
+    cve = _CVE.search(text)
+    hashes = _UPSTREAM.findall(text)[-1:] or _OWN.findall(text)[:1]
     return Mail(
-        subject=" ".join(subject[1].split()) if subject else None,
+        subject=_subject_of(text),
         author=_author_of(text),
-        commit=commit[-1] if commit else None,
+        commit=next((one for found in hashes for one in found if one), None),
         cve=cve[0] if cve else None,
     )
+
+
+def _subject_of(text: str) -> str | None:
+    found = _SUBJECT.search(text)
+    return _PREFIX.sub("", _plain(" ".join(found[1].split()))) or None if found else None
 
 
 def decoded(text: str) -> str:
@@ -83,7 +97,12 @@ def _author_of(text: str) -> str | None:
     found = _AUTHOR.search(text.partition("\n--- ")[0])
     if found is None:
         return None
-    name = found[1].encode("latin-1", errors="replace").decode("utf-8", errors="replace")
+    return _plain(found[1])[:200].strip() or None
+
+
+def _plain(value: str) -> str:
+    """Return the text of a header, without what is no letter of it."""
+    text = value.encode("latin-1", errors="replace").decode("utf-8", errors="replace")
     with contextlib.suppress(HeaderParseError, LookupError, UnicodeError):
-        name = str(make_header(decode_header(name)))
-    return "".join(char for char in name if char.isprintable())[:200].strip() or None
+        text = str(make_header(decode_header(text)))
+    return "".join(char for char in text if char.isprintable())

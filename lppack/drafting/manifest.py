@@ -165,6 +165,7 @@ def manifest_text(manifest: Mapping[str, Any]) -> str:
 
 
 def series_of(subject: str) -> str:
+    """Return the name of a series for a change with that subject."""
     text = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
     text = text if text[:1].isalpha() else f"fix-{text}"
-    return text[:40].rpartition("-")[0] if len(text) > 40 else text
+    return text[:40].rpartition("-")[0] or text[:40] if len(text) > 40 else text.rstrip("-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A diff is what was sent, however the mail was encoded."""
+"""What stands around a diff, and the diff as it was before a mailer encoded it."""
 
 import base64
 import quopri
@@ -68,3 +68,89 @@ def test_a_mailbox_of_several() -> None:
 def test_what_only_talks_of_an_encoding_stays_as_it_is() -> None:
     for text in (DIFF, plain(f"Content-Transfer-Encoding: base64\n{BODY}"), f"x=20\n{DIFF}"):
         assert decoded(text) == text
+
+
+# -- whose it is, what it is called, and which commit it is
+
+OWN, OTHER, CULPRIT = "a" * 40, "b" * 40, "c" * 12
+AFTER = "---\n a.c | 2 +-\n\ndiff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+b\n"
+
+
+def latin(text: str) -> str:
+    """As it is read: a character for each byte."""
+    return text.encode().decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "commit"),
+    [
+        ("", None),
+        (AFTER, None),
+        (f"From {OWN} Mon Sep 17 00:00:00 2001\nSubject: x\n", OWN),
+        (f"commit {OWN}\nAuthor: Jo Doe\n", OWN),
+        (f"commit {OWN} (HEAD -> main, tag: v6.1)\nAuthor: Jo Doe\n", OWN),
+        # The commit of the kernel that is followed, not its copy in a stable tree.
+        (f"commit {OTHER}\nAuthor: Jo Doe\n\n    x\n\n    commit {OWN} upstream.\n", OWN),
+        (f"From {OTHER} Mon\nSubject: x\n\n[ Upstream commit {OWN} ]\n", OWN),
+        (f"From {OTHER} Mon\nSubject: x\n\ncommit {OWN.upper()} upstream.\n", OWN.upper()),
+        (f"From {OTHER} Mon\nSubject: x\n\n(cherry picked from commit {OWN})\n", OWN),
+        # A sentence whose line happens to begin so is about another commit.
+        (f'From {OWN} Mon\nSubject: x\n\nSince\ncommit {CULPRIT} ("a: b") it fails.\n', OWN),
+        (f'From {OWN} Mon\nSubject: x\n\nSince\ncommit {CULPRIT}\n("a: b") it fails.\n', OWN),
+        (f"Subject: x\n\nIt fails since\ncommit {CULPRIT} introduced it.\n", None),
+        (f'commit {OWN} upstream.\n\nSince\ncommit {CULPRIT} ("a: b") it fails.\n', OWN),
+        (f'commit {OWN}\n\n    As of\n    commit {CULPRIT} ("a: b") it fails.\n', OWN),
+        (f'Subject: x\n\nFixes: {CULPRIT} ("a: b")\n', None),
+        ("commit 1234567 upstream.\n", None),  # too short to name one
+        (f"commit {OWN}f\n", None),  # and too long
+    ],
+)
+def test_which_commit_it_is(text: str, commit: str | None) -> None:
+    assert read_mail(text + AFTER).commit == commit
+
+
+@pytest.mark.parametrize(
+    ("line", "subject"),
+    [
+        ("Subject: net: fix it", "net: fix it"),
+        ("Subject: [PATCH 6.1 01/10] net: fix it", "net: fix it"),
+        ("Subject: [PATCH]net: fix\n a long line\n\tof it", "net: fix a long line of it"),
+        ("Subject: net: caf\u00e9", "net: caf\u00e9"),
+        ("Subject: =?UTF-8?q?net:=20caf=C3=A9?=", "net: caf\u00e9"),
+        ("Subject: =?UTF-8?q?[PATCH]=20net:=20caf=C3=A9?=", "net: caf\u00e9"),
+        ("Subject: =?utf-8?b?bmV0OiBj?=\n =?utf-8?b?YWbDqQ==?=", "net: caf\u00e9"),
+        ("Subject: =?nonsense?q?x?=", "=?nonsense?q?x?="),
+        ("Subject: a\x1b[31mb\x0cc", "a[31mb c"),
+        ("Subject: [PATCH] ", None),
+        ("Subject:", None),
+        ("X-Subject: no", None),
+    ],
+)
+def test_what_it_is_called(line: str, subject: str | None) -> None:
+    assert read_mail(latin(f"{line}\n{AFTER}")).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("line", "author"),
+    [
+        ("From: Jo Doe <jo@example.org>", "Jo Doe <jo@example.org>"),
+        ("From: =?UTF-8?q?J=C3=B6?= <jo@example.org>", "J\u00f6 <jo@example.org>"),
+        ("From: J\u00f6 <jo@example.org>", "J\u00f6 <jo@example.org>"),
+        ("From: \x1b[2J", "[2J"),
+        (f"From: {'x' * 300}", "x" * 200),
+        ("From: ", None),
+        (f"From {OWN} Mon", None),
+    ],
+)
+def test_whose_it_is(line: str, author: str | None) -> None:
+    assert read_mail(latin(f"{line}\n{AFTER}")).author == author
+
+
+def test_the_diff_itself_names_nobody() -> None:
+    said = read_mail(f"Subject: x\n{AFTER}From: me\n")
+    assert said.author is None
+
+
+def test_the_cve() -> None:
+    assert read_mail("see CVE-2026-12345, CVE-2026-0001").cve == "CVE-2026-12345"
+    assert read_mail("XCVE-2026-1234 CVE-2026-123").cve is None

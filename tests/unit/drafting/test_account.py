@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of each changed line, and why."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from lppack.csource.changes import compare
+from lppack.csource.parse import parse
+from lppack.drafting.account import Fate, Line, account, left_out_of_objects, section_of
+from lppack.drafting.edit import Edit
+from lppack.drafting.places import Cannot, Target
+from lppack.proof.affected import Affected
+from lppack.proof.compare import UnitDifference
+from lppack.proof.objects import Data, Function
+from lppack.proof.prover import Comparison
+from tests.unit.drafting.code import difference, function, variable
+
+PATH = "fs/small.c"  # as code.difference() has it
+OLD = "static int limit = 1;\n\nint show(int x)\n{\n\treturn x;\n}\n"
+NEW = b"\x90\x90"
+
+
+def edit_of(*files: tuple[str, str | None, str]) -> Edit:
+    changes = [
+        compare(parse(path, was or ""), parse(path, now))
+        for path, was, now in files
+        if path.endswith((".c", ".h"))
+    ]
+    pairs = {
+        path: (None if was is None else was.encode(), now.encode()) for path, was, now in files
+    }
+    return Edit(changes=tuple(changes), files=pairs, subject="x", text=b"")
+
+
+def compared(*units: UnitDifference, **more: object) -> Comparison:
+    values = {"not_built": (), "built_apart": (), "too_many": False, **more}
+    paths = tuple(unit.unit.path for unit in units)
+    return Comparison(affected=Affected(paths=paths, names=()), units=units, **values)  # type: ignore[arg-type]
+
+
+def target(name: str, *covers: str) -> Target:
+    return Target(name=name, path=PATH, object="vmlinux", sympos=None, covers=covers or (name,))
+
+
+def told(
+    edit: Edit,
+    comparison: Comparison,
+    targets: Sequence[Target] = (),
+    cannot: Sequence[Cannot] = (),
+    unfinished: Sequence[str] = (),
+    overridden: Sequence[tuple[str, str]] = (),
+) -> list[tuple[str, Fate, str]]:
+    lines = account(edit, comparison, targets, cannot, unfinished, overridden)
+    return [(line.what, line.fate, line.why) for line in lines]
+
+
+BODY = edit_of((PATH, OLD, OLD.replace("return x", "return -x")))
+DIFFERS = compared(difference([function("show")], [function("show", code=NEW)]))
+SAME = compared(difference([function("show")], [function("show")]))
+
+
+def test_a_replaced_function_is_carried() -> None:
+    assert told(BODY, DIFFERS, [target("show")]) == [("show", Fate.CARRIED, "by show")]
+    by = [target("caller", "show"), target("other", "show")]
+    assert told(BODY, DIFFERS, by) == [("show", Fate.CARRIED, "by caller, other")]
+
+
+def test_what_cannot_be_replaced_is_left_out_with_its_reason() -> None:
+    no = Cannot(what="show.isra.0 of vmlinux", why="nothing can be hooked", way="none")
+    assert told(BODY, DIFFERS, [target("show")], [no]) == [
+        ("show", Fate.LEFT_OUT, "nothing can be hooked")
+    ]
+
+
+def test_code_that_is_the_same_has_no_effect() -> None:
+    assert told(BODY, SAME) == [("show", Fate.NO_EFFECT, "the object code is identical")]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "fate", "why"),
+    [
+        (compared(not_built=(PATH,)), Fate.NO_EFFECT, "this kernel is built without the file"),
+        (compared(built_apart=(PATH,)), Fate.LEFT_OUT, "how the kernel is built from it"),
+        (compared(), Fate.NO_EFFECT, "no file that this kernel is built from"),
+        # More files than were compiled: identical code proves nothing then.
+        (compared(too_many=True), Fate.LEFT_OUT, "could not be replaced"),
+        (replace(SAME, too_many=True), Fate.LEFT_OUT, "could not be replaced"),
+        (
+            compared(replace(DIFFERS.units[0], after=None, error="error: x")),
+            Fate.LEFT_OUT,
+            f"{PATH} does not compile: error: x",
+        ),
+    ],
+)
+def test_a_file_that_was_not_compared(comparison: Comparison, fate: Fate, why: str) -> None:
+    [(_, found, said)] = told(BODY, comparison)
+    assert found is fate
+    assert why in said
+
+
+def test_data_of_the_kernel_stays() -> None:
+    edit = edit_of((PATH, OLD, OLD.replace("limit = 1", "limit = 2")))
+    had: list[Function | Data] = [variable("limit")]
+    unit = difference(had, [variable("limit", contents=b"\2")])
+    assert told(edit, compared(unit)) == [
+        ("limit", Fate.LEFT_OUT, "it is data with other contents, and the kernel's own stays")
+    ]
+    [(_, fate, why)] = told(edit, compared(unit), [target("show")], unfinished=["limit"])
+    assert fate is Fate.LEFT_OUT
+    assert "must write a hook" in why
+
+
+def test_a_weak_function_that_another_file_overrides() -> None:
+    [(_, fate, why)] = told(BODY, DIFFERS, overridden=[(PATH, "show")])
+    assert (fate, why) == (Fate.NO_EFFECT, "it is weak, and the kernel has another file's")
+
+
+def test_code_that_has_run_already() -> None:
+    for mark, word in (("__init", "has run"), ("__exit", "cannot hook")):
+        old = f"static int {mark} begin(void)\n{{\n\treturn 0;\n}}\n"
+        edit = edit_of((PATH, old, old.replace("0", "1")))
+        unit = difference([function("begin")], [function("begin", code=NEW)])
+        [(what, fate, why)] = told(edit, compared(unit))
+        assert (what, fate) == ("begin", Fate.LEFT_OUT)
+        assert word in why
+
+
+def test_a_new_file_is_carried_by_what_uses_it() -> None:
+    edit = edit_of(("fs/new.c", None, "int fresh(void)\n{\n\treturn 1;\n}\n"))
+    [(_, fate, why)] = told(edit, DIFFERS, [target("show")])
+    assert (fate, why) == (Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it")
+    [(_, fate, _)] = told(edit, DIFFERS, [target("show", "show", "fresh")])
+    assert fate is Fate.CARRIED
+
+
+@pytest.mark.parametrize(
+    ("path", "fate", "word"),
+    [
+        ("fs/Makefile", Fate.LEFT_OUT, "kbuild"),
+        ("fs/Kconfig", Fate.LEFT_OUT, "configuration"),
+        ("arch/x86/entry/entry_64.S", Fate.LEFT_OUT, "assembler"),
+        ("fs/table.bin", Fate.LEFT_OUT, "was not looked at"),
+        ("Documentation/x.rst", Fate.NO_EFFECT, "no code"),
+    ],
+)
+def test_a_file_that_is_no_c(path: str, fate: Fate, word: str) -> None:
+    [(what, found, why)] = told(edit_of((path, "a\nb\n", "a\nc\n")), SAME)
+    assert (what, found) == (path.rpartition("/")[2], fate)
+    assert word in why
+
+
+def test_each_line_has_its_place() -> None:
+    text = OLD.replace("limit = 1", "limit = 2").replace("return x", "return -x")
+    lines = account(edit_of((PATH, OLD, text)), DIFFERS, [target("show")], (), ())
+    assert [(line.path, line.line, line.what) for line in lines] == [
+        (PATH, 1, "limit"),
+        (PATH, 5, "show"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("__ksymtab_show", "an export"),
+        ("___ksymtab_gpl+show", "an export"),
+        (".initcall6.init", "an initcall"),
+        ("__param_limit", "a module parameter"),
+        ("__param", "a module parameter"),
+        ("__setup_str_x", "a boot parameter"),
+        ("__tracepoint_x", "a tracepoint"),
+        (".rodata", None),
+        ("limit", None),
+    ],
+)
+def test_sections_of_kbuilds_own(name: str, what: str | None) -> None:
+    found = section_of(name)
+    assert (found[0] if found else None) == what
+    assert found is None or found[1]
+
+
+def test_what_differs_and_is_in_no_line() -> None:
+    names = ("__param_x", "__param_y", ".odd", "count", ".modinfo", "fresh")
+    before: list[Function | Data] = [variable(name) for name in names[:-1]]
+    after: list[Function | Data] = [variable(name, contents=b"\7") for name in names]
+    comparison = compared(difference(before, after))
+    found = {line.what: line.why for line in left_out_of_objects(comparison, (), ())}
+    assert found.pop("a module parameter of vmlinux").startswith("it is a module parameter")
+    assert found.pop("count of vmlinux").startswith("it is data")
+    assert all("fresh" not in what and ".modinfo" not in what for what in found)
+    said = [*left_out_of_objects(comparison, (), {"count"})]
+    assert "count of vmlinux" not in {line.what for line in said}
+    line = Line(path=PATH, line=1, what="count", fate=Fate.LEFT_OUT, why="it is data")
+    assert "count of vmlinux" not in {x.what for x in left_out_of_objects(comparison, [line], ())}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What a live patch of a change has to replace, and what stands against it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from lppack.csource.changes import Changes, compare
+from lppack.csource.parse import parse
+from lppack.drafting.account import Fate
+from lppack.drafting.assess import Assessment, assess, touched_by
+from lppack.drafting.edit import Edit
+from lppack.proof.affected import Affected
+from lppack.proof.compare import UnitDifference
+from lppack.proof.kbuild import Unit
+from lppack.proof.match import Matched
+from lppack.proof.objects import Data, Function, ObjectFile
+from lppack.proof.prover import Comparison, Prover
+from tests.kit.fake_facts import symbol
+from tests.unit.drafting.code import difference, function, variable
+from tests.unit.drafting.small import Small
+
+PATH = "fs/small.c"
+OLD = """\
+static int helper(int x)
+{
+	return x;
+}
+
+int show(int x)
+{
+	return helper(x);
+}
+"""
+NEW = b"\x90\x90"
+FACTS = Small(*(symbol(name) for name in ("helper", "show", "moved")))
+
+
+class Kernel:
+    """What a Prover knows of the running kernel: its functions are those of the sources, but
+    ``other``."""
+
+    def __init__(self, *other: str) -> None:
+        self._other = other
+
+    def match(self, object_: str, code: ObjectFile) -> Mapping[str, Matched]:
+        return {
+            name: Matched(name=name, symbol=None, why="other code")
+            if name in self._other
+            else Matched(name=name, symbol=next(iter(FACTS.copies(name)), None))
+            for name in code.functions
+        }
+
+
+def changes(now: str, was: str = OLD, path: str = PATH) -> Changes:
+    return compare(parse(path, was), parse(path, now))
+
+
+def assessed(
+    every: Sequence[Changes], units: Sequence[UnitDifference], *other: str, too_many: bool = False
+) -> Assessment:
+    texts = {one.before.path: one for one in every}
+    files = {
+        path: (one.before.text.encode(), one.after.text.encode()) for path, one in texts.items()
+    }
+    edit = Edit(changes=tuple(every), files=files, subject="x", text=b"")
+    comparison = Comparison(
+        affected=Affected(paths=tuple(texts), names=()),
+        units=tuple(units),
+        not_built=(),
+        built_apart=(),
+        too_many=too_many,
+    )
+    return assess(edit, comparison, cast(Prover, Kernel(*other)), FACTS, texts.get)
+
+
+def own(code: bytes = b"\x90") -> list[Function | Data]:
+    return [function("helper", code=code), function("show", "helper", static=False)]
+
+
+EDIT = changes(OLD.replace("return x;", "return -x;"))
+
+
+def test_what_differs_is_replaced() -> None:
+    found = assessed([EDIT], [difference(own(), own(NEW))])
+    assert [(t.name, t.object, t.sympos) for t in found.targets] == [("helper", "vmlinux", None)]
+    assert (found.cannot, found.left_out, found.mismatches) == ((), (), ())
+    assert [(line.what, line.fate) for line in found.lines] == [("helper", Fate.CARRIED)]
+    assert found.first is found.places[PATH, "vmlinux"]
+
+
+def test_where_the_code_is_the_same_there_is_nothing_to_replace() -> None:
+    found = assessed([EDIT], [difference(own(), own())])
+    assert found.targets == () and found.left_out == ()
+    assert [line.fate for line in found.lines] == [Fate.NO_EFFECT]
+
+
+def test_a_kernel_that_was_built_from_other_sources_is_a_doubt() -> None:
+    found = assessed([EDIT], [difference(own(), own(NEW))], "show")
+    [doubt] = found.mismatches
+    assert doubt == f"1 of 2 functions of {PATH} are not as in vmlinux: show: other code"
+    assert assessed([EDIT], [], too_many=True).mismatches == (
+        "more C files may be affected than were compiled",
+    )
+
+
+def test_what_does_not_compile_replaces_nothing_and_is_left_out() -> None:
+    broken = replace(difference(own(), []), after=None, error="error: x")
+    found = assessed([EDIT], [broken])
+    assert found.targets == ()
+    assert [line.why for line in found.left_out] == [f"{PATH} does not compile: error: x"]
+
+
+def test_functions_of_one_name_have_replacements_of_distinct_names() -> None:
+    other = "net/other-one.c"
+    every = [EDIT, changes(EDIT.after.text, path=other)]
+    units = [
+        difference(own(), own(NEW)),
+        replace(difference(own(), own(NEW)), unit=Unit(path=other, objects=("vmlinux",), flags=())),
+    ]
+    names = [target.replacement for target in assessed(every, units).targets]
+    assert names == ["lp_small_helper", "lp_other_one_helper"]
+
+
+def test_data_whose_contents_are_the_same_needs_no_hook() -> None:
+    text = f"static int limit = 1;\n\n{OLD}"
+    edit = changes(text.replace("= 1", "= 0 + 1"), text)
+    had = [*own(), variable("limit")]
+    assert assessed([edit], [difference(had, had)]).advice.data == ()
+    differs = difference(had, [*own(), variable("limit", contents=b"\2")])
+    found = assessed([edit], [differs])
+    assert found.advice.data == ("limit",)
+    assert "a person must write a hook" in found.left_out[0].why
+
+
+def test_a_function_that_moved_to_a_file_of_another_object_cannot_be_replaced_there() -> None:
+    gone = "int moved(int x)\n{\n\treturn x;\n}\n"
+    every = [changes(OLD, OLD + gone), changes(gone.replace("x;", "-x;"), "", "fs/new.c")]
+    before = [*own(), function("moved", static=False)]
+    added = replace(
+        difference([], [function("moved", code=NEW, static=False)]),
+        unit=Unit(path="fs/new.c", objects=("small",), flags=()),
+    )
+    found = assessed(every, [difference(before, own()), added])
+    assert [no.what for no in found.cannot] == ["moved of vmlinux"]
+    assert "it is in fs/new.c now" in found.cannot[0].why
+    at_home = replace(added, unit=replace(added.unit, objects=("vmlinux",)))
+    [target] = assessed(every, [difference(before, own()), at_home]).targets
+    assert (target.name, target.path) == ("moved", "fs/new.c")
+
+
+def test_what_is_touched_is_told_in_its_new_text() -> None:
+    edit = Edit(
+        changes=(changes(OLD.replace("return x;", "return -x;") + "int more;\n"),),
+        files={},
+        subject="x",
+        text=b"",
+    )
+    found = touched_by(edit)
+    assert list(found) == ["helper"]
+    assert "return -x;" in found["helper"].text

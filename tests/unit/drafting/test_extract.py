@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""What of its file a replacement needs."""
+
+from lppack.drafting.extract import extract
+from tests.kit.c_sample import FILE
+from tests.unit.drafting.small import DATA, FUNCTIONS, WHOLE, changes, places_of, text_of
+
+
+def test_what_a_function_needs_and_nothing_else() -> None:
+    edit = changes(FILE.replace("helper(t) + most", "twice(most)"))
+    made = extract(edit, {"show": "lp_show"}, WHOLE, {})
+    assert made.symbols == {"lock": None, "used": None}
+    assert made.copies == ["twice"]
+    assert made.notes[0].startswith("show has static data of its own (calls)")
+    text = text_of(edit, ["show"])
+    assert '#define pr_fmt(fmt) "small: " fmt' in text
+    assert "CREATE_TRACE_POINTS" not in text
+    assert "#include <trace/events/small.h>" in text
+    assert "extern struct mutex lock;" in text
+    assert "extern int used;" in text
+    assert "enum state { OFF, ON = LIMIT };" in text
+    assert "#define BASE 3" in text
+    assert "static inline int twice(int x)" in text
+    assert "int\nlp_show(struct thing *t" in text
+    for absent in ("table", "small_init", "helper", "fs/small.h", "__do_sys"):
+        assert absent not in text
+
+
+def test_a_constant_without_an_address_is_copied() -> None:
+    places = places_of(*FUNCTIONS, data=(*DATA, "most"))
+    for use, symbols in (("most", {}), ("*&most", {"most": None})):
+        edit = changes(FILE.replace("twice(t->count)", use))
+        made = extract(edit, {"helper": "lp_helper"}, places, {})
+        assert made.symbols == symbols

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""An extract as C text."""
+
+from lppack.drafting.extract import extract
+from lppack.drafting.headers import Private
+from lppack.drafting.text import c_text
+from lppack.drafting.wired import wired_of
+from tests.kit.c_sample import FILE
+from tests.unit.drafting.small import (
+    DATA,
+    FUNCTIONS,
+    WHOLE,
+    changes,
+    places_of,
+    text_of,
+)
+
+
+def test_calls_among_replacements_go_to_replacements() -> None:
+    text = text_of(changes(FILE.replace("2 * x", "x")), ["helper", "show"])
+    assert "used += lp_helper(t) + most;" in text
+    assert "int lp_helper(struct thing *t);" in text
+    assert "static int lp_helper" not in text
+
+
+def test_what_is_built_in_is_compiled_as_such() -> None:
+    """Headers have other values for a module: PROC_ENTRY_PERMANENT is 0 there (proc_fs.h)."""
+    edit = changes(FILE.replace("twice(t->count)", "thrice(t->count)"), FILE)
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
+    private, wired = Private(made, lambda _path: None), wired_of(made, WHOLE)
+    text = c_text(made, "/* */", private, wired, built_in=True)
+    first = [
+        "#include <linux/static_call_types.h>",
+        "#undef MODULE /* built in, as what it replaces */",
+    ]
+    assert [line for line in text.splitlines() if line.startswith("#")][:2] == first
+    assert "MODULE" not in c_text(made, "/* */", private, wired)
+
+
+def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
+    late = "static int late(int x)"
+    old = FILE.replace("static int used", f"{late};\nstatic int used")
+    old = old.replace("static int __init", f"{late}\n{{\n\treturn x;\n}}\n\nstatic int __init")
+    edit = changes(old.replace("twice(t->count)", "late(t->count)"), old)
+    made = extract(edit, {"helper": "lp_helper"}, places_of(*FUNCTIONS, "late", data=DATA), {})
+    places = places_of()
+    text = c_text(made, "/* */", Private(made, lambda _path: None), wired_of(made, places))
+    assert text.index("extern int late(int x);") < text.index("int lp_helper(")
+    assert text.count("late(int x)") == 1
