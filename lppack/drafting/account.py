@@ -11,6 +11,7 @@ from lppack.csource.items import Item, ItemKind
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
+from lppack.proof.kbuild import apart
 from lppack.proof.prover import Comparison
 
 
@@ -36,6 +37,7 @@ _OTHER_FILES = (
     (r"(?:^|/)Kconfig[\w.-]*$", "it is for the configuration, which this kernel has already"),
     (r"\.[sS]$", "it is assembler, which no live patch replaces"),
 )
+_NOTHING = "no code of the kernel is compiled from it"
 _SECTIONS = (
     ("__ksymtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
     ("__kstrtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
@@ -106,6 +108,10 @@ class _Account:
         if not path.endswith((".c", ".h")) or NO_CODE.match(path):
             yield self._other(path, was, now)
             return
+        if path.endswith(".c") and None in (was, now):
+            fate, why = self._whole(path)
+            yield Line(path=path, line=1, what=path.rpartition("/")[2], fate=fate, why=why)
+            return
         changes = self._changes[path]
         before, after = ((data or b"").decode(BYTES) for data in (was, now))
         for hunk in hunks(before, after, changes.before, changes.after):
@@ -117,7 +123,9 @@ class _Account:
         line = next((hunk.line for hunk in hunks(before, after, None, None)), 1)
         what = path.rpartition("/")[2]
         if NO_CODE.match(path):
-            fate, why = Fate.NO_EFFECT, "no code of the kernel is compiled from it"
+            elsewhere = path.startswith("arch/")
+            fate = Fate.NO_EFFECT
+            why = "it is for another architecture" if elsewhere else _NOTHING
         else:
             fate = Fate.LEFT_OUT
             reasons = (text for pattern, text in _OTHER_FILES if re.search(pattern, path))
@@ -127,14 +135,8 @@ class _Account:
     def _fate(self, path: str, hunk: Hunk) -> tuple[Fate, str]:
         item = hunk.item
         units = self._units(path)
-        if path in self._comparison.not_built:
-            return Fate.NO_EFFECT, "this kernel is built without the file"
-        if path in self._comparison.built_apart:
-            return Fate.LEFT_OUT, _built_apart(path)
-        if self._edit.files[path][0] is None and path.endswith(".c"):
-            if self._is_used(path):
-                return Fate.CARRIED, "with the functions that use it"
-            return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
+        if no := self._not_compared(path):
+            return no
         if not units and not self._comparison.too_many:
             return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
         broken = [unit for unit in units if unit.before is None or unit.after is None]
@@ -158,6 +160,23 @@ class _Account:
         if self._targets:
             return Fate.CARRIED, "by the functions that are compiled with it"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
+
+    def _not_compared(self, path: str) -> tuple[Fate, str] | None:
+        if path in self._comparison.not_built:
+            return Fate.NO_EFFECT, "this kernel is built without the file"
+        if path in self._comparison.built_apart:
+            return Fate.LEFT_OUT, apart(path) or "how the kernel is built from it is not known"
+        return None
+
+    def _whole(self, path: str) -> tuple[Fate, str]:
+        """Return what becomes of a C file that is new, or gone."""
+        if no := self._not_compared(path):
+            return no
+        if self._edit.files[path][1] is None:
+            return Fate.LEFT_OUT, "the file is gone, and the kernel keeps what it was built with"
+        if self._is_used(path):
+            return Fate.CARRIED, "with the functions that use it"
+        return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
 
     def _function(self, item: Item) -> tuple[Fate, str]:
         name = item.name
@@ -252,12 +271,6 @@ def left_out_of_objects(
                 fate=Fate.LEFT_OUT,
                 why=why,
             )
-
-
-def _built_apart(path: str) -> str:
-    if re.search(r"(?:-offsets(?:_\d+)?|(?:^|/)bounds)\.c$", path):  # Kbuild, lib/Makefile.. (v6.1)
-        return "it gives assembler and headers their constants, when the kernel is built"
-    return "how the kernel is built from it is not known"
 
 
 def _what(item: Item | None) -> str:

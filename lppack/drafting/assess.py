@@ -76,7 +76,8 @@ def assess(
     by_path = {path: one for (path, _), one in places.items()}
     advice = _NO_ADVICE
     if first is not None:
-        advice = advise(edit.changes, lambda path: by_path.get(path, first))
+        there = [one for one in edit.changes if edit.files[one.before.path][1] is not None]
+        advice = advise(there, lambda path: by_path.get(path, first))
     advice = _that_differs(advice, comparison)
     lines = account(
         edit, comparison, targets, cannot, _unfinished(advice), set(_overridden(places))

@@ -22,9 +22,10 @@ Read = Callable[[str], bytes | None]
 #: Headers, with their paths, that have one of the words.
 Headers = Callable[[Collection[str]], Iterable[tuple[str, bytes]]]
 
-#: What no kernel is compiled from.
+#: What this kernel is not compiled from: texts, programs beside it, other architectures.
 NO_CODE = re.compile(
-    r"(?:Documentation|LICENSES|samples|tools/(?:testing|perf|power|bpf))/"
+    r"(?:Documentation|LICENSES|samples|tools/(?!arch/x86/lib/|build/|lib/|objtool/)[\w-]+)/"
+    r"|arch/(?!x86/)\w+/|arch/x86/um/"
     r"|(?:.*/)?(?:MAINTAINERS|CREDITS|README|COPYING|\.gitignore)$|.*\.(?:rst|md)$"
 )
 _INCLUDED = re.compile(
@@ -107,7 +108,7 @@ def edited(
     changes = tuple(
         _compared(path, (was or b"").decode(BYTES), (now or b"").decode(BYTES), config)
         for path, (was, now) in files.items()
-        if path.endswith((".c", ".h"))
+        if path.endswith((".c", ".h")) and not NO_CODE.match(path)
     )
     return Edit(
         changes=changes,

@@ -10,6 +10,7 @@ from pathlib import Path
 from lppack.csource.changes import Changes
 from lppack.csource.items import ItemKind, ParsedFile
 from lppack.proof.includes import PROGRAMS, Includes
+from lppack.proof.kbuild import apart
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
 _FEW = 40  # users of a header that are all compiled, whatever they name
@@ -59,7 +60,9 @@ def affected(
         if len(_c_files(its)) <= few:
             found |= _c_files(its)
             near = [path, *(user for user in its if user.endswith(".h"))]
-            _follow(_touched(changes), near, tree, read, standing)
+            own_names = _touched(changes)
+            _follow(own_names, near, tree, read, standing)
+            not_followed += _compiled_apart(path, own_names, its, tree) if own_names else ()
             continue
         headers.append(path)
         names |= _touched(changes)
@@ -68,6 +71,7 @@ def affected(
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
         not_followed += _follow(names, near, tree, read, standing)
+        not_followed += _compiled_apart(", ".join(headers), names, users, tree)
         wanted = _pattern(names)
         for path in sorted(_c_files(users) - found):
             file = tree / path
@@ -82,6 +86,16 @@ def affected(
         not_followed=tuple(not_followed),
         standing=tuple(standing),
     )
+
+
+def _compiled_apart(
+    path: str, names: Collection[str], users: Collection[str], tree: Path
+) -> Iterator[str]:
+    """Return users of a changed header that are no code of the kernel's objects."""
+    wanted = _pattern(names)
+    for user in sorted(user for user in _c_files(users) if apart(user)):
+        if wanted.search((tree / user).read_bytes()):
+            yield f"{user} uses what {path} changes, and is not compared: {apart(user)}"
 
 
 def _c_files(paths: Iterable[str]) -> set[str]:

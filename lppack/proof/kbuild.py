@@ -40,11 +40,18 @@ always-y := environment
 $(obj)/environment: FORCE
 \t@env -0 > $@
 """
-#: What is compiled apart from vmlinux and the modules: other flags, other rules.
+#: What is compiled apart from vmlinux and the modules: other flags, other rules (v6.1 to v7.2).
 _APART = (
-    *("arch/x86/boot/", "arch/x86/entry/vdso/", "arch/x86/realmode/", "arch/x86/purgatory/"),
-    *("arch/x86/tools/", "drivers/firmware/efi/libstub/", "lib/vdso/"),
-    *("scripts/", "tools/", "usr/"),
+    (
+        r"arch/x86/(?:boot|realmode|purgatory)/|drivers/firmware/efi/libstub/",
+        "it does not run in the kernel, but before it or after it",
+    ),
+    (r"(?:lib|arch/x86/entry)/vdso/", "it is code of the vDSO, which programs run"),
+    (r"(?:arch/x86/tools|scripts|tools|usr)/", "it is of a program that builds the kernel"),
+    (
+        r"(?:.*/)?asm-offsets\w*\.c$|kernel/bounds\.c$",
+        "it gives assembler and headers their constants, when the kernel is built",
+    ),
 )
 _INCLUDES = r"^\s*include\s+\$\(srctree\)/([A-Za-z0-9_/.-]+)"
 # Of the module that was built to see the environment, or of make's own run.
@@ -95,7 +102,7 @@ class Kbuild:
         False: it is not, or that is not known: a file may be compiled for a part that is built
         apart (the vDSO, the boot code), by a rule of its own, or for a program of the build.
         """
-        if path.startswith(_APART):
+        if apart(path):
             return False
         above = _above(path)
         off = [f for f in above if store.has_json(self._place(f)) and self._folder(f) is None]
@@ -254,6 +261,11 @@ def _parse(
             names = [name.replace("-", "_") for name in words[2].split(":")]
             units.append((path, names if module else ["vmlinux"], flags))
     return found
+
+
+def apart(path: str) -> str | None:
+    """Return what a C file is for that is compiled into something else; None: none of them."""
+    return next((why for pattern, why in _APART if re.match(pattern, path)), None)
 
 
 def _is_off(makefile: str, stem: str, config: Mapping[str, str]) -> bool:

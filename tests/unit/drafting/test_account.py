@@ -193,3 +193,43 @@ def test_what_differs_and_is_in_no_line() -> None:
     assert "count of vmlinux" not in {line.what for line in said}
     line = Line(path=PATH, line=1, what="count", fate=Fate.LEFT_OUT, why="it is data")
     assert "count of vmlinux" not in {x.what for x in left_out_of_objects(comparison, [line], ())}
+
+
+OTHER = OLD.replace("return x", "return -x")
+NO_CODE = "no code of the kernel is compiled from it"
+
+
+@pytest.mark.parametrize(
+    ("path", "was", "now", "fate", "why"),
+    [
+        ("arch/arm64/kernel/entry.S", OLD, OTHER, Fate.NO_EFFECT, "it is for another architecture"),
+        ("arch/riscv/mm/init.c", OLD, OTHER, Fate.NO_EFFECT, "it is for another architecture"),
+        ("arch/arm/boot/dts/a.dts", OLD, None, Fate.NO_EFFECT, "it is for another architecture"),
+        ("arch/x86/entry/entry_64.S", OLD, OTHER, Fate.LEFT_OUT, "assembler"),
+        ("arch/x86/entry/vdso/vgetcpu.c", OLD, OTHER, Fate.LEFT_OUT, "code of the vDSO"),
+        ("lib/vdso/gettimeofday.c", OLD, OTHER, Fate.LEFT_OUT, "code of the vDSO"),
+        ("arch/x86/boot/main.c", OLD, OTHER, Fate.LEFT_OUT, "does not run in the kernel"),
+        ("arch/x86/kernel/asm-offsets.c", OLD, OTHER, Fate.LEFT_OUT, "gives assembler"),
+        ("kernel/odd.c", OLD, OTHER, Fate.LEFT_OUT, "how the kernel is built from it is not known"),
+        ("tools/include/uapi/linux/a.h", OLD, OTHER, Fate.NO_EFFECT, NO_CODE),
+        ("tools/testing/selftests/a.c", None, OTHER, Fate.NO_EFFECT, NO_CODE),
+        ("tools/objtool/check.c", OLD, OTHER, Fate.LEFT_OUT, "a program that builds the kernel"),
+        ("fs/off.c", OLD, OTHER, Fate.NO_EFFECT, "built without the file"),
+        ("fs/off_new.c", None, OTHER, Fate.LEFT_OUT, "nothing that is replaced uses it"),
+        ("fs/on_new.c", None, OTHER, Fate.CARRIED, "with the functions that use it"),
+        ("fs/gone.c", OLD, None, Fate.LEFT_OUT, "the kernel keeps what it was built with"),
+    ],
+)
+def test_a_file(path: str, was: str | None, now: str | None, fate: Fate, why: str) -> None:
+    apart = path.startswith(("arch", "lib", "kernel", "tools/objtool"))
+    edit = Edit(
+        changes=edit_of((path, was, now or "")).changes,
+        files={path: (was and was.encode() or None, now and now.encode() or None)},
+        subject="",
+        text=b"",
+    )
+    comparison = compared(not_built=("fs/off.c",), built_apart=(path,) if apart else ())
+    by = Target(name="g", path="fs/on_new.c", object="vmlinux", sympos=None, covers=("g", "show"))
+    [(_, found, said)] = told(edit, comparison, [by] if path == by.path else [])
+    assert found is fate
+    assert why in said

@@ -10,6 +10,7 @@ from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.proof.affected import Affected, affected
 from lppack.proof.includes import Includes
+from lppack.proof.kbuild import apart
 
 A_H = """\
 #ifndef A_H
@@ -206,3 +207,19 @@ def test_assembler_that_uses_a_macro_of_a_header_is_told(
     found = changed(tmp_path, {"fs/event.h": ("PLAIN 4", "PLAIN 5")}, files)
     said = ("fs/event.h changes PLAIN, which fs/plain.S may use: it is assembler",)
     assert found.not_followed == (said if told else ())
+
+
+@pytest.mark.parametrize("few", [0, 40])
+def test_what_is_compiled_into_something_else_is_told(tmp_path: Path, few: int) -> None:
+    """The constants of assembler, and code of the vDSO: no object of theirs is compared."""
+    files = {
+        **FILES,
+        "arch/x86/kernel/asm-offsets.c": '#include "../../../fs/b.h"\nint x = ROOM;\n',
+        "arch/x86/entry/vdso/clock.c": '#include "../../../../fs/b.h"\nint x = PLAIN;\n',
+    }
+    found = changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files, few=few)
+    assert found.not_followed == (
+        "arch/x86/kernel/asm-offsets.c uses what fs/a.h changes, and is not compared: it gives "
+        "assembler and headers their constants, when the kernel is built",
+    )
+    assert apart("kernel/fork.c") is None
