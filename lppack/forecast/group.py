@@ -6,6 +6,7 @@ samples of one long sleep are one observation. What was not watched (the family 
 few or none were seen) is drawn from several families.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -85,8 +86,13 @@ class Group:
         return Load(threads=self.threads, inside=1.0, visits=visits, gaps=None, hook=hook)
 
 
+@functools.cache
+def _families() -> tuple[Lengths, ...]:
+    return exponential(1.0), lognormal(1.0, 0.4), lognormal(1.0, 1.3)
+
+
 def _gap(dice: np.random.Generator | None) -> Lengths:
-    families = (exponential(1.0), lognormal(1.0, 0.4), lognormal(1.0, 1.3))
+    families = _families()
     return families[0] if dice is None else families[dice.integers(len(families))]
 
 

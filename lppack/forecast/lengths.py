@@ -147,7 +147,7 @@ def _power(low: Floats, high: Floats, count: Floats) -> Floats:
         touching = np.isclose(high if shift > 0 else low, near, rtol=1e-6)
         touching[-1 if shift > 0 else 0] = False
         # A neighbour of a bucket of powers of two is twice or half as wide.
-        return as_floats(np.where(touching, other, 0.5) / (width * 2.0**shift))
+        return as_floats(np.where(touching & (other > 0), other, 0.5) / (width * 2.0**shift))
 
     return as_floats(np.clip(np.log(beside(1) / beside(-1)) / math.log(4.0), -8.0, 8.0))
 

@@ -8,11 +8,8 @@ import pytest
 
 from lppack.forecast.lengths import (
     Floats,
-    Lengths,
     exponential,
     fixed,
-    lognormal,
-    of_buckets,
 )
 from lppack.forecast.sampler import Counter, Load, SampledHook, each_thread, whole_kernel
 
@@ -42,33 +39,6 @@ def kernel(*loads: Load, samples: int = 2000, limit: float = 1e6, tick: float = 
 
 def threads(*loads: Load, samples: int = 20000, limit: float = 1e6, tick: float = 1.0) -> Floats:
     return each_thread(loads, samples=samples, limit=limit, tick=tick, dice=dice())
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        exponential(2.0),
-        lognormal(2.0, 1.2),
-        fixed(2.0),
-        of_buckets([(1, 2, 3.0), (2, 6, 2.0)], 2.2),
-    ],
-)
-def test_lengths_are_drawn_as_they_are_described(made: Lengths) -> None:
-    drawn, rest = made.draw(dice(), 400_000), made.rest(dice(), 400_000)
-    assert drawn.mean() == pytest.approx(made.mean, rel=0.02)
-    assert drawn.var() / made.mean**2 == pytest.approx(made.variation, rel=0.1, abs=1e-9)
-    assert rest.mean() == pytest.approx(made.mean_rest(), rel=0.02)
-    assert np.minimum(rest, 1.5).mean() == pytest.approx(made.mean_rest(1.5), rel=0.02)
-    for moment in (0.3, 1.7, 4.0):
-        (beyond,) = made.rest_beyond(np.array([moment]))
-        assert (rest > moment).mean() == pytest.approx(beyond, abs=0.005)
-
-
-def test_a_mean_is_met_within_the_buckets_or_passed_over() -> None:
-    buckets = [(4.0, 8.0, 10.0), (8.0, 16.0, 1.0)]
-    assert of_buckets(buckets, 5.0).mean == pytest.approx(5.0)
-    assert of_buckets(buckets, 7.9).mean == pytest.approx(7.9)
-    assert of_buckets(buckets, 50.0).mean == of_buckets(buckets).mean
 
 
 # The exact means of two-state exponential threads, in mean visits: SWITCH_KERNEL grows like
