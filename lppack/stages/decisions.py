@@ -1,82 +1,244 @@
 # SPDX-License-Identifier: MIT
-"""What was decided for a patch and a kernel, in words: each decision with its reason."""
+"""The decisions of plan: each function takes one, and returns it with its reason."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from lppack.consistency import MODES, EngineName
+from lppack import consistency
+from lppack.abi import CLEARS_RELOCATIONS
+from lppack.consistency import MODES, EngineName, Mode, ModeName
 from lppack.debian.linux_source import package_of
-from lppack.model import Decision, Plan, SymbolUse
+from lppack.document import Document
+from lppack.errors import Level, ManifestError
+from lppack.kernel.facts import Facts
+from lppack.model import (
+    Decision,
+    InliningCheck,
+    Kernel,
+    Manifest,
+    ObjectPatch,
+    Plan,
+    SymbolUse,
+)
+from lppack.rules.counted import words_of
+from lppack.rules.inlining import copies_left
+from lppack.rules.registry import PLAN, ask
+from lppack.rules.replaced import copies_of
 
 
-def decisions(made: Plan, *, asked: str | None, mixes: bool) -> Iterator[Decision]:
-    manifest = made.manifest
+def mode_for(document: Document, manifest: Manifest, asked: str | None) -> tuple[Mode, Decision]:
+    """Return the mode that ``asked`` or the manifest names, or the weakest that will do.
+
+    Raise ManifestError if ``asked`` covers less than the needs; of the manifest's, a rule does.
+    """
     needs = f"{manifest.needs.leave.name} {manifest.needs.switch.name}"
-    yield Decision(what="kernel", value=made.kernel.release, why=f"exactly {made.kernel.version}")
-    if asked or manifest.mode:
-        why = f"requested {'with --mode' if asked else 'in the manifest'}; it covers {needs}"
-    else:
-        weaker = any(m.covers(manifest.needs) for m in MODES[: MODES.index(made.mode)])
+    named = ModeName(asked) if asked is not None else manifest.mode
+    if named is None:
+        chosen = consistency.weakest(manifest.needs)
+        weaker = any(m.covers(manifest.needs) for m in MODES[: MODES.index(chosen)])
         taken = "the weakest default mode" if weaker else "the weakest mode"
-        why = f"{taken} that covers {needs}: {made.mode.summary}"
-    yield Decision(what="mode", value=made.mode.name, why=why)
-    own = made.engine is EngineName.LIVEPATCH
-    why = f"{'the kernel' if own else 'lppack'}'s own engine gives {made.mode.name}"
-    if mixes and not own and EngineName.LIVEPATCH in made.mode.engines:
-        why += ", also where kernel code is preempted, as here"
-    yield Decision(what="engine", value=made.engine, why=why)
+        why = f"{taken} that covers {needs}: {chosen.summary}"
+        return chosen, Decision(what="mode", value=chosen.name, why=why)
+    chosen = consistency.mode_named(named)
+    if asked is not None and not chosen.covers(manifest.needs):
+        raise ManifestError(
+            [
+                document.problem(
+                    ("needs",),
+                    "mode-covers-the-needs",
+                    f"--mode {asked} gives {chosen.leave.name} {chosen.switch.name}, "
+                    "less than is needed",
+                    hint=f"leave --mode out, or use {consistency.weakest(manifest.needs).name}",
+                )
+            ]
+        )
+    where = "in the manifest" if asked is None else "with --mode"
+    why = f"requested {where}; it covers {needs}"
+    return chosen, Decision(what="mode", value=chosen.name, why=why)
+
+
+def threads_of(mode: Mode) -> Iterator[Decision]:
+    """Yield what the mode gives threads."""
     yield Decision(
         what="user threads",
-        value=f"{made.mode.leave.name} {made.mode.switch.name}",
+        value=f"{mode.leave.name} {mode.switch.name}",
         why="what the mode gives them",
     )
     yield Decision(
         what="kernel threads",
-        value=f"{made.mode.kthread.name} {made.mode.switch.name}",
+        value=f"{mode.kthread.name} {mode.switch.name}",
         why="what the mode gives them"
-        if made.mode.kthread is made.mode.leave
+        if mode.kthread is mode.leave
         else "they never leave the kernel, so their stacks are checked instead",
     )
-    yield Decision(
-        what="module", value=made.module, why="versions of a series can be loaded side by side"
+
+
+def engine_for(
+    document: Document, mode: Mode, asked: str, facts: Facts, *, mixes: bool
+) -> tuple[EngineName, Decision] | None:
+    """Return the engine; None if ``asked`` does not give the mode, which a rule refuses.
+
+    ``mixes``: kernel code is preempted, so the kernel's own engine may mix functions.
+    """
+    if asked == "auto" and mixes and _is_ours_to_have(document, mode, facts):
+        asked = EngineName.CONSISTENCY
+    chosen = consistency.engine_for(mode, asked)
+    if chosen is None:
+        return None
+    own = chosen is EngineName.LIVEPATCH
+    why = f"{'the kernel' if own else 'lppack'}'s own engine gives {mode.name}"
+    if mixes and not own and EngineName.LIVEPATCH in mode.engines:
+        why += ", also where kernel code is preempted, as here"
+    return chosen, Decision(what="engine", value=chosen, why=why)
+
+
+def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
+    """Return whether nothing is against lppack's own engine for this patch and kernel."""
+    ours: str = EngineName.CONSISTENCY
+    return ours in consistency.engines_of(mode) and not any(
+        problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
     )
-    yield Decision(
-        what="compiler", value=made.compiler, why="the kernel's configuration was made with it"
-    )
-    for entry in (made.anchor, *made.modules):
-        for function in entry.functions:
-            where = f"{entry.name or 'vmlinux'}:{function.old}"
-            if entry.name in manifest.test.targets:
-                why = "checked when the test target is built"
-            elif function.sympos:
-                why = f"position {function.sympos} of several of that name"
-            else:
-                why = "the only one of that name, and traceable"
-            yield Decision(what=f"replace {where}", value=function.new, why=why)
-            if function.words:
-                yield Decision(
+
+
+def functions_of(
+    entry: ObjectPatch, facts: Facts, *, counted: bool
+) -> tuple[ObjectPatch, list[Decision]]:
+    """Settle which function each entry replaces; ``counted``: and the words that it is handed."""
+    functions, taken = [], []
+    for function in entry.functions:
+        where = f"{entry.name or 'vmlinux'}:{function.old}"
+        copies = copies_of(facts, entry.name or "vmlinux", function.old)
+        sympos = _position(copies, function.sympos)
+        if copies is None:
+            why = "checked when the test target is built"
+        elif sympos:
+            why = f"position {sympos} of several of that name"
+        else:
+            why = "the only one of that name, and traceable"
+        taken.append(Decision(what=f"replace {where}", value=function.new, why=why))
+        function = replace(function, sympos=sympos)
+        if counted:
+            words = words_of(facts, entry.name, function.old)
+            assert isinstance(words, int), "counted_functions_can_be_wrapped has refused it"
+            function = replace(function, words=words)
+            taken.append(
+                Decision(
                     what=f"count {where}",
-                    value=f"{function.words} words",
+                    value=f"{words} words",
                     why="its wrapper hands on so much of the arguments, and counts the visit",
                 )
-    for entry in made.patched:
-        for symbol in entry.symbols:
-            yield Decision(
-                what=f"symbol {entry.name or 'vmlinux'}:{symbol.name}",
-                value=symbol.c_name,
-                why=_how_resolved(symbol, module=entry.name is not None),
             )
-    if made.with_slots:
-        yield Decision(
-            what="slots",
-            value="cleared by the kernel" if made.clears_relocations else "cleared by the glue",
-            why="what is written for a module must be gone before it is loaded again",
-        )
-    if made.anchor.functions == ():
-        yield Decision(
-            what="anchor",
-            value="vmlinux",
-            why="callbacks of an object that is not loaded do not run; vmlinux always is",
-        )
+        functions.append(function)
+    return replace(entry, functions=tuple(functions)), taken
+
+
+def symbols_of(
+    entry: ObjectPatch, facts: Facts, called: Collection[str]
+) -> tuple[ObjectPatch, list[Decision]]:
+    """Settle how each symbol is found; ``called``: names that the sources call."""
+    symbols, taken = [], []
+    for symbol in entry.symbols:
+        settled, why = _symbol(entry, symbol, facts, called)
+        symbols.append(settled)
+        what = f"symbol {entry.name or 'vmlinux'}:{symbol.name}"
+        taken.append(Decision(what=what, value=settled.c_name, why=why))
+    return replace(entry, symbols=tuple(symbols)), taken
+
+
+def _symbol(
+    entry: ObjectPatch, symbol: SymbolUse, facts: Facts, called: Collection[str]
+) -> tuple[SymbolUse, str]:
+    home = symbol.module or entry.name
+    copies = copies_of(facts, home or "vmlinux", symbol.name)
+    settled = replace(symbol, sympos=_position(copies, symbol.sympos))
+    if home is None and _is_exported(symbol, facts):
+        why = "this kernel exports it: an ordinary symbol, with its checksum"
+        return replace(settled, exported=True), why
+    of = f"position {settled.sympos} of several" if settled.sympos else "the only one"
+    if home is None:
+        return settled, f"{of} of that name; the kernel finds it when the patch is loaded"
+    # A test target is not built yet: its symbols are what the sources take them for.
+    is_function = (
+        symbol.c_name in called if copies is None else copies[(symbol.sympos or 1) - 1].type in "tT"
+    )
+    kind = "a function, called by a stub" if is_function else "data, reached by a pointer"
+    where = f" of {symbol.module}, which is there before it" if symbol.module else ""
+    why = f"{kind}; {of} of that name{where}, found whenever the module is there"
+    return replace(settled, callable=is_function), why
+
+
+def _position(copies: Sequence[object] | None, sympos: int | None) -> int:
+    """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
+    if sympos is None or (copies is not None and len(copies) == 1):
+        return 0
+    return sympos
+
+
+def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
+    export = facts.exported(symbol.name)
+    plain = symbol.c_name == symbol.name and symbol.sympos is None
+    return plain and export is not None and export.module is None
+
+
+def clearing_of(
+    objects: Sequence[ObjectPatch], engine: EngineName, facts: Facts
+) -> tuple[bool, list[Decision]]:
+    """Settle whether the kernel clears what was written for a module when that goes."""
+    clears = engine is EngineName.LIVEPATCH and bool(facts.copies(CLEARS_RELOCATIONS))
+    if not any(entry.slots for entry in objects):
+        return clears, []
+    value = "cleared by the kernel" if clears else "cleared by the glue"
+    why = "what is written for a module must be gone before it is loaded again"
+    return clears, [Decision(what="slots", value=value, why=why)]
+
+
+def objects_of(manifest: Manifest) -> tuple[tuple[ObjectPatch, ...], list[Decision]]:
+    """Return vmlinux, which each patch has, also one that replaces none of its functions; then the
+    modules."""
+    anchor = next((entry for entry in manifest.objects if entry.name is None), None)
+    anchor = anchor or ObjectPatch(name=None, functions=())
+    objects = (anchor, *(entry for entry in manifest.objects if entry.name is not None))
+    if anchor.functions:
+        return objects, []
+    why = "callbacks of an object that is not loaded do not run; vmlinux always is"
+    return objects, [Decision(what="anchor", value="vmlinux", why=why)]
+
+
+def inlining_of(
+    document: Document, objects: Sequence[ObjectPatch], facts: Facts
+) -> tuple[InliningCheck, Decision]:
+    """Return whether copies of the old code were looked for in callers, and what is left."""
+    modules = [entry.name for entry in objects if entry.name is not None]
+    if modules:
+        value, why = InliningCheck.UNCHECKED, "the debug files of modules are not read"
+        why += f" ({', '.join(modules)}): their callers may hold copies of the old code"
+    elif facts.inlining is None:
+        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: ask --deep"
+    else:
+        value, why = InliningCheck.CHECKED, "no copy of the old code is left in a caller"
+        left = [f"{name} in {', '.join(where)}" for name, where in copies_left(document, facts)]
+        if left:
+            why = f"copies of the old code are left: {'; '.join(left)}"
+    return value, Decision(what="inlining", value=value.value, why=why)
+
+
+def of_the_kernel(kernel: Kernel) -> Decision:
+    return Decision(what="kernel", value=kernel.release, why=f"exactly {kernel.version}")
+
+
+def of_the_module(module: str, compiler: str) -> Iterator[Decision]:
+    """Yield the module's name and its compiler, which are given."""
+    yield Decision(
+        what="module", value=module, why="versions of a series can be loaded side by side"
+    )
+    yield Decision(
+        what="compiler", value=compiler, why="the kernel's configuration was made with it"
+    )
+
+
+def of_the_manifest(made: Plan) -> Iterator[Decision]:
+    """Yield what the author has decided, and what that means for a kernel."""
+    manifest = made.manifest
     if manifest.kernel_headers:
         yield Decision(
             what="private headers",
@@ -129,14 +291,3 @@ def decisions(made: Plan, *, asked: str | None, mixes: bool) -> Iterator[Decisio
         if manifest.world
         else "the patch has no data to convert",
     )
-
-
-def _how_resolved(symbol: SymbolUse, *, module: bool) -> str:
-    if symbol.exported:
-        return "this kernel exports it: an ordinary symbol, with its checksum"
-    of = f"position {symbol.sympos} of several" if symbol.sympos else "the only one"
-    if not module:
-        return f"{of} of that name; the kernel finds it when the patch is loaded"
-    kind = "a function, called by a stub" if symbol.callable else "data, reached by a pointer"
-    where = f" of {symbol.module}, which is there before it" if symbol.module else ""
-    return f"{kind}; {of} of that name{where}, found whenever the module is there"

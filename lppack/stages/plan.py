@@ -1,39 +1,24 @@
 # SPDX-License-Identifier: MIT
 """plan: makes every decision, each with its reason. After it nothing decides."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lppack import consistency
-from lppack.abi import CLEARS_RELOCATIONS
-from lppack.consistency import EngineName, Mode, ModeName
+from lppack.consistency import EngineName
 from lppack.document import Document
 from lppack.errors import EnvironmentMissing, Level, ManifestError, Problem
 from lppack.ids import Ids, states_of
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.exiting import exit_list
 from lppack.kernel.facts import Facts
-from lppack.model import (
-    Completeness,
-    Decision,
-    FunctionPatch,
-    InliningCheck,
-    Kernel,
-    Manifest,
-    ObjectPatch,
-    Plan,
-    SymbolUse,
-)
+from lppack.model import Completeness, Decision, Kernel, Manifest, ObjectPatch, Plan
 from lppack.model.plan import info_json
-from lppack.rules.counted import words_of
 from lppack.rules.history import layouts_of
-from lppack.rules.inlining import copies_left
 from lppack.rules.registry import CONFIG, ENVIRONMENT, FACTS, PLAN, ask
-from lppack.rules.replaced import copies_of
 from lppack.rules.runner import rule_id
 from lppack.rules.symbols import called_names
 from lppack.rules.target import threads_are_not_preempted_in_kernel_code as preempted
-from lppack.stages.decisions import decisions
+from lppack.stages import decisions
 
 #: A parameter of a module is read through one page.
 _INFO_MAX = 4000
@@ -64,30 +49,28 @@ def plan(
     for problem in ask(ENVIRONMENT, document, kernel, config):
         raise EnvironmentMissing(problem.message, hint=problem.hint)
     aimed = tuple(ask(CONFIG, document, kernel, config))
-    chosen = _mode(document, manifest, mode)
+    chosen, why_mode = decisions.mode_for(document, manifest, mode)
     mixes = any(problem.rule == rule_id(preempted) for problem in aimed)
-    if engine == "auto" and mixes and _is_ours_to_have(document, chosen, facts):
-        engine = EngineName.CONSISTENCY
-    moved_by = consistency.engine_for(chosen, engine)
+    moved = decisions.engine_for(document, chosen, engine, facts, mixes=mixes)
+    ours = moved is not None and moved[0] is EngineName.CONSISTENCY
     problems = [
-        *(
-            problem
-            for problem in aimed
-            if moved_by is not EngineName.CONSISTENCY or problem.rule != rule_id(preempted)
-        ),
+        *(problem for problem in aimed if not ours or problem.rule != rule_id(preempted)),
         *ask(FACTS, document, facts),
-        *ask(PLAN, document, chosen, engine, facts),
+        *ask(PLAN, document, chosen, moved[0] if moved else engine, facts),
     ]
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
         raise ManifestError(errors)
-    assert moved_by is not None, "engine_provides_the_mode has refused it"
+    assert moved is not None, "engine_provides_the_mode has refused it"
+    moved_by, why_engine = moved
+    objects, why_anchor = decisions.objects_of(manifest)
+    objects, why_functions = _each(
+        decisions.functions_of(entry, facts, counted=chosen.counts) for entry in objects
+    )
     called = called_names(document)
-    objects = tuple(_with_positions(entry, facts, called) for entry in manifest.objects)
-    if chosen.counts:
-        objects = tuple(_with_words(entry, facts) for entry in objects)
-    vmlinux = next((entry for entry in objects if entry.name is None), None)
-    inlining = _inlining(document, objects, facts)
+    objects, why_symbols = _each(decisions.symbols_of(entry, facts, called) for entry in objects)
+    clears, why_slots = decisions.clearing_of(objects, moved_by, facts)
+    inlining, why_inlining = decisions.inlining_of(document, objects, facts)
     ids = ids or Ids()
     made = Plan(
         manifest=manifest,
@@ -95,8 +78,8 @@ def plan(
         engine=moved_by,
         mode=chosen,
         compiler=config.compiler,
-        anchor=vmlinux or ObjectPatch(name=None, functions=()),
-        modules=tuple(entry for entry in objects if entry.name is not None),
+        anchor=objects[0],
+        modules=objects[1:],
         series_state=ids.series(manifest.name),
         states=states_of(manifest, layouts_of(document), ids),
         transform_states=tuple(
@@ -111,10 +94,9 @@ def plan(
         complete=complete,
         doubts=tuple(doubts),
         warnings=tuple(sorted({*warnings, *problems}, key=lambda problem: problem.sort_key)),
-        inlining=InliningCheck(inlining.value),
+        inlining=inlining,
         exit_list=exit_list(facts),
-        clears_relocations=moved_by is EngineName.LIVEPATCH
-        and bool(facts.copies(CLEARS_RELOCATIONS)),
+        clears_relocations=clears,
         test_points=test_points,
     )
     _told_apart(document, made)
@@ -123,36 +105,27 @@ def plan(
         raise ManifestError(
             [document.problem(("fixes",), "fixes-fit-a-page", "fixes do not fit one page of sysfs")]
         )
-    return replace(made, info=info, decisions=(*decisions(made, asked=mode, mixes=mixes), inlining))
-
-
-def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
-    """Return whether nothing is against lppack's own engine for this patch and kernel."""
-    ours: str = EngineName.CONSISTENCY
-    return ours in consistency.engines_of(mode) and not any(
-        problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
+    taken = (
+        decisions.of_the_kernel(kernel),
+        why_mode,
+        why_engine,
+        *decisions.threads_of(chosen),
+        *decisions.of_the_module(made.module, made.compiler),
+        *why_functions,
+        *why_symbols,
+        *why_slots,
+        *why_anchor,
+        *decisions.of_the_manifest(made),
+        why_inlining,
     )
+    return replace(made, info=info, decisions=taken)
 
 
-def _mode(document: Document, manifest: Manifest, asked: str | None) -> Mode:
-    if asked is None:
-        if manifest.mode is None:
-            return consistency.weakest(manifest.needs)
-        return consistency.mode_named(manifest.mode)
-    chosen = consistency.mode_named(ModeName(asked))
-    if not chosen.covers(manifest.needs):
-        raise ManifestError(
-            [
-                document.problem(
-                    ("needs",),
-                    "mode-covers-the-needs",
-                    f"--mode {asked} gives {chosen.leave.name} {chosen.switch.name}, "
-                    "less than is needed",
-                    hint=f"leave --mode out, or use {consistency.weakest(manifest.needs).name}",
-                )
-            ]
-        )
-    return chosen
+def _each(
+    settled: Iterable[tuple[ObjectPatch, Sequence[Decision]]],
+) -> tuple[tuple[ObjectPatch, ...], list[Decision]]:
+    objects, taken = zip(*settled, strict=True)
+    return objects, [decision for some in taken for decision in some]
 
 
 def _told_apart(document: Document, made: Plan) -> None:
@@ -172,69 +145,3 @@ def _told_apart(document: Document, made: Plan) -> None:
                     )
                 ]
             )
-
-
-def _with_positions(entry: ObjectPatch, facts: Facts, called: Collection[str]) -> ObjectPatch:
-    return replace(
-        entry,
-        functions=tuple(
-            replace(function, sympos=_position(entry.name, function.old, function.sympos, facts))
-            for function in entry.functions
-        ),
-        symbols=tuple(
-            replace(
-                symbol,
-                sympos=_position(home, symbol.name, symbol.sympos, facts),
-                exported=home is None and _is_exported(symbol, facts),
-                callable=home is not None and _is_function(home, symbol, facts, called),
-            )
-            for symbol in entry.symbols
-            for home in [symbol.module or entry.name]
-        ),
-    )
-
-
-def _with_words(entry: ObjectPatch, facts: Facts) -> ObjectPatch:
-    def counted(function: FunctionPatch) -> FunctionPatch:
-        found = words_of(facts, entry.name, function.old)
-        assert isinstance(found, int), "counted_functions_can_be_wrapped has refused it"
-        return replace(function, words=found)
-
-    return replace(entry, functions=tuple(counted(function) for function in entry.functions))
-
-
-def _is_function(object_: str, symbol: SymbolUse, facts: Facts, called: Collection[str]) -> bool:
-    """As the module has it; of a test target, which is not built yet, as the sources use it."""
-    copies = copies_of(facts, object_, symbol.name)
-    if copies is None:
-        return symbol.c_name in called
-    return copies[(symbol.sympos or 1) - 1].type in "tT"
-
-
-def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
-    export = facts.exported(symbol.name)
-    plain = symbol.c_name == symbol.name and symbol.sympos is None
-    return plain and export is not None and export.module is None
-
-
-def _position(object_: str | None, name: str, sympos: int | None, facts: Facts) -> int:
-    """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
-    copies = copies_of(facts, object_ or "vmlinux", name)
-    if sympos is None or (copies is not None and len(copies) == 1):
-        return 0
-    return sympos
-
-
-def _inlining(document: Document, objects: Sequence[ObjectPatch], facts: Facts) -> Decision:
-    modules = [entry.name for entry in objects if entry.name is not None]
-    if modules:
-        value, why = InliningCheck.UNCHECKED, "the debug files of modules are not read"
-        why += f" ({', '.join(modules)}): their callers may hold copies of the old code"
-    elif facts.inlining is None:
-        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: ask --deep"
-    else:
-        value, why = InliningCheck.CHECKED, "no copy of the old code is left in a caller"
-        left = [f"{name} in {', '.join(where)}" for name, where in copies_left(document, facts)]
-        if left:
-            why = f"copies of the old code are left: {'; '.join(left)}"
-    return Decision(what="inlining", value=value.value, why=why)
