@@ -26,7 +26,6 @@ from lppack.errors import Interrupted, LppackError
 from lppack.proc import WARNING
 from lppack.stages.health import require_live
 from lppack.stages.host_status import host_json, mixing
-from lppack.stages.metrics import prometheus
 from lppack.stages.status import PatchReport
 
 
@@ -274,6 +273,8 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
     if output is not None:
         pipeline.write_metrics(found, output)
     elif format_ == "prometheus":
+        from lppack.stages.metrics import prometheus
+
         click.echo(prometheus(found), nl=False)
     if check:
         require_live(found)

@@ -57,13 +57,14 @@ class _Entry:
     gid: int = 0
     ino: int = 0
     nlink: int = 1
+    mtime: int = 0
     device: tuple[int, int] = (0, 0)
 
     def header(self) -> bytes:
         name = self.name.encode("utf-8", "surrogateescape") + b"\0"
         numbers = (
             *(self.ino, self.mode, self.uid, self.gid, self.nlink),
-            *(0, self.size, 0, 0, *self.device, len(name), 0),
+            *(self.mtime, self.size, 0, 0, *self.device, len(name), 0),
         )
         return _padded(b"070701" + b"".join(b"%08X" % number for number in numbers) + name)
 
@@ -266,6 +267,8 @@ def _copy(packed: tarfile.TarFile, cpio: _Cpio) -> None:
             uid=member.uid,
             gid=member.gid,
             ino=ino,
+            # By which Python knows that its compiled files are of these sources.
+            mtime=int(member.mtime) & 0xFFFFFFFF,
             # A stream does not say which files have a second name. init/initramfs.c: maybe_link()
             # looks at nlink only to remember the file, and links later ones of the same inode.
             nlink=1 if member.type in kinds else 2,

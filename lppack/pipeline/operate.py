@@ -314,10 +314,11 @@ def watch_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
 def status_of(series: str | None, on: str) -> HostStatus:
     """status of all live patches, or of those of ``series``. Raise ApplyRefused without any."""
     from lppack.stages.host_status import host_status
-    from lppack.stages.revert import find
 
     with open_control(on, say=lambda _line: None) as control:
         if series is not None:
+            from lppack.stages.revert import find
+
             find(control, series)  # refuses what is not there
         found = host_status(control.engine, control.host)
         wanted = tuple(p for p in found.patches if series in (None, p.series, p.module))

@@ -175,9 +175,11 @@ def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> io.BytesIO:
     return out
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", at: float = 0
+) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.mode = kind, link, 0o755
+    info.type, info.linkname, info.mode, info.mtime = kind, link, 0o755, at
     return info
 
 
@@ -188,14 +190,14 @@ def test_appended_tree_follows_and_leaves_init_alone(made: Path) -> None:
         tar_of(
             (member("./etc", tarfile.DIRTYPE), b""),
             (member("./init"), b"another"),
-            (member("./etc/passwd"), b"root"),
+            (member("./etc/passwd", at=86400.5), b"root"),
         ),
     )
     after = made.read_bytes()
     assert after.startswith(before)
     added = entries(after[len(before) :])
     assert [entry.name for entry in added] == ["etc", "etc/passwd", "TRAILER!!!"]
-    assert added[1].data == b"root"
+    assert (added[1].data, added[1].mtime) == (b"root", 86400)
 
 
 def test_appended_link_replaces_a_link_of_ours(made: Path) -> None:
