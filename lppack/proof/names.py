@@ -12,7 +12,8 @@ STT_FUNC = 2
 # constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has, and so does
 # BTF_ID() of include/linux/btf_ids.h.
 COUNTED = re.compile(r"\.\d+$")
-UNIQUE = re.compile(r"(__UNIQUE_ID_\D*)\d+|(__BTF_ID__\w+__)\d+$")
+# Of __UNIQUE_ID_, the last number is counted: the name before it may have others (ipv4).
+UNIQUE = re.compile(r"(__UNIQUE_ID_\w*?)\d+(?=[^\W\d]*(?:\W|$))|(__BTF_ID__\w+__)\d+$")
 
 
 def plain_names(symbols: Iterable[ElfSymbol]) -> dict[str, str]:
