@@ -13,7 +13,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Seconds of the monotonic clock."""
+    """The monotonic clock of this machine, in seconds."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -57,7 +57,7 @@ def examine(
 
 
 def fix(findings: Iterable[Finding], say: Say, machine: MachineAccess | None = None) -> None:
-    """Installs and starts what ``findings`` lack, telling each step before it is made."""
+    """Install and start what ``findings`` lack; print each step before it is taken."""
     machine = machine or ThisMachine()
     lacking = [finding for finding in findings if finding.needed and not finding.ok]
     packages = sorted({package for finding in lacking for package in finding.packages})

@@ -84,7 +84,7 @@ def record_of(path: Path) -> Path:
 
 
 def hold(path: Path, only: str = "") -> bool:
-    """Keep ``path`` from being removed until this process ends; False: it is not there."""
+    """Keep ``path`` from being removed until this process ends. Return False if it is not there."""
     while True:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Times to finish as a drawing: which share of the transitions is complete after how long.
+"""A drawing of times to finish: the share of transitions that are complete, over time.
 
-Positions are in the pixels of an SVG image. Time is drawn by its logarithm.
+Positions are in the pixels of an SVG image. The time axis is logarithmic.
 """
 
 import math

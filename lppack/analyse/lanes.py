@@ -62,7 +62,7 @@ Rows = list[tuple[int, list[Told]]]  # from the top down: height, and what is to
 
 
 def drawn(first: Scene, steps: Sequence[RunStep]) -> Drawing:
-    """Return the moment before the first step is the first column."""
+    """Return the drawing of a run; its first column is the moment before the first step."""
     scenes = [first, *(step.after for step in steps)]
     width = max(_NARROW, min(_WIDE, _ALL / len(scenes)))
     told_of = list(_lanes(first.machine, scenes))

@@ -29,17 +29,20 @@ class StepPrediction:
         return self.simulation.verdict
 
     def differences(self, done: Sequence[StepResult], *, reversed_: bool) -> Iterator[str]:
-        """Yield what the guest did otherwise; ``reversed_``: the step after ``done`` timed out."""
+        """Yield each difference between the simulator and the guest.
+
+        ``reversed_``: in the guest, the step after ``done`` timed out.
+        """
         said = {step.step: _standing(step) for step in self.steps}
         for step in done:
             if step.step not in said:
-                yield f"step {step.step} times out in the simulator, and the guest got there"
+                yield f"step {step.step} times out in the simulator, but the guest got there"
                 return
             if (here := said[step.step]) != (there := _standing(step)):
                 yield f"at step {step.step}: {here} in the simulator, {there} in the guest"
         may_stall = self.verdict in (Verdict.MAY_STALL, Verdict.NEVER_FINISHES)
         if reversed_ and not may_stall:
-            yield "every transition ends in the simulator, and one of the guest was reversed"
+            yield "every transition ends in the simulator, but one in the guest was reversed"
 
 
 def predict_steps(manifest: Manifest, bundle: Bundle) -> StepPrediction:
@@ -59,7 +62,7 @@ def predict_steps(manifest: Manifest, bundle: Bundle) -> StepPrediction:
 
 
 class _Quiet(SimulatedHost):
-    """Implements TestHost: a kernel in memory reports nothing against itself."""
+    """A TestHost for a kernel in memory, which never reports a fault on its console."""
 
     console = Path("/dev/null")
 

@@ -225,7 +225,7 @@ def without_files(manifest: Manifest) -> Manifest:
 
 
 def _digest(file: Path) -> bytes:
-    """Raise OSError, also for a file that is too large to be stacks or a histogram."""
+    """Return the SHA-256 of a file. Raise OSError, also for one too large to be stacks."""
     if file.stat().st_size > SIZE_MAX:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), file.name)
     with file.open("rb") as opened:

@@ -42,7 +42,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explored:
-    """One exploration; ``threads`` is None for any number."""
+    """One exploration, with so many ``threads``; None: with any number of them."""
 
     what: str
     threads: int | None
@@ -93,7 +93,7 @@ class Simulation:
 
 
 def patch_of(manifest: Manifest) -> Patch:
-    """Return what the simulator asks of a manifest."""
+    """Return the part of a manifest that the simulator uses."""
     functions = tuple(dict.fromkeys(f.old for entry in manifest.objects for f in entry.functions))
     return Patch(
         functions=functions,
@@ -105,8 +105,10 @@ def patch_of(manifest: Manifest) -> Patch:
 
 
 def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
-    """Who calls whom, as declared: by name, and one after the other in the stacks of threads.
-    Stacks alone do not say what there is besides."""
+    """Map each function to those that it calls, as `calls` and the stacks of `threads` declare.
+
+    None without `calls`: stacks alone do not show all calls.
+    """
     workload = manifest.workload
     if workload is None or not workload.calls:
         return None
@@ -124,14 +126,16 @@ def simulate(
     *,
     preempted: EngineName | None = None,
 ) -> Simulation:
-    """Explores ``manifest`` in the mode of ``mode_of()``; ``preempted``: kernel code is, and this
-    engine moves threads if it gives the mode."""
+    """Explore ``manifest`` in the mode of ``mode_of()``.
+
+    ``preempted``: kernel code is preempted, and this engine moves threads if it gives the mode.
+    """
     chosen = consistency.mode_named(mode_of(manifest, mode))
     return _simulate(patch_of(manifest), chosen, rules or Rules(), preempted)
 
 
 def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
-    """``mode``, or the one that the manifest asks for, or the weakest that covers its needs."""
+    """Return ``mode``, or the manifest's mode, or the weakest mode that covers the needs."""
     return mode or manifest.mode or consistency.weakest(manifest.needs).name
 
 
@@ -144,8 +148,10 @@ def compare(
 
 
 def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
-    """Return the weakest mode that covers the needs and is safe; where none is, one that may stall;
-    None: nothing is declared, or no mode will do."""
+    """Return the weakest mode that covers the needs and is safe, or else one that may stall.
+
+    None if there is nothing to check, or if no mode will do.
+    """
     if any(made.empty for made in simulations):
         return None
     verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}
@@ -164,8 +170,7 @@ def replay(
     threads: int,
     preempted: EngineName | None = None,
 ) -> Run:
-    """Return a run that was found before, once more. Raise AnswerIsNo if the rules do not allow
-    it."""
+    """Repeat a run that was found before. Raise AnswerIsNo if the rules do not allow it."""
     patch, chosen = patch_of(manifest), consistency.mode_named(mode)
     machines = (
         scenario.switching(patch, chosen, Rules(), preempted=preempted),
@@ -260,7 +265,7 @@ def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
 def _ends(
     patch: Patch, mode: Mode, rules: Rules, explored: list[Explored]
 ) -> tuple[tuple[Blocked, ...], bool]:
-    """Who keeps the transition open, and whether that is for ever."""
+    """Return what keeps the transition open, and whether it may do so for ever."""
     m, first = scenario.ending(patch, mode, rules)
     found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=_LIMIT)
     explored.append(

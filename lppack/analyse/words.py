@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is predicted, in words for people."""
+"""Predictions as text for people."""
 
 import math
 from collections.abc import Callable

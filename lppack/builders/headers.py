@@ -30,8 +30,10 @@ class Headers:
 
 
 def find(kernel: Kernel) -> Headers:
-    """Return the three directories of ``kernel``; EnvironmentMissing names the one that lacks, or a
-    file of the cache that is damaged."""
+    """Return the three header directories of ``kernel``.
+
+    Raise EnvironmentMissing if one is missing, or if a file of the cache is damaged.
+    """
     if entries.record_of(kernel.root).is_file():
         found = entries.faults(kernel.root, only="^usr/(src|lib/linux-kbuild)")
         if found:
@@ -65,7 +67,7 @@ def find(kernel: Kernel) -> Headers:
 
 
 def common_of(kernel: Kernel) -> str | None:
-    """Where the package puts what the Makefile of the headers includes, kbuild's ``srctree``."""
+    """Return the installed folder that the headers' Makefile includes, kbuild's ``srctree``."""
     makefile = kernel.headers / "Makefile"
     match = _INCLUDE.search(makefile.read_text()) if makefile.is_file() else None
     return match["folder"] if match else None

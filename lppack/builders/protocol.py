@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A builder runs a compiler somewhere; the same commands give the same bytes with each."""
+"""A builder runs a compiler somewhere; the same commands give the same bytes with any builder."""
 
 import os
 import re

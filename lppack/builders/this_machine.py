@@ -16,7 +16,7 @@ from lppack.errors import EnvironmentMissing
 
 
 class MachineAccess(Protocol):
-    """What doctor asks of and does to a machine."""
+    """What ``doctor`` reads from a machine and changes on it."""
 
     clock: Clock
 

@@ -3,9 +3,9 @@
 
 What explorer.py does for Population.COUNTED one state after the other, done for many at once: all
 states that have the same kernel stand in one array, each an integer whose digits are the numbers of
-threads in each local state. A step of one thread adds a constant. Rules ask no more of the others
-than whether somebody is in some local state (births excepted, which this refuses), and how far
-they look is noticed: they are asked once for all states that they cannot tell apart.
+threads in each local state. A step of one thread adds a constant. Of the other threads, rules look
+only at whether any is in some local state (except for births, which this refuses). What a rule has
+looked at is recorded, so it is evaluated once for all states that it cannot distinguish.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -104,7 +104,7 @@ class _Cell:
         return codes.astype(object) if self.wide else codes
 
     def take(self) -> Codes:
-        """Return what is to be done and was never seen; from now on it was."""
+        """Return the states to be visited that are new, and remember them."""
         codes = _distinct(np.concatenate([self.fits(codes) for codes in self.todo]))
         self.todo = []
         for run in self._runs:
@@ -187,7 +187,7 @@ class _Search:
             self.found.seen |= observe.together(cell.kernel, some)
 
     def _each(self, cell: _Cell, codes: Codes, others: Codes, t: Thread | None) -> None:
-        """Note what ``t``, or the engine, may do, and who else is there."""
+        """Take every step that ``t`` (None: the engine) may take in the states of ``codes``."""
         answers = cell.answers.setdefault(t, [])
         tried = 0
         while len(codes):

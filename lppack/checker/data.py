@@ -119,7 +119,7 @@ def lock(k: Globals, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def inside(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
-    """1.8: the steps of an access, under the lock of the object."""
+    """Yield the steps of an access under the object's lock (semantics, 1.8)."""
     number = t.pending[0]
     o = k.data[number]
     r = m.rules.data

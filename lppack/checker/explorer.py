@@ -3,8 +3,8 @@
 
 The three populations differ in what they keep of the threads: their order; how many are in the
 same state (threads of a kind are interchangeable); or only in which states there is at least one,
-which is sound for every number of threads. Guards of the rules ask no more than whether some other
-thread is in an area, so that the same rules serve all three.
+which is sound for every number of threads. Guards of the rules only look at whether another thread
+is in an area, so that the same rules serve all three.
 """
 
 from collections import deque

@@ -38,7 +38,7 @@ class Phase(IntEnum):
 
 
 class Form(IntEnum):
-    """Where a thread is inside a step that a kernel does not do at once (1.8)."""
+    """How far a thread is in a step that is not atomic in a kernel (semantics, 1.8)."""
 
     NOT_THERE = 0
     LOOKED_UP = 1  # only with a fault: the universe was read, and nothing counted
@@ -106,7 +106,7 @@ class Globals(NamedTuple):
 
 
 State = tuple[Globals, tuple[Thread, ...]]
-Others = Collection[Thread]  # asked whether somebody is there, never how many
+Others = Collection[Thread]  # rules check whether one is there, never how many
 
 
 class Moved(NamedTuple):
@@ -155,7 +155,7 @@ class Machine:
     strict: bool = False  # LEAVE_FUNCTION as one would expect it: switch words by function
     method: Method = Method.STACK
     hook: Hook = Hook.EXIT
-    kthreads: Leave = Leave.LEAVE_KERNEL  # what is asked of kernel threads in L_KERNEL modes
+    kthreads: Leave = Leave.LEAVE_KERNEL  # what kernel threads leave in L_KERNEL modes
     functions: tuple[str, ...] = ("f",)  # P
     outside: tuple[str, ...] = ()  # functions outside P
     holders: tuple[str, ...] = ()  # functions, in P or not, that hold an object's pointer

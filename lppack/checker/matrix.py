@@ -54,5 +54,5 @@ def observed(row: Row, rules: Rules) -> Found:
 
 
 def cells(found: Found) -> tuple[bool, ...]:
-    """Return a flag for each column."""
+    """Return for each column of MATRIX whether it was seen."""
     return tuple(bool(found.seen & flag) for flag, _ in MATRIX)

@@ -109,7 +109,7 @@ def in_state(m: Machine, state: State) -> int:
 
 
 def alone(m: Machine, k: Globals, t: Thread) -> int:
-    """Return what one thread shows, whoever else is there."""
+    """Return what one thread shows, whichever others there are."""
     seen = in_thread(t) if t.stack or t.in_k else 0
     if k.armed and m.wrong_count(t):
         seen |= Seen.WRONG_COUNT
@@ -138,7 +138,7 @@ def together(k: Globals, threads: Others) -> int:
 
 
 def in_step(before: tuple[Globals, Others], after: tuple[Globals, Others]) -> int:
-    """Return what shows in the step alone: the last flip, and who was inside."""
+    """Return what only the step shows: the last flip, and whether a thread was inside."""
     k = after[0]
     if before[0].turns != k.turns or k.phase != Phase.TRANSITION:
         return 0

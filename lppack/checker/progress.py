@@ -28,7 +28,7 @@ Graph = dict[State, list[Step]]
 
 
 def graph(m: Machine, first: State, keep: Callable[[Globals], bool]) -> Graph:
-    """All reachable states that ``keep`` wants, thread by thread, with their steps."""
+    """Return the reachable states that ``keep`` accepts, with their steps; threads are ordered."""
     seen: Graph = {}
     todo = [first]
     while todo:

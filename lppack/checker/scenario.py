@@ -73,11 +73,12 @@ class Patch:
 
 
 def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """Functions that stand for all, and who of them calls whom.
+    """Return functions that stand for all, and the calls between them.
 
-    Nothing in the rules asks for a name: functions that call alike behave alike. Where nothing is
-    declared each may call each, and one that calls another stands for all there is at depth 2;
-    otherwise one stands for each way to call, unless these are too many to explore.
+    No rule depends on a function's name, so functions with the same calls behave alike. If no calls
+    are declared, any function may call any: one that calls another then stands for every case at
+    depth 2. Otherwise one function stands for each kind of call, unless these are too many to
+    explore.
     """
     order = _order(patch)
     if not order:  # hooks alone
@@ -95,8 +96,7 @@ def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...
 
 
 def too_many_kinds(patch: Patch) -> bool:
-    """Return what is declared of calls is more than can be explored: each function may call
-    each."""
+    """Return True if the declared calls are too many to explore: then any function may call any."""
     return patch.calls is not None and bool(patch.functions) and _kinds(patch) is None
 
 
@@ -142,8 +142,11 @@ def switching(
     revert: bool = True,
     preempted: EngineName | None = None,
 ) -> Machine:
-    """Who runs which function in which universe; the data is another machine, as no rule of
-    switching asks for it. ``preempted``: kernel code is, and this engine moves threads."""
+    """Return the machine in which threads call functions and switch universes.
+
+    Data has a machine of its own, as no rule of switching looks at it. ``preempted``: kernel code
+    is preempted, and this engine moves threads.
+    """
     functions, calls = representatives(patch)
     if preempted is EngineName.LIVEPATCH:
         rules = upstream.rules_of(rules)
@@ -184,7 +187,7 @@ def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
 
 
 def showing(patch: Patch, mode: Mode, rules: Rules) -> Machine:
-    """Switching and data at once, with an access in one step: to be looked at, not explored."""
+    """Return a machine to show runs of: switching and data together, an access in one step."""
     functions, calls = representatives(patch)
     return _machine(
         mode,

@@ -124,7 +124,7 @@ def goes_on(m: Machine, k: Globals, t: Thread) -> Moved:
 
 
 def inside(t: Thread) -> bool:
-    """Return whether it has something to return from, or is on its way there."""
+    """Return True if the thread is in a call, or on its way into one."""
     return bool(t.stack) or t.inside != Form.NOT_THERE
 
 
@@ -287,7 +287,7 @@ def revert(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """Which function is which rule."""
+    """The function that implements each rule."""
 
     r1: ThreadRule = enter_kernel
     r2: ThreadRule = exit_kernel

@@ -6,8 +6,8 @@ finds every visit counted, and the last visit to end switches the kernel. A thre
 the list of threads for its last steps. What a thread that died in a visit has left in the word is
 counted off by two looks, between which all that end are waited for (synchronize_rcu_tasks()).
 
-The upper half of the word, which counts entries, is kept here as whether somebody has entered since
-the first look: nothing else is asked of it.
+The upper half of the word counts entries. Here it is only whether a thread has entered since the
+first look, as nothing else depends on it.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def word_of(k: Globals) -> Word:
 
 
 def counted_on(t: Thread) -> int:
-    """Visits of the thread that are in the count."""
+    """Return how many visits of the thread are counted."""
     return sum(frame.counted for frame in t.stack)
 
 
@@ -114,7 +114,7 @@ def _left(
 
 
 def _switched(k: Globals, threads: Others) -> tuple[Globals, int]:
-    """lpe_switch_if_last(), and who is inside meanwhile."""
+    """Switch as lpe_switch_if_last() does; also return whether a thread is inside meanwhile."""
     saw = Seen.FLIPPED_INSIDE if any(p_frames(t) for t in threads) else 0
     return _put(k, armed=0)._replace(sw=(1 - k.sw[0],)), saw
 
@@ -189,7 +189,8 @@ def _look(m: Machine, k: Globals, threads: Others, *, second: bool = False) -> T
     new_ones = word.entered and m.rules.checks.entries_compared
     if word.unseen == NEVER or count != word.unseen or new_ones:
         k = _put(k, unseen=count, entered=0, waits=int(not second))
-        text = f"looks: {count} counted, nobody seen{'' if second else '; waits for who ends'}"
+        more = "" if second else "; waits for threads that end"
+        text = f"looks: {count} counted, nobody seen{more}"
         return Turned("R7", text, k, same if second else _waited_for)
     k = _put(k, lost=word.lost - count)
     saw, text = 0, f"looks: counts off {count}"

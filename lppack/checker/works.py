@@ -154,7 +154,7 @@ def tick_one(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Move
 
 
 def tick(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R7: all threads are checked; or the gate opens, which waits for no thread."""
+    """R7: check all threads, or open the gate, which waits for no thread."""
     if not k.waiting:
         yield from tick_kernel(m, k, threads)
         if k.phase == Phase.TRANSITION:

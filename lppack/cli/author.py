@@ -22,7 +22,7 @@ from lppack.model import Plan
 
 
 def show_warnings(made: Plan) -> None:
-    """Print what validate would warn about, for those who did not run it."""
+    """Print what validate would warn about, in case it was not run."""
     for warning in made.warnings:
         warn(str(warning))
 

@@ -113,7 +113,7 @@ from lppack.stages.sign import Signer
     "--junit",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write what became of each pair as JUnit XML.",
+    help="Also write the outcome of each pair of patch and kernel as JUnit XML.",
 )
 @FORMAT
 @click.pass_context

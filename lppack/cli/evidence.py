@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For those who answer what is fixed: vex and cves."""
+"""Verbs that report which CVEs are fixed: vex and cves."""
 
 import getpass
 import socket
@@ -26,18 +26,18 @@ from lppack.cli.output import FORMAT, result
     show_default=True,
     help="cyclonedx needs the extra lppack[fleet].",
 )
-@click.option("--author", metavar="NAME", help="Who says it.  [default: USER at this machine]")
+@click.option("--author", metavar="NAME", help="Issuer.  [default: USER at this machine]")
 @click.option(
     "--namespace",
     metavar="URL",
-    help="A URL of the author, which CSAF asks for.  [default: https://THIS.MACHINE]",
+    help="A URL of the issuer, which CSAF requires.  [default: https://THIS.MACHINE]",
 )
 def vex(bundle: Path | None, on: str, kind: str, author: str | None, namespace: str | None) -> None:
-    """Say for each CVE whether it is fixed in the running kernel, as scanners read it.
+    """Report for each CVE whether it is fixed in the running kernel, in a format for scanners.
 
-    With a BUNDLE: what it is for, of which the kernel is affected until it is applied. A fix that
-    is live in part, or not in effect, is `affected`; one that is in effect, where it cannot be
-    known whether that is all, is `under_investigation`.
+    With a BUNDLE instead of a host: its CVEs are `affected` until it is applied. A fix that is live
+    in part, or not in effect, is `affected`; one that is in effect, but may not be complete, is
+    `under_investigation`.
 
     \b
     Example:

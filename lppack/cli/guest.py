@@ -18,7 +18,7 @@ _NAME = click.argument("name")
 
 @click.group()
 def guest() -> None:
-    """Start, stop and look into guests that outlive a command.
+    """Start, stop and inspect guests that keep running after a command.
 
     \b
     Example:
@@ -35,7 +35,7 @@ def guest() -> None:
 def start(
     name: str, kernel: str | None, builder: str, targets: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    """Boot a guest that stays; commands reach it with --on guest:NAME.
+    """Boot a guest that keeps running; commands act on it with --on guest:NAME.
 
     \b
     Example:

@@ -144,7 +144,10 @@ _REFUSALS = {
 
 
 def _refused_file(error: OSError) -> int:
-    """Return a file of this machine could not be used, in whatever part of lppack."""
+    """Report a file of this machine that could not be used, and return the exit code.
+
+    Raise ``error`` again if its errno is not in _REFUSALS.
+    """
     assert error.errno is not None
     if error.errno not in _REFUSALS:
         raise error

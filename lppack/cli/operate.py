@@ -259,7 +259,7 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
     help="With --format prometheus: the file that is replaced, whole or not at all.",
 )
 def status(series: str | None, on: str, check: bool, format_: str, output: Path | None) -> None:
-    """Say where things stand: phases, who blocks, which fixes are live.
+    """Report the state of a host: phases, blocking threads, which fixes are live.
 
     \b
     Example:

@@ -22,7 +22,7 @@ from lppack.cli.options import IRREVERSIBLE, SIGNERS
 @click.option(
     "--maintainer",
     metavar="'NAME <MAIL>'",
-    help="Who answers for the package.  [default: the author of the patch]",
+    help="Maintainer of the package.  [default: the author of the patch]",
 )
 @SIGNERS
 @IRREVERSIBLE
@@ -34,11 +34,11 @@ def package(
     signers: Path | None,
     irreversible: bool,
 ) -> None:
-    """Make a package of a bundle, which applies it when it is installed and at each boot.
+    """Make a package of a bundle, which applies the patch on installation and at each boot.
 
-    It needs nothing of lppack on the host. lppack.disable on the kernel command line keeps it from
-    being applied; so does a boot guard, if the machine went down while it was being applied or
-    crashed within a minute after. To remove it takes the patch back, or refuses.
+    The host does not need lppack. lppack.disable on the kernel command line keeps the patch from
+    being applied; so does a boot guard, if the machine went down while the patch was being applied
+    or crashed within a minute after. Removing the package reverts the patch, or fails.
 
     \b
     Example:

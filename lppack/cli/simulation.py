@@ -102,7 +102,7 @@ def _explored(made: Simulation) -> str:
 
 
 def run_lines(run: Run) -> list[str]:
-    """Return a run as a table: who does what, and where each thread is then."""
+    """Return a run as a table: who acts, what happens, and where each thread is afterwards."""
     names = [f"T{number}" for number in range(1, len(run.first.threads) + 1)]
     rows = [
         ("step", "who", "does", *names, "kernel"),

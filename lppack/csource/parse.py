@@ -36,7 +36,7 @@ _DECLARATIONS = (
 
 
 def parse(path: str, text: str, known: Known = lambda _name: None) -> ParsedFile:
-    """Return the items of a file, in its order, without the branches that ``known`` excludes."""
+    """Return the items of a file in order, without the branches that ``known`` excludes."""
     text, shifts = with_system_calls(text)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     found = []
@@ -66,7 +66,7 @@ def members(item: Item) -> tuple[str, ...]:
 
 
 def _item(piece: Piece, own: str) -> Item | None:
-    """Return what the piece is; ``own`` is its text. None: nothing that has a meaning by itself."""
+    """Return the piece, with text ``own``, as an item; None if it has no meaning by itself."""
     match piece.kind:
         case "include":
             return Item(kind=ItemKind.INCLUDE, names=(), text=own, line=0)

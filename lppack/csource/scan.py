@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Splits the text of a kernel's C file into what stands at its top level, without a grammar.
+"""Split the text of a kernel's C file into what stands at its top level, without a grammar.
 
 The kernel's macros look like no C, so that a grammar loses its way in them, and with it all that
 follows. Brackets and semicolons are right in every file that compiles: they are all that is used.

@@ -2,7 +2,7 @@
 """A light reading of C: tokens with their places, functions, calls. Not a compiler.
 
 It knows comments, strings and directives, and finds a function by its shape. It expands no macro
-and looks into no header, so a rule that uses it asks only for what stands in the text. A parser
+and looks into no header, so a rule that uses it sees only what is in the text. A parser
 would say more of plain C, and give up at the first `list_for_each_entry()`.
 """
 

@@ -86,7 +86,7 @@ class Apt:
 
     @property
     def stamp(self) -> str:
-        """Names the package lists as they are now; "" before there are any."""
+        """A text that changes whenever the package lists do; "" before there are any."""
         try:
             return str((self.home / "updated").stat().st_mtime_ns)
         except FileNotFoundError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The vmlinux with debug information, of an exact kernel: the part of a large package that has it.
+"""Fetch the vmlinux with debug information of an exact kernel, from its large debug package.
 
-The package has the debug files of all modules too, behind vmlinux: reading ends before them, so
-that one ninth of it is fetched. Its checksum covers the whole and cannot be checked: whoever uses
-the file holds its build id against that of the kernel.
+The debug files of all modules come after vmlinux in the package: reading stops before them, so that
+only a ninth of it is fetched. The package's checksum covers all of it and cannot be checked, so a
+caller must compare the file's build id with that of the kernel.
 """
 
 import contextlib

@@ -70,7 +70,7 @@ def private_headers(
         if not any(file.is_file() for file in files) and next(below, None) is None:
             close = difflib.get_close_matches(folder, _folders(tree), n=3)
             raise EnvironmentMissing(
-                f'kernel_headers: no header is right in "{folder}" of {package}',
+                f'kernel_headers: there is no header in "{folder}" of {package}',
                 hint=f"did you mean {' or '.join(close)}?" if close else "name a folder",
             )
     return tuple(
@@ -130,7 +130,7 @@ def archive(package: str, *, source: Source | None = None) -> Path:
     """
     name, version = package.split(" ")
 
-    def fetch(draft: Path) -> None:  # 130 MB
+    def fetch(draft: Path) -> None:  # 139 MB
         first = source or Apt()
         offers = (one for one in everywhere(first) if version in one.versions(name))
         with store.temporary("source-") as place:

@@ -48,7 +48,7 @@ def _homes(root: Path) -> tuple[Path, ...]:
 
 
 def _images(home: Path) -> Iterator[str]:
-    """Yield the releases of the images in one of the places."""
+    """Yield the releases of the kernel images below ``home``."""
     if home.name == "boot":
         yield from (file.name.removeprefix("vmlinuz-") for file in home.glob("vmlinuz-*"))
     else:

@@ -97,9 +97,9 @@ def refused(advice: Advice) -> tuple[Cannot, ...]:
         Cannot(
             what=", ".join(advice.locks),
             why=f"the locking changes together with the layout of what lives already: {types}. An "
-            "object made before the patch has not the new members, and a thread that holds the old "
+            "object made before the patch lacks the new members, and a thread that holds the old "
             "lock does not keep out one that takes the new one",
-            way="fix the defect inside the locking that is there, if it can be; else install the "
+            way="fix the defect within the present locking, if possible; otherwise install the "
             "fixed kernel",
         ),
     )

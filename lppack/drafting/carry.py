@@ -285,8 +285,8 @@ def _apart(path: str, object_: str, name: str) -> str:
 
 
 def _new_functions(edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:
-    """Functions that are not static, and that the change adds or gives other parameters -> their
-    file, and what they are."""
+    """Map each non-static function that the change adds, or whose parameters it changes, to its
+    file and item."""
     taken = {target.name for target in targets}
     return {
         item.name: (changes.after.path, item)

@@ -71,7 +71,7 @@ class Draft:
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """Names of the objects that the patch replaces functions in."""
+        """Names of the objects in which the patch replaces functions."""
         return tuple(dict.fromkeys(target.object for target in self.targets))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A change of the kernel's sources: a unified diff, or what a later version has."""
+"""A change of the kernel's sources: from a unified diff, or from a later version of them."""
 
 import difflib
 import functools

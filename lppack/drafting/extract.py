@@ -67,15 +67,15 @@ def extract(
     differing: Collection[str] = (),
     invocations: Collection[str] = (),
 ) -> Extract:
-    """Return the closure of ``replaced`` in the changed file, each with the name of its
-    replacement.
+    """Return the closure of ``replaced``, functions and the names of their replacements, in the
+    changed file.
 
     ``headers`` has what the diff changes or adds in headers, by name; ``given`` are functions of
     this file that other files of the patch call, and ``elsewhere`` are those of other files.
     ``apart`` gives symbols another name, where several objects have one of that name; ``also`` are
     names that no item spells, as macros put them together; ``differing`` are functions of the file
     whose object code differs, so that the kernel's own may not be called. ``invocations`` are
-    names that macros at the top level may define: those are taken that say a part of one.
+    names that macros at the top level may define: a macro is taken if it has a part of such a name.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
     made.new |= set(differing)

@@ -86,7 +86,7 @@ class Private:
         return found
 
     def _inside(self, unit: ParsedFile) -> list[str | None]:
-        """Return what it includes; None: a public header."""
+        """Return the files that ``unit`` includes; None stands for a public header."""
         return [self._own(i.text, unit.path) for i in unit.items if i.kind is ItemKind.INCLUDE]
 
     def _own(self, text: str, path: str) -> str | None:

@@ -105,7 +105,7 @@ class Places:
         return found is not None and found.symbol is None and found.expected
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
-        """All symbols of that name in the object."""
+        """Return all symbols of that name in the object."""
         if self.module is None:
             return self.facts.copies(name)
         return self.facts.module_copies(self.module, name)

@@ -114,9 +114,9 @@ class _Selection:
         elif name not in self.after.functions or (function.static and self._has_another_head(name)):
             self._through_users(function, "it is gone, or has other parameters")
         elif self._has_other_parameters(name):
-            # Who calls it has to give it others, and differs: what is called is the patch's own.
+            # Its callers must pass other arguments, so they differ too, and call the patch's own.
             self.selected.notes.append(
-                f"{name} has other parameters: the kernel's own stays for who calls it with the old"
+                f"{name} has other parameters: callers that pass the old ones use the kernel's own"
             )
         elif not function.traceable:
             self._through_users(function, "it has no fentry call (notrace)")

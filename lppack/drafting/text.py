@@ -143,7 +143,7 @@ def _with_size(text: str, name: str, size: int | None) -> str:
 
 
 def _renamed_last(text: str, name: str, alias: str) -> str:
-    """Return a declaration with another name for what it declares; a tag of the same name stays."""
+    """Rename what a declaration declares, its last ``name``; a struct tag of that name stays."""
     *_, last = re.finditer(rf"\b{re.escape(name)}\b", text)
     return text[: last.start()] + alias + text[last.end() :]
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compare a linked module with what kbuild made: bytes and relocations, as pyelftools reads them.
+"""Compare a linked module with kbuild's module: bytes and relocations, as pyelftools reads them.
 
-It did not write them. A relocation that leads elsewhere loads, and is wrong.
+pyelftools did not write the linked module, so it is independent. The check is needed because a
+relocation with a wrong target would load without an error.
 """
 
 import io

@@ -21,7 +21,7 @@ _SHT_SYMTAB, _SHT_NOBITS = 2, 8
 
 
 class NotRewritable(LppackError):
-    """The file is not one that this module can write again. Nothing was done with it."""
+    """The file cannot be rewritten by this module. It was left unchanged."""
 
     exit_code = 5
     kind = "not-rewritable"

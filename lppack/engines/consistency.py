@@ -13,7 +13,7 @@ from lppack.model.patch_info import PatchInfo
 
 
 class Consistency:
-    """Implements Engine. ``load`` also loads the engine, which lies beside the patch's module."""
+    """The Engine of lppack_engine.ko. ``load`` also loads that, from beside the patch's module."""
 
     name = "consistency"
 
@@ -30,9 +30,9 @@ class Consistency:
         api = modules.parameter(self.host, abi.ENGINE, "api")
         if api != str(abi.ENGINE_API):
             raise ApplyRefused(
-                f"the {abi.ENGINE} on {self.host.name} has API {api}, and this lppack speaks "
+                f"the {abi.ENGINE} on {self.host.name} has API {api}, but this lppack uses "
                 f"{abi.ENGINE_API}",
-                hint=f"revert what it holds, then: rmmod {abi.ENGINE}",
+                hint=f"revert the patches that it holds, then: rmmod {abi.ENGINE}",
                 reason="other-engine",
             )
         try:
@@ -81,7 +81,7 @@ class Consistency:
         return modules.info(self.host, module).engine == self.name
 
     def forced(self) -> bool:
-        """Nothing can be forced here; what was forced upstream, that engine tells."""
+        """Nothing can be forced here; the kernel's own engine reports what was forced there."""
         return False
 
     def moving_for(self, module: str) -> float | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both engines of a kernel as one: each patch is asked of the engine that holds it."""
+"""Both engines of a kernel as one: each request goes to the engine that holds the patch."""
 
 from pathlib import Path
 

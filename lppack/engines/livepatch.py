@@ -31,7 +31,7 @@ done
 
 
 class Livepatch:
-    """Implements Engine. ``functions`` of blockers are found by the names in a stack."""
+    """The Engine of the kernel's livepatch. It finds a blocker's function by names on the stack."""
 
     name = "livepatch"
 
@@ -64,7 +64,7 @@ class Livepatch:
             modules.enable(self.host, abi.patch_attribute(module, "enabled"), to)
         except HostError as error:
             # The kernel goes on with a write that was given up; on Debian 13's 6.12, with threads
-            # that only spin, it takes more than a minute. The state tells what becomes of it.
+            # that only spin, it takes more than a minute. The state shows the outcome.
             if error.errno != errno.ETIMEDOUT:
                 raise
 
@@ -101,7 +101,7 @@ class Livepatch:
         )
 
     def _blockers(self, module: str, phase: PatchPhase) -> tuple[Blocker, ...]:
-        if phase is PatchPhase.UNPATCHED:  # who was in the module when it was last asked to go
+        if phase is PatchPhase.UNPATCHED:  # threads in the module at the last unload request
             return modules.blockers(self.host, abi.unload_attribute(module, "inside"))
         if phase not in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
             return ()

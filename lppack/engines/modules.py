@@ -238,5 +238,5 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
 
 
 def info(host: Host, module: str) -> PatchInfo:
-    """Return what a patch says of itself; false: it is foreign."""
+    """Return what a patch reports about itself; false if it is foreign."""
     return PatchInfo.from_json(parameter(host, module, "info"))

@@ -12,7 +12,7 @@ from lppack.model.patch_info import PatchInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """A thread that has not switched yet, or that is still in a module that is to go."""
+    """A thread that has not switched yet, or that is still in a module to be unloaded."""
 
     pid: int
     tid: int
@@ -81,7 +81,7 @@ class Engine(Protocol):
 
     def unload(self, module: str) -> None:
         """Raise HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
-        in it, which state() then tells."""
+        in it; state() then lists the threads."""
 
     def patches(self) -> tuple[PatchState, ...]: ...
 

@@ -93,7 +93,7 @@ class SimulatedHost:
 
 
 class SimulatedClock:
-    """Implements Clock: time passes in the simulated kernel alone."""
+    """The Clock of a simulated kernel: a sleep advances its time, and does not wait."""
 
     def __init__(self, kernel: SimulatedKernel) -> None:
         self.kernel = kernel

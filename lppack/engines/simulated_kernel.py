@@ -19,7 +19,7 @@ from lppack.engines import simulated_tasks
 from lppack.engines.simulated_tasks import LivePatch, Task
 
 _STEPS_A_SECOND = 50
-#: Rules that somebody has to ask for; the others happen by themselves.
+#: Rules that take effect on request only; the others happen by themselves.
 _COMMANDS = frozenset(("R6", "R11", "T4"))
 #: What threads do in the functions of a patch that does not rule; where the border is, and who
 #: switches when, is the affair of the one that does.
@@ -73,7 +73,7 @@ class SimulatedKernel:
     def patch(self, module: str) -> LivePatch | None:
         return next((patch for patch in self.patches if patch.module == module), None)
 
-    # --- what is asked of it ---
+    # --- requests ---
 
     def load(self, made: LivePatch) -> None:
         """R6. Raise FileExistsError, BlockingIOError (a transition is under way)."""
@@ -197,7 +197,7 @@ class SimulatedKernel:
         self._store(patch, (begun.kernel, tuple(map(begun.each, threads))))
 
     def steps(self) -> list[tuple[LivePatch, Step]]:
-        """All that the rules allow now, whoever does it, each with the patch that it is about."""
+        """Return every step that the rules allow now, of any thread, each with its patch."""
         patch = self._ruled_by()
         if patch is None:
             return []
@@ -277,7 +277,7 @@ class SimulatedKernel:
                     other.known = other.enabled = False
 
     def _project(self, patch: LivePatch) -> tuple[Machine, State]:
-        """Return the machine of one patch, and what it sees of this kernel."""
+        """Return the machine of one patch, and the state of this kernel as that machine sees it."""
         m = simulated_tasks.machine_of(patch, self.rules, self.depth)
         words = self.words if self.moving == patch.module else None
         return m, simulated_tasks.state_of(m, patch, self.tasks, words)

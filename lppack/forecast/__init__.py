@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""When will it end: transitions drawn from a declared or measured load, without safety."""
+"""Predict when a transition ends, under a declared or measured load; ignores safety."""

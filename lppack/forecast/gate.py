@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Times to finish of an engine that shuts a gate at the border (kmod/engine/gate.c).
 
-While it is shut, who comes to the border stays there, so that nobody begins a visit: those who are
-inside only have to leave. In between it is open, and threads go on where they were held. Kernel
-threads come to no border; they are met when they happen to be outside.
+While it is shut, a thread that comes to the border is held there, so that no visit begins: the
+threads inside only have to leave. In between it is open, and the held threads go on. Kernel threads
+come to no border; they count as outside when they happen to be.
 
-The engine also keeps it open where it would not help, and has a budget for it (budget.c). Neither
-is drawn: where many windows are needed, it takes longer.
+The engine also keeps the gate open where shutting it would not help, and has a budget for it
+(budget.c). Neither is simulated: where many windows are needed, a real transition takes longer.
 """
 
 import math
@@ -42,11 +42,11 @@ def gated(
     dice: np.random.Generator,
     stages: int = STAGES_MAX,
 ) -> Floats:
-    """Seconds until nobody is inside, of each of ``samples``; infinity: not within ``limit``.
+    """Return for each of ``samples`` the seconds until no thread is inside.
 
-    ``kthreads``: loads that no gate holds. ``stages``: so many threads of all samples are followed
-    one by one, the smallest loads first; the others are a pool that remembers nothing from one
-    window to the next.
+    Infinity: not within ``limit``. ``kthreads``: loads that no gate holds. ``stages``: how many
+    threads, over all samples, are followed one by one, the smallest loads first; the others are a
+    pool without memory from one window to the next.
     """
     times = as_floats(np.full(samples, math.inf))
     loads = [load for load in loads if load.inside > 0]
@@ -55,7 +55,7 @@ def gated(
     crowds, pool = [], []
     for load in sorted(loads, key=lambda load: (load.gaps is not None, load.threads)):
         stages -= load.threads * samples
-        if stages >= 0 or load.gaps is None:  # who leaves for good has to be remembered
+        if stages >= 0 or load.gaps is None:  # one that leaves for good has to be remembered
             crowds.append(_Crowd(load, samples, dice))
         else:
             pool.append(load)
@@ -135,6 +135,6 @@ class _Crowd:
             gap[moving] = self._gaps((len(moving),))
             following[moving] = until[moving] + gap[moving]
             moving = moving[following[moving] < end]
-        # What of the gap was waited for; whoever is inside still has all of it before him.
+        # Subtract the part of the gap that has passed; a thread inside has all of it still to come.
         gap -= np.clip(end - np.maximum(until, begin), 0.0, gap)
         self._until, self._gap = until.reshape(self._until.shape), gap.reshape(self._gap.shape)

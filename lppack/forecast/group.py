@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Threads of one kind, as they were watched, and how far that may be off.
+"""Threads of one kind as they were observed, and how uncertain the observation is.
 
 How well a share is known depends on how many visits were seen, not on how many samples: a thousand
-samples of one long sleep are one observation. What was not watched (the family of a length, when
-few or none were seen) is drawn from several families.
+samples of one long sleep are one observation. What was not observed (how lengths are distributed,
+when few or no visits were seen) is drawn from several families of distributions.
 """
 
 import functools
@@ -35,7 +35,7 @@ class Group:
     comm: str
     kthread: bool
     threads: int
-    watched: float | None  # seconds; None: not told
+    watched: float | None  # seconds; None: not given
     parts: tuple[Part, ...]
     stuck: bool = False  # inside all the time, without a visit that ended
     spread: float | None = None  # variance of the share from thread to thread; None: not known

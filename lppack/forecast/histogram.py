@@ -34,7 +34,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class _Part:
-    """A section under way; one that is printed again (-i) is added to."""
+    """A section that is being read; if it is printed again (-i), the counts are added."""
 
     counts: dict[tuple[float, float], int] = field(default_factory=dict)
     total: float = 0.0

@@ -51,8 +51,10 @@ class Lengths:
         return as_floats(self.low[piece] + dice.random(shape) * self._width[piece])
 
     def rest(self, dice: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
-        """Return what is left of one that is met at a random moment: long ones are met more
-        often."""
+        """Draw what is left of a length that is under way at a random moment.
+
+        Long ones are met more often.
+        """
         piece = self._biased_sum.searchsorted(dice.random(shape), side="right")
         low, high = self.low[piece], self.high[piece]
         whole = np.sqrt(low**2 + dice.random(shape) * (high**2 - low**2))

@@ -248,13 +248,13 @@ class _Transition:
         )
 
     def _quantile(self, times: Floats, at: float) -> float:
-        """Of sorted times."""
+        """Return the quantile ``at`` of sorted times; infinity beyond the limit."""
         value = float(times[min(int(at * len(times)), len(times) - 1)])
         return value if value <= self.limit else math.inf
 
 
 def _middle(values: Sequence[float]) -> tuple[float, float]:
-    """Where 95 of 100 lie; of few, all."""
+    """Return the bounds of the middle 95 of 100 values; below 40 values, of all."""
     ordered = sorted(values)
     cut = int(0.025 * len(ordered))
     return ordered[cut], ordered[-1 - cut]

@@ -9,7 +9,7 @@ from pathlib import Path
 from lppack.errors import Level, ManifestError, Problem
 
 LINE_MAX = 1 << 16
-#: Faults of one file that are told; the rest of it is not read.
+#: Faults of one file that are reported; the rest of it is not read.
 FAULTS_MAX = 10
 
 

@@ -41,11 +41,11 @@ class Load:
 
     @property
     def cycle(self) -> float:
-        """Seconds of a visit and a gap; without end for what never moves."""
+        """Mean seconds of a visit and a gap; infinity for a thread that never moves."""
         return self.visits.mean + self.gaps.mean if self.visits and self.gaps else math.inf
 
     def forgets(self, seconds: float) -> bool:
-        """Return True if where it was so long ago says nothing of where it is."""
+        """Return True if where a thread was ``seconds`` ago says nothing about where it is now."""
         if self.visits is None or self.gaps is None:
             return False
         return self.visits.mean_rest() * (1 - self.inside) * _FORGOTTEN < seconds
@@ -65,8 +65,10 @@ class Counter:
 def each_thread(
     loads: Sequence[Load], *, samples: int, limit: float, tick: float, dice: np.random.Generator
 ) -> Floats:
-    """SWITCH_THREAD: seconds until the last thread has switched, of each of ``samples``;
-    infinity where one never leaves, or where ticks do not find it outside by ``limit``."""
+    """SWITCH_THREAD: return for each of ``samples`` the seconds until every thread has switched.
+
+    Infinity if one never leaves, or if no tick finds it outside by ``limit``.
+    """
     times = np.zeros(samples)
     for load in loads:
         inside = dice.binomial(load.threads, load.inside, samples)
@@ -288,7 +290,7 @@ def _clear_ticks(
     stages: float,
     dice: np.random.Generator,
 ) -> Floats:
-    """Return the first of ``ticks``, the one at 0 included, that finds every thread outside."""
+    """Return the time of the first of ``ticks``, from 0 on, that finds every thread outside."""
     busy = np.zeros((samples, ticks), dtype=bool)
     clear = 1.0
     for load in loads:

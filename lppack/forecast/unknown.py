@@ -31,9 +31,12 @@ def unknown(
     bound: Sequence[Group],
     enough: float,
 ) -> Iterator[str]:
-    """Yield a line for each. ``slow``: groups whose length of stay is unknown; ``blind``: kernel
-    time cannot be seen; ``bound``: groups with declared visits only to another area;
-    ``enough``: seconds that show whether a thread ever leaves."""
+    """Yield a line for each thing that the prediction cannot know.
+
+    ``slow``: groups whose length of stay is unknown. ``blind``: kernel time cannot be seen.
+    ``bound``: groups with declared visits only to another area. ``enough``: seconds that show
+    whether a thread ever leaves.
+    """
     if blind:
         yield (
             "no stack shows where the kernel begins: sample with kernel frames down to the entry, "

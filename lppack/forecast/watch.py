@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was watched of a machine, or is declared of it: read, and held against itself."""
+"""What was observed on a machine, or is declared: read, and checked for contradictions."""
 
 import difflib
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ _BEFORE, _AFTER = 1, 8
 def faults(text: str) -> tuple[str, ...]:
     """Find where in ``text`` the kernel reports a fault, each with the lines around it.
 
-    A report has several such lines; those that follow closely are told as one.
+    A report has several such lines; those that follow closely count as one fault.
     """
     lines = text.replace("\r", "").split("\n")
     spans: list[tuple[int, int]] = []

@@ -57,7 +57,7 @@ class Framed:
 
     @property
     def cut(self) -> bool:
-        """As much came as is kept, or more."""
+        """True if the limit of what is kept was reached: more may have come."""
         return len(self._kept) >= self._most
 
     @property

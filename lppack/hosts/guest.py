@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A guest under QEMU as a host: what the agent (templates/guest/agent.c) does is asked here."""
+"""A guest under QEMU as a host: sends requests to its agent (templates/guest/agent.c)."""
 
 import contextlib
 import errno
@@ -69,7 +69,7 @@ class GuestHost:
 
     @property
     def lock(self) -> HostLock | None:
-        # On this machine: who cannot reach this folder cannot reach the guest either.
+        # On this machine: a process that cannot reach this folder cannot reach the guest.
         return HostLock(self._folder / "operate.lock", self.name) if self._lock else None
 
     @property
@@ -155,10 +155,10 @@ class GuestHost:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Ours alone, if others may talk to this guest.
+        """Hold the guest for this process, if others may use it too.
 
-        Who waits holds a second lock, without which nobody takes the first: so a command with
-        many requests lets others in between.
+        The next waiter holds a second lock, and only its holder may take the first: so a command
+        with many requests lets others in between.
         """
         if not self._lock:
             yield

@@ -74,7 +74,7 @@ def _padded(data: bytes) -> bytes:
 
 
 class _Cpio:
-    """Writes entries one after the other; each archive ends with its trailer."""
+    """A writer of cpio entries; each archive ends with its trailer."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
@@ -151,8 +151,8 @@ def make(
 def modules_in_order(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the files of ``wanted`` and what they depend on, in the order to load them.
 
-    Asks each module's ``.modinfo`` rather than modules.dep, which depmod makes from it and which
-    a kernel package that was unpacked but not installed lacks.
+    Read each module's ``.modinfo`` rather than modules.dep: depmod generates that from it, and a
+    kernel package that was unpacked but not installed has none.
     """
     files = {_plain(_stem(path)): path for path in sorted(kernel.modules.rglob("*.ko*"))}
     builtin_list = kernel.modules / "modules.builtin"

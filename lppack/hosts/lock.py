@@ -106,7 +106,7 @@ class HostLock:
 
     @staticmethod
     def _named(pid: int, text: str) -> LockHolder:
-        """``pid`` is of /proc/locks; the text may be of a command that was killed before it."""
+        """Return the holder ``pid`` of /proc/locks; ``text`` may be left from a killed command."""
         with contextlib.suppress(ValueError, TypeError):
             said = LockHolder(**json.loads(text))
             if pid == (said.lock_pid or said.pid):

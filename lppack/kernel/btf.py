@@ -204,8 +204,8 @@ class Btf:
         return self._base_text(record, 0)
 
     def layout(self, number: int, name: str) -> Layout | None:
-        """Return the struct or union of that number, or that a typedef names; None: it is another
-        type."""
+        """Return the layout of type ``number``, a struct or union or a typedef of one; None if it
+        is another type."""
         record = self.record(number)
         if record.kind == TYPEDEF:
             record = self._resolved(record.value)

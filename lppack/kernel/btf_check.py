@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Holds every record of BTF against what a record can be, before anything is believed.
+"""Check that every record of BTF is valid, before any of it is used.
 
 kernel/bpf/btf.c (v6.1), btf_check_all_metas(), does the same when the kernel reads BTF.
 """

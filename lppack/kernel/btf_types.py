@@ -17,7 +17,7 @@ _SECTION, _BASE_SECTION = ".BTF", ".BTF.base"
 
 
 class Types:
-    """The types of one kernel, from its cache file; those of a module once it is asked for."""
+    """The types of one kernel, from its cache file; those of a module are read on first use."""
 
     def __init__(self, cache: sqlite3.Connection, what: str) -> None:
         self._cache = cache
@@ -26,7 +26,7 @@ class Types:
         self._modules: dict[Path, CheckedBtf | None] = {}  # None: the module has no BTF
 
     def prototypes(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[str, ...]:
-        """Every prototype that functions of that name have, each once."""
+        """Return every prototype of functions of that name, each once."""
         found = self._find("function", name, module)
         texts = (btf.prototype(number, name) for btf, number in found)
         return tuple(dict.fromkeys(texts))
@@ -34,12 +34,12 @@ class Types:
     def signatures(
         self, name: str, module: tuple[Path, Elf] | None = None
     ) -> tuple[tuple[str, ...], ...]:
-        """Every signature that functions of that name have, each once; see Btf.signature()."""
+        """Return every signature of functions of that name, each once; see Btf.signature()."""
         found = (btf.signature(number) for btf, number in self._find("function", name, module))
         return tuple(dict.fromkeys(found))
 
     def layouts(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[Layout, ...]:
-        """Every layout that a type of that C name ("struct file", "pgd_t") has, each once."""
+        """Return every layout of types of that C name ("struct file", "pgd_t"), each once."""
         found = (btf.layout(number, name) for btf, number in self._find("type", name, module))
         return tuple(dict.fromkeys(layout for layout in found if layout))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads the debug package of an exact kernel, once, and keeps what it says of inlining."""
+"""Read the debug package of an exact kernel once, and keep what it says about inlining."""
 
 import struct
 from collections.abc import Callable, Iterable

@@ -116,7 +116,7 @@ class Elf:
         raise FactsError(f"{self.what} holds no {size} bytes at address {address:#x}")
 
     def symbols(self) -> tuple[ElfSymbol, ...]:
-        """.symtab in its order, the first (empty) entry included; nothing if stripped."""
+        """Return .symtab in order, the first (empty) entry included; nothing if stripped."""
         for table in self.sections:
             if table.type == SHT_SYMTAB:
                 break

@@ -56,7 +56,7 @@ class Facts:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the cache files."""
+        """Close the cache files."""
         self._cache.close()
         if self.inlining:
             self.inlining.close()
@@ -270,8 +270,8 @@ class Facts:
 def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> Facts:
     """Return the facts of that kernel; the first time takes seconds, later times milliseconds.
 
-    With ``deep``, which is told what is done, also those of the debug package: it is read if it
-    never was. Without, they are there if it was.
+    ``deep`` also reads the kernel's debug package, unless that was done before, and is called with
+    each step to print. Without it, the facts of the debug package are there only if it was read.
     """
     try:
         data = kernel.image.read_bytes()

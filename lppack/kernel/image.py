@@ -66,7 +66,7 @@ class Image:
 
 
 def unpacked(kernel: Kernel) -> Path:
-    """Return the vmlinux from the image of ``kernel``, in the cache, once per content."""
+    """Unpack the vmlinux of ``kernel`` into the cache, once per content; return its path."""
     image = read_image(kernel.image)
     name = f"{kernel.release}-{hashlib.sha256(image.payload).hexdigest()[:16]}"
     return entries.ensure_file(

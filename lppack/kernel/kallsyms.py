@@ -55,7 +55,7 @@ class _Names:
 
 
 def decode(elf: Elf) -> tuple[KallsymsEntry, ...]:
-    """All symbols of the kernel in the order of /proc/kallsyms."""
+    """Return all symbols of the kernel in the order of /proc/kallsyms."""
     section = elf.section(".rodata")
     if section.address % 8:
         raise FactsError(f"{elf.what}: .rodata begins at an odd address, {section.address:#x}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Unpacks zstd, which Python has only from 3.14 on: before that with the system's libzstd.
+"""Unpack zstd: with Python's own module from 3.14 on, before that with the system's libzstd.
 
 Every Debian has that library: dpkg itself is linked with it.
 """
@@ -15,7 +15,7 @@ _CHUNK = 4 << 20
 
 
 class ZstdError(OSError):
-    """The data is no zstd, or damaged; bz2 raises OSError too."""
+    """The data is not zstd, or damaged. An OSError, as bz2 raises one in this case."""
 
 
 def unpack(data: bytes) -> tuple[bytes, bool]:

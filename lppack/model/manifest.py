@@ -227,12 +227,12 @@ class Counts(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visits:
-    """What is known of the visits that threads of one name pay to one function."""
+    """What is known of the visits of threads of one name to one function."""
 
     function: str
     comm: str | None = None  # None: of all threads
     threads: int | None = None  # None: as many as the stacks show
-    kthread: bool = False  # kernel threads; only asked where there are no stacks
+    kthread: bool = False  # kernel threads; only used where there are no stacks
     histogram: Path | None = None  # what funclatency printed
     seconds: float | None = None  # mean length
     per_second: float | None = None  # entries a second, of all these threads together
@@ -247,7 +247,7 @@ class Workload:
     sleeps: tuple[str, ...] = ()  # functions in which threads sleep for as long as they like
     stacks: Path | None = None
     counts: Counts = Counts.SAMPLES
-    watched: float | None = None  # seconds that stacks and visits were counted; None: not told
+    watched: float | None = None  # seconds that stacks and visits were counted; None: not given
     visits: tuple[Visits, ...] = ()
 
 
@@ -285,10 +285,10 @@ class Manifest:
 
     @property
     def irreversible(self) -> tuple[str, ...]:
-        """Names of the transforms without a way back."""
+        """Names of the transforms that cannot be reversed."""
         return tuple(entry.name for entry in self.transforms if entry.reverse is None)
 
     @property
     def module(self) -> str:
-        """v1 and v2 of a series must be loadable side by side, so the version is in the name."""
+        """The module's name. It has the version, as two versions must be loadable side by side."""
         return module_name(self.name, self.version)

@@ -25,7 +25,7 @@ IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverte
 
 
 class InliningCheck(StrEnum):
-    """Whether the debug package was asked for copies of functions inside others."""
+    """Whether the debug package was searched for inlined copies of functions."""
 
     CHECKED = "checked"
     UNCHECKED = "unchecked"

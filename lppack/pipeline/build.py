@@ -35,14 +35,14 @@ def make_tree(plan: Plan) -> SourceTree:
 
 
 def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
-    """Write the tree below ``folder``. Raise EnvironmentMissing: something else is there."""
+    """Write the tree below ``folder``. Raise EnvironmentMissing if something else is there."""
     copies = {name: source.read_bytes() for name, source in tree.copies}
     texts = {name: text.encode() for name, text in tree.files}
     Written(folder, force=force, by="generate").put(texts | copies)
 
 
 def check_output(folder: Path) -> None:
-    """Raise EnvironmentMissing if no bundle can be written to ``folder``: before the build."""
+    """Raise EnvironmentMissing, before the build, if ``folder`` cannot take a bundle."""
     need_folder(folder)
 
 

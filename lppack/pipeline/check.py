@@ -164,9 +164,10 @@ def make_plan(
     prove: "Say | None" = None,
     builder: str = "docker",
 ) -> "Plan":
-    """load, validate, plan; with ``deep`` the kernel's debug package is asked too, and told of.
+    """Load, validate and plan.
 
-    With ``prove``, which is given the progress, the patch is compared with what it follows.
+    ``deep``: also read the kernel's debug package. ``prove``: compare the patch with what it
+    follows. Both are called with each line of progress.
     """
     from lppack.debian.kernels import resolve
     from lppack.kernel.config import read_config

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCalls:
-    """What is known of calls on a host."""
+    """Calls that were counted on a host, and the speed of its CPU."""
 
     calls: Sequence[Path] = ()  # files that count them
     seconds: float | None = None

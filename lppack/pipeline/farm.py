@@ -151,7 +151,7 @@ def run(
 
 
 def _kept(answer: FarmResult, output: Path) -> Outcome:
-    """Write the bundle of an answer, read as carefully as any foreign file."""
+    """Write the bundle that a worker returned; read it as carefully as any foreign file."""
     from lppack.stages.bundle import read
 
     outcome = answer.outcome

@@ -291,7 +291,7 @@ def recover_host(
 
 
 def history_of(on: str, last: int) -> tuple[JournalRecord, ...]:
-    """Return the last commands that changed a host, or tried to; those that died too."""
+    """Return the last commands that changed a host or tried to, also those that died."""
     from lppack.stages.journal import Journal
 
     with open_control(on, say=lambda _line: None) as control:

@@ -119,7 +119,7 @@ _identities: dict[tuple[str, str], str] = {}
 
 
 def _identity(builder: str, suite: str, kernel: "Kernel") -> str:
-    """Identify the compiler and its image, asked for once for each suite."""
+    """Return the identity of the compiler and its image; queried once for each suite."""
     from lppack.pipeline.build import open_builder
 
     if (builder, suite) not in _identities:

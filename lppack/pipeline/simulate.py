@@ -96,7 +96,7 @@ def replay_run(
     threads: int,
     preempted: EngineName | None = None,
 ) -> "Run":
-    """Return a run of the simulator, once more."""
+    """Repeat a run of the simulator, and return it."""
     from lppack.analyse.simulate import replay
 
     return replay(_manifest(path), mode, flag, said, threads, preempted)

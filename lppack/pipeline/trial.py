@@ -64,7 +64,7 @@ class Trial:
 
     @property
     def compared(self) -> int:
-        """How many checks were compared, over all steps."""
+        """Number of checks whose results were compared, over all steps."""
         return sum(len(step.checks) for step in self.steps_done)
 
     @property
@@ -128,8 +128,10 @@ class Trial:
     def _bundle(
         self, path: Path, work: Path, say: Say, *, kernel: str | None = None
     ) -> tuple[Manifest | None, Kernel, Bundle]:
-        """Return the manifest is None where only a bundle has it. ``kernel``: that one and no
-        other."""
+        """Return the manifest (None for a finished bundle), the kernel and the bundle.
+
+        ``kernel``: test on exactly this one.
+        """
         from lppack.debian.kernels import resolve
         from lppack.stages import bundle as bundles
         from lppack.stages.agreement import verify

@@ -71,8 +71,11 @@ class Includes:
             yield posixpath.basename(name), path, name, beside
 
     def direct(self, path: str) -> tuple[str, ...]:
-        """Return files that may include ``path``: a same-named file in a folder that a Makefile
-        gives with -I may be meant."""
+        """Return the files that may include ``path``.
+
+        An include that names no file beside its includer may mean any file of that name, as a
+        Makefile gives folders with -I.
+        """
         query = "SELECT path, name, beside FROM line WHERE base = ? ORDER BY seq"
         return tuple(
             who

@@ -127,7 +127,7 @@ class _Layout:
         return (self.function.start + at) % min(_ALIGNMENTS) == 0
 
     def _padding(self) -> dict[int, int]:
-        """Begin -> end of the NOPs that may be there to align what follows."""
+        """Map begin to end of each run of NOPs that may be padding for what follows."""
         found = nops(self.function.code)
         for table, _, references in self.function.entries:
             if table == "__jump_table":

@@ -2,7 +2,7 @@
 """Source against the running kernel: is what was compiled from the unchanged sources what the
 kernel's own vmlinux or module has? Ksplice called it run-pre matching.
 
-A match proves that sources, configuration and compiler are those of the kernel, and tells which of
+A match proves that sources, configuration and compiler are those of the kernel, and shows which of
 several functions of one name is the one of a file.
 """
 

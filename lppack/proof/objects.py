@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """An object file as functions and data that can be compared with those of another compilation.
 
-The object was compiled with -ffunction-sections and -fdata-sections, so that what one function says
-of another is a relocation. References are named by what they lead to: a symbol, a string's text, a
-constant's bytes; never by a number that the compiler or the assembler has counted.
+The object was compiled with -ffunction-sections and -fdata-sections, so that a reference from one
+function to another is a relocation. References are named by their target: a symbol, a string's
+text, a constant's bytes; never by a number that the compiler or the assembler has assigned.
 """
 
 from collections.abc import Iterator

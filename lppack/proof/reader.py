@@ -45,7 +45,7 @@ _STB_WEAK = 2
 def read_object(content: bytes, what: str, *, tree: str = "") -> ObjectFile:
     """Read an object file; names of files below ``tree`` are read as if relative to it.
 
-    Raise FactsError: ``content`` is no object file.
+    Raise FactsError if ``content`` is not an object file.
     """
     return ObjectReader(Elf(content, what), f"{tree}/".encode() if tree else b"").read()
 

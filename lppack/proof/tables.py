@@ -22,7 +22,7 @@ TABLES: Mapping[str, tuple[int, ...]] = {
 
 
 class Readable(Protocol):
-    """What tables need of the reader of their object file."""
+    """The attributes of an object file's reader that tables use."""
 
     elf: Elf
     symbols: tuple[ElfSymbol, ...]

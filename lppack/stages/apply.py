@@ -255,7 +255,7 @@ def _timed_out(
 def _unloaded_by_another(
     control: Control, bundle: Bundle, state: PatchState, replaced: tuple[str, ...]
 ) -> ApplyReversed | ApplyStuck:
-    """Return the module was there, and is gone, and this command did not unload it."""
+    """Return the error for a module that was loaded and that another command has unloaded."""
     lost = [m for m in replaced if control.engine.state(m).phase is not PatchPhase.PATCHED]
     why = f"{bundle.module} is gone: another command has reverted and unloaded it"
     if lost:

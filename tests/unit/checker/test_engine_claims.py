@@ -39,7 +39,7 @@ TOLD = {
         "calls the new release()",
     ),
     "unseen-kept": (
-        "looks: 1 counted, nobody seen; waits for who ends",
+        "looks: 1 counted, nobody seen; waits for threads that end",
         "looks: counts off 1, and the kernel switches",
     ),
     "calls-not-seen": (

@@ -37,7 +37,7 @@ def test_the_package_is_fetched_once() -> None:
 def test_a_folder_without_headers_is_told_with_what_is_near() -> None:
     with pytest.raises(EnvironmentMissing) as caught:
         private_headers(KERNEL, ["mm", "net/mac8021"], source=SourcePackage())
-    assert 'no header is right in "net/mac8021" of linux-source-6.1 6.1.192-2' in str(caught.value)
+    assert 'there is no header in "net/mac8021" of linux-source-6.1 6.1.192-2' in str(caught.value)
     assert caught.value.hint == "did you mean net/mac80211?"
     every = (path.name for path in (store.cache_dir() / "sources").glob("*/*"))
     kept = {name for name in every if not name.endswith((".lock", ".sums"))}
