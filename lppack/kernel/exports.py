@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the kernel and its modules export: the kernel's own tables, and Module.symvers."""
 
-import re
+import functools
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -78,13 +78,13 @@ def find_export(symvers: Path, name: str) -> Export | None:
     Documentation/kbuild/modules.rst (v6.1): CRC, symbol, module, kind and namespace, by tabs.
     """
     try:
-        text = symvers.read_text()
+        state = symvers.stat()
+        rest = _listed(symvers, (state.st_mtime_ns, state.st_size)).get(name)
     except OSError:
         return None
-    found = re.search(rf"^0x[0-9a-f]+\t{re.escape(name)}\t(.*)$", text, re.MULTILINE)
-    if found is None:
+    if rest is None:
         return None
-    module, _, rest = str(found[1]).partition("\t")
+    module, _, rest = rest.partition("\t")
     kind, _, namespace = rest.partition("\t")
     if not kind.startswith("EXPORT_SYMBOL"):
         raise FactsError(f"{symvers}: cannot read the line of {name}")
@@ -95,3 +95,10 @@ def find_export(symvers: Path, name: str) -> Export | None:
         module=None if place == "vmlinux" else place,
         namespace=namespace or None,
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _listed(symvers: Path, _state: object) -> dict[str, str]:
+    """Map each name of a Module.symvers in that state to what its line says behind it."""
+    lines = (line.split("\t", 2) for line in symvers.read_text().splitlines())
+    return {words[1]: words[2] for words in lines if len(words) == 3 and words[0].startswith("0x")}

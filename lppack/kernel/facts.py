@@ -48,6 +48,7 @@ class Facts:
         self._cache = cache
         self.kernel = kernel
         self._read: dict[Path, KernelModule] = {}
+        self._opened: dict[Path, Elf] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -248,7 +249,9 @@ class Facts:
         if module is None:
             return None
         path = self._module(module).path
-        return path, open_module(path)
+        if path not in self._opened:
+            self._opened[path] = open_module(path)
+        return path, self._opened[path]
 
     def _path(self, module: str | Path) -> Path | None:
         if isinstance(module, Path):
