@@ -89,7 +89,27 @@ CASES: dict[str, Case] = {
     ),
     "h2-inline-header-and-c": Case(
         what="an inline function of a header used in vmlinux and in thirteen modules",
-        complete="incomplete",
+        replaced={
+            "atm": ["sigd_send"],
+            "ax25": ["ax25_kiss_rcv"],
+            "bluetooth": ["l2cap_sock_new_connection_cb"],
+            "dccp_ipv4": ["dccp_v4_conn_request", "dccp_v4_request_recv_sock"],
+            "dccp_ipv6": ["dccp_v6_conn_request", "dccp_v6_request_recv_sock"],
+            "netrom": ["nr_rx_frame"],
+            "nfc": ["nfc_llcp_rx_skb"],
+            "pn_pep": ["pep_do_rcv"],
+            "rfcomm": ["rfcomm_connect_ind"],
+            "rose": ["rose_rx_call_request"],
+            "sctp": ["sctp_sf_do_5_1D_ce"],
+            "smc": ["smc_tcp_syn_recv_sock"],
+            "vmlinux": [
+                "tcp_conn_request",
+                "tcp_get_syncookie_mss",
+                "tcp_v4_syn_recv_sock",
+                "tcp_v6_syn_recv_sock",
+            ],
+            "vmw_vsock_virtio_transport_common": ["virtio_transport_recv_pkt"],
+        },
         slow=True,
     ),
     "helper-gains-parameter": Case(
