@@ -20,7 +20,7 @@ from lppack.cli.patches import show
 @click.option(
     "--again",
     is_flag=True,
-    help="Also if the machine went down while this module was being applied.",
+    help="Also if the machine went down while this module was being applied, or just after it.",
 )
 @click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
 @FORMAT
@@ -37,7 +37,8 @@ def adopt(
     """Apply a module of kpatch-build or klp-build with the checks of apply; revert undoes it.
 
     If the very same build is live already, it is left as it is, and lppack can revert it from
-    then on. One with which the machine went down is not tried again.
+    then on. One with which the machine went down, or crashed within a minute after it was live,
+    is not tried again.
 
     Without MODULE, list what kpatch has installed on the host for its kernel.
 

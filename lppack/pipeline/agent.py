@@ -2,6 +2,7 @@
 """An agent: fetches what is served to its host, and applies what the policy lets it."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from lppack.stages.agent import (
 )
 from lppack.stages.agent_policy import INDEX, Index, Policy, parse_index, read_policy
 from lppack.stages.journal import JournalRecord
-from lppack.stages.journald import send_outcome
+from lppack.stages.journald import send_outcome, send_refusal
 
 _INDEX_MAX = 256 << 10
 _WAIT = 60.0  # seconds, for another command that changes the host
@@ -52,6 +53,7 @@ def run_agent(policy_file: Path, on: str, *, dry_run: bool, say: Say) -> AgentRe
             made, error = _run(policy, on, dry_run=dry_run, say=say)
     except LppackError as raised:
         error = raised
+        send_refusal(raised, on)
     if policy.metrics is not None and not dry_run:
         _write_metrics(policy.metrics, made, error, say)
     if error is not None:
@@ -198,7 +200,8 @@ def _read_held(kept: Path) -> dict[str, list[str | None]]:
 
 
 def _index(policy: Policy) -> Index:
-    """Fetch the index, and see that it is signed and no older one. Raise NotTrusted."""
+    """Fetch the index, and see that it is signed, and neither an older one nor another of the same
+    serial. Raise NotTrusted, ApplyRefused."""
     from lppack.stages import trust
     from lppack.stages.fetch import fetch
 
@@ -209,29 +212,40 @@ def _index(policy: Policy) -> Index:
     store.write_atomic(place, data)  # for messages that name a line
     index = parse_index(data.decode("utf-8", "replace"), place)
     kept = folder() / "index.json"
-    seen = _seen(kept)
-    if index.serial < seen:
+    serial, digest = _seen(kept)
+    found = hashlib.sha256(data).hexdigest()
+    served = f"{policy.source}/{INDEX} has serial {index.serial}"
+    if index.serial < serial:
         raise ApplyRefused(
-            f"{policy.source}/{INDEX} has serial {index.serial}, but this host has seen {seen}",
+            f"{served}, but this host has seen {serial}",
             hint=f"serve the newest index; if it is the newest one: rm {kept}",
             reason="older-index",
         )
-    if index.serial > seen:
-        store.write_atomic(kept, f'{{"serial": {index.serial}}}\n'.encode())
+    if index.serial == serial and digest not in (None, found):
+        raise ApplyRefused(
+            f"{served}, as the one that this host has seen, and says something else",
+            hint=f"give each change of the index a greater serial; if it is right: rm {kept}",
+            reason="changed-index",
+        )
+    if (index.serial, found) != (serial, digest):
+        seen = {"serial": index.serial, "sha256": found}
+        store.write_atomic(kept, f"{json.dumps(seen)}\n".encode())
     return index
 
 
-def _seen(kept: Path) -> int:
+def _seen(kept: Path) -> tuple[int, str | None]:
+    """Return serial and SHA-256 of the newest index; an older lppack kept none of the latter."""
     if not kept.exists():
-        return 0
-    try:
-        return int(json.loads(kept.read_text())["serial"])
-    except (ValueError, KeyError, TypeError):
-        raise EnvironmentMissing(
-            f"{kept} cannot be read: which index this host has seen is not known",
-            hint=f"if the source is as you know it: rm {kept}",
-            reason="not-stored",
-        ) from None
+        return 0, None
+    with contextlib.suppress(ValueError):
+        seen = json.loads(kept.read_text())
+        if fits(seen, {"serial": int, "sha256": str}) and "serial" in seen:
+            return seen["serial"], seen.get("sha256")
+    raise EnvironmentMissing(
+        f"{kept} cannot be read: which index this host has seen is not known",
+        hint=f"if the source is as you know it: rm {kept}",
+        reason="not-stored",
+    )
 
 
 def _write_signature(policy: Policy, place: Path) -> None:

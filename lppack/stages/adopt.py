@@ -20,7 +20,7 @@ from lppack.errors import ApplyRefused, HostError
 from lppack.model import Bundle, TestSpec
 from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.drive import Control, answered
-from lppack.stages.journal import FOLDER, Journal, put_json
+from lppack.stages.journal import FOLDER, Journal, followed_by, put_json
 from lppack.stages.status import PatchReport
 
 #: Modules that were adopted on a host, each with its srcversion.
@@ -116,19 +116,19 @@ def adopt(
 
 
 def refuse_after_crash(control: Control, bundle: Bundle) -> None:
-    """Raise ApplyRefused for a module with which the machine went down while it was applied, and
-    which nobody has applied since."""
+    """Raise ApplyRefused for a module with which the machine went down while it was applied, or
+    within a minute after it was live, and which nobody has applied since."""
     if control.host.lock is None:
         return  # no history is kept of it
     journal = Journal(control.host)
     records = answered(control, lambda: (*journal.history(_HISTORY), *journal.lost()))
     same = [r for r in records if r.command == "apply" and r.sha256 == bundle.module_sha256]
-    # Without a result it was cut off, and no command has closed it since.
-    if same and same[-1].result in (None, "rebooted"):
+    last = same[-1] if same else None
+    if last is not None and (why := followed_by(last)):
         raise ApplyRefused(
-            f"{bundle.path}: the machine went down while it was being applied, at {same[-1].began}",
+            f"{bundle.path}: {why[1]}, at {last.ended or last.began}",
             hint="to try it all the same: --again",
-            reason="went-down",
+            reason=why[0],
         )
 
 

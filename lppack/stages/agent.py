@@ -11,7 +11,7 @@ from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, LppackError, NotConverted
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
-from lppack.stages.journal import JournalRecord
+from lppack.stages.journal import JournalRecord, followed_by
 
 
 class AgentState(StrEnum):
@@ -197,7 +197,7 @@ def _outcome(
 
 
 #: Why guarded() holds a bundle.
-GUARDED = ("went-down", "taken-back")
+GUARDED = ("went-down", "crashed", "taken-back")
 
 
 def is_done(record: JournalRecord, outcome: AgentOutcome) -> bool:
@@ -220,10 +220,7 @@ def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOut
             continue
         same = record.version == outcome.version
         if record.command == "apply" and same:
-            why = None if record.result == "done" else why
-            # Without a result it was cut off, and nobody has closed it yet.
-            if record.result in (None, "rebooted"):
-                why = ("went-down", "the machine went down while it was being applied")
+            why = followed_by(record) or (None if record.result == "done" else why)
         elif record.command == "revert" and record.result == "done":
             why = why or ("taken-back", f"it was taken back at {record.ended}, by {record.user}")
     if why is None or not any(

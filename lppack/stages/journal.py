@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
 from lppack.proc import WARNING, Say
 from lppack.shape import fits
+from lppack.stages import guard
 from lppack.stages.faults import Fault, no_fault
 
 FOLDER = "/var/lib/lppack"
@@ -51,7 +52,8 @@ class JournalRecord:
     sha256: str | None = None  # of that file
     signer: str | None = None  # the allowed signer who has signed it; None: none was required
     ended: str | None = None
-    result: str | None = None  # done; the kind of the error; cut-off; rebooted. None: not ended
+    # done; the kind of the error; cut-off; rebooted; crashed. None: not ended
+    result: str | None = None
     code: int | None = None  # the exit code; None: the command died
     reason: str | None = None
     message: str | None = None
@@ -97,8 +99,16 @@ class Journal:
 
     def history(self, last: int) -> tuple[JournalRecord, ...]:
         """Return the last records of commands that have ended, the oldest first."""
-        found = (self._read(path) for _, path in self._names(HISTORY)[-last:])
-        return tuple(record for record in found if record is not None)
+        crashed = self._crashed()
+        found = [self._read(path) for _, path in self._names(HISTORY)[-last:]]
+        return tuple(
+            _crashed(record) if record.id in crashed else record
+            for record in found
+            if record is not None
+        )
+
+    def _crashed(self) -> tuple[str, ...]:
+        return guard.crashed(self.host, boot_id(self.host))
 
     def _open(self) -> list[JournalRecord]:
         closed = {name for name, _ in self._names(HISTORY)}
@@ -134,6 +144,11 @@ class Journal:
                 self.cut_off(record, "the host was booted anew", result="rebooted")
             elif record is None:
                 away.append(path)
+        for name in self._crashed():
+            record = self._read(f"{HISTORY}/{name}.json")
+            if record is not None:
+                self.close(_crashed(record))
+            away.append(f"{guard.WATCHED}/{name}")
         away += [path for _, path in names[:-_KEPT]]
         if away:
             self.host.run(["rm", "-f", *sorted(set(away))], limit=_LIMIT)
@@ -161,6 +176,22 @@ class Journal:
 
     def _put(self, path: str, record: JournalRecord) -> None:
         put_json(self.host, path, asdict(record))
+
+
+_CRASHED = "the machine crashed within a minute after it was live"
+_WENT_DOWN = "the machine went down while it was being applied"
+
+
+def followed_by(record: JournalRecord) -> tuple[str, str] | None:
+    """Return reason and message, where the machine ended during an apply or just after it."""
+    if record.result == guard.CRASHED:
+        return guard.CRASHED, _CRASHED
+    # Without a result it was cut off, and no command has closed it since.
+    return ("went-down", _WENT_DOWN) if record.result in (None, "rebooted") else None
+
+
+def _crashed(record: JournalRecord) -> JournalRecord:
+    return replace(record, result=guard.CRASHED, message=_CRASHED)
 
 
 def put_json(host: Host, path: str, value: Any) -> None:
@@ -270,6 +301,8 @@ class Transaction:
             record.result, record.code = error.kind, error.exit_code
             record.reason, record.message = error.reason, error.message
         try:
+            if (record.command, record.result) == ("apply", "done"):
+                self._watch()
             self._fault("before", "end")
             self.journal.close(record)
             self._fault("after", "end")
@@ -278,6 +311,12 @@ class Transaction:
         except LppackError as problem:
             self._warn(problem)
         self._note(record)
+
+    def _watch(self) -> None:
+        # Before the record is closed: a crash until then finds it open.
+        host = self.journal.host
+        if file := guard.watch(host, self.record.id):
+            put_bytes(host, file, f"{self.record.boot}\n".encode())
 
     def _begin(self) -> None:
         if self._begun:

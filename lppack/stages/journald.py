@@ -8,6 +8,7 @@ import contextlib
 import socket
 from collections.abc import Mapping
 
+from lppack.errors import LppackError
 from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.journal import JournalRecord
 
@@ -97,5 +98,23 @@ def send_outcome(outcome: AgentOutcome, host: str) -> None:
             "LPPACK_RESULT": "refused",
             "LPPACK_CODE": outcome.code,
             "LPPACK_REASON": outcome.reason,
+        }
+    )
+
+
+def send_refusal(error: LppackError, host: str) -> None:
+    """Send why an agent has looked at no bundle: its index, the policy, the machine."""
+    event, priority = _ENDS.get(error.exit_code, (STUCK, _ERROR))
+    send(
+        {
+            "MESSAGE": f"agent on {host}: {error.message}",
+            "MESSAGE_ID": event,
+            "PRIORITY": priority,
+            "SYSLOG_IDENTIFIER": "lppack",
+            "LPPACK_COMMAND": "agent",
+            "LPPACK_HOST": host,
+            "LPPACK_RESULT": error.kind,
+            "LPPACK_CODE": error.exit_code,
+            "LPPACK_REASON": error.reason,
         }
     )

@@ -190,10 +190,32 @@ def test_an_older_index_is_refused(served: Served) -> None:
     assert served.agent().exit_code == 0
     served.serve([{}], serial=4)
     served.refused(6, "older-index")
-    served.serve([{}], serial=5)
+    served.serve([{}], serial=6)
     assert states(served.agent()) == [("applied", None)]
     (served.store / "index.json").write_text("what")
     assert served.agent().exit_code == 4, "what was seen is not forgotten in silence"
+
+
+def test_another_index_of_the_same_serial_is_refused(served: Served) -> None:
+    """Whichever of the two was meant: one signer with two indexes, or an intruder with an old one
+    that was never seen here."""
+    served.serve([], serial=5)
+    assert served.agent().exit_code == 0
+    kept = served.store / "index.json"
+    before = kept.read_text()
+    served.serve([{}], serial=5)
+    said = served.refused(6, "changed-index")
+    assert str(kept) in said["error"]["hint"]
+    assert kept.read_text() == before
+    served.serve([], serial=5)
+    assert served.agent().exit_code == 0, "the same content, signed anew"
+    kept.write_text('{"serial": 5}')  # of an lppack before 2026-12
+    served.serve([{}], serial=5)
+    assert states(served.agent()) == [("applied", None)]
+    served.serve([], serial=5)
+    assert served.agent().exit_code == 6, "from then on it is known"
+    kept.write_text('{"sha256": "ab"}')
+    assert served.agent().exit_code == 4
 
 
 def test_an_older_bundle_is_refused(served: Served, tmp_path: Path) -> None:
@@ -589,6 +611,10 @@ WANTED = AgentOutcome(file="f.lpp", series="conn-limit", version=2, state=AgentS
         ([record("apply", version=1, result="rebooted")], None),
         ([record("apply", version=2, result="rebooted"), record("apply", version=2)], None),
         ([record("apply", version=2, result="reversed")], None),
+        ([record("apply", version=2, result="crashed")], "crashed"),
+        ([record("apply", version=2, result="crashed"), record("revert")], "crashed"),
+        ([record("apply", version=1, result="crashed")], None),
+        ([record("apply", version=2, result="crashed"), record("apply", version=2)], None),
     ],
 )
 def test_what_was_taken_back_or_went_down_is_held(

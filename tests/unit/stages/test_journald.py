@@ -12,12 +12,21 @@ from pathlib import Path
 import pytest
 
 from lppack.consistency import EngineName
-from lppack.errors import ApplyRefused, LppackError
+from lppack.errors import ApplyRefused, HostError, LppackError
 from lppack.stages import journald
 from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.apply import apply
 from lppack.stages.changing import changing
-from lppack.stages.journald import DONE, REFUSED, REVERSED, STUCK, send, send_outcome, send_record
+from lppack.stages.journald import (
+    DONE,
+    REFUSED,
+    REVERSED,
+    STUCK,
+    send,
+    send_outcome,
+    send_record,
+    send_refusal,
+)
 from lppack.stages.revert import revert
 from tests.kit.command import ROOT
 from tests.kit.control import KO, MODULE
@@ -27,6 +36,12 @@ from tests.kit.mortal import both, mortal
 from tests.kit.samples import bundle
 
 Fields = dict[str, str]
+#: What every command may send.
+_FIELDS = {
+    *("LPPACK_COMMAND", "LPPACK_HOST", "LPPACK_USER", "LPPACK_SERIES", "LPPACK_VERSION"),
+    *("LPPACK_MODULE", "LPPACK_ENGINE", "LPPACK_BUNDLE", "LPPACK_SHA256", "LPPACK_SIGNER"),
+    *("LPPACK_RESULT", "LPPACK_CODE", "LPPACK_REASON", "LPPACK_RECORD"),
+}
 
 
 def parsed(data: bytes) -> Fields:
@@ -95,6 +110,13 @@ def test_apply_revert_and_a_reversal(heard: Heard, tmp_path: Path) -> None:
     assert (last["LPPACK_RESULT"], last["LPPACK_CODE"]) == ("reversed", "7")
 
 
+def test_a_command_sends_each_field(heard: Heard) -> None:
+    whole = record("apply", version=2, module=MODULE, engine="x", code=6, reason="r")
+    send_record(replace(whole, bundle="b", sha256="s", signer="a"))
+    [told] = heard.all()
+    assert {name for name in told if name.startswith("LPPACK_")} == _FIELDS
+
+
 def test_what_is_told_of_a_command(heard: Heard) -> None:
     for command in DONE:
         send_record(record(command, version=2, module=MODULE, code=0, engine=None))
@@ -131,6 +153,14 @@ def test_an_agent_tells_what_it_refuses(heard: Heard) -> None:
     send_outcome(one.with_error(ApplyRefused("no", reason="older-index")), "local")
     [told] = heard.all()
     assert (told["LPPACK_COMMAND"], told["LPPACK_REASON"]) == ("agent", "older-index")
+
+
+def test_an_agent_tells_why_it_has_looked_at_no_bundle(heard: Heard) -> None:
+    send_refusal(ApplyRefused("no", reason="changed-index"), "local")
+    send_refusal(HostError("/sys", 5), "local")
+    told = heard.all()
+    assert [one["MESSAGE_ID"] for one in told] == [REFUSED, STUCK]
+    assert (told[0]["LPPACK_REASON"], told[0]["MESSAGE"]) == ("changed-index", "agent on local: no")
 
 
 def test_message_ids_are_told_apart() -> None:

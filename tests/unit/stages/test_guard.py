@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""The boot guard: an apply that was followed by a crash within a minute is known after the boot.
+
+tests/soak/test_packages.py has it on a real machine.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lppack.consistency import EngineName
+from lppack.errors import ApplyRefused
+from lppack.hosts.protocol import Ran
+from lppack.stages.adopt import adopt, as_bundle, refuse_after_crash
+from lppack.stages.agent import AgentOutcome, AgentState, guarded
+from lppack.stages.apply import apply
+from lppack.stages.changing import changing
+from lppack.stages.guard import WATCHED
+from lppack.stages.journal import HISTORY, Journal
+from lppack.stages.revert import revert
+from tests.kit import tiny_elf
+from tests.kit.control import KO, MODULE, control
+from tests.kit.fake_kernel import Patch, info
+from tests.kit.mortal import Mortal, both, mortal
+from tests.kit.samples import RELEASE, bundle
+
+_KPATCH = "kpatch_fix"
+_PATH = Path("kpatch-fix.ko")
+_MODINFO = ("license=GPL", "livepatch=Y", "srcversion=AB", f"vermagic={RELEASE} SMP ")
+
+
+class Systemd(Mortal):
+    """It runs transient units."""
+
+    rc = 0
+    units: list[Sequence[str]]
+
+    def run(self, argv: Sequence[str], *, limit: float) -> Ran:
+        if argv[0] != "systemd-run":
+            return super().run(argv, limit=limit)
+        self.units.append(argv)
+        return Ran(rc=self.rc, out="", err="")
+
+    def stop(self) -> None:
+        """A minute has passed, or the machine goes down in order."""
+        for argv in self.units:
+            [after] = [word for word in argv if word.startswith("--property=ExecStopPost=")]
+            super().run(after.removeprefix("--property=ExecStopPost=/bin/").split(), limit=1.0)
+        self.units = []
+
+    def boot(self, name: str) -> None:
+        self.units = []
+        self.kernel.boot, self.kernel.patches = name, {}
+
+    @property
+    def watched(self) -> list[str]:
+        return [path for path in self.stored if path.startswith(WATCHED)]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Systemd:
+    made = mortal(tmp_path)
+    made.__class__ = Systemd
+    assert isinstance(made, Systemd)
+    made.units = []
+    made.stored["/run/systemd/system/x"] = ""
+    made.modules[MODULE] = Patch(info=info())
+    made.modules[_KPATCH] = Patch(info=None, srcversion="AB")
+    return made
+
+
+def applied(host: Systemd) -> None:
+    made = bundle()
+    intent = {"series": made.series, "version": 2}
+    with changing(both(host, EngineName.LIVEPATCH), "apply x.lpp", intent) as alone:
+        apply(alone, made, KO)
+
+
+def held(host: Systemd) -> str | None:
+    """What an agent says of it."""
+    wanted = AgentOutcome(file="f", series="conn-limit", version=2, state=AgentState.WANTED)
+    return guarded(wanted, Journal(host).history(500)).reason
+
+
+def test_a_crash_within_the_minute_is_found(host: Systemd) -> None:
+    applied(host)
+    [file] = host.watched
+    assert host.units[0][-2:] == ["/bin/sleep", "60"]
+    assert held(host) is None, "the machine runs"
+    host.boot("second")
+    assert held(host) == "crashed"
+    with changing(control(host), "recover", {}):
+        pass
+    assert host.watched == []
+    assert '"result": "crashed"' in host.stored[f"{HISTORY}/{Path(file).name}.json"]
+    host.boot("third")
+    assert held(host) == "crashed", "it is not forgotten"
+    applied(host)
+    host.stop()
+    host.boot("fourth")
+    assert held(host) is None
+
+
+def test_a_minute_live_or_an_orderly_end_is_no_crash(host: Systemd) -> None:
+    applied(host)
+    host.stop()
+    assert host.watched == []
+    host.boot("second")
+    assert held(host) is None
+
+
+def test_what_is_adopted_is_guarded_too(host: Systemd) -> None:
+    c = control(host)
+    data = tiny_elf.module(_MODINFO, parts=tiny_elf.this_module(_KPATCH))
+    made = as_bundle(c, _PATH, data)
+
+    def adopted() -> None:
+        intent = {"module": _KPATCH, "sha256": made.module_sha256}
+        with changing(c, "apply kpatch-fix.ko", intent) as alone:
+            adopt(alone, made, _PATH, build="AB")
+
+    adopted()
+    refuse_after_crash(c, made)
+    host.boot("second")
+    for _ in range(2):
+        with pytest.raises(ApplyRefused, match="crashed within a minute after it was") as caught:
+            refuse_after_crash(c, made)
+        assert (caught.value.reason, "--again" in str(caught.value.hint)) == ("crashed", True)
+        with changing(c, "recover", {}):
+            pass
+    adopted()
+    host.stop()
+    host.boot("third")
+    refuse_after_crash(c, made)
+
+
+def test_only_an_apply_is_watched(host: Systemd) -> None:
+    applied(host)
+    host.stop()
+    with changing(control(host), "revert conn-limit", {"series": "conn-limit"}) as alone:
+        revert(alone, "conn-limit")
+    with changing(control(host), "apply x.lpp", {}):
+        pass  # nothing was to be done
+    assert (host.units, host.watched) == ([], [])
+
+
+def test_where_systemd_does_not_run_nothing_is_noted(host: Systemd) -> None:
+    host.rc = 1
+    applied(host)
+    assert len(host.units) == 1 and host.watched == []
+    host.boot("second")
+    host.units, host.rc = [], 0
+    del host.stored["/run/systemd/system/x"]
+    applied(host)
+    assert (host.units, host.watched) == ([], [])
