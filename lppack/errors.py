@@ -12,6 +12,10 @@ class Level(StrEnum):
     WARNING = "warning"
 
 
+#: How a line of progress begins that is a warning.
+WARNING = f"{Level.WARNING}: "
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong with a file: what, where, and a way out."""

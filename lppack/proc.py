@@ -17,8 +17,6 @@ from lppack.errors import EnvironmentMissing
 
 #: Where the progress of something long goes, line by line.
 Say = Callable[[str], None]
-#: A line of progress that begins so is for the report as well.
-WARNING = "warning: "
 
 #: Programs that were run, for -v and LPPACK_DEBUG; lppack/cli/log.py prints it.
 LOG = logging.getLogger("lppack.proc")

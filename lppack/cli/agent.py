@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """agent: applies what is served to this host, by a policy; for a systemd timer."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,7 +12,6 @@ from lppack.cli.operate import acting
 from lppack.cli.options import ON, SIMULATED
 from lppack.cli.output import FORMAT, progress, result
 from lppack.errors import LppackError
-from lppack.stages.agent import AgentOutcome, AgentState
 
 _POLICY = Path("/etc/lppack/agent.yaml")
 
@@ -45,26 +46,28 @@ def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
         except LppackError as error:
             rows = (error.report or {}).get("bundles", ()) if format_ == "text" else ()
             for row in rows:
-                click.echo(_line(AgentOutcome(**row), on))
+                click.echo(agent_line(row, on))
             raise
+    shown = report.to_json()
     if format_ == "json":
-        result({"ok": True, **report.to_json()})
+        result({"ok": True, **shown})
         return
-    for outcome in report.outcomes:
-        click.echo(_line(outcome, on))
+    for row in shown["bundles"]:
+        click.echo(agent_line(row, on))
     if not report.outcomes:
         ring = f" in ring {report.ring}" if report.ring else ""
         click.echo(f"nothing is served for kernel {report.kernel}{ring}")
 
 
-def _line(outcome: AgentOutcome, on: str) -> str:
+def agent_line(row: Mapping[str, Any], on: str) -> str:
+    """Return what became of one bundle, as a line for people."""
     words = {
-        AgentState.WANTED: f"would be applied to {on}",
-        AgentState.APPLIED: f"applied to {on}",
-        AgentState.LIVE: "live already, nothing to do",
-        AgentState.HELD: f"held: {outcome.message}",
-        AgentState.WAITS: f"waits: {outcome.message}",
-        AgentState.REFUSED: f"refused (exit code {outcome.code}: {outcome.reason})",
-        AgentState.FAILED: f"not applied (exit code {outcome.code}: {outcome.reason})",
+        "wanted": f"would be applied to {on}",
+        "applied": f"applied to {on}",
+        "live": "live already, nothing to do",
+        "held": f"held: {row['message']}",
+        "waits": f"waits: {row['message']}",
+        "refused": f"refused (exit code {row['code']}: {row['reason']})",
+        "failed": f"not applied (exit code {row['code']}: {row['reason']})",
     }
-    return f"{outcome.series} {outcome.version}: {words[outcome.state]}"
+    return f"{row['series']} {row['version']}: {words[row['state']]}"

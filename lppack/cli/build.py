@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from lppack import pipeline, store
+from lppack import pipeline
 from lppack.cli import matrix
 from lppack.cli.author import show_warnings
 from lppack.cli.options import BUILDER, DEEP, ENGINE, MODE, PATCHES, WHICH
 from lppack.cli.output import FORMAT, build_log, note, result
+from lppack.pipeline.junit import write_junit
 from lppack.pipeline.matrix import build_all, pairs_of, worst
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
-from lppack.stages.sign import Signer
 
 
 @click.command()
@@ -193,7 +193,7 @@ def build(
             sample=farm_sample,
         )
     if junit:
-        store.write_atomic(junit, matrix.junit(outcomes))
+        write_junit(outcomes, junit)
     code = worst(outcomes)
     if format_ == "json":
         result(matrix.report(outcomes, code))
@@ -224,7 +224,6 @@ def _words(ctx: click.Context) -> str:
 
 def _one(pair: Pair, options: Options, format_: str) -> None:
     """One pair alone: the compiler's lines as they come, and its error as every command has it."""
-    key, cert = options.sign_key, options.sign_cert
     made = pipeline.make_plan(
         pair.patch,
         kernel=pair.kernel,
@@ -253,7 +252,8 @@ def _one(pair: Pair, options: Options, format_: str) -> None:
             builder=options.builder,
             on_line=on_line,
             released=words,
-            signer=Signer(key=key, certificate=cert) if key and cert else None,
+            sign_key=options.sign_key,
+            sign_cert=options.sign_cert,
             options=options.recorded(),
             check=options.check,
         )

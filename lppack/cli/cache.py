@@ -3,12 +3,17 @@
 
 import re
 import time
+from typing import TYPE_CHECKING
 
 import click
 
+from lppack import pipeline
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.errors import AnswerIsNo
-from lppack.stages.cache import KINDS, CacheEntry
+
+if TYPE_CHECKING:
+    from lppack.pipeline.cache import CacheReport
+    from lppack.stages.cache import CacheEntry
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -60,46 +65,32 @@ def cache(
       lppack cache
       lppack cache --prune --older 30d --max-size 20G
     """
-    from lppack import store
-    from lppack.stages import cache as stage
-
     limited = older is not None or max_size is not None
     if limited and not prune:
         raise click.UsageError("--older and --max-size require --prune")
     if prune and not (limited or verify):
         raise click.UsageError("--prune needs --older, --max-size or --verify")
-    if prune:
-        stage.sweep()
-    found = stage.listed()
-    faults = {entry: stage.damaged(entry) for entry in found} if verify else {}
-    wrong = [entry for entry in found if faults.get(entry)]
-    doomed = stage.chosen(found, older=older, max_size=max_size) if limited else []
-    doomed += [entry for entry in wrong if prune and entry not in doomed]
-    gone = [entry for entry in doomed if stage.remove(entry)]
-    kept = [entry for entry in found if entry not in gone]
-    busy = [entry for entry in doomed if entry not in gone]
-    bad = [entry for entry in wrong if entry not in gone]
+    done = pipeline.shrink_cache(verify=verify, prune=prune, older=older, max_size=max_size)
     report = {
-        "ok": not bad,
-        "cache": str(store.cache_dir()),
-        "size": sum(entry.size for entry in kept),
-        "entries": [_json(entry) for entry in kept],
-        "removed": [_json(entry) for entry in gone],
-        "in_use": [str(entry.path) for entry in busy],
-        "damaged": [fault for entry in wrong for fault in faults[entry]],
+        "ok": not done.bad,
+        "cache": str(done.folder),
+        "size": sum(entry.size for entry in done.kept),
+        "entries": [_json(entry) for entry in done.kept],
+        "removed": [_json(entry) for entry in done.removed],
+        "in_use": [str(entry.path) for entry in done.in_use],
+        "damaged": list(done.damaged),
     }
     if format_ != "json":
-        _show(kept)
-        for entry in wrong:
-            for fault in faults[entry]:
-                note(f"damaged: {fault}")
-        for entry in gone:
+        _show(done)
+        for fault in done.damaged:
+            note(f"damaged: {fault}")
+        for entry in done.removed:
             note(f"removed: {entry.path} ({_size(entry.size)})")
-        for entry in busy:
+        for entry in done.in_use:
             note(f"in use, not removed: {entry.path}")
-    if bad:
+    if done.bad:
         raise AnswerIsNo(
-            f"{len(bad)} of {len(found)} entries are damaged",
+            f"{done.bad} of {len(done.kept) + len(done.removed)} entries are damaged",
             hint="run: lppack cache --verify --prune; they are made again when they are needed",
             report=report,
         )
@@ -107,9 +98,10 @@ def cache(
         result(report)
 
 
-def _show(found: list[CacheEntry]) -> None:
+def _show(done: "CacheReport") -> None:
+    found = done.kept
     rows: list[tuple[str, ...]] = [("KIND", "ENTRIES", "SIZE", "LAST USE", "WHAT")]
-    for kind, what in KINDS.items():
+    for kind, what in done.kinds.items():
         of = [entry for entry in found if entry.kind == kind]
         if of:
             last = time.strftime("%Y-%m-%d", time.localtime(max(entry.used for entry in of)))
@@ -119,7 +111,7 @@ def _show(found: list[CacheEntry]) -> None:
     table(rows)
 
 
-def _json(entry: CacheEntry) -> dict[str, object]:
+def _json(entry: "CacheEntry") -> dict[str, object]:
     return {
         "kind": entry.kind,
         "path": str(entry.path),

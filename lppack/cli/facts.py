@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lppack import pipeline
 from lppack.cli.options import DEEP
 from lppack.cli.output import FORMAT, note, result
 from lppack.errors import AnswerIsNo
@@ -40,20 +41,15 @@ def facts(functions: tuple[str, ...], kernel: str, object_: str, deep: bool, for
     Example:
       lppack facts cmdline_proc_show --kernel '6.1.0-*-amd64'
     """
-    from lppack.debian.kernels import resolve
-    from lppack.kernel.facts import open_facts
-    from lppack.kernel.query import query
-
-    with open_facts(resolve(kernel, ()), deep=note if deep else None) as known:
-        answers = query(known, functions, object_)
-        ok = all(answer.verdict == "patchable" for answer in answers)
-        if format_ == "json":
-            shown = [answer_json(answer) for answer in answers]
-            result({"ok": ok, "kernel": known.release, "functions": shown})
-        else:
-            for answer in answers:
-                for line in answer_lines(answer):
-                    click.echo(line)
+    release, answers = pipeline.ask_kernel(kernel, functions, object_, deep=note if deep else None)
+    ok = all(answer.verdict == "patchable" for answer in answers)
+    if format_ == "json":
+        shown = [answer_json(answer) for answer in answers]
+        result({"ok": ok, "kernel": release, "functions": shown})
+    else:
+        for answer in answers:
+            for line in answer_lines(answer):
+                click.echo(line)
     return 0 if ok else AnswerIsNo.exit_code
 
 

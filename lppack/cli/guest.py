@@ -10,8 +10,6 @@ import click
 from lppack import pipeline
 from lppack.cli.options import BUILDER, GUEST_KERNEL, Finite
 from lppack.cli.output import FORMAT, progress, result, table, warn
-from lppack.hosts import guests
-from lppack.hosts.protocol import TIMED_OUT
 
 _NAME = click.argument("name")
 
@@ -55,7 +53,7 @@ def stop(name: str) -> None:
     Example:
       lppack guest stop demo
     """
-    guests.stop(name)
+    pipeline.stop_guest(name)
 
 
 @guest.command("list")
@@ -67,7 +65,7 @@ def list_(format_: str) -> None:
     Example:
       lppack guest list --format json
     """
-    found = guests.list_guests()
+    found = pipeline.list_guests()
     if format_ == "json":
         result(
             {
@@ -117,14 +115,13 @@ def shell(name: str, command: tuple[str, ...], limit: float) -> int:
     Example:
       lppack guest shell demo cat /proc/version
     """
-    host = guests.connect(name)
-    host.watch()
+    host = pipeline.connect_guest(name)
     told = code = 0
     for line in [" ".join(command)] if command else _prompted(sys.stdin, name):
         ran = host.run(["/bin/sh", "-c", line], limit=limit)
         click.echo(ran.out, nl=False)
         click.echo(ran.err, nl=False, err=True)
-        if ran.rc == TIMED_OUT:
+        if ran.timed_out:
             warn(f"lppack: {line.strip()}: no end after {limit:g} s; the console: {host.console}")
         for fault in host.new_faults[told:]:
             told += 1

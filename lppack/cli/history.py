@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """watch and history: what changes on a host now, and what has changed."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lppack import pipeline
 from lppack.cli.options import ON, ON_WITH_HISTORY, SIMULATED, Finite
 from lppack.cli.output import FORMAT, progress, result
-from lppack.stages.host_status import record_json
-from lppack.stages.journal import JournalRecord
-from lppack.stages.status import PatchReport, patch_json
+
+if TYPE_CHECKING:
+    from lppack.stages.journal import JournalRecord
+    from lppack.stages.status import PatchReport
 
 
 @click.command()
@@ -35,12 +38,12 @@ def watch(on: str, timeout: float, format_: str) -> None:
     with progress(f"watching {on}") as tell:
         patches = pipeline.watch_host(on, timeout=timeout, say=tell)
     if format_ == "json":
-        result({"ok": True, "patches": [patch_json(patch) for patch in patches]})
+        result({"ok": True, "patches": [patch.to_json() for patch in patches]})
         return
     click.echo(f"no transition goes on at {on}" + "".join(f"\n{_short(p)}" for p in patches))
 
 
-def _short(patch: PatchReport) -> str:
+def _short(patch: "PatchReport") -> str:
     name = f"{patch.series} {patch.version}" if patch.series else patch.module
     return f"{name}: {patch.phase}"
 
@@ -65,7 +68,7 @@ def history(on: str, last: int, format_: str) -> None:
     """
     records = pipeline.history_of(on, last)
     if format_ == "json":
-        result({"ok": True, "host": on, "records": [record_json(record) for record in records]})
+        result({"ok": True, "host": on, "records": [record.to_json() for record in records]})
         return
     if not records:
         click.echo(f"no command of lppack has changed {on}")
@@ -73,7 +76,7 @@ def history(on: str, last: int, format_: str) -> None:
         click.echo("\n".join(_lines(record)))
 
 
-def _lines(record: JournalRecord) -> list[str]:
+def _lines(record: "JournalRecord") -> list[str]:
     what = f"{record.series} {record.version}" if record.version is not None else record.series
     ended = "unfinished" if record.result is None else record.result
     code = "" if record.code in (None, 0) else f" (exit code {record.code}: {record.reason})"

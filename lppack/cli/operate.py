@@ -4,6 +4,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,11 +23,10 @@ from lppack.cli.options import (
 )
 from lppack.cli.output import FORMAT, note, outlive_the_terminal, progress
 from lppack.cli.patches import left_undone, show
-from lppack.errors import Interrupted, LppackError
-from lppack.proc import WARNING
-from lppack.stages.health import require_live
-from lppack.stages.host_status import host_json, mixing
-from lppack.stages.status import PatchReport
+from lppack.errors import WARNING, Interrupted, LppackError
+
+if TYPE_CHECKING:
+    from lppack.stages.status import PatchReport
 
 
 @click.command()
@@ -273,11 +273,9 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
     if output is not None:
         pipeline.write_metrics(found, output)
     elif format_ == "prometheus":
-        from lppack.stages.metrics import prometheus
-
-        click.echo(prometheus(found), nl=False)
+        click.echo(pipeline.metrics_of(found), nl=False)
     if check:
-        require_live(found)
+        pipeline.require_live(found)
     if format_ == "prometheus":
         return
     lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
@@ -285,11 +283,11 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
         found.patches,
         format_,
         empty=f"no live patch is on {on}{lacks}",
-        more=host_json(found),
+        more=found.to_json(),
     )
     if format_ == "text":
         click.echo("\n".join(left_undone(found)), nl=bool(left_undone(found)))
-        if modules := mixing(found):
+        if modules := found.mixing:
             note(
                 f"{on} runs with preempt={found.preempts}: to revert {', '.join(modules)} may mix "
                 "old and new functions; see: lppack explain kernel-code-is-not-preempted"
@@ -307,5 +305,5 @@ def acting(on: str) -> Iterator[None]:
         ) from None
 
 
-def _changed(patches: tuple[PatchReport, ...]) -> bool:
+def _changed(patches: "tuple[PatchReport, ...]") -> bool:
     return any(patch.changed for patch in patches)

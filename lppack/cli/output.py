@@ -10,7 +10,7 @@ import click
 
 from lppack.cli.log import is_debugged, is_quiet
 from lppack.cli.lossy import Lossy
-from lppack.errors import BuildFailed, LppackError, ManifestError, Problem
+from lppack.errors import WARNING, BuildFailed, LppackError, ManifestError, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,8 +111,6 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
     """
     stream = _lossy(_PATIENCE)
     if is_quiet():
-        from lppack.proc import WARNING
-
         yield lambda line: click.echo(line, file=stream) if line.startswith(WARNING) else None
         return
     if not stream.isatty() or not _has_rich():

@@ -3,27 +3,28 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lppack.abi import PatchPhase
 from lppack.cli.output import result
 from lppack.consistency import ModeName, mode_named
 from lppack.model.plan import IRREVERSIBLE
-from lppack.stages.host_status import HostStatus
-from lppack.stages.status import PatchReport, next_step, patch_json
+
+if TYPE_CHECKING:
+    from lppack.stages.host_status import HostStatus
+    from lppack.stages.status import PatchReport
 
 
 def show(
-    patches: tuple[PatchReport, ...],
+    patches: "tuple[PatchReport, ...]",
     format_: str,
     *,
     empty: str,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     if format_ == "json":
-        result({"ok": True, "patches": [patch_json(patch) for patch in patches], **more})
+        result({"ok": True, "patches": [patch.to_json() for patch in patches], **more})
         return
     if not patches:
         click.echo(empty)
@@ -37,7 +38,7 @@ def _gives(name: str) -> str:
     return f"{mode.leave.name} {mode.switch.name}{kthread}"
 
 
-def _fixes(patch: PatchReport) -> list[str]:
+def _fixes(patch: "PatchReport") -> list[str]:
     away = {function for _, function in patch.waiting}
     lines = []
     for fix in patch.fixes:
@@ -49,13 +50,13 @@ def _fixes(patch: PatchReport) -> list[str]:
     return lines
 
 
-def patch_lines(patch: PatchReport) -> list[str]:
+def patch_lines(patch: "PatchReport") -> list[str]:
     name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
     words = [f"{name} on {patch.host}: {patch.phase}"]
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
-    if patch.phase is PatchPhase.ABSENT:  # what its engine did is no more
+    if patch.is_absent:  # what its engine did is no more
         return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
     if patch.longest_stop_ms is not None:
         lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
@@ -88,18 +89,18 @@ def patch_lines(patch: PatchReport) -> list[str]:
         f"  blocked by {blocker.comm} (pid {blocker.pid}): {blocker.reason}{took}"
         for blocker in patch.blockers
     ]
-    if not patch.blockers and patch.phase in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):
+    if not patch.blockers and patch.is_moving:
         lines.append("  no thread is seen to block it at this moment")
     if patch.problem:
         lines.append(f"  the last transition was given up: {patch.problem}")
     if patch.left_new:
         lines.append(f"  {patch.left_new}: it was not unpatched, old code would misread that data")
-    if (step := next_step(patch)) is not None:
+    if (step := patch.next_step) is not None:
         lines.append(f"  next: {step}")
     return lines
 
 
-def left_undone(found: HostStatus) -> list[str]:
+def left_undone(found: "HostStatus") -> list[str]:
     lines = [f"at work: {found.at_work}"] if found.at_work else []
     lines += [f"unfinished: {record}" for record in found.unfinished]
     lines += [f"leftover: {line}" for line in found.leftovers]

@@ -85,11 +85,7 @@ def doctor(
 
 
 def _assumptions(kernel: str, format_: str) -> int:
-    from lppack.debian.kernels import resolve
-    from lppack.stages.assumptions import try_all
-
-    chosen = resolve(kernel, ())
-    tried = list(try_all(chosen))
+    chosen, tried = pipeline.try_kernel(kernel)
     broken = [one for one in tried if not one.holds and one.assumption.engine is None]
     if format_ == "json":
         result(

@@ -10,7 +10,7 @@ from pathlib import Path
 from lppack import abi
 from lppack.engines.protocol import Blocker
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
-from lppack.hosts.protocol import TIMED_OUT, Host, Ran
+from lppack.hosts.protocol import Host, Ran
 from lppack.model.patch_info import PatchInfo
 
 #: Reason of a refusal: the module is there, and this command did not load it.
@@ -47,7 +47,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
     said = (done.err or done.out).strip().splitlines()
     loaded = is_loaded(host, module)
     # Cut off, insmod may have loaded it; refused, it has not, and another command has.
-    refused = 0 < done.rc < _KILLED and done.rc != TIMED_OUT
+    refused = 0 < done.rc < _KILLED and not done.timed_out
     if refused and (loaded or _EXISTS in "".join(said[-1:])):
         raise ApplyRefused(
             f"{module} was loaded on {host.name} by another command at this moment",
@@ -62,7 +62,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
             "holds another module, or another command has unloaded it",
             hint=f"see what is live: lppack status --on {host.name}",
         )
-    if done.rc == TIMED_OUT:
+    if done.timed_out:
         raise ApplyStuck(
             f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
             hint=f"see what becomes of it: lppack status --on {host.name}",

@@ -19,6 +19,10 @@ class Ran:
     out: str
     err: str
 
+    @property
+    def timed_out(self) -> bool:
+        return self.rc == TIMED_OUT
+
 
 class Host(Protocol):
     """Each call ends within its limit. Raises HostError (errno as the host said) or LostHost."""

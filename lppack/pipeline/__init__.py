@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lppack.pipeline.build import make_tree as make_tree
     from lppack.pipeline.build import open_builder as open_builder
     from lppack.pipeline.build import write_tree as write_tree
+    from lppack.pipeline.cache import shrink_cache as shrink_cache
     from lppack.pipeline.check import PatchCheck as PatchCheck
+    from lppack.pipeline.check import ask_kernel as ask_kernel
     from lppack.pipeline.check import check_patch as check_patch
     from lppack.pipeline.check import check_release as check_release
     from lppack.pipeline.check import ids_of as ids_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.check import patches_of as patches_of
     from lppack.pipeline.check import prove_patch as prove_patch
     from lppack.pipeline.check import reserve_id as reserve_id
+    from lppack.pipeline.check import try_kernel as try_kernel
     from lppack.pipeline.cost import HostCalls as HostCalls
     from lppack.pipeline.cost import price_bundle as price_bundle
     from lppack.pipeline.cost import price_manifest as price_manifest
@@ -32,17 +35,22 @@ if TYPE_CHECKING:
     from lppack.pipeline.draft import make_draft as make_draft
     from lppack.pipeline.draft import new_patch as new_patch
     from lppack.pipeline.evidence import cves_of as cves_of
+    from lppack.pipeline.evidence import metrics_of as metrics_of
     from lppack.pipeline.evidence import metrics_place as metrics_place
     from lppack.pipeline.evidence import vex as vex
     from lppack.pipeline.evidence import write_metrics as write_metrics
+    from lppack.pipeline.guests import connect_guest as connect_guest
     from lppack.pipeline.guests import initramfs_for as initramfs_for
+    from lppack.pipeline.guests import list_guests as list_guests
     from lppack.pipeline.guests import start_guest as start_guest
+    from lppack.pipeline.guests import stop_guest as stop_guest
     from lppack.pipeline.migrate import plan_migration as plan_migration
     from lppack.pipeline.migrate import run_migration as run_migration
     from lppack.pipeline.operate import apply_bundle as apply_bundle
     from lppack.pipeline.operate import convert_series as convert_series
     from lppack.pipeline.operate import history_of as history_of
     from lppack.pipeline.operate import recover_host as recover_host
+    from lppack.pipeline.operate import require_live as require_live
     from lppack.pipeline.operate import revert_series as revert_series
     from lppack.pipeline.operate import revert_to as revert_to
     from lppack.pipeline.operate import sign_bundle as sign_bundle
@@ -66,17 +74,18 @@ _NAMES = {
     "adopt": "adopt_module installed_modules",
     "agent": "run_agent",
     "build": "Built check_output make_bundle make_tree open_builder write_tree",
+    "cache": "shrink_cache",
     "check": (
-        "PatchCheck check_patch check_release ids_of inspect_file make_plan patches_of "
-        "prove_patch reserve_id"
+        "PatchCheck ask_kernel check_patch check_release ids_of inspect_file make_plan patches_of "
+        "prove_patch reserve_id try_kernel"
     ),
     "cost": "HostCalls price_bundle price_manifest",
     "draft": "Between Copy Drafted make_draft new_patch",
-    "evidence": "cves_of metrics_place vex write_metrics",
-    "guests": "initramfs_for start_guest",
+    "evidence": "cves_of metrics_of metrics_place vex write_metrics",
+    "guests": "connect_guest initramfs_for list_guests start_guest stop_guest",
     "migrate": "plan_migration run_migration",
     "operate": (
-        "apply_bundle convert_series history_of recover_host revert_series revert_to "
+        "apply_bundle convert_series history_of recover_host require_live revert_series revert_to "
         "sign_bundle status_of verify_bundle watch_host"
     ),
     "package": "package_bundle",

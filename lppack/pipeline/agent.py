@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lppack import abi, store
-from lppack.errors import AnswerIsNo, ApplyRefused, EnvironmentMissing, LppackError, NotConverted
+from lppack.errors import (
+    WARNING,
+    AnswerIsNo,
+    ApplyRefused,
+    EnvironmentMissing,
+    LppackError,
+    NotConverted,
+)
 from lppack.pipeline.evidence import metrics_place, write_textfile
 from lppack.pipeline.operate import (
     apply_bundle,
@@ -20,7 +27,7 @@ from lppack.pipeline.operate import (
     recover_host,
     status_of,
 )
-from lppack.proc import WARNING, Say
+from lppack.proc import Say
 from lppack.shape import fits
 from lppack.stages.agent import (
     GUARDED,

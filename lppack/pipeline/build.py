@@ -13,7 +13,6 @@ from lppack.written import Written, need_folder, writing_to
 
 if TYPE_CHECKING:
     from lppack.builders.protocol import Builder
-    from lppack.stages.sign import Signer
 
 
 def open_builder(name: str, on_line: Say, *, elsewhere: bool = False) -> "Builder":
@@ -64,11 +63,12 @@ def make_bundle(
     builder: str,
     on_line: Say,
     released: Sequence[tuple[str, str]] = (),
-    signer: "Signer | None" = None,
+    sign_key: Path | None = None,
+    sign_cert: Path | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
     check: bool = False,
 ) -> Built:
-    """generate, build, link, sign if there is a signer, bundle.
+    """generate, build, link, sign if there is a key, bundle.
 
     ``options`` are for the provenance; ``check``: build twice. Raise NotTheSame.
     """
@@ -76,7 +76,7 @@ def make_bundle(
     from lppack.stages.bundle import bundle, read
     from lppack.stages.generate import generate
     from lppack.stages.link import link
-    from lppack.stages.sign import sign
+    from lppack.stages.sign import Signer, sign
 
     tree = generate(plan)
     made = build(tree, open_builder(builder, on_line))
@@ -85,8 +85,8 @@ def make_bundle(
 
         compare(made, tree, open_builder(builder, on_line, elsewhere=True))
     module = link(made)
-    if signer is not None:
-        module = sign(module, signer)
+    if sign_key and sign_cert:
+        module = sign(module, Signer(key=sign_key, certificate=sign_cert))
     with writing_to(folder):
         path = bundle(module, tree, folder, released=released, options=options)
     return Built(bundle=read(path), cached=module.cached, seconds=module.seconds)

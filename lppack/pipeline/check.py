@@ -12,9 +12,11 @@ from lppack.errors import ManifestError, Problem
 
 if TYPE_CHECKING:
     from lppack.ids import Ids
-    from lppack.model import Plan
+    from lppack.kernel.query import Answer
+    from lppack.model import Kernel, Plan
     from lppack.pipeline.prove import Proof
     from lppack.proc import Say
+    from lppack.stages.assumptions import Tried
     from lppack.stages.inspect import Inspection
 
 
@@ -235,3 +237,24 @@ def inspect_file(path: Path, kernel: str | None) -> "Inspection":
     from lppack.stages.inspect import inspect
 
     return inspect(path, resolve(kernel, ()) if kernel else None)
+
+
+def ask_kernel(
+    kernel: str, functions: Sequence[str], object_: str, *, deep: "Say | None" = None
+) -> tuple[str, tuple["Answer", ...]]:
+    """Return the release of a kernel, and what it knows of functions; ``deep`` as of make_plan."""
+    from lppack.debian.kernels import resolve
+    from lppack.kernel.facts import open_facts
+    from lppack.kernel.query import query
+
+    with open_facts(resolve(kernel, ()), deep=deep) as known:
+        return known.release, query(known, functions, object_)
+
+
+def try_kernel(kernel: str) -> tuple["Kernel", tuple["Tried", ...]]:
+    """Return a kernel, and whether each assumption holds on the files of its package."""
+    from lppack.debian.kernels import resolve
+    from lppack.stages.assumptions import try_all
+
+    chosen = resolve(kernel, ())
+    return chosen, tuple(try_all(chosen))

@@ -29,11 +29,16 @@ def metrics_place(file: Path) -> Path:
     return file
 
 
-def write_metrics(found: HostStatus, file: Path) -> None:
-    """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
+def metrics_of(found: HostStatus) -> str:
+    """Return the state of a host as node_exporter's textfile collector reads it."""
     from lppack.stages.metrics import prometheus
 
-    write_textfile(prometheus(found), file)
+    return prometheus(found)
+
+
+def write_metrics(found: HostStatus, file: Path) -> None:
+    """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
+    write_textfile(metrics_of(found), file)
 
 
 def write_textfile(text: str, file: Path) -> None:

@@ -5,12 +5,17 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lppack import entries, resources, store
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle, Kernel
 from lppack.pipeline.build import make_bundle, open_builder
 from lppack.pipeline.check import make_plan
+
+if TYPE_CHECKING:
+    from lppack.hosts.guest import GuestHost
+    from lppack.hosts.guests import LiveGuest
 
 
 def initramfs_for(kernel: Kernel, builder: str) -> Path:
@@ -76,3 +81,25 @@ def _load_targets(host: Host, bundle: Bundle, folder: Path, kernel: Kernel) -> N
     extract(bundle.path, folder)
     load_modules(host, bundle, kernel)
     load_targets(host, bundle, folder)
+
+
+def stop_guest(name: str) -> None:
+    """Stop a guest. Raise EnvironmentMissing if there is none."""
+    from lppack.hosts import guests
+
+    guests.stop(name)
+
+
+def list_guests() -> tuple["LiveGuest", ...]:
+    from lppack.hosts import guests
+
+    return guests.list_guests()
+
+
+def connect_guest(name: str) -> "GuestHost":
+    """Return a running guest, whose kernel's complaints are heard from now on."""
+    from lppack.hosts import guests
+
+    host = guests.connect(name)
+    host.watch()
+    return host

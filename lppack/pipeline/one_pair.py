@@ -25,12 +25,10 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
     """
     from lppack.pipeline.build import make_bundle
     from lppack.pipeline.check import check_release, make_plan
-    from lppack.stages.sign import Signer
 
     start = time.monotonic()
     said: list[str] = []
     made: Plan | None = None
-    key, cert = options.sign_key, options.sign_cert
     try:
         if recorded and (kept := recall(pair, options)):
             return kept
@@ -59,7 +57,8 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
             builder=options.builder,
             on_line=said.append,
             released=released,
-            signer=Signer(key=key, certificate=cert) if key and cert else None,
+            sign_key=options.sign_key,
+            sign_cert=options.sign_cert,
             options=options.recorded(),
             check=options.check,
         )

@@ -323,3 +323,10 @@ def status_of(series: str | None, on: str) -> HostStatus:
         found = host_status(control.engine, control.host)
         wanted = tuple(p for p in found.patches if series in (None, p.series, p.module))
         return replace(found, patches=wanted)
+
+
+def require_live(found: HostStatus) -> None:
+    """Raise AnswerIsNo unless every patch made by lppack is in effect."""
+    from lppack.stages.health import require_live
+
+    require_live(found)

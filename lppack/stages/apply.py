@@ -8,6 +8,7 @@ from pathlib import Path
 from lppack.abi import PatchPhase
 from lppack.engines.protocol import PatchState
 from lppack.errors import (
+    WARNING,
     ApplyRefused,
     ApplyReversed,
     ApplyStuck,
@@ -18,7 +19,6 @@ from lppack.errors import (
 )
 from lppack.model import Bundle
 from lppack.model.plan import IRREVERSIBLE
-from lppack.proc import WARNING
 from lppack.rules.host import forced_transition
 from lppack.rules.registry import HOST
 from lppack.rules.view import View

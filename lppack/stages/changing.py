@@ -9,9 +9,9 @@ from typing import Any
 from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
-from lppack.errors import HostError, LppackError
+from lppack.errors import WARNING, HostError, LppackError
 from lppack.hosts.protocol import Host
-from lppack.proc import WARNING, Say
+from lppack.proc import Say
 from lppack.stages.drive import Control, answered
 from lppack.stages.faults import Fault, no_fault
 from lppack.stages.journal import Journal, JournalRecord, Note, Transaction, new_record, unnoted

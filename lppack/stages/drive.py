@@ -14,7 +14,7 @@ from lppack.errors import ApplyRefused, HostError, NotConverted
 from lppack.hosts.protocol import Host
 from lppack.proc import Say
 from lppack.stages.owners import overridden
-from lppack.stages.status import PatchReport, patch_json, report
+from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
 #: Reason of a refusal: its author says that what it converts stays so.
@@ -247,7 +247,7 @@ def undo(control: Control, module: str) -> PatchState:
 
 
 def as_json(blocked: PatchReport) -> dict[str, object]:
-    return {"patches": [patch_json(blocked)]}
+    return {"patches": [blocked.to_json()]}
 
 
 def standing(

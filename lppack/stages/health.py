@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo
-from lppack.stages.host_status import HostStatus, host_json
-from lppack.stages.status import PatchReport, next_step, patch_json
+from lppack.stages.host_status import HostStatus
+from lppack.stages.status import PatchReport
 
 
 def require_live(host: HostStatus) -> None:
@@ -19,7 +19,7 @@ def require_live(host: HostStatus) -> None:
     for patch in host.patches:
         faults = tuple(_faults(patch))
         found += [(reason, f"{patch.module} on {patch.host}: {why}") for reason, why in faults]
-        if faults and (step := next_step(patch)):
+        if faults and (step := patch.next_step):
             steps[step] = None
     if host.unfinished and host.next:
         steps[host.next] = None
@@ -28,7 +28,7 @@ def require_live(host: HostStatus) -> None:
             "\n".join(why for _, why in found),
             hint="; ".join(steps) or None,
             reason=found[0][0],
-            report={"patches": [patch_json(patch) for patch in host.patches], **host_json(host)},
+            report={"patches": [patch.to_json() for patch in host.patches], **host.to_json()},
         )
 
 

@@ -32,6 +32,25 @@ class HostStatus:
     preempts: str | None = None  # "full" or "lazy": kernel code; None: it does not, or not known
     last: JournalRecord | None = None  # the last command that has ended
 
+    @property
+    def mixing(self) -> tuple[str, ...]:
+        """Return the live patches of whose functions a revert may mix old and new."""
+        if self.preempts is None:
+            return ()
+        return tuple(p.module for p in self.patches if p.engine == EngineName.LIVEPATCH)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what status prints beside ``patches``."""
+        return {
+            "kernel": self.kernel,
+            "can_patch": self.can_patch,
+            "preempts": self.preempts,
+            "at_work": _holder_json(self.at_work) if self.at_work else None,
+            "unfinished": [record.to_json() for record in self.unfinished],
+            "leftovers": list(self.leftovers),
+            "next": self.next,
+        }
+
 
 def host_status(engine: Engine, host: Host) -> HostStatus:
     """Report the host's kernel, and every live patch. Raise HostError if it does not answer."""
@@ -85,13 +104,6 @@ def _preempts(engine: Engine, host: Host) -> str | None:
         raise
 
 
-def mixing(found: HostStatus) -> tuple[str, ...]:
-    """Return the live patches of whose functions a revert may mix old and new."""
-    if found.preempts is None:
-        return ()
-    return tuple(p.module for p in found.patches if p.engine == EngineName.LIVEPATCH)
-
-
 def _leftovers(host: Host) -> tuple[str, ...]:
     files = tuple(f"{path} was left by a command that died" for path in stray_files(host))
     if engine_is_idle(host):
@@ -99,24 +111,6 @@ def _leftovers(host: Host) -> tuple[str, ...]:
     return files
 
 
-def record_json(record: JournalRecord) -> dict[str, Any]:
-    """One entry of ``records`` of history, and of ``unfinished`` of status."""
-    return asdict(record)
-
-
 def _holder_json(holder: LockHolder) -> dict[str, Any]:
     known = {name: value for name, value in asdict(holder).items() if value is not None}
     return {name: value for name, value in known.items() if name != "lock_pid"}
-
-
-def host_json(found: HostStatus) -> dict[str, Any]:
-    """Return what status prints beside ``patches``."""
-    return {
-        "kernel": found.kernel,
-        "can_patch": found.can_patch,
-        "preempts": found.preempts,
-        "at_work": _holder_json(found.at_work) if found.at_work else None,
-        "unfinished": [record_json(record) for record in found.unfinished],
-        "leftovers": list(found.leftovers),
-        "next": found.next,
-    }

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from lppack import abi
-from lppack.errors import ApplyRefused, HostError, LppackError
+from lppack.errors import WARNING, ApplyRefused, HostError, LppackError
 from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
-from lppack.proc import WARNING, Say
+from lppack.proc import Say
 from lppack.shape import fits
 from lppack.stages import guard
 from lppack.stages.faults import Fault, no_fault
@@ -63,6 +63,10 @@ class JournalRecord:
     def reversing(self) -> bool:
         """True if the command was reverting."""
         return any(step.get("step") in ("unpatch", "convert-off") for step in self.steps)
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of ``records`` of history, and of ``unfinished`` of status."""
+        return asdict(self)
 
     def __str__(self) -> str:
         what = self.bundle or self.series or self.module or ""

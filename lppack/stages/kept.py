@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 from lppack.engines.modules import names
-from lppack.errors import ApplyRefused, HostError
+from lppack.errors import WARNING, ApplyRefused, HostError
 from lppack.hosts.protocol import Host
 from lppack.model import Bundle
-from lppack.proc import WARNING
 from lppack.stages import trust
 from lppack.stages.bundle import SIZE_MAX
 from lppack.stages.drive import Control, answered

@@ -3,9 +3,8 @@
 
 import json
 
-from lppack.errors import ApplyRefused, HostError
+from lppack.errors import WARNING, ApplyRefused, HostError
 from lppack.model import Bundle
-from lppack.proc import WARNING
 from lppack.stages.drive import Control, answered
 from lppack.stages.journal import FOLDER, put_json
 

@@ -45,6 +45,93 @@ class PatchReport:
     changed: bool = True  # of a command: False: the host was as it should be already
     recover: str | None = None  # the command that goes on with what another one has left undone
 
+    @property
+    def is_moving(self) -> bool:
+        """A transition goes on."""
+        return self.phase in MOVING
+
+    @property
+    def is_absent(self) -> bool:
+        """It was reverted."""
+        return self.phase is PatchPhase.ABSENT
+
+    @property
+    def next_step(self) -> str | None:
+        """Return what to do next; None: nothing, or lppack did not make the patch.
+
+        The host's lock knows whether a command is at work on it, and its journal whether one died.
+        """
+        if self.series is None:
+            return None
+        if self.at_work or self.recover:
+            return self.at_work or self.recover
+        on = f"--on {self.host}"
+        revert = f"lppack revert {self.series} {on}"
+        if self.irreversible and self.converted and self.phase is PatchPhase.UNPATCHED:
+            return "restart the host: the original code misreads what was converted"
+        match self.phase:
+            case PatchPhase.UNPATCHING if self.irreversible and self.converted:
+                back = f"echo 1 > {abi.patch_attribute(self.module, 'enabled')}"
+                return f"the original code misreads what was converted; turn back: {back}"
+            case PatchPhase.PATCHING:
+                return f"wait, or take it back: {revert}"
+            case PatchPhase.UNPATCHING:
+                return f"wait, or complete it: {revert}"
+            case PatchPhase.UNPATCHED:
+                return f"unload it: lppack revert {self.module} {on}"
+            case PatchPhase.PATCHED if self.forced and self.conversion != "none":
+                return f"plan a reboot; until then take it back: {revert}"
+            case PatchPhase.PATCHED if self.left_new:
+                return "leave it as it is, and plan a reboot: `reverse` of this patch is wrong"
+            case PatchPhase.PATCHED if self.conversion == "off" and self.irreversible:
+                convert = f"lppack convert {self.series} --irreversible {on}"
+                return f"phase 2 is still to do, and cannot be undone: {convert}, or: {revert}"
+            case PatchPhase.PATCHED if self.conversion == "off":
+                return f"phase 2 is still to do: lppack convert {self.series} {on}, or: {revert}"
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of ``patches`` of apply, convert, revert and status."""
+        return {
+            "series": self.series,
+            "version": self.version,
+            "module": self.module,
+            "srcversion": self.srcversion,
+            "engine": self.engine,
+            "mode": self.mode,
+            "host": self.host,
+            "phase": self.phase.value,
+            "conversion": self.conversion,
+            "converted": self.converted,
+            "longest_stop_ms": self.longest_stop_ms,
+            "blockers": [
+                {
+                    "pid": blocker.pid,
+                    "tid": blocker.tid,
+                    "comm": blocker.comm,
+                    "function": blocker.function,
+                    "reason": blocker.reason,
+                    "seconds": None if self.seconds is None else round(self.seconds, 1),
+                }
+                for blocker in self.blockers
+            ],
+            "forced": self.forced,
+            "inlining": self.inlining,
+            "complete": self.complete,
+            "fixes": list(self.fixes),
+            "waiting": [
+                {"object": object_, "function": function} for object_, function in self.waiting
+            ],
+            "problem": self.problem,
+            "still_new": self.left_new,
+            "irreversible": self.irreversible,
+            "next": self.next_step,
+            "overridden": [
+                {"object": object_, "function": function, "by": module}
+                for object_, function, module in self.overridden
+            ],
+        }
+
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
     """Every live patch of the host, strangers' too."""
@@ -142,81 +229,3 @@ def _has(above: PatchState, fix: Fix) -> bool:
         for other in above.info.fixes
         for one, its in ((fix.cve, other.cve), (fix.commit, other.commit))
     )
-
-
-def next_step(patch: PatchReport) -> str | None:
-    """Return what to do next; None if nothing is to be done, or if lppack did not make the patch.
-
-    The host's lock knows whether a command is at work on it, and its journal whether one died.
-    """
-    if patch.series is None:
-        return None
-    if patch.at_work or patch.recover:
-        return patch.at_work or patch.recover
-    on = f"--on {patch.host}"
-    revert = f"lppack revert {patch.series} {on}"
-    if patch.irreversible and patch.converted and patch.phase is PatchPhase.UNPATCHED:
-        return "restart the host: the original code misreads what was converted"
-    match patch.phase:
-        case PatchPhase.UNPATCHING if patch.irreversible and patch.converted:
-            enabled = abi.patch_attribute(patch.module, "enabled")
-            return f"the original code misreads what was converted; turn back: echo 1 > {enabled}"
-        case PatchPhase.PATCHING:
-            return f"wait, or take it back: {revert}"
-        case PatchPhase.UNPATCHING:
-            return f"wait, or complete it: {revert}"
-        case PatchPhase.UNPATCHED:
-            return f"unload it: lppack revert {patch.module} {on}"
-        case PatchPhase.PATCHED if patch.forced and patch.conversion != "none":
-            return f"plan a reboot; until then take it back: {revert}"
-        case PatchPhase.PATCHED if patch.left_new:
-            return "leave it as it is, and plan a reboot: `reverse` of this patch is wrong"
-        case PatchPhase.PATCHED if patch.conversion == "off" and patch.irreversible:
-            convert = f"lppack convert {patch.series} --irreversible {on}"
-            return f"phase 2 is still to do, and cannot be undone: {convert}, or: {revert}"
-        case PatchPhase.PATCHED if patch.conversion == "off":
-            return f"phase 2 is still to do: lppack convert {patch.series} {on}, or: {revert}"
-    return None
-
-
-def patch_json(patch: PatchReport) -> dict[str, Any]:
-    """One entry of ``patches`` of apply, convert, revert and status."""
-    return {
-        "series": patch.series,
-        "version": patch.version,
-        "module": patch.module,
-        "srcversion": patch.srcversion,
-        "engine": patch.engine,
-        "mode": patch.mode,
-        "host": patch.host,
-        "phase": patch.phase.value,
-        "conversion": patch.conversion,
-        "converted": patch.converted,
-        "longest_stop_ms": patch.longest_stop_ms,
-        "blockers": [
-            {
-                "pid": blocker.pid,
-                "tid": blocker.tid,
-                "comm": blocker.comm,
-                "function": blocker.function,
-                "reason": blocker.reason,
-                "seconds": None if patch.seconds is None else round(patch.seconds, 1),
-            }
-            for blocker in patch.blockers
-        ],
-        "forced": patch.forced,
-        "inlining": patch.inlining,
-        "complete": patch.complete,
-        "fixes": list(patch.fixes),
-        "waiting": [
-            {"object": object_, "function": function} for object_, function in patch.waiting
-        ],
-        "problem": patch.problem,
-        "still_new": patch.left_new,
-        "irreversible": patch.irreversible,
-        "next": next_step(patch),
-        "overridden": [
-            {"object": object_, "function": function, "by": module}
-            for object_, function, module in patch.overridden
-        ],
-    }

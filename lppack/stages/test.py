@@ -11,7 +11,7 @@ from typing import Protocol
 from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, ApplyStuck, ConsoleFault
 from lppack.hosts.initramfs import modules_in_order
-from lppack.hosts.protocol import TIMED_OUT, Host
+from lppack.hosts.protocol import Host
 from lppack.model import Bundle, Check, Kernel, StepName
 from lppack.stages.apply import Control, apply, enable_conversion, unload
 from lppack.stages.drive import NO_WAY_BACK, why_loaded
@@ -236,7 +236,7 @@ def _checked(host: Host, step: StepName, checks: tuple[Check, ...]) -> Iterator[
     for check in checks:
         ran = host.run(["/bin/sh", "-c", check.run], limit=check.limit)
         got = ran.out.strip()
-        if ran.rc == TIMED_OUT:
+        if ran.timed_out:
             got = f"{got}\n(no end after {check.limit:g} s)".strip()
         for wanted_at, expect in check.expect:
             if wanted_at is step:

@@ -12,7 +12,7 @@ from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle
 from lppack.stages.host_status import HostStatus
-from lppack.stages.status import PatchReport, next_step
+from lppack.stages.status import PatchReport
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
 # scripts/mkcompile_h and debian/rules of Debian's kernels: "... Debian 6.1.170-3 (2026-05-08)".
@@ -130,7 +130,7 @@ def _statement(patch: PatchReport, fix: Mapping[str, Any]) -> Statement | None:
         return None
     where = f"live patch {patch.series} {patch.version} (module {patch.module}"
     where += f", srcversion {patch.srcversion})" if patch.srcversion else ")"
-    step = next_step(patch) or f"see: lppack status --on {patch.host}"
+    step = patch.next_step or f"see: lppack status --on {patch.host}"
     if fix["in_part"]:
         return Statement(
             cve=cve, status=Status.AFFECTED, notes=f"live in part by {where}", action=step

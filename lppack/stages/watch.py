@@ -7,7 +7,7 @@ from lppack.clock import Deadline
 from lppack.errors import AnswerIsNo
 from lppack.stages.advice import advice
 from lppack.stages.drive import Control
-from lppack.stages.status import MOVING, PatchReport, patch_json, status
+from lppack.stages.status import MOVING, PatchReport, status
 
 _LOOKED_AT = 1.0  # seconds from one look to the next: the kernel tries as often
 
@@ -37,7 +37,7 @@ def watch(control: Control) -> tuple[PatchReport, ...]:
                 f"after {control.timeout:g} s on {control.host.name}: {names} still",
                 hint=advice(blockers),
                 reason="in-transition",
-                report={"patches": [patch_json(patch) for patch in patches]},
+                report={"patches": [patch.to_json() for patch in patches]},
             )
         deadline.pause(_LOOKED_AT)
 

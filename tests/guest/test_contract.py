@@ -67,9 +67,9 @@ def test_there_and_back(control: Control, target: Target) -> None:
 
 
 def pipeline_status(control: Control) -> list[dict[str, object]]:
-    from lppack.stages.status import patch_json, status
+    from lppack.stages.status import status
 
-    return [patch_json(report) for report in status(control.engine, control.host.name)]
+    return [report.to_json() for report in status(control.engine, control.host.name)]
 
 
 def blocking(control: Control, target: Target) -> list[str | None]:

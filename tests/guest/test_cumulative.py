@@ -17,7 +17,7 @@ from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from lppack.stages.status import next_step, status
+from lppack.stages.status import status
 from tests.guest.story import make
 from tests.kit.command import EXAMPLES
 from tests.kit.one_way import one_way
@@ -106,7 +106,7 @@ def test_what_is_irreversible_and_disabled_by_hand_is_told_and_turned_back(
     target.host.write(abi.patch_attribute(module, "enabled"), "0")
     (shown,) = status(control.engine, control.host.name)
     assert shown.phase is PatchPhase.UNPATCHING
-    assert "turn back: echo 1" in str(next_step(shown))
+    assert "turn back: echo 1" in str(shown.next_step)
     assert "2 objects stay in the new form" in target.sh("dmesg | tail -n 20")
     assert irreversible.words() == words, "there is no way back to go"
     target.host.write(abi.patch_attribute(module, "enabled"), "1")

@@ -24,8 +24,6 @@ from lppack import pipeline
 from lppack.hosts import open_host
 from lppack.hosts.console import faults
 from lppack.stages.faults import STEPS, VARIABLE
-from lppack.stages.host_status import host_json
-from lppack.stages.status import patch_json
 from tests.kit.command import EXAMPLES, lppack
 
 NEW = 1 << 31
@@ -106,7 +104,7 @@ class Operator:
     def status(self) -> dict[str, Any]:
         """What `status --format json` prints."""
         found = pipeline.status_of(None, self.on)
-        return {"patches": [patch_json(patch) for patch in found.patches], **host_json(found)}
+        return {"patches": [patch.to_json() for patch in found.patches], **found.to_json()}
 
     def shell(self, line: str) -> str:
         with open_host(self.on) as host:

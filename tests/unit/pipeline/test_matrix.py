@@ -15,6 +15,7 @@ from lppack.errors import (
     Problem,
 )
 from lppack.pipeline import matrix, one_pair
+from lppack.pipeline.junit import junit
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.stages.release import NotReleased
 from tests.kit.samples import bundle
@@ -104,7 +105,7 @@ def test_junit_has_each_pair() -> None:
         ),
         made(PairState.FAILED, 5, name="d", message="x\x1b[31m", said=("gcc: no",)),
     ]
-    [suite] = ElementTree.fromstring(shown.junit(every))
+    [suite] = ElementTree.fromstring(junit(every))
     assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4",
         "failures": "1",

@@ -14,7 +14,6 @@ from lppack.errors import EnvironmentMissing, HostError, LppackError
 from lppack.stages.changing import changing
 from lppack.stages.faults import STEPS, fault_wanted, no_fault
 from lppack.stages.revert import revert
-from lppack.stages.status import next_step
 from tests.kit.control import MODULE
 from tests.kit.fake_kernel import FakeHost
 from tests.kit.mortal import Died, both, history, look, mortal, recovered, rest, run
@@ -116,7 +115,7 @@ def test_it_fails_there(
     found = look(host, engine)
     assert found.unfinished == (), "it has ended by itself"
     for patch in found.patches:
-        step_on = next_step(patch) or ""
+        step_on = patch.next_step or ""
         if patch.phase is not PatchPhase.PATCHED:
             named = re.search(r"lppack revert (\S+) --on fake", step_on)
             assert named, step_on

@@ -10,7 +10,7 @@ from lppack.cli.patches import left_undone
 from lppack.consistency import EngineName
 from lppack.engines.livepatch import Livepatch
 from lppack.stages.changing import changing
-from lppack.stages.host_status import host_json, host_status, mixing
+from lppack.stages.host_status import host_status
 from tests.kit.command import check_shape
 from tests.kit.control import MODULE, patched
 from tests.kit.fake_kernel import FakeHost, FakeKernel
@@ -26,7 +26,7 @@ def test_status_names_the_command_that_is_at_work(tmp_path: Path) -> None:
         assert found.at_work.command == "lppack apply x.lpp"
         assert found.next == f"wait for {found.at_work}"
         assert left_undone(found)[0].startswith("at work: lppack apply x.lpp (pid ")
-        check_shape("patches", {"ok": True, "patches": [], **host_json(found)})
+        check_shape("patches", {"ok": True, "patches": [], **found.to_json()})
     assert look(host, EngineName.LIVEPATCH).at_work is None
 
 
@@ -51,8 +51,8 @@ def test_which_reverts_may_mix_is_told(
     shown = host.files
     monkeypatch.setattr(host, "files", lambda: {**shown(), path: text})
     found = host_status(Livepatch(host), host)
-    assert (found.preempts, host_json(found)["preempts"]) == (preempts, preempts)
-    assert mixing(found) == ((MODULE,) if preempts else ())
+    assert (found.preempts, found.to_json()["preempts"]) == (preempts, preempts)
+    assert found.mixing == ((MODULE,) if preempts else ())
 
 
 def test_a_kernel_without_live_patching_is_no_healthy_one(

@@ -20,7 +20,7 @@ from lppack.stages.drive import undo
 from lppack.stages.generate import generate
 from lppack.stages.load import load
 from lppack.stages.revert import revert
-from lppack.stages.status import next_step, patch_json, status
+from lppack.stages.status import status
 from lppack.stages.validate import validate
 from tests.kit import samples
 from tests.kit.command import EXAMPLES
@@ -54,7 +54,7 @@ def test_apply_says_so_and_so_does_status(kernel: FakeKernel, host: FakeHost) ->
     said: list[str] = []
     report = apply(control(host, said.append), BUNDLE, KO)
     assert "irreversible: what it converts stays so" in "\n".join(said)
-    assert report.irreversible and patch_json(report)["irreversible"] is True
+    assert report.irreversible and report.to_json()["irreversible"] is True
     (shown,) = status(KernelEngines(host), host.name)
     assert any("irreversible: what it converts stays so" in line for line in patch_lines(shown))
 
@@ -67,7 +67,7 @@ def test_convert_asks_too(kernel: FakeKernel, host: FakeHost) -> None:
     assert caught.value.reason == "irreversible"
     assert snapshot(host) == before and kernel.log == []
     (shown,) = status(KernelEngines(host), host.name)
-    assert next_step(shown) == (
+    assert shown.next_step == (
         f"phase 2 is still to do, and cannot be undone: {CONVERT}, or: {REVERT}"
     )
     assert convert(control(host), "conn-limit", irreversible=True).conversion == "on"
@@ -123,10 +123,10 @@ def test_what_was_disabled_by_hand_is_told(kernel: FakeKernel, host: FakeHost) -
     kernel.patches[MODULE] = made()
     kernel.write_enabled(MODULE, False)
     (shown,) = status(KernelEngines(host), host.name)
-    assert "turn back: echo 1 > /sys/kernel/livepatch/" in str(next_step(shown))
+    assert "turn back: echo 1 > /sys/kernel/livepatch/" in str(shown.next_step)
     kernel.finish()
     (shown,) = status(KernelEngines(host), host.name)
-    assert str(next_step(shown)).startswith("restart the host")
+    assert str(shown.next_step).startswith("restart the host")
 
 
 def test_the_simulated_kernel_does_the_same() -> None:

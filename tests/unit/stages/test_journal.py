@@ -61,9 +61,8 @@ def test_a_refusal_is_history_too(host: Mortal) -> None:
 
 
 def _json(host: FakeHost) -> object:
-    from lppack.stages.host_status import record_json
 
-    return record_json(history(host)[0])
+    return history(host)[0].to_json()
 
 
 def test_what_an_earlier_boot_left_open_is_not_unfinished(host: Mortal) -> None:

@@ -8,7 +8,6 @@ from lppack.errors import ApplyRefused
 from lppack.stages.apply import apply
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from lppack.stages.status import patch_json
 from tests.kit.control import KO, MODULE, control, patched
 from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, info
 from tests.kit.samples import bundle
@@ -90,4 +89,4 @@ def test_what_another_command_loads_meanwhile_is_not_fought_over(
 
 
 def test_a_leftover_does_not_convert(killed: FakeKernel, host: FakeHost) -> None:
-    assert patch_json(control(host).report(BEFORE))["conversion"] == "off"
+    assert control(host).report(BEFORE).to_json()["conversion"] == "off"

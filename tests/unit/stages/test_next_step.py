@@ -13,7 +13,7 @@ from lppack.engines.kernel import KernelEngines
 from lppack.stages.apply import Control
 from lppack.stages.convert import convert
 from lppack.stages.revert import revert
-from lppack.stages.status import next_step, patch_json, status
+from lppack.stages.status import status
 from tests.kit.control import MODULE, control, patched, stranger
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
@@ -26,8 +26,8 @@ def both(host: FakeHost) -> Control:
 
 def step(host: FakeHost) -> str | None:
     (patch,) = status(KernelEngines(host), host.name)
-    assert patch_json(patch)["next"] == next_step(patch)
-    return next_step(patch)
+    assert patch.to_json()["next"] == patch.next_step
+    return patch.next_step
 
 
 def text(host: FakeHost) -> list[str]:
@@ -97,4 +97,4 @@ def test_what_the_engine_gave_up_is_said(kernel: FakeKernel, host: FakeHost) -> 
     kernel.patches[MODULE] = made
     assert "  the last transition was given up: no end within 6000 ms" in text(host)
     (patch,) = status(KernelEngines(host), host.name)
-    assert patch_json(patch)["problem"] == "no end within 6000 ms"
+    assert patch.to_json()["problem"] == "no end within 6000 ms"

@@ -10,7 +10,7 @@ from lppack.errors import HostError
 from lppack.stages.apply import apply
 from lppack.stages.owners import overridden
 from lppack.stages.revert import revert
-from lppack.stages.status import PatchReport, patch_json, status
+from lppack.stages.status import PatchReport, status
 from tests.kit.control import KO, MODULE, control
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.kit.samples import bundle
@@ -99,7 +99,7 @@ def test_a_version_that_takes_over_keeps_the_fixes_that_it_holds(
 
 def test_the_json_says_who_has_the_function(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches |= {MODULE: ours(), "by_hand": foreign(A)}
-    assert patch_json(found(host)[MODULE])["overridden"] == [
+    assert found(host)[MODULE].to_json()["overridden"] == [
         {"object": "conn", "function": "a", "by": "by_hand"}
     ]
 

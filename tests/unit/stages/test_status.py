@@ -8,7 +8,7 @@ from lppack.engines.livepatch import Livepatch
 from lppack.engines.protocol import PatchState
 from lppack.model import Effective, Fix
 from lppack.model.patch_info import PatchInfo
-from lppack.stages.status import PatchReport, patch_json, report, status
+from lppack.stages.status import PatchReport, report, status
 from tests.kit.control import MODULE, patched, stranger
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
@@ -141,7 +141,7 @@ def test_the_json_has_what_scripts_rely_on(kernel: FakeKernel, host: FakeHost) -
     kernel.patches[MODULE] = Patch(info=info())
     kernel.moving = MODULE
     kernel.blocked[True] = (Thread(1, 2, "x"),)
-    made = patch_json(told(host)[MODULE])
+    made = told(host)[MODULE].to_json()
     assert set(made) == {
         "series",
         "version",
@@ -176,7 +176,7 @@ def test_two_builds_of_one_version_are_told_apart(kernel: FakeKernel, host: Fake
     kernel.patches |= {MODULE: Patch(info=info(), srcversion="D02E08"), "kpatch_1": stranger()}
     found = told(host)
     assert (found[MODULE].srcversion, found["kpatch_1"].srcversion) == ("D02E08", None)
-    assert patch_json(found[MODULE])["srcversion"] == "D02E08"
+    assert found[MODULE].to_json()["srcversion"] == "D02E08"
 
 
 def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost) -> None:
@@ -184,7 +184,7 @@ def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost
     made.functions = ("conn/a,1",)
     kernel.patches[MODULE] = made
     (found,) = status(KernelEngines(host), host.name)
-    assert patch_json(found)["waiting"] == [{"object": "conn", "function": "a"}]
+    assert found.to_json()["waiting"] == [{"object": "conn", "function": "a"}]
     lines = patch_lines(found)
     assert "  waits for module conn, which is not loaded: a" in lines
     assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines

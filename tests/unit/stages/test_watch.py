@@ -8,7 +8,7 @@ from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
 from lppack.errors import AnswerIsNo
 from lppack.stages.apply import Control
-from lppack.stages.status import patch_json, status
+from lppack.stages.status import status
 from lppack.stages.watch import watch
 from tests.kit.control import MODULE
 from tests.kit.fake_kernel import FOR_EVER, FakeHost, FakeKernel, Patch, Thread, info
@@ -56,7 +56,7 @@ def test_how_long_a_transition_goes_on_is_in_the_kernels_log(
     kernel.blocked[True] = (SLEEPER,)
     (patch,) = status(KernelEngines(host), "fake")
     assert patch.seconds == seconds
-    assert patch_json(patch)["blockers"][0]["seconds"] == seconds
+    assert patch.to_json()["blockers"][0]["seconds"] == seconds
     shown = "" if seconds is None else f", for {seconds:.0f} s"
     lines = patch_lines(patch)
     assert f"  blocked by conn worker (pid 700): sleeps in lp_conn_open{shown}" in lines
