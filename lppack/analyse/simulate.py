@@ -105,10 +105,7 @@ def patch_of(manifest: Manifest) -> Patch:
 
 
 def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
-    """Map each function to those that it calls, as `calls` and the stacks of `threads` declare.
-
-    None without `calls`: stacks alone do not show all calls.
-    """
+    """Map each function to those that it calls, as declared; None if only stacks are declared."""
     workload = manifest.workload
     if workload is None or not workload.calls:
         return None
@@ -148,10 +145,7 @@ def compare(
 
 
 def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
-    """Return the weakest mode that covers the needs and is safe, or else one that may stall.
-
-    None if there is nothing to check, or if no mode will do.
-    """
+    """Return the weakest safe mode that covers the needs, or else one that may stall, or None."""
     if any(made.empty for made in simulations):
         return None
     verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}

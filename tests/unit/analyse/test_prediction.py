@@ -65,7 +65,7 @@ def test_how_much_was_converted_is_no_difference() -> None:
 def test_a_time_out_that_was_not_predicted_is_told() -> None:
     said = predicted()
     [told] = said.differences(said.steps[:1], reversed_=True)
-    assert "one of the guest was reversed" in told
+    assert "one in the guest was reversed" in told
 
 
 def test_a_function_that_is_never_left_times_out() -> None:
@@ -77,7 +77,7 @@ def test_a_function_that_is_never_left_times_out() -> None:
         step=StepName.PATCHED, ok=True, skipped=None, seconds=1.0, converted=0, checks=()
     )
     [told] = said.differences([*said.steps, patched], reversed_=False)
-    assert told == "step patched times out in the simulator, and the guest got there"
+    assert told == "step patched times out in the simulator, but the guest got there"
 
 
 def test_a_function_that_is_slept_in_may_time_out_and_may_not() -> None:
