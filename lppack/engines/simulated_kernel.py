@@ -132,7 +132,10 @@ class SimulatedKernel:
             task.stack = [call for call in task.stack if any(call[0] in p.names for p in left)]
 
     def hold(self, function: str) -> Task:
-        """Put a task to sleep inside ``function``, in the universe that it would call now."""
+        """Put a task to sleep inside ``function``, in the universe that it would call now. Raise
+        LookupError if all are asleep."""
+        if all(task.held or task.kthread for task in self.tasks):
+            raise LookupError(f"no task is left that could sleep in {function}")
         idle = (t for t in self.tasks if not t.held and not t.stack and not t.kthread)
         while (task := next(idle, None)) is None:
             self.pass_time(0.1)

@@ -76,11 +76,16 @@ class QemuMachine:
             *("-append", " ".join((*_WORDS, *self.cmdline))),
             *("-serial", f"file:{CONSOLE}"),
             *(("-icount", "shift=0" + ",sleep=off" * self.skips) if self.counted else ()),
-            *(("-drive", f"file={self.disk},format=raw,if=virtio") if self.disk else ()),
+            *(("-drive", f"{_file(self.disk)},format=raw,if=virtio") if self.disk else ()),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=agent,path={SOCKET},server=on,wait=off"),
             *("-device", "virtserialport,chardev=agent,name=lppack.0"),
         )
+
+
+def _file(path: Path) -> str:
+    """Return an option of QEMU: what follows a single comma would be the next one."""
+    return "file=" + str(path).replace(",", ",,")
 
 
 def _base(accelerator: Accelerator, image: Path, *, memory_mb: int, cpus: int) -> tuple[str, ...]:

@@ -64,15 +64,17 @@ _FUNCTIONS = {
 
 @cache
 def library(name: str = LIBRARY) -> ctypes.CDLL:
-    """libdw, each function with its types; EnvironmentMissing if this machine has none."""
+    """Return libdw, each function with its types. Raise EnvironmentMissing if this machine has
+    none, or one that lacks a function."""
     try:
         found = ctypes.CDLL(name)
-    except OSError as error:
+        for function_name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(found, function_name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        what = "there is none" if isinstance(error, OSError) else f"it is too old: {error}"
         raise EnvironmentMissing(
-            f"debug information is read with {name}, and there is none",
+            f"debug information is read with {name}, and {what}",
             hint=f"apt-get install {PACKAGE}, or run: lppack doctor --fix",
         ) from error
-    for function_name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(found, function_name)
-        function.restype, function.argtypes = result, arguments
     return found

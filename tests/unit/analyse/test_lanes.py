@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Runs as drawings, and the run that shows how a transition goes."""
 
-import pytest
-
 from lppack import consistency
-from lppack.analyse.curve import LEFT, WIDTH, Axis
 from lppack.analyse.lanes import Drawing, Lane, drawn
 from lppack.checker import scenario
-from lppack.checker.machine import NEW, OLD, Machine, Phase
 from lppack.checker.observe import Seen
 from lppack.checker.runs import shortest
 from lppack.checker.scenario import Patch
 from lppack.checker.semantics import Rules
-from lppack.checker.story import story
-from lppack.consistency import Leave, Mode, Needs, Switch, Transform
+from lppack.consistency import Leave, Needs, Switch, Transform
 
 _NEEDS = Needs(
     leave=Leave.LEAVE_PATCHED_SET,
@@ -78,38 +73,3 @@ def test_what_does_not_fit_is_cut_and_never_written_beside() -> None:
     labels = [b for lane in drawn(run.first, run.steps).lanes for b in lane.bars if b.label]
     assert any(bar.label.endswith("…") for bar in labels)
     assert all(len(bar.label) * 6.6 <= bar.width for bar in labels)
-
-
-def shown(mode: Mode) -> Machine:
-    return scenario.showing(PATCH, mode, Rules())
-
-
-@pytest.mark.parametrize("mode", consistency.MODES, ids=lambda mode: mode.name.value)
-def test_a_story_goes_there_and_back(mode: Mode) -> None:
-    first, steps = story(shown(mode))
-    phases = [(s.after.state[0].phase, s.after.state[0].target) for s in steps]
-    assert first.state[0].phase == Phase.IDLE
-    assert phases.index((Phase.COMPLETE, NEW)) < phases.index((Phase.TRANSITION, OLD))
-    assert phases[-1] == (Phase.COMPLETE, OLD)
-    begun = next(s.after for s in steps if s.rule == "R6")
-    assert sum(bool(t.stack) for t in begun.state[1]) == 2, "two were inside at apply"
-    forms = {o.form for s in steps for o in s.after.state[0].data}
-    assert forms == {OLD, NEW}, "an object is converted, and reversed"
-    assert all(o.form == OLD for o in steps[-1].after.state[0].data)
-
-
-def test_a_story_shows_what_a_mode_is_about() -> None:
-    def at_once(mode: Mode) -> bool:
-        _, steps = story(shown(mode))
-        return any({f.univ for t in s.after.state[1] for f in t.stack} == {OLD, NEW} for s in steps)
-
-    assert {m.switch for m in consistency.MODES if not at_once(m)} == {Switch.SWITCH_KERNEL}
-
-
-def test_time_is_drawn_by_its_logarithm() -> None:
-    axis = Axis(low=-4, high=2)
-    assert axis.x(0.0) == axis.x(1e-9) == LEFT
-    assert axis.x(0.1) == pytest.approx(LEFT + WIDTH / 2)
-    assert axis.x(float("inf")) == axis.x(100.0) == LEFT + WIDTH
-    assert axis.ticks[0] == (LEFT, "at once")
-    assert axis.ticks[-1] == (LEFT + WIDTH, "100 s")

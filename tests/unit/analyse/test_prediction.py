@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from lppack.abi import PatchPhase
+from lppack.abi import NEVER_LEFT, PatchPhase
 from lppack.analyse.prediction import StepPrediction, predict_steps
 from lppack.analyse.simulate import Verdict
 from lppack.consistency import ModeName
@@ -101,3 +101,13 @@ def test_the_world_is_transformed_when_it_is_patched() -> None:
         told
         == "at step patched: patched, data in the new form in the simulator, patched in the guest"
     )
+
+
+def test_more_functions_that_are_never_left_than_there_are_tasks() -> None:
+    """A fifth one was waited for without end."""
+    functions = tuple(FunctionPatch(old=n, new=f"lp_{n}", sympos=0) for n in sorted(NEVER_LEFT))
+    patch = manifest(objects=(ObjectPatch(name=None, functions=functions),))
+    named = tuple(("vmlinux", function.old) for function in functions)
+    said = predict_steps(patch, bundle(converts=False, functions=named))
+    assert said.verdict is Verdict.NEVER_FINISHES
+    assert [step.step for step in said.steps] == [StepName.BEFORE]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lppack.checker.explorer import Found, Population, explore
+from lppack.checker.explorer import Found, explore
 from lppack.checker.machine import OLD, Hook, Kind, Machine, Method, Phase
 from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules
@@ -68,19 +68,3 @@ def test_a_kernel_thread_by_stack_gets_less_than_leave_kernel() -> None:
     assert found.seen & Seen.MIX_IN_KERNEL
     assert not found.seen & Seen.MIX_IN_P
     assert not run(L_K, S_T, kinds).completes  # by the mail: never
-
-
-@pytest.mark.parametrize("pair", FORBIDDEN)
-@pytest.mark.parametrize("population", Population)
-def test_the_populations_agree(pair: tuple[Leave, Switch], population: Population) -> None:
-    m = Machine(rules=Rules(), leave=pair[0], switch=pair[1], hook=Hook.TICK)
-    kinds = (0,) if population is Population.PRESENT else (0, 0)
-    assert explore(m, kinds, population).seen == explore(m, (0, 0)).seen
-
-
-def test_a_witness_is_a_run() -> None:
-    """It begins before apply, each step follows from the one before, and it is a shortest one."""
-    found = run(L_P, S_T, rules=mutated("skip-the-check"))
-    _, steps = found.run(Seen.MIX_IN_P)
-    assert [step.rule.split()[0] for step in steps].count("R6") == 1
-    assert len(steps) == 5  # enter, call, apply, switch, call

@@ -15,7 +15,6 @@ from lppack.checker.machine import Place
 from lppack.consistency import ModeName
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, state_file, stored
 from lppack.engines.simulated_kernel import SimulatedKernel
-from lppack.engines.simulated_tasks import LivePatch
 from lppack.errors import ApplyRefused, ApplyReversed, EnvironmentMissing, HostError
 from lppack.stages.apply import Control, apply, settle
 from lppack.stages.convert import convert
@@ -211,80 +210,6 @@ def test_two_patches_come_and_go_in_any_order(first: ModeName, second: ModeName)
             assert revert(control, series).phase is PatchPhase.ABSENT
         kernel.pass_time(5.0)
         assert not any(by for task in kernel.tasks for _, by in task.stack), "nobody is in new code"
-
-
-def patch_of(module: str, *functions: str, mode: str = "hybrid", **info: object) -> LivePatch:
-    pairs = [["vmlinux", function] for function in functions]
-    return LivePatch(module=module, info=dict(info), functions=pairs, mode=mode)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_task_in_an_old_function_is_waited_for_beside_another_patch(seed: int) -> None:
-    """What a thread does in the functions of a settled patch is no switch of the one that moves."""
-    kernel = SimulatedKernel.fresh(seed)
-    kernel.load(patch_of("b", "h"))
-    kernel.pass_time(20.0)
-    task = kernel.hold("f")
-    kernel.load(patch_of("a", "f"))
-    kernel.pass_time(20.0)
-    assert kernel.moving == "a"
-    assert [blocker.pid for blocker, _ in kernel.blockers()] == [task.pid]
-    kernel.wake(task)
-    kernel.pass_time(20.0)
-    assert kernel.moving is None
-
-
-def test_nobody_moves_in_a_stop_in_whosever_function() -> None:
-    """I9: a stopped world is stopped for the other patch's functions too."""
-    kernel = SimulatedKernel.fresh(3)
-    kernel.load(patch_of("b", "h"))
-    kernel.pass_time(20.0)
-    kernel.load(patch_of("a", "f", mode="kpatch", world=["data"], transforms=["data"]))
-    for _ in range(5000):
-        if kernel.patches[1].stopped:
-            break
-        assert kernel._step()
-    assert kernel.patches[1].stopped
-    assert {step.place for _, step in kernel.steps()} == {-1}, "the engine alone"
-
-
-def test_of_two_patches_of_one_function_the_last_one_is_called() -> None:
-    """klp_ops::func_stack; while the last goes, old calls are those of the one below."""
-    kernel = SimulatedKernel.fresh(3)
-    kernel.load(patch_of("a", "f", "g"))
-    kernel.pass_time(20.0)
-    kernel.load(patch_of("b", "f"))
-    kernel.pass_time(20.0)
-    held = kernel.hold("f")
-    assert held.stack[-1] == ["f", "b"]
-    assert all(patch.module == "b" for patch, step in kernel.steps() if step.text.endswith(" f()"))
-    kernel.reverse("b")
-    met = set()
-    for _ in range(200):
-        kernel.pass_time(0.02)
-        met |= {by for task in kernel.tasks if task is not held for _, by in task.stack[-1:]}
-    assert "a" in met
-    assert "" not in met
-    kernel.wake(held)
-    kernel.pass_time(20.0)
-    assert kernel.moving is None
-
-
-def test_a_patch_that_was_replaced_is_left_and_not_called() -> None:
-    kernel = SimulatedKernel.fresh(3)
-    kernel.load(patch_of("a", "f", "g"))
-    kernel.pass_time(20.0)
-    held = kernel.hold("g")
-    kernel.load(patch_of("b", "f", mode="null-model", replaces=["a"]))
-    kernel.pass_time(5.0)
-    assert kernel.moving is None
-    assert not kernel.patches[0].known
-    with pytest.raises(BlockingIOError):
-        kernel.unload("a")
-    kernel.wake(held)
-    kernel.pass_time(20.0)
-    assert not any(by == "a" for task in kernel.tasks for _, by in task.stack)
-    kernel.unload("a")
 
 
 def test_threads_are_in_the_functions_of_two_patches_at_once() -> None:

@@ -140,45 +140,6 @@ def test_use_of_a_dead_guest_is_a_lost_host(run_dir: Path) -> None:
         guests.connect("one").read("/proc/uptime")
 
 
-def test_qemu_gets_relative_names_and_absolute_inputs() -> None:
-    machine = qemu.QemuMachine(
-        image=Path("/k/vmlinuz"),
-        initramfs=Path("/k/initramfs"),
-        accelerator=qemu.Accelerator.TCG,
-        memory_mb=300,
-        cmdline=("quiet",),
-    )
-    argv = machine.argv()
-    pairs = dict(zip(argv, argv[1:], strict=False))
-    assert pairs["-kernel"] == "/k/vmlinuz"
-    assert pairs["-initrd"] == "/k/initramfs"
-    assert pairs["-m"] == "300"
-    assert pairs["-append"] == "console=ttyS0 panic=-1 no_timer_check quiet"
-    assert pairs["-serial"] == "file:console.log"
-    assert "-no-reboot" in argv
-
-
-@pytest.mark.parametrize(
-    ("version", "threads"),
-    [
-        ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\n", "single"),
-        ("QEMU emulator version 8.0.5\n", "single"),
-        ("QEMU emulator version 8.1.0\n", "multi"),
-        ("QEMU emulator version 10.0.2\n", "multi"),
-        ("something else\n", "single"),
-    ],
-)
-def test_processors_have_a_thread_each_where_that_is_sound(version: str, threads: str) -> None:
-    assert qemu.emulated(version).options[1] == f"tcg,thread={threads}"
-
-
-def test_without_qemu_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(EnvironmentMissing) as caught:
-        qemu.accelerator(KERNEL)
-    assert caught.value.hint == "run: lppack doctor --fix"
-
-
 # ---- the talk with the agent ----
 
 

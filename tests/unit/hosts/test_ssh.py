@@ -2,68 +2,14 @@
 """What a host over ssh may answer, and what becomes of it: an `ssh` on PATH that plays the host."""
 
 import errno
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lppack import proc
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError, LostHost
-from lppack.hosts import far_side, ssh, ssh_client
+from lppack.hosts import far_side, ssh
 from lppack.hosts.ssh import SshHost, connect
-
-#: A master that stays until its input ends; each request is answered as the file `behave` says, of
-#: which $line is what the far side would have run.
-_FAKE = r"""#!/bin/sh
-cd "${0%/*}"
-echo "$@" | tr "\n" " " >> calls; echo >> calls
-for word; do
-    [ "$before" = -S ] && socket=$word
-    [ "$word" = ControlMaster=yes ] && master=1
-    before=$word
-done
-line=$word
-if [ "$master" ]; then
-    [ -e refuse ] && { cat refuse >&2; exit 255; }
-    : > "$socket"
-    exec cat > /dev/null
-fi
-case $line in
-*"while IFS= read -r line"*)
-    while read -r request; do
-        line=". $PWD/setup; $request"
-        (. ./behave) < /dev/null || exit
-    done;;
-*) . ./behave;;
-esac
-"""
-HONEST = 'exec sh -c "$line"'
-Behave = Callable[[str], None]
-
-
-@pytest.fixture
-def behave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Behave:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "ssh").write_text(_FAKE)
-    (folder / "ssh").chmod(0o755)
-    (folder / "setup").write_text(far_side.SETUP)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(ssh, "_GRACE", 1.0)
-
-    def set_to(script: str) -> None:
-        (folder / "behave").write_text(script + "\n")
-
-    set_to(HONEST)
-    return set_to
-
-
-@pytest.fixture
-def host(behave: Behave) -> Iterator[SshHost]:
-    with connect("root@web1:22", root=False) as made:
-        made.limit = 2.0
-        yield made
+from tests.kit.fake_ssh import HONEST, Behave
 
 
 def test_an_honest_one_answers(host: SshHost, behave: Behave, tmp_path: Path) -> None:
@@ -85,21 +31,6 @@ def test_what_runs_there_is_logged_as_what_runs_here(
     with caplog.at_level("INFO", logger="lppack.proc"):
         host.run(["sh", "-c", "exit 3"], limit=5)
     assert "ssh:root@web1:22: sh -c 'exit 3': code 3, " in caplog.text
-
-
-def test_after_ctrl_c_in_an_answer_the_host_still_answers(
-    host: SshHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Apply goes back then, and must not read what is left of the answer before."""
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ssh_client, "_reply", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            host.run(["head", "-c", "300000", "/dev/zero"], limit=5)
-    assert host.read("/proc/sys/kernel/ostype") == "Linux\n"
 
 
 LIES = {
@@ -136,29 +67,12 @@ def test_what_login_scripts_print_is_no_answer(host: SshHost, behave: Behave) ->
     assert host.read("/proc/sys/kernel/ostype") == "Linux\n"
 
 
-def test_a_flood_after_the_begin_is_not_kept(
-    host: SshHost, behave: Behave, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ssh, "_FILE", 1 << 20)
-    monkeypatch.setattr(ssh_client, "_FLOOD", 4 << 20)
-    with pytest.raises(LostHost, match="more than 4 MiB came for one request"):
-        host.read("/dev/zero")
-
-
 def test_a_large_file_is_refused(host: SshHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh, "_FILE", 100)
     assert host.read("/proc/sys/kernel/ostype") == "Linux\n"
     with pytest.raises(HostError) as caught:
         host.read("/proc/kallsyms")
     assert caught.value.errno == errno.EFBIG
-
-
-def test_endless_output_is_cut(host: SshHost) -> None:
-    line = "yes | head -c 5000000; yes e | head -c 5000000 >&2; exit 4"
-    ran = host.run(["sh", "-c", line], limit=60)
-    assert (ran.rc, len(ran.out), len(ran.err)) == (4, 4 << 20, 4 << 20)
-    assert ran.out.endswith("\n[output cut here]\n")
-    assert ran.err.endswith("[output cut here]\n")
 
 
 def test_too_many_names_are_refused(host: SshHost, behave: Behave) -> None:
@@ -184,21 +98,6 @@ def test_an_error_that_no_one_knows_is_shown(host: SshHost, behave: Behave) -> N
         host.read("/proc/sys/kernel/ostype")
     assert caught.value.errno == errno.EIO
     assert "bad moon rising" in caught.value.message
-
-
-def test_ssh_says_why_it_does_not_connect(behave: Behave, tmp_path: Path) -> None:
-    (tmp_path / "bin/refuse").write_text("Host key verification failed.\r\n\x1b[2J")
-    with pytest.raises(EnvironmentMissing) as caught, connect("web1"):
-        pass
-    assert "by ssh: Host key verification failed." in caught.value.message
-    assert "\x1b" not in caught.value.message
-    assert "ssh -o BatchMode=yes -- web1 true" in str(caught.value.hint)
-
-
-def test_no_ssh_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentMissing, match="'ssh' was not found"), connect("web1"):
-        pass
 
 
 GREETINGS = {
@@ -252,10 +151,3 @@ def test_a_lock_that_cannot_be_taken_is_a_refusal(host: SshHost, behave: Behave)
         pass
     assert "Read-only file system" in caught.value.message
     assert caught.value.reason == "no-lock"
-
-
-def test_nothing_is_left_here(behave: Behave, tmp_path: Path) -> None:
-    with connect("web1", root=False) as host:
-        assert host.run(["true"], limit=5).rc == 0
-    left = proc.run(["pgrep", "-f", f"{tmp_path}/bin/ssh"], limit=10)
-    assert left.out == ""

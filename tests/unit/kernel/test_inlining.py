@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lppack.errors import EnvironmentMissing
 from lppack.kernel.debug import build_id
 from lppack.kernel.dwarf import Code, Origin
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.facts import Facts, FactsError, SymbolVerdict
 from lppack.kernel.inlining import Inlining, open_inlining, write_inlining
-from lppack.kernel.libdw import library
 from lppack.kernel.query import Answer, query
 from lppack.model import InliningCheck
 from tests.kit import tiny_elf
@@ -149,12 +147,6 @@ def test_a_damaged_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
     assert open_inlining(path) is None
     path.write_bytes(content)
     assert open_inlining(path) is None
-
-
-def test_a_machine_without_the_library() -> None:
-    with pytest.raises(EnvironmentMissing, match="and there is none") as caught:
-        library("libdw-of-another-planet.so.1")
-    assert "libdw1" in str(caught.value.hint)
 
 
 def note(name: bytes, kind: int, content: bytes) -> bytes:
