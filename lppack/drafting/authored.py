@@ -9,6 +9,7 @@ from lppack.csource.items import Item, ItemKind
 from lppack.csource.parse import parse
 from lppack.csource.scan import tokens
 from lppack.drafting.carry import second_copies
+from lppack.drafting.enums import leads_to_an_enum
 from lppack.drafting.places import Files, Target
 
 _STORAGE = frozenset(
@@ -34,12 +35,13 @@ def differences(
     files: Files,
     headers: Sequence[str],
     defines: Collection[str],
+    aliases: Collection[tuple[str, str]] = (),
 ) -> Iterator[str]:
     """Yield what of the patch is not as the change has it, one sentence each.
 
     ``sources``: name -> text of the patch's C files; ``replaced``: what has to be replaced, and the
     name of its replacement; ``headers`` are those that the change names, or that stand on it;
-    ``defines`` are macros that Makefiles give.
+    ``defines`` are macros that Makefiles give; ``aliases``: (symbol, its name in the sources).
     """
     paths = dict.fromkeys([*(target.path for target, _ in replaced), *headers])
     texts = [changes for path in paths if (changes := files(path))]
@@ -64,9 +66,12 @@ def differences(
         for item in ones:
             if item.kind not in _COMPARED or not item.name or item.name in names:
                 continue
-            if item.kind is ItemKind.MACRO and item.name in defines:
+            if item.kind is ItemKind.MACRO and (item.name in defines or _leads(item, aliases)):
                 continue
             name = _kernels(item.name)
+            types = [one for one in known.get(name, ()) if one.kind is ItemKind.TYPE]
+            if item.kind is ItemKind.MACRO and types and leads_to_an_enum(item):
+                continue
             same = [one for one in known.get(name, ()) if one.kind is item.kind]
             if not same:
                 yield f"{item.name} in {file} is in no file that the change is of"
@@ -105,8 +110,13 @@ def _missing(
                     yield f"{name} is changed or new, and the patch uses the kernel's old headers"
 
 
+def _leads(item: Item, aliases: Collection[tuple[str, str]]) -> bool:
+    """Whether a macro lets headers mean a symbol by the name that the manifest gives it."""
+    return any(item.tokens == f"#define {name} {alias}" for name, alias in aliases)
+
+
 def _kernels(name: str) -> str:
-    return re.sub(r"^lp_(?:var_)?", "", name)
+    return re.sub(r"^(enum )?lp_(?:var_)?", r"\1", name)
 
 
 def plain(item: Item, names: Mapping[str, str]) -> str:

@@ -264,7 +264,10 @@ def _no(edit: Edit, cannot: Sequence[Cannot], lines: Sequence[Line]) -> AnswerIs
         for line in lines
         if line.fate is Fate.LEFT_OUT and not any(line.why == one.why for one in cannot)
     ]
-    ways = [one.way for one in cannot] or ["install the fixed kernel"]
+    ways = [one.way for one in cannot]
+    if any(" does not compile: " in line.why for line in lines):
+        ways.append("give a diff for this version: it may need another one before it")
+    ways = ways or ["install the fixed kernel"]
     return AnswerIsNo(
         "this cannot be drafted\n" + "\n".join(said or [f"  {edit.subject}"]),
         hint="; ".join(dict.fromkeys(ways)),

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.words import declared, is_static_key
+from lppack.drafting.enums import written_anew
 from lppack.drafting.places import Places
 from lppack.kernel.facts import SymbolVerdict
 
@@ -206,9 +207,10 @@ class _Closure:
         """Carry what the diff changes in a header: the kernel's headers have the old form."""
         if item.kind is ItemKind.FUNCTION:
             self.extract.names[item.name] = f"lp_{item.name}"
-        if item not in self.extract.fresh:
+        anew = written_anew(item) or (item,)
+        if anew[0] not in self.extract.fresh:
             self._todo += sorted(item.uses)
-            self.extract.fresh.append(item)
+            self.extract.fresh += anew
 
     def _function(self, item: Item) -> None:
         if item.name in self.replaced:

@@ -102,7 +102,8 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
         for define in makefile_defines(target.path, read, config)
     }
     told = [(target, replaced[key]) for target, key in pairs]
-    doubts += dict.fromkeys(differences(sources, told, files, headers, given))
+    aliases = [(one.name, one.c_name) for entry in manifest.objects for one in entry.symbols]
+    doubts += dict.fromkeys(differences(sources, told, files, headers, given, aliases))
     modular = [
         target
         for target, new in told

@@ -136,3 +136,18 @@ def test_what_a_live_patch_writes_otherwise(patch: str, kernel: str) -> None:
 def test_what_is_not_the_same_stays_so(one: str, other: str) -> None:
     texts = [plain(function(f"int f(void)\n{{\n\t{body}\n}}\n"), {}) for body in (one, other)]
     assert texts[0] != texts[1]
+
+
+def test_a_macro_that_leads_to_a_symbol_by_its_name_in_the_manifest() -> None:
+    def found(text: str) -> list[str]:
+        changes = compare(parse(PATH, BEFORE), parse(PATH, AFTER))
+        target = Target(name="helper", path=PATH, object="vmlinux", sympos=None, covers=())
+        sources, known = {"x.c": f"{text}\n{GOOD}"}, [("count", "lp_one_count")]
+        return [
+            *differences(sources, [(target, "lp_helper")], lambda _path: changes, (), (), known)
+        ]
+
+    assert not found("extern typeof(count) lp_one_count;\n#undef count\n#define count lp_one_count")
+    assert found("#define count lp_other_count") == [
+        "count in x.c is in no file that the change is of"
+    ]
