@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
+# include/linux/static_call_types.h (v6.1): static_call(NAME) has a name of its own kind.
+_OF_A_CALL = re.compile(r"\bstatic_call\w*\(\s*$")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
@@ -71,7 +73,7 @@ class Item:
         out, last = [], 0
         text = self.text if text is None else text
         for at, name in self.spots:
-            if at < len(text) and name in names:
+            if at < len(text) and name in names and not _OF_A_CALL.search(text[last:at]):
                 out += [text[last:at], names[name]]
                 last = at + len(name)
         return "".join([*out, text[last:]])

@@ -19,6 +19,9 @@ _REGISTERS = re.compile(
     r"(?:\w*EXPORT_|MODULE_|DEFINE_EVENT|TRACE_|BUILTIN_|early_|__setup|\w*module_|\w+_initcall"
     r"|\w*_param|subsys_|device_|late_|arch_|fs_|core_|pure_|SYSCALL|COMPAT|ALLOW_|NOKPROBE)"
 )
+# include/linux/static_call.h (v6.1): a key and a trampoline, which the kernel has already.
+STATIC_CALL = re.compile(r"DEFINE_STATIC_CALL(?:_NULL|_RET0)?(?P<words>\s*\(\s*(?P<name>\w+)\s*,)")
+_CALLS = re.compile(r"\bstatic_call\w*\(\s*(\w+)")
 _PLAIN = re.compile(r"#\s*define\s+\w+[ \t]+([A-Za-z_]\w*)\s*$")
 
 
@@ -88,7 +91,8 @@ def extract(
     for item in changes.after.items if invocations else ():
         named = any(word in name for name in invocations for word in item.uses)
         if item.kind is ItemKind.OTHER and named and not _REGISTERS.match(item.text):
-            made.take(item, ItemForm.COPY)
+            kernels = places.module is None and STATIC_CALL.match(item.text)
+            made.take(item, ItemForm.EXTERN if kernels else ItemForm.COPY)
     made.run()
     return made.extract
 
@@ -122,6 +126,12 @@ class _Closure:
         self.new |= {n for n in changes.after.functions if n not in changes.before.functions}
         self._todo: list[str] = []
         self._seen: set[str] = set()
+        self._static_calls = {
+            found["name"]: item
+            for item in changes.after.items
+            if places.module is None and item.kind is ItemKind.OTHER
+            if (found := STATIC_CALL.match(item.text))
+        }
 
     def take(self, item: Item, form: ItemForm) -> None:
         at = self._index[id(item)]
@@ -129,10 +139,13 @@ class _Closure:
             return
         self.extract.forms[at] = form
         if form is ItemForm.EXTERN:
-            end = item.body or len(item.text)
-            self._todo += [name for spot, name in item.spots if spot < end]
+            call = STATIC_CALL.match(item.text)
+            start, end = call.end() if call else 0, item.body or len(item.text)
+            self._todo += [name for spot, name in item.spots if start <= spot < end]
         else:
             self._todo += sorted(item.uses)
+            for name in self._static_calls.keys() & set(_CALLS.findall(item.text)):
+                self.take(self._static_calls[name], ItemForm.EXTERN)
         if form is not ItemForm.EXTERN and item.statics:
             self.extract.notes.append(
                 f"{item.name} has static data of its own ({', '.join(item.statics)}): the kernel's "

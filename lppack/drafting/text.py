@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lppack.csource.items import Item, ItemKind
 from lppack.csource.words import declared
-from lppack.drafting.extract import Extract, ItemForm, includes
+from lppack.drafting.extract import STATIC_CALL, Extract, ItemForm, includes
 from lppack.drafting.headers import Private
 from lppack.drafting.wired import Wired
 
@@ -111,6 +111,9 @@ def _fresh(item: Item, made: Extract) -> str:
 
 
 def _form(item: Item, form: ItemForm, made: Extract) -> str:
+    if form is ItemForm.EXTERN and (call := STATIC_CALL.match(item.text)):
+        names = {old: new for old, new in made.names.items() if old != call["name"]}
+        return STATIC_CALL.sub(r"DECLARE_STATIC_CALL\g<words>", item.renamed(names))
     if form is ItemForm.EXTERN:
         text = _with_size(declared(item), item.name, made.sizes.get(item.name))
         alias = made.aliases.get(item.name)

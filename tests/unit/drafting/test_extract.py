@@ -32,3 +32,17 @@ def test_a_constant_without_an_address_is_copied() -> None:
         edit = changes(FILE.replace("twice(t->count)", use))
         made = extract(edit, {"helper": "lp_helper"}, places, {})
         assert made.symbols == symbols
+
+
+def test_a_static_call_of_the_kernel_is_declared_and_keeps_its_name() -> None:
+    """To define it once more would give the patch one that calls nothing."""
+    calls = "DEFINE_STATIC_CALL_NULL(show, *table.show);\nDEFINE_STATIC_CALL_RET0(other, helper);\n"
+    old = FILE.replace("static int helper", f"{calls}static int helper", 1)
+    edit = changes(
+        old.replace("helper(t) + most", "static_call(show)(t) + static_call_query(gone)"), old
+    )
+    text = text_of(edit, ["show"])
+    assert "DECLARE_STATIC_CALL(show, *table.show);" in text
+    assert "static_call(show)(t)" in text
+    assert "lp_show(struct thing *t" in text
+    assert "DEFINE_STATIC_CALL" not in text and "other" not in text
