@@ -11,7 +11,7 @@ from lppack.csource.items import Item, ItemKind
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
-from lppack.proof.kbuild import apart
+from lppack.proof.kbuild import Unit, apart
 from lppack.proof.prover import Comparison
 
 
@@ -53,6 +53,10 @@ _SECTIONS = (
     ("_ftrace_events", "a trace event", "it was registered when the kernel or module was loaded"),
     ("__tracepoint_", "a tracepoint", "the kernel registers those of what it was built with"),
     ("__setup_", "a boot parameter", "it was read when the kernel started"),
+    *(
+        (start, "what tracers are told of a system call", "it was registered at the start")
+        for start in ("types__", "args__", "__syscall_meta__")
+    ),
     (".BTF_ids", "a list for BPF", "the kernel read it when it registered what programs may call"),
     ("__BTF_ID", "a list for BPF", "the kernel read it when it registered what programs may call"),
     ("__tracepoints", "a tracepoint", "the kernel registers those of what it was built with"),
@@ -141,7 +145,14 @@ class _Account:
             return Fate.NO_EFFECT, "no file that this kernel is built from uses what differs"
         broken = [unit for unit in units if unit.before is None or unit.after is None]
         if broken:
-            return Fate.LEFT_OUT, f"{broken[0].unit.path} does not compile: {broken[0].error}"
+            one = broken[0]
+            unchanged = one.before is None  # a header is missing that the kernel's build makes
+            how = (
+                "cannot be compiled outside of the kernel's build"
+                if unchanged
+                else "does not compile"
+            )
+            return Fate.LEFT_OUT, f"{one.unit.path} {how}: {one.error}"
         differing = [unit for unit in units if not unit.identical]
         if units and not differing and not self._comparison.too_many:
             return Fate.NO_EFFECT, "the object code is identical"
@@ -150,7 +161,7 @@ class _Account:
         if item is None or item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE):
             return Fate.CARRIED, "it is no code by itself"
         if item.kind is ItemKind.FUNCTION:
-            return self._function(item)
+            return self._function(item, differing)
         if item.kind is ItemKind.VARIABLE:
             return self._variable(item, differing)
         if item.kind is ItemKind.OTHER:
@@ -178,7 +189,7 @@ class _Account:
             return Fate.CARRIED, "with the functions that use it"
         return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
 
-    def _function(self, item: Item) -> tuple[Fate, str]:
+    def _function(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
         name = item.name
         no = next((one for one in self._cannot if _base(one.what) == name), None)
         if no is not None:
@@ -193,8 +204,17 @@ class _Account:
         if self._targets:
             # select() has a target, or a reason, for each function that differs.
             return Fate.CARRIED, "what is compiled with it is replaced, or does not differ"
-        if any(name in unit.added for unit in self._comparison.units):
+        added = {one for unit in self._comparison.units for one in unit.added}
+        if name.startswith("__do_") and name.replace("__do_", "__x64_", 1) in added:
+            return (
+                Fate.LEFT_OUT,
+                "it is a new system call, and the kernel's table has no entry of it",
+            )
+        if name in added:
             return Fate.LEFT_OUT, "it is new, and nothing that is replaced calls it"
+        functions = any((*unit.changed, *unit.added, *unit.removed) for unit in differing)
+        if differing and not functions and not self._comparison.too_many:
+            return Fate.NO_EFFECT, "the functions' object code is identical"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
 
     def _variable(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
@@ -245,6 +265,7 @@ def left_out_of_objects(
 ) -> Iterator[Line]:
     """Report differences that belong to no single line: data, exports, parameters."""
     taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
+    told: set[tuple[Unit, str]] = set()
     for unit in comparison.units:
         if unit.before is None or unit.after is None:
             continue  # it does not compile, which is said of its lines
@@ -259,7 +280,10 @@ def left_out_of_objects(
             if found is not None:
                 if any(line.why.startswith(f"it is {found[0]}") for line in lines):
                     continue
-                what, why = f"{found[0]}", f"it is {found[0]}: {found[1]}"
+                what, why = found[0], f"it is {found[0]}: {found[1]}"
+                if (unit.unit, what) in told:
+                    continue
+                told.add((unit.unit, what))
             elif name.startswith((".", "__")):
                 what, why = f"section {name}", "it differs, and no live patch brings it"
             else:

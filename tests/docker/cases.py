@@ -29,6 +29,10 @@ def _vmlinux(*names: str) -> dict[str, Sequence[str]]:
 
 _RELEASE = _vmlinux("ep_eventpoll_release")
 CASES: dict[str, Case] = {
+    "another-architecture": Case(
+        what="a fix of this architecture, of another one, and of a program beside the kernel",
+        replaced=_vmlinux("__ia32_sys_name_to_handle_at", "__x64_sys_name_to_handle_at"),
+    ),
     "asm1": Case(
         what="assembler beside a function",
         replaced=_RELEASE,
@@ -112,6 +116,31 @@ CASES: dict[str, Case] = {
         },
         slow=True,
     ),
+    "header-enum": Case(
+        what="a new constant in an enum of a header moves the others; one user has static data",
+        replaced=_vmlinux(
+            "futex_lock_pi",
+            "futex_requeue",
+            "futex_unlock_pi",
+            "futex_wait_multiple",
+            "futex_wait_requeue_pi",
+            "futex_wait_setup",
+            "futex_wake",
+            "futex_wake_op",
+            "get_futex_key",
+        ),
+        complete="not checked",
+        slow=True,
+    ),
+    "header-macro-symbol": Case(
+        what="an inline function of a header; macros of two modules use what a third exports",
+        replaced={
+            "dccp_ipv4": ["dccp_v4_conn_request"],
+            "dccp_ipv6": ["dccp_v6_conn_request"],
+            "vmlinux": ["cookie_v4_check", "cookie_v6_check", "tcp_conn_request"],
+        },
+        slow=True,
+    ),
     "helper-gains-parameter": Case(
         what="a static helper gets a parameter", replaced=_vmlinux("prctl_set_mm")
     ),
@@ -120,6 +149,11 @@ CASES: dict[str, Case] = {
         replaced={"loop": ["lo_ioctl"]},
         complete="incomplete",
         left_out=["drivers/block/loop.c"],
+    ),
+    "idtentry": Case(
+        what="the entry of an exception, which assembler calls",
+        complete="incomplete",
+        left_out=["arch/x86/kernel/traps.c"],
     ),
     "k2-module-key": Case(
         what="a static key that another file of the module defines",
@@ -130,6 +164,11 @@ CASES: dict[str, Case] = {
         replaced=_RELEASE,
         complete="incomplete",
         left_out=["fs/Kconfig", "fs/Makefile"],
+    ),
+    "kfunc-flags": Case(
+        what="the flags of a function that BPF may call, which no symbol leads to",
+        complete="incomplete",
+        left_out=["net/netfilter/nf_nat_bpf.c"],
     ),
     "kvm-svm-include-path": Case(
         what="data alone, in a file whose headers the Makefile finds",
@@ -153,6 +192,10 @@ CASES: dict[str, Case] = {
         what="a timer that a macro defines",
         replaced=_vmlinux("pstore_dump", "pstore_register", "pstore_timefunc"),
     ),
+    "mailbox": Case(
+        what="two mails in one file, quoted-printable and base64",
+        replaced={**_RELEASE, "vsock": ["vsock_update_buffer_size"]},
+    ),
     "md-header-alone": Case(
         what="an inline function of a header alone, used by two modules",
         replaced={
@@ -171,6 +214,11 @@ CASES: dict[str, Case] = {
     "n1-new-file": Case(what="a new file, and a caller of what is in it", replaced=_RELEASE),
     "new-file-caller-first": Case(
         what="a new file and a new header", replaced=_vmlinux("cmdline_proc_show")
+    ),
+    "new-system-call": Case(
+        what="a new system call, to which the kernel's table does not lead",
+        complete="incomplete",
+        left_out=["fs/fhandle.c"],
     ),
     "p1-igmp-and-mcast": Case(
         what="two files; the object code is what it was",
@@ -224,6 +272,10 @@ CASES: dict[str, Case] = {
     ),
     "raid10-included-c": Case(
         what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
+    ),
+    "static-call": Case(
+        what="a static call that the file defines, with the name of the function that changes",
+        replaced=_vmlinux("x86_pmu_add"),
     ),
     "static-twins": Case(
         what="two modules with static functions of the same names",

@@ -92,6 +92,11 @@ def test_code_that_is_the_same_has_no_effect() -> None:
             Fate.LEFT_OUT,
             f"{PATH} does not compile: error: x",
         ),
+        (
+            compared(replace(DIFFERS.units[0], before=None, after=None, error="error: x")),
+            Fate.LEFT_OUT,
+            f"{PATH} cannot be compiled outside of the kernel's build: error: x",
+        ),
     ],
 )
 def test_a_file_that_was_not_compared(comparison: Comparison, fate: Fate, why: str) -> None:
@@ -193,6 +198,29 @@ def test_what_differs_and_is_in_no_line() -> None:
     assert "count of vmlinux" not in {line.what for line in said}
     line = Line(path=PATH, line=1, what="count", fate=Fate.LEFT_OUT, why="it is data")
     assert "count of vmlinux" not in {x.what for x in left_out_of_objects(comparison, [line], ())}
+
+
+def test_a_function_whose_code_is_the_same_where_data_differs() -> None:
+    """int becomes unsigned int in a system call: what tracers are told of it, and no code."""
+    had: list[Function | Data] = [function("show"), variable("types__show")]
+    unit = difference(had, [had[0], variable("types__show", contents=b"\7")])
+    assert told(BODY, compared(unit)) == [
+        ("show", Fate.NO_EFFECT, "the functions' object code is identical")
+    ]
+    assert told(BODY, compared(unit, too_many=True))[0][1] is Fate.LEFT_OUT
+    [line] = left_out_of_objects(compared(unit), (), ())
+    assert line.what == "what tracers are told of a system call of vmlinux"
+
+
+def test_a_new_system_call_has_no_entry_in_the_table() -> None:
+    text = f"{OLD}\nSYSCALL_DEFINE1(fresh, int, x)\n{{\n\treturn x;\n}}\n"
+    unit = difference([function("show")], [function("show"), function("__x64_sys_fresh")])
+    found = {
+        what: (fate, why) for what, fate, why in told(edit_of((PATH, OLD, text)), compared(unit))
+    }
+    fate, why = found["__do_sys_fresh"]
+    assert fate is Fate.LEFT_OUT
+    assert "the kernel's table has no entry of it" in why
 
 
 OTHER = OLD.replace("return x", "return -x")
