@@ -116,7 +116,7 @@ def _engine(machine: MachineAccess) -> tuple[Finding, Finding]:
                     command="sudo usermod -aG docker $USER  (then log in again)",
                 ),
             )
-        # What counts is the engine: "docker" on PATH may be a client alone, or a stranger's.
+        # What counts is the engine: "docker" on PATH may be a client alone, or another program.
         packages = () if machine.which("dockerd") else ("docker.io",)
         start = "systemctl start docker" if machine.has_systemd else " ".join(_DOCKERD)
         install = [f"sudo {_install_command(packages)}"] if packages else []
@@ -148,7 +148,7 @@ def _program(machine: MachineAccess, program: str, package: str, purpose: str) -
         return Finding(
             name=program,
             ok=False,
-            missing=f"not found (for {purpose}); this is no Debian machine",
+            missing=f"not found (for {purpose}); this is not a Debian machine",
             command=f"install {program} as this system does",
         )
     return Finding(

@@ -31,7 +31,7 @@ def ensure(path: Path, make: Callable[[Path], object], *, only: str = "") -> Pat
     """Return the folder ``path``; if it is absent or damaged, have ``make`` fill a fresh one.
 
     ``only``: compare only the files whose names match this expression.
-    Raise EnvironmentMissing: the disk is full, or the cache cannot be written.
+    Raise EnvironmentMissing if the disk is full, or the cache cannot be written.
     """
 
     def fill() -> None:
@@ -131,7 +131,7 @@ def faults(path: Path, *, deep: bool = False, only: str = "") -> list[str]:
     try:
         text = record_of(path).read_text(errors="surrogateescape")
     except OSError:
-        return [f"{path}: not recorded as whole"]
+        return [f"{path}: has no record that it is complete"]
     lines = [line.split(" ", 3) for line in text.splitlines()]
     if not lines or any(len(line) != 4 for line in lines):
         return [f"{record_of(path)}: damaged"]

@@ -198,7 +198,7 @@ def holder_in(locks: str, device: int, inode: int) -> int | None:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on ``path``: one process at a time does what is inside.
 
-    Raise BlockingIOError: it is taken, and ``wait`` is false.
+    Raise BlockingIOError if it is taken and ``wait`` is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB

@@ -23,16 +23,16 @@ _HEAD = """\
 <!-- Made by tools/claims_page.py of tests/unit/checker/{claims,engine_claims}.py; do not edit. -->
 # Claims, and their evidence
 
-Each claim of [semantics.md](semantics.md) 1.7 is a function of the rules: it explores the machine
-of lppack/checker with all interleavings, and says whether the claim holds. *Never* is shown for
-one, two and three threads, and for any number by the presence abstraction. A claim that would hold
-whatever the rules are would show nothing: each names faults, put in the place of a rule, under
-which it does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy). C33 to C38
-are of how engines do it, with the steps in which faults were found, and for one and two threads.
+Each claim of [semantics.md](semantics.md) 1.7 is a function of the rules: it explores all
+interleavings of the machine in lppack/checker, and returns whether the claim holds. *Never* is
+checked for one, two and three threads, and for any number by the presence abstraction. A claim that
+held under any rules would show nothing. So each names faults: replacements of a rule under which it
+does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy). C33 to C38 are
+about how engines work, in the steps in which faults were found, for one and two threads.
 tests/unit/checker/test_claims.py runs all of it. What a kernel can show of a claim is also
-shown by real engines, below.
+shown on real engines, below.
 
-| claim | what is held | fails under |
+| claim | what is claimed | fails under |
 |---|---|---|
 """
 
@@ -40,10 +40,10 @@ shown by real engines, below.
 _KERNEL = """
 ## In a kernel
 
-Tests that boot a guest and show something of a claim on a real engine: the kernel's own or
-lppack's. One run of a kernel shows that a thing can be, or that it was not seen; *never* is shown
-by the exploration alone. What the simulator and the kernel do step by step is the same in the
-stories of tests/guest/test_conformance.py, whatever they show.
+These tests boot a guest and show part of a claim on a real engine: the kernel's own or lppack's.
+One run of a kernel shows that something can happen, or that it was not seen; only the exploration
+shows *never*. In the stories of tests/guest/test_conformance.py, the simulator and the kernel do
+the same step by step.
 
 | claim | test |
 |---|---|
@@ -59,8 +59,8 @@ _FAULTS = """
 _RUNS = """
 ## Runs
 
-Faults that were in lppack's own engine, put back: a shortest run that shows each. And two of the
-kernel's own engine as it is, where kernel code is preempted
+For each fault that once was in lppack's own engine: a shortest run that shows it, with the fault
+put back. Then two runs of the kernel's own engine as it is, where kernel code is preempted
 ([report](reports/livepatch-mixes-universes.md)).
 """
 
@@ -69,10 +69,10 @@ NOT_SHOWN = {
     "C8": "decided before anything is loaded: rule `needs-agree`, and `plan`",
     "C10": "half of it: under SWITCH_KERNEL, by the loads that show C2",
     "C13": "refused before anything is loaded: no engine has it",
-    "C14": "what an author's code keeps is not seen by an engine: R13 is a rule for authors",
+    "C14": "an engine does not see what an author's code keeps: R13 is a rule for authors",
     "C15": "as C14",
     "C16": "the marker is obligatory, so that no patch is without a tag",
-    "C19": "the spinning lasts for an instant that no test stops in",
+    "C19": "the spinning lasts only for an instant, at which no test can stop",
     "C30": "arithmetic on figures that are guesses",
     "C31": "benchmarks and predictions: the mean depends on the load",
     "C32": "a policy",

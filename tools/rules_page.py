@@ -20,11 +20,11 @@ _HEAD = """\
 Patches are checked against each rule as `lppack explain ID` shows it: {count} rules, which make
 {live} of the 56 that were gathered from the kernel's documentation and code and from what broke for
 users of other tools, some of them in part ([what became of each](decisions.md#rules)). An error
-also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only told.
+also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only printed.
 
 Some messages have an id that has no page here: those of the schema (`unknown-key`, `missing-key`,
 `type`, `choice`, `pattern`, `empty`, `twice`, `too-long`, `range`), of reading the file (`file`,
-`yaml`, `duplicate-key`), and of `plan` (`fixes-fit-a-page`). They say all there is.
+`yaml`, `duplicate-key`), and of `plan` (`fixes-fit-a-page`). Their text says all there is to know.
 
 Below each rule is an example that breaks it and one that passes: the keys that differ from [one
 manifest](#the-manifest-that-the-examples-change), C, or the title of the test's case.
@@ -44,7 +44,7 @@ def page() -> str:
     for asked in Asked:
         entries = [entry for entry in every() if entry.asked is asked]
         rows = [f"| [`{entry.id}`](#{entry.id}) | {entry.level} |" for entry in entries]
-        parts += [f"Asked {asked}:\n", "| rule | level |\n|---|---|", *rows, ""]
+        parts += [f"Checked {asked}:\n", "| rule | level |\n|---|---|", *rows, ""]
     parts += [
         f"## {e.id}\n\n*{e.level}*\n\n{e.page}\n\n{rule_examples.examples(e)}" for e in every()
     ]

@@ -10,8 +10,8 @@
  * one. So a thread has left the kernel only when ours is the last one, and puts itself behind the
  * others where it is not.
  *
- * A gate is closed for a bounded time, which the held thread keeps for itself: it goes on even if
- * nobody opens.
+ * A gate is closed for a bounded time, which each held thread measures itself: it goes on even if
+ * the gate is never opened.
  *
  * Nothing here waits for a user thread. A work that task_work_run() has taken off the task cannot
  * be cancelled, and those before it may block for as long as a server does not answer. So a work is
@@ -303,7 +303,7 @@ static void lpe_watch_exits(void)
 		lpe_probing = !tracepoint_probe_register(lpe_tp_exit, lpe_on_exit, NULL);
 }
 
-/* On return nobody is in lpe_on_exit(). */
+/* On return no thread is in lpe_on_exit(). */
 static void lpe_watch_no_exits(void)
 {
 	if (lpe_probing) {

@@ -2,10 +2,9 @@
 /*
  * lppack_engine: how much of the machine's time a transition may take. The worker's alone.
  *
- * A transition disturbs in two ways: stops, in which nobody runs, and a closed gate, which holds
- * threads that have nothing to do with the patch. Each has a budget: an amount that is free, so
- * that what can be over soon is, and a share of the time that has passed since the transition
- * began.
+ * A transition disturbs in two ways: stops, in which no thread runs, and a closed gate, which holds
+ * threads that have nothing to do with the patch. Each has a budget: a free amount, so that a short
+ * transition is not delayed, and a share of the time that has passed since the transition began.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>

@@ -2,8 +2,8 @@
 /*
  * lppack_engine: moves a kernel to a live patch and back, in each of the consistency modes.
  *
- * One patch is in transition at a time. Its steps are made by one worker thread, so that whoever
- * asks for one does not wait for its end, and may itself be held at the border.
+ * One patch is in transition at a time. One worker thread takes its steps, so that a thread that
+ * requests a transition does not wait for its end, and may itself be held at the border.
  *
  * Locks, outermost first: lpe_lock; what the callbacks of patches take; the lock of the threads.
  * The worker holds lpe_lock while callbacks run and functions are hooked, never while it waits for
@@ -52,7 +52,7 @@ static const struct kernel_param_ops lpe_api_ops = {
 module_param_cb(api, &lpe_api_ops, NULL, 0444);
 MODULE_PARM_DESC(api, "what patch modules must have been built for");
 
-/* The worker's, which waits without lpe_lock: until somebody asks to turn round, or for so long. */
+/* The worker waits, without lpe_lock, for so long or until a reversal is requested. */
 void lpe_pause(unsigned int ms)
 {
 	lockdep_assert_not_held(&lpe_lock);
@@ -119,7 +119,7 @@ static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 	WRITE_ONCE(patch->phase, phase);
 	lpe_moving = patch;
 	trace_lppack_begin(patch->klp->mod->name, phase == LPE_PATCHING);
-	/* The words of kernel/livepatch/transition.c, for those who read logs. */
+	/* Worded as in kernel/livepatch/transition.c, for readers of logs. */
 	pr_notice("'%s': starting %s transition\n", patch->klp->mod->name,
 		  phase == LPE_PATCHING ? "patching" : "unpatching");
 	kthread_queue_work(lpe_worker, &lpe_work);
@@ -230,14 +230,14 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
  * @klp: The patch: its functions and callbacks. Stays where it is until lpe_forget_patch().
  * @options: How it is to be moved. What it points to stays as long; it itself does not have to.
  *
- * The transition goes on when this has returned; /sys/kernel/lppack/MODULE tells of it. Until it
+ * The transition goes on when this has returned; /sys/kernel/lppack/MODULE shows it. Until it
  * has led back to the old universe a reference keeps the module of the patch. To be called once for
  * each load, from the module's init.
  *
  * Context: May sleep. Takes the engine's mutex, and under it runs the patch's callbacks pre_patch.
  *
  * Return: 0, or an error after which nothing is left of it: -EPROTO if the patch was built for
- * another engine, -EBUSY if another one is in transition or somebody else redirects one of the
+ * another engine, -EBUSY if another one is in transition or other code redirects one of the
  * functions, -EEXIST if one of the same series is there, -ENOENT if a function or symbol is
  * missing, -ENOMEM, or what a callback has returned.
  */

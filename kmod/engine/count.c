@@ -3,15 +3,15 @@
  * lppack_engine: LEAVE_PATCHED_SET SWITCH_KERNEL, where entries and exits are counted.
  *
  * While a transition is under way, calls of replaced functions go to wrappers in the patch module.
- * A wrapper counts the visit and learns its universe by one atomic operation, and whoever ends the
- * last visit switches the kernel, by another one: nothing has to be stopped for that.
+ * A wrapper counts the visit and reads its universe in one atomic operation. The thread that ends
+ * the last visit switches the kernel, in another one: nothing has to be stopped for that.
  *
  * Visits that began before are in no count. So the word is armed in a stop that finds none of them
  * on any stack; from then on the count is all there is.
  *
  * With TRANSFORM_WORLD it is never armed: all has to be done in one stop, so the worker stops the
- * machine, and there asks for the count. Whoever ends the last visit cannot: it may hold a lock, or
- * run in a softirq.
+ * machine and reads the count there. The thread that ends the last visit cannot do that, as it
+ * may hold a lock, or run in a softirq.
  *
  * Outside of transitions calls go straight to where they belong. Visits that are in a wrapper then
  * are of the same universe, and stay in the count until they end.
@@ -25,7 +25,7 @@
 
 #include "internal.h"
 
-/* ms between two looks at who is in the way, once visits are counted; each is a stop */
+/* ms between two checks for threads in the way, once visits are counted; each is a stop */
 #define LPE_LOOK	200
 
 static unsigned long lpe_next_look;	/* jiffies; the worker's */
@@ -42,8 +42,8 @@ static long lpe_visits(long word)
 }
 
 /*
- * In a stop. A count that is too low is never armed: the kernel would switch with somebody inside.
- * lpe_look() puts it right as soon as nobody is.
+ * In a stop. A count that is too low is never armed: the kernel would switch with a thread inside.
+ * lpe_look() corrects it as soon as none is.
  */
 static int lpe_arm(void *data)
 {
@@ -56,19 +56,19 @@ static int lpe_arm(void *data)
 	    lpe_visits(atomic_long_read(word)) < patch->seen)
 		return -EAGAIN;
 	atomic_long_or(LPE_ARMED, word);
-	/* If nobody is inside, nobody will come out and do it. */
+	/* If no thread is inside, none will come out and switch the kernel. */
 	lpe_switch_if_last(patch->counter, atomic_long_read(word));
 	return 0;
 }
 
 /*
- * In a stop, and for people. Where all stacks show nobody inside, what is still counted are visits
- * whose threads have died in them: an oops ends a thread wherever it is.
+ * In a stop. Corrects the count, and lists the blockers. If no stack shows a thread inside, the
+ * visits that are still counted are of threads that died in them: an oops ends a thread anywhere.
  *
- * But a thread that ends is on no list any more for its last steps, and may be inside. So it takes
- * two looks, and between them lpe_count_try() waits for all that are so far: -EAGAIN. If the second
- * finds as many visits, and nobody has entered since, those are of no thread that lives. As many of
- * which one has entered since may be another thread that ends.
+ * But a thread that ends is on no list for its last steps, and may be inside. So this takes two
+ * looks; between them (-EAGAIN) lpe_look_twice() waits for all threads that are ending. If the
+ * second finds as many visits, and no thread has entered since, the visits are of dead threads. If
+ * one has entered, the same number may include another thread that is ending.
  */
 static int lpe_look(void *data)
 {
@@ -106,8 +106,8 @@ static void lpe_look_twice(struct lpe_patch *patch)
 }
 
 /*
- * In a stop, with TRANSFORM_WORLD: nobody is inside. Threads that are on no list any more are only
- * counted; and of the others the count alone is not believed, as it may be too low.
+ * In a stop, with TRANSFORM_WORLD: flips if no thread is inside. Threads that are on no list any
+ * more show only in the count; the others' stacks are checked too, as the count may be too low.
  */
 static int lpe_flip_counted(void *data)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lppack_engine: what tests can spoil and slow down; compiled with LPE_TEST alone. */
+/* lppack_engine: steps that tests can leave out or delay; compiled with LPE_TEST alone. */
 #include <linux/atomic.h>
 #include <linux/module.h>
 #include <linux/timekeeping.h>
@@ -12,21 +12,21 @@ MODULE_PARM_DESC(fault, "which step is left out: enum lpe_fault");
 
 unsigned int lpe_point;
 module_param_named(point, lpe_point, uint, 0644);
-MODULE_PARM_DESC(point, "where somebody dwells: enum lpe_point");
+MODULE_PARM_DESC(point, "where threads are delayed: enum lpe_point");
 
 static unsigned int lpe_dwell_us = 3000;
 module_param_named(dwell_us, lpe_dwell_us, uint, 0644);
-MODULE_PARM_DESC(dwell_us, "for so long");
+MODULE_PARM_DESC(dwell_us, "how long a thread is delayed");
 
 static unsigned long lpe_dwelt;
 module_param_named(dwelt, lpe_dwelt, ulong, 0444);
-MODULE_PARM_DESC(dwelt, "how often somebody did");
+MODULE_PARM_DESC(dwelt, "how often a thread was delayed");
 
 static unsigned int lpe_dwelling;
 
 /*
- * One at a time, or nobody would get anywhere. It spins, so that it may be called anywhere, and is
- * switched out where that place can be. Nothing of it can be traced.
+ * Delays one thread at a time, or no thread would make progress. It spins, so that it may be called
+ * anywhere, and can be preempted where its caller can be. Nothing in it can be traced.
  */
 void notrace lpe_dwell(void)
 {

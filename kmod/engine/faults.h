@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lppack_engine: steps that can be left out, so that tests can show that somebody would notice, and
- * places where somebody can be made to dwell, so that tests find him there.
+ * lppack_engine: steps that tests can leave out, to show that such a fault is noticed, and places
+ * where tests can delay a thread, to catch it there.
  * Only with LPE_TEST, which no bundle is built with.
  */
 #ifndef LPPACK_ENGINE_FAULTS_H
@@ -12,28 +12,28 @@
 enum lpe_fault {
 	LPE_NO_FAULT,
 	LPE_NO_STACK_CHECK,	/* every thread is taken for one that has left */
-	LPE_NO_BORDER_CHECK,	/* every place in the kernel is taken for the border */
+	LPE_NO_BORDER_CHECK,	/* any place in the kernel counts as the border */
 	LPE_NO_UNDO,		/* a transform that fails leaves what it has done */
 	LPE_NO_REVERSE,		/* data stays new when the kernel flips back */
-	LPE_NO_GATE_CHECK,	/* once the gate is closed, nobody looks who is still inside */
+	LPE_NO_GATE_CHECK,	/* with the gate closed, threads still inside are not checked */
 	LPE_NO_WORK_CHECK,	/* a task work is taken for the border, wherever it runs */
-	LPE_NO_CALL_CHECK,	/* who is in the ftrace call of an old function counts as outside */
-	LPE_NO_MEMORY,		/* turned round, and who has switched before is forgotten */
-	LPE_NO_END_CHECK,	/* a stack that the kernel takes for reliable is taken for whole */
+	LPE_NO_CALL_CHECK,	/* a thread in the ftrace call of an old function is outside */
+	LPE_NO_MEMORY,		/* a reversal forgets which threads have switched */
+	LPE_NO_END_CHECK,	/* a stack that the kernel calls reliable counts as whole */
 	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed all the same */
-	LPE_NO_LAST_CHECK,	/* at the border, though task work is still to be run */
+	LPE_NO_LAST_CHECK,	/* at the border, even if task work is still to be run */
 	LPE_NO_OWN_SET_CHECK,	/* it switches itself in the patched set, before other works */
 	LPE_NO_BUDGET,		/* the machine is stopped, and gates are closed, at will */
 };
 
 enum lpe_point {
 	LPE_NOWHERE,
-	LPE_IN_CALL,		/* the universe of a call is known, and it has not got there */
-	LPE_BEFORE_ENTRY,	/* the route is LPE_BY_THREAD, and the thread was not asked yet */
-	LPE_AT_ENTRY,		/* the entry of the thread was found, and was not read yet */
+	LPE_IN_CALL,		/* a call has its universe, and has not entered the function */
+	LPE_BEFORE_ENTRY,	/* the route is LPE_BY_THREAD, the thread is not looked up yet */
+	LPE_AT_ENTRY,		/* the entry of the thread was found, but not read yet */
 	LPE_IN_WORK,		/* at the border, and not yet in the other universe */
-	LPE_AT_FLIP,		/* in the stop: all have left, and the word is not written yet */
-	LPE_AT_END,		/* all have switched, and the transition can still turn round */
+	LPE_AT_FLIP,		/* in the stop: all have left, the route is not written yet */
+	LPE_AT_END,		/* all have switched, the transition can still be reversed */
 };
 
 #ifdef LPE_TEST

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * lppack_engine: SWITCH_KERNEL under load. Some thread is always inside, so user threads are held
- * at the border until a stop finds nobody in the way. Runs in the engine's worker.
+ * at the border until a stop finds no thread in the way. Runs in the engine's worker.
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -28,8 +28,8 @@ static unsigned int lpe_gate_step(struct lpe_patch *patch, unsigned long begin, 
 }
 
 /*
- * The gate is closed for a while: threads that come to the border stay there, until the stop finds
- * nobody in the way.
+ * Closes the gate for a while: threads that come to the border stay there, until a stop finds no
+ * thread in the way.
  */
 static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
 {
@@ -48,7 +48,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	lpe_border_close(ms);
 	do {
 		lpe_border_add(patch, TWA_RESUME);
-		/* Who is woken needs most of the gate to get to the border. */
+		/* A thread that is woken needs most of the gate's time to get to the border. */
 		wakes = patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin);
 		lpe_pause(min(lpe_gate_step(patch, begin, end), wakes ? ms / 8 : UINT_MAX));
 		if (wakes) {
@@ -87,8 +87,8 @@ static bool lpe_is_hopeless(struct lpe_patch *patch)
 
 /*
  * The gate stays open until it may be closed again for long enough, and while that would not help.
- * So whoever is waited for by a held thread, and holds it up, can go on; and the machine is not
- * kept from its work by one thread that sleeps. Now and then nobody is in the way without a gate.
+ * So a thread in the way that waits for a held one can go on, and one sleeping thread does not keep
+ * the machine from its work. Sometimes no thread is in the way even without a gate.
  */
 static int lpe_stay_open(struct lpe_patch *patch, unsigned int ms, bool free, unsigned long begin)
 {

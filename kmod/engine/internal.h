@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lppack_engine: what its files know of one another. */
+/* lppack_engine: what its files share. */
 #ifndef LPPACK_ENGINE_INTERNAL_H
 #define LPPACK_ENGINE_INTERNAL_H
 
@@ -31,13 +31,13 @@ enum lpe_phase {
 	LPE_UNPATCHED,
 };
 
-/* What a mode asks for, on the axes of the consistency models. */
+/* What a mode requires, on the axes of the consistency models. */
 struct lpe_mode_info {
 	const char *name;
 	bool leave_kernel;	/* user threads; kernel threads leave the patched set */
 	bool by_thread;		/* SWITCH_THREAD */
 	bool at_once;		/* LEAVE_FUNCTION: nothing is waited for */
-	bool counted;		/* visits to the patched set are, instead of looking at stacks */
+	bool counted;		/* visits to the patched set are counted, stacks not checked */
 };
 
 struct lpe_patch;
@@ -53,7 +53,7 @@ enum lpe_place {
 struct lpe_func {
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
 	unsigned long new;
-	unsigned long wrapper;	/* where visits are counted; 0: they are not in this mode */
+	unsigned long wrapper;	/* counts visits; 0: this mode does not count */
 	u32 own;		/* SWITCH_FUNCTION: a word for each function */
 	bool hooked;
 	struct klp_func *klp;
@@ -78,16 +78,16 @@ struct lpe_span {
 
 #define LPE_SPANS	4	/* of a function */
 
-/* Of a table in which a function is found by its fentry, see redirect.c. */
+/* Slot of the table that maps an fentry to its function, see redirect.c. */
 struct lpe_slot {
-	unsigned long fentry;	/* 0: nothing is in it */
+	unsigned long fentry;	/* 0: the slot is empty */
 	struct lpe_func *func;
 };
 
 struct lpe_object {
 	struct klp_object *klp;
 	struct lpe_patch *patch;
-	struct ftrace_ops ops;	/* of all functions: to let go of them takes RCU once */
+	struct ftrace_ops ops;	/* one for all functions: unregistering waits for RCU once */
 	struct lpe_slot *slots;	/* valid while ops are registered */
 	unsigned int slot_bits, slot_shift;	/* 32 together */
 	struct lpe_func *funcs;
@@ -110,14 +110,14 @@ struct lpe_blocker {
 #define LPE_BLOCKERS	20
 
 struct lpe_statistics {
-	unsigned long tries;	/* to find everybody outside; each begins with a stop */
+	unsigned long tries;	/* to find all threads outside; each begins with a stop */
 	unsigned long stops;
 	u64 longest_stop;	/* ns */
-	atomic_long_t held;	/* threads, over all windows; each counts itself */
+	atomic_long_t held;	/* threads, over all closed gates; each counts itself */
 	unsigned long prodded;
 	unsigned long lost;	/* counted visits whose threads have died */
 	u64 transform;		/* ns, of the last stop that changed data */
-	u64 moving;		/* ns, of all transitions that are over */
+	u64 moving;		/* ns, of all finished transitions */
 	u64 stopped;		/* ns that the machine stood still */
 	u64 closed;		/* ns that a gate was closed */
 };
@@ -125,7 +125,7 @@ struct lpe_statistics {
 /* Why the last transition was given up, or what it still waits for. */
 struct lpe_problem {
 	const char *what;	/* NULL: there is none */
-	const char *transform;	/* NULL: it is not of one */
+	const char *transform;	/* NULL: no transform is involved */
 	int err;
 };
 
@@ -148,7 +148,7 @@ struct lpe_patch {
 	u32 route;		/* enum lpe_route; one word for all functions */
 	u32 target;		/* LPE_OLD or LPE_NEW; written in a stop, or under lpe_lock */
 	enum lpe_phase phase;	/* under lpe_lock */
-	bool turn;		/* somebody asks to turn round; under lpe_lock */
+	bool turn;		/* a reversal was requested; under lpe_lock */
 	bool draining;		/* the universe is old, threads leave the module; under lpe_lock */
 
 	/* percent of the time of a transition, see budget.c */
@@ -158,10 +158,10 @@ struct lpe_patch {
 	u64 stopped_before;	/* of stats.stopped and .closed, when it began */
 	u64 closed_before;
 	unsigned int gate;	/* its number, from 1 on; the worker's, read in stops */
-	bool closed;		/* it is; the same */
-	bool helps;		/* threads left until its end; the worker's */
-	bool woke;		/* it was tried to wake all that sleep in the way; the worker's */
-	struct lpe_thread *asleep;	/* has slept in the way since it was; NULL: nobody has */
+	bool closed;		/* the gate is; the worker's, read in stops */
+	bool helps;		/* its second half still got threads outside; the worker's */
+	bool woke;		/* tried to wake all sleepers in the way; the worker's */
+	struct lpe_thread *asleep;	/* slept in the way while it was closed; NULL: none */
 
 	bool signals;		/* may wake sleepers, which may see EINTR */
 	unsigned int deadline_ms;	/* for a transition, 0: none */
@@ -188,8 +188,8 @@ int lpe_set_enabled(struct lpe_patch *patch, bool on);
 void lpe_pause(unsigned int ms);
 
 /*
- * What comments say of a function is asserted in it: by lockdep, and in modules for tests on every
- * kernel. Others cannot be told from who holds the mutex there.
+ * What comments say of a function's context is asserted in it: by lockdep, and in modules for tests
+ * on every kernel. There, which thread holds the mutex is not checked.
  */
 #ifdef LPE_TEST
 #define lpe_assert_locked()	WARN_ON_ONCE(!mutex_is_locked(&lpe_lock))
@@ -255,11 +255,11 @@ bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit);
 /* threads.c */
 struct lpe_thread {
 	struct hlist_node node;
-	struct hlist_node grave;	/* apart: somebody may still walk over node */
+	struct hlist_node grave;	/* separate, as a reader may still walk over node */
 	struct task_struct *task;	/* a key; the task may have ended */
 	struct lpe_work *work;	/* never NULL */
 	u32 universe;		/* LPE_OLD or LPE_NEW */
-	unsigned int gate;	/* of lpe_patch: the one that it was in the way of */
+	unsigned int gate;	/* number of the last gate that it was in the way of */
 	unsigned long switches;	/* how often it had been switched out by then */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lppack_engine: which threads have left what a mode asks them to leave, and who has not. */
+/* lppack_engine: which threads have left what their mode requires them to leave. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
@@ -118,7 +118,7 @@ static bool lpe_is_clear(struct lpe_patch *patch, struct task_struct *task)
 	return lpe_has_left_set(patch, task, entries, count);
 }
 
-/* In a stop. True if the thread has left what its mode asks it to leave. */
+/* In a stop. True if the thread has left what its mode requires it to leave. */
 bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 {
 	const unsigned long *entries = NULL;

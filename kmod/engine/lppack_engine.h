@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lppack_engine: what a patch module asks of it.
+ * lppack_engine: its interface for patch modules.
  *
  * A patch is described with the kernel's own struct klp_patch, of which only the parts that are
  * the author's are used: its callbacks run at the same steps and under one lock of the engine, as
@@ -14,7 +14,7 @@
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
-/* Changes with what stands in this file, and with what the modes promise. */
+/* Changes with this interface, and with what the modes promise. */
 #define LPE_API		6
 
 enum lpe_mode {
@@ -69,7 +69,7 @@ struct lpe_symbol {
 
 /**
  * struct lpe_visitor - What for_each of struct lpe_transform does with each instance.
- * @visit: An error of it ends the walk, and for_each returns it.
+ * @visit: If it returns an error, the walk ends, and for_each returns that error.
  */
 struct lpe_visitor {
 	int (*visit)(struct lpe_visitor *visitor, void *obj);
@@ -89,7 +89,7 @@ struct lpe_visitor {
  * @reverse: In a stop: to the old form.
  * @converted: The engine's: how many were, when the kernel flipped.
  *
- * In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of @check or @forward asks for
+ * In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of @check or @forward requests
  * another try, before which @prepare is called again.
  */
 struct lpe_transform {
@@ -135,9 +135,9 @@ struct lpe_options {
  * lpe_enter() - Count a visit to the patched set that begins.
  * @counter: The patch's.
  *
- * One operation counts the visit and finds its universe, so nobody who switches the kernel
- * (lpe_switch_if_last(), or lpe_arm() in a stop) can do so between the two. It returns a value, and
- * so is a full barrier: what the visit reads of the universe's data comes after it.
+ * One operation counts the visit and reads its universe, so the kernel cannot be switched
+ * (lpe_switch_if_last(), or lpe_arm() in a stop) between the two. It returns a value, so it is a
+ * full barrier: the visit reads the universe's data only after it.
  *
  * Context: Any. To be paired with lpe_leave() by the same thread.
  *
@@ -149,8 +149,8 @@ static __always_inline bool lpe_enter(struct lpe_counter *counter)
 }
 
 /*
- * Nobody is inside: the whole kernel switches, unless somebody has come since word was read: then
- * the entries in its upper half differ, and that visit's end will try it.
+ * If no visit is counted, switch the whole kernel, unless one has begun since word was read: then
+ * the entries in its upper half differ, and the end of that visit will try again.
  */
 static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long word)
 {
@@ -159,11 +159,11 @@ static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long
 }
 
 /**
- * lpe_leave() - Count a visit off that ends.
- * @counter: As lpe_enter() has got it.
+ * lpe_leave() - Take a visit that ends off the count.
+ * @counter: The same as for lpe_enter().
  *
- * The last one of a word that is armed switches the kernel. It returns a value, and so is a full
- * barrier: what the visit has written is seen by the thread that finds it gone.
+ * The last visit of an armed word switches the kernel. The operation returns a value, so it is a
+ * full barrier: the thread that finds the visit gone sees what the visit has written.
  *
  * Context: Any.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lppack_engine: what it tells tracers. TRACE_SYSTEM is what they see below events/. */
+/* lppack_engine: its trace events. TRACE_SYSTEM is their folder below events/. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM lppack
 
@@ -46,7 +46,7 @@ TRACE_EVENT(lppack_stop,
 	    TP_printk("%s ns=%llu left=%u", __entry->module, __entry->ns, __entry->left)
 );
 
-/* held: at the border, by itself. prodded: by the engine, where it sleeps. */
+/* held: the thread waits at the border. prodded: the engine has signalled it. */
 DECLARE_EVENT_CLASS(lppack_thread,
 		    TP_PROTO(const char *module, struct task_struct *task),
 		    TP_ARGS(module, task),

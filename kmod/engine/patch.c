@@ -28,7 +28,7 @@ static bool lpe_is_loaded(struct lpe_object *obj)
 	return !obj->klp->name || obj->klp->mod;
 }
 
-/* All calls go to the old functions, and nobody is in the new ones. */
+/* All calls go to the old functions, and no thread is in the new ones. */
 static void lpe_end_object(struct lpe_object *obj)
 {
 	lpe_assert_locked();
@@ -230,7 +230,7 @@ static int lpe_come(struct lpe_patch *patch, struct lpe_object *obj, struct modu
 	return 0;
 }
 
-/* Its exit function has run; nobody is in it any more. */
+/* Its exit function has run; no thread is in it any more. */
 static void lpe_go(struct lpe_patch *patch, struct lpe_object *obj)
 {
 	/* As klp_cleanup_module_patches_limited(): in its own transition it was never complete. */

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-/* ms that a transition may take before the engine gives it up by itself: nobody may be there. */
+/* ms until the engine itself gives a transition up, as no lppack may be running by then. */
 #define LPE_DEADLINE	300000
 
 /* Percent of its time in which the machine stands still, and in which a gate is closed. */

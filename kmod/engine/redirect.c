@@ -41,7 +41,7 @@ static __always_inline void lpe_redirect(const struct lpe_func *func, struct ftr
 		lpe_test_point(LPE_BEFORE_ENTRY);
 		if (!lpe_leaves_out(LPE_RUDE_ONLY))
 			preempt_disable_notrace();
-		/* Asked again: the transition may have ended, and its threads may be gone. */
+		/* Read again: the transition may have ended, and its threads may be gone. */
 		universe = READ_ONCE(*func->route);
 		if (universe == LPE_BY_THREAD) {
 			thread = lpe_thread_of(current);
@@ -125,7 +125,7 @@ static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
 	return err;
 }
 
-/* Which of the functions is somebody else's: each is tried by itself. */
+/* Find the function that other code redirects: each is tried by itself. */
 static void lpe_find_owner(struct lpe_object *obj)
 {
 	struct lpe_func *func;
@@ -188,7 +188,7 @@ int lpe_hook(struct lpe_object *obj)
 	return 0;
 }
 
-/* On return nobody is in a trampoline or in lpe_redirect(): ftrace has waited for that. */
+/* On return no thread is in a trampoline or in lpe_redirect(): ftrace has waited for that. */
 void lpe_unhook(struct lpe_object *obj)
 {
 	struct lpe_func *func;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: which patched function an address belongs to. It is asked for each frame of each
- * thread while the machine stands still, so it is found by bisection.
+ * lppack_engine: which patched function an address belongs to. It is looked up for each frame of
+ * each thread while the machine stands still, so it is found by bisection.
  */
 #include <linux/module.h>
 #include <linux/sort.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lppack_engine: where in the kernel a thread is, told from its stack. */
+/* lppack_engine: where in the kernel a thread is, as its stack shows. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
@@ -102,9 +102,9 @@ static bool lpe_in_any(unsigned long address, const struct lpe_range *ranges, un
 
 /*
  * The kernel takes a stack for reliable that ends too early: where a thread was interrupted and
- * preempted in a thunk of an indirect branch, of which the unwinder knows only that nothing can be
- * told beyond it (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S, v6.1). So its end is looked at: it
- * is where a thread comes from. An idle task is never preempted.
+ * preempted in a thunk of an indirect branch, beyond which the unwinder knows nothing
+ * (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S, v6.1). So the stack's end is checked: it must be
+ * where a thread begins. An idle task is never preempted.
  */
 static bool lpe_is_end(unsigned long address)
 {
@@ -190,7 +190,7 @@ static enum lpe_place lpe_place_at(unsigned long address)
  * True if the stack shows nothing more to do in the kernel than to leave it: from the innermost
  * frame on nothing is seen but the exit loop and what may be done there. A callback of task work
  * alone does not prove that: io_uring runs them in the middle of a system call. Nor is it enough:
- * see lpe_has_left_kernel(), which is told in *in_works whether task work is being run.
+ * see lpe_has_left_kernel(), for which *in_works says whether task work is being run.
  */
 bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works)
 {

@@ -2,7 +2,7 @@
 /*
  * lppack_engine: stopping the machine, and looking at its threads meanwhile.
  *
- * Inside stop_machine() no thread runs but the stoppers, nobody holds tasklist_lock, and no section
+ * Inside stop_machine() no thread runs but the stoppers, none holds tasklist_lock, and no section
  * with preemption off is under way: all lists can be read, and all stacks stand still.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -65,7 +65,7 @@ static bool lpe_each_exiting(struct lpe_patch *patch, int cpu, lpe_visit *visit)
 	return all;
 }
 
-/* In a stop. All threads and idle tasks but the stoppers, also after a false: blockers are told. */
+/* In a stop. Visit all threads and idle tasks but the stoppers; a false does not end the walk. */
 bool lpe_each_task(struct lpe_patch *patch, lpe_visit *visit)
 {
 	struct task_struct *group, *task;

@@ -31,7 +31,7 @@ DEFINE_STATIC_CALL_NULL(lpe_add, task_work_add);
 DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
 DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
 DEFINE_STATIC_CALL_NULL(lpe_fentry, ftrace_location);
-DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it nobody has one */
+DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it there are none */
 
 /*
  * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
@@ -107,14 +107,14 @@ int lpe_symbols_init(void)
 	static_call_update(lpe_wake_state, lpe_need("wake_up_state"));
 	static_call_update(lpe_fentry, lpe_need("ftrace_location"));
 	kprobe = lpe_symbol("get_kprobe", NULL);
-	if (kprobe)	/* only for what is told of an owner: lpe_tell_owner() */
+	if (kprobe)	/* only for the message of lpe_tell_owner() */
 		static_call_update(lpe_kprobe, (void *)kprobe);
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
 /*
  * With lpe_lock held a module that is LIVE does not go: its notifier would have to wait. One that
- * is COMING may fail, and whoever has not seen it come is not told: -EBUSY.
+ * is COMING may fail, and a patch that has not seen it come is not notified: -EBUSY.
  */
 int lpe_find_module(const char *name, struct module **found)
 {
@@ -155,7 +155,7 @@ static int lpe_found(void *data, unsigned long address)
 	return search->position && search->count == search->position;
 }
 
-/* The list of arguments is another one since 6.4, and no macro tells. */
+/* The parameters changed in 6.4, and no macro shows it. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static int lpe_found_in_module(void *data, const char *name, struct module *mod,
 			       unsigned long address)
@@ -257,7 +257,7 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 
 /*
  * The wrapper calls the old function behind its fentry call, which would lead to the wrapper again.
- * With IBT that call does not stand at the start, so the place is asked for.
+ * With IBT that call is not at the start, so its place is looked up.
  */
 void lpe_find_body(struct lpe_func *func)
 {
@@ -266,7 +266,7 @@ void lpe_find_body(struct lpe_func *func)
 				     (void *)(func->fentry + MCOUNT_INSN_SIZE));
 }
 
-/* Nobody is in its wrapper any more, or its object has gone and nobody comes. */
+/* No thread is in its wrapper any more, or its object has gone and none will come. */
 void lpe_forget_body(struct lpe_func *func)
 {
 	if (func->counted)
@@ -285,7 +285,7 @@ void lpe_tell_owner(const struct lpe_func *func)
 	void *fentry = (void *)func->fentry;
 	const struct kprobe *kp;
 
-	preempt_disable();	/* as get_kprobe() asks for */
+	preempt_disable();	/* as get_kprobe() requires */
 	kp = static_call(lpe_kprobe)(fentry);
 	if (!kp)	/* with IBT it may have the symbol's own address */
 		kp = static_call(lpe_kprobe)((void *)func->old);
@@ -298,7 +298,7 @@ void lpe_tell_owner(const struct lpe_func *func)
 	preempt_enable();
 }
 
-/* The number of entries, or an error where the stack cannot be told for certain. */
+/* The number of entries, or an error if the stack is not reliable. */
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size)
 {
 	return static_call(lpe_stack)(task, entries, size);
@@ -326,8 +326,8 @@ int lpe_wake(struct task_struct *task, unsigned int state)
 }
 
 /*
- * A sleeper that runs task work where it sleeps, as in io_uring, leaves only for a signal: it is
- * told of one that is not there, as the freezer and live patching of older kernels do.
+ * A sleeper that runs task work where it sleeps, as in io_uring, leaves only for a signal: give it
+ * a fake one, as the freezer and live patching of older kernels do.
  */
 void lpe_fake_signal(struct task_struct *task)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: /sys/kernel/lppack/MODULE. Reading takes no lock of the engine, so that it is told
- * where a patch stands while a callback of it takes long.
+ * lppack_engine: /sys/kernel/lppack/MODULE. Reading takes no lock of the engine, so that the state
+ * of a patch can be read while one of its callbacks takes long.
  */
 #include <linux/kobject.h>
 #include <linux/math64.h>

@@ -4,12 +4,12 @@
  *
  * An entry belongs to a task_struct by its address. It is made in a stop for all threads that there
  * are, and is taken out when the task_struct is freed. It is freed itself at the end of the
- * transition, when nobody can hold a pointer to it any more.
+ * transition, when no pointer to it can be in use any more.
  *
  * A thread that comes later has none, and is in the universe that the transition leads to: it
  * starts with an empty stack, outside of everything that has to be left. The next stop gives it an
- * entry, and a stop that turns the transition round does so first. Where there is no memory for one
- * the transition does not begin, turn or end.
+ * entry, and a stop that reverses the transition does so first. Without memory for an entry the
+ * transition does not begin, reverse or end.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,8 +27,8 @@ struct hlist_head lpe_threads[1 << LPE_THREADS_BITS];
 u32 lpe_rest;
 
 /*
- * Taken in process context, by the freeing of tasks in a softirq, and in stops, where nobody else
- * can hold it: its holders have interrupts off.
+ * Taken in process context, by the freeing of tasks in a softirq, and in stops, where no other
+ * thread can hold it: its holders have interrupts off.
  */
 static DEFINE_SPINLOCK(lpe_threads_lock);
 static HLIST_HEAD(lpe_pool);		/* entries not in use */
@@ -190,7 +190,7 @@ static bool lpe_mark(struct lpe_patch *patch, struct task_struct *task)
 	return lpe_thread_get(task, patch->target == LPE_NEW ? LPE_OLD : LPE_NEW);
 }
 
-/* All threads at one instant; from here on each call asks for the thread. */
+/* Mark all threads at one instant; from here on each call looks its thread up. */
 static int lpe_mark_all(void *data)
 {
 	struct lpe_patch *patch = data;
@@ -232,7 +232,7 @@ void lpe_threads_end(void)
 	unsigned long flags;
 	unsigned int i;
 
-	if (!lpe_probing) {	/* nobody has seen an entry */
+	if (!lpe_probing) {	/* no entry was ever visible */
 		lpe_free_list(&lpe_pool);
 		lpe_pool_size = 0;
 		return;

@@ -2,8 +2,8 @@
 /*
  * lppack_engine: TRANSFORM_WORLD, in the stop that flips: all data changes its form, or none.
  *
- * No thread is in a patched function then, and nobody holds a spinlock: so nobody is in the middle
- * of what only patched functions do. All instances are met first, which changes nothing; then each
+ * No thread is in a patched function then, and none holds a spinlock: so none is in the middle of
+ * what only patched functions do. All instances are met first, which changes nothing; then each
  * is changed; then all are met again, to see that none was left. What fails after the first change
  * is put back in the same stop: outside of it the world is old, or it is new.
  *
@@ -33,14 +33,14 @@ struct lpe_walk {
 	int err;
 };
 
-/* ns. The watchdogs are told that it is meant: interrupts are off on every processor. */
+/* ns. Touches the watchdogs, as interrupts are off on every processor. */
 static u64 lpe_now(void)
 {
 	touch_nmi_watchdog();
 	return ktime_get_mono_fast_ns();
 }
 
-/* What an author's function has returned, as one of ours: -EINTR is a transition turned round. */
+/* Translate the result of an author's function: -EINTR is ours, for a reversed transition. */
 int lpe_answer(int err)
 {
 	if (err > 0)
@@ -198,7 +198,7 @@ static void lpe_reverse(struct lpe_data *data)
 	data->changed |= count;
 }
 
-/* What is in the new form goes back: the data alone tells which that is. */
+/* Reverse what is in the new form: the data alone shows which instances are. */
 static void lpe_undo(struct lpe_patch *patch)
 {
 	struct lpe_data *data;
@@ -270,8 +270,8 @@ static int lpe_fits(struct lpe_patch *patch)
 }
 
 /*
- * Cannot fail when it has begun: what an author has got wrong is told, and the functions go back
- * all the same.
+ * Cannot fail once it has begun: an author's mistake is reported, and the functions go back
+ * anyway.
  */
 static int lpe_to_old(struct lpe_patch *patch)
 {

@@ -2,8 +2,8 @@
 /*
  * lppack_engine: how each mode goes from one universe to the other. Runs in the engine's worker.
  *
- * Nothing is waited for with lpe_lock held. Whoever wants the transition to turn round sets
- * patch->turn and wakes the worker; the worker alone moves the transition.
+ * Nothing is waited for with lpe_lock held. To request a reversal, set patch->turn and wake the
+ * worker; the worker alone moves the transition.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -135,7 +135,7 @@ static bool lpe_sweep_task(struct lpe_patch *patch, struct task_struct *task)
 	return true;
 }
 
-/* SWITCH_THREAD: who can, switches; with the last one the word of all is set. */
+/* SWITCH_THREAD: each thread that can, switches; after the last one the route of all is set. */
 static int lpe_sweep(void *data)
 {
 	struct lpe_patch *patch = data;
@@ -163,7 +163,7 @@ static int lpe_turn_round(void *data)
 {
 	struct lpe_patch *patch = data;
 
-	/* Who has no entry is in the universe that was the target, and must not change with it. */
+	/* A thread without an entry is in the old target universe, and must stay there. */
 	if (!lpe_each_task(patch, lpe_keep_task))
 		return -ENOMEM;
 	patch->target = lpe_other(patch->target);
@@ -198,7 +198,7 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 	lpe_border_begin(patch);
 	while (lpe_stop(lpe_sweep, patch)) {
 		if (lpe_turned(patch) || (!back && lpe_is_over(patch, begin))) {
-			/* By itself it turns once, and then goes on until it is there. */
+			/* It reverses by itself only once, and then goes on to the end. */
 			if (!lpe_turned(patch))
 				lpe_tell(patch, NULL, LPE_TOO_LONG, -ETIMEDOUT);
 			if (lpe_turn(patch)) {
@@ -224,8 +224,8 @@ static int lpe_is_unused(void *data)
 }
 
 /*
- * Everybody is in the old universe. Where threads may still run the new functions (LEAVE_FUNCTION),
- * or something else of the patch's module, they leave it first. -EINTR: turned round.
+ * All threads are in the old universe. Wait until none runs the new functions (LEAVE_FUNCTION) or
+ * other code of the patch's module any more. -EINTR: reversed meanwhile.
  */
 static int lpe_drain(struct lpe_patch *patch)
 {
@@ -244,17 +244,17 @@ static void lpe_give_up(struct lpe_patch *patch, int err)
 	const struct lpe_problem *problem = &patch->problem;
 
 	if (err == -EINTR)
-		lpe_tell(patch, NULL, NULL, 0);	/* somebody has asked for it */
+		lpe_tell(patch, NULL, NULL, 0);	/* it was requested */
 	else if (!problem->what)
 		lpe_tell(patch, NULL, err == -ETIMEDOUT ? LPE_TOO_LONG : "no memory", err);
 	pr_notice("'%s': transition given up: %s%s%s: %d\n", patch->klp->mod->name,
 		  problem->transform ?: "", problem->transform ? ": " : "",
-		  problem->what ?: "turned round", err);
+		  problem->what ?: "reversed", err);
 }
 
 /*
- * From the phase PATCHING or UNPATCHING to one of the others. The threads' entries are left, to be
- * freed when those who wait for the transition know that it is over: that takes long.
+ * Run from the phase PATCHING or UNPATCHING to its end. The threads' entries are left, to be freed
+ * when waiters know that the transition is over, because freeing takes long.
  */
 void lpe_run(struct lpe_patch *patch)
 {

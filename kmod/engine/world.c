@@ -16,7 +16,7 @@
 
 #include "world.h"
 
-/* Stops for the count, and ms between them: under load there may be somebody in the patched set. */
+/* Stops for the count, and ms between them: under load a thread may be in the patched set. */
 #define LPE_COUNTS	50
 #define LPE_COUNT_STEP	10
 

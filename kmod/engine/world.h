@@ -13,19 +13,19 @@
 struct lpe_data {
 	struct lpe_transform *how;
 	struct lpe_object *obj;
-	void **found;		/* those of the last walk, as many as there is room for */
+	void **found;		/* instances of the last walk, up to room */
 	unsigned long room;
-	unsigned long count;	/* of the last walk; may be more than there is room for */
+	unsigned long count;	/* instances of the last walk; may exceed room */
 	unsigned long others;	/* instances in the other form */
-	u64 took;		/* ns; forward of those that were converted, when it flipped */
+	u64 took;		/* ns that forward of all converted took, at the flip */
 	bool prepared;
-	bool changed;		/* in a stop; and finish was not called since */
-	bool wanting;		/* lacks what is made outside of a stop */
+	bool changed;		/* in a stop, since finish was called last */
+	bool wanting;		/* prepare must run again, outside of a stop */
 };
 
 struct lpe_world {
 	u32 form;		/* LPE_OLD or LPE_NEW: of every instance */
-	bool broken;		/* neither: a way back has failed */
+	bool broken;		/* neither form: reversing has failed */
 	u64 limit;		/* ns, for a whole stop; root may change it at any time */
 	unsigned int overruns;	/* stops that would have taken longer */
 	unsigned int count;

@@ -210,7 +210,7 @@ def _column(
 def _players(
     manifest: Manifest, made: Simulation, every: Sequence[Simulation]
 ) -> tuple[Player, ...]:
-    """Return what goes wrong in this mode; how it goes; what goes wrong in the others."""
+    """Return runs of this mode's faults, of its usual course, and of the other modes' faults."""
     first, steps = story(scenario.showing(patch_of(manifest), made.mode, Rules()))
     goes = _player(
         "run",

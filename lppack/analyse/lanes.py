@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A run as a drawing: time goes to the right, each thread has a lane, and its stack grows upwards.
 
-Positions are in the pixels of an SVG image; who draws it decides on colours by ``kind``.
+Positions are in the pixels of an SVG image; the caller chooses colours by ``kind``.
 """
 
 from collections.abc import Iterator, Sequence

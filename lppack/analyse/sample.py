@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sample: when will a transition finish on a real machine, and who holds it up?"""
+"""sample: when will a transition finish on a real machine, and which threads hold it up?"""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -47,10 +47,12 @@ def sample(
     seed: int,
     hook: SampledHook | None = None,
 ) -> tuple[Sampled, ...]:
-    """Predicts the transition in each of ``modes``; in the one that apply would take, if none is
-    given. ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) take the place of
-    what the manifest's workload says. ``hook``: when the engine looks whether a thread may switch,
-    if not as the one of the mode does. Raise ManifestError if nothing is known of any thread."""
+    """Predict the transition in each of ``modes``, or in the mode that apply would choose.
+
+    ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) override the manifest's
+    workload. ``hook``: when the engine checks whether a thread may switch, if not as the engine of
+    the mode does. Raise ManifestError if nothing is known of any thread.
+    """
     patch = patch_of(manifest)
     functions = patch.functions
     given = dict(histograms)
@@ -68,7 +70,7 @@ def sample(
                 _problem(
                     str(given[name]),
                     "workload-is-of-the-patch",
-                    f'"{name}" is not replaced by this patch: its visits say nothing',
+                    f'"{name}" is not replaced by this patch: its visits have no effect',
                     f"did you mean --visits {close[0]}={given[name]}?"
                     if close
                     else f"name a replaced function, or {abi.SYSCALL}",
@@ -77,10 +79,10 @@ def sample(
         )
     if workload.stacks is None:
         if not any(visits.threads for visits in workload.visits):
-            raise _nothing(manifest, "says nothing of the threads of the machine")
+            raise _nothing(manifest, "says nothing about the threads of the machine")
         for visits in workload.visits:
             if visits.threads is None:
-                raise _nothing(manifest, f"nobody knows how many threads call {visits.function}")
+                raise _nothing(manifest, f"how many threads call {visits.function} is not known")
     chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
     try:
         watch = read_watch(workload, functions, stays=patch.never_left, sleeps=patch.slept_in)

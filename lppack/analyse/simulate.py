@@ -178,7 +178,7 @@ def replay(
             wrong = str(error)
     raise AnswerIsNo(
         f"the run does not fit this patch in mode {mode}: {wrong}",
-        hint=f"find it anew: lppack simulate {manifest.folder} --mode {mode}",
+        hint=f"find it again: lppack simulate {manifest.folder} --mode {mode}",
     )
 
 
@@ -306,8 +306,8 @@ def _assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Iter
         )
     if patch.needs.transform is not Transform.NONE and len(patch.functions) > 1:
         yield (
-            "nothing is declared of which functions touch the data: in the runs about it "
-            f"{scenario.SOME_FUNCTION}() is any of them"
+            "which functions touch the data is not declared: in the runs about it "
+            f"{scenario.SOME_FUNCTION}() stands for any of them"
         )
     if patch.needs.transform is Transform.TRANSFORM_WORLD:
         yield "every function that may hold a pointer to a converted object is in the patch (R13)"
@@ -316,8 +316,8 @@ def _assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Iter
         yield "system calls end"
     if mode.leave is not Leave.LEAVE_FUNCTION and patch.functions and not patch.slept_in:
         yield (
-            "no thread sleeps in a replaced function for as long as it likes: where one may, say "
-            "so (workload: sleeps); --sample tells how long"
+            "no thread sleeps in a replaced function without limit: if one may, declare it "
+            "(workload: sleeps); --sample estimates how long"
         )
 
 
@@ -332,7 +332,7 @@ def _of_calls(patch: Patch) -> Iterator[str]:
         yield f"what workload says of calls is too much to be explored, so {any_any}"
     elif patch.calls is None:
         may = f"{patch.functions[0]}() may call itself, two deep" if number == 1 else any_any
-        yield f"nothing is declared of who calls whom (workload: calls), so {may}"
+        yield f"which function calls which is not declared (workload: calls), so {may}"
     else:
         pairs = [
             f"{f}() calls {called}()" for f in patch.functions for called in patch.called_by(f)
@@ -340,7 +340,7 @@ def _of_calls(patch: Patch) -> Iterator[str]:
         more = f", and {len(pairs) - _PAIRS} more calls" if len(pairs) > _PAIRS else ""
         said = ", ".join(pairs[:_PAIRS]) + more + ", and nothing else"
         what = said if pairs else "none calls another, or itself"
-        yield f"of the replaced functions {what} (workload: calls)"
+        yield f"among the replaced functions, {what} (workload: calls)"
     shown = scenario.representatives(patch)[0]
     if len(shown) < number:
         names = " and ".join(f"{name}()" for name in shown)

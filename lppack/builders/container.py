@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds in a container that can do nothing but compile."""
+"""Build in a container that can do nothing but compile."""
 
 import contextlib
 import os
@@ -80,7 +80,7 @@ class ContainerBuilder:
         compiler = compiler_of(kernel)
         with docker_engine.connect(self._base_url) as client:
             made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
-            # An image never changes: its compiler is asked for once.
+            # An image never changes: its compiler is queried once.
             asked = store.cache_dir() / "images" / f"{made.id.removeprefix('sha256:')}.compiler"
 
             def ask(draft: Path) -> None:

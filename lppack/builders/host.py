@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds with this machine's own compiler, without root and without a container."""
+"""Build with this machine's own compiler, without root and without a container."""
 
 import contextlib
 import os

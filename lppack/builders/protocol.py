@@ -55,7 +55,7 @@ class Site(Protocol):
 
     @property
     def kernel(self) -> str:
-        """The directory for ``make -C``; "" where no kernel was asked for."""
+        """The directory for ``make -C``; "" if no kernel was requested."""
 
     @property
     def compiler(self) -> str: ...

@@ -20,7 +20,7 @@ from lppack.consistency import Leave
 class Checks:
     """What an engine looks at; each is there for a fault that comes back without it."""
 
-    calls: bool = True  # who is in the ftrace call of a function is in it
+    calls: bool = True  # a thread in the ftrace call of a function is in it
     works_left: bool = True  # at the border: whether task works are left
     last_work: bool = True  # in its own work: whether others come after it
     own_set: bool = True  # in its own work: whether its thread is in P
@@ -49,7 +49,7 @@ def in_user_space(m: Machine, t: Thread) -> bool:
 
 
 def counts(m: Machine) -> bool:
-    """Counters exist: one for each thread, so not for words by function."""
+    """Return True if each thread has a counter: never with LEAVE_FUNCTION."""
     return m.method is Method.COUNT and m.leave is not Leave.LEAVE_FUNCTION
 
 

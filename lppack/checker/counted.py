@@ -262,7 +262,7 @@ def _same(t: Thread) -> Thread:
 
 
 def count(m: Machine, kinds: tuple[int, ...], *, limit: int = 200_000_000) -> Counted:
-    """Explores ``m`` with threads of these kinds, from the state before apply."""
+    """Explore ``m`` with threads of these kinds, from the state before apply."""
     if m.births:
         raise ValueError("threads created meanwhile cannot be counted")
     search = _Search(m, len(kinds))

@@ -35,7 +35,7 @@ class Seen(IntFlag):
     NEW_NEW = 1 << 13
     STALE_POINTER = 1 << 14
     FREED_TOUCHED = 1 << 15
-    FORM_CHANGED = 1 << 16  # under the object's lock, by somebody who does not hold it
+    FORM_CHANGED = 1 << 16  # under the object's lock, by a thread without it
     WRONG_COUNT = 1 << 17
     OLD_DATA_LEFT = 1 << 18  # WORLD: after the stop
     CONVERTED_TWICE = 1 << 19

@@ -83,7 +83,7 @@ def _run(m: Machine, flag: observe.Seen, first: State, steps: Iterator[Step]) ->
 
 
 def told(m: Machine, steps: Iterable[Step]) -> tuple[RunStep, ...]:
-    """Step of threads one by one, by the names of these."""
+    """Return the steps of a run in which each thread has a name."""
     return tuple(
         RunStep(who=_who(step), rule=step.rule, does=step.text, after=Scene(m, step.state))
         for step in steps

@@ -14,7 +14,7 @@ from lppack.consistency import EngineName, Leave, Mode, Needs, Switch, Transform
 
 _KINDS_MAX = 2  # with three, tens of thousands of states stand for any number of threads
 
-#: Who touches data that changes, where a patch has many functions: it is not declared which.
+#: The function that touches changing data, if a patch has several: which one is not declared.
 SOME_FUNCTION = "patched_function"
 
 

@@ -53,7 +53,7 @@ def lookup(m: Machine, k: Globals, t: Thread, fn: int) -> int:
 
 
 def enter(m: Machine, t: Thread, fn: int, univ: int) -> Thread:
-    """Pushes the activation; the observer notes its universe where it watches visits."""
+    """Push an activation; record its universe where visits are observed."""
     return t._replace(
         stack=(*t.stack, Frame(fn, univ)),
         in_p=t.in_p | 1 << univ if m.watch_p else 0,
@@ -270,8 +270,8 @@ def complete(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 
 def revert(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R11: the target is old again; in the middle of a transition it is turned round. What is
-    converted is undone first (T4), and without a way back it is refused."""
+    """R11: make old the target again, also by reversing a transition that is under way. Converted
+    data is reversed first (T4); if that is impossible, the revert is refused."""
     if not m.revert or k.target == OLD:
         return
     if m.transform is Transform.TRANSFORM_WORLD and not m.reversible:

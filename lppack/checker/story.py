@@ -33,7 +33,7 @@ class _Goal(NamedTuple):
 
 def story(m: Machine) -> tuple[Scene, tuple[RunStep, ...]]:
     """Threads inside and outside the patched functions when the patch is applied; the transition,
-    the conversion of an object where there is one, and the way back. Goals that the rules do not
+    the conversion of an object where there is one, and the revert. Goals that the rules do not
     allow are passed over."""
     first = state = m.first((0,) * _THREADS)
     steps: list[Step] = []

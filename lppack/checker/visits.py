@@ -181,7 +181,7 @@ def _arm(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 
 def _look(m: Machine, k: Globals, threads: Others, *, second: bool = False) -> Turned:
-    """lpe_look(), the first or the second time; after the first all that end are waited for."""
+    """lpe_look(), first or second; after the first, wait for all threads that are ending."""
     word, count = word_of(k), visits(k, threads)
     k = _put(k, waits=0)
     if not count or any(map(p_frames, _found(m, threads))):

@@ -159,7 +159,7 @@ def tick(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
         yield from tick_kernel(m, k, threads)
         if k.phase == Phase.TRANSITION:
             waiting = int(not m.rules.checks.waits_for_nobody)
-            text = "opens the gate, and takes back the works that nobody runs"
+            text = "opens the gate, and cancels the works that no thread runs"
             yield Turned("R7", text, k._replace(waiting=waiting), _taken_back)
     elif not any(OURS in t.running for t in threads):
         yield Turned("R7", "goes on, as no work of its own runs", k._replace(waiting=0), same)

@@ -50,7 +50,7 @@ def _number(value: str | None, units: dict[str, int], like: str) -> float | None
     "--max-size",
     metavar="SIZE",
     callback=_bytes,
-    help="With --prune: the longest unused, until the cache is no larger, as 20G.",
+    help="With --prune: remove the least recently used, until the cache is no larger: 20G.",
 )
 @FORMAT
 def cache(

@@ -29,7 +29,7 @@ SECONDS = click.option(
     "--seconds",
     metavar="S",
     type=Finite(min=0, min_open=True, max=10 * 365 * 86400),
-    help="During which a file of --calls counted, where it does not say.",
+    help="Seconds for which a file of --calls counted, if it does not say.",
 )
 CPI = click.option(
     "--cpi",
@@ -85,7 +85,7 @@ def cost(
         raise click.UsageError("--seconds requires --calls")
     if kernel is not None and not kernel[:1].isdigit():
         raise EnvironmentMissing(
-            f"{kernel!r} is no release of a kernel",
+            f"{kernel!r} is not a kernel release",
             hint="as uname -r prints it, such as 6.1.0-56-amd64",
         )
     host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)

@@ -22,7 +22,7 @@ def _groups() -> dict[str, dict[str, str]]:
     from lppack.rules.registry import every
 
     rules = {
-        entry.id: f"{entry.id} ({entry.level}; asked {entry.asked})\n\n{entry.page}"
+        entry.id: f"{entry.id} ({entry.level}; checked {entry.asked})\n\n{entry.page}"
         for entry in every()
     }
     codes = {
@@ -65,8 +65,8 @@ def _exit_codes() -> dict[str, str]:
         )
     pages["2"] = "exit code 2: usage\n\nThe command line is wrong. Nothing was done."
     pages["124"] = (
-        "exit code 124\n\nOf lppack guest shell alone, which ends as its command does: the command "
-        "was cut off\nat --limit."
+        "exit code 124\n\nOnly from lppack guest shell, which otherwise has the exit code of its "
+        "command: that\nwas cut off at --limit."
     )
     pages["141"] = (
         "exit code 141\n\nThe reader of the result has gone before its end (128 and SIGPIPE). "
@@ -102,16 +102,16 @@ _VERDICTS = {
     "may-stall": "Nothing forbidden can be reached, but the transition need not end: a thread may\n"
     "sleep in a replaced function for as long as it likes. Known of the kernel are\n"
     f"{_listed(abi.SLEPT_IN)}\nOthers are declared: workload: sleeps. A signal gets such a thread "
-    "out, and the\nengines send one. Of --sample: it may go either way within the timeout, or "
-    "too\nlittle was watched to tell.",
+    "out, and the\nengines send one. With --sample: it may go either way within the timeout, "
+    "or too\nlittle was observed to decide.",
     "never-finishes": "A replaced function is never left by some thread:\n"
-    f"{_listed(abi.NEVER_LEFT)}\nReplace what it calls instead. Of --sample: at least 19 of 20 "
-    "transitions do not end\nwithin the timeout, and an even chance that they do is outside the "
-    "interval.\nExit code 9.",
+    f"{_listed(abi.NEVER_LEFT)}\nReplace what it calls instead. With --sample: at least 19 of "
+    "20 transitions do not\nend within the timeout, and at both ends of the interval at least half "
+    "do not.\nExit code 9.",
     "unsafe": "Something that the needs forbid can be reached; the shortest run to it is printed.\n"
     "Exit code 9.",
-    "finishes": "Of --sample: at least 19 of 20 transitions end within the timeout, and an\n"
-    "even chance that they do not is outside the interval.",
+    "finishes": "With --sample: at least 19 of 20 transitions end within the timeout, and at both\n"
+    "ends of the interval at least half do.",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     default=60.0,
     show_default=True,
     metavar="S",
-    help="Seconds to watch for; what goes on after them goes on unwatched.",
+    help="Seconds to watch for; a transition that takes longer goes on unwatched.",
 )
 @FORMAT
 def watch(on: str, timeout: float, format_: str) -> None:
@@ -40,7 +40,7 @@ def watch(on: str, timeout: float, format_: str) -> None:
     if format_ == "json":
         result({"ok": True, "patches": [patch.to_json() for patch in patches]})
         return
-    click.echo(f"no transition goes on at {on}" + "".join(f"\n{_short(p)}" for p in patches))
+    click.echo(f"no transition is under way at {on}" + "".join(f"\n{_short(p)}" for p in patches))
 
 
 def _short(patch: "PatchReport") -> str:

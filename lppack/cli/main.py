@@ -45,7 +45,7 @@ _HOMES = {
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for, and suggests the one that was meant."""
+    """A group that imports a command when it is used, and suggests one for a misspelt name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_HOMES)
@@ -115,7 +115,7 @@ def main() -> int:
         if error.errno not in _UNWRITABLE:
             raise
         _drop_output()
-        if error.errno == errno.EPIPE:  # whoever reads has seen enough; as if the signal had come
+        if error.errno == errno.EPIPE:  # the reader has seen enough; as if SIGPIPE had come
             return 128 + signal.SIGPIPE
         show_error(
             LppackError(

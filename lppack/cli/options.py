@@ -146,7 +146,7 @@ SIGNERS = click.option(
 IRREVERSIBLE = click.option(
     "--irreversible",
     is_flag=True,
-    help="Also where the author says that what is converted stays so: it cannot be reverted then.",
+    help="Accept that the patch cannot be reverted once it has converted data (irreversible).",
 )
 WAIT = click.option(
     "--wait",
@@ -160,13 +160,13 @@ MAX_STOP = click.option(
     "--max-stop",
     type=_PERCENT,
     metavar="PERCENT",
-    help="Of a transition's time in which lppack's own engine may stop the machine; 1, if not "
-    "given. Beside it 50 ms are free.",
+    help="Share of a transition's time for which lppack's own engine may stop the machine; 1 if "
+    "not given. The first 50 ms do not count.",
 )
 MAX_HOLD = click.option(
     "--max-hold",
     type=_PERCENT,
     metavar="PERCENT",
-    help="Of a transition's time in which lppack's own engine may hold threads that leave the "
-    "kernel; 3, if not given. Beside it 0.7 s are free, 3 s in mode checkpoint.",
+    help="Share of a transition's time for which lppack's own engine may hold threads that leave "
+    "the kernel; 3 if not given. The first 0.7 s (3 s in mode checkpoint) do not count.",
 )

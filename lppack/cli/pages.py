@@ -61,9 +61,9 @@ Example: a counter of 32 bits gets a limit in its upper half.""",
     "TRANSFORM_WORLD": """\
 All data is transformed in the very stop that flips the kernel: new code never meets old data.
 
-Needed where new code cannot read the old form, or objects hang together and cannot be converted one
-by one. It needs SWITCH_KERNEL, and the kernel stands still while it goes over all objects
-(max_stop_ms).
+Needed where new code cannot read the old form, or objects depend on each other and cannot be
+converted one by one. It needs SWITCH_KERNEL, and the kernel stands still while it goes over all
+objects (max_stop_ms).
 Example: each object becomes larger, and pointers to it move.""",
 }
 
@@ -76,17 +76,17 @@ CODES = {
     "R4": "A thread returns from a patched function. If it was the outermost, it may switch.",
     "R5": "A thread goes to sleep in the kernel, or wakes up. What is on its stack stays there.",
     "R6": "apply: the transition begins. What is not in the way switches at once.",
-    "R7": "The engine looks again, at any time, at who has left what it must leave.",
+    "R7": "The engine checks again, at any time, which threads have left what they must.",
     "R8": "Something switches: a function, a thread or the whole kernel, as SWITCH_* says. It may "
     "only when nothing of what LEAVE_* names is on the stack.",
-    "R9": "The transition is complete: all has switched.",
+    "R9": "The transition is complete: everything has switched.",
     "R10": "Something switches without the check of R8: only to show what the check is for.",
-    "R11": "revert: the transition begins, or turns, towards old. T4 comes first.",
+    "R11": "revert: a transition to old begins, or the current one reverses. T4 comes first.",
     "R12": "A thread begins or ends. A new one starts in the universe of its parent.",
     "R13": "A function keeps a pointer to changed data. It must be one of those that are replaced, "
     "or it uses the pointer after the object has moved.",
     "T1": "TRANSFORM_WORLD: all data is converted while the kernel stands still.",
-    "T2": "TRANSFORM_WORLD where calls are counted: callers wait at the door meanwhile.",
+    "T2": "TRANSFORM_WORLD where calls are counted: new calls wait meanwhile.",
     "T3": "TRANSFORM_ON_ACCESS: conversion is enabled, after R9 and never before; new code "
     "converts what it uses, and that is tracked.",
     "T4": "Conversion is disabled, and what is tracked is reversed, before any old code runs.",
@@ -97,16 +97,16 @@ CODES = {
     "I4": "Old and new functions never run at once, in any threads. SWITCH_KERNEL gives it.",
     "I5": "One function is never old and new at once; different functions may be.",
     "I6": "After the transition is complete no old function runs, or can be called.",
-    "I7": "A counter is what is on the stack, always.",
+    "I7": "A counter always equals what is on the stack.",
     "I8": "In one transition each thread, function or kernel switches once.",
-    "I9": "TRANSFORM_WORLD: after the stop there is no data in the old form, and nobody has run "
+    "I9": "TRANSFORM_WORLD: after the stop there is no data in the old form, and no thread has run "
     "meanwhile.",
     "I10": "An old function never meets data in the new form.",
     "I11": "Conversion is on only when the transition is complete.",
     "I12": "On revert no old function runs before the last object is reversed.",
-    "I13": "TRANSFORM_WORLD goes only where nothing new has run before the flip, and nobody is in "
-    "a patched function at it: LEAVE_PATCHED_SET or LEAVE_KERNEL with SWITCH_KERNEL.",
-    "I14": "TRANSFORM_ON_ACCESS goes only where no old function runs after the transition.",
+    "I13": "TRANSFORM_WORLD works only where nothing new has run before the flip, and no thread "
+    "is in a patched function then: LEAVE_PATCHED_SET or LEAVE_KERNEL with SWITCH_KERNEL.",
+    "I14": "TRANSFORM_ON_ACCESS works only where no old function runs after the transition.",
     "L1": "Mode null-model never waits.",
     "L2": "SWITCH_THREAD, by the exit of each visit: the transition ends if every thread leaves "
     "the area at some time.",
@@ -119,5 +119,5 @@ CODES = {
     "L7": "A thread that is idle in user space passes no exit: it has to be switched where it is.",
     "L8": "On one schedule LEAVE_PATCHED_SET is never later than LEAVE_KERNEL, and SWITCH_THREAD "
     "never later than SWITCH_KERNEL.",
-    "L9": "The engine never waits for a thread without hearing of its deadline and of a reversal.",
+    "L9": "While the engine waits for a thread, its deadline and a reversal still take effect.",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What simulate --sample prints: when a transition finishes, and who holds it up."""
+"""What simulate --sample prints: when a transition finishes, and what holds it up."""
 
 import math
 from pathlib import Path
@@ -18,7 +18,7 @@ _BLOCKERS = 8  # shown to people; JSON has all
 
 
 def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str) -> None:
-    """Raise AnswerIsNo if what was asked for never finishes."""
+    """Raise AnswerIsNo if the requested mode never finishes."""
     if compare:
         _compare(patch, every, format_)
         return
@@ -49,7 +49,7 @@ def _compare(patch: Path, every: tuple[Sampled, ...], format_: str) -> None:
     if best is None:
         raise AnswerIsNo(
             f"{patch}: no mode that covers the needs finishes",
-            hint=f"who holds it up, in one mode: lppack simulate {patch} --sample",
+            hint=f"to see what holds it up, in one mode: lppack simulate {patch} --sample",
             report=told,
         )
 

@@ -14,7 +14,7 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Install and start what is missing, after saying what.")
+@click.option("--fix", is_flag=True, help="Print what is missing, then install and start it.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--undo", is_flag=True, help="Stop what --fix has started.")
 @click.option("--host-builder", is_flag=True, help="Also check what --builder host needs.")
@@ -39,7 +39,7 @@ def doctor(
     """
     if kernel is not None:
         if fix or yes or undo or host_builder:
-            raise click.UsageError("--kernel looks at a kernel, and not at this machine")
+            raise click.UsageError("--kernel checks a kernel, not this machine")
         return _assumptions(kernel, format_)
     if undo:
         doctor_.undo(note)

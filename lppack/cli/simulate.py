@@ -141,9 +141,9 @@ def simulate(
     if host != pipeline.HostCalls() and report is None:
         raise click.UsageError("call costs are in the report: give --report, or run: lppack cost")
     if engine and not preempted:
-        raise click.UsageError("--engine goes with --preempted: elsewhere both do the same")
+        raise click.UsageError("--engine requires --preempted: without it, both do the same")
     if preempted and (sample or replay is not None):
-        raise click.UsageError(f"--preempted goes without --{'sample' if sample else 'replay'}")
+        raise click.UsageError(f"--preempted excludes --{'sample' if sample else 'replay'}")
     if engine and mode and EngineName(engine) not in mode_named(ModeName(mode)).engines:
         raise click.UsageError(f"the {engine} engine does not give mode {mode}")
     under = EngineName(engine or EngineName.LIVEPATCH) if preempted else None
@@ -293,7 +293,7 @@ def _kept_runs(
     hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
     try:
         if file.exists() and not file.is_file():
-            raise EnvironmentMissing(f"{file} is no ordinary file", hint=hint)
+            raise EnvironmentMissing(f"{file} is not a plain file", hint=hint)
         if file.stat().st_size > _RUNS_MAX:
             raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)
         said = json.loads(file.read_text())
@@ -320,7 +320,7 @@ def _kept_runs(
         raise EnvironmentMissing(f"{file} is not what lppack simulate prints", hint=hint)
     if not wanted:
         raise EnvironmentMissing(
-            f"{file} holds no run: the mode {mode} is not unsafe there",
+            f"{file} has no run: mode {mode} is not unsafe there",
             hint=f"see which modes are: lppack simulate {patch} --compare",
         )
     return ModeName(mode), EngineName(preempted) if preempted else None, wanted

@@ -97,8 +97,8 @@ def _explored(made: Simulation) -> str:
     text = f"{made.states} states, {made.events} steps, with {threads}"
     abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
-        return f"{text}, and by abstraction with any number of them"
-    return f"{text}; {'that is enough' if made.violations else 'the rest is too much'}"
+        return f"{text}, and, by abstraction, with any number of threads"
+    return f"{text}; {'that is enough' if made.violations else 'the rest is too large to explore'}"
 
 
 def run_lines(run: Run) -> list[str]:

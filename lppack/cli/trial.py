@@ -106,8 +106,8 @@ def simulator_lines(run: "pipeline.Trial") -> list[str]:
         return []
     said = f"simulator: {run.predicted.verdict} in mode {run.predicted.simulation.mode.name}"
     if not run.differences:
-        return [f"{said}; the guest did as it says, in {len(run.steps_done)} steps"]
-    return [f"{said}; the guest did otherwise:", *(f"  {text}" for text in run.differences)]
+        return [f"{said}; the guest behaved as predicted, in {len(run.steps_done)} steps"]
+    return [f"{said}; the guest behaved differently:", *(f"  {text}" for text in run.differences)]
 
 
 def test_json(run: "pipeline.Trial") -> dict[str, Any]:

@@ -22,7 +22,7 @@ _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(pa
     metavar="FILE",
     help="An SSH key; the public one if an agent has the private one.",
 )
-@click.option("--force", is_flag=True, help="Take the place of the signature of another key.")
+@click.option("--force", is_flag=True, help="Replace the signature of another key.")
 @FORMAT
 def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> None:
     """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.

@@ -142,8 +142,8 @@ def validate(
         note(_summary(patches, against, problems, strict=strict))
         if unchecked:
             note(
-                f"not checked on {', '.join(unchecked)}: whether what is replaced also stands in "
-                "its callers, where the old code would stay (--deep; not known of modules)"
+                f"not checked on {', '.join(unchecked)}: whether replaced functions are also "
+                "inlined into callers, which keep the old code (--deep; not known of modules)"
             )
         for (path, _), proof in proofs.items():
             click.echo(f"{path}: complete: {proof.complete}")

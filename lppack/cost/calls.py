@@ -94,7 +94,7 @@ class _Reader:
     def add(self, line: int, name: str, count: int) -> None:
         self.counts[name] += count
         if self.counts[name] >= COUNT_MAX:
-            self.faults.add(line, f"{self.counts[name]} is no number of calls")
+            self.faults.add(line, f"{self.counts[name]} is not a number of calls")
             self.counts[name] = 0
         if len(self.counts) > FUNCTIONS_MAX:
             self.faults.add(line, f"more than {FUNCTIONS_MAX} functions")
@@ -108,7 +108,7 @@ class _Reader:
         why = (
             "counts returns, not calls"
             if match
-            else "is no probe of a function: it does not count calls"
+            else "is not a probe of a function: it does not count calls"
         )
         self.faults.add(line, f"{event[:80]} {why}", _PROBE)
         return None
@@ -133,7 +133,7 @@ def read_calls(path: Path) -> CallFile:
             _READERS[reader.kind](reader, number, text)
     faults.refuse()
     if reader.kind is None:
-        faults.add(1, "is no count of calls", _HINT)
+        faults.add(1, "is not a count of calls", _HINT)
     elif not reader.counts:
         faults.add(1, f"counts no function, as {reader.kind} would", _HINT)
     faults.refuse()
@@ -180,7 +180,7 @@ def _funccount(reader: _Reader, line: int, text: str) -> None:
         return
     match = _FUNCCOUNT_ROW.fullmatch(_ADDRESS.sub("", row, count=1) if reader.address else row)
     if not match:
-        reader.faults.add(line, "is no row of funccount", "a row is FUNCTION COUNT")
+        reader.faults.add(line, "is not a row of funccount", "a row is FUNCTION COUNT")
         return
     reader.add(line, match[1] or match[2], int(match[3]))
 
@@ -191,7 +191,7 @@ def _profile(reader: _Reader, line: int, text: str) -> None:
         return
     match = _PROFILE_ROW.fullmatch(text)
     if not match:
-        reader.faults.add(line, "is no row of a function profile", "a row is FUNCTION HIT ...")
+        reader.faults.add(line, "is not a row of a function profile", "a row is FUNCTION HIT ...")
         return
     reader.add(line, match[1], int(match[2]))
 
@@ -200,7 +200,7 @@ def _stat(reader: _Reader, line: int, text: str) -> None:
     if match := _ELAPSED.fullmatch(text):
         elapsed = float(match[1].replace(",", "."))
         if not 0 < elapsed <= SECONDS_MAX:
-            reader.faults.add(line, f"{match[1]} s is no time to count in")
+            reader.faults.add(line, f"{match[1]} s is not a time to count in")
         elif reader.seconds is not None:
             reader.faults.add(line, "a second result of perf stat", "give two files")
             reader.faults.refuse()
@@ -295,7 +295,7 @@ def call_rates(paths: Sequence[Path], seconds: float | None) -> CallRates:
             faults.add(
                 1,
                 f"{file.kind} does not say how long it counted",
-                "say it: --seconds S; of the function profile, since it was enabled",
+                "give --seconds S; for the function profile, since it was enabled",
             )
             faults.refuse()
         assert span is not None

@@ -142,6 +142,6 @@ def _functions(
         elif rate is None:
             why = "no file names it"
         elif copies[name] > 1:
-            rate, why = None, "two objects have one of this name, and files do not tell them apart"
+            rate, why = None, "two objects have one of this name, and files do not distinguish them"
         made.append(FunctionPrice(object=object_, name=name, per_second=rate, why_not=why))
     return tuple(made)

@@ -43,4 +43,4 @@ def assumptions(price: Price) -> Iterator[str]:
         yield "calls a second: not known; give --calls FILE"
     missing = [one.name for one in price.uncounted]
     if 0 < len(missing) < len(price.functions):
-        yield f"not in the sums, as not counted: {', '.join(missing)}"
+        yield f"left out of the sums, because not counted: {', '.join(missing)}"

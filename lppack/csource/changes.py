@@ -44,7 +44,7 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
         found = tuple(PatchSet(text))
     except UnidiffParseError as error:
         raise AnswerIsNo(
-            f"this is no unified diff: {error}", hint="give the output of diff -u or git diff"
+            f"this is not a unified diff: {error}", hint="give the output of diff -u or git diff"
         ) from error
     if re.search(r"^@@@ ", text, re.MULTILINE):
         raise AnswerIsNo(
@@ -87,8 +87,8 @@ def patched(text: str, file: PatchedFile) -> str:
     if misfit is not None:
         raise AnswerIsNo(
             f"{path_of(file)}: the change at line {misfit} does not fit the sources of this kernel",
-            hint="this kernel seems to have it, in other surroundings: each line that it adds is "
-            "there, and none that it removes; look at the function by hand"
+            hint="this kernel seems to have it, in another context: each line that it adds is "
+            "there, and none that it removes; check the function by hand"
             if _looks_patched(text, file)
             else "give the diff as it was backported to this kernel's series, or use --between "
             "with two versions of the package",

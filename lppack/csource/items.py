@@ -101,8 +101,7 @@ class ParsedFile:
         return {item.name: item for item in self.items if item.kind is ItemKind.FUNCTION}
 
     def unguarded(self, item: Item) -> Item:
-        """Return an item of a header as it is where that is not included: without the header's
-        guard."""
+        """Return an item of a header without the header's own guard."""
         guard = item.conditions[0].removeprefix("#if !defined(")[:-1] if item.conditions else ""
         mine = any(one.kind is ItemKind.MACRO for one in self.by_name.get(guard, ()))
         return replace(item, conditions=item.conditions[1:]) if mine else item

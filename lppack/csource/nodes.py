@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Questions to the syntax tree of a C file."""
+"""Queries on the syntax tree of a C file."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -135,7 +135,7 @@ def _name_before_brackets(head: str) -> str:
 
 
 def _is_invocation(own: str) -> bool:
-    """Return whether it is MACRO(...), which defines something of a name that may be another:
+    """Return True for MACRO(...), which may define something of another name than its argument:
     DEFINE_SCHED_CLASS(rt) = { ... } defines rt_sched_class."""
     head = INVOKED.match(own)
     if head is None or re.match(r"\s*\*", own[head.end() :]):  # int-less (*function)(...)

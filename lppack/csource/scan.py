@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Split the text of a kernel's C file into what stands at its top level, without a grammar.
 
-The kernel's macros look like no C, so that a grammar loses its way in them, and with it all that
-follows. Brackets and semicolons are right in every file that compiles: they are all that is used.
+The kernel's macros do not look like C: a grammar fails at them, and then at all that follows.
+Brackets and semicolons are right in every file that compiles, so only these are used.
 """
 
 import re

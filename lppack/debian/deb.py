@@ -46,7 +46,7 @@ VersionKey = tuple[tuple[tuple[int, ...], int], ...]
 
 
 def version_key(version: str) -> tuple[int, VersionKey, VersionKey]:
-    """Sorts as ``dpkg --compare-versions`` does; also right for kernel releases."""
+    """Return a key that sorts as ``dpkg --compare-versions``; also right for kernel releases."""
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdigit():
         epoch, rest = "0", version

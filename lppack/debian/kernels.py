@@ -79,7 +79,7 @@ def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple
 
 
 def fetch(release: str, *, source: Source | None = None) -> Kernel:
-    """Return the kernel ``release`` with its headers, unpacked in the cache; asks apt once a
+    """Return the kernel ``release`` with its headers, unpacked in the cache; query apt once a
     day."""
     source = source or Apt()
     note = store.cache_dir() / "kernels" / f"{release}.json"
@@ -99,7 +99,7 @@ def everywhere(source: Source) -> Iterator[Source]:
 
 
 def _fetch(release: str, note: Path, source: Source) -> Path | None:
-    """Return the tree of the kernel as that source has it; None if it has not."""
+    """Return the tree of the kernel from ``source``; None if it does not have the kernel."""
     with _remembered(note, source, IMAGE) as known:
         if not known:
             version = source.candidate(f"linux-image-{release}")

@@ -46,7 +46,7 @@ def package_at(version: str) -> str:
 def source_tree(package: str, *, source: Source | None = None) -> Path:
     """Return the unpacked sources in the cache, as far as a kernel for x86 is compiled from them.
 
-    Unpacked once, in 12 s of processor time and 1 GB. Raise EnvironmentMissing: no such package.
+    Unpack them once: 12 s of processor time, 1 GB. Raise EnvironmentMissing for an unknown package.
     """
     home = _home(package)
     return entries.ensure(
@@ -57,9 +57,9 @@ def source_tree(package: str, *, source: Source | None = None) -> Path:
 def private_headers(
     kernel: Kernel, folders: Sequence[str], *, source: Source | None = None
 ) -> tuple[tuple[str, Path], ...]:
-    """(path in the kernel's tree, file in the cache) of each header right in ``folders``.
+    """Return (path in the kernel's tree, file in the cache) of each header directly in ``folders``.
 
-    Raise EnvironmentMissing: no such package, or no header in a folder.
+    Raise EnvironmentMissing if there is no such package, or no header in a folder.
     """
     package = package_of(kernel)
     tree = source_tree(package, source=source)
@@ -88,10 +88,10 @@ def _folders(tree: Path) -> list[str]:
 
 
 def source_file(package: str, path: str, *, source: Source | None = None) -> bytes | None:
-    """One file of the kernel's tree; None: there is none of that path.
+    """Return one file of the kernel's tree; None if there is none at that path.
 
-    ``package`` is what package_of() or package_at() says. Raise EnvironmentMissing: no such
-    package.
+    ``package`` is what package_of() or package_at() returns. Raise EnvironmentMissing if there is
+    no such package.
     """
     tree = source_tree(package, source=source)
     file = (tree / path).resolve()
@@ -109,7 +109,7 @@ def headers_with(package: str, words: Collection[str]) -> Iterator[tuple[str, by
 
 
 def files_with(package: str, words: Collection[str]) -> tuple[str, ...]:
-    """Paths of the C files that have each of the words."""
+    """Return the paths of the C files that have all of the words."""
     wanted = [re.compile(rb"\b" + re.escape(word.encode()) + rb"\b") for word in words]
     tree = source_tree(package)
     return tuple(
@@ -124,9 +124,9 @@ def _has_all(text: bytes, wanted: Collection[re.Pattern[bytes]]) -> bool:
 
 
 def archive(package: str, *, source: Source | None = None) -> Path:
-    """All sources that ``package`` holds: a .tar.xz, kept in the cache.
+    """Return the .tar.xz with the sources of ``package``, kept in the cache.
 
-    Raise EnvironmentMissing: no such package.
+    Raise EnvironmentMissing if there is no such package.
     """
     name, version = package.split(" ")
 

@@ -58,7 +58,7 @@ def _images(home: Path) -> Iterator[str]:
 def from_package(package: Path) -> Kernel:
     """Return the kernel in a linux-image package file, of up to 6.18; no headers come with it.
 
-    Raise EnvironmentMissing: it is a part of a kernel, or none.
+    Raise EnvironmentMissing if it holds only part of a kernel, or none.
     """
     key = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
     tree = store.cache_dir() / "kernels" / f"file-{key}"

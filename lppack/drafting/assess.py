@@ -36,7 +36,7 @@ class Assessment:
 
     @property
     def first(self) -> Places | None:
-        """Any of them: the object that has what no function of the patch belongs to."""
+        """The first object: it also gets what belongs to no function of the patch."""
         return next(iter(self.places.values()), None)
 
 

@@ -31,9 +31,11 @@ def copy_of(
     config: KernelConfig,
     similar: Similar = lambda _name: (),
 ) -> Edit:
-    """Return the mark in each of ``functions``, which are in ``path``; None: in a file of the tree
-    that is looked for. Raise AnswerIsNo: there is none, or there are several; ``similar`` gives
-    names of functions that are like one that there is not."""
+    """Return an edit that marks each of ``functions`` in the file ``path``; None: find the file.
+
+    Raise AnswerIsNo if there is no such file, or several; ``similar`` gives known functions with
+    names like one that does not exist.
+    """
     path = path or _file_with(functions, read, search, similar)
     data = read(path)
     if data is None:

@@ -67,7 +67,7 @@ def between(
     *,
     own: Read,
 ) -> Edit:
-    """Return what a later version of the sources has of some functions of one file.
+    """Return the edit that brings some functions of one file to a later version of the sources.
 
     ``own``: the sources of the kernel that is to be patched. Raise AnswerIsNo.
     """
@@ -166,7 +166,7 @@ def _stands(
     missing = (_stands(other, more, old, new, config) for other in sorted(lacks))
     why = f"it came with {path} of the later version"
     if len(after) > 1 or item.kind not in (ItemKind.MACRO, ItemKind.FUNCTION):
-        why += ", and is no macro and no inline function"
+        why += ", and is neither a macro nor an inline function"
     elif no := next(filter(None, missing), None):
         why += f", and uses {no.what}, which this kernel does not have either: {no.why}"
     else:

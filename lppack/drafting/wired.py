@@ -57,7 +57,7 @@ class Wired:
 
 
 def wired_of(made: Extract, places: Places) -> Wired:
-    """Return what of it stands in the items that are written."""
+    """Return the tracepoints, keys, calls and THIS_MODULE that the written items use."""
     items = [made.unit.items[at] for at in made.forms] + made.fresh
     names = {name for item in items for name in item.uses}
     externs = [made.unit.items[at] for at, form in made.forms.items() if form is ItemForm.EXTERN]

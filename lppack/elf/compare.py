@@ -27,7 +27,7 @@ def differences(kbuilt: bytes, linked: bytes, resolved: Mapping[str, str]) -> tu
     odd = Counter(now[1])
     odd.subtract(Counter(was[1]))
     led = [
-        f"{section}+{offset:#x}: leads to {symbol or of}{addend:+#x}, which kbuild's does not"
+        f"{section}+{offset:#x}: leads to {symbol or of}{addend:+#x}, unlike kbuild's"
         for (section, offset, _, symbol, of, _, addend), count in sorted(odd.items())
         if count > 0
     ]

@@ -118,7 +118,7 @@ class Relocatable:
         ]
 
     def relocations(self, section: ElfSection) -> list[Relocation]:
-        """Return what an SHT_RELA section holds. Raise NotRewritable: a symbol is not there."""
+        """Return what an SHT_RELA section holds. Raise NotRewritable if a symbol is missing."""
         found = [
             Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
             for offset, info, addend in _RELOCATION.iter_unpack(section.data)

@@ -11,7 +11,7 @@ from lppack.hosts.protocol import Host
 
 
 class KernelEngines:
-    """Implements Engine. ``loads`` is the engine of what is loaded."""
+    """An Engine that combines both. ``loads`` is the engine that loads new patches."""
 
     def __init__(self, host: Host, loads: EngineName = EngineName.LIVEPATCH) -> None:
         self.livepatch = Livepatch(host)

@@ -153,8 +153,8 @@ def names(host: Host, path: str) -> tuple[str, ...]:
 
 
 def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
-    """Read who is in the way, as lpe_blame() and lp_note() of our C write it; none if there is no
-    such file."""
+    """Read which threads are in the way, as lpe_blame() and lp_note() of our C write it; none if
+    there is no such file."""
     try:
         said = host.read(path)
     except HostError as error:

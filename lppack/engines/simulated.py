@@ -56,7 +56,7 @@ def _read(path: Path) -> SimulatedKernel:
 
 
 class SimulatedHost:
-    """Implements Host, as far as files go; runs no program."""
+    """A Host with files only; it runs no program."""
 
     name = NAME
     lock = None  # stored() lets one process at a time in

@@ -232,14 +232,14 @@ class SimulatedKernel:
                 yield step
 
     def _owner(self, function: str) -> LivePatch | None:
-        """Whose rules say who calls what, and returns: the patch that rules, or else the last."""
+        """Return the patch whose rules govern ``function``: the ruling one, or else the last."""
         known = sorted(reversed(self.patches), key=lambda patch: not patch.known)
         ruling = self._ruled_by()
         every = (ruling, *known) if ruling else known
         return next((patch for patch in every if function in patch.names), None)
 
     def _ruled_by(self) -> LivePatch | None:
-        # Also one that is no longer in use: who is still in its code has to leave it.
+        # Also one that is no longer in use: a thread still in its code has to leave it.
         live_ones = [patch for patch in self.patches if patch.known] or self.patches
         last = live_ones[-1] if live_ones else self.target
         return self.patch(self.moving) if self.moving else last
@@ -254,7 +254,7 @@ class SimulatedKernel:
         return True
 
     def _drawn(self, able: list[tuple[LivePatch, Step]]) -> tuple[LivePatch, Step]:
-        """Who moves, then by which rule, then how: those with many ways get no more turns."""
+        """Draw the thread, then the rule, then the step: more possible steps give no more turns."""
         draw = random.Random(self.seed * 1_000_003 + self.turns)
         who = draw.choice(sorted({step.place for _, step in able}))
         rule = draw.choice(sorted({step.rule for _, step in able if step.place == who}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Groups of threads that nobody has watched: what is declared, and what is known of any machine."""
+"""Groups of threads that were not observed: what is declared, and what is known of any machine."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused
 from lppack.model import Visits
 
 ALL = "(all)"  # threads of any name
-SOMEBODY = "some thread"  # that nobody has watched
+SOMEBODY = "some thread"  # that was not observed
 
 
 def declared(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
@@ -52,9 +52,11 @@ def _somebody(function: str, *, kthread: bool, watched: float | None) -> Group:
 
 
 def elsewhere(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
-    """Tasks of which no visits to ``functions`` are declared, but some to the kernel; with
-    ``kernel``, the other way round, each with the one function that it is in most. With stacks,
-    none: these tell both. Raise ManifestError if what is declared contradicts itself."""
+    """Return tasks with declared visits to the kernel, but none to ``functions``.
+
+    With ``kernel``, the reverse, each with the one function that it is in most. With stacks, none,
+    as stacks show both. Raise ManifestError if the declarations contradict each other.
+    """
     if watch.stacks is not None:
         return ()
     known = _tasks(watch, [SYSCALL] if kernel else functions)

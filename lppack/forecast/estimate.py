@@ -15,11 +15,11 @@ from lppack.forecast.stacks import StackCounts, Stacks, kind_of
 from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused, seen_mean
 from lppack.model import Counts, Visits
 
-#: From that many threads on, how they differ tells more than a formula.
+#: From so many threads on, the spread between them is a better estimate than a formula.
 _MANY_THREADS = 5
 #: A histogram says more than that many hits.
 _FEW_HITS = 100
-#: The chance below which it is no chance that a thread was inside all the time.
+#: Significance level: below it, a thread that was inside in every sample counts as stuck.
 _NO_CHANCE = 1e-3
 
 
@@ -72,7 +72,7 @@ class _Gathering:
             raise refused(
                 self._stacks.path,
                 "stacks",
-                "counts microseconds, and nobody knows of how many",
+                "counts microseconds, but of how many is not known",
                 "give workload.watched, the seconds for which offcputime ran",
             )
         return self._watched * 1e6 * (1 if self._ids else self._number(seen))
@@ -215,7 +215,7 @@ class _Gathering:
         )
 
     def _known(self, function: str) -> tuple[Visits, Histogram | None] | None:
-        """Return what was said of ``function`` for these threads, or else for all."""
+        """Return what is declared of ``function`` for these threads, or else for all threads."""
         of = [entry for entry in self._watch.histograms if entry[0].function == function]
         mine = [entry for entry in of if entry[0].comm and kind_of(entry[0].comm) == self._comm]
         return next(iter(mine + [entry for entry in of if entry[0].comm is None]), None)

@@ -75,8 +75,8 @@ class Group:
         return sum(_drawn_share(self, part, part.lengths, gap, dice) for part in self.parts)
 
     def leaving(self, dice: np.random.Generator) -> float:
-        """Visits that end in a second, of threads of which none did in ``watched`` seconds: drawn
-        from what that leaves open (Jeffreys' prior); infinite, if nobody knows how long it was."""
+        """Draw how many visits end in a second, for threads of which none did in ``watched``
+        seconds, from what that leaves open (Jeffreys' prior); infinite if that time is unknown."""
         return dice.gamma(0.5) / self.watched if self.watched else math.inf
 
     def _stuck(self, hook: SampledHook, dice: np.random.Generator | None) -> Load:

@@ -47,7 +47,7 @@ def read_histograms(path: Path) -> tuple[Histogram, ...]:
     """Return the histograms in ``path``, one for each function that it names, or one without a
     name.
 
-    Raise ManifestError with file, line and column of what is no row of a histogram; also if the
+    Raise ManifestError with file, line and column of what is not a row of a histogram; also if the
     file holds no visit at all.
     """
     faults = Faults(path, "histogram")
@@ -87,7 +87,7 @@ def _add_row(
     if not match or not unit:
         faults.add(
             number,
-            "is no row of a histogram" if unit else "a row before a line that names its unit",
+            "is not a row of a histogram" if unit else "a row before a line that names its unit",
             "`usecs : count distribution` comes first, then rows `LOW -> HIGH : COUNT |...|`",
         )
         return

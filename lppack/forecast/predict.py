@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Will a transition finish, when, and who holds it up: from a workload or from folded stacks."""
+"""Predict if and when a transition finishes, and what holds it up: from a workload or stacks."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ GUESSES = 100
 SAMPLES_OF_A_GUESS = 120
 #: Stages that are drawn one by one: of the best guess, and of each of the others.
 _STAGES, _STAGES_OF_A_GUESS = 1 << 21, 1 << 15
-#: A stall is certain, or out of the question, but for that.
+#: A stall within this of 1 or 0 counts as certain or excluded.
 MARGIN = 0.05
 #: So many times the limit a thread has to be watched inside, so that an even chance that it leaves
 #: within the limit is out of the question: 2.51 / ln 2, the quantile of Group.leaving(), and twice
@@ -68,13 +68,13 @@ class Prediction:
     stall: Interval  # probability that it does not finish within the limit
     times: tuple[tuple[str, Interval], ...]  # (quantile, seconds)
     curve: tuple[Interval, ...]  # seconds by which each share of CURVE is done; empty as ``times``
-    blockers: tuple[ThreadHolder, ...]  # who holds up most first
+    blockers: tuple[ThreadHolder, ...]  # those that hold it up most come first
     unknown: tuple[str, ...]
 
     @property
     def verdict(self) -> str:
-        """never-finishes, may-stall or finishes: of the best guess, unless an even chance of the
-        contrary lies in the interval too."""
+        """never-finishes or finishes by the best guess, unless the interval also has an even chance
+        of the contrary; else may-stall."""
         if self.stall.value >= 1 - MARGIN and self.stall.low >= 0.5:
             return "never-finishes"
         if self.stall.value <= MARGIN and self.stall.high <= 0.5:
@@ -189,12 +189,12 @@ def _hook(group: Group, mode: Mode, asked: SampledHook | None) -> SampledHook:
 
 
 class _Transition:
-    """Draws times to finish in one mode."""
+    """A generator of random times to finish, in one mode."""
 
     def __init__(self, mode: Mode, limit: float, tick: float, *, gate: bool) -> None:
         self.gate = gate and mode.switch is Switch.SWITCH_KERNEL
-        #: All have to be outside at once. In checkpoint, who comes to the border is held there: it
-        #: is the last one that counts.
+        #: All have to be outside at once. In checkpoint, threads that come to the border are held
+        #: there, so only the last one counts.
         self.whole = (
             mode.switch is Switch.SWITCH_KERNEL
             and mode.leave is not Leave.LEAVE_KERNEL
@@ -308,9 +308,11 @@ def _blockers(
     drawn: _Transition,
     dice: np.random.Generator,
 ) -> tuple[ThreadHolder, ...]:
-    """Ranked by the thread-seconds for which they hold up: those that switch alone, or are held
-    once they are outside, hold up until they have left; where all have to be outside at once,
-    anyone who is inside holds up."""
+    """Rank blockers by the thread-seconds for which they hold up the transition.
+
+    Threads that switch one by one, or are held once outside, do so until they have left. Where all
+    have to be outside at once, every thread inside does.
+    """
     limit = drawn.limit
     rows: list[tuple[float, Group, str, float]] = []
     for group in found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Folded stacks of a real machine: who was inside the patched set, and for how long.
+"""Folded stacks of a real machine: which threads were inside the patched set, and how long.
 
 A line is `COMM[-[PID/]TID];FRAME;...;FRAME COUNT`, the outermost frame first: what perf's
 stackcollapse-perf.pl --tid, and offcputime -f of bcc, print. Counts must be of wall-clock time, of
@@ -52,7 +52,7 @@ class StackCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stacks:
-    """Of one file. ``ids``: each line names a thread. ``borders``: kernel time can be told.
+    """The stacks of one file. ``ids``: each line names a thread. ``borders``: kernel time shows.
     ``named``: patched functions that are in any stack, the outermost one or not."""
 
     path: Path

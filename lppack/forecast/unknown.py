@@ -11,12 +11,12 @@ from lppack.forecast.watch import Watch
 
 #: What neither stacks nor histograms tell, whatever they hold.
 ALWAYS_UNKNOWN = (
-    "threads are taken to come and go independently: locks and barriers that they share are not "
+    "threads are assumed to come and go independently: locks and barriers that they share are not "
     "seen",
-    "the load is taken to stay as it was watched, during the transition too; threads that start "
+    "the load is assumed to stay as it was observed, during the transition too; threads that start "
     "meanwhile, and the signals that an engine sends, are not counted",
-    "functions are told by name alone: two of one name, and copies inlined into others, are not "
-    "told apart",
+    "functions are known by name alone: two of one name, and copies inlined into others, are not "
+    "distinguished",
 )
 
 
@@ -86,8 +86,8 @@ def unknown(
         yield f"{', '.join(few)}: fewer than 100 visits were seen; watch for longer"
     if mode.switch is Switch.SWITCH_KERNEL and mode.leave is Leave.LEAVE_PATCHED_SET:
         yield (
-            "a visit to the kernel is taken to be in replaced functions once: who was not there "
-            "yet when the gate shut is taken not to come any more"
+            "a visit to the kernel is assumed to enter replaced functions once: a thread that was "
+            "not there yet when the gate shut is assumed not to come"
         )
     if mode.leave is not Leave.LEAVE_FUNCTION:
         yield from ALWAYS_UNKNOWN

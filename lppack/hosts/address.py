@@ -30,7 +30,7 @@ class Address:
         port = int(found["port"]) if found and found["port"] else None
         if found is None or (port is not None and not 0 < port < 65536):
             raise EnvironmentMissing(
-                f"{text[:_LENGTH]!r} is no address of a host",
+                f"{text[:_LENGTH]!r} is not the address of a host",
                 hint="give ssh:[user@]host[:port], an IPv6 address in brackets: "
                 "ssh:root@web1, ssh:[2001:db8::1]:2222",
             )

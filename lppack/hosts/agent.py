@@ -83,7 +83,7 @@ class Connection:
             deadline.pause(0.02)
 
     def _get_in_step(self, deadline: Deadline, gone: Callable[[], bool]) -> None:
-        """Pings until the agent answers; what came before is for a client that is gone."""
+        """Ping until the agent answers; earlier answers are for a client that is gone."""
         while True:
             ident = random.getrandbits(64)
             pong = _RESPONSE.pack(_MAGIC, ident, 0, 0)

@@ -38,7 +38,7 @@ class Framed:
             at = self._window.find(self._begin)
             if at < 0:
                 if len(self._window) > _NOISE:
-                    raise Nonsense(f"{_NOISE} bytes came that are no answer")
+                    raise Nonsense(f"{_NOISE} bytes came that are not an answer")
                 return
             self._begun = True
             del self._window[: at + len(self._begin)]

@@ -62,7 +62,7 @@ def start(
     memory_mb: int = 512,
     limit: float = 120.0,
 ) -> GuestHost:
-    """Boots the guest ``name``; it runs until ``stop``. If this fails, nothing is left."""
+    """Boot the guest ``name``; it runs until ``stop``. If this fails, nothing is left."""
     folder = _folder(name)
     _reserve(name, folder, kernel)
     try:

@@ -105,7 +105,7 @@ def require() -> None:
 
 
 def accelerator(kernel: Kernel) -> Accelerator:
-    """KVM where it works with ``kernel``, else TCG; asked once per boot of this machine."""
+    """Return KVM if it works with ``kernel``, else TCG; tried once per boot of this machine."""
     require()
     version = proc.run([PROGRAM, "--version"], limit=20).out
     tcg = emulated(version)
@@ -128,7 +128,7 @@ def emulated(version: str) -> Accelerator:
 
 
 def probe_kvm(kernel: Kernel, *, limit: float = 10.0) -> bool:
-    """Boots ``kernel`` under KVM, without a root, and says if it came as far as its panic.
+    """Boot ``kernel`` under KVM without a root; return True if it got as far as its panic.
 
     A look at /dev/kvm is not enough: nested KVM may be there, run a few instructions and hang.
     """

@@ -35,7 +35,7 @@ _BEAT = 10.0  # seconds between two lines to the lock's process, which waits for
 
 
 class SshHost:
-    """Implements Host, over one connection that is never made anew."""
+    """A Host over one connection, which is never reopened."""
 
     def __init__(self, name: str, client: Client, *, limit: float = 30.0) -> None:
         self.name = name

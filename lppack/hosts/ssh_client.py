@@ -77,7 +77,7 @@ class Client:
                 why = f"no connection in {_CONNECT:.0f} s" if late else said
                 raise EnvironmentMissing(
                     f"no connection to {self._address.host} by ssh: {why}",
-                    hint=f"this must work, and ask nothing: {self.by_hand()}",
+                    hint=f"this must work without a prompt: {self.by_hand()}",
                 )
             deadline.pause(0.02)
 
@@ -201,5 +201,5 @@ def _reply(child: "subprocess.Popen[bytes]", number: str, limit: float, most: in
             if out.total + err.total > _FLOOD:
                 raise Nonsense(f"more than {_FLOOD >> 20} MiB came for one request")
     if out.rc is None or out.boot is None:
-        raise Nonsense("the last line of an answer is not what was asked for")
+        raise Nonsense("the last line of an answer is not the expected one")
     return Reply(rc=out.rc, out=out.text, err=err.text, cut=out.cut, err_cut=err.cut, boot=out.boot)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Reads BTF, the kernel's own description of its types: in vmlinux, and split BTF in modules.
+"""Read BTF, the kernel's own description of its types: in vmlinux, and split BTF in modules.
 
 Documentation/bpf/btf.rst and include/uapi/linux/btf.h (v6.1, v6.12). Data that
-``lppack.kernel.btf_check`` found right is put into C text only when it is asked for.
+``lppack.kernel.btf_check`` found right is put into C text only on request.
 """
 
 import re
@@ -158,7 +158,7 @@ class Btf:
         """
         function = self.record(number)
         if function.kind != FUNC:
-            raise FactsError(f"{self.what}: type {number} in its BTF is no function")
+            raise FactsError(f"{self.what}: type {number} in its BTF is not a function")
         return self.declare(function.value, name or function.name)
 
     def declare(self, number: int, name: str = "") -> str:

@@ -85,7 +85,7 @@ def write_cache(path: Path, decoded: Decoded) -> None:
 
 @contextlib.contextmanager
 def database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a new database in the empty file ``path``. Raise EnvironmentMissing: the disk is
+    """Yield a new database in the empty file ``path``. Raise EnvironmentMissing if the disk is
     full."""
     try:
         with closing(sqlite3.connect(path)) as made:

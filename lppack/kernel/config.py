@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a kernel's .config."""
+"""Read a kernel's .config."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -128,7 +128,7 @@ class _Unit:
         while (offset := self._lib.dwarf_ranges(entry, offset, base, start, end)) > 0:
             starts.append(start.value)
         if offset < 0:
-            raise FactsError("debug information is damaged: where a function lies")
+            raise FactsError("debug information is damaged: the address of a function")
         return tuple(starts)
 
     def _origin(self, entry: Die) -> Origin:

@@ -45,7 +45,7 @@ def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, 
             address = (at + value) % (1 << 64)
             if name is None or (name, address) not in known:
                 raise FactsError(
-                    f"{elf.what}: {table.name} has {name!r} at {address:#x}, kallsyms has not"
+                    f"{elf.what}: {table.name} has {name!r} at {address:#x}, kallsyms does not"
                 )
             namespace = _text(texts, at + 8 + space - strings.address) if space else None
             if space and namespace is None:

@@ -180,7 +180,7 @@ class Facts:
         return self._types.layouts(name, self._file(module))
 
     def modules_with(self, function: str) -> tuple[str, ...]:
-        """Modules of this kernel with a function of that name; the first time takes seconds."""
+        """Return the modules with a function of that name; the first time takes seconds."""
         from lppack.kernel.whereabouts import modules_with
 
         return modules_with(function, self.kernel.version, self._modules)
@@ -197,7 +197,7 @@ class Facts:
         return "/".join(parts[1:]) if parts[:1] == ("kernel",) else None
 
     def module_path(self, module: str | Path) -> Path:
-        """Return the file of the module. Raise FactsError: there is none."""
+        """Return the file of the module. Raise FactsError if there is none."""
         return self._module(module).path
 
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
@@ -211,8 +211,7 @@ class Facts:
         )
 
     def depends(self, module: str | Path) -> frozenset[str]:
-        """Return the modules that are there whenever that one is: those it depends on, and
-        theirs."""
+        """Return the modules that ``module`` depends on, directly or through others."""
         found: set[str] = set()
         todo = [*self._module(module).depends]
         while todo:

@@ -118,7 +118,7 @@ def parse_image(data: bytes, path: Path) -> Image:
 
 
 def decompress(data: bytes, *, what: str) -> bytes:
-    """Unpacks what the kernel's build has packed; bytes behind the packed stream are ignored."""
+    """Decompress what the kernel's build compressed; bytes after that stream are ignored."""
     method = next((name for magic, name in _MAGICS if data.startswith(magic)), None)
     try:
         match method:

@@ -60,7 +60,7 @@ class Inlining:
         self._cache.close()
 
     def holders(self, name: str, file: str | None = None) -> tuple[Holder, ...]:
-        """Return the functions into which it was inlined, without __init ones and itself, by name.
+        """Return the functions that ``name`` was inlined into, sorted; not itself or __init ones.
 
         ``file`` picks one of several functions of that name; None: all of them.
         """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Decodes the kernel's own symbol table (kallsyms) from a vmlinux without .symtab.
+"""Decode the kernel's own symbol table (kallsyms) from a vmlinux without .symtab.
 
-The tables have no headers, so they are found by their shape, and everything that the kernel's
-build says twice is compared. A table that fails a comparison is refused.
+The tables have no headers, so they are found by their shape, and all redundant data in them is
+compared. A table that fails a comparison is refused.
 
 Layout by scripts/kallsyms.c, write_src(); every table begins at a multiple of 8, from 7.x on of 4:
   to 6.1    offsets, relative_base, num_syms, names, markers, token_table, token_index
@@ -258,7 +258,7 @@ def _from_their_places(
 
 
 def _trouble(elf: Elf, names: list[str], addresses: list[int]) -> str:
-    """Return what shows that these cannot be the addresses ("" is nothing)."""
+    """Return why these cannot be the addresses; "" if nothing speaks against it."""
     # scripts/kallsyms.c, compare_symbols(): sorted by address.
     if any(a > b for a, b in pairwise(addresses)):
         return "they do not ascend"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Finds a kernel module's file and reads what a livepatch has to know of it."""
+"""Find a kernel module's file, and read what a live patch has to know about it."""
 
 import os
 from collections import Counter

@@ -22,7 +22,7 @@ class Answer:
     verdict: SymbolVerdict
     copies: tuple[Symbol, ...]
     prototype: str | None  # None: not known, or copies differ (then the hint has them all)
-    inlining: InliningCheck  # was the debug package asked where it is inlined?
+    inlining: InliningCheck  # was the debug package searched for inlined copies?
     files: tuple[str | None, ...]  # the source file of each copy; None: not known
     inlined_into: tuple[Holder, ...]  # functions in which it stands as a copy; () if unchecked
     hint: str | None  # None: there is nothing more to say
@@ -153,6 +153,6 @@ def _elsewhere(facts: Facts, name: str, object_: str, module: str | Path | None)
     if module is not None or facts.inlining is None:
         yield f"if {object_} has such a function, it is inlined everywhere: patch its callers"
     elif facts.inlining.knows(name):
-        yield "it is only part of code that is gone when the kernel has started"
+        yield "it is only part of code that is freed once the kernel has started"
     else:
         yield "nothing of that name is in the code of vmlinux, not even inlined"

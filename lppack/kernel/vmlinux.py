@@ -30,7 +30,7 @@ def decode(elf: Elf) -> Decoded:
     functions = as_compiled(checked.functions, names)
     unknown = [name for name, _ in functions if name not in names]
     if unknown:
-        raise FactsError(f"{elf.what}: its BTF has a function {unknown[0]!r}, kallsyms has not")
+        raise FactsError(f"{elf.what}: its BTF has a function {unknown[0]!r}, but kallsyms not")
     return Decoded(
         symbols=symbols,
         exports=exports,

@@ -68,7 +68,7 @@ def _library() -> ctypes.CDLL:
         library = ctypes.CDLL(_LIBRARY)
     except OSError as error:
         raise EnvironmentMissing(
-            f"the kernel is compressed with zstd, and there is no {_LIBRARY}",
+            f"the kernel is compressed with zstd, and {_LIBRARY} was not found",
             hint="apt-get install libzstd1, or use Python 3.14",
         ) from error
     library.ZSTD_createDStream.restype = ctypes.c_void_p

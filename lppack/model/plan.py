@@ -153,7 +153,7 @@ class Plan:
         return tuple((var, id_) for var, id_ in self.shadows if var.newest)
 
     def older_shadows_of(self, transform: str) -> tuple[tuple[ShadowVariable, int], ...]:
-        """Return what an earlier version has left; it goes when the instance gets our form."""
+        """Return variables of earlier versions; they are freed when an instance gets our form."""
         of = (entry for entry in self.shadows if entry[0].transform == transform)
         return tuple(entry for entry in of if not entry[0].newest)
 

@@ -16,10 +16,10 @@ _JOBS_MAX = 256
 
 
 def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Path, ...]]:
-    """Map each kernel to the patches that are for it; a job builds all of one kernel, which is
-    fetched and unpacked once for it.
+    """Map each kernel to the patches that are for it.
 
-    Raise EnvironmentMissing: a name that must be quoted, or no pair; ManifestError.
+    One job builds all patches for a kernel, so that it is fetched and unpacked once. Raise
+    EnvironmentMissing for a name that must be quoted, or if there is no pair; ManifestError.
     """
     from lppack.debian.kernels import available
     from lppack.rules.target import matches
@@ -53,7 +53,7 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
 
 
 def github(found: Mapping[str, Sequence[Path]], options: str) -> str:
-    """Return the value of `strategy.matrix`, in one line. Raise EnvironmentMissing: too large."""
+    """Return the value of `strategy.matrix`, in one line. Raise EnvironmentMissing if too large."""
     if len(found) > _JOBS_MAX:
         raise EnvironmentMissing(
             f"{len(found)} kernels exceed the {_JOBS_MAX} jobs of a matrix",

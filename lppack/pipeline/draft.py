@@ -73,7 +73,7 @@ def make_draft(
 ) -> Drafted:
     """Draft, compile to find missing symbols, and draft again until it builds.
 
-    Raise EnvironmentMissing: something is in the folder that is not lppack's to overwrite.
+    Raise EnvironmentMissing if the folder has something that lppack may not overwrite.
     """
     from lppack.debian.kernels import resolve
     from lppack.debian.linux_source import (

@@ -37,7 +37,7 @@ class MigrationPlan:
             ("pack", f"the images and {WORK} become a part of the next kernel's initramfs"),
             ("load", f"kexec loads {self.new.release}"),
             ("boot", f"kexec starts {self.new.release}, without firmware; memory is new"),
-            ("restore", "CRIU makes the tree again, with the same ids, and it goes on"),
+            ("restore", "CRIU restores the tree, with the same ids, and it continues"),
         )
 
 
@@ -53,7 +53,7 @@ def plan_migration(program: Path, kernel: str | None, to: str) -> MigrationPlan:
     with program.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             raise EnvironmentMissing(
-                f"{program} is no program of Linux",
+                f"{program} is not a Linux program",
                 hint="give one that is linked statically: gcc -static",
             )
     return MigrationPlan(

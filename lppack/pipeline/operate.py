@@ -22,7 +22,7 @@ from lppack.stages.status import PatchReport
 
 @contextlib.contextmanager
 def open_control(on: str, *bundles: Bundle, say: Say, **limits: float | None) -> Iterator[Control]:
-    """Drives the engine of a host; ``bundles`` are those that may be loaded."""
+    """Yield control of a host's engine; ``bundles`` are those that may be loaded."""
     if on == EngineName.SIMULATED:
         from lppack.engines import simulated as memory
 

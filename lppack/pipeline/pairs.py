@@ -59,7 +59,7 @@ class Outcome:
 
     pair: Pair
     state: PairState
-    kernel: str  # its release, or what was asked for
+    kernel: str  # its release, or the requested one
     code: int = 0
     seconds: float = 0.0
     bundle: "Bundle | None" = None

@@ -115,7 +115,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
             edit.files,
         )
         doubts += [
-            f"{target.name} of {target.path} is other code where MODULE is defined, as it is for a "
+            f"{target.name} of {target.path} is other code if MODULE is defined, as it is for a "
             "patch: begin its C file with `#undef MODULE`"
             for target in modular
             if target.name in otherwise[target.path]
@@ -144,7 +144,7 @@ _Key = tuple[str, str, int | None]
 
 
 def _of(target: "Target", replaced: Mapping[_Key, str]) -> _Key | None:
-    """Return what the manifest has of it; None: it does not replace it."""
+    """Return the manifest's entry for ``target``; None if it does not replace it."""
     positions = [target.sympos] + ([None] if target.sympos == 1 else [])
     positions += [1] if target.sympos is None else []
     keys = ((target.object, target.name, position) for position in positions)

@@ -89,7 +89,7 @@ def _resolved(spec: str) -> "Kernel":
 
 
 def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
-    """Return where the bundle of a pair is kept; None: the folder is no patch."""
+    """Return where the bundle of a pair is kept; None if the folder is not a patch."""
     from lppack.stages.ids import ids
     from lppack.stages.load import is_patch
 

@@ -36,7 +36,7 @@ def simulate_patch(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Every mode; the weakest that is safe, if one is; and the one that was asked about."""
+    """Every mode; the weakest that is safe, if one is; and the requested one."""
 
     manifest: Manifest
     every: "tuple[Simulation, ...]"
@@ -47,7 +47,7 @@ class Compared:
 def compare_modes(
     path: Path, mode: str | None = None, *, preempted: EngineName | None = None
 ) -> Compared:
-    """simulate in every mode; ``mode``: the one to be asked about, None: what apply would take."""
+    """Simulate every mode. ``mode``: the requested one; None: the one that apply would choose."""
     from lppack.analyse.simulate import compare, mode_of, recommended
 
     manifest = _manifest(path)
@@ -116,7 +116,7 @@ def report_place(file: Path) -> Path:
             )
         if place.exists() and not (place.is_file() and _is_free(place, BEGINS.encode())):
             raise EnvironmentMissing(
-                f"{file} is no report of lppack simulate, and is not overwritten",
+                f"{file} is not a report of lppack simulate, so it is not overwritten",
                 hint="give another name after --report",
             )
         return place

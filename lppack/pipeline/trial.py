@@ -74,7 +74,7 @@ class Trial:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """What the guest did otherwise than the simulator."""
+        """Differences between the guest and the simulator."""
         if self.predicted is None:
             return ()
         return tuple(self.predicted.differences(self.steps_done, reversed_=self._reversed))

@@ -174,7 +174,7 @@ def _assembler(
         s for s in sources if len(names) > _MOST_NAMES or macro or wanted.search(texts.get(s, b""))
     ]
     if using:
-        yield f"{path} changes {', '.join(macros)}, which {using[0]} may use: it is assembler"
+        yield f"{path} changes {', '.join(macros)}, which the assembler in {using[0]} may use"
 
 
 def _follow(
@@ -206,14 +206,14 @@ def _follow(
                 if item.kind is ItemKind.OTHER:
                     fresh |= _of_event(item.text)
                     if not _of_event(item.text):
-                        lost[f"macros at the top level of {path} stand on what is changed"] = None
+                        lost[f"macros at the top level of {path} depend on what is changed"] = None
                     continue
                 fresh |= {name.rpartition(" ")[2] for name in item.names}
                 standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
         if len(names) > _MOST_NAMES:
-            return [f"more than {_MOST_NAMES} names stand on {', '.join(sorted(names)[:3])}"]
+            return [f"more than {_MOST_NAMES} names depend on {', '.join(sorted(names)[:3])}"]
     return list(lost)
 
 

@@ -159,7 +159,7 @@ def _folders(folder: str) -> list[str]:
 
 
 def _open_for_all(folder: Path) -> None:
-    """Let the container's user, who is not this process's, write there."""
+    """Let the container's user, another than this process's, write there."""
     folder.chmod(0o777)
 
 

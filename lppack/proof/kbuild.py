@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How kbuild compiles each C file of one exact kernel: into which objects, and with which flags.
 
-Makefile.build of the kernel's own sources is run over the folders that are asked for, with the
+Makefile.build of the kernel's own sources is run over the requested folders, with the
 environment that the top Makefile of the headers package exports; nothing of kbuild is imitated.
 """
 

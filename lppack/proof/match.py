@@ -68,7 +68,7 @@ class VmlinuxCode:
                 first = next(iter(fits.values()), None)
                 why = (first and first.why) or "the kernel has no symbol of it"
                 if function.weak:
-                    why = "it is weak, and another file has the one that is used"
+                    why = "it is weak, and the kernel uses the definition in another file"
                 found[function.name] = Matched(
                     name=function.name, symbol=None, why=why, expected=function.weak
                 )
@@ -195,7 +195,7 @@ class ModuleCode:
             else:
                 why = (fits and fits[0].why) or "the module has no symbol of it"
                 if function.weak:
-                    why = "it is weak, and another file has the one that is used"
+                    why = "it is weak, and the module uses the definition in another file"
                 found[function.name] = Matched(
                     name=function.name, symbol=None, why=why, expected=function.weak
                 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of what the compiler made of the sources: asked by build, before the module is stripped."""
+"""Rules of what the compiler made of the sources: checked before build strips the module."""
 
 import contextlib
 import re
@@ -72,7 +72,7 @@ def replacements_have_the_originals_prototypes(
 def counted_replacements_fit_their_wrappers(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
-    """Mode refcount: a wrapper hands on as many words as the replacement takes.
+    """Mode refcount: a wrapper passes on as many words as the replacement takes.
 
     `plan` knows that of functions in the kernel's BTF; for others, those of a test's target, it
     takes as many words as there are in registers.

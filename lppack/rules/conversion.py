@@ -79,8 +79,8 @@ _OWNED = (("transforms", "forward"), ("transforms", "reverse"), ("shadow_variabl
 def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
     """Only lppack calls `forward`, `reverse` and a shadow variable's `constructor`.
 
-    Called by the author they would convert before every thread has switched, and nothing would
-    track what has to be reversed.
+    If the author called them, they would convert before every thread has switched, and nothing
+    would track what has to be reversed.
     """
     owned = {
         entry[key]: key
@@ -100,7 +100,7 @@ def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
                 f"{token.text}() is a {owned[token.text]}: only lppack calls it",
                 None
                 if _is_world(document)
-                else "call lp_convert_T(), which asks if conversion is on, and tracks",
+                else "call lp_convert_T(), which checks if conversion is on, and tracks",
             )
 
 
@@ -146,8 +146,8 @@ def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
 def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
     """With TRANSFORM_WORLD, what runs in the stop neither sleeps nor allocates.
 
-    stop_machine() runs it with interrupts off, and who would have to end what it waits for stands
-    still. `prepare` allocates, before the stop; `finish` frees, after it.
+    stop_machine() runs it with interrupts off, and a thread that it waits for stands still.
+    `prepare` allocates, before the stop; `finish` frees, after it.
     """
     if not _is_world(document):
         return
@@ -165,7 +165,7 @@ def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
                     file,
                     token,
                     f"{token.text} in the stop, in {function.name}()",
-                    "do it in prepare or finish; of a mutex, ask mutex_is_locked()",
+                    "do it in prepare or finish; for a mutex, check mutex_is_locked()",
                 )
 
 
@@ -177,8 +177,8 @@ def _words(function: CFunction, *words: str) -> Iterator[Token]:
 def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
     """NAME_get() gives NULL for instances in the old form.
 
-    Seen as looked after: a function that asks the marker of the transform, or that compares what it
-    was given. Instances that are older than the patch have no shadow variable.
+    A function passes if it calls the marker of the transform, or compares the result. Instances
+    that are older than the patch have no shadow variable.
     """
     markers = {e["name"]: e["marker"] for _, e in _texts(document, "transforms", "name", "marker")}
     for _, entry in _texts(document, "shadow_variables", "name", "transform"):
@@ -193,7 +193,7 @@ def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
                         file,
                         token,
                         f"{token.text}() gives NULL for an instance in the old form",
-                        "ask the marker first, under the lock, or compare the result",
+                        "check the marker first, under the lock, or compare the result",
                     )
 
 
@@ -222,8 +222,8 @@ def _unchecked(body: tuple[Token, ...], call: Token) -> bool:
 def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
     """NAME_get_or_alloc() belongs into `forward`, or what that calls (a warning).
 
-    Anywhere else it gives NULL unless phase 2 is on, and the marker does not tell that the shadow
-    variable is there.
+    Anywhere else it gives NULL unless phase 2 is on, and the marker does not show that the shadow
+    variable exists.
     """
     bodies = {function.name: function for _, function in _functions(document)}
     reached = {entry["forward"] for _, entry in _texts(document, "transforms", "forward")}

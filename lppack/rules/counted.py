@@ -26,8 +26,8 @@ Sizes = Callable[[str], int | None]
 def words(signature: Sequence[str], size_of: Sizes) -> int | str:
     """How many words such a function takes; a text: why no wrapper can stand for it.
 
-    ``signature`` as Btf.signature() gives it; ``size_of`` tells the bytes of a struct or union,
-    None for what is none. Words beyond the registers lie on the stack, one behind the other; a
+    ``signature`` as Btf.signature() gives it; ``size_of`` gives the bytes of a struct or union,
+    None for other types. Words beyond the registers lie on the stack, one behind the other; a
     struct that is split over both, or a result of more than one word, is for the compiler alone.
     """
     result, *parameters = signature
@@ -76,9 +76,10 @@ def counted_functions_can_be_wrapped(
 ) -> Iterator[Fault]:
     """Mode refcount calls each replaced function through a wrapper, which counts the visit.
 
-    It hands on the words of all arguments, in registers and on the stack, and one word of a result.
-    What takes a variable number of arguments, or structs by value in memory, cannot be called so.
-    Asked by `plan`; of functions that the kernel's BTF does not know, build asks the compiler.
+    It passes on all arguments, in registers and on the stack, and a result of one word. A function
+    with a variable number of arguments, or with structs passed by value in memory, cannot be called
+    this way. Checked by `plan`; for functions that the kernel's BTF does not know, by `build`, with
+    the compiler.
     """
     if not mode.counts or engine not in ("auto", EngineName.CONSISTENCY):
         return

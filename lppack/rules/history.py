@@ -15,7 +15,7 @@ from lppack.rules.runner import Fault, clip, rule_id, safe
 
 @rule(needs=VERSION)
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
-    """What follows a patch has its name: ids of states and shadow variables are made of it.
+    """The next version of a patch has its name: ids of states and shadow variables derive from it.
 
     A patch that names another series in `replaces` takes its place too where that converts no data;
     the author's own `states` have the same number in every patch. For what converts, the ids are
@@ -38,7 +38,7 @@ def version_grows(document: Document, old: Document) -> Iterator[Fault]:
     """The version is greater than that of the patch before.
 
     It is the version of the series' klp_state: klp_is_state_compatible(), kernel/livepatch/state.c,
-    refuses a lower one beside or over a live patch, and so a way down. Back is by revert.
+    refuses a lower one beside or over a live patch. To go back to an earlier version, revert.
     """
     if document.text("name") != old.text("name"):
         return  # of another series, with versions of its own
@@ -117,7 +117,7 @@ def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterat
             yield Fault(
                 ("shadow_variables",) if document.at("shadow_variables") else (),
                 f'version {version} of "{safe(name)}" is gone',
-                "list it beside the new version: there may be some of it",
+                "list it beside the new version: variables of it may still exist",
             )
 
 
@@ -159,7 +159,7 @@ def _hashable(entry: dict[str, object]) -> bool:
 
 @rule(needs=VERSION, level=Level.WARNING)
 def fix_is_not_lost(document: Document, old: Document) -> Iterator[Fault]:
-    """A fix of the version before is still named (a warning): who upgrades expects to keep it."""
+    """A fix of the version before is still named (a warning): an upgrade should keep it."""
     have = set(_fixes(document))
     for _, what in enumerate(dict.fromkeys(_fixes(old))):
         if what not in have:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the host at the moment of apply: asked before anything is loaded."""
+"""Rules of the host at the moment of apply: checked before anything is loaded."""
 
 import errno
 import re
@@ -20,7 +20,7 @@ from lppack.rules.view import Refusal, View
 def kernel_is_the_one(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """The host runs the very build of the kernel that the bundle was made for.
 
-    A release is used again for other builds, so the version (`uname -v`) is compared too. A target
+    A release is reused for other builds, so the version (`uname -v`) is compared too. A target
     module that is not from the kernel's own package cannot be checked yet.
     """
     release, version = view.read(abi.OSRELEASE), view.read(abi.VERSION)
@@ -59,10 +59,10 @@ def ftrace_is_on(view: View, bundle: Bundle) -> Iterator[Refusal]:
 
 @rule(needs=HOST, sources=(55,))
 def no_transition_was_forced(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """No transition was forced since the machine started, as far as its log tells.
+    """No transition was forced since the machine started, as far as its log shows.
 
     klp_force_transition(), kernel/livepatch/transition.c: patch->forced cannot be read from
-    outside, and force sets no taint; the log is the only witness, while it goes back that far.
+    outside, and force sets no taint; only the log shows it, as long as it goes back that far.
     """
     yield from forced_transition(view.engine, view.host)
 
@@ -123,8 +123,8 @@ def series_is_not_live(view: View, bundle: Bundle) -> Iterator[Refusal]:
 def nothing_unnamed_is_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """A cumulative patch names every live patch that it takes the place of.
 
-    The kernel's replace removes all of them, without a word to those who applied them
-    (klp_unpatch_replaced_patches(), kernel/livepatch/core.c); states alone keep some of them safe.
+    The kernel's replace silently removes all of them (klp_unpatch_replaced_patches(),
+    kernel/livepatch/core.c); only states protect some of them.
     """
     if not bundle.replaces:
         return
@@ -149,8 +149,8 @@ def _is_replaced(state: PatchState, bundle: Bundle) -> bool:
 def function_is_not_replaced(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """No live patch replaces a function of this one.
 
-    The newest would win (klp_ftrace_handler(), kernel/livepatch/patch.c), the older fix be lost in
-    silence, and two patches cannot know of one another's data.
+    The newest would win (klp_ftrace_handler(), kernel/livepatch/patch.c), the older fix would
+    silently be lost, and neither patch knows of the other's data.
     """
     for state in view.states:
         shared = view.engine.replaced(state.module) & set(bundle.functions)
@@ -193,8 +193,8 @@ def _way_on(view: View, bundle: Bundle, state: PatchState, *, another: bool) -> 
 def modules_can_be_loaded(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """`kernel.modules_disabled` is 0.
 
-    may_init_module(), kernel/module/main.c, answers EPERM once it is 1, and it stays so until the
-    machine starts anew; nor is a module unloaded then.
+    may_init_module(), kernel/module/main.c, returns EPERM once it is 1, and it stays 1 until a
+    reboot; modules cannot be unloaded then either.
     """
     if view.read(abi.MODULES_DISABLED) == "1":
         yield Refusal(

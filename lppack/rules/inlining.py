@@ -109,9 +109,9 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
 def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
     """What upstream's diff changes is replaced, or stands in what is replaced.
 
-    A function that is not in the symbol table was inlined into its callers: each of them holds the
-    fault. Which they are, the symbols do not tell: validate with --deep to know. Who calls a clone
-    (NAME.isra.0, NAME.constprop.0) is known in neither case.
+    A function that is not in the symbol table was inlined into its callers: each of them has the
+    defect. The symbols do not show which these are: validate with --deep to find them. The callers
+    of a clone (NAME.isra.0, NAME.constprop.0) are known in neither case.
     """
     known = {where for where, _ in _fixed(document, facts)}
     replaced = {old for _, _, old, _ in patched_functions(document)}
@@ -135,5 +135,5 @@ def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fau
                     where,
                     f'"{safe(function)}" is not in the objects of this patch by that name',
                     "if it was inlined, replace every function that it is part of"
-                    f"{'' if facts.inlining else ': --deep tells which'}",
+                    f"{'' if facts.inlining else ': --deep finds them'}",
                 )

@@ -40,7 +40,9 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
     """The function is in that object (klp_find_object_symbol, kernel/livepatch/core.c)."""
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.MISSING):
         if copies:
-            yield Fault(pointer, f'{name} has only {len(copies)} "{old}", and not that position')
+            yield Fault(
+                pointer, f'{name} has only {len(copies)} "{old}", so there is no such position'
+            )
             continue
         hint = home_of_function(facts, name, old, document)
         if hint is None:
@@ -57,7 +59,7 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
 def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[Fault]:
     """Nothing is left of the function but its copies inside others, which hold its code.
 
-    Told where the debug package was read (--deep); without it, the function is only missing.
+    Reported if the debug package was read (--deep); without it, the function is only missing.
     """
     for pointer, _, old, _ in _judged(document, facts, SymbolVerdict.INLINED):
         yield Fault(
@@ -157,7 +159,7 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
             yield Fault(
                 pointer,
                 f"{name} also has {', '.join(missed)}, which this patch leaves as they are",
-                "look at who calls them; patch those callers too",
+                "find the callers of these; patch them too",
             )
 
 
@@ -206,11 +208,11 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
 
 @rule(needs=FACTS)
 def exiting_threads_are_found(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A thread that exits is found in a patch's module until it has left it.
+    """A thread that exits can be found in a patch's module until it has left it.
 
-    When it is taken off the list of threads it still runs, and may sleep in a replaced function;
-    the module must not go before. Up to 6.8 synchronize_rcu_tasks() waits for all such threads;
-    since 6.9 they are on lists of its own, which lppack reads (kernel/rcu/tasks.h).
+    The kernel takes it off the list of threads while it still runs and may sleep in a replaced
+    function; the module must not be unloaded then. Up to 6.8 synchronize_rcu_tasks() waits for all
+    such threads; since 6.9 RCU keeps lists of them, which lppack reads (kernel/rcu/tasks.h).
     """
     if not waits_for_exits(facts) and exit_list(facts) is None:
         yield Fault(

@@ -127,7 +127,7 @@ def no_function_twice(document: Document) -> Iterator[Fault]:
                 yield Fault(
                     (*where, "old"),
                     f'"{safe(old)}" is patched more than once',
-                    'tell them apart with "sympos"',
+                    'distinguish them with "sympos"',
                 )
             elif sympos is None and any(o == old and s is not None for o, s in counts):
                 yield Fault(

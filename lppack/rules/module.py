@@ -90,10 +90,10 @@ def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Ite
     """What the loader will not check before it is too late.
 
     Every relocation names a symbol of the table (strip leaves those of livepatch sections as they
-    were; 6.1 does not look at the bounds); each of a livepatch section a symbol that is
-    SHN_LIVEPATCH, and no other section such a one (klp_resolve_symbols(), apply_relocations());
-    the section is loaded and flagged; its name tells the object of its symbols, or of what they
-    depend on, and no section for a module has one of vmlinux.
+    were; 6.1 does not check the bounds). The symbols of a livepatch section are SHN_LIVEPATCH, and
+    those of other sections are not (klp_resolve_symbols(), apply_relocations()). A livepatch
+    section is loaded and flagged. Its name has the object of its symbols, or one that depends on
+    theirs; a section for a module has no symbol of vmlinux.
     """
     for table in module.relocations:
         named = table.section.startswith(abi.KLP_SECTION)

@@ -63,7 +63,7 @@ def needs_agree(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
-    """A mode that is asked for must give at least what the patch needs."""
+    """A requested mode must give at least what the patch needs."""
     needs, mode = _needs(document), document.text("mode")
     if needs and mode in set(consistency.ModeName):
         chosen = consistency.mode_named(consistency.ModeName(mode))
@@ -71,7 +71,7 @@ def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
             yield Fault(
                 ("mode",),
                 f"{mode} gives {chosen.leave.name} {chosen.switch.name}, less than is needed",
-                f'leave "mode" out, or ask for "{consistency.weakest(needs).name.value}"',
+                f'leave "mode" out, or use "{consistency.weakest(needs).name.value}"',
             )
 
 
@@ -137,7 +137,7 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
-    """LEAVE_KERNEL is asked for together with `kthreads: patched-set`.
+    """LEAVE_KERNEL is requested together with `kthreads: patched-set`.
 
     Kernel threads and io workers never leave the kernel: every mode switches them by a check of
     their stacks, which is LEAVE_PATCHED_SET for them. The author has to say that this will do.
@@ -172,7 +172,7 @@ def interdependent_functions_switch_together(document: Document) -> Iterator[Fau
         yield Fault(
             ("interdependent",),
             f"{' and '.join(weak)} would let them mix",
-            "ask for LEAVE_PATCHED_SET and SWITCH_THREAD at least",
+            "declare LEAVE_PATCHED_SET and SWITCH_THREAD at least",
         )
 
 
@@ -199,8 +199,8 @@ def engine_provides_the_mode(
     """The engine that is to move the threads gives the mode, on both axes.
 
     The kernel's own engine gives LEAVE_PATCHED_SET SWITCH_THREAD (klp_check_stack_func() and
-    klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko the others. Asked by
-    `plan`, which chooses the two.
+    klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko the others. Checked by
+    `plan`, which chooses both.
     """
     pointer = ("mode",) if document.at("mode") else ("needs",)
     able = consistency.engines_of(mode)
@@ -217,9 +217,9 @@ def engine_provides_the_mode(
 def cumulative_patches_are_the_kernels(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """`replaces` and `states` are left to the kernel's own engine, which knows how to hand over.
+    """`replaces` and `states` need the kernel's own engine, which can hand over between patches.
 
-    lppack_engine.ko takes no patch's place by another's: revert the one, then apply the other.
+    lppack_engine.ko cannot replace one patch by another: revert the first, then apply the second.
     """
     for key in ("replaces", "states"):
         if document.at(key) and consistency.engine_for(mode, engine) != "livepatch":

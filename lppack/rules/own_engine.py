@@ -50,7 +50,7 @@ def own_engine_needs_spinning_locks(
 
     There a spinlock sleeps (include/linux/spinlock_rt.h), and the engine takes one in a tracepoint
     and in stops; a stop may also find a thread in the middle of what such a lock protects. The
-    module refuses such a kernel as well (kmod/engine/support.c). Asked by `plan`.
+    module refuses such a kernel as well (kmod/engine/support.c). Checked by `plan`.
     """
     if engine_for(mode, engine) == EngineName.CONSISTENCY and facts.copies(_RT_LOCK):
         yield Fault(
@@ -70,7 +70,7 @@ def own_engine_knows_the_border(
     It sees by them that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the way out of
     an interrupt is a part of irqentry_exit(), and system call tracing one of do_syscall_64()
     (kernel/entry/common.c, include/linux/entry-common.h): a thread that only computes would
-    never be seen to leave. Asked by `plan`.
+    never be seen to leave. Checked by `plan`.
     """
     if engine_for(mode, engine) != EngineName.CONSISTENCY:
         return
@@ -97,7 +97,7 @@ def own_engine_was_tried_on_such_a_kernel(
     With CONFIG_X86_FRED stacks end in entry code that it does not know. Without CONFIG_PREEMPTION
     (PREEMPT_DYNAMIC has it, whatever is chosen at boot) ftrace does not wait for threads that are
     in its calls (ftrace_shutdown(), kernel/trace/ftrace.c). The module refuses such kernels as well
-    (kmod/engine/support.c). Asked by `plan`.
+    (kmod/engine/support.c). Checked by `plan`.
     """
     if engine_for(mode, engine) != EngineName.CONSISTENCY:
         return
@@ -120,7 +120,7 @@ def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fau
 
     Modes that switch the whole kernel at once hold threads in a task work, on their way out of the
     kernel. In task_work_run(), get_signal() and others that are on the stack then, a thread is
-    inside of the patched set, and is not held: only a moment at which nobody is inside will do.
+    inside of the patched set, and is not held: then only a moment with no thread inside will do.
     """
     asked = {text for _, text in document.strings("needs")} | {document.text("mode") or ""}
     if not asked & {"SWITCH_KERNEL", *_HOLDING}:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the author's C, as far as its text tells: what it defines, calls and leaves alone."""
+"""Rules of the author's C, as far as its text shows: what it defines, calls and leaves alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def named_functions_are_defined(document: Document) -> Iterator[Fault]:
     """Each function that the manifest names is defined in a source, and is not static.
 
     The generated code takes their addresses; a static one, or one that is not there, ends the build
-    long after it began. Nothing is said where a macro with ## or an included .c could define it.
+    long after it began. Not reported if a macro with ## or an included .c could define it.
     """
     files = sources(document)
     if len(files) != len(list(document.strings("sources"))):
@@ -164,8 +164,8 @@ _ENTRY = (
 def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
     """The module's init and exit, its license and its klp_patch are made by lppack.
 
-    A module has one init (include/linux/module.h), and what a second klp_enable_patch() does to the
-    system would be undone by nobody.
+    A module has one init (include/linux/module.h), and nothing would undo what a second
+    klp_enable_patch() does to the system.
     """
     for file, token in _every_call(document, *_KLP, *_ENTRY):
         yield at(
@@ -180,25 +180,24 @@ def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
 def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
     """No klp_shadow_free() or klp_shadow_free_all(): call lp_forget_T() instead.
 
-    Shadow variables are dropped before the unpatch transition starts; freed at module exit they
-    would be gone for the patch that took this one's place.
+    Shadow variables are dropped before the unpatch transition starts. If they were freed at module
+    exit, the patch that replaced this one would lose them.
     """
     for file, token in _every_call(document, "klp_shadow_free", "klp_shadow_free_all"):
-        yield at(file, token, f"{token.text}() behind lppack's back", "call lp_forget_T()")
+        yield at(file, token, f"{token.text}() bypasses lppack", "call lp_forget_T()")
 
 
 @rule(needs=MANIFEST, sources=(47,))
 def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
     """Shadow variables are declared in the manifest and used by their accessors.
 
-    klp_shadow_alloc() warns and gives NULL where there is one already (kernel/livepatch/shadow.c),
-    and what it makes outside phase 2 would be there when old code runs again.
+    klp_shadow_alloc() warns and returns NULL if the variable exists already
+    (kernel/livepatch/shadow.c). One that is allocated outside phase 2 would still be there when old
+    code runs again.
     """
     names = ("klp_shadow_alloc", "klp_shadow_get_or_alloc", "klp_shadow_get")
     for file, token in _every_call(document, *names):
-        yield at(
-            file, token, f"{token.text}() behind lppack's back", "declare it in shadow_variables"
-        )
+        yield at(file, token, f"{token.text}() bypasses lppack", "declare it in shadow_variables")
 
 
 @rule(needs=MANIFEST)
@@ -227,7 +226,7 @@ def nothing_is_freed_after_init(document: Document) -> Iterator[Fault]:
 def glue_is_left_alone(document: Document) -> Iterator[Fault]:
     """The author does not start, stop or drain conversion; the operator does, by lppack.
 
-    What is converted before every thread has switched would be met by old code.
+    Old code would meet data that is converted before every thread has switched.
     """
     drops = [f"lp_drop_{e['name']}" for _, e in document.mappings("transforms") if _named(e)]
     internal = [name for name in GLUE if name not in ("lp_test_point", "lp_state")]
@@ -293,8 +292,8 @@ _STATIC_KEYS = (
 def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
     """Jump labels and static calls of a module that comes later do not work.
 
-    The loader wires them when the patch is loaded (jump_label_add_module(), kernel/jump_label.c):
-    for a target that is not there, there is nothing to wire. A key of vmlinux is no trouble.
+    The loader sets them up when the patch is loaded (jump_label_add_module(), kernel/jump_label.c):
+    for a target that is not loaded, there is nothing to set up. Keys of vmlinux work.
     """
     targets = [
         name
@@ -315,7 +314,7 @@ def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
 def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
     """THIS_MODULE in a replacement is the patch, not the module that is patched (warning).
 
-    What is registered with it, or counts references by it, would hold on to the wrong one.
+    What is registered with it, or counts references by it, would hold the wrong module.
     """
     for pointer, _ in document.mappings("objects"):
         name = document.text(*pointer, "name")

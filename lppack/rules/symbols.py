@@ -102,7 +102,7 @@ def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
             yield Fault(
                 listed.pointer,
                 f'{listed.home} has only {len(copies)} "{safe(listed.name)}", '
-                "and not that position",
+                "so there is no such position",
             )
             continue
         yield Fault(
@@ -122,7 +122,7 @@ def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
     module = None if listed.home == "vmlinux" else listed.home
     if similar := facts.similar(listed.name, module=module, variables=True):
         return f'did you mean "{similar[0]}"?'
-    return "a function that is inlined everywhere is copied into the sources"
+    return "if it is a function that is inlined everywhere, copy it into the sources"
 
 
 @rule(needs=FACTS)
@@ -144,7 +144,7 @@ def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
 @rule(needs=FACTS)
 def symbol_outlives_boot(document: Document, facts: "Facts") -> Iterator[Fault]:
     """Memory of __init functions and __initdata is given back after boot, or after the module's
-    init; what uses it then uses someone else's."""
+    init; a use after that reaches memory that belongs to something else."""
     for listed in listed_symbols(document):
         copies = copies_of(facts, listed.home, listed.name) or ()
         for copy in copies:

@@ -103,9 +103,9 @@ def headers_are_of_the_kernel(
 ) -> Iterator[Fault]:
     """UTS_RELEASE of the headers is the release, with nothing appended.
 
-    include/linux/vermagic.h makes the module's vermagic of it, which the kernel compares
+    include/linux/vermagic.h builds the module's vermagic from it, which the kernel compares
     (check_modinfo(), kernel/module/main.c). Debian's include/config/kernel.release has another
-    name in it, and is not looked at.
+    name in it, and is ignored.
     """
     try:
         text = (kernel.headers / "include/generated/utsrelease.h").read_text(errors="replace")
@@ -146,8 +146,8 @@ def layouts_are_not_shuffled(
     """With CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
 
     security/Kconfig.hardening: the order of members depends on it. A module from another seed is
-    refused for its vermagic (include/linux/vermagic.h). The other options of this rule hurt those
-    who compare object files, which lppack does not.
+    refused for its vermagic (include/linux/vermagic.h). The other options of this rule only
+    affect tools that compare object files; lppack does not.
     """
     if config.is_on("RANDSTRUCT") or config.is_on("GCC_PLUGIN_RANDSTRUCT"):
         yield Fault(
@@ -174,7 +174,7 @@ def interrupts_are_not_threads(
     """A transform of `context` softirq or irq needs a kernel without CONFIG_PREEMPT_RT.
 
     There spin_lock() sleeps (include/linux/spinlock_rt.h), so it cannot be taken with interrupts
-    off; and who frees an instance would spin for somebody that may be preempted.
+    off; and a thread that frees an instance would spin for one that may be preempted.
     """
     if not config.is_on("PREEMPT_RT"):
         return
@@ -200,7 +200,7 @@ def stop_finds_no_lock_held(
     if config.is_on("PREEMPT_RT") and "TRANSFORM_WORLD" in flags:
         yield Fault(
             flags["TRANSFORM_WORLD"],
-            f"{kernel.release} has CONFIG_PREEMPT_RT: in a stop somebody may hold a spinlock",
+            f"{kernel.release} has CONFIG_PREEMPT_RT: in a stop a thread may hold a spinlock",
             "choose a kernel without it",
         )
 

@@ -50,8 +50,8 @@ def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
 @rule(needs=MANIFEST)
 def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault]:
     """`calls` says which replaced function calls which, directly or through functions that are not
-    replaced. A name that is on no such way says nothing, and is most often misspelt: the simulator
-    would believe that a call does not exist."""
+    replaced. A name that is on no such path has no effect and is usually misspelt: the simulator
+    would then assume that a call does not exist."""
     patched = _patched(document)
     calls: dict[str, set[str]] = {}
     for stack in _stacks(document):
@@ -75,7 +75,7 @@ def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault
                 pointer,
                 f'"{clip(name)}" is not replaced by this patch, and on no way from one replaced '
                 "function to another",
-                _near(name, patched) or "leave it out, or say what it calls, and who calls it",
+                _near(name, patched) or "leave it out, or declare what it calls, and what calls it",
             )
 
 
@@ -98,8 +98,8 @@ def _stacks(document: Document) -> Iterator[list[tuple[Pointer, str]]]:
 
 @rule(needs=MANIFEST)
 def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
-    """A stack of `threads` says something if a replaced function is in it. Others may stand around
-    it; one that looks like a replaced function is most often a misspelt one."""
+    """A stack in `threads` has an effect only if a replaced function is in it. Others may surround
+    it; a name that is close to that of a replaced function is usually misspelt."""
     patched = _patched(document)
     for number, stack in enumerate(_stacks(document)):
         near = {pointer: _near(name, patched) for pointer, name in stack if name not in patched}
@@ -120,22 +120,22 @@ def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def visits_say_how_long(document: Document) -> Iterator[Fault]:
-    """An entry of `visits` says something of the visits: a histogram, their length or how many
-    there are in a second. A histogram has lengths already; without stacks, it must be said how
-    many threads there are, and the share of the time that they are inside must follow."""
+    """An entry of `visits` describes the visits: by a histogram, their length, or how many there
+    are in a second. A histogram includes lengths. Without stacks, the number of threads must be
+    given, and enough to derive the share of time that they are inside."""
     stacks = document.at("workload", "stacks") is not None
     watched = document.at("workload", "watched") is not None
     for pointer, entry in document.mappings("workload", "visits"):
         known = {"histogram", "seconds", "per_second"} & set(entry)
         if not known and "threads" not in entry:
-            yield Fault(pointer, "says nothing of the visits", "give a histogram, or seconds")
+            yield Fault(pointer, "does not describe the visits", "give a histogram, or seconds")
         elif {"histogram", "seconds"} <= known:
             yield Fault((*pointer, "seconds"), "a histogram says how long visits are", "drop one")
         elif not stacks and "threads" not in entry:
-            yield Fault(pointer, "without stacks, nobody knows how many threads", "give `threads`")
+            yield Fault(pointer, "without stacks, how many threads is unknown", "give `threads`")
         elif not stacks and len(known | ({"per_second"} if watched else set())) < 2:
             yield Fault(
                 pointer,
-                "without stacks, nobody knows how often threads are inside",
+                "without stacks, how often threads are inside is unknown",
                 "give `per_second` and a histogram or `seconds`; or a histogram and `watched`",
             )

@@ -49,7 +49,7 @@ def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
         )
     if module.info("livepatch") != "Y":
         raise ApplyRefused(
-            f"{path} is no live patch: its modinfo has no livepatch=Y",
+            f"{path} is not a live patch: its modinfo has no livepatch=Y",
             hint="give a module that kpatch-build or klp-build has made",
             reason=_NOT_A_PATCH,
         )
@@ -81,7 +81,7 @@ def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
 
 
 def build_of(data: bytes) -> str | None:
-    """Return what tells a module from another build of it: its build id, or its srcversion."""
+    """Return what identifies this build of a module: its build id, or its srcversion."""
     for section in Relocatable(data).sections:
         if section.name == _BUILD_ID:
             return bytes(section.data).hex()

@@ -122,7 +122,7 @@ def decide(
 
 
 def _not_converted(outcome: AgentOutcome, found: HostStatus) -> AgentOutcome:
-    """Return a failure for a bundle that is patched, and whose second phase is not done."""
+    """Return ``outcome``, or a failure if its bundle is patched but not converted."""
     off = {
         p.series for p in found.patches if p.conversion == "off" and p.phase is PatchPhase.PATCHED
     }
@@ -144,7 +144,7 @@ def _of_series(
 ) -> Iterator[AgentOutcome]:
     newest = max(offers, key=lambda offer: offer.version)
     if policy.hold is None or newest.series in policy.hold:
-        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds it")
+        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds it back")
         return
     if off is None or newest.series in off:
         yield _outcome(

@@ -122,5 +122,5 @@ def _no_times(document: Document, entries: Sequence[str]) -> Iterator[Problem]:
                 datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
         except (ValueError, OverflowError) as error:
             yield document.problem(
-                pointer, "time", f"not-before: {ascii(text)} is no time: {error}"
+                pointer, "time", f"not-before: {ascii(text)} is not a time: {error}"
             )

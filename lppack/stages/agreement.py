@@ -48,7 +48,7 @@ def verify(bundle: Bundle, files: Mapping[str, bytes]) -> None:
 
 
 def disagreements(bundle: Bundle, files: Mapping[str, bytes]) -> list[str]:
-    """Return what the parts of a bundle say otherwise of each other. Raise NotAModule."""
+    """Return where the parts of a bundle contradict each other. Raise NotAModule."""
     return [
         *_strange_files(bundle, files),
         *_module_against_plan(bundle, identity(files[f"{bundle.module}.ko"])),
@@ -64,7 +64,7 @@ def _strange_files(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
         known.add(f"{abi.ENGINE}.ko")
     for name in sorted(files):
         if name not in known and not _PARTS.fullmatch(name):
-            yield f"it holds {name}, which is no part of a bundle"
+            yield f"it holds {name}, which is not part of a bundle"
 
 
 def _module_against_plan(bundle: Bundle, module: Identity) -> Iterator[str]:

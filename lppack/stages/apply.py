@@ -134,7 +134,7 @@ def _clear(control: Control, bundle: Bundle, states: Sequence[PatchState]) -> No
 def applied_already(control: Control, bundle: Bundle, *, convert: bool) -> PatchReport | None:
     """Report the patch if this very build of it is in effect, as far as apply would bring it.
 
-    None: it is not, or that cannot be told; the rules say what differs.
+    None: it is not, or that is not known; the rules report what differs.
     """
     states = answered(control, control.engine.patches)
     if not any(s.module == bundle.module and s.phase is PatchPhase.PATCHED for s in states):
@@ -307,7 +307,7 @@ def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) ->
         go_on += ", as far as it has converted nothing"
     try:
         if replaced and control.engine.state(bundle.module).phase is PatchPhase.PATCHED:
-            # There is no way back to the version before, and the original kernel has fewer fixes.
+            # The version before cannot be restored, and the original kernel has fewer fixes.
             return Interrupted(
                 f"interrupted: {bundle.module} is patched, and has replaced {', '.join(replaced)}; "
                 f"go on with: {control.command('convert', bundle.series)}, or {go_on}"

@@ -65,7 +65,7 @@ class Tried:
 
 
 class _Tried:
-    """One kernel, whose parts are decoded where they are first asked for."""
+    """One kernel, whose parts are decoded on first use."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel

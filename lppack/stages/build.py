@@ -177,8 +177,8 @@ def _make(site: Site, plan: Plan, work: Path, part: str, ko: str = "") -> None:
 
 
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
-    """Check a module that is not from the cache: what is kept there has passed, as the exact
-    version of the kernel is part of the key."""
+    """Check a newly built module against the kernel. One from the cache has passed this before, as
+    the exact version of the kernel is part of its key."""
     with open_facts(plan.kernel) as facts:
         found = compiled_problems(compiled_types(ko.read_bytes()), plan, facts)
     if found:

@@ -99,7 +99,7 @@ def _of_the_machine(out: str, work: Path) -> EnvironmentMissing | None:
 
 
 def _way_out(text: str, plan: Plan) -> str | None:
-    """Return what the compiler's words mean for a patch; None: what they say."""
+    """Return what a compiler message means for a patch; None if it means just what it says."""
     if header := re.match(r"(\S+\.h): No such file or directory", text):
         folder = header[1].rpartition("/")[0] or "FOLDER"
         return (
@@ -114,8 +114,8 @@ def _way_out(text: str, plan: Plan) -> str | None:
 
 
 def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
-    """Return what the manifest calls a type, and no header defines: told by generated code
-    alone."""
+    """Return a hint for a type that the manifest names and no header defines; only generated code
+    fails on it."""
     found = re.search(r"incomplete type '(?:const )?((?:struct|union) \w+)'", text)
     for shadow in manifest.shadow_variables if found and part == MODULE else ():
         if found and shadow.type == found[1]:

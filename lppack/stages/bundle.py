@@ -199,7 +199,7 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
                     raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
             if not _is_whole(data, entries):
                 raise BadBundle(
-                    f"{path} has bytes that belong to no file in it, or say otherwise of one",
+                    f"{path} has bytes that belong to no file in it, or contradict one",
                     hint=_ANEW,
                 )
             files = {entry.filename: archive.read(entry) for entry in entries}
@@ -246,7 +246,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
                 hint="rebuild it with this lppack, or use the lppack that built it",
             )
         if (wrong := wrong_part(plan)) is not None:
-            raise BadBundle(f"{path}: its plan is not one: {wrong}", hint=_ANEW)
+            raise BadBundle(f"{path}: its plan.json is not a valid plan: {wrong}", hint=_ANEW)
         module = plan["module"]
         return Bundle(
             path=path,

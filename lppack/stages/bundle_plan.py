@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What plan.json of a bundle must be."""
+"""The required form of plan.json in a bundle."""
 
 from typing import Any
 

@@ -45,7 +45,7 @@ class Control:
 
     @property
     def limits(self) -> dict[str, int]:
-        """Those that were asked for."""
+        """The requested limits, in percent."""
         given = {"max_stop": self.max_stop, "max_hold": self.max_hold}
         return {name: percent for name, percent in given.items() if percent is not None}
 
@@ -149,7 +149,7 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
 def stop_conversion(control: Control, module: str, limit: float) -> bool:
     """Stop converting and reverse what is tracked; False if conversions are still under way.
 
-    Raise ApplyRefused if what is tracked has no way back.
+    Raise ApplyRefused if what is tracked cannot be reversed.
     """
     deadline = Deadline(limit, control.clock)
     while True:
@@ -235,7 +235,7 @@ def undo(control: Control, module: str) -> PatchState:
         if converts and not stop_conversion(control, module, limit):
             return state  # to unpatch now would wait in the kernel, with klp_mutex held
     except ApplyRefused:
-        return state  # there is no way back
+        return state  # what was converted cannot be reversed
     if converts and control.engine.state(module).left_new:
         return state  # old code would take it for the old form
     if state.phase in (PatchPhase.PATCHING, PatchPhase.PATCHED):

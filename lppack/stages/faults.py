@@ -39,7 +39,7 @@ def fault_wanted() -> Fault:
     kind, when, step = (*wanted.split(), "", "", "")[:3]
     if kind not in ("kill", "fail") or when not in ("before", "after") or step not in STEPS:
         raise EnvironmentMissing(
-            f"{VARIABLE} is {wanted!r}, which is no fault point",
+            f"{VARIABLE} is {wanted!r}, which is not a fault point",
             hint=f"kill or fail, before or after, and one of: {', '.join(STEPS)}",
         )
 

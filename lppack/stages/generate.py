@@ -10,9 +10,9 @@ from lppack.resources import kmod_dir, render
 
 
 def generate(plan: Plan) -> SourceTree:
-    """Return the source tree of ``plan``; renders every template that the plan calls for.
+    """Return the source tree of ``plan``; render every template that the plan needs.
 
-    Raise EnvironmentMissing: private headers of the kernel that cannot be had.
+    Raise EnvironmentMissing if private headers of the kernel are not available.
     """
     names = ["Kbuild", "lppack.h", "lp_functions.h", "lp_runtime.h", "lp_glue.c", "lp_series.c"]
     names += ["lp_marks.h"] if plan.resolved else []

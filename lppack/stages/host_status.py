@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The host behind its live patches: its kernel, who is at work on it, and what was left undone."""
+"""The host behind its live patches: its kernel, a running command, and what was left undone."""
 
 import errno
 from dataclasses import asdict, dataclass, replace

@@ -21,8 +21,8 @@ ids:
 
 
 def ids(folder: Path) -> Ids:
-    """Return what the id file says for the patch in ``folder``: the one in the root of its
-    repository (or in the folder, outside of one). Raise ManifestError: it is not an id file."""
+    """Read the id file for the patch in ``folder``: in the root of its repository, or in the folder
+    itself if that is in none. Raise ManifestError if it is not an id file."""
     path = _root(folder) / FILE
     if not path.is_file():
         return Ids()
@@ -34,17 +34,18 @@ def ids(folder: Path) -> Ids:
 
 
 def reserve(name: str, folder: Path) -> tuple[int, Path]:
-    """Return a new name in the id file, with its id, which is what lppack takes for that name
-    anyway; and the file, which is made if need be.
+    """Add ``name`` to the id file, with the id that lppack uses for it anyway; return id and file.
 
-    Raise ManifestError: the name, or its id, is taken.
+    The file is created if it is missing. Raise ManifestError if the name, or its id, is taken.
     """
     path = _root(folder) / FILE
     number = default(name)
     with store.locked(store.cache_dir() / "ids.lock"):
         known = ids(folder).reserved
         if not _NAME.fullmatch(name):
-            raise _refused(path, f'"{ascii(name)[1:-1]}" is no name: letters, digits, ._- and /')
+            raise _refused(
+                path, f'"{ascii(name)[1:-1]}" is not a valid name: use letters, digits, ._- and /'
+            )
         if name in known:
             raise _refused(path, f'"{name}" is reserved already: {known[name]:#x}')
         if taken := [other for other, used in known.items() if used == number]:
@@ -89,14 +90,14 @@ def _problems(document: Document) -> Iterator[Problem]:
         yield fault(("lppack-ids",), '"lppack-ids" is not 1')
     entries = document.at("ids")
     if entries is not None and not isinstance(entries, dict):
-        yield fault(("ids",), '"ids" is a mapping of names to numbers')
+        yield fault(("ids",), '"ids" must be a mapping of names to numbers')
         return
     seen: dict[int, str] = {}
     for name, number in (entries or {}).items():
         if not _NAME.fullmatch(name):
-            yield fault(("ids", name), "is no name: letters, digits, ._- and /")
+            yield fault(("ids", name), "is not a valid name: use letters, digits, ._- and /")
         elif type(number) is not int or not 0 < number < 1 << 64:
-            yield fault(("ids", name), f'the id of "{name}" is a number from 1 to 2^64 - 1')
+            yield fault(("ids", name), f'the id of "{name}" must be from 1 to 2^64 - 1')
         elif number in seen:
             yield fault(("ids", name), f'{number:#x} is the id of "{seen[number]}" already')
         else:

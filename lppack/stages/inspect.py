@@ -32,8 +32,8 @@ class Inspection:
 def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
     """Read a bundle or a ``.ko``, also one that lppack did not make, with pyelftools.
 
-    With ``kernel`` it is also held against that one: what it exports, with which checksums, and
-    what livepatch symbols name. Raise EnvironmentMissing, BadBundle, NotAModule.
+    With ``kernel``, also check it against that kernel: exports, their checksums, and the targets of
+    livepatch symbols. Raise EnvironmentMissing, BadBundle, NotAModule.
     """
     if not path.is_file() and not path.is_dir():
         raise EnvironmentMissing(f"{path} does not exist", hint="give a .lpp or a .ko file")

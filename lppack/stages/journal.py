@@ -97,7 +97,7 @@ class Journal:
         return tuple(record for record in self._open() if record.boot == boot)
 
     def lost(self) -> tuple[JournalRecord, ...]:
-        """Return the records of commands that an end of the machine cut off, not closed yet."""
+        """Return the open records of commands that ended with the machine, by reboot or crash."""
         boot = boot_id(self.host)
         return tuple(record for record in self._open() if record.boot != boot)
 
@@ -145,7 +145,7 @@ class Journal:
         for name, path in self._names(OPEN):
             record = self._read(path) if name not in closed else None
             if record is not None and record.boot != boot:
-                self.cut_off(record, "the host was booted anew", result="rebooted")
+                self.cut_off(record, "the host was rebooted", result="rebooted")
             elif record is None:
                 away.append(path)
         for name in self._crashed():

@@ -65,7 +65,9 @@ def fetch(control: Control, series: str, version: int, folder: Path) -> Path:
         kept = ", ".join(map(str, have))
         raise ApplyRefused(
             f"{series} {version} is not kept on {host.name}; nothing was changed",
-            hint=f"kept are: {kept}" if kept else "give its bundle: lppack apply --allow-older",
+            hint=f"kept versions: {kept}"
+            if kept
+            else "give its bundle: lppack apply --allow-older",
             reason="not-kept",
         )
     path = folder / f"{series}-{version}.lpp"

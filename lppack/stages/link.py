@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""link: livepatch relocations for what the kernel does not export; then the finished bytes are read
-again, and what could not work is refused."""
+"""link: make livepatch relocations for what the kernel does not export, then read the finished
+bytes again and refuse what cannot work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,8 +22,8 @@ from lppack.store import write_atomic
 
 
 def link(module: Module) -> Module:
-    """Return ``module``, its livepatch relocations made. Raise BuildFailed with all that is wrong;
-    then nothing was written."""
+    """Return ``module`` with livepatch relocations. Raise BuildFailed with all that is wrong; then
+    nothing was written."""
     plan, name = module.plan, module.ko.name
     _hold_against_targets(module)
     wanted = symbols_of(plan)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""load: a folder or a file becomes a Document. The file is hostile input."""
+"""load: turn a folder or a file into a Document. The file is hostile input."""
 
 import re
 import stat
@@ -24,7 +24,8 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def load(path: Path) -> Document:
     """Read ``path`` (a patch folder or its manifest).
 
-    Raise ManifestError: missing, too large, not UTF-8, not YAML, nested too deep, keys twice.
+    Raise ManifestError if it is missing, too large, not UTF-8, not YAML, nested too deep, or has a
+    key twice.
     """
     file = _manifest(path)
     return parse(_text(file, str(file)), file)
@@ -148,7 +149,7 @@ def _near(file: Path) -> str:
 
 
 def _refuse_unbounded(text: str, shown: str, what: str) -> None:
-    """Raise ManifestError for what would cost too much to compose. No recursion."""
+    """Raise ManifestError for YAML that would cost too much to compose; do not recurse."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None
@@ -171,7 +172,7 @@ def _place(mark: Any) -> Place:
 
 
 class _Loader:
-    """Makes plain data of YAML nodes, keeps where each stood, and notes keys that come twice."""
+    """A converter of YAML nodes to plain data; keeps their places, and records duplicate keys."""
 
     def __init__(self, shown: str, *, times: bool) -> None:
         self.shown = shown

@@ -20,7 +20,7 @@ class _Metric:
     samples: dict[tuple[tuple[str, str], ...], float] = field(default_factory=dict)
 
     def set(self, value: float | None, **labels: object) -> None:
-        """None: unknown, so no sample."""
+        """Add a sample for these labels, unless ``value`` is None (unknown)."""
         if value is not None:
             self.samples[tuple((name, str(text)) for name, text in labels.items())] = value
 
@@ -38,7 +38,7 @@ def _metrics() -> dict[str, _Metric]:
             "patch_info": "A live patch; those that lppack did not make have no series.",
             "patch_version": "The version of a live patch.",
             "patch_phase": "1 for the phase in which the patch is.",
-            "patch_transition_seconds": "Seconds since the transition that goes on has begun.",
+            "patch_transition_seconds": "Seconds since the current transition began.",
             "patch_blocking_threads": "Threads that are seen to hold the transition up.",
             "patch_forced": "Whether a transition was forced on this kernel.",
             "patch_given_up": "Whether the engine gave the last transition up.",

@@ -39,14 +39,14 @@ _BOOT = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeState:
-    """What is there of a process tree, as /proc has it."""
+    """The processes, threads and open files of a process tree, as /proc shows them."""
 
     processes: tuple[str, ...]  # PID NAME
     threads: tuple[str, ...]  # PID/TID
     files: tuple[str, ...]  # PID/FD KIND
 
     def lost(self, after: "TreeState") -> tuple[str, ...]:
-        """Return what is in this one, and not in ``after``."""
+        """Return what is in this state but not in ``after``."""
         return tuple(
             f"{kind} {one}"
             for kind in ("processes", "threads", "files")
@@ -125,7 +125,7 @@ def _criu(verb: str) -> str:
 
 
 class _Steps:
-    """Runs each step, and takes its time."""
+    """A runner of steps, which measures their times."""
 
     def __init__(self, host: GuestHost, seconds: dict[str, float], say: Say) -> None:
         self._host, self._seconds, self._say = host, seconds, say

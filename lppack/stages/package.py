@@ -101,7 +101,7 @@ class Package:
 def package_of(
     bundle: Bundle, manifest: Manifest, files: Mapping[str, bytes], *, maintainer: str | None
 ) -> Package:
-    """Return what is packed. Raise EnvironmentMissing where a package cannot say it."""
+    """Return the content of a package. Raise EnvironmentMissing if its fields cannot express it."""
     who = maintainer or manifest.author
     if not _MAINTAINER.fullmatch(who):
         raise EnvironmentMissing(

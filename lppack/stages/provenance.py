@@ -86,7 +86,7 @@ def _dependencies(plan: Plan, facts: Mapping[str, str]) -> Sequence[Mapping[str,
 def facts_of(value: Any) -> dict[str, str]:
     """Return what a statement says of the build. Raise KeyError, TypeError, ValueError."""
     if value["_type"] != STATEMENT or value["predicateType"] != PREDICATE:
-        raise ValueError("provenance.json is no SLSA v1 provenance")
+        raise ValueError("provenance.json is not SLSA v1 provenance")
     predicate = value["predicate"]
     facts = predicate["buildDefinition"]["internalParameters"]
     version = predicate["runDetails"]["builder"]["version"]["lppack"]
@@ -102,5 +102,5 @@ def options_of(value: Any) -> dict[str, Any]:
 
 
 def subjects_of(value: Any) -> dict[str, str]:
-    """Return the files that a statement is of, with their digests."""
+    """Return the files that a statement is about, with their digests."""
     return {str(one["name"]): str(one["digest"]["sha256"]) for one in value["subject"]}

@@ -58,7 +58,7 @@ def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> P
     found = find_all(control, module)
     clear(control, found.dead)
     if record.converts and not found.state.convert and found.state.info.transforms:
-        return convert(control, module, irreversible=True)  # whoever began it has said so
+        return convert(control, module, irreversible=True)  # the command that began it had consent
     return control.report(module)
 
 

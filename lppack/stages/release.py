@@ -27,8 +27,7 @@ def release(
         warned = "\n".join(str(w) for w in plan.warnings if w.rule in left)
         raise NotReleased(
             f"{plan.name}: the rules warn of it\n{warned}",
-            hint="correct it; or say that you know it: "
-            + " ".join(f"--accept {rule}" for rule in left),
+            hint="correct it; or accept it: " + " ".join(f"--accept {rule}" for rule in left),
         )
     accepts = (("warnings", f"accepted: {', '.join(named)}"),) if named else ()
     return (*_proof(plan, unproved, inlining_unchecked), *accepts)
@@ -46,14 +45,14 @@ def _proof(plan: Plan, unproved: bool, inlining_unchecked: bool) -> tuple[tuple[
     if not unproved:
         raise NotReleased(
             f"{plan.name} is not proved to be complete: {why}",
-            hint="name the change in the manifest (follows: change.diff); or say that you know it: "
+            hint="name the change in the manifest (follows: change.diff); or accept that: "
             "--unproved",
         )
     if plan.inlining is InliningCheck.CHECKED:
         return (("release", "not proved, as --unproved allows; inlining was checked"),)
     why = next(item.why for item in plan.decisions if item.what == "inlining")
     if not inlining_unchecked:
-        hint = "say that you know it: --inlining-unchecked"
+        hint = "accept that: --inlining-unchecked"
         if not plan.modules:
             hint = f"add --deep; or {hint}"
         raise NotReleased(f"{plan.name}: inlining was not checked: {why}", hint=hint)

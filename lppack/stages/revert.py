@@ -103,10 +103,10 @@ def _to_revert(control: Control, series: str) -> RevertTarget:
 
 
 def revert(control: Control, series: str) -> PatchReport:
-    """Take the newest version of ``series`` back, or the module of that name.
+    """Revert the newest version of ``series``, or the module of that name.
 
-    Raise ApplyRefused (there is none, it is not clear which, or there is no way back),
-    ApplyReversed (gave up, patched as before), ApplyStuck.
+    Raise ApplyRefused (there is none, it is not clear which, or it is irreversible), ApplyReversed
+    (given up, patched as before), ApplyStuck.
     """
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states

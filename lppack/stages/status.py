@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""status: where things stand on a host, told by its kernel alone."""
+"""status: the state of the live patches on a host, read from its kernel alone."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -17,7 +17,7 @@ MOVING = (PatchPhase.PATCHING, PatchPhase.UNPATCHING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchReport:
-    """One live patch; ``series`` is None for a stranger's."""
+    """One live patch; ``series`` is None for a foreign one."""
 
     series: str | None
     version: int | None
@@ -31,7 +31,7 @@ class PatchReport:
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
     waiting: tuple[tuple[str, str], ...] = ()  # (object, function) of modules not loaded
-    inlining: str | None = None  # "checked" or "unchecked"; None: a stranger's, or not known
+    inlining: str | None = None  # "checked" or "unchecked"; None: a foreign patch, or not known
     complete: str | None = None  # whether the patch carries all of its fixes; None: not known
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
@@ -134,7 +134,7 @@ class PatchReport:
 
 
 def status(engine: Engine, host: str) -> tuple[PatchReport, ...]:
-    """Every live patch of the host, strangers' too."""
+    """Return every live patch of the host, foreign ones too."""
     states = engine.patches()
     forced = engine.forced() if states else False
     taken = overridden(engine, states)

@@ -21,7 +21,7 @@ _RUNS = {"rm": "remove-file"}
 
 
 class SteppedHost:
-    """Implements Host."""
+    """A Host that records each changing request as a step."""
 
     def __init__(self, host: Host, transaction: Transaction) -> None:
         self._host = host
@@ -70,7 +70,7 @@ def _of(verb: str, path: str) -> str:
 
 
 def _module(path: str) -> str:
-    """Return the module that a request is about: /run/lppack/load/X.ko, X,
+    """Return the module X of the path of a request: /run/lppack/load/X.ko, X, or
     /sys/.../X/[parameters/]F."""
     at = PurePosixPath(path)
     if at.parent in (PurePosixPath("."), PurePosixPath(modules.DROP)):

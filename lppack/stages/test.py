@@ -64,10 +64,10 @@ class Extracted:
 def test(
     control: Control, host: TestHost, bundle: Bundle, files: Path, *, older: Extracted | None = None
 ) -> Iterator[StepResult]:
-    """Yields each step as it is done; ``files`` is where the bundle was extracted.
+    """Yield each step as it is done; ``files`` is where the bundle was extracted.
 
-    ``older``: a version that is applied first, and whose place this one takes. Raises what apply
-    and revert raise, and ConsoleFault.
+    ``older``: a version to apply first, which this one then replaces. Raise what apply and revert
+    raise, and ConsoleFault.
     """
     ko = files / f"{bundle.module}.ko"
 

@@ -58,8 +58,8 @@ def sign(
     before = place.read_bytes() if place.is_file() else None
     if before is not None and not force and _key_of(before) != _key_of(done.out.encode()):
         raise EnvironmentMissing(
-            f"{place} is there already, and not by this key; it was left as it is",
-            hint="to take its place, give --force",
+            f"{place} exists, by another key; it was left as it is",
+            hint="to replace it, give --force",
             reason="signed-by-another",
         )
     store.write_atomic(place, done.out.encode())
@@ -102,7 +102,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
         )
     if not whole.ok:
         raise NotTrusted(
-            f"{signature_of(bundle)} is no signature of these bytes for {namespace}",
+            f"{signature_of(bundle)} is not a signature of these bytes for {namespace}",
             hint="the bundle or its signature was changed, or is of something else: fetch both "
             "again",
             reason="wrong-signature",
@@ -114,7 +114,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
         )
     by = whole.out.split(" with ")[-1].strip()
     raise NotTrusted(
-        f"{bundle} is signed by nobody of {signers}, but by {by}",
+        f"{bundle} is signed by {by}, who is not in {signers}",
         hint="if you trust the key, add it there; see: ssh-keygen(1), ALLOWED SIGNERS",
         reason="unknown-signer",
     )
@@ -166,7 +166,7 @@ def _signature(bundle: Path) -> bytes:
 def _need_program() -> None:
     if shutil.which("ssh-keygen") is None:
         raise EnvironmentMissing(
-            "there is no ssh-keygen, which makes and checks signatures",
+            "ssh-keygen, which makes and checks signatures, was not found",
             hint="install it: apt-get install openssh-client",
         )
 

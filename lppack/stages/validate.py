@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""validate: a Document becomes a Manifest, or all of its problems are told at once."""
+"""validate: turn a Document into a Manifest, or report all of its problems at once."""
 
 from collections.abc import Sequence
 from pathlib import Path

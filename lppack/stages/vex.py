@@ -152,7 +152,7 @@ def _statement(patch: PatchReport, fix: Mapping[str, Any]) -> Statement | None:
 
 
 def _doubt(patch: PatchReport) -> str | None:
-    """Why what is live may still not be all that is needed; None: there is no reason."""
+    """Return why a live fix may still be incomplete; None if there is no such reason."""
     if patch.forced:
         return "a transition was forced: which code threads run is not known"
     if patch.forced is None:

@@ -19,7 +19,7 @@ _TOOL = f"lppack {__version__}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who says it."""
+    """The issuer of a document."""
 
     name: str
     namespace: str  # a URL that is the author's

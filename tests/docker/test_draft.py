@@ -314,7 +314,7 @@ def test_code_of_the_kernel_is_not_compiled_as_a_modules(tmp_path: Path) -> None
     source.write_text(source.read_text().replace("#undef MODULE", ""))
     ran = lppack(*check)
     assert ran.rc == 9
-    assert f"proc_reg_llseek of {path} is other code where MODULE is defined" in ran.err
+    assert f"proc_reg_llseek of {path} is other code if MODULE is defined" in ran.err
 
 
 def test_a_function_of_which_there_are_several(tmp_path: Path) -> None:

@@ -365,7 +365,7 @@ def test_back_to_the_version_before(terminal: Terminal) -> None:
     assert live() == [(2, "patched", "on")]
     older = run("agent --policy agent.yaml", code=6)["error"]
     assert older["reason"] == "older-than-before", "the index still has version 1"
-    assert run("revert conn-limit --to 3", code=6)["error"]["hint"] == "kept are: 1, 2"
+    assert run("revert conn-limit --to 3", code=6)["error"]["hint"] == "kept versions: 1, 2"
     terminal.type("ssh-keygen -q -t ed25519 -N '' -f other")
     terminal.type('echo "b@example.org $(cat other.pub)" > nobody')
     refused = run("revert conn-limit --to 1 --signers nobody", code=9)

@@ -5,7 +5,7 @@
  * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
  * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
  * that may have seen it on, reverse each tracked instance under its lock together with its shadow
- * variables. After the wait nobody adds to the tracked ones. Where the author's marker still says
+ * variables. After the wait no thread tracks any more. Where the author's marker still says
  * new after that, the instance is kept apart as stuck, with its shadow variables, and is reversed
  * once more by the next stop, perhaps that of a later version.
  *
@@ -49,7 +49,7 @@
 /* Versions of the series whose form an instance may have; ours is the newest. */
 #define LP_LEVEL	1
 
-/* Both are shared with other versions: LP_SERIES_ABI tells their layout. */
+/* Both are shared with other versions: LP_SERIES_ABI identifies their layout. */
 struct lp_tracked {
 	struct hlist_node node;
 	struct list_head link;	/* of converted, or of stuck */
@@ -177,8 +177,8 @@ static bool lp_is_busy(struct lp_tracking *t, const void *obj)
 }
 
 /*
- * The caller is about to free obj: nobody converts it, but it may be reversed at this moment. Where
- * nothing may sleep, whoever reverses it is on another CPU and not preempted: it ends soon.
+ * The caller is about to free obj: no thread converts it, but one may be reversing it. Where
+ * nothing may sleep, that thread is on another CPU and not preempted, so it ends soon.
  */
 static void lp_forget(struct lp_tracking *t, const void *obj, bool may_sleep)
 {
@@ -215,7 +215,7 @@ static struct lp_tracked *lp_take(struct lp_tracking *t)
 	return entry;
 }
 
-/* It is reversed, or left in the new form; whoever waits to free it may. */
+/* It is reversed, or left in the new form; a thread that waits to free it may do so. */
 static void lp_give(struct lp_tracking *t, struct lp_tracked *entry, bool left)
 {
 	unsigned long flags;
@@ -277,7 +277,7 @@ void lp_convert_conn(struct conn *obj)
 	int idx;
 
 	might_sleep();
-	/* Off may always be believed; on is asked for again under the lock. */
+	/* False is always right; true is checked again under the lock. */
 	if (!lp_may_convert())
 		return;
 	idx = srcu_read_lock(lp_series_srcu());
@@ -367,7 +367,7 @@ void lp_drop_conn(void)
 
 struct conn_ext *conn_ext_get(struct conn *obj)
 {
-	/* The marker is being asked what old code would find. */
+	/* The marker is being called for what old code would find. */
 	if (READ_ONCE(lp_without_shadows) == current)
 		return NULL;
 	return klp_shadow_get(obj, 16243169022304982835UL);

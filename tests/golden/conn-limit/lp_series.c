@@ -4,10 +4,10 @@
  *
  * While one version takes the place of another both run side by side. What they share lives on the
  * heap, counted, and is handed on in the klp_state of the series: v1's module may go before v2's
- * data does, and v2 may be turned round and leave v1 as it was.
+ * data does, and v2 may be reversed and leave v1 as it was.
  *
- * Only the version in charge starts and stops conversion. Nobody is from the moment when a version
- * begins to take over until its transition is complete, or was reversed.
+ * Only the version in charge starts and stops conversion. No version is in charge from the moment
+ * when one begins to take over until its transition is complete or was reversed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -33,7 +33,7 @@ struct lp_series {
 
 /* Set in pre_patch, before any replacement runs; kept to the end of the module. */
 static struct lp_series *lp_series;
-static const void *lp_before;	/* who was in charge; under klp_mutex */
+static const void *lp_before;	/* the version that was in charge; under klp_mutex */
 static const struct klp_patch *lp_self;
 
 static struct lp_series *lp_series_new(void)
@@ -112,7 +112,7 @@ void lp_series_settle(void)
 	lp_series_set_charge(lp_self);
 }
 
-/* Before the unpatch transition begins: nobody converts from here on. */
+/* Before the unpatch transition begins: no version converts from here on. */
 void lp_series_leave(void)
 {
 	lp_series_set_charge(NULL);
@@ -155,7 +155,7 @@ int lp_series_do(int (*step)(bool on), bool on)
 	return err;
 }
 
-/* Without locks: no may always be believed, yes is asked for again under a lock. */
+/* Without locks: false is always right, true is checked again under a lock. */
 bool lp_series_in_charge(void)
 {
 	return READ_ONCE(lp_series->charge) == lp_self;

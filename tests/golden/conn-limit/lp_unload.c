@@ -2,11 +2,11 @@
 /*
  * Made by lppack for lppack_conn_limit_1: the module goes when no thread is in it any more.
  *
- * The kernel lets a module go that is unpatched, and takes a thread for one that is outside by the
- * return addresses on its stack. One that was preempted in the ftrace call of an old function has
- * the address of the new one in its saved registers alone: it is taken for outside, and goes on
- * into the new function. So the module keeps itself, and lets go when it is asked to and all stacks
- * show nobody inside.
+ * The kernel releases a module that is unpatched, and judges only by return addresses on stacks
+ * whether a thread is outside. One that was preempted in the ftrace call of an old function has the
+ * address of the new one only in its saved registers: it counts as outside, and then enters the new
+ * function. So the module holds a reference to itself, and drops it on request, once all stacks
+ * show no thread inside.
  */
 #include <linux/cpumask.h>
 #include <linux/kallsyms.h>
@@ -40,7 +40,7 @@ struct lp_inside {
 	pid_t pid;
 	pid_t tid;
 	char comm[TASK_COMM_LEN];
-	unsigned long address;	/* 0: its stack cannot be told */
+	unsigned long address;	/* 0: its stack is not reliable */
 };
 
 /* Written in a stop, which waits for readers that have preemption off. */
@@ -116,7 +116,7 @@ static void lp_look_at(struct task_struct *task, unsigned int ours)
 		}
 }
 
-/* In a stop. Who has asked for it has one frame in this module: lp_unload_store(). */
+/* In a stop. The thread that requested it has one frame in this module: lp_unload_store(). */
 static int lp_look(void *asking)
 {
 	struct task_struct *group, *task;
@@ -133,12 +133,12 @@ static int lp_look(void *asking)
 }
 
 /*
- * -EBUSY: the kernel has not let the module go, or it is being asked already. -EAGAIN: somebody is
+ * -EBUSY: the kernel still holds the module, or another request is under way. -EAGAIN: a thread is
  * inside.
  *
  * When no reference is left but ours, no function is redirected to this module any more. A thread
  * that was in an ftrace call by then is waited for by synchronize_rcu_tasks(): it is back from
- * there, or in this module, where its stack shows it. So nobody comes in after the stop. A thread
+ * there, or in this module, where its stack shows it. So no thread comes in after the stop. A thread
  * that exits, and was taken off the list of processes while it was inside, is
  * waited for by the second synchronize_rcu_tasks(): this kernel's waits for all of do_exit().
  */
@@ -242,7 +242,7 @@ void lp_unload_keep(void)
 	mutex_unlock(&lp_unload_lock);
 }
 
-/* On return nobody is in a function of the files above. */
+/* On return no thread is in a function of the files above. */
 void lp_unload_exit(void)
 {
 	if (!lp_dir)

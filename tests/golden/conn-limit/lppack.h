@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Made by lppack for lppack_conn_limit_1: what the author's code may call, and must give. */
+/* Made by lppack for lppack_conn_limit_1: what the author's code may call, and must define. */
 #ifndef LPPACK_H
 #define LPPACK_H
 
@@ -17,12 +17,12 @@ struct module;
 struct module *lp_module_conn(void);
 
 /*
- * Transform conn. The form of an instance is told by its marker, under
- * its lock, and by nothing else.
+ * Transform conn. Only its marker, under its lock, says which form an
+ * instance has.
  *
- * These are the author's. take gets a mutex or an rw_semaphore for writing, nothing that forbids to
- * sleep; nothing that is done under it may load or unload a module, write below
- * /sys/kernel/livepatch or to a parameter of this module, or wait for someone who does. The marker
+ * These are the author's. take takes a mutex, or an rw_semaphore for writing, not a lock that
+ * forbids sleeping. Code under it must not load or unload a module, write below
+ * /sys/kernel/livepatch or to a parameter of this module, or wait for a thread that does. The marker
  * and both directions run under it. reverse needs no memory and cannot fail.
  */
 bool lp_conn_is_new(const struct conn *obj);
@@ -34,7 +34,7 @@ void lp_conn_downgrade(struct conn *obj);
 /*
  * Call it before an instance is used, in process context, without its lock and with a reference:
  * converts the instance if conversion is on. On return it may be in either form; take the lock and
- * ask the marker.
+ * call the marker.
  */
 void lp_convert_conn(struct conn *obj);
 

@@ -23,7 +23,7 @@ static const char lp_info[] =
 /*
  * Serialises start and stop of conversion with the callbacks and the end of this module. Taken by
  * writers of the parameter convert, which hold the kernel_param_lock of this module, and by the
- * callbacks, which hold klp_mutex; whoever holds it takes neither.
+ * callbacks, which hold klp_mutex; its holder takes neither.
  */
 static DEFINE_MUTEX(lp_phase_lock);
 
@@ -139,8 +139,8 @@ static void lp_post_patch(struct klp_object *obj)
 }
 
 /*
- * Every thread still runs new code. lppack has stopped conversion before; this is the second line,
- * for whoever writes to enabled by hand. Old code must find no new data, so this waits as long as
+ * Every thread still runs new code. lppack has stopped conversion before; this is the second guard,
+ * in case enabled was written by hand. Old code must find no new data, so this waits as long as
  * it takes; lppack.h says what must not be done under a transform's lock.
  */
 static void lp_pre_unpatch(struct klp_object *obj)

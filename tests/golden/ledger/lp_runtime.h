@@ -6,7 +6,7 @@
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
-/* What the version before has handed on. */
+/* Data that the version before has handed on. */
 static inline struct klp_state *lp_prev_state(unsigned long id)
 {
 	return NULL;	/* no patch takes the place of another: lppack_engine refuses it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Made by lppack for lppack_ledger_1: what the author's code may call, and must give. */
+/* Made by lppack for lppack_ledger_1: what the author's code may call, and must define. */
 #ifndef LPPACK_H
 #define LPPACK_H
 
@@ -17,13 +17,13 @@ struct module;
 struct module *lp_module_ledger(void);
 
 /*
- * Where the symbols of ledger are, NULL while it is not loaded. A function is called by
- * its own name; its address is that of a stub, and here is the function itself.
+ * Addresses of symbols of ledger; NULL while it is not loaded. A function is called by
+ * its own name, whose address is that of a stub; the pointer here is the function itself.
  */
 
 /*
- * A module's tracepoints, static keys and static calls are wired into its own code when it is
- * loaded, and that cannot be done for code of another module. For those of a patched module:
+ * The kernel patches a module's tracepoints, static keys and static calls into that module's own
+ * code when it loads, and cannot do so for code of another module. For those of a patched module:
  *
  * lp_trace(NAME, ...): trace_NAME(...). `symbols` has __tracepoint_NAME and __traceiter_NAME.
  * lp_key_enabled(KEY): static_branch_likely(&KEY), or unlikely. `symbols` has KEY.
@@ -49,16 +49,16 @@ do {									\
 /*
  * Transform account: all instances change in the stop that flips the kernel.
  *
- * These are the author's. The form of an instance is told by its marker: true for what forward has
- * made, false for what reverse has.
+ * These are the author's. The marker says which form an instance has: true after forward, false
+ * after reverse.
  *
- * prepare runs before a stop, and again after one that said -EAGAIN: it tops up what forward takes.
- * It may sleep, and so may finish: when the transition is over, whatever came of it.
+ * prepare runs before a stop, and again after one that returned -EAGAIN: it refills what forward
+ * uses. finish runs when the transition is over, whatever its outcome. Both may sleep.
  *
  * The others run in the stop, where nothing may sleep, allocate or wait for a lock. No thread is in
- * a patched function then, and nobody holds a spinlock; who holds a mutex may be anywhere in it:
- * for_each asks, and returns -EAGAIN. It calls visit for each instance, and returns what that does
- * if it is not 0. reverse needs no memory and cannot fail.
+ * a patched function then, and none holds a spinlock. But a mutex may be held: for_each checks that,
+ * and returns -EAGAIN. It calls visit for each instance; if visit returns nonzero, it returns that.
+ * reverse needs no memory and cannot fail.
  */
 bool lp_account_is_new(const struct account *obj);
 int lp_account_each(int (*visit)(struct account *obj, void *data), void *data);

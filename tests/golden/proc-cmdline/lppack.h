@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Made by lppack for lppack_proc_cmdline_1: what the author's code may call, and must give. */
+/* Made by lppack for lppack_proc_cmdline_1: what the author's code may call, and must define. */
 #ifndef LPPACK_H
 #define LPPACK_H
 

@@ -241,7 +241,7 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     patch = EXAMPLES / "proc-cmdline"
     ran = lppack("simulate", patch, "--report", mine)
     assert ran.rc == 4
-    assert "is no report of lppack simulate, and is not overwritten" in ran.err
+    assert "is not a report of lppack simulate, so it is not overwritten" in ran.err
     assert mine.read_text() == "lppack: 1\n"
     ran = lppack("simulate", patch, "--report", "/dev/zero", limit=60.0)
     assert ran.rc == 4, "it is not read to its end"

@@ -170,7 +170,7 @@ def test_what_is_assumed_of_calls_is_said() -> None:
     assert "any function of the patch may call any other" in first(None, "f", "g")[0]
     assert "f() and g() stand for all 3" in first(None, "f", "g", "h")[1]
     assert (
-        "of the replaced functions none calls another"
+        "among the replaced functions, none calls another"
         in first(Workload(calls=(("f", ()),)), "f", "g")[0]
     )
     names = [f"f{i}" for i in range(20)]
@@ -269,7 +269,7 @@ def test_who_touches_the_data_is_not_made_up() -> None:
     does = " ".join(step.does for step in run.steps)
     assert "patched_function() uses an object" in does
     assert "conn_" not in does
-    assert any("patched_function() is any of them" in line for line in many.assumptions)
+    assert any("patched_function() stands for any of them" in line for line in many.assumptions)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_kept_run_is_an_ordinary_file(file: str) -> None:
     ran = lppack("simulate", EXAMPLES / "proc-cmdline", "--replay", file)
     assert ran.rc == 4
     assert (
-        f"{file} is no ordinary file" in ran.err or "gone.json cannot be read: No such" in ran.err
+        f"{file} is not a plain file" in ran.err or "gone.json cannot be read: No such" in ran.err
     )
 
 
@@ -368,7 +368,7 @@ def test_what_people_read() -> None:
     patch = EXAMPLES / "conn-limit"
     ran = lppack("simulate", patch, "--mode", "null-model")
     assert ran.rc == 9
-    assert ran.out.startswith("assumed: nothing is declared of who calls whom")
+    assert ran.out.startswith("assumed: which function calls which is not declared")
     assert "REACHED:  one visit to the patched functions mixes old and new (I2)" in ran.out
     assert "conn_free(old) > conn_syn(new)" in ran.out
     compared = lppack("simulate", patch, "--compare").out
@@ -399,7 +399,7 @@ def test_what_was_not_explored_to_its_end_is_not_said_to_be_never() -> None:
     assert "  never:    one visit" in "\n".join(simulation_lines(made))
     text = "\n".join(simulation_lines(some))
     assert "  not seen: one visit" in text
-    assert "the rest is too much" in text
+    assert "the rest is too large to explore" in text
     assert "any number" not in text
 
 

@@ -58,9 +58,9 @@ def test_it_is_asked_for_and_its_run_is_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--engine", "livepatch"), "--engine goes with --preempted"),
-        (("--preempted", "--sample"), "--preempted goes without --sample"),
-        (("--preempted", "--replay", "x.json"), "--preempted goes without --replay"),
+        (("--engine", "livepatch"), "--engine requires --preempted"),
+        (("--preempted", "--sample"), "--preempted excludes --sample"),
+        (("--preempted", "--replay", "x.json"), "--preempted excludes --replay"),
         (
             ("--preempted", "--engine", "livepatch", "--mode", "kpatch"),
             "the livepatch engine does not give mode kpatch",

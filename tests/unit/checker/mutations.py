@@ -69,7 +69,7 @@ def spins_not(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Mov
 
 
 def keeps_spin(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """The same, and what R3 yields has the spin flag still set."""
+    """R3 that does not wait while the transform runs (T2), and leaves the spin flag set."""
     for moved in spins_not(m, k, t, others):
         yield moved._replace(kernel=moved.kernel._replace(spin=k.spin))
 
@@ -143,7 +143,7 @@ def no_reverse(m: Machine, o: Object, target: int) -> Object:
 
 
 def keeps_half(m: Machine, k: Globals, made: tuple[Object, ...]) -> Globals:
-    """T1 that gives up at an object, and leaves converted what it has been at before."""
+    """T1 that gives up at an object, and leaves those before it converted."""
     return data.refused(m, k, made)._replace(data=(*made[:1], *k.data[1:]))
 
 
@@ -239,12 +239,12 @@ FAULTS: dict[str, dict[str, object]] = {
 }
 #: What the faults are that are no functions.
 SWITCHES = {
-    "reverse-without-lock": "T4 that reverses an object while somebody holds its lock.",
+    "reverse-without-lock": "T4 that reverses an object while a thread holds its lock.",
     "world-moves": "T1 whose stop stops nobody.",
     "works-forgotten": "A stop that takes a thread in the exit loop for outside, task work or not.",
-    "not-the-last": "The engine's task work that does not ask whether others come after it.",
-    "own-set-unread": "The engine's task work that does not ask whether its thread is in P.",
-    "own-stack-unread": "Both at once: the engine's task work takes its thread for outside.",
+    "not-the-last": "The engine's task work that does not check whether others come after it.",
+    "own-set-unread": "The engine's task work that does not check whether its thread is in P.",
+    "own-stack-unread": "own-set-unread with not-the-last: its thread counts as outside.",
     "waits-for-works": "A worker that opens the gate and then waits for its works that still run.",
     "late-works-act": "A task work that does not know whether its transition is over.",
     "unseen-kept": "Looks that remember what the look before the last has found.",

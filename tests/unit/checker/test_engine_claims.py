@@ -30,7 +30,7 @@ TOLD = {
         "is given a work of the engine",
         "drops the last reference of a file",
         "falls asleep",
-        "opens the gate, and takes back the works that nobody runs",
+        "opens the gate, and cancels the works that no thread runs",
     ),
     "own-stack-unread": (
         "takes its task works",

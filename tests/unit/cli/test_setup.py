@@ -19,4 +19,4 @@ def test_text_and_json_say_the_same_of_this_machine() -> None:
 def test_a_kernel_is_not_fixed() -> None:
     ran = cli("doctor", "--kernel", "6.1.0-1-amd64", "--fix")
     assert ran.rc == 2
-    assert "--kernel looks at a kernel" in ran.err
+    assert "--kernel checks a kernel" in ran.err

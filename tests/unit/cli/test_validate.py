@@ -152,7 +152,7 @@ def test_every_rule_can_be_explained() -> None:
     pages = _pages()
     assert all(entry.page in pages[entry.id] for entry in every())
     ran = lppack("explain", "version-grows")
-    assert ran.out.startswith("version-grows (error; asked by validate, with --from OLD)\n\n")
+    assert ran.out.startswith("version-grows (error; checked by validate, with --from OLD)\n\n")
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_what_no_file_names_is_not_counted_and_not_zero() -> None:
     tcp, udp, ipv6 = priced().functions
     assert (tcp.per_second, udp.per_second) == (1e6, 0.0)
     assert (ipv6.per_second, ipv6.why_not) == (None, "no file names it")
-    assert "not in the sums, as not counted: tcp_v6_rcv" in list(assumptions(priced()))
+    assert "left out of the sums, because not counted: tcp_v6_rcv" in list(assumptions(priced()))
 
 
 def test_without_files_there_is_no_share() -> None:

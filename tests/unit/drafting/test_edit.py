@@ -63,7 +63,7 @@ def test_what_comes_with_a_type_is_not_taken() -> None:
 def test_a_function_of_another_file_is_not_taken() -> None:
     found, [why] = borrowed("elsewhere")
     assert not found
-    assert "is no macro and no inline function" in why
+    assert "is neither a macro nor an inline function" in why
 
 
 # -- a kernel that has the change already
@@ -154,7 +154,7 @@ def test_in_other_surroundings_it_is_for_a_person() -> None:
     there = AFTER.replace("\treturn x;", "\tfirst_seen(x);\n\treturn x;")
     with pytest.raises(AnswerIsNo, match="does not fit") as no:
         drafted(diff(BEFORE, AFTER), a=there)
-    assert str(no.value.hint).startswith("this kernel seems to have it, in other surroundings")
+    assert str(no.value.hint).startswith("this kernel seems to have it, in another context")
 
 
 def of_versions(here: str, *functions: str) -> Edit:

@@ -40,8 +40,8 @@ def changed(table: str, offset: int, number: int, value: int) -> bytes:
     ("table", "offset", "number", "value", "said"),
     [
         # It loads, and prints the other text.
-        (".rela.text", 8, 2, 10, ".text+0x8: leads to text+0xa, which kbuild's does not"),
-        (".rela.text", 1, 0, 2, ".text+0x2: leads to _printk-0x4, which kbuild's does not"),
+        (".rela.text", 8, 2, 10, ".text+0x8: leads to text+0xa, unlike kbuild's"),
+        (".rela.text", 1, 0, 2, ".text+0x2: leads to _printk-0x4, unlike kbuild's"),
         (
             ".klp.rela.vmlinux.text",
             16,

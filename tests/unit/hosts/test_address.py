@@ -42,7 +42,7 @@ def test_what_ssh_is_given(text: str, words: tuple[str, ...]) -> None:
 def test_what_ssh_is_not_given(text: str) -> None:
     with pytest.raises(EnvironmentMissing) as caught:
         Address.parse(text)
-    assert "is no address of a host" in caught.value.message
+    assert "is not the address of a host" in caught.value.message
     assert "ssh:[user@]host[:port]" in str(caught.value.hint)
 
 

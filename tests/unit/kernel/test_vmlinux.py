@@ -133,7 +133,7 @@ def test_exports_agree_with_kallsyms() -> None:
     assert read_exporting("alpha_open", fake.TEXT + 0x100)[-1] == Export(
         name="alpha_open", gpl=False, module=None, namespace=None
     )
-    with pytest.raises(FactsError, match="'alpha_open' at .*, kallsyms has not"):
+    with pytest.raises(FactsError, match="'alpha_open' at .*, kallsyms does not"):
         read_exporting("alpha_open", fake.TEXT + 0x101)
-    with pytest.raises(FactsError, match="'alpha_close' at .*, kallsyms has not"):
+    with pytest.raises(FactsError, match="'alpha_close' at .*, kallsyms does not"):
         read_exporting("alpha_close", fake.TEXT + 0x100)

@@ -193,7 +193,7 @@ def test_a_trace_event_is_compiled_where_it_is_made(tmp_path: Path, edit: tuple[
 
 def test_other_macros_at_the_top_level_cannot_be_followed(tmp_path: Path) -> None:
     [said] = changed(tmp_path, {"fs/event.h": ("LIMIT 3", "LIMIT 5")}, EVENTS).not_followed
-    assert said == "macros at the top level of fs/event.h stand on what is changed"
+    assert said == "macros at the top level of fs/event.h depend on what is changed"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_assembler_that_uses_a_macro_of_a_header_is_told(
 ) -> None:
     files = EVENTS | {"fs/plain.S": '#include "event.h"\n' + text}
     found = changed(tmp_path, {"fs/event.h": ("PLAIN 4", "PLAIN 5")}, files)
-    said = ("fs/event.h changes PLAIN, which fs/plain.S may use: it is assembler",)
+    said = ("fs/event.h changes PLAIN, which the assembler in fs/plain.S may use",)
     assert found.not_followed == (said if told else ())
 
 

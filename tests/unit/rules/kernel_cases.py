@@ -330,7 +330,7 @@ TARGET_CASES = (
     TargetCase(
         target.stop_finds_no_lock_held,
         "real time",
-        "in a stop somebody may hold a spinlock",
+        "in a stop a thread may hold a spinlock",
         options={"PREEMPT_RT": "y"},
         needs=WORLD,
     ),

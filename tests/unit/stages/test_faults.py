@@ -138,5 +138,5 @@ def test_the_variable_names_a_fault_point(monkeypatch: pytest.MonkeyPatch) -> No
         fault_wanted()("after", "insmod")
     for wrong in ("fail after lunch", "kill insmod", "burn after insmod"):
         monkeypatch.setenv("LPPACK_FAULT", wrong)
-        with pytest.raises(EnvironmentMissing, match="is no fault point"):
+        with pytest.raises(EnvironmentMissing, match="is not a fault point"):
             fault_wanted()

@@ -100,7 +100,7 @@ def test_a_file_of_another_form_is_left_alone(text: str, repository: Path) -> No
 
 @pytest.mark.parametrize("name", ["", "a b", "../x/", "/a", "a//b", "é", "a\n"])
 def test_only_names_are_reserved(name: str, repository: Path) -> None:
-    with pytest.raises(ManifestError, match="is no name"):
+    with pytest.raises(ManifestError, match="is not a valid name"):
         reserve(name, repository)
     assert not (repository / FILE).exists()
 

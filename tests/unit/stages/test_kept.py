@@ -97,7 +97,7 @@ def test_what_is_not_kept_is_refused(control: Control, tmp_path: Path) -> None:
     keep(control, bundle(), b"data", None)
     with pytest.raises(ApplyRefused) as caught:
         fetch(control, "conn-limit", 1, tmp_path)
-    assert caught.value.hint == "kept are: 2"
+    assert caught.value.hint == "kept versions: 2"
     assert caught.value.reason == "not-kept"
 
 

@@ -225,6 +225,6 @@ def test_a_relocation_that_was_written_wrong(
         return convert(data, *of).replace(addend, bytes(8))
 
     monkeypatch.setattr("lppack.stages.link.convert", wrong)
-    with pytest.raises(BuildFailed, match=r"\+0x0, which kbuild's does not"):
+    with pytest.raises(BuildFailed, match=r"\+0x0, unlike kbuild's"):
         link(module)
     assert not (tmp_path / "linked").exists()

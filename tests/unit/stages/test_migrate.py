@@ -113,7 +113,7 @@ def test_what_is_no_program_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("#!/bin/sh\n")
     ran = lppack("migrate", text, "--to", "x")
-    assert (ran.rc, "is no program of Linux" in ran.err, "gcc -static" in ran.err) == (
+    assert (ran.rc, "is not a Linux program" in ran.err, "gcc -static" in ran.err) == (
         4,
         True,
         True,

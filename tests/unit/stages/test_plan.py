@@ -314,7 +314,7 @@ def test_the_plan_says_whether_inlining_was_checked(tmp_path: Path) -> None:
     text = one("cmdline_proc_show")
     assert inlining(planned(tmp_path, text))[::2] == (
         "unchecked",
-        "callers may hold copies of the old code: ask --deep",
+        "callers may hold copies of the old code: use --deep",
     )
     assert inlining(planned(tmp_path, text, facts=DEEP))[::2] == (
         "checked",

@@ -115,7 +115,7 @@ EXPECTED = 1 << 15 | 1 << 12 | 1 << 13
 def worse(now: dict, before: dict) -> str | None:
     """Why the machine is not as well as it was; None: it is."""
     if now["boot"] != before["boot"]:
-        return "the host was booted anew"
+        return "the host was rebooted"
     if now["last_fault"] > before["last_fault"]:
         return f"the kernel has reported a fault: {now['line']}"
     if new := now["taint"] & ~before["taint"] & ~EXPECTED:
