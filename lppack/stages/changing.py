@@ -14,9 +14,10 @@ from lppack.hosts.protocol import Host
 from lppack.proc import Say
 from lppack.stages.drive import Control, answered
 from lppack.stages.faults import Fault, no_fault
-from lppack.stages.journal import Journal, JournalRecord, Note, Transaction, new_record, unnoted
+from lppack.stages.journal import Journal, JournalRecord, new_record
 from lppack.stages.stepped import SteppedHost
 from lppack.stages.sweep import sweep
+from lppack.stages.transaction import Note, Transaction, unnoted
 
 
 @contextlib.contextmanager

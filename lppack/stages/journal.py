@@ -6,24 +6,20 @@ change until the command has ended, and in `history` from then on. One that stay
 command that died.
 """
 
-import contextlib
 import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lppack import abi
-from lppack.errors import WARNING, ApplyRefused, HostError, LppackError
+from lppack.errors import HostError
 from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
-from lppack.proc import Say
 from lppack.shape import fits
 from lppack.stages import guard
-from lppack.stages.faults import Fault, no_fault
 
 FOLDER = "/var/lib/lppack"
 OPEN, HISTORY = f"{FOLDER}/open", f"{FOLDER}/history"
@@ -232,121 +228,3 @@ def new_record(command: str, host: Host, **more: Any) -> JournalRecord:
         began=utc_now(),
         **more,
     )
-
-
-Note = Callable[[JournalRecord], None]
-
-
-def unnoted(_record: JournalRecord) -> None:
-    """Note nothing elsewhere."""
-
-
-class Transaction:
-    """One record in the making: written before the first step, around each, and at the end."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        record: JournalRecord,
-        *,
-        say: Say,
-        fault: Fault = no_fault,
-        note: Note = unnoted,
-    ) -> None:
-        self.journal = journal
-        self.record = record
-        self._say = say
-        self._fault = fault
-        self._note = note
-        self._begun = False
-        self._told = False
-
-    @contextlib.contextmanager
-    def step(self, name: str, module: str) -> Iterator[dict[str, Any]]:
-        """Record one request that changes the host. What it yields may be given an `error`."""
-        if self.record.module is None and not name.endswith("-engine"):
-            self.record.module = module
-        self._begin()
-        entry: dict[str, Any] = {"step": name, "module": module, "began": utc_now(), "error": None}
-        steps = self.record.steps
-        if (
-            steps
-            and steps[-1]["error"]
-            and (steps[-1]["step"], steps[-1]["module"])
-            == (
-                name,
-                module,
-            )
-        ):
-            steps.pop()  # the kernel was not ready: the same is tried again and again
-        steps.append(entry)
-        self._save()
-        self._fault("before", name)
-        try:
-            yield entry
-        except LppackError as error:
-            entry["error"] = error.message
-            self._save()
-            raise
-        entry["ended"] = utc_now()
-        self._save()
-        self._fault("after", name)
-
-    def end(self, error: LppackError | None = None) -> None:
-        """Close the record: the command has ended by itself, whatever its result.
-
-        A command that found nothing to do is not noted.
-        """
-        record = self.record
-        if error is None and not self._begun:
-            return
-        record.ended, record.result, record.code = utc_now(), "done", 0
-        if error is not None:
-            record.result, record.code = error.kind, error.exit_code
-            record.reason, record.message = error.reason, error.message
-        try:
-            if (record.command, record.result) == ("apply", "done"):
-                self._watch()
-            self._fault("before", "end")
-            self.journal.close(record)
-            self._fault("after", "end")
-            if self._begun:
-                self.journal.forget(record)
-        except LppackError as problem:
-            self._warn(problem)
-        self._note(record)
-
-    def _watch(self) -> None:
-        # Before the record is closed: a crash until then finds it open.
-        host = self.journal.host
-        if file := guard.watch(host, self.record.id):
-            put_bytes(host, file, f"{self.record.boot}\n".encode())
-
-    def _begin(self) -> None:
-        if self._begun:
-            return
-        self._fault("before", "begin")
-        try:
-            self.journal.save(self.record)
-        except HostError as error:
-            if self.record.command in ("apply", "convert"):
-                raise ApplyRefused(
-                    f"what is to be done cannot be noted on {self.record.host}, and nothing was "
-                    f"changed: {error.message}",
-                    hint=f"look at the file system of {FOLDER} there: df {FOLDER}; mount",
-                    reason="journal-not-written",
-                ) from None
-            self._warn(error)  # to take a patch back is allowed all the same
-        self._begun = True
-        self._fault("after", "begin")
-
-    def _save(self) -> None:
-        try:
-            self.journal.save(self.record)
-        except LppackError as error:
-            self._warn(error)
-
-    def _warn(self, error: LppackError) -> None:
-        if not self._told:
-            self._say(f"{WARNING}the journal cannot be written: {error.message}; the work goes on")
-        self._told = True

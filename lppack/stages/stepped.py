@@ -8,7 +8,8 @@ from lppack import abi
 from lppack.engines import modules
 from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Host, Ran
-from lppack.stages.journal import FOLDER, Transaction
+from lppack.stages.journal import FOLDER
+from lppack.stages.transaction import Transaction
 
 #: Programs that only look; every other one is a step, so that no change can be forgotten.
 _LOOKS = frozenset({"dmesg", "sh", "base64"})

@@ -8,9 +8,9 @@ import pytest
 from lppack import abi
 from lppack.engines.modules import DROP
 from lppack.hosts.protocol import Ran
-from lppack.stages import journal
 from lppack.stages.journal import Journal, new_record
 from lppack.stages.stepped import SteppedHost, _module
+from lppack.stages.transaction import Transaction
 from tests.kit.fake_kernel import FakeHost
 
 
@@ -23,7 +23,7 @@ def test_every_request_that_changes_a_host_is_a_step(host: FakeHost) -> None:
 
     taken = []
     journal_ = Journal(host)
-    made = journal.Transaction(
+    made = Transaction(
         journal_,
         new_record("apply", host),
         say=lambda _line: None,
