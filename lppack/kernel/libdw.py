@@ -72,9 +72,9 @@ def library(name: str = LIBRARY) -> ctypes.CDLL:
             function = getattr(found, function_name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
-        what = "there is none" if isinstance(error, OSError) else f"it is too old: {error}"
+        what = "which was not found" if isinstance(error, OSError) else f"which is too old: {error}"
         raise EnvironmentMissing(
-            f"debug information is read with {name}, and {what}",
+            f"debug information is read with {name}, {what}",
             hint=f"apt-get install {PACKAGE}, or run: lppack doctor --fix",
         ) from error
     return found

@@ -115,7 +115,7 @@ def test_what_is_only_inlined_is_not_just_missing(facts: Facts, tmp_path: Path) 
         (
             "gone",
             SymbolVerdict.MISSING,
-            "only part of code that is gone when the kernel has started",
+            "only part of code that is freed once the kernel has started",
         ),
         ("qqqq", SymbolVerdict.MISSING, "nothing of that name is in the code of vmlinux, not even"),
     ],

@@ -10,7 +10,7 @@ from lppack.kernel.libdw import library
 
 
 def test_a_machine_without_the_library() -> None:
-    with pytest.raises(EnvironmentMissing, match="and there is none") as caught:
+    with pytest.raises(EnvironmentMissing, match="which was not found") as caught:
         library("libdw-of-another-planet.so.1")
     assert "libdw1" in str(caught.value.hint)
 
