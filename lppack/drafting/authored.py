@@ -51,6 +51,7 @@ def differences(
             for name in item.names if item.kind in _COMPARED else ():
                 known.setdefault(name, []).append(item)
     names = {new: target.name for target, new in replaced}
+    symbols = {alias: name for name, alias in aliases}
     items = {name: parse(name, text).items for name, text in sources.items()}
     own = {item.name: item for ones in items.values() for item in ones if item.kind in _COMPARED}
     for target, new in replaced:
@@ -58,7 +59,7 @@ def differences(
         wanted = changes.after.functions.get(target.name) if changes else None
         if new not in own:
             yield f"no source defines {new}"
-        elif wanted is None or plain(own[new], {new: target.name}) != plain(wanted, {}):
+        elif wanted is None or plain(own[new], {**symbols, new: target.name}) != plain(wanted, {}):
             yield f"{new} is not what the change makes of {target.name} in {target.path}"
         elif changes and target.name in changes.before.functions:
             yield from second_copies(own[new], changes.before.functions[target.name])
@@ -75,7 +76,9 @@ def differences(
             same = [one for one in known.get(name, ()) if one.kind is item.kind]
             if not same:
                 yield f"{item.name} in {file} is in no file that the change is of"
-            elif not any(plain(item, {item.name: name}) == plain(one, {}) for one in same):
+            elif not any(
+                plain(item, {**symbols, item.name: name}) == plain(one, {}) for one in same
+            ):
                 yield f"{item.name} in {file} is not what the change makes of {name}"
             elif item.kind is ItemKind.FUNCTION:
                 yield from second_copies(item, same[0])

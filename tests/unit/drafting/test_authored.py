@@ -151,3 +151,16 @@ def test_a_macro_that_leads_to_a_symbol_by_its_name_in_the_manifest() -> None:
     assert found("#define count lp_other_count") == [
         "count in x.c is in no file that the change is of"
     ]
+
+
+def test_a_symbol_that_has_another_name_in_the_sources_is_the_kernels() -> None:
+    """As where two modules have one of that name."""
+    changes = compare(
+        parse(PATH, BEFORE.replace("t->count", "get(t)")),
+        parse(PATH, BEFORE.replace("t->count", "-get(t)")),
+    )
+    target = Target(name="helper", path=PATH, object="one", sympos=None, covers=())
+    sources = {"x.c": "static int lp_helper(struct thing *t)\n{\n\treturn -lp_one_a_get(t);\n}\n"}
+    for known, fits in (([("get", "lp_one_a_get")], True), ([("put", "lp_one_a_get")], False)):
+        found = differences(sources, [(target, "lp_helper")], lambda _: changes, (), (), known)
+        assert (not [*found]) is fits
