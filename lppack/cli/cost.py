@@ -131,15 +131,13 @@ def _show(price: "Price") -> None:
 
 
 def cost_json(price: "Price") -> dict[str, Any]:
-    from lppack.cost.measured import COMMAND
-
     return {
         "kernel": price.release,
         "measured": {
             "kernel": price.measured.release,
             "version": price.measured.version,
             "exact": price.exact,
-            "command": COMMAND,
+            "command": price.measured.command,
         },
         "functions": [
             {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """draft: from a change of the kernel's sources to a patch folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from lppack.cli.output import FORMAT, note, progress, result
 from lppack.errors import AnswerIsNo
 
 if TYPE_CHECKING:
-    from lppack.drafting.account import Fate
+    from lppack.drafting.account import Line
 
 
 @click.command()
@@ -113,8 +113,6 @@ def draft(
 
 
 def draft_json(made: "pipeline.Drafted") -> dict[str, Any]:
-    from lppack.drafting.account import Fate
-
     draft = made.draft
     return {
         "ok": True,
@@ -134,8 +132,8 @@ def draft_json(made: "pipeline.Drafted") -> dict[str, Any]:
             }
             for object_ in draft.objects
         ],
-        "left_out": _lines(made, Fate.LEFT_OUT),
-        "no_effect": _lines(made, Fate.NO_EFFECT),
+        "left_out": _lines(draft.left_out),
+        "no_effect": _lines(draft.no_effect),
         "not_checked": list(draft.mismatches),
         "symbols": list(draft.symbols),
         "copied": list(draft.copies),
@@ -145,11 +143,9 @@ def draft_json(made: "pipeline.Drafted") -> dict[str, Any]:
     }
 
 
-def _lines(made: "pipeline.Drafted", fate: "Fate") -> list[dict[str, Any]]:
+def _lines(lines: "Iterable[Line]") -> list[dict[str, Any]]:
     return [
-        {"path": line.path, "line": line.line, "what": line.what, "why": line.why}
-        for line in made.draft.lines
-        if line.fate is fate
+        {"path": line.path, "line": line.line, "what": line.what, "why": line.why} for line in lines
     ]
 
 
@@ -177,8 +173,6 @@ def _way(made: "pipeline.Drafted") -> str:
 
 def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
     """Yield the same for people."""
-    from lppack.drafting.account import Fate
-
     draft = made.draft
     objects = ", ".join(draft.objects) or "no function"
     yield f"{draft.name}: {objects} of {draft.release}, from {draft.package}"
@@ -193,8 +187,8 @@ def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
     for line in draft.decide:
         yield f"  decide    {line}"
     for one in draft.lines:
-        if one.fate is not Fate.CARRIED:
-            word = "left out" if one.fate is Fate.LEFT_OUT else "no effect"
+        if not one.is_carried:
+            word = "left out" if one.is_left_out else "no effect"
             yield f"  {word:<9} {one.path}:{one.line}: {one.what}: {one.why}"
     for line in draft.mismatches:
         yield f"  not checked: {line}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from lppack import abi, consistency, errors
+from lppack import consistency, errors, pipeline
 from lppack.cli.pages import CODES, FLAGS
 from lppack.errors import EnvironmentMissing
 
@@ -19,12 +19,6 @@ def _pages() -> dict[str, str]:
 
 def _groups() -> dict[str, dict[str, str]]:
     """Pages by what they are about."""
-    from lppack.rules.registry import every
-
-    rules = {
-        entry.id: f"{entry.id} ({entry.level}; checked {entry.asked})\n\n{entry.page}"
-        for entry in every()
-    }
     codes = {
         code: f"{code}: of lppack simulate\n\n{textwrap.fill(text, 78)}\n\n"
         "In full: docs/semantics.md, sections 1.2 to 1.5."
@@ -32,7 +26,7 @@ def _groups() -> dict[str, dict[str, str]]:
     }
     verdicts = {
         verdict: f"{verdict}: a verdict of lppack simulate\n\n{text}"
-        for verdict, text in _VERDICTS.items()
+        for verdict, text in pipeline.verdict_pages().items()
     }
     return {
         "what a patch needs": _flags(),
@@ -40,7 +34,7 @@ def _groups() -> dict[str, dict[str, str]]:
         "exit codes": _exit_codes(),
         "verdicts of simulate": verdicts,
         "steps and invariants of simulate": codes,
-        "rules": dict(sorted(rules.items())),
+        "rules": dict(sorted(pipeline.rule_pages().items())),
     }
 
 
@@ -94,25 +88,6 @@ def _listed(names: Iterable[str]) -> str:
     return textwrap.fill(
         ", ".join(names), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
-
-
-_VERDICTS = {
-    "safe": "Nothing that the needs forbid can be reached, and the transition ends if every visit\n"
-    "to a replaced function does. What is assumed for that is printed first.",
-    "may-stall": "Nothing forbidden can be reached, but the transition need not end: a thread may\n"
-    "sleep in a replaced function for as long as it likes. Known of the kernel are\n"
-    f"{_listed(abi.SLEPT_IN)}\nOthers are declared: workload: sleeps. A signal gets such a thread "
-    "out, and the\nengines send one. With --sample: it may go either way within the timeout, "
-    "or too\nlittle was observed to decide.",
-    "never-finishes": "A replaced function is never left by some thread:\n"
-    f"{_listed(abi.NEVER_LEFT)}\nReplace what it calls instead. With --sample: at least 19 of "
-    "20 transitions do not\nend within the timeout, and at both ends of the interval at least half "
-    "do not.\nExit code 9.",
-    "unsafe": "Something that the needs forbid can be reached; the shortest run to it is printed.\n"
-    "Exit code 9.",
-    "finishes": "With --sample: at least 19 of 20 transitions end within the timeout, and at both\n"
-    "ends of the interval at least half do.",
-}
 
 
 def _mode(mode: consistency.Mode) -> str:

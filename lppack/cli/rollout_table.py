@@ -2,20 +2,22 @@
 """What rollout plan prints: each class of hosts, and which to begin with."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lppack.analyse.rollout import HostClass, HostForecast, RolloutPlan
 from lppack.analyse.words import share, time, who
 from lppack.cli.output import table
 from lppack.cli.sample import sample_json
 from lppack.consistency import mode_named
 
+if TYPE_CHECKING:
+    from lppack.analyse.rollout import HostClass, HostForecast, RolloutPlan
+
 _TITLES = ("  host", "verdict", "no end", "9 of 10 after", "held up by")
 
 
-def show(made: RolloutPlan) -> None:
+def show(made: "RolloutPlan") -> None:
     for of in made.classes:
         click.echo(_head(of))
         table(
@@ -27,7 +29,7 @@ def show(made: RolloutPlan) -> None:
         click.echo(f"leave out: {', '.join(made.left_out)}")
 
 
-def _head(of: HostClass) -> str:
+def _head(of: "HostClass") -> str:
     name = f"kernel {of.kernel or 'not known'}, {of.bundle or 'no bundle'}"
     count = f"{len(of.hosts)} host" + ("s" if len(of.hosts) > 1 else "")
     if of.seconds is None:
@@ -36,7 +38,7 @@ def _head(of: HostClass) -> str:
     return f"{name}: {count}; those that finish are done {when}"
 
 
-def _row(host: HostForecast) -> tuple[str, ...]:
+def _row(host: "HostForecast") -> tuple[str, ...]:
     made = host.prediction
     if made is None:
         return (f"  {host.host}", host.verdict, "-", "-", host.why or "-")
@@ -45,7 +47,7 @@ def _row(host: HostForecast) -> tuple[str, ...]:
     return (f"  {host.host}", host.verdict, share(made.stall), when, holder)
 
 
-def plan_json(made: RolloutPlan) -> dict[str, Any]:
+def plan_json(made: "RolloutPlan") -> dict[str, Any]:
     return {
         "classes": [
             {
@@ -62,7 +64,7 @@ def plan_json(made: RolloutPlan) -> dict[str, Any]:
     }
 
 
-def _host_json(host: HostForecast) -> dict[str, Any]:
+def _host_json(host: "HostForecast") -> dict[str, Any]:
     made = None
     if host.mode is not None and host.prediction is not None:
         made = sample_json(mode_named(host.mode), host.prediction)

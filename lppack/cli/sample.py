@@ -3,21 +3,24 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lppack.analyse.sample import Sampled, recommended
+from lppack import pipeline
 from lppack.analyse.words import part, seconds, share, who
 from lppack.cli.output import result, table
 from lppack.consistency import Mode, ModeName
 from lppack.errors import AnswerIsNo
-from lppack.forecast.predict import Interval, Prediction
+
+if TYPE_CHECKING:
+    from lppack.analyse.sample import Sampled
+    from lppack.forecast.predict import Interval, Prediction
 
 _BLOCKERS = 8  # shown to people; JSON has all
 
 
-def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str) -> None:
+def show(patch: Path, every: "tuple[Sampled, ...]", *, compare: bool, format_: str) -> None:
     """Raise AnswerIsNo if the requested mode never finishes."""
     if compare:
         _compare(patch, every, format_)
@@ -36,8 +39,8 @@ def show(patch: Path, every: tuple[Sampled, ...], *, compare: bool, format_: str
         )
 
 
-def _compare(patch: Path, every: tuple[Sampled, ...], format_: str) -> None:
-    best = recommended(every)
+def _compare(patch: Path, every: "tuple[Sampled, ...]", format_: str) -> None:
+    best = pipeline.recommended(every)
     told = {
         "modes": [sample_json(made.mode, made.prediction) for made in every],
         "recommended": best.value if best else None,
@@ -54,7 +57,7 @@ def _compare(patch: Path, every: tuple[Sampled, ...], format_: str) -> None:
         )
 
 
-def _table(every: tuple[Sampled, ...], best: ModeName | None) -> None:
+def _table(every: "tuple[Sampled, ...]", best: ModeName | None) -> None:
     rows: list[tuple[str, ...]] = [("mode", "verdict", "no end", "median", "9 of 10", "held up by")]
     for mode, made, covers in every:
         times = dict(made.times)
@@ -82,7 +85,7 @@ def _table(every: tuple[Sampled, ...], best: ModeName | None) -> None:
         click.echo(f"no mode that covers the needs surely finishes; the weakest that may: {best}")
 
 
-def _lines(mode: Mode, made: Prediction) -> list[str]:
+def _lines(mode: Mode, made: "Prediction") -> list[str]:
     flags = f"{mode.leave.name} {mode.switch.name}"
     lines = [
         f"mode {mode.name} ({flags}): {made.verdict}",
@@ -99,7 +102,7 @@ def _lines(mode: Mode, made: Prediction) -> list[str]:
     return lines
 
 
-def sample_json(mode: Mode, made: Prediction) -> dict[str, Any]:
+def sample_json(mode: Mode, made: "Prediction") -> dict[str, Any]:
     return {
         "verdict": made.verdict,
         "mode": mode.name.value,
@@ -125,7 +128,7 @@ def sample_json(mode: Mode, made: Prediction) -> dict[str, Any]:
     }
 
 
-def _interval(interval: Interval) -> dict[str, float | None]:
+def _interval(interval: "Interval") -> dict[str, float | None]:
     """null: without end, or not known; JSON has no infinity."""
     named = {"value": interval.value, "low": interval.low, "high": interval.high}
     return {name: value if math.isfinite(value) else None for name, value in named.items()}

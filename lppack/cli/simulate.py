@@ -1,27 +1,22 @@
 # SPDX-License-Identifier: MIT
 """simulate: what a patch will do, before any kernel does it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lppack import pipeline
-from lppack.analyse.simulate import Simulation
-from lppack.checker.observe import Seen
 from lppack.cli.cost import of_calls
 from lppack.cli.options import PATCH, Finite
 from lppack.cli.output import FORMAT, note, result, table
 from lppack.cli.simulation import run_json, run_lines, simulation_json, simulation_lines
 from lppack.consistency import EngineName, ModeName, mode_named
-from lppack.errors import AnswerIsNo, EnvironmentMissing
+from lppack.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from lppack.analyse.sample import Sampled
-
-_Steps = list[tuple[str, str]]
-_RUNS_MAX = 1 << 24  # bytes
+    from lppack.analyse.simulate import Simulation
 
 
 @click.command()
@@ -192,7 +187,7 @@ def simulate(
         _one(patch, compared.chosen, format_)
 
 
-def _one(patch: Path, made: Simulation, format_: str) -> None:
+def _one(patch: Path, made: "Simulation", format_: str) -> None:
     if format_ == "json" and made.ok:
         result({"ok": True, **simulation_json(made)})
     elif format_ != "json":
@@ -205,7 +200,7 @@ def _one(patch: Path, made: Simulation, format_: str) -> None:
         )
 
 
-def _how(made: Simulation) -> str:
+def _how(made: "Simulation") -> str:
     return " --preempted" if made.preempted else ""
 
 
@@ -263,7 +258,7 @@ def _compared(compared: pipeline.Compared) -> None:
         click.echo(f"the weakest mode that is safe for what is declared: {best}")
 
 
-def _why(made: Simulation) -> str:
+def _why(made: "Simulation") -> str:
     if made.violations:
         return made.violations[0].says
     if made.blockers:
@@ -273,54 +268,10 @@ def _why(made: Simulation) -> str:
 
 
 def _replay(patch: Path, file: Path, format_: str) -> None:
-    mode, preempted, wanted = _kept_runs(patch, file)
-    made = [
-        pipeline.replay_run(patch, mode, shows, steps, threads, preempted)
-        for shows, steps, threads in wanted
-    ]
+    mode, made = pipeline.replay_runs(patch, file)
     if format_ == "json":
         result({"ok": True, "mode": mode.value, "violations": [run_json(run) for run in made]})
         return
     for run in made:
         click.echo("\n".join(run_lines(run)))
     note("the run is one of this patch in this mode")
-
-
-def _kept_runs(
-    patch: Path, file: Path
-) -> tuple[ModeName, EngineName | None, list[tuple[str, _Steps, int]]]:
-    """Return (what it shows, (who, does) of each step, threads) of the runs in ``file``."""
-    hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
-    try:
-        if file.exists() and not file.is_file():
-            raise EnvironmentMissing(f"{file} is not a plain file", hint=hint)
-        if file.stat().st_size > _RUNS_MAX:
-            raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)
-        said = json.loads(file.read_text())
-    except OSError as error:
-        raise EnvironmentMissing(f"{file} cannot be read: {error.strerror}", hint=hint) from None
-    except (ValueError, RecursionError):
-        raise EnvironmentMissing(f"{file} is not JSON", hint=hint) from None
-    if isinstance(said, dict) and "modes" in said and "mode" not in said:
-        raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)
-    try:
-        mode, preempted, runs = said["mode"], said.get("preempted"), said["violations"]
-        wanted = [
-            (run["shows"], [(step["who"], step["does"]) for step in run["steps"]], run["threads"])
-            for run in runs
-        ]
-        engines = (None, *mode_named(ModeName(mode)).engines)
-        known = preempted in engines and all(
-            isinstance(threads, int) and 0 < threads < 10 and shows in Seen.__members__
-            for shows, _, threads in wanted
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        known = False
-    if not known:
-        raise EnvironmentMissing(f"{file} is not what lppack simulate prints", hint=hint)
-    if not wanted:
-        raise EnvironmentMissing(
-            f"{file} has no run: mode {mode} is not unsafe there",
-            hint=f"see which modes are: lppack simulate {patch} --compare",
-        )
-    return ModeName(mode), EngineName(preempted) if preempted else None, wanted

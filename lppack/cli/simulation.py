@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What simulate says of an exploration: as JSON, and for people."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lppack.analyse.simulate import Simulation, Verdict
-from lppack.checker.observe import WORDS
-from lppack.checker.runs import Run
+if TYPE_CHECKING:
+    from lppack.analyse.simulate import Simulation
+    from lppack.checker.runs import Run
 
 
-def simulation_json(made: Simulation) -> dict[str, Any]:
+def simulation_json(made: "Simulation") -> dict[str, Any]:
     return {
         "verdict": made.verdict.value,
         "mode": made.mode.name.value,
@@ -34,7 +34,7 @@ def simulation_json(made: Simulation) -> dict[str, Any]:
     }
 
 
-def run_json(run: Run) -> dict[str, Any]:
+def run_json(run: "Run") -> dict[str, Any]:
     return {
         "shows": run.flag.name,
         "invariant": run.invariant,
@@ -53,16 +53,15 @@ def run_json(run: Run) -> dict[str, Any]:
     }
 
 
-def simulation_lines(made: Simulation) -> list[str]:
+def simulation_lines(made: "Simulation") -> list[str]:
     """Return what is assumed first, then the verdict and what it stands on, then the runs."""
     mode = made.mode
     lines = [f"assumed: {line}" for line in made.assumptions]
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
-    reached = {run.flag for run in made.violations}
-    for flag in made.forbidden:
-        never = made.whole and not reached
-        word = "REACHED: " if flag in reached else "never:   " if never else "not seen:"
-        lines.append(f"  {word} {WORDS[flag][1]} ({WORDS[flag][0]})")
+    never = made.whole and not made.violations
+    for reached, what, invariant in made.findings:
+        word = "REACHED: " if reached else "never:   " if never else "not seen:"
+        lines.append(f"  {word} {what} ({invariant})")
     lines.append(f"  ends:     {ending(made)}")
     lines.append(f"  explored: {_explored(made)}")
     for run in made.violations:
@@ -70,18 +69,17 @@ def simulation_lines(made: Simulation) -> list[str]:
     return lines
 
 
-def verdict(made: Simulation) -> str:
+def verdict(made: "Simulation") -> str:
     """In a word, and why it says little, if it does."""
-    safe = made.verdict is Verdict.SAFE
-    but = [made.empty] if safe and made.empty else []
+    but = [made.empty] if made.is_safe and made.empty else []
     if not made.covers:
         but.append("weaker than the needs: it is never applied")
-    return (", but " if safe else "; ").join(
+    return (", but " if made.is_safe else "; ").join(
         [made.verdict, "; ".join(but)] if but else [made.verdict]
     )
 
 
-def ending(made: Simulation) -> str:
+def ending(made: "Simulation") -> str:
     """Whether the transition comes to its end, and what may keep it open."""
     if not made.blockers:
         return "always, if every thread gets its turn, and visits end"
@@ -89,7 +87,7 @@ def ending(made: Simulation) -> str:
     return f"{'never' if made.never_ends else 'perhaps not'}: {reasons}"
 
 
-def _explored(made: Simulation) -> str:
+def _explored(made: "Simulation") -> str:
     every = [entry for entry in made.explored if entry.what != "progress"]
     numbers = sorted({entry.threads for entry in every if entry.threads is not None})
     *most, last = map(str, numbers)
@@ -101,7 +99,7 @@ def _explored(made: Simulation) -> str:
     return f"{text}; {'that is enough' if made.violations else 'the rest is too large to explore'}"
 
 
-def run_lines(run: Run) -> list[str]:
+def run_lines(run: "Run") -> list[str]:
     """Return a run as a table: who acts, what happens, and where each thread is afterwards."""
     names = [f"T{number}" for number in range(1, len(run.first.threads) + 1)]
     rows = [

@@ -130,9 +130,7 @@ def validate(
         }
         result(report | ({"proofs": _proofs(proofs)} if proofs else {}))
     elif format_ == "sarif":
-        from lppack.cli.sarif import sarif
-
-        result(sarif(problems, docs=docs))
+        result(pipeline.sarif_of(problems, docs=docs))
     else:
         for problem in problems:
             click.echo(str(problem))

@@ -26,6 +26,11 @@ class Measured:
     paths: tuple[tuple[str, float, float, float], ...]
 
     @property
+    def command(self) -> str:
+        """What has measured it."""
+        return COMMAND
+
+    @property
     def series(self) -> str:
         return series_of(self.release)
 

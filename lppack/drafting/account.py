@@ -31,6 +31,14 @@ class Line:
     fate: Fate
     why: str
 
+    @property
+    def is_carried(self) -> bool:
+        return self.fate is Fate.CARRIED
+
+    @property
+    def is_left_out(self) -> bool:
+        return self.fate is Fate.LEFT_OUT
+
 
 _OTHER_FILES = (
     (r"(?:^|/)(?:Makefile|Kbuild)$", "it is for kbuild: how the kernel was built is past changing"),

@@ -67,7 +67,11 @@ class Draft:
 
     @property
     def left_out(self) -> tuple[Line, ...]:
-        return tuple(line for line in self.lines if line.fate is Fate.LEFT_OUT)
+        return tuple(line for line in self.lines if line.is_left_out)
+
+    @property
+    def no_effect(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.fate is Fate.NO_EFFECT)
 
     @property
     def objects(self) -> tuple[str, ...]:

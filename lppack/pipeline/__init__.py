@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.check import patches_of as patches_of
     from lppack.pipeline.check import prove_patch as prove_patch
     from lppack.pipeline.check import reserve_id as reserve_id
+    from lppack.pipeline.check import sarif_of as sarif_of
     from lppack.pipeline.check import try_kernel as try_kernel
     from lppack.pipeline.cost import HostCalls as HostCalls
     from lppack.pipeline.cost import price_bundle as price_bundle
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from lppack.pipeline.evidence import metrics_place as metrics_place
     from lppack.pipeline.evidence import vex as vex
     from lppack.pipeline.evidence import write_metrics as write_metrics
+    from lppack.pipeline.explain import rule_pages as rule_pages
+    from lppack.pipeline.explain import verdict_pages as verdict_pages
     from lppack.pipeline.guests import connect_guest as connect_guest
     from lppack.pipeline.guests import initramfs_for as initramfs_for
     from lppack.pipeline.guests import list_guests as list_guests
@@ -62,7 +65,8 @@ if TYPE_CHECKING:
     from lppack.pipeline.rollout import rollout_plan as rollout_plan
     from lppack.pipeline.simulate import Compared as Compared
     from lppack.pipeline.simulate import compare_modes as compare_modes
-    from lppack.pipeline.simulate import replay_run as replay_run
+    from lppack.pipeline.simulate import recommended as recommended
+    from lppack.pipeline.simulate import replay_runs as replay_runs
     from lppack.pipeline.simulate import report_place as report_place
     from lppack.pipeline.simulate import sample_patch as sample_patch
     from lppack.pipeline.simulate import simulate_patch as simulate_patch
@@ -77,11 +81,12 @@ _NAMES = {
     "cache": "shrink_cache",
     "check": (
         "PatchCheck ask_kernel check_patch check_release ids_of inspect_file make_plan patches_of "
-        "prove_patch reserve_id try_kernel"
+        "prove_patch reserve_id sarif_of try_kernel"
     ),
     "cost": "HostCalls price_bundle price_manifest",
     "draft": "Between Copy Drafted make_draft new_patch",
     "evidence": "cves_of metrics_of metrics_place vex write_metrics",
+    "explain": "rule_pages verdict_pages",
     "guests": "connect_guest initramfs_for list_guests start_guest stop_guest",
     "migrate": "plan_migration run_migration",
     "operate": (
@@ -92,7 +97,8 @@ _NAMES = {
     "prove": "Proof",
     "rollout": "rollout_plan",
     "simulate": (
-        "Compared compare_modes replay_run report_place sample_patch simulate_patch write_report"
+        "Compared compare_modes recommended replay_runs report_place sample_patch "
+        "simulate_patch write_report"
     ),
     "trial": "Trial",
 }

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lppack.document import Document
 from lppack.errors import ManifestError, Problem
@@ -103,6 +103,13 @@ def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
             if folder is not None
         )
     )
+
+
+def sarif_of(problems: Sequence[Problem], *, docs: str | None) -> dict[str, Any]:
+    """Return problems for code-scanning services; ``docs``: URL of the documentation site."""
+    from lppack.rules.sarif import sarif
+
+    return sarif(problems, docs=docs)
 
 
 def _of_kernel(

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What a patch will do, before any kernel does."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.consistency import EngineName, ModeName
+from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from lppack.analyse.simulate import Simulation
     from lppack.checker.runs import Run
     from lppack.cost.price import Price
+
+_Steps = list[tuple[str, str]]
+_RUNS_MAX = 1 << 24  # bytes
 
 
 def _manifest(path: Path) -> Manifest:
@@ -88,18 +92,67 @@ def sample_patch(
     )
 
 
-def replay_run(
-    path: Path,
-    mode: ModeName,
-    flag: str,
-    said: list[tuple[str, str]],
-    threads: int,
-    preempted: EngineName | None = None,
-) -> "Run":
-    """Repeat a run of the simulator, and return it."""
+def recommended(every: "Sequence[Sampled]") -> ModeName | None:
+    """Return the weakest mode that covers the needs and finishes, or else one that may."""
+    from lppack.analyse.sample import recommended
+
+    return recommended(every)
+
+
+def replay_runs(path: Path, file: Path) -> "tuple[ModeName, list[Run]]":
+    """Repeat the runs that ``simulate --format json`` wrote to ``file``; return them.
+
+    Raise EnvironmentMissing: it is not such a file, or has no run.
+    """
     from lppack.analyse.simulate import replay
 
-    return replay(_manifest(path), mode, flag, said, threads, preempted)
+    mode, preempted, wanted = _kept_runs(path, file)
+    manifest = _manifest(path)
+    return mode, [
+        replay(manifest, mode, shows, steps, threads, preempted) for shows, steps, threads in wanted
+    ]
+
+
+def _kept_runs(
+    patch: Path, file: Path
+) -> tuple[ModeName, EngineName | None, list[tuple[str, _Steps, int]]]:
+    """Return (what it shows, (who, does) of each step, threads) of the runs in ``file``."""
+    hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
+    from lppack.checker.observe import Seen
+
+    try:
+        if file.exists() and not file.is_file():
+            raise EnvironmentMissing(f"{file} is not a plain file", hint=hint)
+        if file.stat().st_size > _RUNS_MAX:
+            raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)
+        said = json.loads(file.read_text())
+    except OSError as error:
+        raise EnvironmentMissing(f"{file} cannot be read: {error.strerror}", hint=hint) from None
+    except (ValueError, RecursionError):
+        raise EnvironmentMissing(f"{file} is not JSON", hint=hint) from None
+    if isinstance(said, dict) and "modes" in said and "mode" not in said:
+        raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)
+    try:
+        mode, preempted, runs = said["mode"], said.get("preempted"), said["violations"]
+        wanted = [
+            (run["shows"], [(step["who"], step["does"]) for step in run["steps"]], run["threads"])
+            for run in runs
+        ]
+        engines = (None, *mode_named(ModeName(mode)).engines)
+        known = preempted in engines and all(
+            isinstance(threads, int) and 0 < threads < 10 and shows in Seen.__members__
+            for shows, _, threads in wanted
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise EnvironmentMissing(f"{file} is not what lppack simulate prints", hint=hint)
+    if not wanted:
+        raise EnvironmentMissing(
+            f"{file} has no run: mode {mode} is not unsafe there",
+            hint=f"see which modes are: lppack simulate {patch} --compare",
+        )
+    return ModeName(mode), EngineName(preempted) if preempted else None, wanted
 
 
 def report_place(file: Path) -> Path:

@@ -75,6 +75,63 @@ def test_an_import_that_goes_up_is_seen() -> None:
     assert upward("cli", "from lppack import pipeline") == []
 
 
+#: What commands import when they run: the pipeline, and what is beside it or the same for all
+#: of lppack. docs/decisions.md says why the last three are here.
+FOR_COMMANDS = frozenset(
+    f"lppack{name}"
+    for name in (
+        *("", ".cli", ".pipeline", ".doctor", ".model", ".errors", ".extras", ".consistency"),
+        *(".resources", ".analyse.words", ".cost.words"),
+    )
+)
+
+
+def below(source: str) -> list[str]:
+    """What a command imports when it runs, and should get from the pipeline.
+
+    Types of what the pipeline returns may come from anywhere, under TYPE_CHECKING.
+    """
+    tree = ast.parse(source)
+    typing = {
+        node
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If)
+        and ast.unparse(branch.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for part in branch.body
+        for node in ast.walk(part)
+    }
+    found = []
+    for node in set(ast.walk(tree)) - typing:
+        if isinstance(node, ast.ImportFrom) and node.module == "lppack":
+            found += [f"lppack.{alias.name}" for alias in node.names if alias.name != "__version__"]
+        elif isinstance(node, ast.ImportFrom):
+            found += [str(node.module)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return [
+        name
+        for name in found
+        if name.partition(".")[0] == "lppack"
+        and name not in FOR_COMMANDS
+        and ".".join(name.split(".")[:2]) not in FOR_COMMANDS
+    ]
+
+
+def test_commands_get_all_from_the_pipeline() -> None:
+    files = [*(ROOT / "cli").glob("*.py"), ROOT / "__main__.py"]
+    assert {f.name: found for f in files if (found := below(f.read_text()))} == {}
+
+
+def test_a_command_that_reaches_below_the_pipeline_is_seen() -> None:
+    assert below("def f():\n    from lppack.stages.plan import plan") == ["lppack.stages.plan"]
+    assert below("import lppack.debian.kernels") == ["lppack.debian.kernels"]
+    assert below("from lppack import abi, pipeline") == ["lppack.abi"]
+    assert below("from lppack.analyse.sample import sample") == ["lppack.analyse.sample"]
+    assert below("from lppack.pipeline.pairs import Pair\nfrom lppack.model import Plan") == []
+    assert below("if TYPE_CHECKING:\n    from lppack.stages.status import PatchReport") == []
+    assert below("if not TYPE_CHECKING:\n    from lppack.stages import x") == ["lppack.stages"]
+
+
 def test_only_the_command_line_prints_or_exits() -> None:
     for file in ROOT.rglob("*.py"):
         if file.parent.name != "cli" and file.name != "__main__.py":

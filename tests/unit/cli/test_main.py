@@ -11,11 +11,11 @@ import pytest
 
 from lppack.analyse.simulate import Verdict
 from lppack.cli import main
-from lppack.cli.help import _VERDICTS
 from lppack.cli.main import commands
 from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
 from lppack.model import StepName
+from lppack.pipeline.explain import verdict_pages
 from tests.kit.command import EXAMPLES, lppack, shell
 
 PROC = EXAMPLES / "proc-cmdline"
@@ -76,7 +76,7 @@ def test_both_words_for_the_kernel_in_memory(tmp_path: Path) -> None:
 
 
 def test_every_verdict_has_a_page() -> None:
-    assert set(_VERDICTS) == {*Verdict, "finishes"}
+    assert set(verdict_pages()) == {*Verdict, "finishes"}
     page = lppack("explain", "may-stall").out
     assert "do_epoll_wait" in page
     assert "kswapd" in lppack("explain", "never-finishes").out

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from lppack.cli.main import commands
-from lppack.cli.sarif import sarif
 from lppack.cli.validate import _way_to_a_proof
 from lppack.errors import Level, Problem
 from lppack.model import Completeness
 from lppack.pipeline.prove import Proof
 from lppack.rules.registry import every
+from lppack.rules.sarif import sarif
 from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
 
 BROKEN = ROOT / "tests/broken/10-one-of-each"

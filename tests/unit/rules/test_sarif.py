@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from lppack.cli.main import commands
-from lppack.cli.sarif import sarif
 from lppack.errors import Level, Problem
 from lppack.rules.registry import every
+from lppack.rules.sarif import sarif
 
 
 def problem(file: str, rule: str, **more: str) -> Problem:
