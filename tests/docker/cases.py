@@ -293,6 +293,10 @@ CASES: dict[str, Case] = {
         complete="incomplete",
         left_out=["kernel/signal.c"],
     ),
+    "two-twins": Case(
+        what="two files call static functions of one name, each its own",
+        replaced=_vmlinux("ip6mr_sk_done", "mrtsock_destruct"),
+    ),
     "typedef-layout": Case(
         what="a typedef alone, which members of structs have",
         replaced={
