@@ -227,7 +227,7 @@ def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
 
 @rule(needs=HOST, level=Level.WARNING, sources=(53,))
 def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
-    """Nobody but live patches redirects a function of this one.
+    """Nothing but live patches redirects a function of this one.
 
     The kernel lets one user of a function change where it returns to (FTRACE_OPS_FL_IPMODIFY,
     kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.

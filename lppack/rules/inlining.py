@@ -69,10 +69,10 @@ def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
 
 @rule(needs=FACTS, sources=(13,))
 def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
-    """What upstream's diff changes is replaced, and so is all into which it was inlined.
+    """What upstream's diff changes is replaced, and every function it was inlined into.
 
-    A function may have a symbol and stand inside some of its callers as well: a patch of it alone
-    leaves the fault in those. Told where the debug package was read (--deep).
+    A function may have a symbol and also be inlined into some of its callers: a patch of it alone
+    leaves the defect in those. Checked if the debug package was read (--deep).
     """
     replaced = _replaced(document, facts)
     for where, function in _fixed(document, facts):

@@ -144,7 +144,7 @@ def _plain(value: object) -> bool:
 
 @rule(needs=MANIFEST, sources=(5,))
 def replacement_is_another_function(document: Document) -> Iterator[Fault]:
-    """A replacement has a name of its own; the kernel's own would be two things at once."""
+    """A replacement has a name of its own; the kernel's name would have two meanings."""
     for pointer, _ in document.mappings("objects"):
         for where, entry in document.mappings(*pointer, "functions"):
             if isinstance(entry.get("old"), str) and entry.get("old") == entry.get("new"):
@@ -157,7 +157,7 @@ def replacement_is_another_function(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(8,))
 def replacement_name_shows_its_origin(document: Document) -> Iterator[Fault]:
-    """In a backtrace `lp_` tells the replacement from the original."""
+    """In a backtrace, `lp_` marks the replacement."""
     for pointer, _ in document.mappings("objects"):
         for where, entry in document.mappings(*pointer, "functions"):
             new = entry.get("new")

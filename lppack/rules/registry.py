@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 
 class Asked(StrEnum):
-    """When a rule is asked, as docs/rules.md says it."""
+    """When a rule is checked, as docs/rules.md says it."""
 
     ALWAYS = "always"
     FROM = "by validate, with --from OLD"

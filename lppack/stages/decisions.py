@@ -93,7 +93,7 @@ def engine_for(
 
 
 def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
-    """Return whether nothing is against lppack's own engine for this patch and kernel."""
+    """Return True if lppack's own engine can be used for this patch and kernel."""
     ours: str = EngineName.CONSISTENCY
     return ours in consistency.engines_of(mode) and not any(
         problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
@@ -213,7 +213,7 @@ def inlining_of(
         value, why = InliningCheck.UNCHECKED, "the debug files of modules are not read"
         why += f" ({', '.join(modules)}): their callers may hold copies of the old code"
     elif facts.inlining is None:
-        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: ask --deep"
+        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: use --deep"
     else:
         value, why = InliningCheck.CHECKED, "no copy of the old code is left in a caller"
         left = [f"{name} in {', '.join(where)}" for name, where in copies_left(document, facts)]

@@ -16,7 +16,7 @@ def test_a_machine_without_the_library() -> None:
 
 
 def test_a_library_that_lacks_a_function_is_none_to_read_with() -> None:
-    with pytest.raises(EnvironmentMissing, match=r"it is too old: .*dwarf_begin") as caught:
+    with pytest.raises(EnvironmentMissing, match=r"which is too old: .*dwarf_begin") as caught:
         library("libc.so.6")
     assert "libdw1" in str(caught.value.hint)
 

@@ -33,7 +33,7 @@ def test_a_release_without_the_proof_wants_inlining_checked(tmp_path: Path) -> N
     assert allowed == "not proved, as --unproved allows; inlining was checked"
     with pytest.raises(AnswerIsNo, match="inlining was not checked") as caught:
         release(unchecked, unproved=True, inlining_unchecked=False, accepted=())
-    assert caught.value.hint == "add --deep; or say that you know it: --inlining-unchecked"
+    assert caught.value.hint == "add --deep; or accept that: --inlining-unchecked"
     [(key, said)] = release(unchecked, unproved=True, inlining_unchecked=True, accepted=())
     assert key == "release"
     assert "inlining was not checked" in said
