@@ -245,7 +245,7 @@ def test_nothing_but_a_report_is_overwritten(tmp_path: Path) -> None:
     assert mine.read_text() == "lppack: 1\n"
     ran = lppack("simulate", patch, "--report", "/dev/zero", limit=60.0)
     assert ran.rc == 4, "it is not read to its end"
-    assert "/dev/zero is no report" in ran.err
+    assert "/dev/zero is not a report" in ran.err
     below = lppack("simulate", patch, "--report", mine / "report.html")
     assert below.rc == 4
     assert "report.html: " in below.err and "is not a folder" in below.err

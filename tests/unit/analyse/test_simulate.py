@@ -279,7 +279,7 @@ def test_who_touches_the_data_is_not_made_up() -> None:
         ("{", "is not JSON"),
         ("[]", "is not what lppack simulate prints"),
         ('{"mode": "foo", "violations": []}', "is not what lppack simulate prints"),
-        ('{"mode": "hybrid", "violations": []}', "the mode hybrid is not unsafe there"),
+        ('{"mode": "hybrid", "violations": []}', "mode hybrid is not unsafe there"),
         ('{"modes": []}', "is about every mode"),
     ],
 )
