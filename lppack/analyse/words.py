@@ -48,5 +48,10 @@ def time(seconds: float) -> str:
         return "at once"
     for unit, word in ((1.0, "s"), (1e-3, "ms")):
         if seconds >= unit:
-            return f"{seconds / unit:.3g} {word}"
-    return f"{seconds / 1e-6:.3g} us"
+            return f"{_figures(seconds / unit)} {word}"
+    return f"{_figures(seconds / 1e-6)} us"
+
+
+def _figures(value: float) -> str:
+    """Return three figures, and never an exponent."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"

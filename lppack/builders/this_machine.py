@@ -64,8 +64,8 @@ class ThisMachine:
 
     def which(self, program: str) -> str | None:
         # /usr/sbin is not on every user's PATH, but dockerd is there.
-        path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
-        return shutil.which(program, path=path)
+        path = [*filter(None, [os.environ.get("PATH")]), "/usr/local/sbin:/usr/sbin:/sbin"]
+        return shutil.which(program, path=":".join(path))  # an empty part is the current folder
 
     def library(self, name: str) -> bool:
         import ctypes

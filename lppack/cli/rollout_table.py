@@ -20,9 +20,7 @@ _TITLES = ("  host", "verdict", "no end", "9 of 10 after", "held up by")
 def show(made: "RolloutPlan") -> None:
     for of in made.classes:
         click.echo(_head(of))
-        table(
-            [("  host", "verdict", "no end", "9 of 10 after", "held up by"), *map(_row, of.hosts)]
-        )
+        table([_TITLES, *map(_row, of.hosts)])
         click.echo()
     click.echo(f"begin with: {', '.join(made.order) or 'none'}")
     if made.left_out:

@@ -19,7 +19,9 @@ def amount(value: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share of one CPU; above 100% it is of several."""
-    return UNKNOWN if share is None else f"{share * 100:.3g}%"
+    if share is None:
+        return UNKNOWN
+    return f"{share * 100:.3g}%" if share < 9.995 else f"{share * 100:.0f}%"
 
 
 def assumptions(price: Price) -> Iterator[str]:

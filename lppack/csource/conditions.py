@@ -36,6 +36,8 @@ def _value(call: str, name: str, known: Known) -> bool | None:
     built_in, module = known(name), known(f"{name}_MODULE")
     match call:
         case "IS_ENABLED" | "IS_REACHABLE":
+            if call == "IS_REACHABLE" and module and not built_in:
+                return None  # include/linux/kconfig.h (v6.1): of code in a module, and only there
             return True if built_in or module else built_in if module is not None else None
         case "IS_MODULE":
             return module

@@ -75,6 +75,10 @@ def names_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[int, str]]:
                     yield inner.start_byte + match.start(), match[0]
 
 
+#: LIST_HEAD(x); in a function is a call for the grammar.
+_DECLARE = ("declaration", "expression_statement")
+
+
 def declared_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[str, bool]]:
     """(name, is it static and not const) of each parameter and local variable."""
     for inner in walk(node):
@@ -82,7 +86,7 @@ def declared_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[str, bool]]
             declarator = inner.child_by_field_name("declarator")
             if declarator is not None:
                 yield declarator_name(declarator, text), False
-        elif inner.type == "declaration" and (match := DEFINER.match(text_of(inner, text))):
+        elif inner.type in _DECLARE and (match := DEFINER.match(text_of(inner, text))):
             name = by_commas(match["words"])[0].partition("[")[0]
             yield name, match[0].startswith("static")
         elif inner.type == "declaration":

@@ -14,6 +14,7 @@ from lppack.debian import deb, sources
 from lppack.debian.supported import RELEASES
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
+from lppack.shape import fits
 
 #: Of an unpacked kernel, what is compared at each use; the rest is, before it is built with.
 IMAGE = r"(^|/)(vmlinuz|config|lppack-kernel)[^/]*$"
@@ -34,7 +35,8 @@ def from_tree(path: Path) -> Kernel:
         )
     note: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError):
-        note = json.loads((root / _NOTE).read_text())
+        found = json.loads((root / _NOTE).read_text())
+        note = found if fits(found, {"package": str, "suite": str}) else {}
     return kernel_in(root, releases[0], package=note.get("package"), suite=note.get("suite"))
 
 
@@ -115,7 +117,7 @@ def _version(image: Path) -> str:
     # Documentation/x86/boot.rst (v6.1): kernel_version at 0x20e, 0x200 short of the string.
     with image.open("rb") as file:
         head = file.read(0x10000)
-    if head[0x202:0x206] == b"HdrS":
+    if head[0x202:0x206] == b"HdrS" and len(head) >= 0x210:
         start = struct.unpack_from("<H", head, 0x20E)[0] + 0x200
         banner = head[start:].partition(b"\0")[0].decode("ascii", errors="replace")
         if "#" in banner:

@@ -118,7 +118,10 @@ class Relocatable:
         ]
 
     def relocations(self, section: ElfSection) -> list[Relocation]:
-        """Return what an SHT_RELA section holds. Raise NotRewritable if a symbol is missing."""
+        """Return what an SHT_RELA section holds. Raise NotRewritable if a symbol is missing, or
+        an entry is cut off."""
+        if len(section.data) % _RELOCATION.size:
+            raise NotRewritable(f"{section.name} ends within an entry")
         found = [
             Relocation(offset, info >> 32, info & 0xFFFFFFFF, addend)
             for offset, info, addend in _RELOCATION.iter_unpack(section.data)

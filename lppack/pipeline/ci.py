@@ -35,7 +35,7 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
         wanted += one
     for patch in dict.fromkeys(patches):
         patterns = validate(load(patch)).kernels
-        for release in wanted or available(patterns)[:1]:
+        for release in dict.fromkeys(wanted) or available(patterns)[:1]:
             if any(matches(pattern, release) for pattern in patterns):
                 found.setdefault(release, []).append(patch)
     if not found:

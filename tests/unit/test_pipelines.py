@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The pipeline files run the tasks of tasks.py, and nothing that is not written down there."""
 
-import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +17,7 @@ from invoke.collection import Collection
 
 import tasks
 from lppack.cli.main import commands
-from lppack.errors import EnvironmentMissing
-from lppack.pipeline import ci
+from tests.unit.pipeline.jobs import KERNELS, patch
 
 ROOT = Path(__file__).parent.parent.parent
 GITHUB = ROOT / "docs/pipelines/github-actions.yml"
@@ -180,32 +177,6 @@ def test_the_services_schemas_take_the_files(path: Path, tmp_path: Path) -> None
     assert against_schema(broken, service).returncode == 1, "it would take anything"
 
 
-def patch(folder: Path, name: str, *kernels: str) -> Path:
-    shutil.copytree(ROOT / "examples/proc-cmdline", folder / name)
-    manifest = folder / name / "manifest.yaml"
-    text = manifest.read_text().replace("name: proc-cmdline", f"name: {name}", 1)
-    assert "6.1.0-*-amd64" in text
-    manifest.write_text(text.replace('"6.1.0-*-amd64"', ", ".join(f'"{one}"' for one in kernels)))
-    return folder / name
-
-
-KERNELS = ["6.1.0-57-amd64", "6.12.118+deb13-amd64", "6.1.0-57-rt-amd64"]
-
-
-def test_a_job_for_each_kernel_with_the_patches_for_it(tmp_path: Path) -> None:
-    every = [patch(tmp_path, "a", "6.1.0-*-amd64"), patch(tmp_path, "b", *KERNELS[:2])]
-    found = ci.jobs(every, KERNELS)
-    assert found == {KERNELS[0]: tuple(every), KERNELS[1]: (every[1],)}
-    matrix = json.loads(ci.github(found, "--builder host"))
-    a, b = map(str, every)
-    assert matrix == {
-        "include": [
-            {"kernel": KERNELS[0], "patches": f"{a} {b}", "options": "--builder host"},
-            {"kernel": KERNELS[1], "patches": b, "options": "--builder host"},
-        ]
-    }
-
-
 def test_the_child_pipeline_is_one(tmp_path: Path) -> None:
     argv = [str(patch(tmp_path, "a", "6.1.0-*-amd64")), "--kernel", KERNELS[0]]
     said = CliRunner().invoke(
@@ -223,16 +194,3 @@ def test_the_child_pipeline_is_one(tmp_path: Path) -> None:
     given = command.make_context(name, words).params
     assert (given["deep"], given["builder"], given["kernels"]) == (True, "host", (KERNELS[0],))
     assert pipeline[f"test {KERNELS[0]}"]["needs"] == [f"build {KERNELS[0]}"]
-
-
-def test_what_cannot_be_a_job_is_said(tmp_path: Path) -> None:
-    one = patch(tmp_path, "a", "6.1.0-*-amd64")
-    with pytest.raises(EnvironmentMissing, match="none of the patches is for one"):
-        ci.jobs([one], KERNELS[1:])
-    for name in ("a b", "a;b", "$(x)"):
-        with pytest.raises(EnvironmentMissing, match="would have to be quoted"):
-            ci.jobs([one.rename(tmp_path / name)], KERNELS)
-        one = tmp_path / name
-    many = {f"6.1.0-{number}-amd64": (one,) for number in range(257)}
-    with pytest.raises(EnvironmentMissing, match="257 kernels exceed the 256 jobs"):
-        ci.github(many, "")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.debian import kernels, tree
+from lppack.debian import kernels
 from lppack.errors import EnvironmentMissing
 from tests.kit.fake_source import BANNER, RELEASE, FakeSource, make_tree
 
@@ -153,26 +153,6 @@ def test_a_path_is_an_unpacked_tree(tmp_path: Path) -> None:
     assert kernel.root == tmp_path / "tree"
     assert kernel.package is None
     assert kernel.modules == tmp_path / f"tree/lib/modules/{RELEASE}"
-
-
-def test_a_tree_has_exactly_one_kernel(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentMissing, match="no kernel in it: boot/vmlinuz"):
-        tree.from_tree(tmp_path)
-    make_tree(tmp_path)
-    make_tree(tmp_path, "6.1.0-10-amd64")
-    with pytest.raises(EnvironmentMissing, match="more than one kernel"):
-        tree.from_tree(tmp_path)
-
-
-def test_a_tree_without_config_or_with_a_strange_image_is_refused(tmp_path: Path) -> None:
-    make_tree(tmp_path)
-    (tmp_path / f"boot/config-{RELEASE}").unlink()
-    with pytest.raises(EnvironmentMissing, match="config-6.1.0-9-amd64 is missing"):
-        tree.from_tree(tmp_path)
-    make_tree(tmp_path)
-    (tmp_path / f"boot/vmlinuz-{RELEASE}").write_bytes(b"MZ")
-    with pytest.raises(EnvironmentMissing, match="not a Linux kernel image"):
-        tree.from_tree(tmp_path)
 
 
 def test_the_suite_follows_the_package_version(tmp_path: Path) -> None:
