@@ -7,6 +7,7 @@ applies the module and takes it back.
 
 import gzip
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -20,10 +21,11 @@ from lppack.consistency import EngineName
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.model import Bundle, Manifest
 from lppack.resources import render
+from lppack.stages.journald import DONE, REFUSED, REVERSED, STUCK
 
 _LIMIT = 120.0  # seconds, of the tool that packs
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
-_MAINTAINER = re.compile(r"[^<>%\n]+ <[^<>@%\s]+@[^<>@%\s]+>")
+MAINTAINER = re.compile(r"[^<>%\n]+ <[^<>@%\s]+@[^<>@%\s]+>")
 
 
 class Format(StrEnum):
@@ -93,6 +95,16 @@ class Package:
         return tuple(fix.name for fix in self.bundle.fixes)
 
     @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.bundle.path.read_bytes()).hexdigest()
+
+    @property
+    def events(self) -> Mapping[str, str]:
+        """What the script tells the journal of systemd: MESSAGE_ID, as lppack's own events."""
+        others = {"reversed": REVERSED, "refused": REFUSED, "stuck": STUCK}
+        return {**DONE, **others}
+
+    @property
     def written(self) -> str:
         """The date, as a changelog of Debian has it."""
         return formatdate(self.date)
@@ -103,7 +115,7 @@ def package_of(
 ) -> Package:
     """Return the content of a package. Raise EnvironmentMissing if its fields cannot express it."""
     who = maintainer or manifest.author
-    if not _MAINTAINER.fullmatch(who):
+    if not MAINTAINER.fullmatch(who):
         raise EnvironmentMissing(
             f'"{who}" is not a name and a mail address, which a package needs',
             hint="give --maintainer 'NAME <MAIL>'",
@@ -131,15 +143,20 @@ def pack(package: Package, format_: Format, work: Path, out: Path) -> Path:
     Raise EnvironmentMissing (the tool is not here), BuildFailed (what it says).
     """
     tree = work / "tree"
-    for name, (mode, data) in _contents(package).items():
+    write_tree(tree, _contents(package))
+    out.mkdir(parents=True, exist_ok=True)
+    return _PACKERS[format_](package, tree, work, out)
+
+
+def write_tree(tree: Path, contents: Mapping[str, tuple[int, bytes]]) -> None:
+    """Write the files of a package: path, with mode and data."""
+    for name, (mode, data) in contents.items():
         file = tree / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
         file.chmod(mode)
     for folder in (tree, *(path for path in tree.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
-    out.mkdir(parents=True, exist_ok=True)
-    return _PACKERS[format_](package, tree, work, out)
 
 
 def _contents(package: Package) -> dict[str, tuple[int, bytes]]:
@@ -164,40 +181,22 @@ def _contents(package: Package) -> dict[str, tuple[int, bytes]]:
 
 
 def _deb(package: Package, tree: Path, work: Path, out: Path) -> Path:
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    sums = [f"{_md5(path)}  {path.relative_to(tree)}\n" for path in files]
-    size = sum(-(-path.stat().st_size // 1024) for path in files)
-    control = tree / "DEBIAN"
-    control.mkdir(mode=0o755)
-    (control / "md5sums").write_text("".join(sums))
-    (control / "control").write_text(render("package/control.j2", package=package, size_kb=size))
-    for script in ("postinst", "prerm", "postrm"):
-        (control / script).write_text(render(f"package/{script}.j2", package=package))
-        (control / script).chmod(0o755)
-    made = out / f"{package.name}_{package.version}_amd64.deb"
-    _run(package, ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], "dpkg")
-    return made
+    return build_deb(
+        tree,
+        control=lambda size: render("package/control.j2", package=package, size_kb=size),
+        scripts={
+            script: render(f"package/{script}.j2", package=package)
+            for script in ("postinst", "prerm", "postrm")
+        },
+        date=package.date,
+        made=out / f"{package.name}_{package.version}_amd64.deb",
+    )
 
 
 def _rpm(package: Package, tree: Path, work: Path, out: Path) -> Path:
-    files = sorted(path for path in tree.rglob("*") if path.is_file())
-    rows = [(f"{path.stat().st_mode & 0o777:04o}", path.relative_to(tree)) for path in files]
-    spec = work / "package.spec"
     # In a spec, what follows a % is carried out.
-    spec.write_text(render("package/spec.j2", package=package, tree=tree, files=rows))
-    macros = {
-        "_topdir": work / "rpm",
-        "_rpmdir": work / "made",
-        "_buildhost": "lppack",
-        "use_source_date_epoch_as_buildtime": 1,
-        "clamp_mtime_to_source_date_epoch": 1,
-    }
-    defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
-    _run(package, ["rpmbuild", "-bb", "--target", "x86_64", *defines, str(spec)], "rpm")
-    [built] = (work / "made").rglob("*.rpm")
-    made = out / built.name
-    made.write_bytes(built.read_bytes())
-    return made
+    spec = render("package/spec.j2", package=package, tree=tree, files=rows_of(tree))
+    return build_rpm(spec, work, target="x86_64", date=package.date, out=out)
 
 
 _PACKERS: Mapping[Format, Callable[[Package, Path, Path, Path], Path]] = {
@@ -206,10 +205,65 @@ _PACKERS: Mapping[Format, Callable[[Package, Path, Path, Path], Path]] = {
 }
 
 
-def _run(package: Package, argv: list[str], brings: str) -> None:
-    date = str(int(package.date))
+def build_deb(
+    tree: Path,
+    *,
+    control: Callable[[int], str],
+    scripts: Mapping[str, str],
+    date: float,
+    made: Path,
+) -> Path:
+    """Pack ``tree`` into the file ``made``; the same bytes for the same ``date``.
+
+    ``control``: given the installed size in KiB. Raise EnvironmentMissing, BuildFailed.
+    """
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    sums = [f"{_md5(path)}  {path.relative_to(tree)}\n" for path in files]
+    size = sum(-(-path.stat().st_size // 1024) for path in files)
+    place = tree / "DEBIAN"
+    place.mkdir(mode=0o755)
+    (place / "md5sums").write_text("".join(sums))
+    (place / "control").write_text(control(size))
+    for script, text in scripts.items():
+        (place / script).write_text(text)
+        (place / script).chmod(0o755)
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, (date, date))
+    _run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], date, "dpkg")
+    return made
+
+
+def rows_of(tree: Path) -> list[tuple[str, Path]]:
+    """Return mode and path of each file, for a spec."""
+    files = sorted(path for path in tree.rglob("*") if path.is_file())
+    return [(f"{path.stat().st_mode & 0o777:04o}", path.relative_to(tree)) for path in files]
+
+
+def build_rpm(spec: str, work: Path, *, target: str, date: float, out: Path) -> Path:
+    """Build the one package of ``spec``; return its file in ``out``.
+
+    Raise EnvironmentMissing, BuildFailed.
+    """
+    file = work / "package.spec"
+    file.write_text(spec)
+    macros = {
+        "_topdir": work / "rpm",
+        "_rpmdir": work / "made",
+        "_buildhost": "lppack",
+        "use_source_date_epoch_as_buildtime": 1,
+        "clamp_mtime_to_source_date_epoch": 1,
+    }
+    defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
+    _run(["rpmbuild", "-bb", "--target", target, *defines, str(file)], date, "rpm")
+    [built] = (work / "made").rglob("*.rpm")
+    made = out / built.name
+    made.write_bytes(built.read_bytes())
+    return made
+
+
+def _run(argv: list[str], date: float, brings: str) -> None:
     try:
-        done = proc.run(argv, limit=_LIMIT, env={"SOURCE_DATE_EPOCH": date})
+        done = proc.run(argv, limit=_LIMIT, env={"SOURCE_DATE_EPOCH": str(int(date))})
     except EnvironmentMissing as error:
         error.hint = f"install it: apt-get install {brings}"
         raise

@@ -4,7 +4,22 @@
 import subprocess
 from pathlib import Path
 
+from lppack import doctor
+from lppack.builders.this_machine import ThisMachine
+from lppack.stages.package import Package, package_of
+from tests.kit import samples
+
 MAINTAINER = "Jo Doe <jo@example.org>"
+KO = b"\x7fELF not really" * 100
+
+
+def package_in(folder: Path, **changes: object) -> Package:
+    """What is packed of a bundle in ``folder``."""
+    path = folder / "x.lpp"
+    path.write_bytes(b"")
+    bundle = samples.bundle(path=path, **changes)
+    files = {f"{bundle.module}.ko": KO, "lppack_engine.ko": KO}
+    return package_of(bundle, samples.manifest(), files, maintainer=MAINTAINER)
 
 
 def unpacked(deb: Path, folder: Path) -> list[Path]:
@@ -25,3 +40,11 @@ def helper_of(deb: Path) -> str:
 
 def state_of(deb: Path) -> str:
     return f"/var/lib/lppack/boot/{name_of(deb)}"
+
+
+def installed(name: str, package: str | None = None) -> None:
+    """Install the package of a program that is not here."""
+    machine = ThisMachine()
+    if not machine.which(name):
+        lacking = doctor.Finding(name=name, ok=False, packages=(package or name,))
+        doctor.fix([lacking], lambda _line: None, machine)

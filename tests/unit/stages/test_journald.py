@@ -13,6 +13,7 @@ import pytest
 
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, HostError, LppackError
+from lppack.resources import render
 from lppack.stages import journald
 from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.apply import apply
@@ -33,6 +34,7 @@ from tests.kit.control import KO, MODULE
 from tests.kit.fake_kernel import Patch, Thread, info
 from tests.kit.journal import record
 from tests.kit.mortal import both, mortal
+from tests.kit.packages import package_in
 from tests.kit.samples import bundle
 
 Fields = dict[str, str]
@@ -206,3 +208,49 @@ def test_the_real_journald_takes_it() -> None:
     told = json.loads(done.stdout.splitlines()[0])
     assert (told["LPPACK_SERIES"], told["LPPACK_CODE"]) == ("conn-limit", "7")
     assert told["MESSAGE"] == "apply conn-limit 2 on local: reversed: one\ntwo"
+
+
+_SCRIPT = """
+mount -t tmpfs none /run && mkdir -p /run/systemd/journal /run/log/journal
+/lib/systemd/systemd-journald & pid=$!
+until [ -S /run/systemd/journal/socket ]; do sleep 0.1; done
+sed '/^COMMAND=apply/,$d' livepatch > functions
+. ./functions
+COMMAND=apply
+event 0
+(die 6 kernel-refused "insmod: no
+LPPACK_CODE=0") && exit 1
+COMMAND=revert
+event 7 "" "was not unpatched"
+event 8 "" "no"
+until journalctl -D /run/log/journal MESSAGE_ID=$STUCK | grep .; do sleep 0.1; done > /dev/null
+journalctl -D /run/log/journal -o json -t lppack
+kill $pid
+"""
+
+
+@pytest.mark.slow  # and only root can start it
+def test_a_package_sends_what_lppack_sends(tmp_path: Path) -> None:
+    """By logger(1), to the real journald, and with the fields of send_record()."""
+    made = package_in(tmp_path)
+    (tmp_path / "livepatch").write_text(render("package/livepatch.j2", package=made))
+    words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "timeout", "60", "sh", "-c"]
+    done = subprocess.run(
+        [*words, _SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    ends = [
+        (DONE["apply"], "done", "0", None),
+        (REFUSED, "refused", "6", "kernel-refused"),
+        (REVERSED, "reversed", "7", "reversed"),
+        (STUCK, "stuck", "8", "stuck"),
+    ]
+    for one, (event, result, code, reason) in zip(told, ends, strict=True):
+        assert one["MESSAGE_ID"] == event
+        assert (one["LPPACK_RESULT"], one["LPPACK_CODE"]) == (result, code)
+        assert one.get("LPPACK_REASON") == reason
+        own = {name for name in one if name.startswith("LPPACK_")}
+        assert own | {"LPPACK_REASON"} == _FIELDS - {"LPPACK_RECORD", "LPPACK_SIGNER"}
+    assert told[1]["MESSAGE"] == ("apply conn-limit 2 on local: refused: insmod: no LPPACK_CODE=0")
+    assert told[0]["LPPACK_SHA256"] == made.sha256

@@ -11,23 +11,13 @@ from lppack import proc
 from lppack.consistency import EngineName
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.resources import render
-from lppack.stages.package import Format, Package, pack, package_of
+from lppack.stages.package import Format, pack, package_of
 from tests.kit import samples
-from tests.kit.packages import MAINTAINER, unpacked
-
-KO = b"\x7fELF not really" * 100
-
-
-def made(tmp_path: Path, **changes: object) -> Package:
-    path = tmp_path / "x.lpp"
-    path.write_bytes(b"")
-    bundle = samples.bundle(path=path, **changes)
-    files = {f"{bundle.module}.ko": KO, "lppack_engine.ko": KO}
-    return package_of(bundle, samples.manifest(), files, maintainer=MAINTAINER)
+from tests.kit.packages import KO, package_in, unpacked
 
 
 def test_a_deb_has_the_module_the_script_and_the_units(tmp_path: Path) -> None:
-    deb = pack(made(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
+    deb = pack(package_in(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
     name = "livepatch-conn-limit-6.1.0-56-amd64"
     files = unpacked(deb, tmp_path / "x")
     ko = f"usr/lib/modules/{samples.RELEASE}/updates/lppack/{name}/lppack_conn_limit_2.ko"
@@ -48,13 +38,13 @@ def test_a_deb_has_the_module_the_script_and_the_units(tmp_path: Path) -> None:
 
 
 def test_both_are_made_the_same_twice(tmp_path: Path) -> None:
-    package = made(tmp_path)
+    package = package_in(tmp_path)
     one = pack(package, Format.DEB, tmp_path / "1", tmp_path / "a").read_bytes()
     assert pack(package, Format.DEB, tmp_path / "2", tmp_path / "b").read_bytes() == one
 
 
 def test_the_engine_goes_along(tmp_path: Path) -> None:
-    package = made(tmp_path, engine=EngineName.CONSISTENCY)
+    package = package_in(tmp_path, engine=EngineName.CONSISTENCY)
     files = unpacked(pack(package, Format.DEB, tmp_path / "w", tmp_path), tmp_path / "x")
     assert [file.name for file in files if file.suffix == ".ko"] == [
         *("lppack_conn_limit_2.ko", "lppack_engine.ko")
@@ -68,7 +58,7 @@ def test_the_engine_goes_along(tmp_path: Path) -> None:
 def test_a_package_needs_who_answers_for_it(
     tmp_path: Path, maintainer: str | None, author: str
 ) -> None:
-    bundle = made(tmp_path).bundle
+    bundle = package_in(tmp_path).bundle
     manifest = samples.manifest(author=author)
     with pytest.raises(EnvironmentMissing, match="not a name and a mail") as caught:
         package_of(bundle, manifest, {}, maintainer=maintainer)
@@ -81,13 +71,13 @@ def test_a_package_needs_who_answers_for_it(
 )
 def test_what_no_package_can_name_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:
     with pytest.raises(EnvironmentMissing, match="a package cannot name"):
-        made(tmp_path, **changes)
+        package_in(tmp_path, **changes)
 
 
 def test_no_word_of_the_author_is_run(tmp_path: Path) -> None:
     """By rpmbuild, which carries out %(...), or by the shell that runs the script."""
     package = replace(
-        made(tmp_path, kernel_version="#1 'x' $(touch pwned) `id`"),
+        package_in(tmp_path, kernel_version="#1 'x' $(touch pwned) `id`"),
         summary="100 %(touch pwned) %{lua:x}",
         license="%(id)",
     )
@@ -107,7 +97,7 @@ def test_no_word_of_the_author_is_run(tmp_path: Path) -> None:
 def test_a_tool_that_is_not_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentMissing, match="'rpmbuild' was not found") as caught:
-        pack(made(tmp_path), Format.RPM, tmp_path / "w", tmp_path)
+        pack(package_in(tmp_path), Format.RPM, tmp_path / "w", tmp_path)
     assert caught.value.hint == "install it: apt-get install rpm"
 
 
@@ -117,4 +107,4 @@ def test_what_the_tool_says_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(proc, "run", fails)
     with pytest.raises(BuildFailed, match="no space"):
-        pack(made(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
+        pack(package_in(tmp_path), Format.DEB, tmp_path / "w", tmp_path)
