@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What developers and CI run; the names only, the work is in tools/ and in the tests."""
 
+import shlex
 import shutil
 import sys
 
@@ -85,7 +86,7 @@ def faults(c: Context, after: bool = False) -> None:
 def bench(c: Context, name: str) -> None:
     """Measure, against the limits.
 
-    NAME is build, calls, draft, explore, facts, finish, revert, sample or startup.
+    NAME is build, calls, draft, explore, facts, finish, live, revert, sample or startup.
     """
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
@@ -124,6 +125,23 @@ def wheel(c: Context) -> None:
 def zipapp(c: Context) -> None:
     """Build dist/lppack.pyz: lppack for hosts in one file, which needs Python alone."""
     c.run(f"{_PYTHON} -m tools.zipapp")
+
+
+@task
+def deb(c: Context, maintainer: str = "") -> None:
+    """Build dist/lppack_VERSION_all.deb, for hosts; of DEBFULLNAME and DEBEMAIL, or MAINTAINER."""
+    _package(c, "deb", maintainer)
+
+
+@task
+def rpm(c: Context, maintainer: str = "") -> None:
+    """Build the same as an .rpm."""
+    _package(c, "rpm", maintainer)
+
+
+def _package(c: Context, format_: str, maintainer: str) -> None:
+    who = f" --maintainer {shlex.quote(maintainer)}" if maintainer else ""
+    c.run(f"{_PYTHON} -m tools.host_package {format_}{who}")
 
 
 @task

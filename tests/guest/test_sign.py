@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack import abi, doctor
-from lppack.builders.this_machine import ThisMachine
+from lppack import abi
 from lppack.debian.kernels import fetch_file
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import ApplyRefused
@@ -20,6 +19,7 @@ from lppack.stages.apply import Control, apply
 from lppack.stages.bundle import contents, extract, read
 from lppack.stages.revert import revert
 from tests.kit.command import EXAMPLES, lppack
+from tests.kit.packages import installed
 
 pytestmark = pytest.mark.guest
 
@@ -41,16 +41,9 @@ class Pair:
         return "--sign-key", self.key, "--sign-cert", self.certificate
 
 
-def install(program: str, package: str) -> None:
-    machine = ThisMachine()
-    if not machine.which(program):
-        lacking = doctor.Finding(name=program, ok=False, packages=(package,))
-        doctor.fix([lacking], lambda _line: None, machine)
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    install("openssl", "openssl")
+    installed("openssl", "openssl")
     folder = tmp_path_factory.mktemp("key")
     made = Pair(folder / "key.pem", folder / "cert.pem")
     done = openssl(
@@ -156,7 +149,7 @@ def test_an_rpm_installs_it_with_its_signature(
     signed: Bundle, ko: Path, pair: Pair, tmp_path: Path
 ) -> None:
     """rpmbuild strips what it packs, as a rule, and a module without its signature is none."""
-    install("rpmbuild", "rpm")
+    installed("rpmbuild", "rpm")
     ran = lppack(
         *("package", signed.path, "--format", "rpm", "-o", tmp_path),
         *("--maintainer", "Jo Doe <jo@example.org>"),

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from lppack import store
-from lppack.debian.apt import Apt
+from lppack import __version__
 from lppack.hosts import initramfs as initramfs_room
 from lppack.hosts.guest import GuestHost, boot
 from lppack.model import Kernel
+from lppack.stages.package import Format
 from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
+from tests.kit.debian_root import DebianRoot
+from tests.kit.packages import MAINTAINER, installed, unpacked
+from tools.host_package import HostPackage, build
 from tools.zipapp import zipapp
 
 pytestmark = pytest.mark.guest
-
-_PACKAGES = "python3,kmod,procps"
 
 
 def run(*argv: str | Path, cwd: Path | None = None, limit: float = 300.0) -> str:
@@ -134,33 +135,60 @@ def test_a_host_needs_three_packages_and_is_told_what_it_lacks(wheel: Path, tmp_
 
 
 @pytest.fixture(scope="module")
+def deb(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    package = HostPackage(maintainer=MAINTAINER, date=1.8e9)
+    one, two = (build(package, Format.DEB, wheel, tmp_path_factory.mktemp("deb")) for _ in range(2))
+    assert one.read_bytes() == two.read_bytes(), "the same bytes each time"
+    return one
+
+
+@pytest.fixture(scope="module")
+def root(deb: Path, kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> DebianRoot:
+    """A Debian root, in which dpkg has installed lppack and what it depends on."""
+    made = DebianRoot(kernel, tmp_path_factory.mktemp("root") / "root")
+    made.unpack()
+    made.install(deb)
+    return made
+
+
+@pytest.fixture(scope="module")
 def debian(
-    wheel: Path,
+    root: DebianRoot,
     kernel: Kernel,
     initramfs: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GuestHost]:
-    """A guest with a whole Debian root, Python, and lppack from its wheel."""
-    words = _PACKAGES.replace(",", "-")
-    tar = store.cache_dir() / "images" / f"debian-{kernel.suite}-{words}.tar"
-    if not tar.exists():
-        apt = Apt()
-        tar.parent.mkdir(parents=True, exist_ok=True)
-        draft = tar.with_suffix(".draft.tar")
-        options = [f"--aptopt={option}" for option in apt.options()]
-        include = f"--include={_PACKAGES}"
-        command = ["mmdebstrap", "--variant=minbase", include, *options, kernel.suite]
-        run(*command, draft, *apt.source_files())
-        draft.rename(tar)
+    """A guest with that root."""
     folder = tmp_path_factory.mktemp("d")
-    site = folder / "tree/opt/lppack"
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--target", site, wheel)
     image = folder / "debian.cpio"
     shutil.copyfile(initramfs, image)
-    initramfs_room.append_tree(image, tar)
-    initramfs_room.append_tree(image, folder / "tree")
+    initramfs_room.append_tree(image, root.path)
     with boot(kernel, work=folder / "g", initramfs=image, memory_mb=2500, limit=240.0) as host:
         yield host
+
+
+def test_a_deb_is_what_debian_takes(deb: Path) -> None:
+    installed("lintian")
+    done = subprocess.run(
+        ["lintian", "--allow-root", "--fail-on", "error", deb], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "manual-page" not in done.stdout
+
+
+def test_an_rpm_has_the_same_files(wheel: Path, deb: Path, tmp_path: Path) -> None:
+    installed("rpmbuild", "rpm")
+    package = HostPackage(maintainer=MAINTAINER, date=1.8e9)
+    made = build(package, Format.RPM, wheel, tmp_path)
+    files = [f"/{file}" for file in unpacked(deb, tmp_path / "x")]
+    assert sorted(run("rpm", "-qlp", made).split()) == sorted(files)
+    assert "python3-click >= 8.1" in run("rpm", "-qRp", made).splitlines()
+    root = ("rpm", "--root", tmp_path / "root")
+    (tmp_path / "root").mkdir()
+    run(*root, "--install", "--nodeps", "--noscripts", made)
+    assert run(*root, "--verify", "--nodeps", "lppack") == ""
+    run(*root, "--erase", "--noscripts", "lppack")
+    assert list((tmp_path / "root/usr/bin").iterdir()) == []
 
 
 def test_lppack_inside_a_debian_guest(debian: GuestHost, tmp_path: Path) -> None:
@@ -169,7 +197,7 @@ def test_lppack_inside_a_debian_guest(debian: GuestHost, tmp_path: Path) -> None
         built = lppack("build", EXAMPLES / name, "-o", tmp_path)
         debian.put(Path(built.out.strip()), f"/root/{name}.lpp")
     assert "Debian" in debian.read("/etc/os-release")
-    program = "PYTHONPATH=/opt/lppack python3 -m lppack"
+    program = "lppack"
 
     def sh(line: str, *, code: int = 0) -> str:
         ran = debian.run(["/bin/sh", "-c", f"cd /root && {line}"], limit=120.0)
@@ -202,3 +230,22 @@ def test_lppack_inside_a_debian_guest(debian: GuestHost, tmp_path: Path) -> None
     assert "web 0x00000003" in sh("cat /proc/conn")
     assert "no live patch" in sh(f"{program} status")
     assert debian.faults() == ()
+
+
+def test_a_deb_is_removed_without_a_trace(root: DebianRoot) -> None:
+    """After the guest, which had a copy of it."""
+    assert root.run("lppack", "--version") == f"lppack, version {__version__}\n"
+    assert "no live patch is on simulated" in root.run("lppack", "status", "--on", "simulated")
+    place = root.path
+    assert (place / "usr/share/lppack/lppack/__pycache__").is_dir(), "compiled when installed"
+    page = run("zcat", place / "usr/share/man/man1/lppack-apply.1.gz")
+    assert "Seconds that a transition may take" in page
+    wants = place / "etc/systemd/system/timers.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    guard = place / "var/lib/lppack/boot/livepatch-other"
+    guard.mkdir(parents=True)
+    root.run("dpkg", "-P", "lppack")
+    found = run(
+        "find", place, "-path", place / "proc", "-prune", "-o", "-name", "*lppack*", "-print"
+    )
+    assert found.split() == [f"{place}/var/lib/lppack"] and guard.is_dir()

@@ -2,12 +2,15 @@
 """What tests of packages share."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from lppack import doctor
 from lppack.builders.this_machine import ThisMachine
-from lppack.stages.package import Package, package_of
+from lppack.stages.package import Format, Package, package_of
 from tests.kit import samples
+from tests.kit.command import ROOT
+from tools.host_package import HostPackage, build
 
 MAINTAINER = "Jo Doe <jo@example.org>"
 KO = b"\x7fELF not really" * 100
@@ -48,3 +51,11 @@ def installed(name: str, package: str | None = None) -> None:
     if not machine.which(name):
         lacking = doctor.Finding(name=name, ok=False, packages=(package or name,))
         doctor.fix([lacking], lambda _line: None, machine)
+
+
+def host_deb(folder: Path) -> Path:
+    """Build lppack itself as a .deb."""
+    argv = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(argv, check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    return build(HostPackage(maintainer=MAINTAINER, date=1.8e9), Format.DEB, wheel, folder)

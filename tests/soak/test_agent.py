@@ -3,8 +3,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,10 @@ from lppack.pipeline.build import open_builder
 from lppack.stages.journald import DONE, REFUSED
 from lppack.stages.status import status
 from tests.kit.command import ROOT
+from tests.kit.debian_root import DebianRoot
 from tests.kit.keys import allow, make_key
+from tests.kit.packages import host_deb
 from tests.soak.systemd import Machine
-from tools.zipapp import zipapp
 
 pytestmark = pytest.mark.guest
 
@@ -30,14 +29,13 @@ SOURCE = "/srv/live"
 
 
 class Host(Machine):
-    """lppack in one file, its units, and a policy that reads a folder."""
+    """lppack's own package, its timer in a hurry, and a policy that reads a folder."""
 
-    pyz: Path
+    deb: Path
     signers: Path
 
     def add(self, root: Path) -> None:
-        shutil.copy(self.pyz, root / "usr/bin/lppack")
-        (root / "usr/bin/lppack").chmod(0o755)
+        DebianRoot(self.kernel, root).install(self.deb)
         units = root / "etc/systemd/system"
         for unit in (ROOT / "fleet/systemd").glob("lppack-agent.*"):
             text = unit.read_text().replace("15min", "10s").replace("RandomizedDelaySec=5min", "")
@@ -59,10 +57,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def machine(kernel: Kernel, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     folder = tmp_path_factory.mktemp("m")
-    argv = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-    [wheel] = folder.glob("*.whl")
-    Host.pyz = zipapp(folder / "lppack.pyz", wheel)
+    Host.deb = host_deb(folder)
     Host.signers = allow(folder, key, options='namespaces="lppack-bundle,lppack-index"')
     builder = open_builder("docker", lambda _line: None)
     return Host(kernel, folder, builder, ("python3", "openssh-client"))
@@ -122,7 +117,12 @@ def test_an_agent_by_its_timer(
         assert events(host, REFUSED)[0]["LPPACK_REASON"] == "wrong-signature"
         assert live(host) == [1]
         serve(host, key, bundle, tmp_path, 4)
-        machine.down(host)
+        # The same serial with other content: refused, and reported.
+        serve(host, key, later, tmp_path, 4)
+        until(host, f"journalctl -b -o json MESSAGE_ID={REFUSED} | grep -q changed-index")
+        serve(host, key, bundle, tmp_path, 5)
+        until(host, '[ ! -e /var/lib/lppack/watched ] || [ -z "$(ls /var/lib/lppack/watched)" ]')
+        # killed after the minute
 
     with machine.up() as host:
         until(host, f"journalctl -b MESSAGE_ID={DONE['apply']} | grep -q conn-limit")
@@ -131,5 +131,12 @@ def test_an_agent_by_its_timer(
         assert done.rc == 0, done.err
         assert events(host, DONE["revert"])[0]["LPPACK_RESULT"] == "done"
         until(host, "journalctl -b -u lppack-agent | grep -q 'held: it was taken back'")
+        assert live(host) == []
+        done = host.run(["lppack", "apply", f"{SOURCE}/{bundle.name}"], limit=120.0)
+        assert done.rc == 0, done.err
+        # killed within the minute
+
+    with machine.up() as host:
+        until(host, "journalctl -b -u lppack-agent | grep -q 'held: the machine crashed within'")
         assert live(host) == []
         assert host.faults() == ()

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: MIT
 """A package through the life of a machine: installed, booted, crashed, upgraded, removed."""
 
+import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lppack import doctor, pipeline
+from lppack import pipeline
 from lppack.abi import PatchPhase
-from lppack.builders.this_machine import ThisMachine
+from lppack.builders.container import ContainerBuilder
+from lppack.builders.protocol import kbuild_argv
 from lppack.engines.kernel import KernelEngines
 from lppack.hosts.guest import GuestHost
 from lppack.model import Bundle, Kernel
 from lppack.pipeline.build import open_builder
+from lppack.stages.journald import DONE, REFUSED, REVERSED
 from lppack.stages.status import PatchReport, status
-from tests.kit.packages import MAINTAINER, name_of, state_of
+from tests.kit.command import ROOT
+from tests.kit.debian_root import DebianRoot
+from tests.kit.packages import MAINTAINER, host_deb, installed, name_of, state_of
 from tests.kit.target import Target
 from tests.soak.systemd import Machine
 
@@ -63,6 +70,11 @@ class Story:
         made.insmod()
         return made
 
+    def events(self, host: GuestHost) -> list[dict[str, Any]]:
+        """What this boot's journal was told of the package, with fields."""
+        argv = ["journalctl", "-b", "-o", "json", "-t", "lppack", "LPPACK_SERIES=conn-limit"]
+        return [json.loads(line) for line in host.run(argv, limit=60.0).out.splitlines()]
+
     def log(self, host: GuestHost) -> str:
         argv = ["journalctl", "-b", "-o", "cat", "-u", f"{self.name}.service"]
         return host.run(argv, limit=60.0).out
@@ -80,6 +92,9 @@ def test_the_life_of_a_package(machine: Machine, story: Story) -> None:
     with machine.up() as host:
         story.install(host, 0)
         assert story.version(host) == 1
+        [told] = story.events(host)
+        assert (told["MESSAGE_ID"], told["LPPACK_MODULE"]) == (DONE["apply"], "lppack_conn_limit_1")
+        assert told["_SYSTEMD_UNIT"] == f"{story.name}.service"
         place = host.run(["modinfo", "-n", "lppack_conn_limit_1"], limit=60.0).out
         assert place.startswith(f"/lib/modules/{machine.kernel.release}/updates/lppack/")
         target = story.target(host, 0)
@@ -100,6 +115,8 @@ def test_the_life_of_a_package(machine: Machine, story: Story) -> None:
     with machine.up() as host:
         assert story.version(host) is None
         assert "held: the machine crashed within a minute after it was live" in story.log(host)
+        [told] = story.events(host)
+        assert (told["MESSAGE_ID"], told["LPPACK_REASON"]) == (REFUSED, "crashed")
         helper = f"/usr/lib/lppack/{story.name}/livepatch"
         assert host.run([helper, "release"], limit=60.0).rc == 0
         assert host.run(["systemctl", "restart", story.name], limit=120.0).rc == 0
@@ -126,10 +143,12 @@ def test_the_life_of_a_package(machine: Machine, story: Story) -> None:
         refused = host.run(["dpkg", "-r", story.name], limit=300.0)
         assert refused.rc != 0 and "was not unpatched in 5 s" in refused.err
         assert story.version(host) == 1, "what cannot be taken back is not removed"
+        assert story.events(host)[-1]["MESSAGE_ID"] == REVERSED
         target.tell("wake web")
         removed = host.run(["dpkg", "-P", story.name], limit=300.0)
         assert removed.rc == 0, removed.err
         assert story.version(host) is None
+        assert story.events(host)[-1]["MESSAGE_ID"] == DONE["revert"]
         left = ["find", "/usr/lib", "/etc/systemd", "/var/lib/lppack", "-name", f"*{story.name}*"]
         assert host.run(left, limit=60.0).out == ""
         assert host.faults() == ()
@@ -162,8 +181,71 @@ def test_lintian_has_no_errors(story: Story) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def installed(name: str) -> None:
-    machine = ThisMachine()
-    if not machine.which(name):
-        lacking = doctor.Finding(name=name, ok=False, packages=(name,))
-        doctor.fix([lacking], lambda _line: None, machine)
+class Host(Machine):
+    """With lppack itself, from its own package."""
+
+    deb: Path
+
+    def add(self, root: Path) -> None:
+        DebianRoot(self.kernel, root).install(self.deb)
+
+
+@pytest.fixture(scope="module")
+def kpatch_ko(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("k")
+    shutil.copytree(ROOT / "tests/guest/programs/kpatch", work / "m")
+    with ContainerBuilder().open(work, kernel) as site:
+        done = site.run([*kbuild_argv(site, kernel, "m"), "modules"], limit=300.0)
+    assert done.ok, done.summary(tail=30)
+    return work / "m/kpatch_cmdline.ko"
+
+
+def test_lppack_itself_and_what_it_adopts_at_boot(
+    kernel: Kernel, kpatch_ko: Path, tmp_path: Path
+) -> None:
+    """Its package in a machine with systemd: the unit of adopt, and the boot guard of that."""
+    Host.deb = host_deb(tmp_path)
+    builder = open_builder("docker", lambda _line: None)
+    machine = Host(kernel, tmp_path / "m", builder, ("python3", "openssh-client"))
+    unit = "lppack-adopt@kpatch_cmdline.service"
+    place = f"/var/lib/kpatch/{kernel.release}/kpatch_cmdline.ko"
+    settled = 'until [ -z "$(ls /var/lib/lppack/watched)" ]; do sleep 1; done; sync'
+
+    def sh(host: GuestHost, line: str, *, code: int = 0) -> str:
+        ran = host.run(["/bin/sh", "-c", line], limit=300.0)
+        assert ran.rc == code, f"{line}: {ran.rc}\n{ran.out}{ran.err}"
+        return ran.out
+
+    def live(host: GuestHost) -> bool:
+        return host.read("/proc/cmdline") == "patched by kpatch\n"
+
+    with machine.up() as host:
+        host.put(kpatch_ko, place)
+        assert "no live patch is on local" in sh(host, "lppack status")
+        sh(host, f"systemctl enable --now {unit}")
+        assert live(host)
+        assert sh(host, "ls /var/lib/lppack/watched") != ""
+        # killed within the minute
+
+    with machine.up() as host:
+        assert not live(host)
+        log = sh(host, f"journalctl -b -o cat -u {unit}")
+        assert "the machine crashed within a minute after it was live" in log
+        assert '"result": "crashed"' in sh(host, "lppack history --format json")
+        sh(host, f"lppack adopt {place}", code=6)
+        sh(host, f"lppack adopt {place} --again")
+        assert live(host)
+        sh(host, f"timeout 200 sh -c '{settled}'")
+        # killed after the minute
+
+    with machine.up() as host:
+        assert live(host), "that crash was none of its"
+        machine.down(host)  # in order, and within the minute
+
+    with machine.up() as host:
+        assert live(host), sh(host, f"journalctl -b -o cat -u {unit}")
+        removed = sh(host, "dpkg -P lppack 2>&1")
+        assert live(host), removed
+        assert sh(host, "find /etc/systemd /usr/share /var/lib -name '*lppack*'") == ""
+        sh(host, "lppack", code=127)
+        assert host.faults() == ()

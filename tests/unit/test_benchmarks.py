@@ -8,7 +8,7 @@ import re
 import pytest
 
 import tasks
-from benchmarks import build, calls, explore, facts, finish, revert, sample, startup
+from benchmarks import build, calls, explore, facts, finish, live, revert, sample, startup
 from lppack.cost.measured import UNPATCHED, Measured
 from tests.kit.command import ROOT
 from tests.loads.driver import Row
@@ -39,6 +39,21 @@ def test_startup_prints_ratios_and_limits(capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().out
     for name, limit in startup.LIMITS.items():
         assert re.search(rf"  {re.escape(name)}: [\d.]+ times \(.*\), limit {limit:g}: ", said)
+
+
+def test_live_reads_a_log_and_compares(capsys: pytest.CaptureFixture[str]) -> None:
+    log = (
+        "[    1.000000] bench: start\n[    9.000000] bench: end\n"
+        "[   10.500000] bench: start\n[   11.000000] livepatch: enabling patch "
+        f"'{live.MODULE}'\n[   12.500000] livepatch: '{live.MODULE}': patching complete\n"
+        "[   13.000000] bench: end\n"
+    )
+    row = live.times_of(log)
+    assert row == {"loaded": 0.5, "live": 2.0, "returned": 2.5}
+    slower = {**row, "live": 2.5}
+    assert live.report({"kpatch load": [slower], "lppack apply": [row]})
+    assert not live.report({"kpatch load": [row], "lppack apply": [slower]})
+    assert "live: 1.25 times kpatch's, limit 1.0: MISSED" in capsys.readouterr().out
 
 
 def test_startup_tells_what_is_within_a_limit() -> None:

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Builds lppack for hosts as a package: `invoke deb`, `invoke rpm`; the same bytes each time.
+
+Everything is in a folder of its own, as one tree serves both: other programs do not import it.
+"""
+
+import argparse
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+
+from lppack import __version__
+from lppack.errors import EnvironmentMissing, LppackError
+from lppack.resources import render
+from lppack.stages.package import MAINTAINER, Format, build_deb, build_rpm, rows_of, write_tree
+
+ROOT = Path(__file__).parent.parent
+PLACE = "/usr/share/lppack"
+#: Below lppack/_data: what the kernel links.
+_GPL = ("kmod", "templates/module", "examples")
+_NOT = "lppack/_data/templates/host/"  # what this package is made with
+_DOCS = ("CHANGELOG.md", "docs/operators.md", "docs/fleet.md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPackage:
+    """What the templates of templates/host/ are rendered with."""
+
+    maintainer: str
+    date: float  # seconds since 1970
+    version: str = __version__
+    place: str = PLACE
+
+    @property
+    def written(self) -> str:
+        """The date, as a changelog of Debian has it."""
+        return formatdate(self.date)
+
+    @property
+    def mit(self) -> str:
+        """The text of the licence, as a copyright file has it."""
+        text = (ROOT / "LICENSES/MIT.txt").read_text().partition("Permission")
+        paragraphs = "".join(text[1:]).strip().split("\n\n")
+        return "\n.\n".join(textwrap.fill(paragraph, 78) for paragraph in paragraphs)
+
+    @property
+    def gpl(self) -> tuple[str, ...]:
+        return tuple(f"{self.place}/lppack/_data/{folder}/*".lstrip("/") for folder in _GPL)
+
+
+def build(package: HostPackage, format_: Format, wheel: Path, out: Path) -> Path:
+    """Return the package in ``out``. Raise EnvironmentMissing, BuildFailed."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+        work = Path(folder)
+        tree = work / "tree"
+        write_tree(tree, dict(_contents(package, wheel, work / "man")))
+        if format_ is Format.RPM:
+            spec = render("host/spec.j2", host=package, tree=tree, files=rows_of(tree))
+            return build_rpm(spec, work, target="noarch", date=package.date, out=out)
+        return build_deb(
+            tree,
+            control=lambda size: render("host/control.j2", host=package, size_kb=size),
+            scripts={
+                script: render(f"host/{script}.j2", host=package)
+                for script in ("postinst", "prerm", "postrm")
+            },
+            date=package.date,
+            made=out / f"lppack_{package.version}_all.deb",
+        )
+
+
+def _contents(
+    package: HostPackage, wheel: Path, man: Path
+) -> Iterator[tuple[str, tuple[int, bytes]]]:
+    """Yield the path in the package of each file, and its mode and data."""
+    with zipfile.ZipFile(wheel) as packed:
+        for name in packed.namelist():
+            if name.startswith("lppack/") and not name.startswith(_NOT):
+                yield f"{PLACE}/{name}".lstrip("/"), (0o644, packed.read(name))
+    yield "usr/bin/lppack", (0o755, render("host/lppack.j2", host=package).encode())
+    for unit in (ROOT / "fleet/systemd").iterdir():
+        yield f"usr/lib/systemd/system/{unit.name}", (0o644, unit.read_bytes())
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(int(package.date))}
+    argv = [sys.executable, "-m", "tools.man", str(man)]
+    # In a process of its own: it changes the table of commands.
+    subprocess.run(argv, check=True, env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
+    for page in man.iterdir():
+        yield f"usr/share/man/man1/{page.name}.gz", (0o644, _packed(page.read_bytes()))
+    doc = "usr/share/doc/lppack"
+    yield f"{doc}/copyright", (0o644, render("host/copyright.j2", host=package).encode())
+    changelog = render("host/changelog.j2", host=package).encode()
+    yield f"{doc}/changelog.gz", (0o644, _packed(changelog))
+    for page in map(ROOT.joinpath, _DOCS):
+        yield f"{doc}/{page.name}.gz", (0o644, _packed(page.read_bytes()))
+
+
+def _packed(data: bytes) -> bytes:
+    return gzip.compress(data, 9, mtime=0)
+
+
+def maintainer_of(given: str | None) -> str:
+    """Return who answers for the package: as given, or as Debian's own tools are told it."""
+    name, mail = os.environ.get("DEBFULLNAME"), os.environ.get("DEBEMAIL")
+    who = given or f"{name} <{mail}>"
+    if not MAINTAINER.fullmatch(who):
+        raise EnvironmentMissing(
+            f'"{who}" is not a name and a mail address, which a package needs',
+            hint="give --maintainer 'NAME <MAIL>', or set DEBFULLNAME and DEBEMAIL",
+        )
+    return who
+
+
+def date_of() -> float:
+    """Return SOURCE_DATE_EPOCH, or the time of the last commit."""
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        return float(os.environ["SOURCE_DATE_EPOCH"])
+    argv = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("format", choices=[each.value for each in Format])
+    parser.add_argument("--maintainer", metavar="'NAME <MAIL>'")
+    words = parser.parse_args()
+    try:
+        package = HostPackage(maintainer=maintainer_of(words.maintainer), date=date_of())
+        with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
+            argv = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT)]
+            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+            [wheel] = Path(folder).glob("*.whl")
+            made = build(package, Format(words.format), wheel, ROOT / "dist")
+    except LppackError as error:
+        print(f"{error.message}\n  hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    print(f"{made}: {made.stat().st_size // 1024} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
