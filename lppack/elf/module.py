@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _VERSIONS = "__versions"
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
-_DAMAGED = (UnicodeError, ValueError, KeyError, OverflowError, struct.error)
+_OLDER = (AttributeError, TypeError)  # what pyelftools 0.29 raises, as in Debian 12
+_DAMAGED = (UnicodeError, ValueError, KeyError, OverflowError, struct.error, *_OLDER)
 
 
 class NotAModule(LppackError):
@@ -94,7 +95,7 @@ def read_module(data: bytes) -> ModuleFile:
         relocations = tuple(_relocations(elf, symtab))
         versions = sections[_VERSIONS].data() if _VERSIONS in sections else b""
         comment = sections[".comment"].data() if ".comment" in sections else b""
-    except (ELFError, TypeError, *_DAMAGED) as error:  # TypeError: pyelftools 0.29, as in Debian 12
+    except (ELFError, *_DAMAGED) as error:
         raise NotAModule(f"cannot be read as ELF: {error}") from None
     return ModuleFile(
         modinfo=modinfo,
