@@ -94,3 +94,10 @@ def render(name: str, **values: Any) -> str:
     """Return the template ``templates/NAME`` with its one value; an unknown word in it is an
     error."""
     return _environment().get_template(name).render(**values)
+
+
+def compile_templates(folder: str) -> None:
+    """Compile the templates of a folder, for processes that are forked from this one."""
+    environment = _environment()
+    for name in environment.list_templates(filter_func=lambda name: name.startswith(f"{folder}/")):
+        environment.get_template(name)

@@ -46,6 +46,8 @@ class ContainerBuilder:
         self._on_line = on_line
         self._base_url = base_url
         self._elsewhere = elsewhere
+        self._images: dict[tuple[str, str], image.ContainerImage] = {}
+        self._identities: dict[Kernel | None, dict[str, str]] = {}
 
     @contextlib.contextmanager
     def open(
@@ -60,7 +62,7 @@ class ContainerBuilder:
             parts += (headers.HeaderPart(path=sources.resolve(), installed=SOURCES),)
         with docker_engine.connect(self._base_url) as client:
             docker_engine.sweep(client)
-            made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
+            made = self._image(client, kernel)
             with _owned(work.resolve(), self._elsewhere) as user:
                 yield ContainerSite(
                     client=client,
@@ -77,9 +79,14 @@ class ContainerBuilder:
                 )
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
+        if kernel not in self._identities:
+            self._identities[kernel] = self._identify(kernel)
+        return self._identities[kernel]
+
+    def _identify(self, kernel: Kernel | None) -> dict[str, str]:
         compiler = compiler_of(kernel)
         with docker_engine.connect(self._base_url) as client:
-            made = image.ensure(client, _suite(kernel), compiler, on_line=self._on_line)
+            made = self._image(client, kernel)
             # An image never changes: its compiler is queried once.
             asked = store.cache_dir() / "images" / f"{made.id.removeprefix('sha256:')}.compiler"
 
@@ -97,6 +104,12 @@ class ContainerBuilder:
             "image": made.name,
             "image_id": made.id,
         }
+
+    def _image(self, client: "docker.DockerClient", kernel: Kernel | None) -> image.ContainerImage:
+        key = (_suite(kernel), compiler_of(kernel))
+        if key not in self._images:
+            self._images[key] = image.ensure(client, *key, on_line=self._on_line)
+        return self._images[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

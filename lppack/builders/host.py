@@ -29,6 +29,7 @@ class HostBuilder:
         """``elsewhere``: with another environment and umask."""
         self._on_line = on_line
         self._elsewhere = elsewhere
+        self._versions: dict[str, str] = {}
 
     @contextlib.contextmanager
     def open(
@@ -52,8 +53,10 @@ class HostBuilder:
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
         compiler = _need_compiler(kernel)
-        version = proc.run([compiler, "--version"], limit=30, env={"PATH": _path()})
-        return {"builder": self.name, "compiler": version.out.partition("\n")[0]}
+        if compiler not in self._versions:
+            said = proc.run([compiler, "--version"], limit=30, env={"PATH": _path()}).out
+            self._versions[compiler] = said.partition("\n")[0]
+        return {"builder": self.name, "compiler": self._versions[compiler]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,15 @@ def compiler_of(kernel: Kernel | None) -> str:
     )
 
 
-def kbuild_argv(site: Site, kernel: Kernel, folder: str = "") -> tuple[str, ...]:
-    """``make`` for the module in ``folder`` of ``site.work``; depends on no directory's name."""
+def kbuild_argv(
+    site: Site, kernel: Kernel, folder: str = "", *, below: str = "", jobs: int = 0
+) -> tuple[str, ...]:
+    """``make`` for the module in ``folder`` of ``site.work``; depends on no directory's name.
+
+    ``below``: the part of ``site.work`` that is this module's work directory; ``jobs``: compilers
+    at the same time (0: the number of processors).
+    """
+    work = f"{site.work}/{below}".rstrip("/")
     installed = f"/usr/src/linux-headers-{kernel.release}"
     # Makefile (up to v6.12): -fmacro-prefix-map=$(srctree)/= cuts __FILE__ of the kernel's headers;
     # later it cuts that of the module. gcc lets the last option that fits win.
@@ -114,15 +121,15 @@ def kbuild_argv(site: Site, kernel: Kernel, folder: str = "") -> tuple[str, ...]
         maps += [f"-fdebug-prefix-map={kernel.root.resolve()}/usr/=/usr/"]
     if site.kernel != installed:
         maps += [f"-fdebug-prefix-map={site.kernel}={installed}"]
-    flags = " ".join([*maps, f"-ffile-prefix-map={site.work}=/lppack"])
+    flags = " ".join([*maps, f"-ffile-prefix-map={work}=/lppack"])
     return (
         "make",
         "-C",
         site.kernel,
-        f"M={site.work}/{folder}".rstrip("/"),
+        f"M={work}/{folder}".rstrip("/"),
         f"CC={site.compiler}",
         f"KCFLAGS={flags}",
         f"KAFLAGS={flags}",
-        f"-j{os.cpu_count() or 1}",
+        f"-j{jobs or os.cpu_count() or 1}",
         "-O",  # what one compiler says stays together
     )

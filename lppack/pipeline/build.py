@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From a plan to a bundle."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,16 @@ def make_tree(plan: Plan) -> SourceTree:
     from lppack.stages.generate import generate
 
     return generate(plan)
+
+
+def build_modules(trees: Sequence[SourceTree], builder: str, work: Path, jobs: int) -> None:
+    """Build the modules of one kernel below ``work``, for make_bundle(); ``jobs`` such runs share
+    the processors."""
+    from lppack.stages.build import build_together
+
+    work.mkdir()
+    share = max((os.cpu_count() or 1) // jobs, 1)
+    build_together(trees, open_builder(builder, lambda _line: None), work, share)
 
 
 def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
@@ -67,10 +78,13 @@ def make_bundle(
     sign_cert: Path | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
     check: bool = False,
+    tree: SourceTree | None = None,
+    ready: Path | None = None,
 ) -> Built:
     """generate, build, link, sign if there is a key, bundle.
 
-    ``options`` are for the provenance; ``check``: build twice. Raise NotTheSame.
+    ``options`` are for the provenance; ``check``: build twice; ``tree``: what generate returned,
+    ``ready``: where it was built together with others. Raise NotTheSame.
     """
     from lppack.stages.build import build
     from lppack.stages.bundle import bundle, read
@@ -78,8 +92,8 @@ def make_bundle(
     from lppack.stages.link import link
     from lppack.stages.sign import Signer, sign
 
-    tree = generate(plan)
-    made = build(tree, open_builder(builder, on_line))
+    tree = tree or generate(plan)
+    made = build(tree, open_builder(builder, on_line), ready=ready)
     if check:
         from lppack.stages.same import compare
 

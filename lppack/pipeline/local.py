@@ -7,7 +7,8 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ _END = 30.0  # seconds for a process to clean up after Ctrl-C
 
 def run(
     work: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     *,
     jobs: int,
     on_start: Callable[[Item], None],
@@ -30,15 +31,15 @@ def run(
     """Yield each item with its result as it ends, ``jobs`` at a time; an exception is a result.
 
     A process that is killed costs only its item. Each item has a fresh process, forked from this
-    one, whose imports it shares.
+    one, whose imports it shares. A deque may be given more items as results come.
     """
     context = multiprocessing.get_context("fork")
-    waiting = list(reversed(items))
+    waiting = items if isinstance(items, deque) else deque(items)
     running: dict[Connection, tuple[Item, BaseProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                item = waiting.pop()
+                item = waiting.popleft()
                 mine, theirs = context.Pipe(duplex=False)
                 child = context.Process(target=_child, args=(work, item, theirs, mine))
                 child.start()

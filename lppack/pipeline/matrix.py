@@ -47,7 +47,8 @@ def build_all(
     farm: str | None = None,
     sample: int = 1,
 ) -> list[Outcome]:
-    """Build every pair, ``jobs`` at a time; ``on_change`` is called as each begins (None) and ends.
+    """Build every pair, ``jobs`` processes at a time, the modules of one kernel together;
+    ``on_change`` is called as each begins (None) and ends.
 
     On Ctrl-C the processes end as one command would: with no container left.
     ``farm``: the address of a scheduler whose workers build; ``sample`` pairs of theirs are built
@@ -55,7 +56,7 @@ def build_all(
     """
     if farm is not None:
         return _farmed(pairs, options, farm, on_change, sample)
-    from lppack.pipeline.local import run
+    from lppack.pipeline.together import run
 
     found: dict[Pair, Outcome] = {}
     for pair in pairs:
@@ -67,13 +68,18 @@ def build_all(
             found[pair] = kept
             on_change(pair, kept)
     left = [pair for pair in pairs if pair not in found]
-    work = functools.partial(build_pair, options=options)
-    for pair, outcome in run(work, left, jobs=jobs, on_start=lambda p: on_change(p, None)):
-        if isinstance(outcome, BaseException):
-            outcome = _lost(pair, outcome)
-        found[pair] = outcome
-        on_change(pair, outcome)
+    with store.temporary("matrix-") as work:
+        begun = functools.partial(_begun, on_change)
+        for pair, outcome in run(left, options, work, jobs=jobs, on_start=begun):
+            if isinstance(outcome, BaseException):
+                outcome = _lost(pair, outcome)
+            found[pair] = outcome
+            on_change(pair, outcome)
     return [found[pair] for pair in pairs]
+
+
+def _begun(on_change: OnChange, pair: Pair) -> None:
+    on_change(pair, None)
 
 
 def _farmed(

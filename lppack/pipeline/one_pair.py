@@ -4,6 +4,7 @@
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,23 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.pipeline.recall import recall, remember
 
 if TYPE_CHECKING:
-    from lppack.model import Plan
+    from lppack.model import Kernel, Plan, SourceTree
 
 _OTHER_KERNEL = "kernel-is-named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A pair whose sources are generated; goes from one process to another."""
+
+    pair: Pair
+    tree: "SourceTree"
+    released: Sequence[tuple[str, str]]
+    seconds: float
+
+    @property
+    def kernel(self) -> "Kernel":
+        return self.tree.plan.kernel
 
 
 def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcome:
@@ -23,15 +38,26 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
 
     ``recorded``: the whole bundle is kept for the next time, by where the patch is.
     """
-    from lppack.pipeline.build import make_bundle
+    try:
+        if recorded and (kept := recall(pair, options)):
+            return kept
+    except LppackError as error:
+        return _failure(pair, pair.kernel or "-", error, 0.0, ())
+    planned = plan_pair(pair, options)
+    if isinstance(planned, Outcome):
+        return planned
+    return finish_pair(planned, options, recorded=recorded)
+
+
+def plan_pair(pair: Pair, options: Options) -> Planned | Outcome:
+    """Plan one pair and generate its sources; every refusal is an outcome."""
+    from lppack.pipeline.build import make_tree
     from lppack.pipeline.check import check_release, make_plan
 
     start = time.monotonic()
     said: list[str] = []
     made: Plan | None = None
     try:
-        if recorded and (kept := recall(pair, options)):
-            return kept
         made = make_plan(
             pair.patch,
             kernel=pair.kernel,
@@ -51,20 +77,38 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
             if options.release
             else ()
         )
+        tree = make_tree(made)
+    except LppackError as error:
+        release = made.kernel.release if made else pair.kernel or "-"
+        return _failure(pair, release, error, time.monotonic() - start, said)
+    return Planned(pair=pair, tree=tree, released=released, seconds=time.monotonic() - start)
+
+
+def finish_pair(
+    planned: Planned, options: Options, *, ready: Path | None = None, recorded: bool = True
+) -> Outcome:
+    """Build and bundle a pair; ``ready``: where it was built together with others."""
+    from lppack.pipeline.build import make_bundle
+
+    start = time.monotonic() - planned.seconds
+    said: list[str] = []
+    pair, made = planned.pair, planned.tree.plan
+    try:
         built = make_bundle(
             made,
             options.output,
             builder=options.builder,
             on_line=said.append,
-            released=released,
+            released=planned.released,
             sign_key=options.sign_key,
             sign_cert=options.sign_cert,
             options=options.recorded(),
             check=options.check,
+            tree=planned.tree,
+            ready=ready,
         )
     except LppackError as error:
-        release = made.kernel.release if made else pair.kernel or "-"
-        return _failure(pair, release, error, time.monotonic() - start, said)
+        return _failure(pair, made.kernel.release, error, time.monotonic() - start, said)
     if recorded:
         remember(pair, options, made, built.path)
     return Outcome(

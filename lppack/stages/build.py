@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lppack import __version__, abi, entries, store
+from lppack.builders.probes import environment, open_probes
 from lppack.builders.protocol import Builder, Site, kbuild_argv
 from lppack.debian.linux_source import package_of
 from lppack.elf.dwarf import compiled_types
@@ -27,23 +28,27 @@ _ENGINE, _ENGINE_KO = f"{MODULE}/engine", f"{abi.ENGINE}.ko"
 # Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
 _BTF = ("-R", ".BTF", "-R", ".BTF.base")
 _STRIPPED = ".stripped"
+#: Of build_together(), in the work directory of each module.
+_COMMAND, _LOG, _DONE = "build.sh", "build.log", "done"
 
 
-def build(tree: SourceTree, builder: Builder) -> Module:
+def build(tree: SourceTree, builder: Builder, *, ready: Path | None = None) -> Module:
     """Return the module of ``tree``, stripped, with its test targets and programs; from the cache
     if the same thing was built before.
 
-    Raise BuildFailed, whose message shows the author's line and names the kept work directory.
+    ``ready``: where build_together() has built it. Raise BuildFailed, whose message shows the
+    author's line and names the kept work directory.
     """
     start = time.monotonic()
     plan = tree.plan
-    kept = store.cache_dir() / "modules" / _key(tree, builder)
+    kept = _kept(tree, builder)
     cached = True
 
     def make(draft: Path) -> None:
         nonlocal cached
         cached = False
-        _build_into(draft, tree, builder)
+        if ready is None or not _from_ready(draft, tree, builder, ready):
+            _build_into(draft, tree, builder)
 
     entries.ensure(kept, make)
     programs = tuple(sorted((kept / PROGRAMS).iterdir()))
@@ -74,8 +79,8 @@ def differences(module: Module, tree: SourceTree, builder: Builder) -> Iterator[
                 yield name, file.read_bytes()
 
 
-def _key(tree: SourceTree, builder: Builder) -> str:
-    """Everything that the bytes depend on, and nothing else."""
+def _kept(tree: SourceTree, builder: Builder) -> Path:
+    """Return where a module is kept: by everything that the bytes depend on, and nothing else."""
     plan, digest = tree.plan, hashlib.sha256()
     parts = [__version__, plan.kernel.release, plan.kernel.version]
     parts += [f"{key}={value}" for key, value in sorted(builder.identity(plan.kernel).items())]
@@ -84,54 +89,136 @@ def _key(tree: SourceTree, builder: Builder) -> str:
         digest.update(f"\0{name}\0{text}".encode())
     for name, path in (*tree.copies, *test_files(plan)):
         digest.update(f"\0{name}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:24]
+    return store.cache_dir() / "modules" / digest.hexdigest()[:24]
+
+
+def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jobs: int) -> None:
+    """Build the modules of one kernel in one run of the builder, each below ``work`` in a folder of
+    its number, for build(), whose bytes they have.
+
+    What fails is left: build() builds it alone, and says why it fails. What is in the cache is
+    left as well.
+    """
+    kernel = trees[0].plan.kernel
+    new = {
+        str(number): tree
+        for number, tree in enumerate(trees)
+        if not entries.use(_kept(tree, builder))
+    }
+    if not new:
+        return
+    probes = open_probes(kernel, builder.identity(kernel))
+    for own, tree in new.items():
+        _write(tree, work / own)
+        probes.write(work / own)
+    with builder.open(work, kernel) as site:
+        for own, tree in new.items():
+            if tree.plan.by_engine:
+                _make_engine(site, tree.plan, work / own, builder, below=own)
+            argv = _module_argv(site, tree.plan, below=own, jobs=jobs)
+            (work / own / _COMMAND).write_text(f"{shlex.join(argv)}\n")
+        at = f"{site.work}/$one"
+        script = (
+            f"for one in {' '.join(new)}; do timeout -k 5 {_LIMIT:.0f} sh "
+            f"{at}/{_COMMAND} > {at}/{_LOG} 2>&1 && touch {at}/{_DONE}; done"
+        )
+        site.run(["sh", "-c", script], limit=_LIMIT * len(new))
+    for own in new:
+        probes.keep(work / own)
+
+
+def _from_ready(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> bool:
+    """Fill the draft from what build_together() has built; False: it has not, or it is wrong."""
+    if not (work / _DONE).is_file():
+        return False
+    try:
+        _check_module(tree.plan, work)
+        if tree.plan.manifest.test.targets or tree.plan.manifest.test.programs:
+            with builder.open(work, tree.plan.kernel) as site:
+                _make_tests(site, tree.plan, work)
+    except BuildFailed:
+        return False
+    _fill(draft, tree, builder, work)
+    return True
 
 
 def _build_into(draft: Path, tree: SourceTree, builder: Builder, *, fresh: bool = False) -> None:
-    plan, spec = tree.plan, tree.plan.manifest.test
+    """Build ``tree``; ``fresh``: with nothing from the cache."""
+    plan = tree.plan
+    probes = None if fresh else open_probes(plan.kernel, builder.identity(plan.kernel))
     with _work_directory(plan) as work:
-        write(tree, work / MODULE)
-        for name, path in test_files(plan):
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, work / name)
-        (work / PROGRAMS).mkdir(exist_ok=True)
+        _write(tree, work)
+        if probes:
+            probes.write(work)
         with builder.open(work, plan.kernel) as site:
             if plan.by_engine:
                 if fresh:
                     _build_engine(site, plan, work, work / _ENGINE)
                 else:
                     _make_engine(site, plan, work, builder)
-            ko = work / MODULE / f"{plan.module}.ko"
-            _make(site, plan, work, MODULE, ko.name)
-            _hold_against_the_kernel(ko, plan)
-            ko.with_suffix(_STRIPPED).replace(ko)
-            if spec.targets:
-                _make(site, plan, work, TARGET)
-            for name in spec.programs:
-                source = f"{site.work}/{PROGRAMS}/{name}"
-                out = f"{site.work}/{PROGRAMS}/{Path(name).stem}.bin"
-                _run(site, plan, work, _static(source, out, site.compiler))
-        provenance = {
-            "kernel_package": plan.kernel.package or "-",
-            **builder.identity(plan.kernel),
-        }
-        if plan.manifest.kernel_headers:
-            folders = " ".join(plan.manifest.kernel_headers)
-            provenance["kernel_headers"] = f"{package_of(plan.kernel)}: {folders}"
-        (draft / TARGET).mkdir()
-        (draft / PROGRAMS).mkdir()
-        shutil.copyfile(work / MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
-        if plan.by_engine:
-            shutil.copyfile(work / _ENGINE / _ENGINE_KO, draft / _ENGINE_KO)
-        for name in spec.targets:
-            shutil.copyfile(_target(work, plan, name), draft / TARGET / f"{name}.ko")
-        for name in spec.programs:
-            stem = Path(name).stem
-            shutil.copyfile(work / PROGRAMS / f"{stem}.bin", draft / PROGRAMS / stem)
-        (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
+            _run(site, plan, work, _module_argv(site, plan, probes=not fresh))
+            if probes:
+                probes.keep(work)
+            _check_module(plan, work)
+            _make_tests(site, plan, work)
+        _fill(draft, tree, builder, work)
 
 
-def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
+def _write(tree: SourceTree, work: Path) -> None:
+    write(tree, work / MODULE)
+    for name, path in test_files(tree.plan):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, work / name)
+    (work / PROGRAMS).mkdir(exist_ok=True)
+
+
+def _module_argv(
+    site: Site, plan: Plan, *, below: str = "", jobs: int = 0, probes: bool = True
+) -> list[str]:
+    argv = _make_argv(site, plan, MODULE, f"{plan.module}.ko", below=below, jobs=jobs)
+    return [*environment(f"{site.work}/{below}".rstrip("/"), argv)] if probes else argv
+
+
+def _check_module(plan: Plan, work: Path) -> None:
+    ko = work / MODULE / f"{plan.module}.ko"
+    _hold_against_the_kernel(ko, plan)
+    ko.with_suffix(_STRIPPED).replace(ko)
+
+
+def _make_tests(site: Site, plan: Plan, work: Path) -> None:
+    """Build the targets and programs of the patch's tests."""
+    if plan.manifest.test.targets:
+        _run(site, plan, work, _make_argv(site, plan, TARGET))
+    for name in plan.manifest.test.programs:
+        source = f"{site.work}/{PROGRAMS}/{name}"
+        out = f"{site.work}/{PROGRAMS}/{Path(name).stem}.bin"
+        _run(site, plan, work, _static(source, out, site.compiler))
+
+
+def _fill(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> None:
+    """Copy what was built in ``work``, and write where it comes from."""
+    plan, spec = tree.plan, tree.plan.manifest.test
+    provenance = {
+        "kernel_package": plan.kernel.package or "-",
+        **builder.identity(plan.kernel),
+    }
+    if plan.manifest.kernel_headers:
+        folders = " ".join(plan.manifest.kernel_headers)
+        provenance["kernel_headers"] = f"{package_of(plan.kernel)}: {folders}"
+    (draft / TARGET).mkdir()
+    (draft / PROGRAMS).mkdir()
+    shutil.copyfile(work / MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")
+    if plan.by_engine:
+        shutil.copyfile(work / _ENGINE / _ENGINE_KO, draft / _ENGINE_KO)
+    for name in spec.targets:
+        shutil.copyfile(_target(work, plan, name), draft / TARGET / f"{name}.ko")
+    for name in spec.programs:
+        stem = Path(name).stem
+        shutil.copyfile(work / PROGRAMS / f"{stem}.bin", draft / PROGRAMS / stem)
+    (draft / "provenance.json").write_text(json.dumps(provenance, sort_keys=True))
+
+
+def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder, *, below: str = "") -> None:
     """lppack_engine.ko and its checksums, beside the sources; the same for all patches of a kernel,
     so it is made once."""
     folder = work / _ENGINE
@@ -141,14 +228,14 @@ def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder) -> None:
     for file in sorted(folder.iterdir()):
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     kept = store.cache_dir() / "engines" / digest.hexdigest()[:32]
-    entries.ensure(kept, lambda draft: _build_engine(site, plan, work, draft))
+    entries.ensure(kept, lambda draft: _build_engine(site, plan, work, draft, below=below))
     for name in (_ENGINE_KO, "Module.symvers"):
         shutil.copyfile(kept / name, folder / name)
 
 
-def _build_engine(site: Site, plan: Plan, work: Path, into: Path) -> None:
+def _build_engine(site: Site, plan: Plan, work: Path, into: Path, *, below: str = "") -> None:
     folder = work / _ENGINE
-    _make(site, plan, work, _ENGINE, _ENGINE_KO)
+    _run(site, plan, work, _make_argv(site, plan, _ENGINE, _ENGINE_KO, below=below))
     (folder / _ENGINE_KO).with_suffix(_STRIPPED).replace(folder / _ENGINE_KO)
     for name in (_ENGINE_KO, "Module.symvers"):
         if into != folder:
@@ -165,15 +252,17 @@ def _target(work: Path, plan: Plan, name: str) -> Path:
     return ko
 
 
-def _make(site: Site, plan: Plan, work: Path, part: str, ko: str = "") -> None:
+def _make_argv(
+    site: Site, plan: Plan, part: str, ko: str = "", *, below: str = "", jobs: int = 0
+) -> list[str]:
     """Build the modules of one folder; beside ``ko``, a copy without debug information."""
-    argv = [*kbuild_argv(site, plan.kernel, part), "modules"]
-    if ko:
-        whole = f"{site.work}/{part}/{ko}"
-        out = str(Path(whole).with_suffix(_STRIPPED))
-        strip = shlex.join(["strip", "-g", *_BTF, "-o", out, whole])
-        argv = ["sh", "-c", f"{shlex.join(argv)} && {strip}"]
-    _run(site, plan, work, argv)
+    argv = [*kbuild_argv(site, plan.kernel, part, below=below, jobs=jobs), "modules"]
+    if not ko:
+        return argv
+    whole = "/".join(filter(None, (site.work, below, part, ko)))
+    out = str(Path(whole).with_suffix(_STRIPPED))
+    strip = shlex.join(["strip", "-g", *_BTF, "-o", out, whole])
+    return ["sh", "-c", f"{shlex.join(argv)} && {strip}"]
 
 
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:

@@ -25,13 +25,14 @@ KINDS = {
     "modules": "modules of patches, built",
     "objects": "object files of kernels' sources",
     "packages": "other packages, unpacked",
+    "probes": "which options compilers take",
     "programs": "programs of guests and tests, built",
     "sources": "sources of kernels",
     "vmlinux": "kernels out of their images",
 }
 #: Kinds whose entries have no digests of lppack's: apt checks its own, the others are read by
 #: people, or each file in them has its own.
-_WITHOUT = frozenset(("apt", "consoles", "failed", "finished", "objects"))
+_WITHOUT = frozenset(("apt", "consoles", "failed", "finished", "objects", "probes"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,11 +81,17 @@ def test_explore_has_its_models() -> None:
 
 
 def test_build_compares_medians_with_raw(capsys: pytest.CaptureFixture[str]) -> None:
-    found = {"raw": [2.0, 4.0, 3.0], "host": [3.0, 1.0, 9.0], "docker": [4.0, 4.0, 4.0]}
+    cpu = [2.0, 2.0, 9.0]
+    found = {
+        "raw": build.Times([2.0, 4.0, 3.0], cpu),
+        "host": build.Times([3.0, 1.0, 9.0], [1.0, 1.0, 1.0]),
+        "docker": build.Times([4.0, 4.0, 4.0], cpu),
+    }
     assert build.report(found, 1.0) == 1
     said = capsys.readouterr().out
-    assert "  host: 3.00 (1.00 to 9.00), 1.00 times raw, limit 1: held" in said
-    assert "  docker: 4.00 (4.00 to 4.00), 1.33 times raw, limit 1: MISSED" in said
+    assert "  raw: 3.00 (2.00 to 4.00); CPU 2.00\n" in said
+    assert "  host: 3.00 (1.00 to 9.00), 1.00 times raw, limit 1: held; CPU 1.00, 0.50" in said
+    assert "  docker: 4.00 (4.00 to 4.00), 1.33 times raw, limit 1: MISSED; CPU 2.00" in said
 
 
 def test_calls_compares_each_mode_with_upstream(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""What kbuild tries is tried once: with the real make, and a Makefile that tries as kbuild does."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lppack import store
+from lppack.builders.probes import Probes, environment, open_probes
+from tests.kit.samples import kernel
+
+KERNEL = kernel()
+
+#: As scripts/Makefile.compiler has it: an attempt, and what it gives in either case.
+_TRY = """\
+try-run = $(shell if ($(1)) > /dev/null 2>&1; then echo "$(2)"; else echo "$(3)"; fi)
+open := (
+hash := \\#
+FLAGS := -DA='x: 1' $(KCFLAGS)
+first := $(call try-run,test -e flag && echo '$(hash)  = %' $(FLAGS) "$$TMP",-Wno-error=a -b,)
+second := $(call try-run,test -n "$$TMP" && printf '%s$(open)' "$(FLAGS)",y,n)
+$(eval $(call try-run,true,made := 1))
+all: ; @echo '[$(first)] [$(second)] [$(made)]'
+"""
+
+
+def make(work: Path, probes: Probes, kcflags: str = "-one") -> str:
+    probes.write(work)
+    argv = environment(str(work), ["make", "-s", "-C", str(work), f"KCFLAGS={kcflags}"])
+    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ}, check=False)
+    assert done.returncode == 0, done.stderr
+    probes.keep(work)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/Makefile").write_text(_TRY)
+    (tmp_path / "work/flag").touch()
+    return tmp_path / "work"
+
+
+def test_what_was_tried_is_not_tried_again(work: Path) -> None:
+    probes = open_probes(KERNEL, {"builder": "docker", "compiler": "gcc-12"})
+    assert make(work, probes) == "[-Wno-error=a -b] [y] [1]"
+    assert len(store.read_json(probes.place)) == 2, "the third gives what no option is"
+    (work / "flag").unlink()
+    assert make(work, probes) == "[-Wno-error=a -b] [y] [1]"
+    assert make(work, probes, "-ffile-prefix-map=/another=/place") == "[-Wno-error=a -b] [y] [1]"
+
+
+def test_another_compiler_or_kernel_is_tried_anew(work: Path) -> None:
+    one = open_probes(KERNEL, {"builder": "docker", "compiler": "gcc-12"})
+    make(work, one)
+    (work / "flag").unlink()
+    for other in (
+        open_probes(KERNEL, {"builder": "docker", "compiler": "gcc-14"}),
+        open_probes(replace(KERNEL, release="6.2"), {"builder": "docker", "compiler": "gcc-12"}),
+    ):
+        assert make(work, other) == "[] [y] [1]"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "lppack-probe|a| := $(lppack-empty)$(shell touch /tmp/x)",
+        "lppack-probe|a|lppack-probe|b| := $(lppack-empty)y",
+        "lppack-probe|a| := y",
+        "a := $(lppack-empty)y",
+        "lppack-probe|{work}/x| := $(lppack-empty)y",
+    ],
+)
+def test_what_is_no_attempt_is_not_kept(line: str, work: Path) -> None:
+    probes = Probes(place=work.parent / "known")
+    (work / "probes.new").write_text(f"{line.replace('{work}', str(work))}\n")
+    probes.keep(work)
+    assert not probes.place.exists()
+    (work / "probes.new").write_text("lppack-probe|a| := $(lppack-empty) -Wno-x=1,2\n")
+    probes.keep(work)
+    assert store.read_json(probes.place) == {"lppack-probe|a|": " -Wno-x=1,2"}
+
+
+def test_a_damaged_record_is_tried_anew(work: Path) -> None:
+    probes = Probes(place=work.parent / "known")
+    make(work, probes)
+    probes.place.write_bytes(probes.place.read_bytes()[:-9])
+    (work / "flag").unlink()
+    assert make(work, probes) == "[] [y] [1]"
+    assert store.has_json(probes.place)
