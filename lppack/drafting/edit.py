@@ -25,8 +25,8 @@ Headers = Callable[[Collection[str]], Iterable[tuple[str, bytes]]]
 #: What this kernel is not compiled from: texts, programs beside it, other architectures.
 NO_CODE = re.compile(
     r"(?:Documentation|LICENSES|samples|tools/(?!arch/x86/lib/|build/|lib/|objtool/)[\w-]+)/"
-    r"|arch/(?!x86/)\w+/|arch/x86/um/"
-    r"|(?:.*/)?(?:MAINTAINERS|CREDITS|README|COPYING|\.gitignore)$|.*\.(?:rst|md)$"
+    r"|arch/(?!x86/)\w+/|arch/x86/um/|scripts/(?:coccinelle|gdb)/"
+    r"|(?:.*/)?(?:MAINTAINERS|CREDITS|README|COPYING|\.(?:clang-format|gitignore|mailmap))$|.*\.(?:rst|md)$"
 )
 _INCLUDED = re.compile(
     r'^[ \t]*#[ \t]*include[ \t]+[<"](?P<name>[^>"\n]+\.[ch])[>"][ \t]*$', re.MULTILINE

@@ -241,6 +241,8 @@ NO_CODE = "no code of the kernel is compiled from it"
         ("kernel/odd.c", OLD, OTHER, Fate.LEFT_OUT, "how the kernel is built from it is not known"),
         ("tools/include/uapi/linux/a.h", OLD, OTHER, Fate.NO_EFFECT, NO_CODE),
         ("tools/testing/selftests/a.c", None, OTHER, Fate.NO_EFFECT, NO_CODE),
+        ("scripts/gdb/linux/tasks.py", OLD, OTHER, Fate.NO_EFFECT, NO_CODE),
+        (".mailmap", OLD, OTHER, Fate.NO_EFFECT, NO_CODE),
         ("tools/objtool/check.c", OLD, OTHER, Fate.LEFT_OUT, "a program that builds the kernel"),
         ("fs/off.c", OLD, OTHER, Fate.NO_EFFECT, "built without the file"),
         ("fs/off_new.c", None, OTHER, Fate.LEFT_OUT, "nothing that is replaced uses it"),
