@@ -9,6 +9,7 @@ from enum import StrEnum
 from lppack.csource.hunks import Hunk, hunks
 from lppack.csource.items import Item, ItemKind
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
+from lppack.drafting.lasting import moved_data
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit, apart
@@ -228,8 +229,12 @@ class _Account:
     def _variable(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
         if item.name in self._unfinished:
             return Fate.LEFT_OUT, "it is data that lives already: a person must write a hook for it"
-        if any(item.name in (*unit.data, *unit.removed_data) for unit in differing):
+        if item.name in moved_data(self._comparison):
+            return Fate.CARRIED, "it is the kernel's own, which another file defines"
+        if any(item.name in unit.data for unit in differing):
             return Fate.LEFT_OUT, "it is data with other contents, and the kernel's own stays"
+        if any(item.name in unit.removed_data for unit in differing):
+            return Fate.CARRIED, "nothing that is replaced uses it"
         return Fate.CARRIED, "with the functions that use it"
 
     def _invocation(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:

@@ -12,6 +12,7 @@ from lppack.drafting.edit import Edit
 from lppack.drafting.expected import referred
 from lppack.drafting.extract import Extract, ItemForm, extract
 from lppack.drafting.headers import Private
+from lppack.drafting.lasting import moved_data
 from lppack.drafting.places import Files, Places, Target
 from lppack.drafting.wired import Wired, wired_of
 from lppack.kernel.facts import Facts
@@ -163,6 +164,7 @@ class _Writer:
             unit.unit.path: [name.partition(".")[0] for name in (*unit.changed, *unit.removed)]
             for unit in comparison.units
         }
+        self._moved = moved_data(comparison)
         self._replaced: dict[tuple[str, str], dict[str, str]] = {}
         for target in targets:
             group = self._replaced.setdefault((target.path, target.object), {})
@@ -177,11 +179,24 @@ class _Writer:
             grown = False
             for one in made:
                 for name in one.extract.called:
-                    names = given.setdefault((self._new[name][0], one.places.object), set())
+                    names = given.setdefault(self._home(name, one.places.object, given), set())
                     grown |= name not in names
                     names.add(name)
             if not grown:
                 return tuple(made)
+
+    def _home(
+        self, name: str, caller: str, given: Mapping[tuple[str, str], Collection[str]]
+    ) -> tuple[str, str]:
+        """Return the file of a new function, and the object whose code it becomes: it is there
+        once, and what several objects call may only use what is always there."""
+        path = self._new[name][0]
+        if (path, "vmlinux") in self._after:
+            return path, "vmlinux"
+        return next(
+            ((of, object_) for (of, object_), names in given.items() if name in names),
+            (path, caller),
+        )
 
     def _one(self, key: tuple[str, str], given: set[str], shared: Collection[str]) -> Carried:
         path, object_ = key
@@ -200,6 +215,7 @@ class _Writer:
             differing=self._differing.get(path, ()),
             invocations=self._wanted.invocations,
             apart={name: _apart(path, object_, name) for name in shared},
+            moved=self._moved,
         )
         wired = wired_of(made, here)
         symbols: dict[str, dict[str, Mapping[str, Any]]] = {object_: {}}

@@ -70,6 +70,7 @@ def extract(
     also: Collection[str] = (),
     differing: Collection[str] = (),
     invocations: Collection[str] = (),
+    moved: Collection[str] = (),
 ) -> Extract:
     """Return the closure of ``replaced``, functions and the names of their replacements, in the
     changed file.
@@ -80,9 +81,11 @@ def extract(
     names that no item spells, as macros put them together; ``differing`` are functions of the file
     whose object code differs, so that the kernel's own may not be called. ``invocations`` are
     names that macros at the top level may define: a macro is taken if it has a part of such a name.
+    ``moved`` are variables that another file of the kernel has.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
     made.new |= set(differing)
+    made.moved = frozenset(moved)
     made.extract.names |= made.replaced
     made.extract.names |= {name: f"lp_{name}" for name in given}
     for name in (*made.replaced, *given):
@@ -124,6 +127,7 @@ class _Closure:
         self._index = {id(item): at for at, item in enumerate(changes.after.items)}
         self.new = {*changes.functions(), *(n for item in changes.added for n in item.names)}
         self.new |= {n for n in changes.after.functions if n not in changes.before.functions}
+        self.moved: frozenset[str] = frozenset()
         self._todo: list[str] = []
         self._seen: set[str] = set()
         self._static_calls = {
@@ -252,6 +256,9 @@ class _Closure:
         self._kernels_own(item, symbol.sympos if symbol else None)
 
     def _variable(self, item: Item) -> None:
+        if item.name in self.moved:
+            self._kernels_own(item, None)
+            return
         if item.name in self.new:
             self.take(item, ItemForm.COPY)
             if not item.const:
