@@ -78,6 +78,15 @@ CASES: dict[str, Case] = {
         what="a file that includes a header of which modules see one half",
         replaced=_vmlinux("set_dumpable"),
     ),
+    "exported-gains-parameter": Case(
+        what="an exported function that two modules call gets a parameter",
+        replaced={
+            "kvm": ["irqfd_wakeup"],
+            "vfio_virqfd": ["virqfd_wakeup"],
+            "vmlinux": ["eventfd_ctx_remove_wait_queue"],
+        },
+        slow=True,
+    ),
     "g1-guard": Case(
         what="a function goes under another #if",
         replaced=_vmlinux(
@@ -207,6 +216,10 @@ CASES: dict[str, Case] = {
     "mlx5-include-path": Case(
         what="headers that the Makefile finds", replaced={"mlx5_core": ["slow_pci_heuristic"]}
     ),
+    "moved-variable": Case(
+        what="a variable moves to another file, where a function begins to use it",
+        replaced=_vmlinux("eventfd_release"),
+    ),
     "mv1-moved": Case(
         what="a function moves to another file and changes",
         replaced=_vmlinux("unix_getname", "unix_peer_get"),
@@ -276,6 +289,12 @@ CASES: dict[str, Case] = {
     "static-call": Case(
         what="a static call that the file defines, with the name of the function that changes",
         replaced=_vmlinux("x86_pmu_add"),
+    ),
+    "renamed-variable": Case(
+        what="a variable gets another name: what it holds would be lost",
+        replaced=_vmlinux("do_epoll_ctl", "ep_loop_check_proc", "reverse_path_check_proc"),
+        complete="not checked",
+        slow=True,
     ),
     "static-twins": Case(
         what="two modules with static functions of the same names",
