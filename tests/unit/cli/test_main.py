@@ -9,13 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from lppack.analyse.simulate import Verdict
 from lppack.cli import main
 from lppack.cli.main import commands
 from lppack.cli.options import Finite
 from lppack.cli.setup import _STORY
 from lppack.model import StepName
-from lppack.pipeline.explain import verdict_pages
 from tests.kit.command import EXAMPLES, lppack, shell
 
 PROC = EXAMPLES / "proc-cmdline"
@@ -73,19 +71,6 @@ def test_both_words_for_the_kernel_in_memory(tmp_path: Path) -> None:
         assert "is on simulated" in lppack("status", *words, env=state).out
     both = lppack("status", "--engine", "simulated", "--on", "simulated", env=state)
     assert "is on simulated" in both.out
-
-
-def test_every_verdict_has_a_page() -> None:
-    assert set(verdict_pages()) == {*Verdict, "finishes"}
-    page = lppack("explain", "may-stall").out
-    assert "do_epoll_wait" in page
-    assert "kswapd" in lppack("explain", "never-finishes").out
-
-
-def test_a_command_is_explained_by_its_help() -> None:
-    ran = lppack("explain", "simulate")
-    assert ran.rc == 4
-    assert "hint: lppack simulate --help" in ran.err
 
 
 @pytest.mark.parametrize("verb", ["apply x.lpp", "convert x", "revert x", "status"])

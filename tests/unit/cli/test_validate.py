@@ -146,15 +146,6 @@ def test_from_goes_with_one_patch() -> None:
     assert ran.rc == 2
 
 
-def test_every_rule_can_be_explained() -> None:
-    from lppack.cli.help import _pages
-
-    pages = _pages()
-    assert all(entry.page in pages[entry.id] for entry in every())
-    ran = lppack("explain", "version-grows")
-    assert ran.out.startswith("version-grows (error; checked by validate, with --from OLD)\n\n")
-
-
 @pytest.fixture
 def warned(tmp_path: Path) -> Path:
     """A patch that one rule warns of: a backtrace does not tell its function from the old one."""

@@ -1,74 +1,15 @@
 # SPDX-License-Identifier: MIT
+"""Many patches for many kernels: each pair once, and the worst outcome counts."""
+
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
 from lppack.cli import matrix as shown
-from lppack.errors import (
-    BuildFailed,
-    EnvironmentMissing,
-    Level,
-    LppackError,
-    ManifestError,
-    Problem,
-)
-from lppack.pipeline import matrix, one_pair
-from lppack.pipeline.junit import junit
+from lppack.pipeline import matrix
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
-from lppack.stages.release import NotReleased
 from tests.kit.samples import bundle
-
-
-def pair(name: str = "a", kernel: str | None = "6.1") -> Pair:
-    return Pair(patch=Path(name), kernel=kernel)
-
-
-def problem(rule: str) -> Problem:
-    return Problem(
-        file="a/manifest.yaml", line=1, column=1, level=Level.ERROR, rule=rule, message=f"of {rule}"
-    )
-
-
-def outcome(error: LppackError, monkeypatch: pytest.MonkeyPatch) -> Outcome:
-    """What a pair becomes whose plan ends with ``error``."""
-
-    def fail(*_words: Any, **_options: Any) -> None:
-        raise error
-
-    monkeypatch.setattr("lppack.pipeline.check.make_plan", fail)
-    return one_pair.build_pair(pair(), Options(output=Path(), prove=True))
-
-
-@pytest.mark.parametrize(
-    ("error", "state", "code"),
-    [
-        (ManifestError([problem("one"), problem("two")]), PairState.REFUSED, 3),
-        (ManifestError([problem("one"), problem("kernel-is-named")]), PairState.OTHER_KERNEL, 3),
-        (NotReleased("it warns"), PairState.NOT_PROVED, 9),
-        (BuildFailed("x.c:1: no"), PairState.FAILED, 5),
-        (EnvironmentMissing("no docker"), PairState.FAILED, 4),
-    ],
-)
-def test_each_error_is_an_outcome(
-    error: LppackError, state: PairState, code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = outcome(error, monkeypatch)
-    assert (found.state, found.code) == (state, code)
-    assert found.message
-
-
-def test_the_log_of_a_failed_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    place = tmp_path / "lppack/failed/a-1_6.1"
-    for hint in (f"build.log, and more, are in {place}", f"the whole log: {place}/build.log"):
-        found = outcome(BuildFailed("no", hint=hint), monkeypatch)
-        assert found.log == place / "build.log"
-
-
-def made(state: PairState, code: int = 0, **more: Any) -> Outcome:
-    return Outcome(pair=pair(more.pop("name", "a")), state=state, kernel="6.1", code=code, **more)
+from tests.unit.pipeline.outcomes import made
 
 
 @pytest.mark.parametrize(
@@ -94,30 +35,6 @@ def test_every_patch_with_every_kernel_once() -> None:
         *(Pair(patch=b, kernel="x"), Pair(patch=b, kernel="y")),
     )
     assert matrix.pairs_of([a], []) == (Pair(patch=a, kernel=None),)
-
-
-def test_junit_has_each_pair() -> None:
-    every = [
-        made(PairState.BUILT),
-        made(PairState.OTHER_KERNEL, 3, name="b", message="not one"),
-        made(
-            PairState.REFUSED, 3, name="c", rules=("r",), message="bad\nin two lines", hint="write"
-        ),
-        made(PairState.FAILED, 5, name="d", message="x\x1b[31m", said=("gcc: no",)),
-    ]
-    [suite] = ElementTree.fromstring(junit(every))
-    assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "4",
-        "failures": "1",
-        "errors": "1",
-        "skipped": "1",
-    }
-    found = {case.get("name"): [part.tag for part in case] for case in suite}
-    assert found == {"a": [], "b": ["skipped"], "c": ["failure"], "d": ["error"]}
-    [failure] = suite[2]
-    assert (failure.get("type"), failure.get("message")) == ("r", "bad")
-    assert "write" in str(failure.text)
-    assert "gcc: no" in str(suite[3][0].text)
 
 
 def test_the_summary_names_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,6 @@ from lppack.errors import EnvironmentMissing, Problem
 from lppack.kernel.config import KernelConfig, parse_config
 from lppack.model import FunctionPatch, Plan, SymbolUse
 from lppack.names import stable_id
-from lppack.rules.target import matches
 from tests.kit.fake_facts import CONFIG, DEEP, FACTS, FakeFacts, symbol
 from tests.kit.planned import HEAD, NEEDS, one, planned, refused
 from tests.kit.samples import RELEASE, VERSION, kernel
@@ -162,30 +161,6 @@ def test_a_kernel_that_is_not_named(tmp_path: Path, release: str) -> None:
     found = refused(tmp_path, one("cmdline_proc_show"), kernel=kernel(release=release))
     assert spots(found) == [("kernel-is-named", 7, 10)]
     assert release in found[0].message
-
-
-@pytest.mark.parametrize(
-    ("pattern", "release", "answer"),
-    [
-        ("6.1.0-*-amd64", "6.1.0-56-amd64", True),
-        ("6.1.0-*-amd64", "6.1.0-56-cloud-amd64", False),
-        ("6.1.0-*-cloud-amd64", "6.1.0-56-cloud-amd64", True),
-        ("6.1.0-*-cloud-amd64", "6.1.0-56-amd64", False),
-        ("6.1.0-*-amd64", "6.1.0-56-rt-amd64", False),
-        ("6.1.0-*", "6.1.0-56-amd64", False),
-        ("*", "6.1.0-56-amd64", False),
-        ("*", "6.1.99", True),
-        ("6.1.0-5*-amd64", "6.1.0-56-amd64", True),
-        ("6.1.0-5*-amd64", "6.1.0-5-amd64", True),
-        ("6.1.0-5*-amd64", "6.1.0-47-amd64", False),
-        ("6.*-56-amd64", "6.12.0-56-amd64", True),
-        ("6.1.0-56-amd64", "6.1.0-56-amd64", True),
-        ("6.1.0-56-amd64", "6.1.0-56-AMD64", False),
-        ("6.1.0-56-amd64", "6x1.0-56-amd64", False),
-    ],
-)
-def test_a_pattern_matches_whole_flavours(pattern: str, release: str, answer: bool) -> None:
-    assert matches(pattern, release) is answer
 
 
 # -- mode and engine

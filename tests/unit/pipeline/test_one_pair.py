@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""One patch for one kernel: what becomes of it is an outcome, also where it fails."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lppack.errors import (
+    BuildFailed,
+    EnvironmentMissing,
+    Level,
+    LppackError,
+    ManifestError,
+    Problem,
+)
+from lppack.pipeline import one_pair
+from lppack.pipeline.pairs import Options, Outcome, PairState
+from lppack.stages.release import NotReleased
+from tests.unit.pipeline.outcomes import pair
+
+
+def problem(rule: str) -> Problem:
+    return Problem(
+        file="a/manifest.yaml", line=1, column=1, level=Level.ERROR, rule=rule, message=f"of {rule}"
+    )
+
+
+def outcome(error: LppackError, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """What a pair becomes whose plan ends with ``error``."""
+
+    def fail(*_words: Any, **_options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("lppack.pipeline.check.make_plan", fail)
+    return one_pair.build_pair(pair(), Options(output=Path(), prove=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "code"),
+    [
+        (ManifestError([problem("one"), problem("two")]), PairState.REFUSED, 3),
+        (ManifestError([problem("one"), problem("kernel-is-named")]), PairState.OTHER_KERNEL, 3),
+        (NotReleased("it warns"), PairState.NOT_PROVED, 9),
+        (BuildFailed("x.c:1: no"), PairState.FAILED, 5),
+        (EnvironmentMissing("no docker"), PairState.FAILED, 4),
+    ],
+)
+def test_each_error_is_an_outcome(
+    error: LppackError, state: PairState, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = outcome(error, monkeypatch)
+    assert (found.state, found.code) == (state, code)
+    assert found.message
+
+
+def test_the_log_of_a_failed_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = tmp_path / "lppack/failed/a-1_6.1"
+    for hint in (f"build.log, and more, are in {place}", f"the whole log: {place}/build.log"):
+        found = outcome(BuildFailed("no", hint=hint), monkeypatch)
+        assert found.log == place / "build.log"
