@@ -14,7 +14,7 @@ from lppack import entries, proc, store
 from lppack.builders import docker_engine, headers, image, stream
 from lppack.builders.protocol import ELSEWHERE, ENVIRONMENT, OnLine, compiler_of, elsewhere
 from lppack.clock import Deadline
-from lppack.debian import sources
+from lppack.distributions import open_distribution
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.model import Kernel
 
@@ -215,7 +215,7 @@ class ContainerSite:
 
 
 def _suite(kernel: Kernel | None) -> str:
-    suite = kernel.suite if kernel else sources.codename()
+    suite = kernel.suite if kernel else open_distribution().images.suite_here()
     if not suite:
         raise EnvironmentMissing(
             "no known Debian release to take the compiler from", hint="use --builder host"

@@ -8,14 +8,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lppack import proc, resources, store
 from lppack.builders import docker_engine, stream
 from lppack.builders.protocol import OnLine
 from lppack.clock import Deadline
-from lppack.debian.apt import Apt
+from lppack.distributions import open_distribution
+from lppack.distributions.protocol import BaseRecipe
 from lppack.errors import EnvironmentMissing
 
 if TYPE_CHECKING:
@@ -41,16 +41,6 @@ class ContainerImage:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Base:
-    """A base image of our own: this machine's package sources, unpacked by mmdebstrap."""
-
-    name: str
-    recipe: str  # all that its bytes depend on, but for the packages' versions
-    command: tuple[str, ...]
-    files: tuple[Path, ...]
-
-
 def ensure(
     client: "docker.DockerClient",
     suite: str,
@@ -59,10 +49,14 @@ def ensure(
     on_line: OnLine | None = None,
 ) -> ContainerImage:
     """Return the image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
-    official = f"debian:{suite}-slim"
+    images = open_distribution().images
+    official = images.official(suite)
     name = _name(suite, Recipe(base=official, compiler=compiler), official)
-    own = _own_base(suite)
-    own_name = _name(suite, Recipe(base=own.name, compiler=compiler), own.recipe) if own else ""
+    own = images.own_base(suite)
+    own_name = ""
+    if own:
+        recipe = Recipe(base=_base_name(suite, own), compiler=compiler)
+        own_name = _name(suite, recipe, own.text)
     if found := _look(client, name) or (_look(client, own_name) if own else None):
         return found
     with store.locked(store.cache_dir() / "images" / f"{suite}.lock"):
@@ -78,24 +72,26 @@ def ensure(
 
 
 def base(client: "docker.DockerClient", suite: str, *, on_line: OnLine | None = None) -> str:
-    """Return the name of a plain image of ``suite``: Debian's, or one made by mmdebstrap."""
-    official = f"debian:{suite}-slim"
+    """Return the name of a plain image of ``suite``: the official one, or one made here."""
+    images = open_distribution().images
+    official = images.official(suite)
     if _look(client, official) or _pull(client, official, on_line):
         return official
-    own = _own_base(suite)
+    own = images.own_base(suite)
     if own is None:
         raise EnvironmentMissing(
-            f"no image {official}, and no Debian package source for {suite} to make one",
+            f"no image {official}, and no package source for {suite} here to make one",
             hint=f"run: docker pull {official}, or use --builder host",
         )
-    if _look(client, own.name) is None:
-        _make_base(client, own, on_line)
-    return own.name
+    name = _base_name(suite, own)
+    if _look(client, name) is None:
+        _make_base(client, name, own, on_line)
+    return name
 
 
 def render(recipe: Recipe) -> str:
     """Return the Dockerfile."""
-    return resources.render("container/Dockerfile.j2", image=recipe)
+    return resources.render(open_distribution().images.DOCKERFILE, image=recipe)
 
 
 def _name(suite: str, recipe: Recipe, base_recipe: str) -> str:
@@ -133,31 +129,15 @@ def _pull(client: "docker.DockerClient", name: str, on_line: OnLine | None) -> b
     return _look(client, name) is not None
 
 
-def _own_base(suite: str) -> _Base | None:
-    try:
-        apt = Apt(suite)
-        options = apt.options()
-    except EnvironmentMissing:  # not a Debian machine
-        return None
-    command = (
-        "mmdebstrap",
-        "--variant=minbase",
-        "--include=ca-certificates",
-        *(f"--aptopt={option}" for option in options),
-        suite,
-    )
-    recipe = repr((command, sorted(apt.texts.items())))
-    return _Base(
-        name=f"lppack-base:{suite}-{_hash(recipe)}",
-        recipe=recipe,
-        command=command,
-        files=apt.source_files(),
-    )
+def _base_name(suite: str, own: BaseRecipe) -> str:
+    return f"lppack-base:{suite}-{_hash(own.text)}"
 
 
-def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | None) -> None:
+def _make_base(
+    client: "docker.DockerClient", name: str, base: BaseRecipe, on_line: OnLine | None
+) -> None:
     if on_line:
-        on_line(f"making {base.name} with mmdebstrap from this machine's package sources")
+        on_line(f"making {name} with {base.command[0]} from this machine's package sources")
     with store.temporary("image-") as draft:
         tar = draft / "base.tar"
         done = proc.run(
@@ -170,7 +150,7 @@ def _make_base(client: "docker.DockerClient", base: _Base, on_line: OnLine | Non
                 f"no base image: {done.summary(tail=8)}",
                 hint="check the network, or use --builder host",
             )
-        repository, _, tag = base.name.partition(":")
+        repository, _, tag = name.partition(":")
         with docker_engine.errors(), patient(client, _BASE_LIMIT):
             client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
 

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from lppack import proc
 from lppack.builders.headers import common_of
-from lppack.debian import sources
-from lppack.debian.supported import RELEASES
+from lppack.distributions import open_distribution
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 
@@ -89,8 +88,7 @@ class Builder(Protocol):
 def compiler_of(kernel: Kernel | None) -> str:
     """Return the compiler that built ``kernel``: "gcc-12"."""
     if kernel is None:
-        release = RELEASES.get(sources.codename())
-        return release.compiler if release else "gcc"
+        return open_distribution().images.compiler_here()
     # init/Kconfig, CC_VERSION_TEXT (v6.1): the first line of "$(CC) --version".
     text = kernel.config.read_text()
     match = re.search(r'^CONFIG_CC_VERSION_TEXT="(?:\S*-)?((?:gcc|clang)(?:-\d+)?) ', text, re.M)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lppack import entries
-from lppack.debian.debug import debug_vmlinux
+from lppack.distributions import open_distribution
 from lppack.errors import EnvironmentMissing
 from lppack.kernel.dwarf import DebugFile
 from lppack.kernel.elf64 import Elf
@@ -33,7 +33,7 @@ def read_inlining(
 
     def make(draft: Path) -> None:
         own = build_id(image.vmlinux())
-        with debug_vmlinux(kernel, say) as file, DebugFile(file) as debug:
+        with open_distribution().debug.debug_vmlinux(kernel, say) as file, DebugFile(file) as debug:
             if debug.build_id() != own:
                 raise FactsError(
                     f"{file.name} of the debug package is of another build than {image.path}",

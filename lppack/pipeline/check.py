@@ -117,13 +117,15 @@ def _of_kernel(
 ) -> tuple[str, set[Problem], bool]:
     """Return the release of a kernel, what it says, and whether it could say what was inlined
     where."""
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.rules.registry import CONFIG, ENVIRONMENT, FACTS, ask
     from lppack.rules.replaced import patched_functions
 
-    chosen = resolve(kernel, [text for _, text in document.strings("kernels")])
+    chosen = open_distribution().kernels.resolve(
+        kernel, [text for _, text in document.strings("kernels")]
+    )
     config = read_config(chosen.config)
     aimed = (*ask(CONFIG, document, chosen, config), *ask(ENVIRONMENT, document, chosen, config))
     with open_facts(chosen, deep=deep) as facts:
@@ -178,7 +180,7 @@ def make_plan(
     ``deep``: also read the kernel's debug package. ``prove``: compare the patch with what it
     follows. Both are called with each line of progress.
     """
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
     from lppack.model import Completeness
@@ -190,7 +192,7 @@ def make_plan(
     document = load(path)
     manifest, warnings = validated(document)
     reserved = ids(document.folder)
-    chosen = resolve(kernel, manifest.kernels)
+    chosen = open_distribution().kernels.resolve(kernel, manifest.kernels)
     facts = open_facts(chosen, deep=deep)
     proof = None
     if prove is not None:
@@ -215,14 +217,14 @@ def make_plan(
 
 def prove_patch(path: Path, *, kernel: str, builder: str, say: "Say") -> "Proof":
     """load, validate; then compare the patch with the change that it follows."""
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.kernel.facts import open_facts
     from lppack.pipeline.prove import prove
     from lppack.stages.load import load
     from lppack.stages.validate import validate
 
     manifest = validate(load(path))
-    chosen = resolve(kernel, manifest.kernels)
+    chosen = open_distribution().kernels.resolve(kernel, manifest.kernels)
     with open_facts(chosen) as facts:
         return prove(manifest, chosen, facts, builder=builder, say=say)
 
@@ -240,28 +242,28 @@ def check_release(
 
 def inspect_file(path: Path, kernel: str | None) -> "Inspection":
     """inspect; with a kernel also what that says."""
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.stages.inspect import inspect
 
-    return inspect(path, resolve(kernel, ()) if kernel else None)
+    return inspect(path, open_distribution().kernels.resolve(kernel, ()) if kernel else None)
 
 
 def ask_kernel(
     kernel: str, functions: Sequence[str], object_: str, *, deep: "Say | None" = None
 ) -> tuple[str, tuple["Answer", ...]]:
     """Return the release of a kernel, and what it knows of functions; ``deep`` as of make_plan."""
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.kernel.facts import open_facts
     from lppack.kernel.query import query
 
-    with open_facts(resolve(kernel, ()), deep=deep) as known:
+    with open_facts(open_distribution().kernels.resolve(kernel, ()), deep=deep) as known:
         return known.release, query(known, functions, object_)
 
 
 def try_kernel(kernel: str) -> tuple["Kernel", tuple["Tried", ...]]:
     """Return a kernel, and whether each assumption holds on the files of its package."""
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
     from lppack.stages.assumptions import try_all
 
-    chosen = resolve(kernel, ())
+    chosen = open_distribution().kernels.resolve(kernel, ())
     return chosen, tuple(try_all(chosen))

@@ -21,7 +21,7 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
     One job builds all patches for a kernel, so that it is fetched and unpacked once. Raise
     EnvironmentMissing for a name that must be quoted, or if there is no pair; ManifestError.
     """
-    from lppack.debian.kernels import available
+    from lppack.distributions import open_distribution
     from lppack.rules.target import matches
     from lppack.stages.load import load
     from lppack.stages.validate import validate
@@ -29,13 +29,13 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
     found: dict[str, list[Path]] = {}
     wanted: list[str] = []
     for spec in kernels:
-        one = available([spec])[:1] if "*" in spec else (spec,)
+        one = open_distribution().kernels.available([spec])[:1] if "*" in spec else (spec,)
         if not one:
             raise EnvironmentMissing(f"no kernel on offer matches {spec}", hint="lppack doctor")
         wanted += one
     for patch in dict.fromkeys(patches):
         patterns = validate(load(patch)).kernels
-        for release in dict.fromkeys(wanted) or available(patterns)[:1]:
+        for release in dict.fromkeys(wanted) or open_distribution().kernels.available(patterns)[:1]:
             if any(matches(pattern, release) for pattern in patterns):
                 found.setdefault(release, []).append(patch)
     if not found:

@@ -75,14 +75,7 @@ def make_draft(
 
     Raise EnvironmentMissing if the folder has something that lppack may not overwrite.
     """
-    from lppack.debian.kernels import resolve
-    from lppack.debian.linux_source import (
-        files_with,
-        headers_with,
-        package_at,
-        package_of,
-        source_file,
-    )
+    from lppack.distributions import open_distribution
     from lppack.drafting.carry import CarryRequest, own_data
     from lppack.drafting.copy import copy_of
     from lppack.drafting.draft import draft
@@ -93,18 +86,19 @@ def make_draft(
     from lppack.kernel.facts import open_facts
     from lppack.proof.prover import Prover
 
-    chosen = resolve(kernel, ())
-    package, config = package_of(chosen), read_config(chosen.config)
+    distribution = open_distribution()
+    sources, chosen = distribution.sources, distribution.kernels.resolve(kernel, ())
+    package, config = sources.package_of(chosen), read_config(chosen.config)
 
     def reader(of: str) -> Callable[[str], bytes | None]:
-        return functools.cache(partial(source_file, of))
+        return functools.cache(partial(sources.source_file, of))
 
     read, later = reader(package), None
     if isinstance(change, Between):
-        old, later = package_at(change.old), package_at(change.new)
+        old, later = sources.package_at(change.old), sources.package_at(change.new)
         edit = between(change.path, change.functions, reader(old), reader(later), config, own=read)
     elif isinstance(change, Copy):
-        search = partial(files_with, package)
+        search = partial(sources.files_with, package)
 
         def similar(name: str) -> tuple[str, ...]:
             with open_facts(chosen) as facts:
@@ -136,8 +130,8 @@ def make_draft(
                 wanted=wanted,
             )
 
-        here = partial(headers_with, package)
-        there = partial(headers_with, later) if later is not None else None
+        here = partial(sources.headers_with, package)
+        there = partial(sources.headers_with, later) if later is not None else None
         wanted, sought = CarryRequest(), set[str]()
         cannot, predicted = dict[str, str](), frozenset[str]()
         why: str | None

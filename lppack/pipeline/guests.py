@@ -40,12 +40,12 @@ def own_initramfs(kernel: Kernel, builder: str, out: Path, modules: tuple[str, .
 
 def _programs(builder: str) -> tuple[Path, Path]:
     """Return the agent and busybox."""
-    from lppack.debian.kernels import fetch_file
+    from lppack.distributions import open_distribution
     from lppack.stages.build import build_program
 
     made_by = open_builder(builder, lambda _line: None)
     agent = build_program(resources.template_dir() / "guest/agent.c", made_by)
-    return agent, fetch_file("busybox-static", "bin/busybox")
+    return agent, open_distribution().busybox()
 
 
 def start_guest(
@@ -57,11 +57,10 @@ def start_guest(
     words: Sequence[str] = (),
 ) -> None:
     """Start a guest that outlives this command, with the test targets of patches loaded."""
-    from lppack.debian.kernels import resolve
-    from lppack.debian.supported import releases_of
+    from lppack.distributions import open_distribution
     from lppack.hosts import guests
 
-    chosen = resolve(kernel, (releases_of(),))
+    chosen = open_distribution().kernels.resolve(kernel, (open_distribution().default_kernels,))
     host = guests.start(name, chosen, initramfs_for(chosen, builder), cmdline=tuple(words))
     try:
         for target in targets:

@@ -43,8 +43,7 @@ class MigrationPlan:
 
 def plan_migration(program: Path, kernel: str | None, to: str) -> MigrationPlan:
     """Choose both kernels. Raise EnvironmentMissing."""
-    from lppack.debian.kernels import resolve
-    from lppack.debian.supported import releases_of
+    from lppack.distributions import open_distribution
 
     if not program.is_file():
         raise EnvironmentMissing(
@@ -56,8 +55,12 @@ def plan_migration(program: Path, kernel: str | None, to: str) -> MigrationPlan:
                 f"{program} is not a Linux program",
                 hint="give one that is linked statically: gcc -static",
             )
+    distribution = open_distribution()
+    resolve = distribution.kernels.resolve
     return MigrationPlan(
-        program=program, old=resolve(kernel, (releases_of(),)), new=resolve(to, ())
+        program=program,
+        old=resolve(kernel, (distribution.default_kernels,)),
+        new=resolve(to, ()),
     )
 
 

@@ -35,7 +35,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
 
     Raise EnvironmentMissing, BuildFailed.
     """
-    from lppack.debian.linux_source import package_of, source_file
+    from lppack.distributions import open_distribution
     from lppack.drafting.assess import assess
     from lppack.drafting.authored import differences
     from lppack.drafting.edit import files_of, makefile_defines
@@ -48,7 +48,8 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
         why = "the manifest names no change that the patch follows (`follows`)"
         return Proof(complete=Completeness.NOT_CHECKED, reasons=(why,), follows_nothing=True)
     text = (manifest.folder / manifest.follows).read_text(encoding="latin-1")
-    read = functools.cache(functools.partial(source_file, package_of(kernel)))
+    package = open_distribution().sources.package_of(kernel)
+    read = functools.cache(functools.partial(open_distribution().sources.source_file, package))
     config = read_config(kernel.config)
     try:
         edit = of_diff(text, read, config)

@@ -72,20 +72,22 @@ def remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:
 
 
 def kernel_of(pair: Pair) -> "Kernel":
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
 
     if pair.kernel is not None:
         return _resolved(pair.kernel)
     from lppack.stages.load import load
 
-    return resolve(None, [text for _, text in load(pair.patch).strings("kernels")])
+    return open_distribution().kernels.resolve(
+        None, [text for _, text in load(pair.patch).strings("kernels")]
+    )
 
 
 @functools.cache
 def _resolved(spec: str) -> "Kernel":
-    from lppack.debian.kernels import resolve
+    from lppack.distributions import open_distribution
 
-    return resolve(spec, ())
+    return open_distribution().kernels.resolve(spec, ())
 
 
 def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:

@@ -132,7 +132,7 @@ class Trial:
 
         ``kernel``: test on exactly this one.
         """
-        from lppack.debian.kernels import resolve
+        from lppack.distributions import open_distribution
         from lppack.stages import bundle as bundles
         from lppack.stages.agreement import verify
 
@@ -141,7 +141,7 @@ class Trial:
             files = bundles.contents(path)
             bundle = bundles.parse(path, files)
             verify(bundle, files)
-            return None, resolve(kernel or bundle.release, ()), bundle
+            return None, open_distribution().kernels.resolve(kernel or bundle.release, ()), bundle
         plan = make_plan(
             path,
             kernel=kernel,

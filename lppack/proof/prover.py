@@ -12,7 +12,7 @@ from lppack import entries, store
 from lppack.builders.protocol import Builder
 from lppack.csource.changes import Changes
 from lppack.csource.lines import with_old_numbers
-from lppack.debian.linux_source import package_of, source_tree
+from lppack.distributions import open_distribution
 from lppack.kernel.config import read_config
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.facts import Facts
@@ -56,7 +56,8 @@ class Prover:
 
     @cached_property
     def tree(self) -> Path:
-        return source_tree(package_of(self.kernel))
+        sources = open_distribution().sources
+        return sources.source_tree(sources.package_of(self.kernel))
 
     @cached_property
     def includes(self) -> Includes:
@@ -70,7 +71,8 @@ class Prover:
     def _cache(self) -> Path:
         """For this exact kernel and compiler."""
         identity = sorted(self._builder.identity(self.kernel).items())
-        parts = repr((self.kernel.release, self.kernel.version, package_of(self.kernel), identity))
+        package = open_distribution().sources.package_of(self.kernel)
+        parts = repr((self.kernel.release, self.kernel.version, package, identity))
         key = hashlib.sha256(f"{_FORMAT} {parts}".encode()).hexdigest()[:24]
         place = store.cache_dir() / "objects" / key
         place.mkdir(parents=True, exist_ok=True)

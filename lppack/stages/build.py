@@ -13,7 +13,7 @@ from pathlib import Path
 from lppack import __version__, abi, entries, store
 from lppack.builders.probes import environment, open_probes
 from lppack.builders.protocol import Builder, Site, kbuild_argv
-from lppack.debian.linux_source import package_of
+from lppack.distributions import open_distribution
 from lppack.elf.dwarf import compiled_types
 from lppack.errors import BuildFailed
 from lppack.kernel.facts import open_facts
@@ -204,7 +204,8 @@ def _fill(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> None:
     }
     if plan.manifest.kernel_headers:
         folders = " ".join(plan.manifest.kernel_headers)
-        provenance["kernel_headers"] = f"{package_of(plan.kernel)}: {folders}"
+        package = open_distribution().sources.package_of(plan.kernel)
+        provenance["kernel_headers"] = f"{package}: {folders}"
     (draft / TARGET).mkdir()
     (draft / PROGRAMS).mkdir()
     shutil.copyfile(work / MODULE / f"{plan.module}.ko", draft / f"{plan.module}.ko")

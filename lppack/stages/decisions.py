@@ -7,7 +7,7 @@ from dataclasses import replace
 from lppack import consistency
 from lppack.abi import CLEARS_RELOCATIONS
 from lppack.consistency import MODES, EngineName, Mode, ModeName
-from lppack.debian.linux_source import package_of
+from lppack.distributions import open_distribution
 from lppack.document import Document
 from lppack.errors import Level, ManifestError
 from lppack.kernel.facts import Facts
@@ -240,10 +240,11 @@ def of_the_manifest(made: Plan) -> Iterator[Decision]:
     """Yield what the author has decided, and what that means for a kernel."""
     manifest = made.manifest
     if manifest.kernel_headers:
+        package = open_distribution().sources.package_of(made.kernel)
         yield Decision(
             what="private headers",
             value=", ".join(manifest.kernel_headers),
-            why=f"from {package_of(made.kernel)}, the sources of this very kernel",
+            why=f"from {package}, the sources of this very kernel",
         )
     if made.replace:
         yield Decision(

@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from lppack.debian.linux_source import private_headers
+from lppack.distributions import open_distribution
 from lppack.model import Plan, SourceTree
 from lppack.resources import kmod_dir, render
 
@@ -28,7 +28,7 @@ def generate(plan: Plan) -> SourceTree:
         sources = sorted((kmod_dir() / "engine").iterdir())
         copies += [(f"engine/{file.name}", file) for file in sources]
     if manifest.kernel_headers:
-        found = private_headers(plan.kernel, manifest.kernel_headers)
+        found = open_distribution().sources.private_headers(plan.kernel, manifest.kernel_headers)
         copies += [(f"kernel_headers/{name}", file) for name, file in found]
     return SourceTree(
         plan=plan,

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "proof",
         "builders",
         "cost",
-        "kernel forecast hosts debian elf csource",
+        "kernel forecast hosts distributions debian elf csource",
         "checker",
         "ids",
         "document model consistency names proc store entries resources clock shape written extras",
@@ -188,6 +188,19 @@ def test_no_modules_import_each_other() -> None:
 def test_the_checker_needs_the_flags_and_the_abi_alone() -> None:
     used = {name for file in (ROOT / "checker").glob("*.py") for name in imports(file.read_text())}
     assert used <= {"checker", "consistency", "abi"}
+
+
+#: What is Debian's alone: CRIU of Debian 13, and its security tracker.
+OF_DEBIAN = {"distributions/__init__.py", "pipeline/migrate.py", "stages/cves.py"}
+
+
+def test_debian_is_opened_in_one_place() -> None:
+    found = {
+        str(file.relative_to(ROOT))
+        for file in ROOT.rglob("*.py")
+        if file.parent.name != "debian" and "debian" in imports(file.read_text())
+    }
+    assert found == OF_DEBIAN
 
 
 def test_no_public_class_has_a_name_twice() -> None:
