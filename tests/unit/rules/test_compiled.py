@@ -11,6 +11,7 @@ from lppack.rules.compiled import compiled_problems
 from tests.kit.samples import manifest, plan
 from tests.unit.rules.cases import title
 from tests.unit.rules.compiled_cases import CASES, CompiledCase, KnownTypes
+from tests.unit.rules.every_case import of_kind
 
 PLAN = plan(
     manifest(),
@@ -28,7 +29,7 @@ PLAN = plan(
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", of_kind(CompiledCase), ids=title)
 def test_rule(case: CompiledCase) -> None:
     said = list(case.rule(case.compiled, PLAN, KnownTypes()))
     assert bool(said) is case.fails

@@ -6,10 +6,11 @@ import pytest
 from lppack.rules.history import history_problems
 from tests.kit.samples import document, full, patch_folder
 from tests.unit.rules.cases import title
-from tests.unit.rules.history_cases import CASES, HistoryCase
+from tests.unit.rules.every_case import of_kind
+from tests.unit.rules.history_cases import HistoryCase
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", of_kind(HistoryCase), ids=title)
 def test_rule(case: HistoryCase, tmp_path: Path) -> None:
     assert [fault.pointer for fault in case.found(tmp_path)] == case.faults
 

@@ -11,7 +11,8 @@ from tests.kit.control import MODULE, control
 from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
 from tests.kit.samples import bundle
 from tests.unit.rules.cases import title
-from tests.unit.rules.host_cases import CASES, KPROBE, HostCase
+from tests.unit.rules.every_case import of_kind
+from tests.unit.rules.host_cases import KPROBE, HostCase
 
 
 class HostWithFiles(FakeHost):
@@ -25,7 +26,7 @@ class HostWithFiles(FakeHost):
         return {**super().files(), **self.more}
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", of_kind(HostCase), ids=title)
 def test_rule(case: HostCase) -> None:
     kernel = FakeKernel()
     case.prepare(kernel)

@@ -6,10 +6,11 @@ from lppack.rules.module import faults
 from lppack.rules.view import Against
 from tests.kit import tiny_elf
 from tests.unit.rules.cases import title
-from tests.unit.rules.module_cases import CASES, GOOD, KERNEL, ModuleCase
+from tests.unit.rules.every_case import of_kind
+from tests.unit.rules.module_cases import GOOD, KERNEL, ModuleCase
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
+@pytest.mark.parametrize("case", of_kind(ModuleCase), ids=title)
 def test_rule(case: ModuleCase) -> None:
     said = list(case.rule(read_module(case.data), KERNEL))
     assert bool(said) is case.fails

@@ -93,3 +93,10 @@ def test_numbers_stand_before_the_page() -> None:
     assert pages["no-function-twice"] == "Rules 4 and 6"
     assert pages["free-forgets-first"] == "Rule 45 (warning)"
     assert not [e.id for e in every() if re.match(r"Rules? \d", inspect.getdoc(e.rule) or "")]
+
+
+def test_each_case_is_run_by_the_test_of_its_class() -> None:
+    """A case in a new file, or of a new class, that no test runs would prove nothing."""
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    classes = {type(case).__name__ for case in CASES}
+    assert {name for name in classes if f"of_kind({name})" not in tests} == set()
