@@ -35,9 +35,15 @@ class Carried:
         """Functions with static data of their own that the kernel's has as well."""
         for at, form in sorted(self.extract.forms.items()):
             item = self.extract.unit.items[at]
-            old = before.functions.get(item.name)
-            if item.kind is ItemKind.FUNCTION and form is not ItemForm.EXTERN and old is not None:
-                yield from second_copies(item, old)
+            if item.kind is ItemKind.FUNCTION and form is not ItemForm.EXTERN and item.statics:
+                old = before.functions.get(item.name) or self._by_another_name(item, before)
+                yield from second_copies(item, old) if old is not None else ()
+
+    def _by_another_name(self, item: Item, before: ParsedFile) -> Item | None:
+        """Return a function that is gone and had static data of the same name."""
+        now = self.extract.unit.functions
+        gone = (one for name, one in before.functions.items() if name not in now)
+        return next((one for one in gone if {*one.statics} & {*item.statics}), None)
 
     @property
     def listed(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
@@ -93,7 +99,14 @@ def carry(
 
 def second_copies(item: Item, kernels: Item) -> Iterator[str]:
     """Report static locals that both the patch's function and the kernel's own would keep."""
+    gone = [name for name in kernels.statics if name not in item.statics]
+    fresh = [name for name in item.statics if name not in kernels.statics]
     names = [name for name in item.statics if name in kernels.statics]
+    if gone and fresh:
+        yield (
+            f"{kernels.name} has static data {', '.join(fresh)} where it had {', '.join(gone)}: "
+            "if it is the same by another name, what it holds is not taken over"
+        )
     if names:
         yield (
             f"{kernels.name} has static data of its own ({', '.join(names)}): the kernel's stays "

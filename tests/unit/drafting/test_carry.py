@@ -3,19 +3,24 @@
 
 from dataclasses import replace
 
+import pytest
+
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.account import left_out_of_objects
-from lppack.drafting.carry import CarryRequest, carry, own_data
+from lppack.drafting.carry import Carried, CarryRequest, carry, own_data
 from lppack.drafting.edit import Edit
+from lppack.drafting.extract import extract
+from lppack.drafting.headers import Private
 from lppack.drafting.places import Places, Target
 from lppack.drafting.text import c_text
+from lppack.drafting.wired import wired_of
 from lppack.kernel.exports import Export
 from lppack.proof.affected import Affected
 from lppack.proof.objects import Data, Function
 from lppack.proof.prover import Comparison
 from tests.kit.fake_facts import FakeFacts, symbol
-from tests.unit.drafting.code import difference, function, variable
+from tests.unit.drafting.code import difference, file_of, function, variable
 
 TEXT = "DEFINE_CLASS(rt) = { 1 };\nstatic const int limits[] = { 1 };\nstatic int count;\n"
 
@@ -126,3 +131,31 @@ def test_a_symbol_that_a_macro_of_a_header_says_is_of_each_object_that_uses_it()
         "extern typeof(counts) lp_one_one_counts;\n#undef counts\n#define counts lp_one_one_counts"
         in first
     )
+
+
+STATIC = "static int {name}(int x)\n{{\n\tstatic int {data};\n\n\treturn {data} += x;\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("count", "total", ["count has static data of its own (total)"]),
+        ("add", "total", ["count has static data of its own (total)"]),
+        ("count", "sum", ["count has static data sum where it had total"]),
+        ("add", "sum", []),
+    ],
+)
+def test_static_data_of_a_function_under_the_same_and_other_names(
+    name: str, data: str, said: list[str]
+) -> None:
+    """A function of another name with data of another name is a new one."""
+    user = "int show(int x)\n{{\n\treturn {name}(x);\n}}\n"
+    old = (STATIC + user).format(name="count", data="total")
+    new = (STATIC + user).format(name=name, data=data)
+    both = compare(parse("a.c", old), parse("a.c", new))
+    here = Places(FakeFacts({"vmlinux": [symbol("show")]}), "vmlinux", file_of(function("show")))
+    made = extract(both, {"show": "lp_show"}, here, {})
+    wired = wired_of(made, here)
+    private = Private(made, lambda _path: None)
+    one = Carried(path="a.c", places=here, extract=made, private=private, wired=wired, symbols={})
+    assert [text.partition(":")[0] for text in one.doubled(both.before)] == said
