@@ -138,7 +138,7 @@ static int lp_look(void *asking)
  *
  * When no reference is left but ours, no function is redirected to this module any more. A thread
  * that was in an ftrace call by then is waited for by synchronize_rcu_tasks(): it is back from
- * there, or in this module, where its stack shows it. So no thread comes in after the stop. A thread
+ * there, or in this module, where its stack shows it. So no thread comes in after the stop. One
  * that exits, and was taken off the list of processes while it was inside, is
  * waited for by the second synchronize_rcu_tasks(): this kernel's waits for all of do_exit().
  */

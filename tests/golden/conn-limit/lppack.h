@@ -22,7 +22,7 @@ struct module *lp_module_conn(void);
  *
  * These are the author's. take takes a mutex, or an rw_semaphore for writing, not a lock that
  * forbids sleeping. Code under it must not load or unload a module, write below
- * /sys/kernel/livepatch or to a parameter of this module, or wait for a thread that does. The marker
+ * /sys/kernel/livepatch or to a parameter of this module, or wait for one that does. The marker
  * and both directions run under it. reverse needs no memory and cannot fail.
  */
 bool lp_conn_is_new(const struct conn *obj);

@@ -56,8 +56,9 @@ do {									\
  * uses. finish runs when the transition is over, whatever its outcome. Both may sleep.
  *
  * The others run in the stop, where nothing may sleep, allocate or wait for a lock. No thread is in
- * a patched function then, and none holds a spinlock. But a mutex may be held: for_each checks that,
- * and returns -EAGAIN. It calls visit for each instance; if visit returns nonzero, it returns that.
+ * a patched function then, and none holds a spinlock. But a mutex may be held: for_each checks
+ * that, and returns -EAGAIN. It calls visit for each instance, and returns what visit does unless
+ * that is 0.
  * reverse needs no memory and cannot fail.
  */
 bool lp_account_is_new(const struct account *obj);
