@@ -357,8 +357,8 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 		if (!thread || !lpe_needs_work(patch, thread))
 			continue;
 		if (how == TWA_SIGNAL && lpe_cancel(task)) {
-			patch->stats.prodded++;
-			trace_lppack_prodded(patch->klp->mod->name, task);
+			patch->stats.signalled++;
+			trace_lppack_signalled(patch->klp->mod->name, task);
 		}
 		/* It is not at the border any more, and does not know yet: see lpe_park(). */
 		if (READ_ONCE(thread->work->parked) && task_work_pending(task))
@@ -381,8 +381,8 @@ void lpe_border_signal(struct lpe_patch *patch)
 		thread = lpe_thread_get(task, patch->target);
 		if (!thread || !lpe_needs_work(patch, thread))
 			continue;
-		patch->stats.prodded++;
-		trace_lppack_prodded(patch->klp->mod->name, task);
+		patch->stats.signalled++;
+		trace_lppack_signalled(patch->klp->mod->name, task);
 		lpe_fake_signal(task);
 	}
 	rcu_read_unlock();

@@ -258,11 +258,8 @@ int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 	err = lpe_make_patch(patch, klp, options);
 	if (!err)
 		err = lpe_enable(patch, klp, options);
-	if (err) {
-		lpe_world_free(patch);
-		lpe_free_objects(patch);
-		kfree(patch);
-	}
+	if (err)
+		lpe_free_patch(patch);
 unlock:
 	mutex_unlock(&lpe_lock);
 	return err;
@@ -304,9 +301,7 @@ void lpe_forget_patch(struct klp_patch *klp)
 	synchronize_rcu();
 	/* Waits for its readers and writers, which may want lpe_lock. */
 	lpe_sysfs_del(patch);
-	lpe_world_free(patch);
-	lpe_free_objects(patch);
-	kfree(patch);
+	lpe_free_patch(patch);
 }
 EXPORT_SYMBOL_GPL(lpe_forget_patch);
 

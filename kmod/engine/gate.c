@@ -38,7 +38,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
 	u64 start = ktime_get_mono_fast_ns();
 	unsigned int then = 0;	/* in the way, in the middle */
-	bool wakes, prodded = false;
+	bool wakes, signalled = false;
 	int err;
 
 	patch->gate++;
@@ -49,7 +49,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	do {
 		lpe_border_add(patch, TWA_RESUME);
 		/* A thread that is woken needs most of the gate's time to get to the border. */
-		wakes = patch->mode->leave_kernel && !prodded && lpe_wakes(patch, begin);
+		wakes = patch->mode->leave_kernel && !signalled && lpe_wakes(patch, begin);
 		lpe_pause(min(lpe_gate_step(patch, begin, end), wakes ? ms / 8 : UINT_MAX));
 		if (wakes) {
 			lpe_border_add(patch, TWA_SIGNAL);
@@ -57,7 +57,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 				lpe_border_signal(patch);
 				patch->woke = true;
 			}
-			prodded = true;
+			signalled = true;
 			lpe_pause(lpe_gate_step(patch, begin, end));
 		}
 		lpe_threads_refill();

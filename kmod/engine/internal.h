@@ -12,6 +12,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/sysfs.h>
 #include <linux/task_work.h>
 
 #include "lppack_engine.h"
@@ -51,13 +52,16 @@ enum lpe_place {
 };
 
 struct lpe_func {
+	/* Read by each call, see redirect.c. */
+	unsigned long fentry;	/* of old: the address that ftrace knows it by */
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
 	unsigned long new;
 	unsigned long wrapper;	/* counts visits; 0: this mode does not count */
+	const struct lpe_func *next;	/* in its slot of the hook; NULL: it is the end */
+
 	u32 own;		/* SWITCH_FUNCTION: a word for each function */
 	bool hooked;
 	struct klp_func *klp;
-	unsigned long fentry;	/* of old: the address that ftrace knows it by */
 	unsigned long old;
 	unsigned long old_size;
 	unsigned long cold;	/* the part that the compiler has moved away; 0: none */
@@ -78,18 +82,21 @@ struct lpe_span {
 
 #define LPE_SPANS	4	/* of a function */
 
-/* Slot of the table that maps an fentry to its function, see redirect.c. */
-struct lpe_slot {
-	unsigned long fentry;	/* 0: the slot is empty */
-	struct lpe_func *func;
+/*
+ * Where calls of an object's functions arrive. The functions are found by their fentry in a table
+ * of one size, so that a call reads neither where it is nor how large it is.
+ */
+struct lpe_hook {
+	struct ftrace_ops ops;	/* one for all functions: unregistering waits for RCU once */
+	const struct lpe_func *slots[];	/* one, or BIT(LPE_SLOT_BITS); valid while registered */
 };
+
+#define LPE_SLOT_BITS	8
 
 struct lpe_object {
 	struct klp_object *klp;
 	struct lpe_patch *patch;
-	struct ftrace_ops ops;	/* one for all functions: unregistering waits for RCU once */
-	struct lpe_slot *slots;	/* valid while ops are registered */
-	unsigned int slot_bits, slot_shift;	/* 32 together */
+	struct lpe_hook *hook;	/* NULL: there are no functions */
 	struct lpe_func *funcs;
 	unsigned int count;
 	struct lpe_span *spans;	/* by their starts; valid while hooked */
@@ -114,7 +121,7 @@ struct lpe_statistics {
 	unsigned long stops;
 	u64 longest_stop;	/* ns */
 	atomic_long_t held;	/* threads, over all closed gates; each counts itself */
-	unsigned long prodded;
+	unsigned long signalled;	/* sleepers in the way */
 	unsigned long lost;	/* counted visits whose threads have died */
 	u64 transform;		/* ns, of the last stop that changed data */
 	u64 moving;		/* ns, of all finished transitions */
@@ -163,6 +170,7 @@ struct lpe_patch {
 	bool woke;		/* tried to wake all sleepers in the way; the worker's */
 	struct lpe_thread *asleep;	/* slept in the way while it was closed; NULL: none */
 
+	bool kept;		/* ftrace has not let go of it, so nothing of it is freed */
 	bool signals;		/* may wake sleepers, which may see EINTR */
 	unsigned int deadline_ms;	/* for a transition, 0: none */
 
@@ -200,6 +208,7 @@ void lpe_pause(unsigned int ms);
 #endif
 
 /* redirect.c */
+struct lpe_hook *lpe_hook_alloc(const struct lpe_object *obj);
 int lpe_hook(struct lpe_object *obj);
 void lpe_unhook(struct lpe_object *obj);
 
@@ -210,6 +219,7 @@ int lpe_support_init(void);
 int lpe_symbols_init(void);
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func);
 unsigned long lpe_fentry_of(unsigned long function);
+bool lpe_ftrace_is_on(void);
 void lpe_tell_owner(const struct lpe_func *func);
 int lpe_find_symbols(struct lpe_object *obj);
 void lpe_find_body(struct lpe_func *func);
@@ -315,7 +325,15 @@ unsigned int lpe_stop_pause(const struct lpe_patch *patch);
 unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms);
 unsigned int lpe_hold_left(const struct lpe_patch *patch);
 
+/* lists.c */
+extern struct bin_attribute *lpe_lists[];
+
 /* sysfs.c */
+static inline struct lpe_patch *to_patch(struct kobject *kobj)
+{
+	return container_of(kobj, struct lpe_patch, kobj);
+}
+
 int lpe_sysfs_init(void);
 void lpe_sysfs_exit(void);
 int lpe_sysfs_add(struct lpe_patch *patch, const char *name);

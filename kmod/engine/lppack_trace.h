@@ -46,7 +46,7 @@ TRACE_EVENT(lppack_stop,
 	    TP_printk("%s ns=%llu left=%u", __entry->module, __entry->ns, __entry->left)
 );
 
-/* held: the thread waits at the border. prodded: the engine has signalled it. */
+/* held: the thread waits at the border. signalled: by the engine, where it sleeps. */
 DECLARE_EVENT_CLASS(lppack_thread,
 		    TP_PROTO(const char *module, struct task_struct *task),
 		    TP_ARGS(module, task),
@@ -63,7 +63,7 @@ DECLARE_EVENT_CLASS(lppack_thread,
 
 DEFINE_EVENT(lppack_thread, lppack_held,
 	     TP_PROTO(const char *module, struct task_struct *task), TP_ARGS(module, task));
-DEFINE_EVENT(lppack_thread, lppack_prodded,
+DEFINE_EVENT(lppack_thread, lppack_signalled,
 	     TP_PROTO(const char *module, struct task_struct *task), TP_ARGS(module, task));
 
 #endif

@@ -6,8 +6,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bits.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
@@ -120,10 +118,8 @@ static int lpe_make_object(struct lpe_patch *patch, struct lpe_object *obj, stru
 		return 0;
 	obj->funcs = kcalloc(obj->count, sizeof(*obj->funcs), GFP_KERNEL);
 	obj->spans = kcalloc(obj->count, LPE_SPANS * sizeof(*obj->spans), GFP_KERNEL);
-	obj->slot_bits = order_base_2(obj->count) + 1;
-	obj->slot_shift = 32 - obj->slot_bits;
-	obj->slots = kcalloc(BIT(obj->slot_bits), sizeof(*obj->slots), GFP_KERNEL);
-	if (!obj->funcs || !obj->spans || !obj->slots) {
+	obj->hook = lpe_hook_alloc(obj);
+	if (!obj->funcs || !obj->spans || !obj->hook) {
 		obj->count = 0;
 		return -ENOMEM;
 	}
@@ -154,16 +150,20 @@ static int lpe_find_wrappers(struct lpe_object *obj, const struct lpe_options *o
 	return 0;
 }
 
-void lpe_free_objects(struct lpe_patch *patch)
+void lpe_free_patch(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
 
+	if (patch->kept)
+		return;
+	lpe_world_free(patch);
 	lpe_for_each_object(patch, obj) {
 		kfree(obj->funcs);
 		kfree(obj->spans);
-		kfree(obj->slots);
+		kfree(obj->hook);
 	}
 	kfree(patch->objects);
+	kfree(patch);
 }
 
 /* Everything in the old universe; nothing is hooked yet. */

@@ -16,7 +16,7 @@ struct notifier_block;
 
 int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 		   const struct lpe_options *options);
-void lpe_free_objects(struct lpe_patch *patch);
+void lpe_free_patch(struct lpe_patch *patch);
 int lpe_begin_objects(struct lpe_patch *patch);
 void lpe_end_objects(struct lpe_patch *patch);
 void lpe_post_patch(struct lpe_patch *patch);

@@ -6,8 +6,10 @@
 #include <linux/ftrace.h>
 #include <linux/hash.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "faults.h"
@@ -21,89 +23,114 @@
 
 /*
  * There is no FTRACE_OPS_FL_RECURSION, which costs more than all the rest: so nothing here may be
- * traced, and everything is inlined or marked. It may run in any context. The route is read once:
- * an activation has one universe.
+ * traced, and everything is inlined or marked. It may run in any context. The route that decides is
+ * read once: an activation has one universe.
  *
  * Threads are found without a lock, with preemption off: lpe_threads_end() waits for that before it
  * frees anything.
  */
+static __always_inline u32 lpe_universe_of_thread(const struct lpe_func *func)
+{
+	const struct lpe_thread *thread;
+	u32 universe;
+
+	lpe_test_point(LPE_BEFORE_ENTRY);
+	if (!lpe_leaves_out(LPE_RUDE_ONLY))
+		preempt_disable_notrace();
+	/* Read again: the transition may have ended, and its threads may be gone. */
+	universe = READ_ONCE(*func->route);
+	if (universe == LPE_BY_THREAD) {
+		thread = lpe_thread_of(current);
+		lpe_test_point(LPE_AT_ENTRY);
+		universe = thread ? READ_ONCE(thread->universe) : lpe_threads_rest();
+	}
+	if (!lpe_leaves_out(LPE_RUDE_ONLY))
+		preempt_enable_notrace();
+	return universe;
+}
+
 static __always_inline void lpe_redirect(const struct lpe_func *func, struct ftrace_regs *fregs)
 {
 	u32 universe = READ_ONCE(*func->route);
-	const struct lpe_thread *thread;
 
-	if (unlikely(universe == LPE_BY_COUNT)) {
+	/* Steady calls end here, after one comparison. */
+	if (likely(universe == LPE_NEW)) {
 		lpe_test_point(LPE_IN_CALL);
-		lpe_set_ip(fregs, func->wrapper);
+		lpe_set_ip(fregs, func->new);
 		return;
 	}
-	if (unlikely(universe == LPE_BY_THREAD)) {
-		lpe_test_point(LPE_BEFORE_ENTRY);
-		if (!lpe_leaves_out(LPE_RUDE_ONLY))
-			preempt_disable_notrace();
-		/* Read again: the transition may have ended, and its threads may be gone. */
-		universe = READ_ONCE(*func->route);
-		if (universe == LPE_BY_THREAD) {
-			thread = lpe_thread_of(current);
-			lpe_test_point(LPE_AT_ENTRY);
-			universe = thread ? READ_ONCE(thread->universe) : lpe_threads_rest();
-		}
-		if (!lpe_leaves_out(LPE_RUDE_ONLY))
-			preempt_enable_notrace();
-	}
+	if (universe == LPE_BY_THREAD)
+		universe = lpe_universe_of_thread(func);
 	lpe_test_point(LPE_IN_CALL);
 	if (universe == LPE_NEW)
 		lpe_set_ip(fregs, func->new);
+	else if (universe == LPE_BY_COUNT)
+		lpe_set_ip(fregs, func->wrapper);
 }
 
 /* Of an object with one function: nothing is looked up. */
 static void notrace lpe_redirect_only(unsigned long ip, unsigned long parent_ip,
 				      struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	lpe_redirect(container_of(ops, struct lpe_object, ops)->funcs, fregs);
+	lpe_redirect(container_of(ops, struct lpe_hook, ops)->slots[0], fregs);
 }
 
-/* As hash_32(), with a shift that need not be computed at each call. */
-static __always_inline unsigned int lpe_slot_of(const struct lpe_object *obj, unsigned long fentry)
+/* As hash_32(), which may be traced where it is not inlined. */
+static __always_inline unsigned int lpe_slot_of(unsigned long fentry)
 {
-	return (u32)fentry * GOLDEN_RATIO_32 >> obj->slot_shift;
+	return (u32)fentry * GOLDEN_RATIO_32 >> (32 - LPE_SLOT_BITS);
 }
 
 /*
- * At least half of the slots are empty, so a search ends. One that finds nothing is of a
- * registration that failed: while ftrace takes its filter away it may call for any function.
+ * A search that finds nothing is of a registration that failed: while ftrace takes its filter away
+ * it may call for any function. So no slot is empty: lpe_no_func is the end of each.
  */
 static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
 					struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	const struct lpe_object *obj = container_of(ops, struct lpe_object, ops);
-	unsigned int slot = lpe_slot_of(obj, ip);
+	const struct lpe_hook *hook = container_of(ops, struct lpe_hook, ops);
+	const struct lpe_func *func = hook->slots[lpe_slot_of(ip)];
 
-	while (obj->slots[slot].fentry != ip) {
-		if (unlikely(!obj->slots[slot].fentry))
+	while (unlikely(func->fentry != ip)) {
+		func = func->next;
+		if (!func)
 			return;
-		slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
 	}
-	lpe_redirect(obj->slots[slot].func, fregs);
+	lpe_redirect(func, fregs);
+}
+
+static const struct lpe_func lpe_no_func;
+
+static unsigned int lpe_slot_count(const struct lpe_object *obj)
+{
+	return obj->count == 1 ? 1 : BIT(LPE_SLOT_BITS);
+}
+
+struct lpe_hook *lpe_hook_alloc(const struct lpe_object *obj)
+{
+	struct lpe_hook *hook;
+
+	return kzalloc(struct_size(hook, slots, lpe_slot_count(obj)), GFP_KERNEL);
 }
 
 static int lpe_fill_slots(struct lpe_object *obj)
 {
+	const struct lpe_func **slots = obj->hook->slots, **slot, *other;
 	struct lpe_func *func;
-	unsigned int slot;
+	unsigned int i;
 
-	memset(obj->slots, 0, sizeof(*obj->slots) << obj->slot_bits);
+	for (i = 0; i < lpe_slot_count(obj); i++)
+		slots[i] = &lpe_no_func;
 	lpe_for_each_func(obj, func) {
-		slot = lpe_slot_of(obj, func->fentry);
-		while (obj->slots[slot].fentry) {
-			if (obj->slots[slot].fentry == func->fentry) {
-				pr_err("%s and %s are one function\n",
-				       obj->slots[slot].func->klp->old_name, func->klp->old_name);
+		slot = obj->count == 1 ? slots : &slots[lpe_slot_of(func->fentry)];
+		for (other = *slot; other; other = other->next)
+			if (other->fentry == func->fentry) {
+				pr_err("%s and %s are one function\n", other->klp->old_name,
+				       func->klp->old_name);
 				return -EINVAL;
 			}
-			slot = (slot + 1) & (BIT(obj->slot_bits) - 1);
-		}
-		obj->slots[slot] = (struct lpe_slot) { .fentry = func->fentry, .func = func };
+		func->next = *slot;
+		*slot = func;
 	}
 	return 0;
 }
@@ -118,57 +145,104 @@ static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
 	func->fentry = lpe_fentry_of(func->old);
 	if (func->fentry)
 		lpe_find_body(func);
-	err = func->fentry ? ftrace_set_filter_ip(&obj->ops, func->fentry, 0, 0) : -EINVAL;
+	err = func->fentry ? ftrace_set_filter_ip(&obj->hook->ops, func->fentry, 0, 0) : -EINVAL;
 	if (err)
 		pr_err("%s cannot be traced, so it cannot be redirected: %d\n",
 		       func->klp->old_name, err);
 	return err;
 }
 
+#define LPE_TRIES	500	/* to register, of 1 ms at least */
+
+/*
+ * A BPF trampoline that is being changed refuses to share its function with us, as to wait could be
+ * a deadlock: -EAGAIN, after it has slept for 1 ms (bpf_tramp_ftrace_ops_func()).
+ */
+static int lpe_register_ops(struct ftrace_ops *ops)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do
+		err = register_ftrace_function(ops);
+	while (err == -EAGAIN && ++tries < LPE_TRIES);
+	return err;
+}
+
+/*
+ * ftrace refuses once it has met an inconsistency and turned itself off, and goes on to call: then
+ * what a call reads stays for good, and so do the modules.
+ */
+static int lpe_unregister_ops(struct lpe_object *obj)
+{
+	struct lpe_patch *patch = obj->patch;
+	int err;
+
+	err = unregister_ftrace_function(&obj->hook->ops);
+	if (err && !patch->kept) {
+		pr_err("ftrace does not let go of %s: %d; its modules stay until a restart\n",
+		       patch->klp->mod->name, err);
+		patch->kept = true;
+		__module_get(patch->klp->mod);
+		__module_get(THIS_MODULE);
+	}
+	return err;
+}
+
 /* Find the function that other code redirects: each is tried by itself. */
 static void lpe_find_owner(struct lpe_object *obj)
 {
+	struct ftrace_ops *ops = &obj->hook->ops;
 	struct lpe_func *func;
 	int err;
 
 	lpe_for_each_func(obj, func) {
-		err = ftrace_set_filter_ip(&obj->ops, func->fentry, 0, 1);
+		err = ftrace_set_filter_ip(ops, func->fentry, 0, 1);
 		if (!err)
-			err = register_ftrace_function(&obj->ops);
-		if (!err)
-			unregister_ftrace_function(&obj->ops);
-		else if (err == -EBUSY)
+			err = lpe_register_ops(ops);
+		if (!err && lpe_unregister_ops(obj))
+			return;
+		if (err == -EBUSY)
 			lpe_tell_owner(func);
 	}
 }
 
 static int lpe_register(struct lpe_object *obj)
 {
+	const char *name = obj->klp->name ?: "vmlinux";
 	int err;
 
 	err = lpe_fill_slots(obj);
 	if (err)
 		return err;
-	err = register_ftrace_function(&obj->ops);
-	if (err == -EBUSY)
+	err = lpe_register_ops(&obj->hook->ops);
+	if (err == -EBUSY && !lpe_ftrace_is_on())
+		pr_err("functions of %s cannot be hooked: ftrace is off; turn it on: sysctl kernel.ftrace_enabled=1\n",
+		       name);
+	else if (err == -EBUSY)
 		lpe_find_owner(obj);
+	else if (err == -EAGAIN)
+		pr_err("functions of %s cannot be hooked: BPF programs come and go there; try again\n",
+		       name);
 	else if (err)
-		pr_err("functions of %s cannot be hooked: %d\n", obj->klp->name ?: "vmlinux", err);
+		pr_err("functions of %s cannot be hooked: %d\n", name, err);
 	return err;
 }
 
 /* All or none; calls go to the old functions until a route says otherwise. */
 int lpe_hook(struct lpe_object *obj)
 {
+	struct ftrace_ops *ops;
 	struct lpe_func *func;
 	int err = 0;
 
 	lpe_assert_locked();
-	if (!obj->count)
+	if (!obj->hook)
 		return 0;
-	obj->ops.func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
+	ops = &obj->hook->ops;
+	ops->func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
 	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
-	obj->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
+	ops->flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
 	lpe_for_each_func(obj, func) {
 		err = lpe_find(obj, func);
 		if (err)
@@ -191,20 +265,25 @@ int lpe_hook(struct lpe_object *obj)
 /* On return no thread is in a trampoline or in lpe_redirect(): ftrace has waited for that. */
 void lpe_unhook(struct lpe_object *obj)
 {
+	struct lpe_hook *hook = obj->hook;
 	struct lpe_func *func;
 
 	lpe_assert_locked();
-	if (!obj->ops.func)	/* lpe_hook() was not called */
+	/* lpe_hook() was not called, or ftrace has let go of nothing before. */
+	if (!hook || !hook->ops.func || obj->patch->kept)
 		return;
 	if (obj->hooked) {
 		WRITE_ONCE(obj->hooked, false);
-		unregister_ftrace_function(&obj->ops);
+		if (lpe_unregister_ops(obj)) {
+			WRITE_ONCE(obj->hooked, true);
+			return;
+		}
 	} else {
 		/* A registration that failed was on ftrace's list, and ftrace need not wait. */
 		synchronize_rcu_tasks_rude();
 	}
-	ftrace_free_filter(&obj->ops);
-	memset(&obj->ops, 0, sizeof(obj->ops));
+	ftrace_free_filter(&hook->ops);
+	memset(&hook->ops, 0, sizeof(hook->ops));
 	lpe_for_each_func(obj, func) {
 		WRITE_ONCE(func->hooked, false);
 		lpe_forget_body(func);

@@ -279,6 +279,14 @@ unsigned long lpe_fentry_of(unsigned long function)
 	return static_call(lpe_fentry)(function);
 }
 
+/* For people: while sysctl kernel.ftrace_enabled is 0, nothing can be hooked. */
+bool lpe_ftrace_is_on(void)
+{
+	const int *enabled = (const int *)lpe_symbol("ftrace_enabled", NULL);
+
+	return !enabled || READ_ONCE(*enabled);	/* without KALLSYMS_ALL it is not known */
+}
+
 /* Who redirects a function, where that is not us; for people. */
 void lpe_tell_owner(const struct lpe_func *func)
 {

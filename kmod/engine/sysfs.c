@@ -5,11 +5,7 @@
  */
 #include <linux/kobject.h>
 #include <linux/math64.h>
-#include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/preempt.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/time64.h>
 
@@ -23,11 +19,6 @@ static const char * const lpe_phase_names[] = {
 	[LPE_UNPATCHING] = "unpatching",
 	[LPE_UNPATCHED] = "unpatched",
 };
-
-static struct lpe_patch *to_patch(struct kobject *kobj)
-{
-	return container_of(kobj, struct lpe_patch, kobj);
-}
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -69,85 +60,6 @@ static ssize_t progress_show(struct kobject *kobj, struct kobj_attribute *attr, 
 }
 
 static struct kobj_attribute progress_attr = __ATTR_RO(progress);
-
-/* A thread's name may hold anything. */
-static void lpe_clean(char *comm)
-{
-	for (; *comm; comm++)
-		if (*comm < ' ' || *comm > '~')
-			*comm = '?';
-}
-
-/* Lines of: process, thread, function or -, why, name; between them tabulators. */
-static ssize_t blockers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
-{
-	struct lpe_patch *patch = to_patch(kobj);
-	struct lpe_blocker *copy, *one;
-	unsigned int count;
-	int len = 0;
-
-	copy = kmalloc_array(LPE_BLOCKERS, sizeof(*copy), GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-	/* They are written in a stop, which waits for this. */
-	preempt_disable();
-	count = min_t(unsigned int, patch->left, LPE_BLOCKERS);
-	memcpy(copy, patch->blockers, count * sizeof(*copy));
-	preempt_enable();
-	for (one = copy; one < copy + count; one++) {
-		lpe_clean(one->comm);
-		len += sysfs_emit_at(buf, len, "%d\t%d\t", one->pid, one->tid);
-		/* An address on a stack is that after a call, perhaps the next function's. */
-		if (one->function)
-			len += sysfs_emit_at(buf, len, "%ps", (void *)(one->function - 1));
-		else
-			len += sysfs_emit_at(buf, len, "-");
-		len += sysfs_emit_at(buf, len, "\t%s\t%s\n", one->reason, one->comm);
-	}
-	kfree(copy);
-	return len;
-}
-
-/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
-static struct kobj_attribute blockers_attr = __ATTR_RO_MODE(blockers, 0400);
-
-/* The text of functions, as far as it fits; its whole length. */
-static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t size)
-{
-	struct lpe_object *obj;
-	struct lpe_func *func;
-	size_t len = 0;
-
-	lpe_for_each_object(patch, obj)
-		lpe_for_each_func(obj, func)
-			len += snprintf(len < size ? text + len : NULL, len < size ? size - len : 0,
-					"%s %s %d\n", obj->klp->name ?: "vmlinux",
-					func->klp->old_name, READ_ONCE(func->hooked));
-	return len;
-}
-
-/*
- * Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. Binary, as
- * other attributes end after a page. No line changes its length while it is read in pieces.
- */
-static ssize_t functions_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
-			      char *buf, loff_t pos, size_t count)
-{
-	struct lpe_patch *patch = to_patch(kobj);
-	size_t len = lpe_list_functions(patch, NULL, 0);
-	ssize_t ret;
-	char *text;
-
-	text = kvmalloc(len + 1, GFP_KERNEL);
-	if (!text)
-		return -ENOMEM;
-	lpe_list_functions(patch, text, len + 1);
-	ret = memory_read_from_buffer(buf, count, &pos, text, len);
-	kvfree(text);
-	return ret;
-}
-
-static BIN_ATTR_RO(functions, 0);
 
 static ssize_t deadline_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -268,7 +180,7 @@ LPE_STATISTIC(tries, "%lu", READ_ONCE(patch->stats.tries));
 LPE_STATISTIC(stops, "%lu", READ_ONCE(patch->stats.stops));
 LPE_STATISTIC(longest_stop_ns, "%llu", READ_ONCE(patch->stats.longest_stop));
 LPE_STATISTIC(held, "%lu", atomic_long_read(&patch->stats.held));
-LPE_STATISTIC(prodded, "%lu", READ_ONCE(patch->stats.prodded));
+LPE_STATISTIC(signalled, "%lu", READ_ONCE(patch->stats.signalled));
 LPE_STATISTIC(lost, "%lu", READ_ONCE(patch->stats.lost));
 LPE_STATISTIC(transform_ns, "%llu", READ_ONCE(patch->stats.transform));
 LPE_STATISTIC(moving_ns, "%llu", lpe_moving_time(patch));
@@ -280,7 +192,7 @@ static struct attribute *lpe_statistics[] = {
 	&stops_attr.attr,
 	&longest_stop_ns_attr.attr,
 	&held_attr.attr,
-	&prodded_attr.attr,
+	&signalled_attr.attr,
 	&lost_attr.attr,
 	&transform_ns_attr.attr,
 	&moving_ns_attr.attr,
@@ -315,18 +227,12 @@ static struct attribute *lpe_attrs[] = {
 	&state_attr.attr,
 	&mode_attr.attr,
 	&progress_attr.attr,
-	&blockers_attr.attr,
 	&deadline_attr.attr,
 	&max_stop_ms_attr.attr,
 	&max_stop_attr.attr,
 	&max_hold_attr.attr,
 	&signals_attr.attr,
 	&problem_attr.attr,
-	NULL
-};
-
-static struct bin_attribute *lpe_bin_attrs[] = {
-	&bin_attr_functions,
 	NULL
 };
 
@@ -340,7 +246,7 @@ static umode_t lpe_is_visible(struct kobject *kobj, struct attribute *attr, int 
 static const struct attribute_group lpe_group = {
 	.is_visible = lpe_is_visible,
 	.attrs = lpe_attrs,
-	.bin_attrs = lpe_bin_attrs,
+	.bin_attrs = lpe_lists,
 };
 
 static const struct attribute_group *lpe_groups[] = {

@@ -211,7 +211,7 @@ def why_loaded(control: Control, module: str) -> str:
     state = control.engine.state(module)
     if state.blockers:
         return f"it stays loaded while threads are in it: {describe_blockers(state)}"
-    return "the kernel does not let the module go"
+    return "the kernel does not let the module go; its log may say why: dmesg"
 
 
 def steer(control: Control, module: str, *, to: bool) -> None:

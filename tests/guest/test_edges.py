@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.kernel import KernelEngines
@@ -110,6 +111,19 @@ def test_a_function_that_a_kprobe_redirects(control: Control, subject: Edges) ->
     apply(control, subject.bundle, subject.ko)
     assert subject.host.run(["insmod", "/test/holder.ko"], limit=20.0).rc != 0
     assert subject.host.read("/proc/cmdline") == "edges\n"
+    revert(control, "edges")
+
+
+def test_while_ftrace_is_off_the_log_says_so(control: Control, subject: Edges) -> None:
+    """It is nobody's function then, and not the functions that are to blame."""
+    subject.host.write(abi.FTRACE_ENABLED, "0")
+    try:
+        said = load(control, subject.bundle, subject)
+    finally:
+        subject.host.write(abi.FTRACE_ENABLED, "1")
+    assert "ftrace is off; turn it on: sysctl kernel.ftrace_enabled=1" in said
+    assert "is redirected by" not in said
+    apply(control, subject.bundle, subject.ko)
     revert(control, "edges")
 
 

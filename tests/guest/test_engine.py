@@ -186,8 +186,8 @@ def test_what_tracers_see(control: Control, guest: GuestHost, make: Make, nappin
     assert {module for _, module, _ in seen} == {bundle.module}
     events = [event for event, _, _ in seen]
     assert (events[0], events[-1]) == ("begin", "end")
-    assert {"stop", "held", "prodded"} <= {*events}
-    assert [text for event, _, text in seen if event == "prodded" and "comm=sleep " in text]
+    assert {"stop", "held", "signalled"} <= {*events}
+    assert [text for event, _, text in seen if event == "signalled" and "comm=sleep " in text]
     revert(control, "proc-cmdline")
 
 
@@ -197,14 +197,14 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
     bundle, files = make("proc-cmdline", "consistency", "checkpoint")
     apply(control, bundle, files / f"{bundle.module}.ko")
 
-    def prodded() -> int:
-        return statistics(guest, bundle.module)["prodded"]
+    def signalled() -> int:
+        return statistics(guest, bundle.module)["signalled"]
 
     def turns() -> int:
         return int(guest.run(["wc", "-c", "/tmp/loop"], limit=20.0).out.split()[0])
 
     guest.write(abi.engine_attribute(bundle.module, "signals"), "0")
-    before = prodded()
+    before = signalled()
     control.engine.reverse(bundle.module)
     state, _ = settle(control, bundle.module, PatchPhase.UNPATCHED, 3.0)
     assert state.phase is PatchPhase.UNPATCHING
@@ -213,7 +213,7 @@ def test_without_signals_sleepers_sleep_on_and_nobody_is_held_for_long(
     made = turns()
     settle(control, bundle.module, PatchPhase.UNPATCHED, 2.0)
     assert turns() > made, "a held thread goes on when its time is over"
-    assert prodded() == before
+    assert signalled() == before
     guest.write(abi.engine_attribute(bundle.module, "signals"), "1")
     assert (
         settle(control, bundle.module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED

@@ -3,10 +3,12 @@
 (tests/guest/test_engine_loads.py)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.hosts.guest import GuestHost
@@ -26,6 +28,8 @@ pytestmark = [pytest.mark.guest, pytest.mark.debug_kernel]
 
 #: Times four flips, until a fault has shown: whether it does is a matter of chance.
 TRIES = 5
+#: Threads in the way, of which a page holds some 60.
+MANY = 150
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(kernel: Kernel, folder: Path) -> Path:
-    return spoilt.make(kernel, folder / "engine")
+    """With room for more threads in the way than fit on a page."""
+    blockers = ("internal.h", "#define LPE_BLOCKERS\t20\n", f"#define LPE_BLOCKERS\t{MANY}\n")
+    return spoilt.make(kernel, folder / "engine", blockers)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,7 @@ def patches(kernel: Kernel, folder: Path) -> dict[ModeName, Patch]:
         ModeName.REFCOUNT: "visits",
         ModeName.HYBRID: "forms",
         ModeName.KGRAFT: "forms",
+        ModeName.CHECKPOINT: "visits",
     }
     return {
         mode: build(name, kernel, EngineName.CONSISTENCY, mode_named(mode), folder / mode)
@@ -70,6 +77,7 @@ def victim(guest: GuestHost, patches: dict[ModeName, Patch]) -> Iterator[Victim]
         (ModeName.KPATCH, Fault.NO_GATE_CHECK, "loop", "visits saw both universes"),
         (ModeName.KGRAFT, Fault.NO_WORK_CHECK, "io_uring", "calls saw both universes"),
         (ModeName.KGRAFT, Fault.NO_LAST_CHECK, "close", "calls saw both universes"),
+        (ModeName.CHECKPOINT, Fault.NO_LAST_CHECK, "close", "calls saw both universes"),
     ],
 )
 def test_a_step_that_is_left_out_is_seen(
@@ -88,6 +96,24 @@ def test_a_step_that_is_left_out_is_seen(
 
     with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
         assert any(is_seen(control) for _ in range(TRIES))
+
+
+def test_blockers_are_all_listed(
+    guest: GuestHost, victim: Victim, engine: Path, patches: dict[ModeName, Patch]
+) -> None:
+    patch = patches[ModeName.KPATCH]
+    module = patch.bundle.module
+    load = replace(LOADS["sleep"], visitors=MANY, ms=60000, in_flight=MANY)
+    with spoilt.spoilt(guest, engine) as (control, _), victim.under(load):
+        control.engine.load(module, patch.ko)
+        assert settle(control, module, PatchPhase.PATCHED, 2.0)[0].phase is PatchPhase.PATCHING
+        listed = guest.read(abi.engine_attribute(module, "blockers"))
+        blockers = control.engine.state(module).blockers
+        control.engine.reverse(module)
+        settle_in(control, module, PatchPhase.UNPATCHED)
+        assert unload(control, module)
+    assert len(listed) > 4096
+    assert len({one.tid for one in blockers}) == MANY
 
 
 @pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KGRAFT])

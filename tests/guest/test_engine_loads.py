@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The loads of tests/loads against lppack's own engine in each of its modes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,22 @@ def test_a_bpf_program_is_called_whoever_came_first(
     assert settle(control, module, PatchPhase.UNPATCHED, 60.0)[0].phase is PatchPhase.UNPATCHED
     victim.tell("old")
     assert unload(control, module)
+
+
+def test_bpf_programs_may_come_and_go_while_functions_are_hooked(
+    control: Control, victim: Victim, kernel: Kernel, folder: Path
+) -> None:
+    """A trampoline that is being changed has ftrace refuse us, for that moment."""
+    module = (built := made(kernel, ModeName.KPATCH, "visits", folder / "again")).bundle.module
+    with victim.under(replace(LOADS["bpf"], fentry="again")):
+        for _ in range(5):
+            control.engine.load(module, built.ko)
+            assert settle(control, module, PatchPhase.PATCHED, 60.0)[0].phase is PatchPhase.PATCHED
+            control.engine.reverse(module)
+            state, _ = settle(control, module, PatchPhase.UNPATCHED, 60.0)
+            assert state.phase is PatchPhase.UNPATCHED
+            victim.tell("old")
+            assert unload(control, module)
 
 
 def test_many_that_never_leave_together_do_not_hold_up_the_gate(

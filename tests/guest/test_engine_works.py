@@ -27,10 +27,15 @@ pytestmark = pytest.mark.guest
 __all__ = ["make"]  # a fixture
 
 
+def built(kernel: Kernel, folder: Path, mode: ModeName) -> Patch:
+    return build(
+        BORDER, kernel, EngineName.CONSISTENCY, mode_named(mode), folder / f"{mode}-border"
+    )
+
+
 @pytest.fixture(scope="module")
 def border(kernel: Kernel, folder: Path) -> Patch:
-    mode = mode_named(ModeName.HYBRID)
-    return build(BORDER, kernel, EngineName.CONSISTENCY, mode, folder)
+    return built(kernel, folder, ModeName.HYBRID)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +60,23 @@ def test_a_task_work_that_blocks_holds_up_nothing(
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_OWN_SET_CHECK], ids=lambda one: one.name)
+@pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KGRAFT], ids=lambda mode: mode.value)
 @pytest.mark.shows("C34")
 def test_a_thread_does_not_switch_itself_inside_a_replaced_task_work_run(
-    guest: GuestHost, victim: Victim, engine: Path, border: Patch, fault: Fault
+    guest: GuestHost,
+    victim: Victim,
+    engine: Path,
+    kernel: Kernel,
+    folder: Path,
+    mode: ModeName,
+    fault: Fault,
 ) -> None:
-    """In hybrid, which promises nothing else; and the way back ends, though no work of the engine
+    """Hybrid promises nothing else; and the way back ends, though no work of the engine
     runs outside of the patched set."""
     with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
-        row = measure(control, victim, border, "hybrid", LOADS["close"], flips=4)
-    found = list(faults(row, mode_named(ModeName.HYBRID)))
+        patch = built(kernel, folder, mode)
+        row = measure(control, victim, patch, mode, LOADS["close"], flips=4)
+    found = list(faults(row, mode_named(mode)))
     if fault is Fault.NONE:
         assert found == []
         assert row.finished == row.flips

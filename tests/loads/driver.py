@@ -43,7 +43,7 @@ class Load:
     visitors: int = _VISITORS
     ms: int = 30  # that each visit sleeps
     kthreads: int = 0
-    fentry: bool = False  # a BPF program sits on the patched function of vmlinux
+    fentry: str | None = None  # a BPF program sits on the patched function of vmlinux; its options
     in_flight: int = IN_FLIGHT  # so many visits at least when a transition starts
     watched: bool = False  # it has a bystander, and how long it is held is measured
 
@@ -65,7 +65,7 @@ LOADS: dict[str, Load] = {
         Load(name="traced", words="traced"),
         Load(name="stopped", words="stopped"),
         Load(name="kthread", words="visitors", kthreads=2),
-        Load(name="bpf", words="cmdline", fentry=True),
+        Load(name="bpf", words="cmdline", fentry=""),
         # Few, and still a stop at a moment of its own choice never finds all of them outside.
         Load(name="starving", words="visitors", visitors=12, in_flight=8),
     )
@@ -153,8 +153,9 @@ class Victim:
         argv = f"/test/load {load.words} {load.visitors} {load.ms}"
         groups = [self._background(argv, _OUTPUT)]
         try:
-            if load.fentry:
-                groups += [self._background(f"/test/fentry cmdline_proc_show {_HITS}", _OUTPUT)]
+            if load.fentry is not None:
+                argv = f"/test/fentry cmdline_proc_show {_HITS} {load.fentry}"
+                groups += [self._background(argv, _OUTPUT)]
                 before = self.hits()
                 assert self.hits_after(before) > before, self.output()
             self.tell(f"kthreads {load.kthreads}")
@@ -261,7 +262,7 @@ def _use(control: Control, victim: Victim, patch: Patch, load: Load) -> None:
         control.engine.convert(module, on=True)
     before = victim.counts()["new"]
     victim.wait("new visits", lambda now: now["new"] >= before + 50 and now["cells_new"] > 0)
-    if load.fentry:
+    if load.fentry is not None:
         hits = victim.hits()
         assert victim.hits_after(hits) > hits, "the BPF program is still called"
     if patch.bundle.converts:

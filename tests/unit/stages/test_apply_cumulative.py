@@ -51,7 +51,8 @@ def test_a_module_that_the_kernel_holds_is_told(kernel: FakeKernel, host: FakeHo
     kernel.rmmod_busy = FOR_EVER
     said: list[str] = []
     apply(control(host, said.append), CUMULATIVE, KO)
-    assert f"replaced: {BEFORE} is unpatched, and the kernel does not let the module go" in said
+    why = "the kernel does not let the module go; its log may say why: dmesg"
+    assert f"replaced: {BEFORE} is unpatched, and {why}" in said
 
 
 def test_a_stranger_is_not_removed(kernel: FakeKernel, host: FakeHost) -> None:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fentry FUNCTION FILE: attaches a BPF program to the entry of a function of vmlinux and keeps the
- * number of its runs in FILE. Says "attached" or why not. No library: the type's number comes from
- * /sys/kernel/btf/vmlinux, and the program is six instructions and a call.
+ * fentry FUNCTION FILE [again]: attaches a BPF program to the entry of a function of vmlinux and
+ * keeps the number of its runs in FILE; again: another one comes and goes all the time. Says
+ * "attached" or why not. No library: the type's number comes from /sys/kernel/btf/vmlinux, and the
+ * program is six instructions and a call.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -132,25 +133,35 @@ static int load(const char *function, int map)
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 
+/* A descriptor; the program is attached until it is closed. */
+static int attach(int program)
+{
+	union bpf_attr link = { 0 };
+
+	link.raw_tracepoint.prog_fd = program;
+	return bpf(BPF_RAW_TRACEPOINT_OPEN, &link);
+}
+
 int main(int argc, char **argv)
 {
 	union bpf_attr map = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8,
 			       .max_entries = 1 };
-	union bpf_attr link = { 0 }, look = { 0 };
+	union bpf_attr look = { 0 };
 	unsigned long long runs = 0;
 	unsigned int key = 0;
 	char text[32];
-	int file, fd, size;
+	int file, fd, size, other = -1;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
 	file = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (file < 0)
 		return 1;
 	fd = bpf(BPF_MAP_CREATE, &map);
-	link.raw_tracepoint.prog_fd = load(argv[1], fd);
-	bpf(BPF_RAW_TRACEPOINT_OPEN, &link);
+	attach(load(argv[1], fd));
+	if (argc == 4)
+		other = load(argv[1], fd);
 	puts("attached");
 	look.map_fd = fd;
 	look.key = (unsigned long)&key;
@@ -161,6 +172,9 @@ int main(int argc, char **argv)
 		size = snprintf(text, sizeof(text), "%llu\n", runs);
 		if (pwrite(file, text, size, 0) != size)
 			return 1;
-		usleep(50000);
+		if (other < 0)
+			usleep(50000);
+		else
+			close(attach(other));
 	}
 }

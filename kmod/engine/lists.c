@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: the lists below /sys/kernel/lppack/MODULE. They are binary attributes, as others
+ * are cut at the end of a page without a word, and what is not listed would be taken for live.
+ */
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+/* A thread's name may hold anything. */
+static void lpe_clean(char *comm)
+{
+	for (; *comm; comm++)
+		if (*comm < ' ' || *comm > '~')
+			*comm = '?';
+}
+
+/* The longest line of blockers: two numbers, a symbol and its module, why, a name. */
+#define LPE_BLOCKER_LINE	(KSYM_SYMBOL_LEN + 128)
+
+static size_t lpe_list_blockers(struct lpe_blocker *one, unsigned int count, char *text,
+				size_t size)
+{
+	size_t len = 0;
+
+	for (; count--; one++) {
+		lpe_clean(one->comm);
+		len += scnprintf(text + len, size - len, "%d\t%d\t", one->pid, one->tid);
+		/* An address on a stack is that after a call, perhaps the next function's. */
+		if (one->function)
+			len += scnprintf(text + len, size - len, "%ps",
+					 (void *)(one->function - 1));
+		else
+			len += scnprintf(text + len, size - len, "-");
+		len += scnprintf(text + len, size - len, "\t%s\t%s\n", one->reason, one->comm);
+	}
+	return len;
+}
+
+/* Lines of: process, thread, function or -, why, name; between them tabulators. */
+static ssize_t blockers_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
+			     char *buf, loff_t pos, size_t count)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	size_t size = LPE_BLOCKERS * LPE_BLOCKER_LINE;
+	struct lpe_blocker *copy;
+	unsigned int left;
+	ssize_t ret = -ENOMEM;
+	char *text;
+
+	copy = kmalloc_array(LPE_BLOCKERS, sizeof(*copy), GFP_KERNEL);
+	text = kvmalloc(size, GFP_KERNEL);
+	if (!copy || !text)
+		goto out;
+	/* They are written in a stop, which waits for this. */
+	preempt_disable();
+	left = min_t(unsigned int, patch->left, LPE_BLOCKERS);
+	memcpy(copy, patch->blockers, left * sizeof(*copy));
+	preempt_enable();
+	ret = memory_read_from_buffer(buf, count, &pos, text,
+				      lpe_list_blockers(copy, left, text, size));
+out:
+	kvfree(text);
+	kfree(copy);
+	return ret;
+}
+
+/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
+static BIN_ATTR(blockers, 0400, blockers_read, NULL, 0);
+
+/* The text of functions, as far as it fits; its whole length. */
+static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t size)
+{
+	struct lpe_object *obj;
+	struct lpe_func *func;
+	size_t len = 0;
+
+	lpe_for_each_object(patch, obj)
+		lpe_for_each_func(obj, func)
+			len += snprintf(len < size ? text + len : NULL, len < size ? size - len : 0,
+					"%s %s %d\n", obj->klp->name ?: "vmlinux",
+					func->klp->old_name, READ_ONCE(func->hooked));
+	return len;
+}
+
+/*
+ * Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. No line
+ * changes its length while it is read in pieces.
+ */
+static ssize_t functions_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
+			      char *buf, loff_t pos, size_t count)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	size_t len = lpe_list_functions(patch, NULL, 0);
+	ssize_t ret;
+	char *text;
+
+	text = kvmalloc(len + 1, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	lpe_list_functions(patch, text, len + 1);
+	ret = memory_read_from_buffer(buf, count, &pos, text, len);
+	kvfree(text);
+	return ret;
+}
+
+static BIN_ATTR_RO(functions, 0);
+
+struct bin_attribute *lpe_lists[] = {
+	&bin_attr_blockers,
+	&bin_attr_functions,
+	NULL
+};
