@@ -16,6 +16,11 @@ from lppack.rules.replaced import copies_of
 from lppack.stages.generate import generate
 from lppack.stages.test_sources import MODULE, PROGRAMS, TARGET
 
+#: A full disk as the programs of a build print it: most of them; kbuild's fixdep; dash.
+_FULL = re.compile(
+    rf"{os.strerror(errno.ENOSPC)}|^fixdep: not all data was written|\b(echo|printf): I/O error$",
+    re.M,
+)
 # gcc: FILE:LINE:COLUMN: error: TEXT
 _UNDECLARED = re.compile(
     r"implicit declaration of function '(\w+)'|'(\w+)' undeclared|unknown type name '(\w+)'"
@@ -74,7 +79,7 @@ def failure(
 
 def _of_the_machine(out: str, work: Path) -> EnvironmentMissing | None:
     """Return what the machine or the container lacked; None: the sources are at fault."""
-    if os.strerror(errno.ENOSPC) in out:
+    if _FULL.search(out):
         # The log and the sources would not fit either.
         return EnvironmentMissing(
             f"{os.strerror(errno.ENOSPC)} in {work}, or in /tmp of the container (512 MB)",
