@@ -142,3 +142,30 @@ def test_an_import_of_a_test_is_seen(line: str) -> None:
     assert not list(
         imports_of_tests("from tests.kit.samples import plan\nfrom lppack import names")
     )
+
+
+def names_of_tests(module: str) -> set[str]:
+    """What a test of a module is called; rules of a topic have their cases, which one test runs."""
+    *_, room, name = module.removesuffix(".py").split("/")
+    cases = {f"{name}_cases.py"} if room == "rules" else set()
+    return {f"test_{name}.py", f"test_{room}_{name}.py"} | cases
+
+
+def untested(modules: list[str], tests: list[str]) -> list[str]:
+    names = {name.rpartition("/")[2] for name in tests}
+    return [module for module in modules if not names & names_of_tests(module)]
+
+
+def test_each_module_has_a_test_of_its_name() -> None:
+    every = files()
+    modules = [n for n in every if re.match(r"lppack/.*(?<!__)\.py$", n)]
+    assert untested(modules, [n for n in every if n.startswith("tests/")]) == [], (
+        "write tests/unit/ROOM/test_MODULE.py, or test_ROOM_MODULE.py where two have that name"
+    )
+
+
+def test_a_module_without_a_test_is_seen() -> None:
+    tests = ["tests/unit/hosts/test_lock.py", "tests/unit/rules/data_cases.py"]
+    modules = ["lppack/hosts/lock.py", "lppack/hosts/ssh.py", "lppack/checker/data.py"]
+    assert untested([*modules, "lppack/rules/data.py"], tests) == modules[1:]
+    assert untested(modules, [*tests, "tests/fleet/test_hosts_ssh.py"]) == modules[2:]
