@@ -23,12 +23,13 @@ _HEAD = """\
 <!-- Made by tools/claims_page.py of tests/unit/checker/{claims,engine_claims}.py; do not edit. -->
 # Claims, and their evidence
 
-Each claim of [semantics.md](semantics.md) 1.7 is a function of the rules: it explores all
+Each claim of [semantics.md](semantics.md) 1.7 and 1.9 is a function of the rules: it explores all
 interleavings of the machine in lppack/checker, and returns whether the claim holds. *Never* is
 checked for one, two and three threads, and for any number by the presence abstraction. A claim that
 held under any rules would show nothing. So each names faults: replacements of a rule under which it
 does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy). C33 to C38 are
-about how engines work, in the steps in which faults were found, for one and two threads.
+about how engines work: their machines have the steps in which faults were found, and are explored
+for one and two threads only.
 tests/unit/checker/test_claims.py runs all of it. What a kernel can show of a claim is also
 shown on real engines, below.
 
@@ -67,16 +68,16 @@ put back. Then two runs of the kernel's own engine as it is, where kernel code i
 #: What no kernel shows here, and why.
 NOT_SHOWN = {
     "C8": "decided before anything is loaded: rule `needs-agree`, and `plan`",
-    "C10": "half of it: under SWITCH_KERNEL, by the loads that show C2",
+    "C10": "the half under SWITCH_THREAD; the loads that show C2 show the other half",
     "C13": "refused before anything is loaded: no engine has it",
     "C14": "an engine does not see what an author's code keeps: R13 is a rule for authors",
     "C15": "as C14",
     "C16": "the marker is obligatory, so that no patch is without a tag",
     "C19": "the spinning lasts only for an instant, at which no test can stop",
     "C30": "arithmetic on figures that are guesses",
-    "C31": "benchmarks and predictions: the mean depends on the load",
+    "C31": "the mean depends on the load: see benchmarks and predictions",
     "C32": "a policy",
-    "C38": "by chance, under a load of minutes: findings/livepatch-mixes-universes-on-revert.sh",
+    "C38": "it takes minutes and chance: findings/livepatch-mixes-universes-on-revert.sh",
 }
 
 

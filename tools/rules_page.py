@@ -17,9 +17,9 @@ _HEAD = """\
 <!-- Made by tools/rules_page.py of the rules in lppack/rules; do not edit. -->
 # Rules
 
-Patches are checked against each rule as `lppack explain ID` shows it: {count} rules, which make
+Patches are checked against each rule as `lppack explain ID` shows it: {count} rules. They cover
 {live} of the 56 that were gathered from the kernel's documentation and code and from what broke for
-users of other tools, some of them in part ([what became of each](decisions.md#rules)). An error
+users of other tools, some only in part ([what became of each](decisions.md#rules)). An error
 also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only printed.
 
 Some messages have an id that has no page here: those of the schema (`unknown-key`, `missing-key`,

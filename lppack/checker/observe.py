@@ -58,7 +58,7 @@ WORDS: dict[Seen, tuple[str, str]] = {
     Seen.FREED_TOUCHED: ("T4", "an object is reversed after it was freed"),
     Seen.FORM_CHANGED: ("T4", "the form of an object changes under somebody's lock"),
     Seen.WRONG_COUNT: ("I7", "a counter is not what is on the stack"),
-    Seen.FLIPPED_INSIDE: ("I7", "the kernel switches with a thread inside that it counts on"),
+    Seen.FLIPPED_INSIDE: ("I7", "the kernel switches while a thread is inside"),
     Seen.STUCK: ("L9", "the engine waits for a thread that sleeps, and cannot even turn back"),
     Seen.LATE_WORK: ("R7", "a task work of a transition that is over switches its thread"),
     Seen.OLD_DATA_LEFT: ("I9", "data in the old form is left after the stop"),

@@ -185,7 +185,7 @@ def _look(m: Machine, k: Globals, threads: Others, *, second: bool = False) -> T
     word, count = word_of(k), visits(k, threads)
     k = _put(k, waits=0)
     if not count or any(map(p_frames, _found(m, threads))):
-        return Turned("R7", "looks, and has nothing to count off", k, same)
+        return Turned("R7", "looks, and has nothing to subtract", k, same)
     new_ones = word.entered and m.rules.checks.entries_compared
     if word.unseen == NEVER or count != word.unseen or new_ones:
         k = _put(k, unseen=count, entered=0, waits=int(not second))
@@ -193,7 +193,7 @@ def _look(m: Machine, k: Globals, threads: Others, *, second: bool = False) -> T
         text = f"looks: {count} counted, nobody seen{more}"
         return Turned("R7", text, k, same if second else _waited_for)
     k = _put(k, lost=word.lost - count)
-    saw, text = 0, f"looks: counts off {count}"
+    saw, text = 0, f"looks: subtracts {count}"
     if word.armed:
         k, saw = _switched(k, threads)
         text += ", and the kernel switches"

@@ -94,7 +94,7 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Pairs that are built at the same time; the number of processors, if not given.",
+    help="How many pairs to build at the same time; if not given, as many as there are processors.",
 )
 @click.option(
     "--farm",

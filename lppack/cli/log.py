@@ -31,7 +31,7 @@ def is_debugged() -> bool:
 
 
 def start() -> None:
-    """Begin a command line: as loud as usual, or with LPPACK_DEBUG as loud as can be."""
+    """Reset the loudness for a new command line; with LPPACK_DEBUG, log everything."""
     _State.loudness = Loudness.NORMAL
     if is_debugged():
         _log(debug=True)

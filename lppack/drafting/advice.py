@@ -41,7 +41,10 @@ class ChangedLayout:
 
     @property
     def in_place(self) -> bool:
-        """Members are gone or of another type, which nothing beside an object can stand for."""
+        """Return True if objects themselves must change: members are gone or have another type.
+
+        A shadow variable beside the object can only add members.
+        """
         return self.size is not None and (bool(self.lost) or not self.gained)
 
 

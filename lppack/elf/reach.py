@@ -4,8 +4,8 @@
 The author's files are compiled with a section for each function and each variable
 (-ffunction-sections -fdata-sections), so that a section stands for what the compiler put there, and
 every way out of it is a relocation. Where two files have a static function of one name, the linker
-has put both into one section: each is from its symbol to the next. Generated code has plain
-sections, and is not followed.
+has put both into one section: each reaches from its own symbol to the next one. Generated code has
+plain sections, and is not followed.
 """
 
 import bisect

@@ -169,7 +169,7 @@ class Facts:
     def signatures(
         self, name: str, *, module: str | Path | None = None
     ) -> tuple[tuple[str, ...], ...]:
-        """As prototypes(), each as its result and parameters in words; see Btf.signature()."""
+        """Return the same functions as prototypes(), each as Btf.signature() describes it."""
         return self._types.signatures(name, self._file(module))
 
     def layouts(self, name: str, *, module: str | Path | None = None) -> "tuple[Layout, ...]":

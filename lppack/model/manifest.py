@@ -12,9 +12,9 @@ from lppack.names import module_name
 
 
 class StepName(StrEnum):
-    """What `test` does, in this order. Checks are compared at each step but OLDER and AGAIN.
+    """The steps of `test`, in order. Checks are compared at each step except OLDER and AGAIN.
 
-    With an older version OLDER and TAKEN_OVER stand for PATCHED and CONVERTED.
+    With an older version, OLDER and TAKEN_OVER are done instead of PATCHED and CONVERTED.
     """
 
     BEFORE = "before"

@@ -74,8 +74,8 @@ def counted_replacements_fit_their_wrappers(
 ) -> Iterator[CompiledFault]:
     """Mode refcount: a wrapper passes on as many words as the replacement takes.
 
-    `plan` knows that of functions in the kernel's BTF; for others, those of a test's target, it
-    takes as many words as there are in registers.
+    `plan` knows that number for functions in the kernel's BTF; for others, those of a test's
+    target, it assumes as many words as registers hold.
     """
     signatures = dict(compiled.signatures)
     sizes = {layout.name: layout.size for layout in compiled.layouts}

@@ -134,7 +134,7 @@ def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, sources=(30,))
 def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
-    """`reverse` allocates nothing, as it must not fail: a revert could not be refused."""
+    """`reverse` allocates nothing: it must not fail, as a revert can no longer be refused then."""
     names = {entry["reverse"] for _, entry in _texts(document, "transforms", "reverse")}
     for file, function in _functions(document):
         if function.name in names:
@@ -146,7 +146,7 @@ def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
 def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
     """With TRANSFORM_WORLD, what runs in the stop neither sleeps nor allocates.
 
-    stop_machine() runs it with interrupts off, and a thread that it waits for stands still.
+    stop_machine() runs it with interrupts off while all threads stand still: a wait would not end.
     `prepare` allocates, before the stop; `finish` frees, after it.
     """
     if not _is_world(document):

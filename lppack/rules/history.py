@@ -17,9 +17,9 @@ from lppack.rules.runner import Fault, clip, rule_id, safe
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
     """The next version of a patch has its name: ids of states and shadow variables derive from it.
 
-    A patch that names another series in `replaces` takes its place too where that converts no data;
-    the author's own `states` have the same number in every patch. For what converts, the ids are
-    handed over in lppack-ids.yaml: see `lppack ids`.
+    A patch of another name can be the next version too, if it lists that series in `replaces` and
+    the version before converts no data; the author's own `states` have the same number in every
+    patch. For one that converts, the ids are handed over in lppack-ids.yaml: see `lppack ids`.
     """
     name, before = document.text("name"), old.text("name")
     if not name or not before or name == before:
@@ -100,7 +100,7 @@ def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fa
 
 @rule(needs=VERSION)
 def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterator[Fault]:
-    """What takes the place of a version lists its shadow variables too, each in that version.
+    """A version that replaces another one also lists the shadow variables of that, unchanged.
 
     The version before may have made some; only what lists them can read, free and reverse them.
     """

@@ -229,8 +229,8 @@ def unsigned_module_is_taken(view: View, bundle: Bundle) -> Iterator[Refusal]:
 def function_is_free(view: View, bundle: Bundle) -> Iterator[Refusal]:
     """Nothing but live patches redirects a function of this one.
 
-    The kernel lets one user of a function change where it returns to (FTRACE_OPS_FL_IPMODIFY,
-    kernel/trace/ftrace.c), and refuses the patch with EBUSY if that is a kprobe or a BPF program.
+    The kernel lets only one user redirect a function (FTRACE_OPS_FL_IPMODIFY,
+    kernel/trace/ftrace.c): if a kprobe or a BPF program does, it refuses the patch with EBUSY.
     enabled_functions shows no address: the function may be another one of that name.
     """
     try:
@@ -282,7 +282,8 @@ def kernel_code_is_not_preempted(view: View, bundle: Bundle) -> Iterator[Refusal
     """The host does not preempt kernel code under the kernel's own engine (warning).
 
     As `threads-are-not-preempted-in-kernel-code`, for what only the host knows: preempt=full or
-    =lazy on its command line, or written since (sched_dynamic_mode(), kernel/sched/core.c, v6.12).
+    =lazy on its command line, or chosen later in debugfs (sched_dynamic_mode(),
+    kernel/sched/core.c, v6.12).
     """
     if bundle.engine != EngineName.LIVEPATCH or len(bundle.functions) < 2:
         return

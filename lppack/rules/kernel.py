@@ -57,7 +57,7 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
 
 @rule(needs=FACTS, sources=(9,))
 def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Nothing is left of the function but its copies inside others, which hold its code.
+    """A function that is left only as copies inlined into others cannot be replaced.
 
     Reported if the debug package was read (--deep); without it, the function is only missing.
     """
@@ -71,7 +71,7 @@ def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[F
 
 @rule(needs=FACTS, sources=(12,))
 def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Only clones with another calling convention are left of the function."""
+    """A function that is left only as clones with another calling convention cannot be replaced."""
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.CLONE_ONLY):
         yield Fault(
             pointer,

@@ -89,11 +89,11 @@ def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterat
 def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Iterator[str]:
     """What the loader will not check before it is too late.
 
-    Every relocation names a symbol of the table (strip leaves those of livepatch sections as they
-    were; 6.1 does not check the bounds). The symbols of a livepatch section are SHN_LIVEPATCH, and
-    those of other sections are not (klp_resolve_symbols(), apply_relocations()). A livepatch
-    section is loaded and flagged. Its name has the object of its symbols, or one that depends on
-    theirs; a section for a module has no symbol of vmlinux.
+    Every relocation names a symbol that is in the table: strip renumbers the table, but not the
+    relocations of livepatch sections, and 6.1 does not check the bounds. The symbols of a livepatch
+    section are SHN_LIVEPATCH, and those of other sections are not (klp_resolve_symbols(),
+    apply_relocations()). A livepatch section is loaded and flagged. The object in its name is that
+    of its symbols, or depends on it; a section for a module has no symbol of vmlinux.
     """
     for table in module.relocations:
         named = table.section.startswith(abi.KLP_SECTION)

@@ -68,7 +68,7 @@ def own_engine_knows_the_border(
     """lppack's own engine needs a kernel whose border to user space has names.
 
     It sees by them that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the way out of
-    an interrupt is a part of irqentry_exit(), and system call tracing one of do_syscall_64()
+    an interrupt is a part of irqentry_exit(), and system call tracing is part of do_syscall_64()
     (kernel/entry/common.c, include/linux/entry-common.h): a thread that only computes would
     never be seen to leave. Checked by `plan`.
     """
@@ -131,5 +131,5 @@ def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fau
                 pointer,
                 f'"{safe(old)}" is where threads leave the kernel: they cannot be held there, and '
                 "under load the transition may not end",
-                "hybrid and kgraft end, where a thread may switch by itself",
+                "if each thread may switch by itself, use mode hybrid or kgraft",
             )

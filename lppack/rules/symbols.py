@@ -61,7 +61,7 @@ def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:
     """In the sources each symbol goes by one C name, and that name means nothing else.
 
     A name that a replacement or a hook has would be defined and undefined at once; one that two
-    symbols have would get one address. `lp_` names with a slot in them are those of lppack.
+    symbols have would get one address. Names that begin with `lp_slot_` or `__lp_` are lppack's.
     """
     taken = {name for _, name in authors_functions(document)}
     seen: set[str] = set()

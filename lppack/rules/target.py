@@ -146,8 +146,8 @@ def layouts_are_not_shuffled(
     """With CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
 
     security/Kconfig.hardening: the order of members depends on it. A module from another seed is
-    refused for its vermagic (include/linux/vermagic.h). The other options of this rule only
-    affect tools that compare object files; lppack does not.
+    refused for its vermagic (include/linux/vermagic.h). The other options that rule 16 gathers only
+    affect modules that are made of compared object files; kbuild makes lppack's from source.
     """
     if config.is_on("RANDSTRUCT") or config.is_on("GCC_PLUGIN_RANDSTRUCT"):
         yield Fault(
@@ -174,7 +174,7 @@ def interrupts_are_not_threads(
     """A transform of `context` softirq or irq needs a kernel without CONFIG_PREEMPT_RT.
 
     There spin_lock() sleeps (include/linux/spinlock_rt.h), so it cannot be taken with interrupts
-    off; and a thread that frees an instance would spin for one that may be preempted.
+    off; and a thread that frees an instance would spin for a thread that may be preempted.
     """
     if not config.is_on("PREEMPT_RT"):
         return
@@ -243,7 +243,7 @@ def threads_are_not_preempted_in_kernel_code(
     another live patch was enabled above, it runs a function of the one patch, and then one of the
     other. The first patching is not concerned, nor is a patch of one function. Measured on 7.2.12,
     which preempts by default, and on 6.12.117 booted with preempt=full. lppack's own engine counts
-    such a thread as inside: `--engine auto` takes it there if the kernel is one that it knows.
+    such a thread as inside: `--engine auto` chooses that engine there, if it knows the kernel.
     Simulate it: lppack simulate PATCH --preempted.
     """
     preempts = ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")

@@ -27,8 +27,8 @@ def _near(name: str, names: Collection[str]) -> str | None:
 
 @rule(needs=MANIFEST)
 def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
-    """Visits are counted of functions that the patch replaces, or of do_syscall_64, which is a
-    whole visit to the kernel: others do not hold a transition up. Nor do sleeps elsewhere."""
+    """`visits` and `sleeps` name functions that the patch replaces: no others hold a transition
+    up. `visits` may also name do_syscall_64, which is a whole visit to the kernel."""
     patched = _patched(document)
     for pointer, entry in document.mappings("workload", "visits"):
         name = entry.get("function")
@@ -122,7 +122,7 @@ def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
 def visits_say_how_long(document: Document) -> Iterator[Fault]:
     """An entry of `visits` describes the visits: by a histogram, their length, or how many there
     are in a second. A histogram includes lengths. Without stacks, the number of threads must be
-    given, and enough to derive the share of time that they are inside."""
+    given, and also how long and how often they are inside."""
     stacks = document.at("workload", "stacks") is not None
     watched = document.at("workload", "watched") is not None
     for pointer, entry in document.mappings("workload", "visits"):

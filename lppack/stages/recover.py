@@ -94,7 +94,7 @@ def _complete(control: Control, module: str) -> None:
             report=standing(control, state, held_up_by=state, seconds=seconds),
         )
     raise ApplyStuck(
-        f"{why}\nthe reversal did not end either: it is {reached}",
+        f"{why}\nthe reversal did not end either: {module} is {reached}",
         hint=f"go on with: {control.command('revert', module)}",
         report=standing(control, state),
     )

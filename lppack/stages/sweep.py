@@ -25,7 +25,7 @@ def sweep(host: Host, say: Say) -> None:
     """Remove it; only for the command that holds the host's lock. Raise HostError."""
     if files := stray_files(host):
         host.run(["rm", "-f", *files], limit=modules.LIMIT)
-        say(f"leftover: {', '.join(files)} of a command that died: removed")
+        say(f"leftover: a command that died left {', '.join(files)}: removed")
     if engine_is_idle(host):
         done = host.run(["rmmod", abi.ENGINE], limit=modules.LIMIT)
         say(

@@ -182,7 +182,7 @@ def _nothing_to_convert(bundle: Bundle) -> StepResult:
 
 
 def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
-    """Take all steps a second time: on what the first round has left, a crash is found.
+    """Take all steps a second time, to find a crash on what the first round has left.
 
     The commands of the checks run, and what they print is not compared: their first round has
     changed what they see.
@@ -196,7 +196,7 @@ def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
 
 
 def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
-    """Put the test programs in place and load the test targets, as before step `before`."""
+    """Put the test programs in place and load the test targets: what step `before` does."""
     for name in bundle.test.programs:
         program = Path(name).stem
         host.put(files / "test/programs" / program, f"/test/{program}", mode=0o755)

@@ -114,7 +114,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
         )
     by = whole.out.split(" with ")[-1].strip()
     raise NotTrusted(
-        f"{bundle} is signed by {by}, who is not in {signers}",
+        f"{bundle} is signed with {by}, which {signers} does not allow",
         hint="if you trust the key, add it there; see: ssh-keygen(1), ALLOWED SIGNERS",
         reason="unknown-signer",
     )

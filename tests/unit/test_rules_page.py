@@ -32,7 +32,7 @@ def test_an_example_is_what_the_rule_says() -> None:
 
 
 def test_it_says_how_many_there_are() -> None:
-    said = f"{len(every())} rules, which make\n{len(live())} of the 56"
+    said = f"{len(every())} rules. They cover\n{len(live())} of the 56"
     assert said in rules_page.page()
 
 

@@ -164,7 +164,7 @@ def c7(rules: Rules) -> bool:
 @claim("C8", "skip-the-check", "new-waits")
 def c8(rules: Rules) -> bool:
     """A patch's flags name its combination; one that the matrix does not carry is refused: WORLD
-    unless nothing new ran before done and nothing was live at the flip (I13), ON_ACCESS where old
+    where a new function ran before done or a frame was live at the flip (I13), ON_ACCESS where old
     functions run after done (I14)."""
 
     def refused(row: matrix.Row, transform: Transform) -> bool:
@@ -293,7 +293,7 @@ def c16(rules: Rules) -> bool:
 @claim("C17", "skip-the-check")
 def c17(rules: Rules) -> bool:
     """WORLD finds what can be reached from global roots: an object on a stack outside P is missed;
-    on one in P it is waited for."""
+    while one is on a stack in P, the flip waits."""
     missed = Seen.NEW_OLD | Seen.OLD_DATA_LEFT
     return reached(_holder(rules, in_p=False, unlinks=True), missed) and never(
         _holder(rules, in_p=True, unlinks=True), missed
@@ -316,8 +316,8 @@ def c18(rules: Rules) -> bool:
 
 @claim("C19", "no-spinning")
 def c19(rules: Rules) -> bool:
-    """masami-refcounting with WORLD: who enters spins from the flip to the end of the transform,
-    so no new function meets old data; without spinning one does."""
+    """masami-refcounting with WORLD: a thread that enters P spins from the flip to the end of
+    the transform, so no new function meets old data; without spinning one does."""
     m = machine(rules, L_P, S_K, method=Method.COUNT, transform=WORLD, objects=1)
     without = replace(m, rules=mutated("no-spinning", rules))
     return never(m, Seen.NEW_OLD | Seen.OLD_NEW) and reached(without, Seen.NEW_OLD)
@@ -400,7 +400,7 @@ def c26(rules: Rules) -> bool:
 
 @claim("C27", "skip-the-check", "completes-early")
 def c27(rules: Rules) -> bool:
-    """S_K cannot finish with a function of P that is always in use: once a thread is inside."""
+    """S_K cannot finish once a thread is inside a function of P that is always in use."""
     m = machine(rules, L_P, S_K, hook=Hook.TICK, stays=(0,))
     inside = [s for s in states(m) if any(t.stack for t in s[1]) and not s[0].turns]
     after = explore(m, (0, 0))

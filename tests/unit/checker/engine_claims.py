@@ -71,8 +71,8 @@ def c33(rules: Rules) -> bool:
 
 @claim("C34", "own-stack-unread", "own-set-unread")
 def c34(rules: Rules) -> bool:
-    """In the engine's task work a thread only switches itself outside of P, which may hold what
-    runs task works (I2 to I4, I6)."""
+    """In the engine's task work a thread switches itself only while it is outside of P, even if P
+    holds the functions that run task works (I2 to I4, I6)."""
     bad = Seen.OLD_AFTER_DONE
     return all(clear(bordered(rules, mode, **AROUND), MODES[mode][2] | bad) for mode in MODES)
 
@@ -112,8 +112,8 @@ def c36(rules: Rules) -> bool:
 
 @claim("C37", "calls-not-seen", "skip-the-check")
 def c37(rules: Rules) -> bool:
-    """A thread that is preempted in the ftrace call has its universe, and nothing of it on its
-    stack: it counts as inside, by the address of the old function (I2 to I4, I6)."""
+    """A thread that is preempted in the ftrace call has its universe already, but no frame of it:
+    it counts as inside, by the address of the old function on its stack (I2 to I4, I6)."""
     kthreads = Seen.MIX_IN_KERNEL  # they have no border: I3 is not for them
     bad = Seen.OLD_AFTER_DONE
     return all(
@@ -135,10 +135,10 @@ def livepatch(rules: Rules, **more: Any) -> Machine:
 
 @claim("C38", "calls-count", "skip-the-check")
 def c38(rules: Rules) -> bool:
-    """The kernel's own livepatch looks for what a thread is to leave: where kernel code is not
-    preempted I2 is kept; where it is, by the first patch alone, while a revert, and a live patch
-    that is enabled above another, reach a mix in one visit, and are complete with a thread
-    inside. To refuse a stack that holds the ftrace handler is not enough."""
+    """The kernel's own livepatch looks for what a thread is to leave. Where kernel code is not
+    preempted, that keeps I2. Where it is, only the first patch keeps I2: a revert, and a live patch
+    that is enabled above another, reach a mix in one visit, and complete with a thread inside.
+    To refuse a stack that holds the ftrace handler is not enough."""
     bad = Seen.MIX_IN_P | Seen.OLD_AFTER_DONE
     pairs = ((KTHREAD,), (KTHREAD, KTHREAD), (TASK, KTHREAD))
     kept = (

@@ -133,7 +133,7 @@ def late_convert(k: Globals) -> bool:
 
 
 def waits_for_no_conversion(m: Machine, k: Globals, threads: Others) -> bool:
-    """T4 that reverses what is tracked now, whoever is just converting."""
+    """T4 that reverses what is tracked now, and does not wait for a conversion under way."""
     return not any(o.tracked for o in k.data)
 
 
@@ -166,7 +166,7 @@ def completes_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]
 
 
 def reverts_at_once(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R11 that does not pass by T4."""
+    """R11 that does not do T4 first."""
     yield from semantics.revert(replace(m, objects=0), k, threads)
 
 
@@ -180,8 +180,8 @@ def skips_the_idle(
 def calls_count(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """The kernel's own check, if it took a thread in an ftrace call for inside whatever it is to
-    leave."""
+    """The kernel's own check, if it took any thread in an ftrace call for inside, whichever
+    function that thread is to leave."""
     if t.inside in ON_THE_WAY:
         return None
     return upstream.looks_for_addresses(m, k, t, others, word)
@@ -244,10 +244,10 @@ SWITCHES = {
     "works-forgotten": "A stop that takes a thread in the exit loop for outside, task work or not.",
     "not-the-last": "The engine's task work that does not check whether others come after it.",
     "own-set-unread": "The engine's task work that does not check whether its thread is in P.",
-    "own-stack-unread": "own-set-unread with not-the-last: its thread counts as outside.",
+    "own-stack-unread": "own-set-unread and not-the-last at once: the thread is taken for outside.",
     "waits-for-works": "A worker that opens the gate and then waits for its works that still run.",
     "late-works-act": "A task work that does not know whether its transition is over.",
-    "unseen-kept": "Looks that remember what the look before the last has found.",
+    "unseen-kept": "A pair of looks that starts with the count that an earlier pair has found.",
     "entries-not-compared": "As many visits as before, taken for the same visits.",
     "arms-too-low": "A word that is armed although it counts fewer than are on the stacks.",
     "calls-not-seen": "A stack check that looks for entered functions alone.",

@@ -40,7 +40,7 @@ TOLD = {
     ),
     "unseen-kept": (
         "looks: 1 counted, nobody seen; waits for threads that end",
-        "looks: counts off 1, and the kernel switches",
+        "looks: subtracts 1, and the kernel switches",
     ),
     "calls-not-seen": (
         "calls outer(): ftrace decides for the old one",

@@ -73,7 +73,7 @@ def test_a_changed_rule_changes_the_matrix(rule: str) -> None:
 
 
 def test_strict_is_not_literal() -> None:
-    """D1: literal L_F+S_K lacks of null only `new calls old`, and more than strict lacks."""
+    """D1: what literal L_F+S_K lacks of null, and that it shows what strict forbids."""
     cells = computed(Rules())
     null, skip = cells["LEAVE_F+SWITCH_F"], cells["LEAVE_F+SWITCH_K"]
     lacking = {MATRIX[i][1] for i in range(len(null)) if null[i] and not skip[i]}

@@ -243,14 +243,14 @@ TRAPS: dict[str, tuple[Spoil, str]] = {
 }
 UNTRUSTED: dict[str, tuple[Spoil, str]] = {
     "unsigned": (lambda stage: stage.policy(), "is not signed"),
-    "signed by a stranger": (stranger, ", who is not in"),
+    "signed by a stranger": (stranger, " does not allow"),
     "signed for another use": (namespace, "is not a signature of these bytes"),
     "the signature of another bundle": (other_bytes, "is not a signature of these bytes"),
     "a signature that is none": (signature("none\n"), "is not a signature of these bytes"),
     "an empty signature": (signature(""), "is not a signature of these bytes"),
     "a signature without end": (signature("x" * 99999), "larger than any signature"),
     "a key for other files": (only_for('namespaces="git"'), "is not a signature"),
-    "a key that has expired": (only_for('valid-before="20200101"'), ", who is not in"),
+    "a key that has expired": (only_for('valid-before="20200101"'), " does not allow"),
     "a byte behind what was signed": (after_signing(lambda data: data + b"\0"), "not a signature"),
     "a byte less than was signed": (after_signing(lambda data: data[:-1]), "not a signature"),
     **{
