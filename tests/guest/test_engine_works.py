@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lppack import abi
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
+from lppack.errors import ApplyStuck
 from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 from lppack.stages.apply import Control, apply
 from lppack.stages.revert import revert
 from tests.kit.engines import Make, controlled, make
-from tests.kit.works import PATCHES, blocks, engine, folder
+from tests.kit.works import NOT_LET_GO, PATCHES, WAITS, blocks, engine, folder, wedges
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure, statistics
 from tests.loads.matrix import build, loaded
@@ -57,6 +60,37 @@ def test_a_task_work_that_blocks_holds_up_nothing(
     # With a budget the gate would be closed once: the held visit sleeps, whoever is kept out.
     with spoilt.spoilt(guest, engine, fault=Fault.NO_BUDGET) as (control, _):
         blocks(control, victim, kernel, folder, mode)
+
+
+@pytest.mark.parametrize("mode", PATCHES, ids=lambda mode: mode.value)
+def test_a_worker_that_waits_for_task_work_is_seen(
+    guest: GuestHost, engine: Path, victim: Victim, kernel: Kernel, folder: Path, mode: ModeName
+) -> None:
+    with spoilt.spoilt(guest, engine, fault=Fault.NO_BUDGET, point=WAITS) as (control, _):
+        wedges(control, victim, kernel, folder, mode)
+
+
+def test_modules_stay_when_ftrace_does_not_let_go(
+    guest: GuestHost, engine: Path, victim: Victim, kernel: Kernel, folder: Path
+) -> None:
+    """It goes on to call then: nothing may be unloaded or freed. The test does so by force, as
+    ftrace has in fact let go."""
+    mode = ModeName.KPATCH
+    patch = build(PATCHES[mode], kernel, EngineName.CONSISTENCY, mode_named(mode), folder / mode)
+    module = patch.bundle.module
+    with spoilt.spoilt(guest, engine, point=NOT_LET_GO) as (control, _):
+        apply(control, patch.bundle, patch.ko)
+        with pytest.raises(ApplyStuck, match="does not let the module go; its log may say why"):
+            revert(control, patch.bundle.series)
+        state = control.engine.state(module)
+        assert state.phase is PatchPhase.UNPATCHED
+        assert guest.read("/proc/cmdline") != "new\n"
+        said = guest.run(["dmesg"], limit=30.0).out
+        assert f"ftrace does not let go of {module}: -19; its modules stay" in said
+        for name in (module, abi.ENGINE):
+            assert guest.read(f"{abi.MODULES}/{name}/refcnt") != "0\n"
+            assert guest.run(["rmmod", "-f", name], limit=30.0).rc == 0
+    victim.tell("old")
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_OWN_SET_CHECK], ids=lambda one: one.name)

@@ -25,6 +25,26 @@ PATCHES = {
 }
 
 
+#: In lpe_border_open(), as it was; in lpe_unregister_ops(), as if ftrace had turned itself off.
+WAITS, NOT_LET_GO = 100, 101  # as points
+EDITS = (
+    (
+        "border.c",
+        "\t\tlpe_cancel(task);\n\trcu_read_unlock();\n",
+        "\t\tlpe_cancel(task);\n\trcu_read_unlock();\n"
+        f"\twhile (READ_ONCE(lpe_point) == {WAITS} && module_refcount(THIS_MODULE) > 1)\n"
+        "\t\tschedule_timeout_idle(HZ / 10);\n",
+    ),
+    (
+        "redirect.c",
+        "\terr = unregister_ftrace_function(&obj->hook->ops);\n",
+        "\terr = unregister_ftrace_function(&obj->hook->ops);\n"
+        f"\tif (READ_ONCE(lpe_point) == {NOT_LET_GO})\n"
+        "\t\terr = -ENODEV;\n",
+    ),
+)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("works")
@@ -71,6 +91,11 @@ def blocks(control: Control, victim: Victim, kernel: Kernel, folder: Path, mode:
             assert unload(control, module)
         assert victim.counts()["releasing"] == BLOCKED, "they blocked all the time"
         assert out(victim) > 0
+    ended(victim)
+
+
+def ended(victim: Victim) -> None:
+    """The threads have gone on: no work is out, and the engine can go."""
     victim.tell("old")
     end = time.monotonic() + 30.0
     while out(victim):
@@ -78,6 +103,24 @@ def blocks(control: Control, victim: Victim, kernel: Kernel, folder: Path, mode:
     assert victim.host.run(["rmmod", abi.ENGINE], limit=20.0).rc == 0
 
 
+def wedges(control: Control, victim: Victim, kernel: Kernel, folder: Path, mode: ModeName) -> None:
+    """The same where the worker waits for works: a reversal has no effect until they are over."""
+    patch = build(PATCHES[mode], kernel, EngineName.CONSISTENCY, mode_named(mode), folder / mode)
+    module = patch.bundle.module
+    with victim.blocked(BLOCKED):
+        with victim.held():
+            control.engine.load(module, patch.ko)
+            victim.tell("finish")
+            victim.wait("blocked threads", lambda now: now["releasing"] == BLOCKED)
+            control.engine.reverse(module)
+        state, _ = settle(control, module, PatchPhase.UNPATCHED, 2.0)
+        assert state.phase is not PatchPhase.UNPATCHED
+        assert victim.counts()["in_flight"] == 0, "nobody is in the way"
+    ends_at(control, module)
+    assert unload(control, module)
+    ended(victim)
+
+
 @pytest.fixture(scope="module")
 def engine(kernel: Kernel, folder: Path) -> Path:
-    return spoilt.make(kernel, folder / "engine")
+    return spoilt.make(kernel, folder / "engine", *EDITS)

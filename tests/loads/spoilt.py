@@ -94,7 +94,7 @@ def spoilt(
     ko: Path,
     *,
     fault: Fault = Fault.NONE,
-    point: Point = Point.NOWHERE,
+    point: int = Point.NOWHERE,
     dwell_us: int = 3000,
 ) -> Iterator[tuple[Control, Spoilt]]:
     """Drives that engine; unloaded at the end."""
