@@ -48,7 +48,7 @@ class Consistency:
             module=module,
             phase=phase,
             convert=modules.parameter(self.host, module, "convert") == "1" if info else None,
-            converted=int(modules.parameter(self.host, module, "converted") or 0) if info else 0,
+            converted=modules.converted(self.host, module) if info else 0,
             info=info,
             still_new=modules.still_new(self.host, module) if info else None,
             blockers=self._blockers(module, phase),
@@ -120,7 +120,7 @@ class Consistency:
     def _longest_stop(self, module: str) -> float | None:
         longest = abi.engine_attribute(module, "statistics/longest_stop_ns")
         said = modules.text(self.host, longest)
-        return None if said is None else int(said) / 1e6
+        return None if said is None else modules.number(longest, said) / 1e6
 
     def _blockers(self, module: str, phase: PatchPhase) -> tuple[Blocker, ...]:
         if phase not in (PatchPhase.PATCHING, PatchPhase.UNPATCHING):

@@ -48,7 +48,7 @@ class Livepatch:
             module=module,
             phase=phase,
             convert=modules.parameter(self.host, module, "convert") == "1" if info else None,
-            converted=int(modules.parameter(self.host, module, "converted") or 0) if info else 0,
+            converted=modules.converted(self.host, module) if info else 0,
             info=info,
             still_new=modules.still_new(self.host, module) if info else None,
             blockers=self._blockers(module, phase),
@@ -112,7 +112,7 @@ class Livepatch:
         return tuple(
             self._blocker(int(row[0]), int(row[1]), row[2], row[3], patched)
             for row in rows[:_BLOCKERS_SHOWN]
-            if len(row) == 4
+            if len(row) == 4 and (row[0] + row[1]).isdecimal()
         )
 
     def _waiting(self, module: str) -> frozenset[tuple[str, str]]:

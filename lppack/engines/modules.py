@@ -162,14 +162,14 @@ def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
             return ()
         raise
     rows = (line.split("\t", 4) for line in said.splitlines())
-    return tuple(_blocker(*row) for row in rows if len(row) == 5)
+    return tuple(_blocker(path, *row) for row in rows if len(row) == 5)
 
 
-def _blocker(pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
+def _blocker(path: str, pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
     function = None if where == "-" else where.split(" ")[0]
     return Blocker(
-        pid=int(pid),
-        tid=int(tid),
+        pid=number(path, pid),
+        tid=number(path, tid),
         comm=comm,
         function=function,
         reason=f"{reason} {function}" if function else reason,
@@ -224,6 +224,19 @@ def enable(host: Host, path: str, to: bool | None) -> None:
     host.write(path, "1" if to else "0")
 
 
+def number(path: str, said: str) -> int:
+    """Return the number that a host says in ``path``. Raise HostError EBADMSG if it is none."""
+    digits = said.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
+        raise HostError(path, errno.EBADMSG, f"{path}: {ascii(said[:40])} is no number")
+    return int(said)
+
+
+def converted(host: Host, module: str) -> int:
+    """Return how many objects a patch of lppack's has converted."""
+    return number(abi.parameter(module, "converted"), parameter(host, module, "converted") or "0")
+
+
 def parameter(host: Host, module: str, name: str) -> str | None:
     return text(host, abi.parameter(module, name))
 
@@ -234,7 +247,8 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
     if said is None:
         return None
     rows = (line.split() for line in said.splitlines())
-    return tuple((row[1], int(row[0])) for row in rows if len(row) == 2)
+    path = abi.parameter(module, "still_new")
+    return tuple((row[1], number(path, row[0])) for row in rows if len(row) == 2)
 
 
 def info(host: Host, module: str) -> PatchInfo:
