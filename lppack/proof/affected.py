@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import ItemKind, ParsedFile
+from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.proof.includes import PROGRAMS, Includes
 from lppack.proof.kbuild import apart
 
@@ -209,12 +209,32 @@ def _follow(
                         lost[f"macros at the top level of {path} depend on what is changed"] = None
                     continue
                 fresh |= {name.rpartition(" ")[2] for name in item.names}
+                fresh |= _enumerated(item, changes.after) if changes else set()
                 standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
         if len(names) > _MOST_NAMES:
             return [f"more than {_MOST_NAMES} names depend on {', '.join(sorted(names)[:3])}"]
     return list(lost)
+
+
+def _enumerated(item: Item, unit: ParsedFile) -> set[str]:
+    """Return constants that macros make in an enum, and others beside them: each word of a list,
+    with what is pasted to it (READING_ ## ENUM, include/linux/kernel_read_file.h, v6.1)."""
+    if item.kind is not ItemKind.TYPE or not re.match(r"\s*(?:typedef\s+)?enum\b", item.text):
+        return set()
+    macros = [
+        one.text
+        for name in (*item.uses, *item.names)
+        for one in unit.by_name.get(name, ())
+        if one.kind is ItemKind.MACRO and "(" in one.text.partition(name)[2][:1]
+    ]
+    text = "\n".join(macros)
+    words = set(re.findall(r"\b[A-Za-z_]\w{2,}\b", text)) - {"define"}
+    parts = re.findall(r"(\w*)[ \t]*##[ \t]*(\w*)", text)
+    pasted = {f"{head}{word}" for head, _ in parts if head.endswith("_") for word in words}
+    pasted |= {f"{word}{tail}" for _, tail in parts if tail.startswith("_") for word in words}
+    return pasted or words
 
 
 class _Pattern:

@@ -223,3 +223,36 @@ def test_what_is_compiled_into_something_else_is_told(tmp_path: Path, few: int) 
         "assembler and headers their constants, when the kernel is built",
     )
     assert apart("kernel/fork.c") is None
+
+
+LIST_H = """\
+#define IDS(id) \\
+	id(NONE, none) \\
+	id(MODULE, module)
+#define MAKE(ENUM, dummy) READING_ ## ENUM,
+#define WORD(dummy, str) #str,
+enum reading { IDS(MAKE) READING_LAST };
+#define PLAIN(id) id(FIRST) id(SECOND)
+#define AS_IS(name) name,
+enum plain { PLAIN(AS_IS) };
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("	id(MODULE", "	id(KEXEC, kexec) \\\n	id(MODULE", "fs/pasted.c"),
+        ("READING_ ##", "WRITING_ ##", "fs/pasted.c"),
+        ("id(FIRST)", "id(ZEROTH) id(FIRST)", "fs/as_is.c"),
+    ],
+)
+def test_constants_that_macros_make_from_a_list(
+    tmp_path: Path, old: str, new: str, path: str
+) -> None:
+    files = {
+        **FILES,
+        "fs/list.h": LIST_H,
+        "fs/pasted.c": '#include "list.h"\nint x = READING_MODULE;\n',
+        "fs/as_is.c": '#include "list.h"\nint x = SECOND;\n',
+    }
+    assert changed(tmp_path, {"fs/list.h": (old, new)}, files).paths == (path,)
