@@ -58,3 +58,12 @@ def test_every_directory_that_differs_between_builders_is_mapped(tmp_path: Path)
     assert "-ffile-prefix-map=/build=/lppack" in flags(
         kbuild_argv(FakeSite("/build", installed), kernel)
     )
+
+
+def test_one_of_several_modules_below_a_work_directory(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path)
+    argv = kbuild_argv(FakeSite("/w", "/shadow"), kernel, "module", below="3", jobs=2)
+    assert {"M=/w/3/module", "-j2"} <= set(argv)
+    assert flags(argv)[-1] == "-ffile-prefix-map=/w/3=/lppack"
+    alone = kbuild_argv(FakeSite("/w/3", "/shadow"), kernel, "module", jobs=2)
+    assert argv == alone, "the same command as alone in that directory"
