@@ -4,6 +4,7 @@
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
 from tests.kit.command import lppack
-from tests.kit.fleet import BIN, SERIES, Fleet, collections, fleet
+from tests.kit.fleet import BIN, FORCED, SERIES, Fleet, collections, fleet, recap
 from tests.kit.rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
 from tests.kit.samples import RELEASE, bundle
 from tests.kit.sshd import Sshd, serve
@@ -20,14 +21,6 @@ from tests.kit.sshd import Sshd, serve
 __all__ = ["collections", "fleet"]  # fixtures
 
 pytestmark = pytest.mark.slow
-
-
-def recap(text: str) -> dict[str, dict[str, int]]:
-    rows = re.findall(r"^(\S+) +: (ok=.*)$", text, re.MULTILINE)
-    return {
-        host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", row)}
-        for host, row in rows
-    }
 
 
 def test_each_wave_then_nothing_to_do_then_only_a_look(fleet: Fleet) -> None:
@@ -95,13 +88,7 @@ def test_a_host_that_is_lost_in_mid_apply_stops_the_roll_out(
     (tmp_path / "sshd").mkdir()
     with serve(tmp_path / "sshd") as sshd:
         hosts: dict[str, dict[str, Any]] = {"a": {}, "lost": dying(fleet, sshd), "c": {}}
-        more: dict[str, Any] = {"max_fail_percentage": 0}
-        if forced:  # which disarms max_fail_percentage
-            more["force_handlers"] = True
-            more["pre_tasks"] = [
-                {"ansible.builtin.debug": {}, "changed_when": True, "notify": "Note"}
-            ]
-            more["handlers"] = [{"name": "Note", "ansible.builtin.debug": {}}]
+        more: Mapping[str, Any] = FORCED if forced else {"max_fail_percentage": 0}
         inventory, play = fleet.inventory(hosts), fleet.play(serial=[2, 1], **more)
         done = fleet.run("ansible-playbook", "-i", inventory, play)
     assert done.returncode != 0

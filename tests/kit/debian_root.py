@@ -13,21 +13,22 @@ _BASE = ("python3", "kmod", "procps")
 
 
 class DebianRoot:
-    """The one in ``path``."""
+    """The one in ``path``; with ``more`` packages of Debian."""
 
-    def __init__(self, kernel: Kernel, path: Path) -> None:
+    def __init__(self, kernel: Kernel, path: Path, *more: str) -> None:
         self.path = path
+        self.packages = (*_BASE, *more)
         self.apt = Apt(kernel.suite)
 
     def unpack(self) -> None:
         """Unpack what was made once with mmdebstrap from this machine's sources."""
-        words = "-".join(_BASE)
+        words = "-".join(self.packages)
         tar = store.cache_dir() / "images" / f"debian-{self.apt.release}-{words}.tar"
         if not tar.exists():
             tar.parent.mkdir(parents=True, exist_ok=True)
             draft = tar.with_suffix(".draft.tar")
             options = [f"--aptopt={option}" for option in self.apt.options()]
-            include = f"--include={','.join(_BASE)}"
+            include = f"--include={','.join(self.packages)}"
             command = ["mmdebstrap", "--variant=minbase", include, *options, self.apt.release]
             _run(*command, draft, *self.apt.source_files())
             draft.rename(tar)

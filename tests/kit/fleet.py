@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Simulated hosts that Ansible reaches over ssh."""
+"""Ansible with the collection, and hosts that are kernels in memory."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,22 @@ from tests.kit.command import ROOT
 COLLECTION = ROOT / "ansible/lppack/livepatch"
 BIN = Path(sys.executable).parent
 SERIES = "conn-limit"
+#: For a play: a notified handler and force_handlers, which disarm max_fail_percentage.
+FORCED: Mapping[str, Any] = {
+    "max_fail_percentage": 0,
+    "force_handlers": True,
+    "pre_tasks": [{"ansible.builtin.debug": {}, "changed_when": True, "notify": "Note"}],
+    "handlers": [{"name": "Note", "ansible.builtin.debug": {}}],
+}
+
+
+def recap(text: str) -> dict[str, dict[str, int]]:
+    """Read the last lines of ansible-playbook: for each host, how often each outcome was."""
+    rows = re.findall(r"^(\S+) +: (ok=.*)$", text, re.MULTILINE)
+    return {
+        host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", row)}
+        for host, row in rows
+    }
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Fleet:
     folder: Path
     bundle: Path
     collections: Path
+    programs: Path = BIN  # Ansible's
 
     def state(self, host: str) -> Path:
         return self.folder / host / "state"
@@ -71,9 +89,9 @@ class Fleet:
             "ANSIBLE_HOME": str(self.folder / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "0",
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
         }
-        argv = [BIN / program, *words]
+        argv = [self.programs / program, *words]
         return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=limit)
 
     def states(self) -> dict[str, str]:
