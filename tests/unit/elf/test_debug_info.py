@@ -101,7 +101,7 @@ def test_what_cannot_be_is_an_error_of_the_named_kinds(info: bytes) -> None:
         read(info)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(st.data())
 def test_no_damage_is_another_error(data: st.DataObject) -> None:
     parts = [bytearray(part) for part in (WHOLE, ABBREVIATIONS, STRINGS, LINES)]

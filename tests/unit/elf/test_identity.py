@@ -41,7 +41,7 @@ def test_what_is_no_module_is_refused() -> None:
         identity(tiny_elf.module())
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.data())
 def test_no_damage_is_more_than_a_refusal(data: st.DataObject) -> None:
     content = bytearray(MADE[: data.draw(st.integers(len(MADE) // 2, len(MADE)))])

@@ -43,7 +43,7 @@ def test_it_is_the_same_however_it_comes_in_pieces(text: str, cuts: list[int]) -
 
 def test_what_login_scripts_print_is_no_answer_and_not_without_end() -> None:
     assert read("Welcome!\n" * 1000, BEGIN, "x", END).text == "x"
-    with pytest.raises(Nonsense, match="65536 bytes came that are no answer"):
+    with pytest.raises(Nonsense, match="65536 bytes came that are not an answer"):
         read("Welcome!\n" * 8000)
 
 
