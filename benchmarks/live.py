@@ -30,10 +30,11 @@ TIMES = 7
 LIMIT = 1.0
 MODULE = "lppack_proc_cmdline_1"
 _KPATCH_FROM = "trixie"  # Debian 12 has no package of it
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "kpatch load": (f"kpatch load /root/{MODULE}.ko", f"kpatch unload {MODULE}"),
-    "lppack apply": ("lppack apply /root/x.lpp", "lppack revert proc-cmdline"),
+COMMANDS: Mapping[str, str] = {
+    "kpatch load": f"kpatch load /root/{MODULE}.ko",
+    "lppack apply": "lppack apply /root/x.lpp",
 }
+_BACK = "lppack revert proc-cmdline"  # kpatch does not unload a module that keeps itself loaded
 #: Seconds after the command began, by the kernel's log.
 ENDS = {
     "loaded": f"livepatch: enabling patch '{MODULE}'",
@@ -55,6 +56,7 @@ def main(times: str = str(TIMES)) -> int:
             for _ in range(int(times)):
                 for command, rows in found.items():
                     rows.append(measure(host, command))
+                    say(f"  {command:13} live after {rows[-1]['live']:.2f} s")
             if faults := host.faults():
                 raise RuntimeError("\n".join(faults))
     say(f"{kernel.release}: seconds from the command on, median (from - to) of {times}, in turns")
@@ -86,11 +88,13 @@ def prepared(kernel: Kernel, work: Path) -> Path:
 
 def measure(host: GuestHost, command: str) -> dict[str, float]:
     """Seconds from the beginning of ``command`` to each of ENDS."""
-    apply, back = COMMANDS[command]
-    script = f"echo bench: start > /dev/kmsg; {apply}; rc=$?; echo bench: end > /dev/kmsg; exit $rc"
+    script = (
+        f"echo bench: start > /dev/kmsg; {COMMANDS[command]}; rc=$?\n"
+        "echo bench: end > /dev/kmsg; exit $rc"
+    )
     ran = host.run(["/bin/sh", "-c", script], limit=180.0)
     log = host.run(["dmesg"], limit=60.0).out
-    undone = host.run(["/bin/sh", "-c", back], limit=180.0)
+    undone = host.run(["/bin/sh", "-c", _BACK], limit=180.0)
     if ran.rc or undone.rc:
         raise RuntimeError(f"{command}: {ran.out}{ran.err}{undone.out}{undone.err}")
     return times_of(log)

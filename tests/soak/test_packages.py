@@ -206,6 +206,7 @@ def test_lppack_itself_and_what_it_adopts_at_boot(
     """Its package in a machine with systemd: the unit of adopt, and the boot guard of that."""
     Host.deb = host_deb(tmp_path)
     builder = open_builder("docker", lambda _line: None)
+    (tmp_path / "m").mkdir()
     machine = Host(kernel, tmp_path / "m", builder, ("python3", "openssh-client"))
     unit = "lppack-adopt@kpatch_cmdline.service"
     place = f"/var/lib/kpatch/{kernel.release}/kpatch_cmdline.ko"
