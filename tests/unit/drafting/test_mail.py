@@ -101,6 +101,7 @@ def latin(text: str) -> str:
         (f'commit {OWN} upstream.\n\nSince\ncommit {CULPRIT} ("a: b") it fails.\n', OWN),
         (f'commit {OWN}\n\n    As of\n    commit {CULPRIT} ("a: b") it fails.\n', OWN),
         (f'Subject: x\n\nFixes: {CULPRIT} ("a: b")\n', None),
+        (f"From {OWN} Mon\nSubject: x\n\nIt was\ncommit {OTHER}\nin another tree.\n", OWN),
         ("commit 1234567 upstream.\n", None),  # too short to name one
         (f"commit {OWN}f\n", None),  # and too long
     ],
