@@ -12,6 +12,7 @@ from lppack.hosts.protocol import Host
 #: How the history shows an apply that was followed by such a crash.
 CRASHED = "crashed"
 WATCHED = "/var/lib/lppack/watched"
+_RUNNING = "/run/systemd/system"  # sd_booted(3): it is there, and often empty
 _SECONDS = 60
 _LIMIT = 30.0  # seconds for one request
 
@@ -21,7 +22,7 @@ def watch(host: Host, record: str) -> str | None:
 
     Return None where systemd does not run, or does not take the unit. Raise HostError.
     """
-    if not _entries(host, "/run/systemd/system"):
+    if _entries(host, _RUNNING) is None:
         return None
     file = f"{WATCHED}/{record}"
     argv = ["systemd-run", "--quiet", "--collect", f"--property=ExecStopPost=/bin/rm -f {file}"]
@@ -31,14 +32,15 @@ def watch(host: Host, record: str) -> str | None:
 
 def crashed(host: Host, boot: str) -> tuple[str, ...]:
     """Return the records that were followed by a crash; ``boot``: of now. Raise HostError."""
-    names = _entries(host, WATCHED)
+    names = _entries(host, WATCHED) or ()
     return tuple(name for name in names if host.read(f"{WATCHED}/{name}").strip() != boot)
 
 
-def _entries(host: Host, folder: str) -> tuple[str, ...]:
+def _entries(host: Host, folder: str) -> tuple[str, ...] | None:
+    """Return None where there is no such folder; it may be empty."""
     try:
         return host.list(folder)
     except HostError as error:
         if error.absent:
-            return ()
+            return None
         raise

@@ -93,8 +93,11 @@ class Transaction:
     def _watch(self) -> None:
         # Before the record is closed: a crash until then finds it open.
         host = self.journal.host
-        if file := guard.watch(host, self.record.id):
-            put_bytes(host, file, f"{self.record.boot}\n".encode())
+        try:
+            if file := guard.watch(host, self.record.id):
+                put_bytes(host, file, f"{self.record.boot}\n".encode())
+        except LppackError as error:  # the record is closed all the same
+            self._warn(error)
 
     def _begin(self) -> None:
         if self._begun:

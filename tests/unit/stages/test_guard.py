@@ -4,13 +4,14 @@
 tests/soak/test_packages.py has it on a real machine.
 """
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from lppack.consistency import EngineName
-from lppack.errors import ApplyRefused
+from lppack.errors import ApplyRefused, HostError
 from lppack.hosts.protocol import Ran
 from lppack.stages.adopt import adopt, as_bundle, refuse_after_crash
 from lppack.stages.agent import AgentOutcome, AgentState, guarded
@@ -34,12 +35,18 @@ class Systemd(Mortal):
     """It runs transient units."""
 
     rc = 0
-    units: list[Sequence[str]]
+    running = True
+    units: Sequence[Sequence[str]]
+
+    def list(self, path: str) -> tuple[str, ...]:
+        if path == "/run/systemd/system" and self.running:
+            return ()  # as it is on most machines
+        return super().list(path)
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         if argv[0] != "systemd-run":
             return super().run(argv, limit=limit)
-        self.units.append(argv)
+        self.units = [*self.units, argv]
         return Ran(rc=self.rc, out="", err="")
 
     def stop(self) -> None:
@@ -54,7 +61,7 @@ class Systemd(Mortal):
         self.kernel.boot, self.kernel.patches = name, {}
 
     @property
-    def watched(self) -> list[str]:
+    def watched(self) -> Sequence[str]:
         return [path for path in self.stored if path.startswith(WATCHED)]
 
 
@@ -64,7 +71,6 @@ def host(tmp_path: Path) -> Systemd:
     made.__class__ = Systemd
     assert isinstance(made, Systemd)
     made.units = []
-    made.stored["/run/systemd/system/x"] = ""
     made.modules[MODULE] = Patch(info=info())
     made.modules[_KPATCH] = Patch(info=None, srcversion="AB")
     return made
@@ -151,6 +157,22 @@ def test_where_systemd_does_not_run_nothing_is_noted(host: Systemd) -> None:
     assert len(host.units) == 1 and host.watched == []
     host.boot("second")
     host.units, host.rc = [], 0
-    del host.stored["/run/systemd/system/x"]
+    host.running = False
     applied(host)
     assert (host.units, host.watched) == ([], [])
+
+
+class Sealed(Systemd):
+    """The guard's file cannot be written."""
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        if path.startswith(WATCHED):
+            raise HostError(path, errno.ENOSPC)
+        super().put(source, path, mode=mode)
+
+
+def test_a_guard_that_cannot_be_written_leaves_nothing_unfinished(host: Systemd) -> None:
+    host.__class__ = Sealed
+    applied(host)
+    assert Journal(host).unfinished() == ()
+    assert [record.result for record in Journal(host).history(9)] == ["done"]
