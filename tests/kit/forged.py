@@ -122,7 +122,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     ),
     "a manifest that is none": (put("manifest.yaml", b"\xff"), "its manifest cannot be read"),
     "an empty manifest": (put("manifest.yaml", b""), "its manifest cannot be read"),
-    "one more file": (put("run.sh", b"#!/bin/sh\n"), "it holds run.sh, which is no part"),
+    "one more file": (put("run.sh", b"#!/bin/sh\n"), "it holds run.sh, which is not part"),
     "one more module": (put("test/x/conn.ko", b""), "it holds test/x/conn.ko"),
     "an engine that is not needed": (put("lppack_engine.ko", KO), "it holds lppack_engine.ko"),
 }

@@ -58,7 +58,7 @@ def test_outside_of_a_repository_only_the_folder_is_looked_at(tmp_path: Path) ->
         ("lppack-ids: 1\nids:\n  a: true\n", 3, "from 1 to"),
         ("lppack-ids: 1\nids:\n  a: text\n", 3, "from 1 to"),
         ("lppack-ids: 1\nids:\n  a: 5\n  b: 5\n", 4, 'the id of "a" already'),
-        ("lppack-ids: 1\nids:\n  'a b': 5\n", 3, "no name"),
+        ("lppack-ids: 1\nids:\n  'a b': 5\n", 3, "not a valid name"),
         ("lppack-ids: 1\nids:\n  a: 5\n  a: 6\n", 4, "was given above"),
         ("lppack-ids: 1\nmore: 1\nids: {}\n", 2, "not a key"),
     ],
