@@ -47,8 +47,7 @@ def changed(table: str, offset: int, number: int, value: int) -> bytes:
             16,
             2,
             0,
-            ".text+0x10: leads to .klp.sym.vmlinux.foo_of_the_kernel,2+0x0, "
-            "which kbuild's does not",
+            ".text+0x10: leads to .klp.sym.vmlinux.foo_of_the_kernel,2+0x0, unlike kbuild's",
         ),
     ],
 )
