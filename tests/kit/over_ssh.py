@@ -15,17 +15,10 @@ from lppack.hosts import open_host
 from lppack.hosts.initramfs import modules_in_order
 from lppack.hosts.protocol import Host
 from tests.kit.fault_points import GUEST, started
+from tests.kit.forwarding import NETWORK, forwarding
 from tests.kit.guest import PATTERNS
 from tests.kit.sshd import PROGRAM, free_port, keys
 
-#: QEMU with a network card, of which one port leads to the guest's sshd.
-_QEMU = """#!/bin/sh
-case " $* " in
-*" -daemonize "*) exec {qemu} "$@" -netdev user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22 \\
-    -device virtio-net-pci,netdev=n;;
-esac
-exec {qemu} "$@"
-"""
 _USERS = "root:x:0:0::/root:/bin/sh\nsshd:x:100:100::/run/sshd:/bin/false\n"
 _CONFIG = (
     "HostKey /etc/ssh/host\nAuthorizedKeysFile /etc/ssh/user.pub\nStrictModes no\nUsePAM no\n"
@@ -39,9 +32,7 @@ def serving(folder: Path) -> Iterator[str]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     bin_ = keys(folder, address=f"[127.0.0.1]:{port}")
-    qemu = bin_ / "qemu-system-x86_64"
-    qemu.write_text(_QEMU.format(qemu=shutil.which(qemu.name), port=port))
-    qemu.chmod(0o755)
+    forwarding(bin_, address)
     with mock.patch.dict(os.environ, {"PATH": f"{bin_}:{os.environ['PATH']}"}), started():
         with open_host(f"guest:{GUEST}") as guest:
             _network(guest)
@@ -54,8 +45,7 @@ def _network(guest: Host) -> None:
         guest.put(file, f"/test/{file.name}")
         ran = guest.run(["insmod", f"/test/{file.name}"], limit=60)
         assert ran.rc == 0 or "File exists" in ran.err, ran.err
-    line = "ifconfig lo up; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up"
-    assert guest.run(["sh", "-c", line], limit=20).rc == 0
+    assert guest.run(["sh", "-c", NETWORK], limit=20).rc == 0
 
 
 def _sshd(guest: Host, folder: Path) -> None:
