@@ -175,7 +175,7 @@ def test_a_line_that_cannot_be_read_is_named(
 def test_the_key_of_an_unknown_signer_is_named(bundle: Path, key: Path, tmp_path: Path) -> None:
     sign(bundle, bundle.read_bytes(), key)
     other = allow(tmp_path, make_key(tmp_path, "other"))
-    with pytest.raises(NotTrusted, match="but by ED25519 key SHA256:"):
+    with pytest.raises(NotTrusted, match="is signed with ED25519 key SHA256:"):
         verify(bundle, bundle.read_bytes(), other)
 
 
