@@ -42,16 +42,29 @@ def run_dir() -> Path:
 DRAFT = ".draft-"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """``path`` appears with all of ``data`` or not at all."""
+def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """``path`` appears with all of ``data`` or not at all; ``durable``: also after a crash that
+    follows at once."""
     try:
         with draft_file(path) as draft:
             draft.write_bytes(data)
             draft.chmod(0o644)
+            if durable:
+                _sync(draft)
             draft.replace(path)
+            if durable:
+                _sync(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk names no file
         raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -47,7 +47,8 @@ class LocalHost:
 
     def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
         try:
-            write_atomic(Path(path), source.read_bytes())
+            # The journal and the boot guard are for the time after a crash.
+            write_atomic(Path(path), source.read_bytes(), durable=True)
             Path(path).chmod(mode)
         except OSError as error:
             raise HostError(path, error.errno or errno.EIO) from None

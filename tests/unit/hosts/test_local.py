@@ -109,3 +109,21 @@ def test_a_program_that_a_host_lacks_is_an_answer_of_the_host() -> None:
     ran = HOST.run(["no-such-program"], limit=10)
     assert ran.rc == 127
     assert "no-such-program" in ran.err
+
+
+def test_a_file_that_was_put_is_there_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are on the disk before its name, and its name before put() returns."""
+    (tmp_path / "source").write_text("x")
+    place = tmp_path / "to/file"
+    seen: list[tuple[str, bool]] = []
+
+    def fsync(handle: int) -> None:
+        seen.append((str(Path(f"/proc/self/fd/{handle}").readlink()), place.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    LocalHost().put(tmp_path / "source", str(place))
+    (file, before), folder = seen
+    assert Path(file).parent == place.parent and not before
+    assert folder == (str(place.parent), True)
