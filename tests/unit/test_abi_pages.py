@@ -8,7 +8,8 @@ import pytest
 
 from tests.kit.command import ROOT
 
-ENGINE, GLUE = ROOT / "kmod/engine/sysfs.c", ROOT / "templates/module/lp_unload.c.j2"
+ENGINE = (ROOT / "kmod/engine/sysfs.c", ROOT / "kmod/engine/lists.c")
+GLUE = (ROOT / "templates/module/lp_unload.c.j2",)
 _MODES = {"RW": "0644", "RO": "0444", "WO": "0200"}
 
 
@@ -18,6 +19,7 @@ def made(text: str) -> dict[str, str]:
     found.pop("name", None)  # of LPE_STATISTIC() itself
     found |= {m[1]: m[2] for m in re.finditer(r"__ATTR_RO_MODE\((\w+), (\d+)\)", text)}
     found |= {m[1]: m[2] for m in re.finditer(r"__ATTR\((\w+), (\d+),", text)}
+    found |= {m[1]: m[2] for m in re.finditer(r"^static BIN_ATTR\((\w+), (\d+),", text, re.M)}
     found |= {m[1]: "0444" for m in re.finditer(r"^static BIN_ATTR_RO\((\w+), 0\)", text, re.M)}
     statistics = re.findall(r"^LPE_STATISTIC\((\w+),", text, re.M)
     return found | {f"statistics/{name}": "0444" for name in statistics}
@@ -31,7 +33,7 @@ def told(page: str, folder: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "folder", "source", "beside"),
+    ("page", "folder", "sources", "beside"),
     [
         (
             "sysfs-kernel-lppack",
@@ -42,7 +44,9 @@ def told(page: str, folder: str) -> dict[str, str]:
         ("sysfs-module-lppack", "/sys/module/<module>/lppack/", GLUE, {}),
     ],
 )
-def test_every_file_is_told(page: str, folder: str, source: Path, beside: dict[str, str]) -> None:
-    text = source.read_text()
+def test_every_file_is_told(
+    page: str, folder: str, sources: tuple[Path, ...], beside: dict[str, str]
+) -> None:
+    text = "".join(source.read_text() for source in sources)
     assert made(text)
     assert told(page, folder) == made(text) | beside

@@ -68,7 +68,7 @@ def test_what_people_read(files: Path) -> None:
     assert (
         "held up by web in conn_wait (4 threads, 30% of the time): 100% of the waiting" in ran.out
     )
-    assert "not known: threads are taken to come and go independently" in ran.out
+    assert "not known: threads are assumed to come and go independently" in ran.out
 
 
 @pytest.mark.slow
