@@ -112,6 +112,7 @@ def started(*words: str) -> list[str]:
     return re.findall(r" -m ([\w.]+(?: --[\w-]+)*(?: [\w./-]+)?)", said)
 
 
+@pytest.mark.slow
 def test_what_the_docs_say_to_type_is_one_task_with_a_name() -> None:
     texts = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
     lines = set().union(*map(told, texts))

@@ -29,6 +29,7 @@ def asked(tmp_path: Path, *words: str, **variables: str) -> Ran:
     return lppack(*words, "validate", PATCH, "--kernel", "6.1.0-*-amd64", env=env)
 
 
+@pytest.mark.slow
 def test_v_prints_the_programs_with_their_seconds(tmp_path: Path) -> None:
     said = asked(tmp_path, "-v").err
     assert re.search(r"^\+ apt-cache pkgnames -- \S+: exit code 0, \d+\.\d\d s$", said, re.M)

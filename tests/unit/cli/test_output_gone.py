@@ -25,6 +25,8 @@ from lppack.rules.view import Refusal, View
 from tests.kit.bundles import made
 from tests.kit.command import check_shape, heed_ctrl_c, shell
 
+pytestmark = pytest.mark.slow  # most of it waits
+
 ON = "--engine simulated"
 
 

@@ -50,6 +50,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_lie_is_a_lost_host(host: SshHost, behave: Behave, lie: str) -> None:
     behave(lie)
