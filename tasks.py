@@ -14,7 +14,7 @@ _PYTHON = sys.executable
 # Two tests at a time, and each file's in one process: QEMU emulates a guest in one thread.
 _BESIDE = "-n 2 --dist loadfile --no-loadscope-reorder"
 # Fast tests need no QEMU, and some wait for a program or a clock.
-_FAST = _BESIDE.replace("-n 2", "-n 4")
+_FAST = _BESIDE.replace("-n 2", "-n 3")
 
 #: Programs that tests alone need, and the Debian packages that have them.
 _FOR_TESTS = {

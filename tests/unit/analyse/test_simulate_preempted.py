@@ -36,6 +36,7 @@ def test_lppacks_engine_and_one_function_alone_do_not() -> None:
     assert one.verdict is Verdict.SAFE
 
 
+@pytest.mark.slow
 def test_the_mode_that_is_recommended_is_one_that_keeps_what_is_declared() -> None:
     every = compare(manifest("conn-limit"), preempted=LIVEPATCH)
     assert {made.mode.name: made.preempted for made in every}[ModeName.KPATCH] is CONSISTENCY

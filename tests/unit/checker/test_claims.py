@@ -18,6 +18,7 @@ def test_every_claim_is_here() -> None:
     assert [c.number for c in CLAIMS.values() if not c.mutations] == ["C30", "C32"]
 
 
+@pytest.mark.slow
 def test_no_claim_survives_its_mutations() -> None:
     survived = [
         f"{claim.number} under {name}"

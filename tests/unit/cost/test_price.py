@@ -196,6 +196,7 @@ def test_what_the_command_refuses(tmp_path: Path, bundle: Path) -> None:
     assert lppack("cost", tmp_path / "calls").rc == 9, "it is no bundle"
 
 
+@pytest.mark.slow
 def test_the_report_of_simulate_has_prices(tmp_path: Path) -> None:
     (tmp_path / "calls").write_text("FUNC   COUNT\ncmdline_proc_show  5000\n")
     report = tmp_path / "report.html"

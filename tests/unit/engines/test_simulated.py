@@ -33,6 +33,7 @@ def run(state: Path, *words: str | Path) -> Ran:
     return lppack(*words, env={"XDG_STATE_HOME": str(state)})
 
 
+@pytest.mark.slow
 def test_the_road_in_memory(path: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert run(state, "status", "--engine", "simulated").out == "no live patch is on simulated\n"

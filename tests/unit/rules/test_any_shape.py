@@ -21,6 +21,7 @@ def test_rules_stand_odd_values_at_every_place(pointer: Pointer, folder: Path) -
         list(rule_problems(document(_put(full(), pointer, value), folder)))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=50,
     deadline=None,

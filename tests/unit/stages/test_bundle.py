@@ -238,6 +238,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         assert why in caught.value.message
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_is_found_or_changes_nothing(path: Path) -> None:
     good, files = path.read_bytes(), contents(path)
     found = 0

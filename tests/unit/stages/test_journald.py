@@ -178,6 +178,7 @@ def test_without_a_journal_nothing_is_said(tmp_path: Path, monkeypatch: pytest.M
         send({"MESSAGE": "x"})
 
 
+@pytest.mark.slow
 def test_one_that_does_not_read_is_not_waited_for(
     heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

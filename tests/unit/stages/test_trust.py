@@ -80,6 +80,7 @@ def test_where_there_is_a_policy_nothing_unsigned_is_applied(
     assert nothing_is_live()
 
 
+@pytest.mark.slow
 def test_a_byte_that_was_changed_is_found_wherever_it_is(
     bundle: Path, key: Path, tmp_path: Path
 ) -> None:
