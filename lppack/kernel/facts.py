@@ -185,6 +185,12 @@ class Facts:
 
         return modules_with(function, self.kernel.version, self._modules)
 
+    def modules_with_variable(self, variable: str) -> tuple[str, ...]:
+        """Return the modules with a variable of that name; the first time takes seconds."""
+        from lppack.kernel.whereabouts import modules_with_variable
+
+        return modules_with_variable(variable, self.kernel.version, self._modules)
+
     def has_module(self, module: str | Path) -> bool:
         """Is there a file of that module?"""
         return self._path(module) is not None

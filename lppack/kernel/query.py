@@ -147,6 +147,9 @@ def _elsewhere(facts: Facts, name: str, object_: str, module: str | Path | None)
     if modules:
         yield f"it is in module {', '.join(modules[:_MOST])}: say so with --object"
         return
+    if variable := facts.modules_with_variable(name):
+        yield f"it is a variable of module {', '.join(variable[:_MOST])}: list it under `symbols`"
+        return
     similar = facts.similar(name, module=module)
     if similar:
         yield f"did you mean {' or '.join(similar)}?"

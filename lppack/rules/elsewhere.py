@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 _MOST = 4  # modules that a hint names
 
 
-def homes(facts: "Facts", object_: str, name: str, document: Document | None = None) -> list[str]:
+def homes(
+    facts: "Facts",
+    object_: str,
+    name: str,
+    document: Document | None = None,
+    *,
+    variables: bool = False,
+) -> list[str]:
     """Other objects of the kernel that have ``name``; the likeliest first.
 
-    Variables of modules are found only in what ``object_`` depends on, in the module that exports
-    them, and in the other objects of ``document``: no index has them all.
+    Without ``variables``, those of modules are found only in what ``object_`` depends on, in the
+    module that exports them, and in the other objects of ``document``.
     """
     others = ["vmlinux"]
     if document is not None:
@@ -29,6 +36,8 @@ def homes(facts: "Facts", object_: str, name: str, document: Document | None = N
         others.append(export.module)
     found = [other for other in others if other != object_ and copies_of(facts, other, name)]
     found += facts.modules_with(name)
+    if variables and not found:
+        found += facts.modules_with_variable(name)
     return [other for other in dict.fromkeys(found) if other != object_]
 
 
@@ -36,7 +45,10 @@ def home_of_function(
     facts: "Facts", object_: str, name: str, document: Document | None = None
 ) -> str | None:
     """Return a hint where the function is that ``object_`` does not have; None: nowhere."""
-    found = homes(facts, object_, name, document)
+    return _place(homes(facts, object_, name, document))
+
+
+def _place(found: list[str]) -> str | None:
     if not found:
         return None
     if found[0] == "vmlinux":
@@ -47,12 +59,12 @@ def home_of_function(
 
 def home_of_symbol(facts: "Facts", object_: str, name: str, document: Document) -> str | None:
     """Return the same for an entry of `symbols`."""
-    found = homes(facts, object_, name, document)
+    found = homes(facts, object_, name, document, variables=True)
     depends = facts.depends(object_) if facts.has_module(object_) else frozenset()
     for home in found:
         if home in depends:
             return f"write {{name: {safe(name)}, module: {home}}}"
-    return home_of_function(facts, object_, name, document)
+    return _place(found)
 
 
 def _is_text(value: object) -> bool:

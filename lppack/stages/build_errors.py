@@ -136,7 +136,7 @@ def _not_linked(name: str, plan: Plan, facts: Facts) -> str:
     release = plan.kernel.release
     objects = [entry.name or "vmlinux" for entry in plan.patched]
     home = next((one for one in objects if copies_of(facts, one, name)), None)
-    home = home or next(iter(homes(facts, objects[-1], name)), None)
+    home = home or next(iter(homes(facts, objects[-1], name, variables=True)), None)
     if home is not None:
         return f'"{name}" is used, and not exported by {release}: list it under `symbols` of {home}'
     similar = facts.similar(name)

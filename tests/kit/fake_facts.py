@@ -86,6 +86,13 @@ class FakeFacts(Facts):
             if module != "vmlinux" and any(s.name == function and s.type in "tT" for s in symbols)
         )
 
+    def modules_with_variable(self, variable: str) -> tuple[str, ...]:
+        return tuple(
+            module
+            for module, symbols in self.objects.items()
+            if module != "vmlinux" and any(s.name == variable and s.type in "dD" for s in symbols)
+        )
+
     def exported(self, name: str) -> Export | None:
         return EXPORTS.get(name)
 

@@ -55,6 +55,7 @@ def test_a_patchable_function(facts: Facts) -> None:
         ("init_module", "victim_mod", SymbolVerdict.INIT, "it is __init"),
         ("proc_name_show", "vmlinux", SymbolVerdict.PATCHABLE, "also named proc_name_alias"),
         ("exported", "vmlinux", SymbolVerdict.MISSING, "it is in module plain, victim_mod"),
+        ("counter", "vmlinux", SymbolVerdict.MISSING, "it is a variable of module"),
         ("alpha_open", "victim_mod", SymbolVerdict.MISSING, "it is in vmlinux"),
         ("alpha_opne", "vmlinux", SymbolVerdict.MISSING, "did you mean alpha_open?"),
         ("qqqq", "vmlinux", SymbolVerdict.MISSING, "if vmlinux has such a function, it is inlined"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which modules of a kernel have a function."""
+"""Which modules of a kernel have a function or a variable."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.errors import FactsError
-from lppack.kernel.whereabouts import modules_with
+from lppack.kernel.whereabouts import modules_with, modules_with_variable
 from tests.unit.proof.tiny_object import LOCAL, OBJECT, Sect, Sym, build
 
 TEXT = Sect(".text", b"\x90" * 16)
@@ -46,6 +46,22 @@ def test_those_that_define_it(tmp_path: Path) -> None:
     assert modules_with("__pfx_h", "v", modules) == (), "it is the padding before h"
     for odd in ("", "f' OR 1=1 --", "%", "f*"):
         assert modules_with(odd, "v", modules) == ()
+
+
+def test_variables_are_told_apart_from_functions(tmp_path: Path) -> None:
+    names = ("count", "__func__", "count.3", "__UNIQUE_ID_author1")
+    data = (Sym(name, ".text", 1, kind=OBJECT) for name in names)
+    modules = dict(
+        [
+            module(tmp_path, "one", *data),
+            module(tmp_path, "two", function("count")),
+            module(tmp_path, "uses", Sym("count", kind=OBJECT)),
+        ]
+    )
+    assert modules_with_variable("count", "v", modules) == ("one",)
+    assert modules_with("count", "v", modules) == ("two",)
+    for odd in ("__func__", "count.3", "__UNIQUE_ID_author1", ""):
+        assert modules_with_variable(odd, "v", modules) == ()
 
 
 def test_another_tree_or_version_is_another_index(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_function(function: str, object_: str, hint: str) -> None:
         ("lo_number", ["vmlinux", "loop"], "it is in module loop: list it under an object"),
         ("lo_count", ["loop"], "it is in vmlinux: list it under the object of that name"),
         ("other_get", ["loop"], "it is in module other: list it under an object"),
+        ("lo_number", ["vmlinux"], "it is in module loop: list it under an object of that name"),
         ("nr_loops", ["nr"], 'did you mean "nr_loop"?'),
     ],
 )
