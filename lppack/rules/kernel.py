@@ -37,7 +37,12 @@ def _judged(
 
 @rule(needs=FACTS, sources=(9,))
 def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
-    """The function is in that object (klp_find_object_symbol, kernel/livepatch/core.c)."""
+    """The function is in that object (klp_find_object_symbol, kernel/livepatch/core.c).
+
+    If not, the kernel refuses to load the patch. Most often it is of a module, which is another
+    object; misspelt; of another version or configuration of the kernel; or inlined into each caller
+    (then patch those). What this kernel knows: lppack facts FUNCTION --kernel REL.
+    """
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.MISSING):
         if copies:
             yield Fault(

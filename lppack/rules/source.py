@@ -127,6 +127,26 @@ def lppack_h_is_included(document: Document) -> Iterator[Fault]:
             yield at(file, call, f"{call.text}() is declared in lppack.h", '#include "lppack.h"')
 
 
+@rule(needs=MANIFEST, level=Level.WARNING)
+def type_of_a_shadow_variable_is_defined(document: Document) -> Iterator[Fault]:
+    """A shadow variable's type is none that looks like a misspelt one of the patch (a warning).
+
+    A type that no header defines fails in generated code, where the compiler only says that it is
+    incomplete. A warning, as the kernel may define a type whose name is nearly the same.
+    """
+    known = {name for file in (*headers(document), *sources(document)) for name in file.layouts}
+    for pointer, entry in document.mappings("shadow_variables"):
+        type_ = entry.get("type")
+        if not isinstance(type_, str) or not type_.startswith("struct ") or type_ in known:
+            continue
+        if meant := nearest(type_, known, cutoff=0.8):
+            yield Fault(
+                (*pointer, "type"),
+                f'"{safe(type_)}" is defined in none of the headers and sources',
+                f'did you mean "{safe(meant)}"?',
+            )
+
+
 def _includes_lppack_h(file: CFile) -> bool:
     return any(token.text == '"lppack.h"' for line in file.directives for token in line)
 

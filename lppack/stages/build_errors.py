@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lppack import store
+from lppack.csource.tokens import read_c
 from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Manifest, Plan
 from lppack.rules.elsewhere import homes
 from lppack.rules.replaced import copies_of
+from lppack.rules.runner import nearest
 from lppack.stages.generate import generate
 from lppack.stages.test_sources import MODULE, PROGRAMS, TARGET
 
@@ -126,9 +128,19 @@ def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
         if found and shadow.type == found[1]:
             return (
                 f"{shadow.type}, the type of the shadow variable {shadow.name}, is defined in "
-                "none of the headers"
+                f"none of the headers{_meant(shadow.type, manifest)}"
             )
     return None
+
+
+def _meant(type_: str, manifest: Manifest) -> str:
+    own = {
+        name
+        for header in manifest.headers
+        for name in read_c((manifest.folder / header).read_text(errors="replace"), header).layouts
+    }
+    meant = nearest(type_, own)
+    return "" if meant is None else f'; did you mean "{meant}"?'
 
 
 def _not_linked(name: str, plan: Plan, facts: Facts) -> str:

@@ -65,3 +65,8 @@ def test_what_simulate_prints_in_brackets_has_a_page() -> None:
 def test_a_flag_says_when_it_is_not_enough() -> None:
     page = lppack("explain", "SWITCH_THREAD").out
     assert "Not enough where" in page and "Example:" in page
+
+
+def test_the_page_of_a_rule_that_many_meet_says_what_to_do() -> None:
+    page = lppack("explain", "function-exists").out
+    assert "lppack facts FUNCTION --kernel" in page and "patch those" in page

@@ -2,7 +2,7 @@
 from lppack.rules import conversion, source
 from lppack.rules.registry import MANIFEST
 from tests.kit.samples import CONN_C
-from tests.unit.rules.cases import CodeCase, hooks, objects
+from tests.unit.rules.cases import CodeCase, hooks, objects, shadow
 
 _HOMES = (source.__name__, conversion.__name__)
 _EVERY = [entry.rule for entry in MANIFEST.entries() if entry.rule.__module__ in _HOMES]
@@ -50,6 +50,17 @@ CASES = (
             '// EXPORT_SYMBOL(x) lp_convert_start()\nchar *text = "klp_enable_patch(p) /*";\n',
         )
         for rule in _EVERY
+    ),
+    # -- type-of-a-shadow-variable-is-defined (FULL's is in ext.h)
+    *(
+        CodeCase(
+            source.type_of_a_shadow_variable_is_defined, type_, CONN_C, lines, shadow(type=type_)
+        )
+        for type_, lines in (
+            ("struct conn_exd", [0]),
+            ("struct list_head", []),  # perhaps the kernel's
+            ("unsigned long", []),
+        )
     ),
     # -- named-functions-are-defined
     CodeCase(source.named_functions_are_defined, "static", STATIC, [_line("lp_conn_open", STATIC)]),

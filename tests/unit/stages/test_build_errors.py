@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a machine lacks is not the author's mistake; what gcc says of a source is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lppack.errors import BuildFailed, EnvironmentMissing
+from lppack.model import Plan, ShadowVariable
 from lppack.stages.build_errors import failure
 from tests.kit.samples import manifest, plan
 
@@ -37,3 +39,43 @@ def test_a_mistake_in_a_source_is_one(tmp_path: Path) -> None:
     found = failure(out, "make: 2", of, tmp_path, "/b")
     assert isinstance(found, BuildFailed)
     assert "conn.c:3: unknown type name" in found.message
+
+
+def said(text: str, of: Plan, folder: Path, file: str = "conn.c") -> BuildFailed:
+    """What is made of one error of the compiler in ``file``."""
+    found = failure(f"/b/module/{file}:3:1: error: {text}\n", "make: 2", of, folder, "/b")
+    assert isinstance(found, BuildFailed)
+    return found
+
+
+def test_a_type_that_no_header_defines_is_the_manifests_mistake(tmp_path: Path) -> None:
+    """The compiler sees it in generated code only."""
+    (tmp_path / "ext.h").write_text("struct conn_ext {\n\tint limit;\n};\n")
+    shadow = ShadowVariable(
+        name="conn_ext",
+        version=1,
+        type="struct conn_exd",
+        attached_to="struct conn",
+        transform="conn",
+        constructor=None,
+        newest=True,
+    )
+    of = plan(replace(manifest(tmp_path), headers=("ext.h",), shadow_variables=(shadow,)))
+    text = "invalid application of 'sizeof' to incomplete type 'struct conn_exd'"
+    found = said(text, of, tmp_path, "lp_convert.c")
+    assert found.file == str(of.manifest.path)
+    assert found.message.startswith(f"{of.manifest.path}: struct conn_exd, the type of the shadow")
+    assert found.message.endswith('none of the headers; did you mean "struct conn_ext"?')
+
+
+def test_what_lppack_h_declares_has_a_way_out(tmp_path: Path) -> None:
+    of = plan(manifest(tmp_path))
+    found = said("implicit declaration of function 'lp_test_point'", of, tmp_path)
+    assert str(found.hint).startswith('#include "lppack.h" declares it; build.log')
+    found = said("implicit declaration of function 'lp_nothing'", of, tmp_path)
+    assert str(found.hint).startswith("build.log")
+
+
+def test_a_private_header_has_a_way_out(tmp_path: Path) -> None:
+    found = said("net/8021q/vlan.h: No such file or directory", plan(manifest(tmp_path)), tmp_path)
+    assert "kernel_headers: [net/8021q]" in str(found.hint)
