@@ -159,16 +159,20 @@ def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None 
 
 
 def _near(patterns: Sequence[str], offered: Collection[str]) -> str:
-    """Name the releases that are likest to one of ``patterns``, the newest of them first."""
+    """Name the releases that are likest to one of ``patterns``, those of its flavour first."""
     if not offered:
         return "see: lppack doctor"
 
     def likeness(release: str) -> int:
         return max(len(os.path.commonprefix([release, pattern])) for pattern in patterns)
 
+    def is_flavour(release: str) -> bool:
+        return any(release.split("-")[2:] == pattern.split("-")[2:] for pattern in patterns)
+
     best = max(map(likeness, offered))
     near = [release for release in offered if likeness(release) == best]
     near.sort(key=deb.version_key, reverse=True)
+    near.sort(key=is_flavour, reverse=True)
     newest = {".".join(release.split(".")[:2]): release for release in reversed(near)}
     near = list(dict.fromkeys([*reversed(newest.values()), *near]))  # one of each series first
     more = f" and {len(near) - _SHOWN} more" if len(near) > _SHOWN else ""

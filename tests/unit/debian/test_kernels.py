@@ -143,6 +143,8 @@ def test_what_is_near_to_a_pattern_comes_first() -> None:
     hint = kernels._near(["6.1.0-99-amd64"], offered)
     assert hint.startswith("there is: 6.1.0-57-amd64, 6.1.0-56-amd64, ")
     assert hint.endswith("6.1.0-54-amd64 and 14 more"), "no `*` was given"
+    hint = kernels._near(["6.1.0-99-amd64"], {*offered, "6.1.0-58-rt-amd64"})
+    assert hint.startswith("there is: 6.1.0-57-amd64, "), "another flavour is not meant"
     assert kernels._near(["6.1.*"], offered).startswith("there is: 6.1.0-57-amd64, ")
     first, second = kernels._near(["6.2.*"], offered).removeprefix("there is: ").split(", ")[:2]
     assert {first, second} == {"6.12.118+deb13-amd64", "6.1.0-57-amd64"}, "one of each series"
