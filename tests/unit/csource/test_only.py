@@ -81,5 +81,12 @@ def test_a_function_that_is_the_same_in_both_is_refused(new: str) -> None:
 
 def test_a_function_that_is_missing_is_refused() -> None:
     new = OLD.replace("return a;", "return a + 1;")
-    with pytest.raises(AnswerIsNo, match=r"fs/a\.c has no function nothing"):
+    with pytest.raises(AnswerIsNo, match=r"fs/a\.c has no function nothing") as caught:
         taken(new, "f", "nothing")
+    assert caught.value.hint is None
+
+
+def test_what_a_misspelt_function_may_mean_is_said() -> None:
+    with pytest.raises(AnswerIsNo, match=r"fs/a\.c has no function __do_sys_tow") as caught:
+        taken(OLD.replace("return a;", "return a + 1;"), "__do_sys_tow")
+    assert str(caught.value.hint).startswith("did you mean __do_sys_two or ")

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from lppack.rules import history
 from lppack.rules.history import history_problems
 from tests.kit.samples import document, full, patch_folder
-from tests.unit.rules.cases import title
+from tests.unit.rules.cases import functions, title
 from tests.unit.rules.every_case import of_kind
 from tests.unit.rules.history_cases import HistoryCase
 
@@ -13,6 +14,18 @@ from tests.unit.rules.history_cases import HistoryCase
 @pytest.mark.parametrize("case", of_kind(HistoryCase), ids=title)
 def test_rule(case: HistoryCase, tmp_path: Path) -> None:
     assert [fault.pointer for fault in case.found(tmp_path)] == case.faults
+
+
+def test_a_function_that_is_left_out_comes_back_unfixed(tmp_path: Path) -> None:
+    """Its replacement ends with the version before: the author is told what runs then."""
+    one = functions({"old": "conn_open", "new": "lp_conn_open"})
+    case = HistoryCase(history.function_is_still_patched, "one is not", one)
+    [fault] = case.found(tmp_path)
+    assert fault.message == (
+        "the version before replaced s_show of conn, and this one does not: the original comes "
+        "back, without the fix"
+    )
+    assert fault.hint == "list it again, or say in the description that it is meant"
 
 
 @pytest.mark.parametrize("data", [{}, [], None, {"version": "x", "name": 1, "states": {}}])
