@@ -2,6 +2,7 @@
 """revert: stop converting, reverse what was converted, unpatch, unload."""
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from lppack import abi
@@ -26,11 +27,12 @@ from lppack.stages.drive import (
     why_loaded,
 )
 from lppack.stages.leftovers import clear, family, leftovers
-from lppack.stages.owners import overridden, sharing
+from lppack.stages.owners import Function, overridden, sharing
 from lppack.stages.status import PatchReport, report
 
 #: Reason of a refusal: no live patch has that name, or one that is nearly so.
 NOT_THERE = "no-such-series"
+_MOST = 8  # functions that a line names
 
 
 def find(control: Control, series: str) -> PatchState:
@@ -114,6 +116,7 @@ def revert(control: Control, series: str) -> PatchReport:
     was_live = state.phase is not PatchPhase.UNPATCHED
     live = answered(control, lambda: _live_fixes(control, state, states)) if was_live else []
     shared = answered(control, lambda: sharing(control.engine, states, state)) if was_live else {}
+    again = _replaced(control, state) - shared.keys() if was_live else frozenset()
     try:
         unpatch(control, state)
         if not unload(control, state.module):
@@ -135,7 +138,7 @@ def revert(control: Control, series: str) -> PatchReport:
         raise Interrupted(
             f"interrupted: {state.module} is {now}; go on with: {control.command('revert', series)}"
         ) from None
-    control.say(f"unloaded: {state.module} is gone")
+    control.say(f"unloaded: {state.module} is gone{_listed(again)}")
     if was_live or series != state.module:
         clear(control, found.dead)
     for (object_, function), module in shared.items():
@@ -147,6 +150,23 @@ def revert(control: Control, series: str) -> PatchReport:
         )
     gone = replace(state, phase=PatchPhase.ABSENT, convert=False, converted=0, blockers=())
     return report(gone, engine=control.engine.name, host=control.host.name)
+
+
+def _replaced(control: Control, state: PatchState) -> frozenset[Function]:
+    """Return what the patch replaces; nothing where the host does not say: it is only told."""
+    try:
+        return control.engine.replaced(state.module)
+    except HostError:
+        return frozenset()
+
+
+def _listed(functions: Collection[Function]) -> str:
+    homes: dict[str, list[str]] = {}
+    for object_, function in sorted(functions)[:_MOST]:
+        homes.setdefault(object_, []).append(function)
+    shown = "; ".join(f"{', '.join(names)} of {object_}" for object_, names in homes.items())
+    more = f" and {len(functions) - _MOST} more" if len(functions) > _MOST else ""
+    return f"; the original again: {shown}{more}" if shown else ""
 
 
 def _live_fixes(control: Control, state: PatchState, states: tuple[PatchState, ...]) -> list[str]:

@@ -122,6 +122,18 @@ def test_revert_says_what_does_not_go_back(kernel: FakeKernel, host: FakeHost) -
     assert said[-1] == "not the original: a of conn still runs in by_hand"
 
 
+def test_revert_says_what_goes_back(kernel: FakeKernel, host: FakeHost) -> None:
+    """Not what still runs elsewhere; of many functions, not all."""
+    kernel.patches |= {MODULE: ours(), "by_hand": foreign(A)}
+    said: list[str] = []
+    revert(control(host, said.append), MODULE)
+    assert f"unloaded: {MODULE} is gone; the original again: b of conn" in said
+    many = tuple(f"vmlinux/f{number},1" for number in range(9))
+    kernel.patches = {MODULE: Patch(info=info(), functions=(A, *many), complete=True)}
+    revert(control(host, said.append), MODULE)
+    assert said[-1].endswith("again: a of conn; f0, f1, f2, f3, f4, f5, f6 of vmlinux and 2 more")
+
+
 def test_one_patch_alone_asks_for_nothing(kernel: FakeKernel, host: FakeHost) -> None:
     kernel.patches[MODULE] = ours()
     engine = Livepatch(host)
