@@ -32,3 +32,8 @@ def test_a_guest_that_is_not_there(words: tuple[str, ...]) -> None:
 
 def test_a_limit_is_a_time() -> None:
     assert cli("guest", "shell", "none", "--limit", "0", "true").rc == 2
+
+
+def test_a_command_has_a_minute_if_nothing_is_said() -> None:
+    """A guest whose kernel hangs is not waited for without end."""
+    assert "[default: 60.0;" in " ".join(cli("guest", "shell", "--help").out.split())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack import resources
+from lppack import abi, resources
 from lppack.checker.observe import WORDS
 from lppack.cli.pages import CODES
 from tests.kit.command import ROOT, lppack
@@ -43,6 +43,12 @@ def test_the_author_is_whom_git_knows(tmp_path: Path) -> None:
 
 def test_the_schema_is_that_of_the_manifest() -> None:
     assert lppack("schema").json == resources.schema("manifest-v1")
+
+
+def test_an_editor_offers_the_licenses_that_are_taken() -> None:
+    """The schema lets other text pass, which a rule then refuses with this list."""
+    offered, _ = lppack("schema").json["properties"]["license"]["anyOf"]
+    assert offered == {"enum": list(abi.MODULE_LICENSES)}
 
 
 def test_explain_lists_all_pages_and_guesses() -> None:
