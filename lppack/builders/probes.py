@@ -17,7 +17,8 @@ from lppack.model import Kernel
 
 KIND = "probes"
 _MAKEFILE, _NEW = "probes.mk", "probes.new"
-#: One attempt, as probes.mk notes it. Two makes may write at once: a torn line matches nothing.
+#: One attempt that succeeded, as probes.mk notes it. Two makes may write at once: a torn line
+#: matches nothing.
 _LINE = re.compile(r"(lppack-probe\|(?:(?!lppack-probe)\S)+\|) := \$\(lppack-empty\)([\w =,.+/-]*)")
 
 
@@ -35,8 +36,9 @@ class Probes:
         (work / _MAKEFILE).write_text(text + "".join(lines))
 
     def keep(self, work: Path) -> None:
-        """Keep what kbuild has tried in ``work``; only where nothing but lppack's own Makefiles
-        has run there: what is kept goes into the flags of other builds."""
+        """Keep what kbuild has tried in ``work``: only after a build that ended well, and only
+        where nothing but lppack's own Makefiles has run: what is kept goes into the flags of other
+        builds."""
         file = work / _NEW
         if not file.is_file():
             return

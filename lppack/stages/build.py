@@ -124,7 +124,8 @@ def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jo
         )
         site.run(["sh", "-c", script], limit=_LIMIT * len(new))
     for own in new:
-        probes.keep(work / own)
+        if (work / own / _DONE).is_file():
+            probes.keep(work / own)
 
 
 def _from_ready(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> bool:

@@ -27,10 +27,14 @@ all: ; @echo '[$(first)] [$(second)] [$(made)]'
 """
 
 
+def run(work: Path, kcflags: str = "-one") -> "subprocess.CompletedProcess[str]":
+    argv = environment(str(work), ["make", "-s", "-C", str(work), f"KCFLAGS={kcflags}"])
+    return subprocess.run(argv, capture_output=True, text=True, env={**os.environ}, check=False)
+
+
 def make(work: Path, probes: Probes, kcflags: str = "-one") -> str:
     probes.write(work)
-    argv = environment(str(work), ["make", "-s", "-C", str(work), f"KCFLAGS={kcflags}"])
-    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ}, check=False)
+    done = run(work, kcflags)
     assert done.returncode == 0, done.stderr
     probes.keep(work)
     return done.stdout.strip()
@@ -52,6 +56,36 @@ def test_what_was_tried_is_not_tried_again(work: Path) -> None:
     (work / "flag").unlink()
     assert make(work, probes) == "[-Wno-error=a -b] [y] [1]"
     assert make(work, probes, "-ffile-prefix-map=/another=/place") == "[-Wno-error=a -b] [y] [1]"
+
+
+def test_a_refusal_is_tried_again(work: Path) -> None:
+    """It may have been the machine that had no room for the attempt."""
+    probes = open_probes(KERNEL, {"builder": "docker", "compiler": "gcc-12"})
+    (work / "flag").unlink()
+    assert make(work, probes) == "[] [y] [1]"
+    assert len(store.read_json(probes.place)) == 1, "what succeeded"
+    (work / "flag").touch()
+    assert make(work, probes) == "[-Wno-error=a -b] [y] [1]"
+    assert not list(work.glob("tmp.*")), "no folder of an attempt is left"
+
+
+def test_without_a_folder_nothing_is_answered_or_kept(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or no more processes: a build with an option too few is none."""
+    programs = work.parent / "programs"
+    programs.mkdir()
+    (programs / "mktemp").write_text("#!/bin/sh\necho mktemp: no space >&2\nexit 1\n")
+    (programs / "mktemp").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    probes = Probes(place=work.parent / "known")
+    probes.write(work)
+    done = run(work)
+    assert done.returncode == 2
+    assert "mktemp: no space" in done.stderr
+    assert f"*** lppack: no option of the compiler can be tried in {work}/." in done.stderr
+    probes.keep(work)
+    assert not probes.place.exists()
 
 
 def test_another_compiler_or_kernel_is_tried_anew(work: Path) -> None:

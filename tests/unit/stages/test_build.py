@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Modules of one kernel in one run of the builder, with programs of the test in the place of make
+and strip."""
+
+from pathlib import Path
+
+import pytest
+
+from lppack import store
+from lppack.builders.host import HostBuilder
+from lppack.builders.probes import open_probes
+from lppack.model import Kernel, SourceTree
+from lppack.stages.build import build_together
+from tests.kit import samples
+from tests.kit.kernel_tree import make_kernel
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH whose first directory the test fills."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    write(folder / "gcc-12", "echo gcc-12 of the test")
+    write(folder / "strip", "exit 0")
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+def write(program: Path, text: str) -> None:
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+
+
+def trees(kernel: Kernel, count: int) -> list[SourceTree]:
+    plan = samples.plan(samples.manifest(), kernel=kernel)
+    return [SourceTree(plan=plan, files=(("a.c", f"{n}"),), copies=()) for n in range(count)]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+def test_what_a_failed_build_has_tried_is_not_kept(
+    programs: Path, work: Path, tmp_path: Path
+) -> None:
+    write(
+        programs / "make",
+        """\
+case $LPPACK_PROBES in
+*/0/*) echo 'lppack-probe|failed| := $(lppack-empty)y' >> "$LPPACK_PROBES"; exit 1;;
+*/1/*) echo 'lppack-probe|built| := $(lppack-empty)y' >> "$LPPACK_PROBES";;
+esac""",
+    )
+    kernel, builder = make_kernel(tmp_path / "tree"), HostBuilder()
+    build_together(trees(kernel, 2), builder, work, 1)
+    place = open_probes(kernel, builder.identity(kernel)).place
+    assert store.read_json(place) == {"lppack-probe|built|": "y"}
+    assert "failed" in (work / "0/probes.new").read_text()
