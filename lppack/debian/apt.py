@@ -74,6 +74,7 @@ class Apt:
         self._etc = etc
         self._main = etc / "apt.conf"
         self._tried = False  # one attempt in each process: off line, the next would fail as well
+        self._prepared = False
         identity = hashlib.sha256(repr(sorted(self.texts.items())).encode()).hexdigest()[:12]
         self.home = store.cache_dir() / "apt" / identity
 
@@ -217,12 +218,18 @@ class Apt:
         # apt.conf(5): APT_CONFIG is read first, then the machine's apt.conf.d, then Dir::Etc::main:
         # so ours comes last, and may clear the hooks. The machine's own main file is included.
         main = f'#include "{self._main}";' if self._main.is_file() else ""
-        text = _CONFIGURATION.format(home=self.home, main=main)
-        _write(self.home / "apt.conf", text.encode())
-        first = f'Dir::Etc::main "{self.home}/apt.conf";\n'
-        _write(self.home / "first.conf", first.encode())
+        # One name, however the cache was reached: apt passes a file over that is not there, and
+        # would go on with the machine's own lists.
+        home = self.home.resolve()
+        text = _CONFIGURATION.format(home=home, main=main)
+        _write(home / "apt.conf", text.encode())
+        first = f'Dir::Etc::main "{home}/apt.conf";\n'
+        _write(home / "first.conf", first.encode())
+        self._prepared = True
 
     def _run(self, argv: Sequence[str], *, limit: float = 60, cwd: Path | None = None) -> proc.Done:
+        if not self._prepared:  # also where the lists are fresh: the cache may have moved here
+            self._prepare()
         env = {"APT_CONFIG": str(self.home / "first.conf"), "TMPDIR": tempfile.gettempdir()}
         return proc.run(argv, limit=limit, cwd=cwd, env=env)
 

@@ -84,6 +84,23 @@ def test_what_apt_keeps_is_made_of_files_that_stay_as_they_are(etc: Path) -> Non
     assert (apt.home / "status").read_text() == ""
 
 
+def test_a_cache_that_was_moved_or_is_reached_by_a_link_is_not_the_machines(
+    etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt passes over a configuration that is not there, and takes the machine's own lists."""
+    assert Apt(etc=etc).package_names("hello") == ("hello-world",)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(link))
+    assert Apt(etc=etc).proxy("http") is None
+    link.unlink()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert Apt(etc=etc).package_names("hello") == ("hello-world",)
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert Apt(etc=etc).package_names("hello") == ("hello-world",)
+
+
 def test_old_lists_serve_where_no_new_ones_can_be_had(etc: Path) -> None:
     apt = Apt(etc=etc)
     apt.update()
