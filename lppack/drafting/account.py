@@ -9,7 +9,7 @@ from enum import StrEnum
 from lppack.csource.hunks import Hunk, hunks
 from lppack.csource.items import Item, ItemKind
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
-from lppack.drafting.lasting import moved_data
+from lppack.drafting.lasting import moved
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit, apart
@@ -47,6 +47,7 @@ _OTHER_FILES = (
     (r"\.[sS]$", "it is assembler, which no live patch replaces"),
 )
 _NOTHING = "no code of the kernel is compiled from it"
+_STAYS = "it is data with other contents, and the kernel's own stays"
 _SECTIONS = (
     ("__ksymtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
     ("__kstrtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
@@ -114,6 +115,7 @@ class _Account:
         self._cannot = cannot
         self._unfinished = unfinished
         self._overridden = overridden
+        self._moved = moved(comparison)
         self._changes = {changes.before.path: changes for changes in edit.changes}
 
     def file(self, path: str) -> Iterator[Line]:
@@ -229,10 +231,16 @@ class _Account:
     def _variable(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
         if item.name in self._unfinished:
             return Fate.LEFT_OUT, "it is data that lives already: a person must write a hook for it"
-        if item.name in moved_data(self._comparison):
+        paths = {unit.unit.path for unit in differing}
+        same = [m for m in self._moved if m.name == item.name and {m.before, m.after} & paths]
+        if any(not one.is_same for one in same):
+            return Fate.LEFT_OUT, _STAYS
+        if any(one.is_kernels for one in same):
             return Fate.CARRIED, "it is the kernel's own, which another file defines"
+        if same:
+            return Fate.CARRIED, "nothing writes to it, and its contents stay the same"
         if any(item.name in unit.data for unit in differing):
-            return Fate.LEFT_OUT, "it is data with other contents, and the kernel's own stays"
+            return Fate.LEFT_OUT, _STAYS
         if any(item.name in unit.removed_data for unit in differing):
             return Fate.CARRIED, "nothing that is replaced uses it"
         return Fate.CARRIED, "with the functions that use it"
@@ -279,6 +287,10 @@ def left_out_of_objects(
     """Report differences that belong to no single line: data, exports, parameters."""
     taken = {line.what for line in lines if line.fate is Fate.LEFT_OUT}
     told: set[tuple[Unit, str]] = set()
+    for one in moved(comparison):
+        if not one.is_same and one.name not in taken:
+            what = f"{one.name} of {one.object}"
+            yield Line(path=one.after, line=0, what=what, fate=Fate.LEFT_OUT, why=_STAYS)
     for unit in comparison.units:
         if unit.before is None or unit.after is None:
             continue  # it does not compile, which is said of its lines
@@ -300,7 +312,7 @@ def left_out_of_objects(
             elif name.startswith((".", "__")):
                 what, why = f"section {name}", "it differs, and no live patch brings it"
             else:
-                what, why = name, "it is data with other contents, and the kernel's own stays"
+                what, why = name, _STAYS
             yield Line(
                 path=unit.unit.path,
                 line=0,

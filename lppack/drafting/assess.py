@@ -9,7 +9,7 @@ from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
 from lppack.drafting.laid_out import laid_out
-from lppack.drafting.lasting import perhaps_renamed
+from lppack.drafting.lasting import perhaps_another, perhaps_renamed
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.select import select
 from lppack.kernel.facts import Facts
@@ -132,6 +132,7 @@ def _mismatches(
     found = [*comparison.affected.not_followed]
     if comparison.too_many and not found:
         found.append("more C files may be affected than were compiled")
+    found += perhaps_another(comparison)
     found += perhaps_renamed(comparison)
     for (number, object_), functions in matched.items():
         unit = comparison.units[number]

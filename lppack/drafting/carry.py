@@ -228,7 +228,11 @@ class _Writer:
             differing=self._differing.get(path, ()),
             invocations=self._wanted.invocations,
             apart={name: _apart(path, object_, name) for name in shared},
-            moved=self._moved,
+            moved={
+                name: self._places[before, object_]
+                for (after, of, name), before in self._moved.items()
+                if (after, of) == key
+            },
         )
         wired = wired_of(made, here)
         symbols: dict[str, dict[str, Mapping[str, Any]]] = {object_: {}}
@@ -290,6 +294,7 @@ class _Writer:
     ) -> None:
         """Enter a symbol where its home is."""
         own = name in here.code.functions or name in here.code.data
+        own = own or (made.unit.path, here.object, name) in self._moved
         home, sympos = (here.object, at) if own else here.home(name)
         if sympos == 0:
             made.notes.append(

@@ -70,7 +70,7 @@ def extract(
     also: Collection[str] = (),
     differing: Collection[str] = (),
     invocations: Collection[str] = (),
-    moved: Collection[str] = (),
+    moved: Mapping[str, Places] | None = None,
 ) -> Extract:
     """Return the closure of ``replaced``, functions and the names of their replacements, in the
     changed file.
@@ -81,11 +81,11 @@ def extract(
     names that no item spells, as macros put them together; ``differing`` are functions of the file
     whose object code differs, so that the kernel's own may not be called. ``invocations`` are
     names that macros at the top level may define: a macro is taken if it has a part of such a name.
-    ``moved`` are variables that another file of the kernel has.
+    ``moved`` are variables that the kernel has of another file, and what it has of that file.
     """
     made = _Closure(changes, dict(replaced), places, headers, elsewhere or {}, apart or {})
     made.new |= set(differing)
-    made.moved = frozenset(moved)
+    made.moved = moved or {}
     made.extract.names |= made.replaced
     made.extract.names |= {name: f"lp_{name}" for name in given}
     for name in (*made.replaced, *given):
@@ -127,7 +127,7 @@ class _Closure:
         self._index = {id(item): at for at, item in enumerate(changes.after.items)}
         self.new = {*changes.functions(), *(n for item in changes.added for n in item.names)}
         self.new |= {n for n in changes.after.functions if n not in changes.before.functions}
-        self.moved: frozenset[str] = frozenset()
+        self.moved: Mapping[str, Places] = {}
         self._todo: list[str] = []
         self._seen: set[str] = set()
         self._static_calls = {
@@ -214,7 +214,6 @@ class _Closure:
             names=(item.name,),
             text=text,
             line=0,
-            conditions=(),
             spots=((at, item.name),) if at >= 0 else (),
         )
         if prototype not in self.extract.fresh:
@@ -256,8 +255,9 @@ class _Closure:
         self._kernels_own(item, symbol.sympos if symbol else None)
 
     def _variable(self, item: Item) -> None:
-        if item.name in self.moved:
-            self._kernels_own(item, None)
+        if (there := self.moved.get(item.name)) is not None:
+            _, symbol = there.symbol(item.name)
+            self._kernels_own(item, symbol.sympos if symbol else 0, there)
             return
         if item.name in self.new:
             self.take(item, ItemForm.COPY)
@@ -300,8 +300,9 @@ class _Closure:
         plain = item.const and item.static and item.body and not {"[", "*"} & set(declarator)
         return bool(plain) and not address.search(self._unit.text)
 
-    def _kernels_own(self, item: Item, sympos: int | None) -> None:
-        """Declare it; and name it in the manifest, unless it is there for every module."""
+    def _kernels_own(self, item: Item, sympos: int | None, there: Places | None = None) -> None:
+        """Declare it; and name it in the manifest, unless it is there for every module. ``there``:
+        what the kernel has of the file that defined it, where that is another one."""
         own = self._own_name(item)
         export = self._places.facts.exported(own)
         if export is None or export.module is not None:
@@ -315,8 +316,9 @@ class _Closure:
             # The name of a module's variable becomes a macro: it must not be that of a member, a
             # tag or a local variable, here or in a header.
             self._call_it(item.name, f"lp_var_{item.name}")
-        if item.name in self._places.code.data:
-            self.extract.sizes[item.name] = self._places.code.data[item.name].size
+        data = (there or self._places).code.data
+        if item.name in data:
+            self.extract.sizes[item.name] = data[item.name].size
         # Where it is declared first, others of the file may use it before it is defined.
         earlier = (i for i in self._unit.by_name[item.name] if i.kind is ItemKind.PROTOTYPE)
         self.take(next(earlier, item), ItemForm.EXTERN)

@@ -2,27 +2,85 @@
 """Data of the kernel's that lives on after a change: defined by another file, or under another
 name."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lppack.proof.objects import Data
 from lppack.proof.prover import Comparison
 
+# Where variables live as long as their object; of .data..percpu each processor has its own.
+_SECTION = re.compile(r"\.(?:data|bss|rodata)\b(?:\.\.(?!read_mostly|cacheline_aligned)\w+)?")
 
-def moved_data(comparison: Comparison) -> frozenset[str]:
-    """Return variables that another file defines now: the kernel's own are meant."""
-    gone = {
-        (object_, name)
-        for unit in comparison.units
-        for object_ in unit.unit.objects
-        for name in unit.removed_data
-    }
-    return frozenset(
-        name
-        for unit in comparison.units
-        for object_ in unit.unit.objects
-        for name in unit.added_data
-        if (object_, name) in gone
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedData:
+    """A variable that one file of an object defined, and another one defines now."""
+
+    object: str
+    before: str  # path
+    after: str
+    old: Data
+    new: Data
+    alone: bool  # no other file of the object lost, or has now, one of that name
+
+    @property
+    def name(self) -> str:
+        return self.new.name
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the kernel's own serves as well: as large, of its kind, with its first value."""
+        return self.alone and _kind(self.old) == _kind(self.new)
+
+    @property
+    def is_kernels(self) -> bool:
+        """Whether the kernel's own is meant, and not a copy of what nobody writes to."""
+        return self.is_same and self.new.writable
+
+
+def moved(comparison: Comparison) -> tuple[MovedData, ...]:
+    """Return what moved; of several files that may have it now, or had it, each pair."""
+    units = [unit for unit in comparison.units if not unit.error]
+    pairs = [
+        (object_, name, old, new)
+        for new in units
+        for name in new.added_data
+        for old in units
+        if name in old.removed_data and (old.after is None or old is not new)
+        for object_ in new.unit.objects
+        if object_ in old.unit.objects
+    ]
+    known = [(object_, name) for object_, name, _, _ in pairs]
+    return tuple(
+        MovedData(
+            object=object_,
+            before=old.unit.path,
+            after=new.unit.path,
+            old=old.before.data[name],
+            new=new.after.data[name],
+            alone=known.count((object_, name)) == 1,
+        )
+        for object_, name, old, new in pairs
+        if old.before is not None and new.after is not None
+        if any(_SECTION.match(of.data[name].section) for of in (old.before, new.after))
     )
+
+
+def moved_data(comparison: Comparison) -> dict[tuple[str, str, str], str]:
+    """Map (path, object, name) of each variable of which the kernel has its own, by the file that
+    defined it, to that file."""
+    return {(m.after, m.object, m.name): m.before for m in moved(comparison) if m.is_kernels}
+
+
+def perhaps_another(comparison: Comparison) -> Iterator[str]:
+    """Yield what has the same name in another file, and may be another variable."""
+    for one in moved(comparison):
+        if one.is_kernels and one.old.static and one.new.static:
+            yield (
+                f"{one.name} is static in {one.after} as it was in {one.before}: if it is another "
+                "variable of that name, the patch uses the wrong one"
+            )
 
 
 def perhaps_renamed(comparison: Comparison) -> Iterator[str]:
@@ -38,6 +96,12 @@ def perhaps_renamed(comparison: Comparison) -> Iterator[str]:
                         f"{old.name} of {unit.unit.path} is gone, and {new.name} is new and as "
                         "large: if it is the same by another name, what it holds is not taken over"
                     )
+
+
+def _kind(data: Data) -> object:
+    """Return all of a variable but its name, and who may name it."""
+    section = _SECTION.match(data.section)
+    return data.size, data.key, data.writable, section[0] if section else data.section
 
 
 def _lives(data: Data) -> bool:
