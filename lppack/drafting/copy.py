@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from lppack.csource.items import ItemKind
 from lppack.csource.parse import parse
+from lppack.csource.paths import check_path
 from lppack.csource.scan import pieces
 from lppack.drafting.edit import BYTES, Edit, Read, edited
 from lppack.errors import AnswerIsNo
@@ -37,6 +38,7 @@ def copy_of(
     names like one that does not exist.
     """
     path = path or _file_with(functions, read, search, similar)
+    check_path(path, "--path")
     data = read(path)
     if data is None:
         raise AnswerIsNo(

@@ -13,6 +13,7 @@ from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.makefile import defines
 from lppack.csource.only import only, same
 from lppack.csource.parse import parse
+from lppack.csource.paths import check_path
 from lppack.drafting.places import Cannot, Files
 from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
@@ -71,6 +72,7 @@ def between(
 
     ``own``: the sources of the kernel that is to be patched. Raise AnswerIsNo.
     """
+    check_path(path, "--path")
     before, after, here = old(path), new(path), own(path)
     if before is None or after is None:
         raise AnswerIsNo(f"one of the two versions has no {path}")

@@ -2,11 +2,12 @@
 """A unified diff, as a change of the kernel's own sources."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from unidiff.patch import PatchedFile
 
 from lppack.csource.changes import patched, paths_of, read_diff, unpatched
+from lppack.csource.paths import check_path
 from lppack.drafting.edit import BYTES, NO_CODE, Edit, Read, edited
 from lppack.drafting.mail import decoded, read_mail
 from lppack.errors import AnswerIsNo, HasItAlready
@@ -22,6 +23,9 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     AnswerIsNo."""
     text = decoded(text)
     files = read_diff(text)
+    for file in files:
+        for path in _named(file):
+            check_path(path, "the diff")
     try:
         found = _applied(files, read)
     except AnswerIsNo:
@@ -109,7 +113,7 @@ def _path(file: PatchedFile, read: Read) -> tuple[str, str | None]:
     if found is not None:
         return found["old"], found["new"]
     whole = [name for name in paths_of(file) if name]
-    paths = list(dict.fromkeys(name.partition("/")[2] for name in whole))
+    paths = list(dict.fromkeys(_behind_first(name) for name in whole))
     if len(paths) > 1:
         paths = [path for path in paths if read(path) is not None] or paths
     if len(paths) > 1:
@@ -118,7 +122,22 @@ def _path(file: PatchedFile, read: Read) -> tuple[str, str | None]:
             hint="give it as git does: git diff, or git diff --no-renames",
         )
     bare = len(whole) == 2 and "/" in whole[0] and whole[0] == whole[1] and read(paths[0]) is None
-    return (whole[0] if bare and read(whole[0]) is not None else paths[0]), None
+    if bare and read(whole[0]) is not None:
+        check_path(whole[0], "the diff")
+        return whole[0], None
+    return paths[0], None
+
+
+def _behind_first(name: str) -> str:
+    """Return a path without its first part, as patch -p1 takes it."""
+    return name.partition("/")[2]
+
+
+def _named(file: PatchedFile) -> Iterator[str]:
+    """Yield each path that the diff may mean in the kernel's tree."""
+    yield from filter(None, map(_behind_first, paths_of(file)))
+    for moved in _MOVED.finditer(str(file.patch_info)):
+        yield from moved.groups()
 
 
 def _is_copy(file: PatchedFile) -> bool:

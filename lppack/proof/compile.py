@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lppack import store
 from lppack.builders.protocol import Site
+from lppack.csource.paths import check_path
 from lppack.errors import BuildFailed
 from lppack.proof.kbuild import Unit
 
@@ -131,11 +132,14 @@ class Compiler:
         """Make the tree with ``files``: links to the other one, and folders of its own where a file
         differs, or where one includes "../" and must come out in this tree."""
         top = self._work / _AFTER
+        near = tuple(near)
+        for path in (*files, *near):
+            check_path(path, "the change")
         real = {posixpath.dirname(path) for path in files}
         real |= {posixpath.dirname(path) for path in near if self._climbs(path)}
         every = {above for folder in real for above in _folders(folder)}
         for folder in sorted({"", *every}):
-            (top / folder).mkdir(parents=True, exist_ok=True)
+            _inside(top, folder).mkdir(parents=True, exist_ok=True)
             base = self._tree / folder
             for entry in base.iterdir() if base.is_dir() else ():
                 path = f"{folder}/{entry.name}".lstrip("/")
@@ -143,7 +147,7 @@ class Compiler:
                     (top / path).symlink_to(f"{self._site.sources}/{path}")
         for path, data in files.items():
             if data is not None:
-                (top / path).write_bytes(data)
+                _inside(top, path).write_bytes(data)
 
     def _climbs(self, path: str) -> bool:
         try:
@@ -156,6 +160,14 @@ class Compiler:
 def _folders(folder: str) -> list[str]:
     parts = folder.split("/") if folder else []
     return ["/".join(parts[: at + 1]) for at in range(len(parts))]
+
+
+def _inside(top: Path, path: str) -> Path:
+    """Return where ``path`` is to be written: below ``top``, which no link may leave."""
+    place = top / path
+    if not place.resolve().is_relative_to(top.resolve()):
+        raise BuildFailed(f"{path} of the change leads out of {top}, where it is compiled")
+    return place
 
 
 def _open_for_all(folder: Path) -> None:

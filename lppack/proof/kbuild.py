@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lppack import proc, store
 from lppack.builders.protocol import Site, kbuild_argv
+from lppack.csource.paths import check_path
 from lppack.errors import BuildFailed
 from lppack.model import Kernel
 
@@ -86,6 +87,9 @@ class Kbuild:
 
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return the folders to read before units() can answer for ``paths``."""
+        paths = tuple(paths)
+        for path in paths:
+            check_path(path, "the change")  # of the folders become words of make and of a shell
         folders = {folder for path in paths for folder in self._near(path)}
         return tuple(sorted(f for f in folders if not store.has_json(self._place(f))))
 
@@ -156,7 +160,8 @@ class Kbuild:
         return self._known[folder]
 
     def _place(self, folder: str) -> Path:
-        return self._cache / f"{folder.replace('/', ',')}.json"
+        name = folder.replace(",", "%").replace("/", ",")  # no two folders have one
+        return self._cache / f"{name}.json"
 
     def read(self, site: Site, work: Path, folders: Sequence[str]) -> None:
         """Query kbuild for ``folders``, whose parents are all among them or known.
@@ -172,7 +177,8 @@ class Kbuild:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
         lines += [
             f"export KBUILD_BUILTIN=1 KBUILD_MODULES=1 VPATH={shlex.quote(site.sources)}",
-            f"export LPPACK_MK={site.work}/query.mk LPPACK_OUT={site.work}/units",
+            f"export LPPACK_MK={shlex.quote(site.work)}/query.mk",
+            f"export LPPACK_OUT={shlex.quote(site.work)}/units",
             f"export LPPACK_FOLDERS={shlex.quote(' '.join(sorted(wanted)))}",
             f"cd {shlex.quote(site.kernel)}",
             "set -e",
@@ -180,8 +186,8 @@ class Kbuild:
         # cc-option compiles in TMPOUT, and the folder of the headers is read-only: no folder is
         # made there either (obj-dirs, scripts/Makefile.build v6.13).
         lines += [
-            f"make -s -rR -I{site.sources} -f $LPPACK_MK obj={top} need-builtin=1 need-modorder=1 "
-            "'TMPOUT=/tmp/.tmp_$$$$' obj-dirs= lppack"
+            f"make -s -rR -I{shlex.quote(site.sources)} -f $LPPACK_MK obj={shlex.quote(top)} "
+            "need-builtin=1 need-modorder=1 'TMPOUT=/tmp/.tmp_$$$$' obj-dirs= lppack"
             for top in tops
         ]
         (work / "query.sh").write_text("\n".join(lines) + "\n")
@@ -204,7 +210,7 @@ class Kbuild:
 
     def _environment(self, site: Site, work: Path) -> Mapping[str, str]:
         """Return the variables that the kernel's top Makefile exports to sub-makes."""
-        kept = self._cache / "environment.json"
+        kept = self._cache / ",environment.json"  # as no folder is called
         if not store.has_json(kept):
             probe = work / "probe"
             probe.mkdir(exist_ok=True)

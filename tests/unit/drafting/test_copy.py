@@ -95,3 +95,9 @@ def test_a_name_that_is_misspelt_and_no_file_given() -> None:
         copied("name_shwo", similar=similar)
     assert caught.value.hint == "did you mean name_show or name_store?"
     assert asked == ["name_shwo"]
+
+
+def test_a_path_is_one_of_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TREE, "fs/../../user.c", TREE["fs/user.c"])
+    with pytest.raises(AnswerIsNo, match="--path names '.*, which is no path of the kernel's"):
+        copied("user", path="fs/../../user.c")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 import pytest
 
 from lppack.drafting.edit import Edit, Headers, between, borrow
-from lppack.errors import HasItAlready
+from lppack.errors import AnswerIsNo, HasItAlready
 from tests.kit.fake_facts import CONFIG
 from tests.unit.drafting.versions import AFTER, BEFORE, PATH
 
@@ -86,3 +86,9 @@ def of_versions(here: str, *functions: str) -> Edit:
 
     old, new, own = reader(BEFORE), reader(AFTER), reader(here)
     return between(PATH, functions, old.get, new.get, CONFIG, own=own.get)
+
+
+@pytest.mark.parametrize("path", ["../sibling.c", "./fs/a.c", "/x/fs/a.c"])
+def test_a_path_between_two_versions_is_one_of_the_sources(path: str) -> None:
+    with pytest.raises(AnswerIsNo, match="--path names '.*, which is no path of the kernel's"):
+        between(path, (), {path: b"a"}.get, {path: b"b"}.get, CONFIG, own={path: b"a"}.get)

@@ -169,3 +169,44 @@ def test_what_is_renamed_may_be_changed_again_under_its_new_name() -> None:
     then = "--- a/kernel/b.c\n+++ b/kernel/b.c\n@@ -1,2 +1,2 @@\n-one\n+1\n 2\n"
     made = of_diff(first + then, {"kernel/a.c": b"one\ntwo\n"}.get, CONFIG)
     assert made.files == {"kernel/a.c": (b"one\ntwo\n", b"1\n2\n")}
+
+
+# -- what is no path of the sources
+
+
+@pytest.mark.parametrize("path", ["../sibling.c", "fs/../../sibling.c", "$(touch x)/a.c", "/x/a.c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--- /dev/null\n+++ b/{0}\n@@ -0,0 +1 @@\n+int a;\n",
+        "--- a/{0}\n+++ /dev/null\n@@ -1 +0,0 @@\n-int a;\n",
+        "--- a/{0}\n+++ b/{0}\n" + HUNK,
+        "--- a/kernel/a.c\n+++ b/{0}\n" + HUNK,
+        "--- a/{0}\n+++ b/kernel/a.c\n" + HUNK,
+        PICTURE,
+        *(
+            f"diff --git a/kernel/a.c b/kernel/b.c\nsimilarity index 90%\n{how} from {names}\n"
+            f"--- a/kernel/a.c\n+++ b/kernel/b.c\n{HUNK}"
+            for how in ("rename", "copy")
+            for names in (f"kernel/a.c\n{how} to {{0}}", f"{{0}}\n{how} to kernel/b.c")
+        ),
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_read(
+    text: str, path: str
+) -> None:
+    def read(path: str) -> bytes | None:
+        pytest.fail(f"{path} is read")
+
+    first = "--- a/kernel/a.c\n+++ b/kernel/a.c\n" + HUNK
+    for whole in (text.format(path), first + text.format(path)):
+        with pytest.raises(AnswerIsNo, match="which is no path of the kernel's sources") as no:
+            of_diff(whole, read, CONFIG)
+        assert not isinstance(no.value, HasItAlready)
+        assert path in no.value.message
+
+
+def test_what_is_all_of_a_path_is_refused_as_well() -> None:
+    there = {"../linux/a.c": b"int a;\n"}
+    with pytest.raises(AnswerIsNo, match=r"names '\.\./linux/a\.c'"):
+        of_diff("--- ../linux/a.c\n+++ ../linux/a.c\n" + HUNK, there.get, CONFIG)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.errors import BuildFailed
+from lppack.errors import AnswerIsNo, BuildFailed
 from lppack.proof.compile import Compiled, Compiler, failure, sources_of
 from lppack.proof.kbuild import Unit
 from tests.unit.proof.fake_site import FakeSite
@@ -235,3 +235,28 @@ def test_a_change_is_never_kept(setting: Setting) -> None:
 def test_files_of_the_changed_tree_have_the_same_names(setting: Setting) -> None:
     made = setting.compiler().after([unit("fs/a.c")], {"fs/a.h": b"long one;\n"}, [])
     assert one(made).files == ("fs/a.c", "fs/a.h")
+
+
+@pytest.mark.parametrize("path", ["../sibling/x.c", "fs/../../sibling/x.c", "fs/./a.c", "/x/a.c"])
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_what_leads_out_of_the_tree_is_refused_before_anything_is_made(
+    setting: Setting, path: str, *, is_changed: bool
+) -> None:
+    sibling = setting.folder / "sibling"
+    sibling.mkdir()
+    with pytest.raises(AnswerIsNo, match="no path of the kernel's sources"):
+        setting.after("fs/a.c", {path: b"int x;\n"} if is_changed else {}, [path])
+    assert not (setting.work / "after").exists()
+    assert list(sibling.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["fs/a.c", "fs/sub/c.c"])
+def test_no_link_leads_what_is_written_elsewhere(setting: Setting, path: str) -> None:
+    sibling = setting.folder / "sibling"
+    sibling.mkdir()
+    compiler = setting.compiler()
+    (setting.work / "after").mkdir()
+    (setting.work / "after/fs").symlink_to(sibling)
+    with pytest.raises(BuildFailed, match=r"of the change leads out of .*/after"):
+        compiler.after([unit("fs/a.c")], {path: b"int x;\n"}, [])
+    assert list(sibling.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack.errors import BuildFailed
+from lppack.errors import AnswerIsNo, BuildFailed
 from lppack.proof.kbuild import Kbuild, Unit
 from tests.kit.samples import kernel
 from tests.unit.proof.fake_site import FakeSite
@@ -235,3 +235,24 @@ def test_a_failure_is_reported_and_nothing_kept(setting: Setting, fails: str, sa
     assert setting.kbuild().missing(["fs/eventpoll.c"]) == ("fs",)
     setting.make.fails = ""
     assert setting.read("fs/eventpoll.c").units("fs/eventpoll.c")
+
+
+@pytest.mark.parametrize("path", ["$(touch x)/a.c", "fs/$(shell touch x)/a.c", "../fs/a.c"])
+def test_no_folder_is_a_word_of_make_or_of_the_shell(setting: Setting, path: str) -> None:
+    with pytest.raises(AnswerIsNo, match="no path of the kernel's sources"):
+        setting.read(path)
+    assert setting.site.ran == []
+
+
+def test_each_word_of_the_script_is_one(setting: Setting) -> None:
+    """Were one of the folders no plain word, the shell would still take it as it is."""
+    setting.kbuild().read(setting.site, setting.work, ["$(touch x)", "fs"])
+    [line, _] = [line for line in setting.make.script.splitlines() if line.startswith("make ")]
+    assert "obj=$(touch x)" in shlex.split(line)
+
+
+def test_no_folder_takes_the_place_of_another_answer(setting: Setting) -> None:
+    setting.read("fs,ext4/new.c", "environment/new.c")
+    assert len(setting.read("fs/ext4/dir.c").units("fs/ext4/dir.c")) == 1
+    assert setting.kbuild().units("environment/new.c") == ()
+    assert "O2" in setting.make.variables()["KBUILD_CFLAGS"]
