@@ -94,6 +94,46 @@ def test_no_word_of_the_author_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+#: The script's own functions, on a kernel that takes the patch, and where nothing converts.
+_NOT_CONVERTED = """
+sed '/^COMMAND=apply/,$d' livepatch > functions
+. ./functions
+STATE=$PWD/state COMMAND=apply CODE=7 CONVERTS=yes loaded=absent
+RELEASE=$(uname -r) KERNEL=$(uname -v)
+lock() { :; }
+switched_off() { return 1; }
+phase() { echo $loaded; }
+load() { loaded=patched; }
+others() { :; }
+event() { echo "event $1"; }
+(start) && exit 1
+cut -d ' ' -f 1 state/trying
+cp -r state crashed
+settled
+held || echo "not held"
+STATE=$PWD/crashed
+sed -i 's/ [0-9a-f-]* / 1-2-3 /' crashed/trying
+held && echo "$why"
+"""
+
+
+def test_one_that_does_not_convert_is_live_and_an_orderly_end_does_not_hold_it(
+    tmp_path: Path,
+) -> None:
+    script = render("package/livepatch.j2", package=package_in(tmp_path))
+    (tmp_path / "livepatch").write_text(script)
+    done = subprocess.run(
+        ["sh", "-c", _NOT_CONVERTED], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "event 10",
+        "watching",
+        "not held",
+        "the machine crashed within a minute after it was live",
+    ], done.stderr
+    assert "is live, and does not convert" in done.stderr
+
+
 def test_a_tool_that_is_not_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentMissing, match="'rpmbuild' was not found") as caught:
