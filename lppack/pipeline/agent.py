@@ -60,7 +60,8 @@ def run_agent(policy_file: Path, on: str, *, dry_run: bool, say: Say) -> AgentRe
             made, error = _run(policy, on, dry_run=dry_run, say=say)
     except LppackError as raised:
         error = raised
-        send_refusal(raised, on)
+        if not dry_run:
+            send_refusal(raised, on)
     if policy.metrics is not None and not dry_run:
         _write_metrics(policy.metrics, made, error, say)
     if error is not None:
@@ -144,8 +145,9 @@ def _run(
         elif outcome.state is AgentState.FAILED:
             error = NotConverted(str(outcome.message), hint=outcome.hint)
         if error is not None:
-            send_outcome(outcome, on)
             errors.append(error)
+            if not dry_run:
+                send_outcome(outcome, on)
         made.append(outcome)
     _prune({outcome.file for outcome in outcomes})
     report = AgentReport(

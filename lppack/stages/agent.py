@@ -144,9 +144,7 @@ def _of_series(
 ) -> Iterator[AgentOutcome]:
     newest = max(offers, key=lambda offer: offer.version)
     if policy.hold is None or newest.series in policy.hold:
-        yield _outcome(
-            newest, AgentState.HELD, "hold", "the policy of this host holds it back back"
-        )
+        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds it back")
         return
     if off is None or newest.series in off:
         yield _outcome(

@@ -148,6 +148,24 @@ def test_a_tampered_bundle_is_refused(served: Served) -> None:
     assert [(row["state"], row["code"]) for row in said["bundles"]] == [("refused", 9)]
 
 
+def test_a_dry_run_tells_the_journal_of_systemd_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(agent, "send_outcome", lambda outcome, _on: told.append(outcome.reason))
+    monkeypatch.setattr(agent, "send_refusal", lambda error, _on: told.append(error.reason))
+    trust.signature_of(served.bundle).unlink()
+    assert served.agent("--dry-run").exit_code == 9
+    assert told == []
+    assert served.agent().exit_code == 9
+    assert told == ["unsigned"]
+    trust.signature_of(served.source / "index.yaml").unlink()
+    assert served.agent("--dry-run").exit_code == 9
+    assert told == ["unsigned"]
+    assert served.agent().exit_code == 9
+    assert told == ["unsigned", "unsigned"]
+
+
 def test_an_unsigned_bundle_is_refused(served: Served) -> None:
     trust.signature_of(served.bundle).unlink()
     served.refused(9, "unsigned")
@@ -262,6 +280,9 @@ def test_rings_times_and_holds(
     served.serve([entry])
     done = served.agent(**policy)
     assert (done.exit_code, states(done)) == (0, found)
+    if found == [("held", "hold")]:
+        [row] = json.loads(done.stdout)["bundles"]
+        assert row["message"] == "the policy of this host holds it back"
     assert bool(live()) == (("applied", None) in found)
 
 
