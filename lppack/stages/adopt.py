@@ -17,10 +17,11 @@ from lppack.elf.identity import identity
 from lppack.elf.module import NotAModule, read_module
 from lppack.elf.rewrite import Relocatable
 from lppack.errors import ApplyRefused, HostError
+from lppack.hosts.put import put_json
 from lppack.model import Bundle, TestSpec
 from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.drive import Control, answered
-from lppack.stages.journal import FOLDER, Journal, followed_by, put_json
+from lppack.stages.journal import FOLDER, Journal, followed_by
 from lppack.stages.status import PatchReport
 
 #: Modules that were adopted on a host, each with its srcversion.

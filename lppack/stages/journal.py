@@ -11,20 +11,20 @@ import os
 import re
 import time
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from lppack import abi
 from lppack.errors import HostError
 from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
+from lppack.hosts.put import put_json
 from lppack.shape import fits
 from lppack.stages import guard
 
 FOLDER = "/var/lib/lppack"
 OPEN, HISTORY = f"{FOLDER}/open", f"{FOLDER}/history"
 _KEPT = 500  # records in the history; older ones are removed
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+\.json")
+_NAME = re.compile(rf"{guard.RECORD}\.json")
 _LIMIT = 30.0  # seconds for one request
 
 
@@ -192,23 +192,6 @@ def followed_by(record: JournalRecord) -> tuple[str, str] | None:
 
 def _crashed(record: JournalRecord) -> JournalRecord:
     return replace(record, result=guard.CRASHED, message=_CRASHED)
-
-
-def put_json(host: Host, path: str, value: Any) -> None:
-    """Write a file on the host, whole or not at all. Raise HostError."""
-    put_bytes(host, path, (json.dumps(value, indent=1) + "\n").encode())
-
-
-def put_bytes(host: Host, path: str, data: bytes) -> None:
-    """Write a file on the host, whole or not at all. Raise HostError."""
-    # Not a file of /tmp, which a SIGKILL at this moment would leave there.
-    handle = os.memfd_create("lppack", os.MFD_CLOEXEC)
-    try:
-        with open(handle, "wb", closefd=False) as file:
-            file.write(data)
-        host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
-    finally:
-        os.close(handle)
 
 
 def boot_id(host: Host) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from lppack.engines.modules import names
 from lppack.errors import WARNING, ApplyRefused, HostError
 from lppack.hosts.protocol import Host
+from lppack.hosts.put import put_bytes
 from lppack.model import Bundle
 from lppack.stages import trust
 from lppack.stages.bundle import SIZE_MAX
 from lppack.stages.drive import Control, answered
-from lppack.stages.journal import FOLDER, put_bytes
+from lppack.stages.journal import FOLDER
 
 KEPT = f"{FOLDER}/bundles"
 _VERSIONS = 3  # of each series; older ones are removed

@@ -4,9 +4,10 @@
 import json
 
 from lppack.errors import WARNING, ApplyRefused, HostError
+from lppack.hosts.put import put_json
 from lppack.model import Bundle
 from lppack.stages.drive import Control, answered
-from lppack.stages.journal import FOLDER, put_json
+from lppack.stages.journal import FOLDER
 
 VERSIONS = f"{FOLDER}/versions.json"
 

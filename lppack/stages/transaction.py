@@ -10,7 +10,7 @@ from lppack.hosts.lock import utc_now
 from lppack.proc import Say
 from lppack.stages import guard
 from lppack.stages.faults import Fault, no_fault
-from lppack.stages.journal import FOLDER, Journal, JournalRecord, put_bytes
+from lppack.stages.journal import FOLDER, Journal, JournalRecord
 
 Note = Callable[[JournalRecord], None]
 
@@ -80,7 +80,13 @@ class Transaction:
             record.reason, record.message = error.reason, error.message
         try:
             if (record.command, record.result) == ("apply", "done"):
-                self._watch()
+                self._watch()  # before it is closed: a crash until then finds it open
+        finally:
+            self._close()  # also at Ctrl-C: the command is done
+
+    def _close(self) -> None:
+        record = self.record
+        try:
             self._fault("before", "end")
             self.journal.close(record)
             self._fault("after", "end")
@@ -91,13 +97,13 @@ class Transaction:
         self._note(record)
 
     def _watch(self) -> None:
-        # Before the record is closed: a crash until then finds it open.
-        host = self.journal.host
         try:
-            if file := guard.watch(host, self.record.id):
-                put_bytes(host, file, f"{self.record.boot}\n".encode())
-        except LppackError as error:  # the record is closed all the same
-            self._warn(error)
+            guard.watch(self.journal.host, self.record.id, self.record.boot)
+        except LppackError as error:
+            self._say(
+                f"{WARNING}the boot guard is not set: {error.message}; if the machine crashes now, "
+                "the patch is not held after it"
+            )
 
     def _begin(self) -> None:
         if self._begun:

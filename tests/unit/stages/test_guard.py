@@ -6,18 +6,19 @@ tests/soak/test_packages.py has it on a real machine.
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lppack.consistency import EngineName
-from lppack.errors import ApplyRefused, HostError
-from lppack.hosts.protocol import Ran
+from lppack.errors import WARNING, ApplyRefused, HostError
+from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.stages.adopt import adopt, as_bundle, refuse_after_crash
 from lppack.stages.agent import AgentOutcome, AgentState, guarded
 from lppack.stages.apply import apply
 from lppack.stages.changing import changing
-from lppack.stages.guard import WATCHED
+from lppack.stages.guard import WATCHED, crashed
 from lppack.stages.journal import HISTORY, Journal
 from lppack.stages.revert import revert
 from tests.kit import tiny_elf
@@ -35,19 +36,30 @@ class Systemd(Mortal):
     """It runs transient units."""
 
     rc = 0
+    says = ""
     running = True
+    interrupted = False
+    #: Files of the guard that systemd removes just after they were listed.
+    goes = False
     units: Sequence[Sequence[str]]
 
     def list(self, path: str) -> tuple[str, ...]:
         if path == "/run/systemd/system" and self.running:
             return ()  # as it is on most machines
-        return super().list(path)
+        names = super().list(path)
+        if path == WATCHED and self.goes:
+            self.stop()
+        return names
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         if argv[0] != "systemd-run":
             return super().run(argv, limit=limit)
+        assert self.watched, "what comes after its remover stays"
+        assert "--no-block" in argv and limit <= 5, "systemd may wait for something else"
         self.units = [*self.units, argv]
-        return Ran(rc=self.rc, out="", err="")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return Ran(rc=self.rc, out="", err=self.says)
 
     def stop(self) -> None:
         """A minute has passed, or the machine goes down in order."""
@@ -76,11 +88,15 @@ def host(tmp_path: Path) -> Systemd:
     return made
 
 
-def applied(host: Systemd) -> None:
+def applied(host: Systemd) -> list[str]:
+    """Return what lppack said."""
+    said: list[str] = []
     made = bundle()
     intent = {"series": made.series, "version": 2}
-    with changing(both(host, EngineName.LIVEPATCH), "apply x.lpp", intent) as alone:
+    c = replace(both(host, EngineName.LIVEPATCH), say=said.append)
+    with changing(c, "apply x.lpp", intent) as alone:
         apply(alone, made, KO)
+    return said
 
 
 def held(host: Systemd) -> str | None:
@@ -152,14 +168,55 @@ def test_only_an_apply_is_watched(host: Systemd) -> None:
 
 
 def test_where_systemd_does_not_run_nothing_is_noted(host: Systemd) -> None:
-    host.rc = 1
-    applied(host)
+    host.running = False
+    assert not any("boot guard" in line for line in applied(host))
+    assert (host.units, host.watched) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("rc", "says", "why"),
+    [
+        (1, "Failed to connect to bus\n", "systemd-run: Failed to connect to bus; if"),
+        (TIMED_OUT, "", "systemd-run: no answer in 5 s; if"),
+        (3, "", "systemd-run: exit code 3; if"),
+    ],
+)
+def test_a_guard_that_systemd_does_not_take_is_told_once(
+    host: Systemd, rc: int, says: str, why: str
+) -> None:
+    host.rc, host.says = rc, says
+    [told] = [line for line in applied(host) if "boot guard" in line]
+    assert told.startswith(f"{WARNING}the boot guard is not set: ") and why in told
     assert len(host.units) == 1 and host.watched == []
     host.boot("second")
-    host.units, host.rc = [], 0
-    host.running = False
+    assert held(host) is None, "nothing is known of a crash"
+
+
+def test_ctrl_c_at_the_guard_leaves_nothing_unfinished(host: Systemd) -> None:
+    host.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        applied(host)
+    assert Journal(host).unfinished() == () and host.watched == []
+    assert [record.result for record in Journal(host).history(9)] == ["done"]
+
+
+def test_what_systemd_removes_meanwhile_is_no_crash(host: Systemd) -> None:
     applied(host)
-    assert (host.units, host.watched) == ([], [])
+    host.goes = True
+    assert held(host) is None
+    assert host.watched == []
+
+
+@pytest.mark.parametrize("name", [".draft-{}.x1", "{}.lppack-new"])
+def test_a_file_that_is_under_way_is_no_crash(host: Systemd, name: str) -> None:
+    """As both kinds of host name it; of another boot, it is of an apply that was cut off."""
+    applied(host)
+    [file] = host.watched
+    host.stop()
+    host.stored[f"{WATCHED}/{name.format(Path(file).name)}"] = ""
+    assert crashed(host, "second") == ()
+    host.stored[file] = "first\n"
+    assert crashed(host, "second") == (Path(file).name,)
 
 
 class Sealed(Systemd):
@@ -173,6 +230,6 @@ class Sealed(Systemd):
 
 def test_a_guard_that_cannot_be_written_leaves_nothing_unfinished(host: Systemd) -> None:
     host.__class__ = Sealed
-    applied(host)
+    assert len([line for line in applied(host) if "boot guard is not set" in line]) == 1
     assert Journal(host).unfinished() == ()
     assert [record.result for record in Journal(host).history(9)] == ["done"]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Files that lppack writes on a host, and not from a file of its own."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lppack.hosts.protocol import Host
+
+
+def put_json(host: Host, path: str, value: Any) -> None:
+    """Write a file on the host, whole or not at all. Raise HostError."""
+    put_bytes(host, path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def put_bytes(host: Host, path: str, data: bytes) -> None:
+    """Write a file on the host, whole or not at all. Raise HostError."""
+    # Not a file of /tmp, which a SIGKILL at this moment would leave there.
+    handle = os.memfd_create("lppack", os.MFD_CLOEXEC)
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(data)
+        host.put(Path(f"/proc/self/fd/{handle}"), path, mode=0o600)
+    finally:
+        os.close(handle)
