@@ -14,12 +14,15 @@ from pathlib import Path
 
 from lppack import resources, store
 from lppack.model import Kernel
+from lppack.shape import fits
 
 KIND = "probes"
 _MAKEFILE, _NEW = "probes.mk", "probes.new"
-#: One attempt that succeeded, as probes.mk notes it. Two makes may write at once: a torn line
-#: matches nothing.
-_LINE = re.compile(r"(lppack-probe\|(?:(?!lppack-probe)\S)+\|) := \$\(lppack-empty\)([\w =,.+/-]*)")
+#: One attempt that succeeded, as probes.mk notes it: "command|answer|otherwise|". Two makes may
+#: write at once: a torn line matches nothing.
+_LINE = re.compile(
+    r"(lppack-probe\|(?:(?!lppack-probe)[^\s$():=#])+\|) := \$\(lppack-empty\)([\w =,.+/-]*)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,8 @@ class Probes:
     def write(self, work: Path) -> None:
         """Write the makefile that a build in ``work`` reads first."""
         text = _makefile().read_text()
-        known: Mapping[str, str] = store.read_json(self.place) or {}
-        lines = (f"{name} := $(lppack-empty){value}\n" for name, value in sorted(known.items()))
+        known = self._known()
+        lines = (f"{_line(name, value)}\n" for name, value in sorted(known.items()))
         (work / _MAKEFILE).write_text(text + "".join(lines))
 
     def keep(self, work: Path) -> None:
@@ -44,9 +47,29 @@ class Probes:
             return
         lines = file.read_text(errors="replace").splitlines()
         noted = (match for line in lines if (match := _LINE.fullmatch(line)))
-        found = {match[1]: match[2] for match in noted if str(work) not in match[1]}
+        found = {m[1]: m[2] for m in noted if str(work) not in m[1] and _answers(m[1], m[2])}
         if found:
-            store.write_json(self.place, {**(store.read_json(self.place) or {}), **found})
+            store.write_json(self.place, {**self._known(), **found})
+
+    def _known(self) -> dict[str, str]:
+        """Return the record, which may be from a cache of somebody else: what is no attempt that
+        succeeded is left out, as make would run it or the compiler obey it."""
+        kept = store.read_json(self.place)
+        if not isinstance(kept, dict):
+            return {}
+        return {n: v for n, v in kept.items() if fits(v, str) and _answers(n, v)}
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name} := $(lppack-empty){value}"
+
+
+def _answers(name: str, value: str) -> bool:
+    """Return whether ``value`` is what kbuild gets where the attempt ``name`` succeeds."""
+    if not _LINE.fullmatch(_line(name, value)):
+        return False
+    written = value.replace("=", "%e").replace(" ", "%s")  # as probes.mk does
+    return name.endswith(f"|{written}|{name.split('|')[-2]}|")
 
 
 def open_probes(kernel: Kernel, identity: Mapping[str, str]) -> Probes:

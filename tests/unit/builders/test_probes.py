@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lppack import store
+from lppack import resources, store
 from lppack.builders.probes import Probes, environment, open_probes
 from tests.kit.samples import kernel
 
@@ -102,11 +102,13 @@ def test_another_compiler_or_kernel_is_tried_anew(work: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "lppack-probe|a| := $(lppack-empty)$(shell touch /tmp/x)",
-        "lppack-probe|a|lppack-probe|b| := $(lppack-empty)y",
-        "lppack-probe|a| := y",
+        "lppack-probe|a|y|| := $(lppack-empty)$(shell touch /tmp/x)",
+        "lppack-probe|a|lppack-probe|b|y|| := $(lppack-empty)y",
+        "lppack-probe|a|y|| := y",
         "a := $(lppack-empty)y",
-        "lppack-probe|{work}/x| := $(lppack-empty)y",
+        "lppack-probe|{work}/x|y|| := $(lppack-empty)y",
+        "lppack-probe|a|-Wno-x|| := $(lppack-empty)-Wno-y",
+        "lppack-probe|a|y| := $(lppack-empty)y",
     ],
 )
 def test_what_is_no_attempt_is_not_kept(line: str, work: Path) -> None:
@@ -114,9 +116,41 @@ def test_what_is_no_attempt_is_not_kept(line: str, work: Path) -> None:
     (work / "probes.new").write_text(f"{line.replace('{work}', str(work))}\n")
     probes.keep(work)
     assert not probes.place.exists()
-    (work / "probes.new").write_text("lppack-probe|a| := $(lppack-empty) -Wno-x=1,2\n")
+    (work / "probes.new").write_text(
+        "lppack-probe|a|%s-Wno-x%e1,2|| := $(lppack-empty) -Wno-x=1,2\n"
+    )
     probes.keep(work)
-    assert store.read_json(probes.place) == {"lppack-probe|a|": " -Wno-x=1,2"}
+    assert store.read_json(probes.place) == {"lppack-probe|a|%s-Wno-x%e1,2||": " -Wno-x=1,2"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"x := $(shell touch ran)\n": ""},
+        {"lppack-probe|a|y||": "y\nx := $(shell touch ran)"},
+        {"lppack-probe|a|$(shell\ttouch\tran)||": "$(shell\ttouch\tran)"},
+        {"lppack-probe|$(shell\ttouch\tran)|y||": "y"},
+        {"lppack-probe|a|y||": "$(shell touch ran)"},
+        {"lppack-probe|a:;touch$${IFS}ran||y||": "y"},
+        {"lppack-probe|a|y||": "-fplugin=/tmp/x.so"},
+        {"lppack-probe|a|y||": ["y"]},
+        {"lppack-probe|a|||": None},
+        ["lppack-probe|a|y||"],
+        "y",
+    ],
+)
+def test_a_record_of_somebody_else_answers_an_attempt_and_nothing_more(
+    record: object, work: Path
+) -> None:
+    """A service restores caches: what is in them is read again before make reads it."""
+    probes = Probes(place=work.parent / "known")
+    store.write_json(probes.place, record)
+    probes.write(work)
+    template = (resources.template_dir() / "kbuild/probes.mk").read_text()
+    assert (work / "probes.mk").read_text() == template
+    assert make(work, probes) == "[-Wno-error=a -b] [y] [1]"
+    assert not (work / "ran").exists()
+    assert len(store.read_json(probes.place)) == 2, "it is not kept beside what is true"
 
 
 def test_a_damaged_record_is_tried_anew(work: Path) -> None:

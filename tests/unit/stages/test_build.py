@@ -50,12 +50,12 @@ def test_what_a_failed_build_has_tried_is_not_kept(
         programs / "make",
         """\
 case $LPPACK_PROBES in
-*/0/*) echo 'lppack-probe|failed| := $(lppack-empty)y' >> "$LPPACK_PROBES"; exit 1;;
-*/1/*) echo 'lppack-probe|built| := $(lppack-empty)y' >> "$LPPACK_PROBES";;
+*/0/*) echo 'lppack-probe|failed|y|n| := $(lppack-empty)y' >> "$LPPACK_PROBES"; exit 1;;
+*/1/*) echo 'lppack-probe|built|y|n| := $(lppack-empty)y' >> "$LPPACK_PROBES";;
 esac""",
     )
     kernel, builder = make_kernel(tmp_path / "tree"), HostBuilder()
     build_together(trees(kernel, 2), builder, work, 1)
     place = open_probes(kernel, builder.identity(kernel)).place
-    assert store.read_json(place) == {"lppack-probe|built|": "y"}
+    assert store.read_json(place) == {"lppack-probe|built|y|n|": "y"}
     assert "failed" in (work / "0/probes.new").read_text()
