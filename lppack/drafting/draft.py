@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """draft: a change of the kernel's sources becomes a patch folder for one exact kernel."""
 
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.expected import expected
 from lppack.drafting.manifest import CHANGE, MANIFEST, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
-from lppack.drafting.text import c_text
+from lppack.drafting.text import c_text, comment
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
@@ -120,12 +119,9 @@ def draft(
     for one in carried or (_empty(edit, files, first),):
         what = f", with: {edit.subject}" if edit.text else ", as it is there"
         words_ = f"From {one.path} of {package}{what}. Made by lppack draft."
-        head = "\n".join(
-            ["/*", *textwrap.wrap(words_, 90, initial_indent=" * ", subsequent_indent=" * "), " */"]
-        )
         text = c_text(
             one.extract,
-            head,
+            comment(words_),
             one.private,
             one.wired,
             defines=makefile_defines(one.path, read, config),

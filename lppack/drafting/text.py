@@ -2,11 +2,13 @@
 """An Extract as C text."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lppack.csource.items import Item, ItemKind
 from lppack.csource.words import declared
+from lppack.drafting.edit import BYTES
 from lppack.drafting.extract import STATIC_CALL, Extract, ItemForm, includes
 from lppack.drafting.headers import Private
 from lppack.drafting.wired import Wired
@@ -23,6 +25,14 @@ _BUILT_IN = (
 )
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
+
+
+def comment(words: str) -> str:
+    """Return ``words``, which a mail may say, as a comment of C that nothing in it ends."""
+    plain = words.replace("*/", "* /").replace("/*", "/ *")
+    lines = textwrap.wrap(plain, 90, initial_indent=" * ", subsequent_indent=" * ")
+    # A character for each byte, as the kernel's text has.
+    return "\n".join(["/*", *lines, " */"]).encode().decode(BYTES)
 
 
 def c_text(

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """An extract as C text."""
 
+import pytest
+
+from lppack.csource.scan import tokens
+from lppack.drafting.edit import BYTES
 from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
-from lppack.drafting.text import c_text
+from lppack.drafting.text import c_text, comment
 from lppack.drafting.wired import wired_of
 from tests.kit.c_sample import FILE
 from tests.unit.drafting.small import (
@@ -21,6 +25,27 @@ def test_calls_among_replacements_go_to_replacements() -> None:
     assert "used += lp_helper(t) + most;" in text
     assert "int lp_helper(struct thing *t);" in text
     assert "static int lp_helper" not in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "arch/*/kernel: fix it",
+        "fix it */ int x; /* and more",
+        "a /*/ b */*/* c **//**/",
+        "*/" * 60,
+        f"{'x' * 89}*/ int x;",
+        "Füße \N{EN DASH} nicht */",
+    ],
+)
+def test_no_words_of_a_mail_end_the_comment(words: str) -> None:
+    text = comment(words).encode(BYTES).decode()
+    [(kind, _, whole)] = tokens(text)
+    assert (kind, whole) == ("comment", text)
+    assert "/*" not in text[2:]
+    assert "".join(text.split()).replace("*", "").replace("/", "") == "".join(
+        words.split()
+    ).replace("*", "").replace("/", "")
 
 
 def test_what_is_built_in_is_compiled_as_such() -> None:
