@@ -117,10 +117,13 @@ def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jo
                 _make_engine(site, tree.plan, work / own, builder, below=own)
             argv = _module_argv(site, tree.plan, below=own, jobs=jobs)
             (work / own / _COMMAND).write_text(f"{shlex.join(argv)}\n")
+        # In the group of this shell (--foreground), which ends as a whole: where one is past its
+        # limit, its compilers still run, so the others are left as well.
         at = f"{site.work}/$one"
         script = (
-            f"for one in {' '.join(new)}; do timeout -k 5 {_LIMIT:.0f} sh "
-            f"{at}/{_COMMAND} > {at}/{_LOG} 2>&1 && touch {at}/{_DONE}; done"
+            f"for one in {' '.join(new)}; do timeout --foreground {_LIMIT:.0f} sh "
+            f"{at}/{_COMMAND} > {at}/{_LOG} 2>&1 && touch {at}/{_DONE}; "
+            "[ $? = 124 ] && exit; done"
         )
         site.run(["sh", "-c", script], limit=_LIMIT * len(new))
     for own in new:

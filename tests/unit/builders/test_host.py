@@ -7,20 +7,8 @@ import pytest
 from lppack.builders import host
 from lppack.builders.host import HostBuilder
 from lppack.errors import EnvironmentMissing
+from tests.kit.ended import ended
 from tests.kit.kernel_tree import RELEASE, make_kernel
-
-
-def ended(pid: int) -> bool:
-    """Whether ``pid`` runs no more; it may still wait for its parent to notice."""
-    for _ in range(500):
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            return True
-        if stat.rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.fixture
