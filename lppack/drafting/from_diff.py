@@ -32,6 +32,12 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
         if _is_in(files, read):
             raise HasItAlready from None
         raise
+    if not found:
+        raise AnswerIsNo(
+            "there is nothing to patch: no code of the kernel is changed",
+            hint="the diff has only pictures and the like, of the documentation or of programs "
+            "beside the kernel: is it all of the fix?",
+        )
     said = read_mail(text)
     first = next((path for path in found if path.endswith((".c", ".h"))), next(iter(found)))
     return edited(
@@ -56,9 +62,17 @@ def _applied(
     def now(path: str) -> bytes | None:
         return found[path][1] if path in found else read(path)
 
-    def put(path: str, after: bytes | None, *, added: bool = False) -> None:
-        was = found[path][0] if path in found else None if added else read(path)
+    def put(path: str, after: bytes | None) -> None:
+        was = found[path][0] if path in found else read(path)
         found[path] = (was, after)
+
+    def check_new(path: str) -> None:
+        if now(path) and not NO_CODE.match(path):
+            raise AnswerIsNo(
+                f"the diff adds {path}, which the sources of this kernel have already",
+                hint="give the diff as it was backported to this kernel's series, or take that "
+                "file out of it if the kernel's own serves as well",
+            )
 
     for file in files:
         path, new = _path(file, read)
@@ -76,8 +90,12 @@ def _applied(
                 hint="make the diff in the top folder of the sources, as git diff does: paths are "
                 "taken without their first part (a/, b/), as with patch -p1",
             )
+        if new is not None:
+            check_new(new)
+        if file.is_added_file:
+            check_new(path)
         # A series may change one file several times.
-        before = b"" if file.is_added_file and path not in found else now(path)
+        before = b"" if file.is_added_file else now(path)
         if before is None and NO_CODE.match(path):
             found[path] = (b"", b"")  # not kept with the sources
             continue
@@ -93,8 +111,8 @@ def _applied(
             put(new, after)
         if not _is_copy(file):
             gone = file.is_removed_file or (new is not None and new not in renamed)
-            put(path, None if gone else after, added=file.is_added_file)
-    if all(was == now and was for was, now in found.values()):
+            put(path, None if gone else after)
+    if found and all(was == now and was for was, now in found.values()):
         raise AnswerIsNo(
             f"there is nothing to patch: the diff only renames {next(iter(found))}",
             hint="a file's name is no code of the kernel",

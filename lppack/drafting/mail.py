@@ -29,7 +29,7 @@ _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
 
 
 # The line before each mail of a mailbox: git format-patch, and mailers.
-_MAILBOX = re.compile(r"(?:\A|(?<=\n\n))(?=From \S+ [^\n]*\d\d:\d\d:\d\d[^\n]*\d{4}\r?\n)")
+_MAILBOX = re.compile(r"(?:\A|(?<=\n\n))(?=From \S+ [^\n]*\d\d:\d\d:\d\d[^\n]*\d{4}\n)")
 _ENCODED = re.compile(
     r"^Content-(?:Transfer-Encoding: *(?:quoted-printable|base64)|Type: *multipart/)",
     re.MULTILINE | re.IGNORECASE,
@@ -67,18 +67,19 @@ def _subject_of(text: str) -> str | None:
 
 def decoded(text: str) -> str:
     """Return ``text`` with each mail's text, and its attached diffs, as they were before they were
-    encoded to be sent; what is no such mail stays as it is."""
+    encoded to be sent; what is no such mail stays as it is. Lines end as the kernel's do."""
+    text = text.replace("\r\n", "\n")
     if not _ENCODED.search(text):
         return text
     return "".join(_one_mail(mail) for mail in _MAILBOX.split(text))
 
 
 def _one_mail(text: str) -> str:
-    head = re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]
+    head = text.partition("\n\n")[0]
     if not (_HEADER.match(text) and _ENCODED.search(head)):
         return text
     parts = _texts(message_from_bytes(text.encode("latin-1", errors="replace")))
-    return "\n\n".join([head.replace("\r\n", "\n"), *parts])
+    return "\n\n".join([head, *parts])
 
 
 def _texts(mail: Message) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _texts(mail: Message) -> Iterator[str]:
         if not part.is_multipart() and (is_text or name.endswith(_PATCH)):
             data = part.get_payload(decode=True)
             assert isinstance(data, bytes)
-            text = data.decode("latin-1")
+            text = data.decode("latin-1").replace("\r\n", "\n")
             yield text if text.endswith("\n") else f"{text}\n"
 
 

@@ -139,7 +139,7 @@ class Compiler:
         real |= {posixpath.dirname(path) for path in near if self._climbs(path)}
         every = {above for folder in real for above in _folders(folder)}
         for folder in sorted({"", *every}):
-            _inside(top, folder).mkdir(parents=True, exist_ok=True)
+            _inside(top, folder, is_folder=True).mkdir(parents=True, exist_ok=True)
             base = self._tree / folder
             for entry in base.iterdir() if base.is_dir() else ():
                 path = f"{folder}/{entry.name}".lstrip("/")
@@ -162,11 +162,13 @@ def _folders(folder: str) -> list[str]:
     return ["/".join(parts[: at + 1]) for at in range(len(parts))]
 
 
-def _inside(top: Path, path: str) -> Path:
+def _inside(top: Path, path: str, *, is_folder: bool = False) -> Path:
     """Return where ``path`` is to be written: below ``top``, which no link may leave."""
     place = top / path
     if not place.resolve().is_relative_to(top.resolve()):
         raise BuildFailed(f"{path} of the change leads out of {top}, where it is compiled")
+    if place.is_dir() and not is_folder:
+        raise BuildFailed(f"{path} is a file of the change, and a folder as well")
     return place
 
 

@@ -135,11 +135,15 @@ def test_the_file_that_a_diff_means(names: str) -> None:
         ("--- a/kernel/a.c\n+++ b/kernel/a.c\n@@@ -1,1 -1,1 +1,1 @@@\n", "a diff of a merge"),
         (PICTURE.format("kernel/a.bin"), "the diff changes the binary file kernel/a.bin"),
         ("--- a.c\n+++ a.c\n" + HUNK, "has no folder"),
+        (PICTURE.format("Documentation/a.png"), "nothing to patch: no code of the kernel is"),
+        (PICTURE.format("samples/a.bin") + PICTURE.format("tools/perf/b.bin"), "no code of the"),
     ],
 )
 def test_a_file_that_no_draft_follows(text: str, said: str) -> None:
-    with pytest.raises(AnswerIsNo, match=said):
+    with pytest.raises(AnswerIsNo, match=said) as no:
         of_diff(text, SOURCES.get, CONFIG)
+    assert not isinstance(no.value, HasItAlready)
+    assert no.value.hint
 
 
 MOVED = (
@@ -169,6 +173,38 @@ def test_what_is_renamed_may_be_changed_again_under_its_new_name() -> None:
     then = "--- a/kernel/b.c\n+++ b/kernel/b.c\n@@ -1,2 +1,2 @@\n-one\n+1\n 2\n"
     made = of_diff(first + then, {"kernel/a.c": b"one\ntwo\n"}.get, CONFIG)
     assert made.files == {"kernel/a.c": (b"one\ntwo\n", b"1\n2\n")}
+
+
+def test_a_file_that_it_adds_is_none_of_the_kernels() -> None:
+    text = diff("", "int a;\n", "fs/new.c")
+    assert drafted(text).files == {"fs/new.c": (None, b"int a;\n")}
+    assert drafted(text, new="").files == {"fs/new.c": (b"", b"int a;\n")}
+    with pytest.raises(HasItAlready):
+        drafted(text, new="int a;\n")
+    for there in ("int b;\n", "int a;\nint b;\n"):
+        with pytest.raises(AnswerIsNo, match=r"^the diff adds fs/new\.c, which the sources") as no:
+            drafted(text, new=there)
+        assert not isinstance(no.value, HasItAlready)
+        assert str(no.value.hint).startswith("give the diff as it was backported")
+    with pytest.raises(AnswerIsNo, match=r"^the diff adds fs/new\.c, which the sources"):
+        drafted(diff(BEFORE, AFTER) + text, a=BEFORE, new="int a;\n")
+    page = diff("", "a\n", "Documentation/a.rst")
+    tree = {PATH: BEFORE.encode(), "Documentation/a.rst": b"b\n"}
+    assert PATH in of_diff(page + diff(BEFORE, AFTER), tree.get, CONFIG).files
+
+
+@pytest.mark.parametrize("how", ["rename", "copy"])
+@pytest.mark.parametrize("new", ["b.c", "b.h"])
+def test_nor_is_one_that_is_renamed_or_copied(how: str, new: str) -> None:
+    text = MOVED.format(how=how, new=new) + HUNK
+    assert of_diff(text, SOURCES.get, CONFIG).files
+    with pytest.raises(AnswerIsNo, match=rf"^the diff adds kernel/{new}, which the sources"):
+        of_diff(text, {**SOURCES, f"kernel/{new}": b"int c;\n"}.get, CONFIG)
+
+
+def test_a_series_may_remove_a_file_and_add_it_again() -> None:
+    series = diff("int a;\n", "", PATH) + diff("", "int b;\n", PATH)
+    assert drafted(series, a="int a;\n").files == {PATH: (b"int a;\n", b"int b;\n")}
 
 
 # -- what is no path of the sources

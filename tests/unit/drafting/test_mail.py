@@ -65,6 +65,22 @@ def test_a_mailbox_of_several() -> None:
     assert read_mail(text).subject == "fs: count 1/2"
 
 
+def test_a_mailbox_whose_lines_end_as_mail_was_sent() -> None:
+    second = plain(BODY.replace("fs/a.c", "fs/b.c").replace("int a;", "int a=3D;"))
+    text = decoded((quoted(BODY) + second).replace("\n", "\r\n"))
+    assert [file.path for file in read_diff(text)] == ["fs/a.c", "fs/b.c"]
+    assert "int a=3D;" in text, "it is no quoted-printable"
+    assert "a mail's */" in text
+
+
+@pytest.mark.parametrize("sent", [quoted, as_base64, attached, plain])
+def test_a_mail_whose_text_was_encoded_with_the_ends_of_its_lines(sent: object) -> None:
+    assert callable(sent)
+    text = decoded(sent(BODY.replace("\n", "\r\n")))
+    assert "\r" not in text
+    assert DIFF in text
+
+
 def test_what_only_talks_of_an_encoding_stays_as_it_is() -> None:
     for text in (DIFF, plain(f"Content-Transfer-Encoding: base64\n{BODY}"), f"x=20\n{DIFF}"):
         assert decoded(text) == text

@@ -260,3 +260,10 @@ def test_no_link_leads_what_is_written_elsewhere(setting: Setting, path: str) ->
     with pytest.raises(BuildFailed, match=r"of the change leads out of .*/after"):
         compiler.after([unit("fs/a.c")], {path: b"int x;\n"}, [])
     assert list(sibling.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["fs/new.c", "fs/a.c"])
+def test_a_file_is_no_folder(setting: Setting, path: str) -> None:
+    files: dict[str, bytes | None] = {path: b"int x;\n", f"{path}/x.c": b"int x;\n"}
+    with pytest.raises(BuildFailed, match=rf"^{path} is a file of the change, and a folder as"):
+        setting.after("fs/a.c", files)
