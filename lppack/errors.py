@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Everything that lppack can refuse or fail with; the exit code says whether the target changed."""
 
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -90,6 +91,27 @@ class EnvironmentMissing(LppackError):
 
     exit_code = 4
     kind = "environment"
+
+
+#: What this machine refuses lppack, whatever the file: no bug.
+_REFUSALS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "give a place that can be written to",
+    errno.EACCES: "give yourself the right, or give another place",
+    errno.EPERM: "give yourself the right, or give another place",
+    errno.ENOTDIR: "give a path whose parents are folders",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EIO: "look at the disk: dmesg",
+}
+
+
+def refused_file(error: OSError, place: object = None) -> EnvironmentMissing | None:
+    """Explain an error of a file, which is ``place`` if the error names none; None: it is a bug."""
+    hint = _REFUSALS.get(error.errno or 0)
+    if hint is None:
+        return None
+    return EnvironmentMissing(f"{error.filename or place}: {error.strerror}", hint=hint)
 
 
 class BuildFailed(LppackError):
@@ -183,8 +205,6 @@ class HostError(LppackError):
     @property
     def absent(self) -> bool:
         """True if there is no such file or folder. Any other error says nothing about that."""
-        import errno
-
         # ENODEV: sysfs and kernfs, for a file that is being removed.
         return self.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 

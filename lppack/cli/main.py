@@ -13,7 +13,7 @@ import click
 from lppack import __version__
 from lppack.cli import log
 from lppack.cli.output import show_error
-from lppack.errors import EnvironmentMissing, Interrupted, LppackError
+from lppack.errors import Interrupted, LppackError, refused_file
 
 #: Which module of lppack.cli has each command, in the order of work.
 _HOMES = {
@@ -130,35 +130,20 @@ def main() -> int:
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
-#: What this machine refuses lppack, whatever the file: no bug.
-_REFUSALS = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there",
-    errno.EROFS: "give a place that can be written to",
-    errno.EACCES: "give yourself the right, or give another place",
-    errno.EPERM: "give yourself the right, or give another place",
-    errno.ENOTDIR: "give a path whose parents are folders",
-    errno.ENAMETOOLONG: "give a shorter name",
-    errno.EIO: "look at the disk: dmesg",
-}
-
-
 def _refused_file(error: OSError) -> int:
     """Report a file of this machine that could not be used, and return the exit code.
 
-    Raise ``error`` again if its errno is not in _REFUSALS.
+    Raise ``error`` again if it is a bug.
     """
-    assert error.errno is not None
-    if error.errno not in _REFUSALS:
+    refused: LppackError | None = refused_file(error)
+    if refused is None:
         raise error
     changes = any(_HOMES.get(word) in ("operate", "agent") for word in sys.argv[1:])
-    kind = LppackError if changes else EnvironmentMissing
-    hint = "the target may have been changed: see lppack status" if changes else ""
-    show_error(
-        kind(f"{error.filename}: {error.strerror}", hint=hint or _REFUSALS[error.errno]),
-        as_json=_as_json(),
-    )
-    return kind.exit_code
+    if changes:
+        hint = "the target may have been changed: see lppack status"
+        refused = LppackError(refused.message, hint=hint)
+    show_error(refused, as_json=_as_json())
+    return refused.exit_code
 
 
 def _as_json() -> bool:

@@ -62,7 +62,7 @@ def build_all(
     for pair in pairs:
         try:
             kept = recall(pair, options)
-        except LppackError:
+        except (LppackError, OSError):
             continue  # said when it is planned
         if kept:
             found[pair] = kept

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lppack import store
-from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError
+from lppack.errors import AnswerIsNo, Level, LppackError, ManifestError, refused_file
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.pipeline.recall import recall, remember
 
@@ -41,7 +41,7 @@ def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcom
     try:
         if recorded and (kept := recall(pair, options)):
             return kept
-    except LppackError as error:
+    except (LppackError, OSError) as error:
         return _failure(pair, pair.kernel or "-", error, 0.0, ())
     planned = plan_pair(pair, options)
     if isinstance(planned, Outcome):
@@ -78,7 +78,7 @@ def plan_pair(pair: Pair, options: Options) -> Planned | Outcome:
             else ()
         )
         tree = make_tree(made)
-    except LppackError as error:
+    except (LppackError, OSError) as error:
         release = made.kernel.release if made else pair.kernel or "-"
         return _failure(pair, release, error, time.monotonic() - start, said)
     return Planned(pair=pair, tree=tree, released=released, seconds=time.monotonic() - start)
@@ -107,10 +107,10 @@ def finish_pair(
             tree=planned.tree,
             ready=ready,
         )
-    except LppackError as error:
+        if recorded:
+            remember(pair, options, made, built.path)
+    except (LppackError, OSError) as error:
         return _failure(pair, made.kernel.release, error, time.monotonic() - start, said)
-    if recorded:
-        remember(pair, options, made, built.path)
     return Outcome(
         pair=pair,
         state=PairState.CACHED if built.cached else PairState.BUILT,
@@ -124,8 +124,13 @@ def finish_pair(
 
 
 def _failure(
-    pair: Pair, kernel: str, error: LppackError, seconds: float, said: Sequence[str]
+    pair: Pair, kernel: str, error: LppackError | OSError, seconds: float, said: Sequence[str]
 ) -> Outcome:
+    if isinstance(error, OSError):
+        refused = refused_file(error, pair.patch)
+        if refused is None:
+            raise error
+        error = refused
     rules: tuple[str, ...] = ()
     message = error.message
     if isinstance(error, ManifestError):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lppack.cli import matrix as shown
+from lppack.errors import EnvironmentMissing
 from lppack.pipeline import matrix
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from tests.kit.samples import bundle
@@ -68,3 +69,30 @@ def test_a_farm_whose_bytes_differ_is_refused(
     found = matrix._compared(there, Options(output=tmp_path))
     assert found.state is state
     assert found.code == (0 if state is PairState.BUILT else 9)
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied", "b/x.c"), EnvironmentMissing("no docker")]
+)
+def test_a_file_that_cannot_be_read_costs_its_pair_alone(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said when the pair is planned."""
+
+    def recall(pair: Pair, _options: Options) -> Outcome | None:
+        if pair.patch.name == "b":
+            raise error
+        return made(PairState.CACHED, name=pair.patch.name)
+
+    def run(left: list[Pair], *_words: object, **_more: object) -> list[tuple[Pair, Outcome]]:
+        assert [pair.patch.name for pair in left] == ["b"]
+        return [(left[0], made(PairState.FAILED, 4, name="b"))]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(matrix, "recall", recall)
+    monkeypatch.setattr("lppack.pipeline.together.run", run)
+    every = matrix.pairs_of([Path("a"), Path("b"), Path("c")], ["6.1"])
+    found = matrix.build_all(
+        every, Options(output=tmp_path), jobs=1, on_change=lambda _pair, _outcome: None
+    )
+    assert [one.state for one in found] == [PairState.CACHED, PairState.FAILED, PairState.CACHED]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One patch for one kernel: what becomes of it is an outcome, also where it fails."""
 
+import errno
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +19,7 @@ from lppack.errors import (
 from lppack.pipeline import one_pair
 from lppack.pipeline.pairs import Options, Outcome, PairState
 from lppack.stages.release import NotReleased
+from tests.kit.samples import manifest, plan
 from tests.unit.pipeline.outcomes import pair
 
 
@@ -26,7 +29,7 @@ def problem(rule: str) -> Problem:
     )
 
 
-def outcome(error: LppackError, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def outcome(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """What a pair becomes whose plan ends with ``error``."""
 
     def fail(*_words: Any, **_options: Any) -> None:
@@ -52,6 +55,40 @@ def test_each_error_is_an_outcome(
     found = outcome(error, monkeypatch)
     assert (found.state, found.code) == (state, code)
     assert found.message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a/x.c"), "a/x.c: Permission denied"),
+        (OSError(errno.EIO, "Input/output error"), "a: Input/output error"),
+    ],
+)
+@pytest.mark.parametrize("step", ["recall", "plan", "build", "remember"])
+def test_a_file_that_the_machine_refuses_is_an_outcome(
+    step: str, error: OSError, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_words: Any, **_options: Any) -> None:
+        raise error
+
+    found = Mock(spec=["plan"], plan=plan(manifest()))
+    steps = {
+        "recall": ("lppack.pipeline.one_pair.recall", None),
+        "plan": ("lppack.pipeline.check.make_plan", found.plan),
+        "tree": ("lppack.pipeline.build.make_tree", found),
+        "build": ("lppack.pipeline.build.make_bundle", Mock()),
+        "remember": ("lppack.pipeline.one_pair.remember", None),
+    }
+    for name, (target, value) in steps.items():
+        monkeypatch.setattr(target, fail if name == step else Mock(return_value=value))
+    ended = one_pair.build_pair(pair(), Options(output=Path()))
+    assert (ended.state, ended.code, ended.message) == (PairState.FAILED, 4, message)
+    assert ended.hint
+
+
+def test_an_error_that_is_a_bug_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        outcome(OSError(errno.EBADF, "Bad file descriptor"), monkeypatch)
 
 
 def test_the_log_of_a_failed_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
