@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Packages: what is in them, what cannot be packed, and that no word of the author's is run."""
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,30 @@ def test_one_that_does_not_convert_is_live_and_an_orderly_end_does_not_hold_it(
         "the machine crashed within a minute after it was live",
     ], done.stderr
     assert "is live, and does not convert" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["prerm", "postrm"])
+def test_a_removal_is_not_stopped_by_systemctl(script: str, tmp_path: Path) -> None:
+    """The patch is reverted by then; a package that stays has it at the next boot again."""
+    package = package_in(tmp_path)
+    text = render(f"package/{script}.j2", package=package)
+    text = text.replace(package.helper, "echo helper").replace("/run/systemd", str(tmp_path))
+    (tmp_path / "system").mkdir()
+    (tmp_path / "systemctl").write_text('#!/bin/sh\necho "$1"\nexit 1\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-s", "remove"],
+        input=text,
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    asked = ["helper revert", "stop", "disable"] if script == "prerm" else ["daemon-reload"]
+    assert (done.returncode, done.stdout.splitlines()) == (0, asked)
+    if script == "prerm":
+        broken = text.replace("echo helper", "false")
+        done = subprocess.run(["sh", "-s", "remove"], input=broken, text=True)
+        assert done.returncode == 1, "what cannot be reverted keeps it"
 
 
 def test_a_tool_that_is_not_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
