@@ -7,7 +7,7 @@ Everything is in a folder of its own, as one tree serves both: other programs do
 import argparse
 import gzip
 import os
-import subprocess
+import re
 import sys
 import tempfile
 import textwrap
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
-from lppack import __version__
-from lppack.errors import EnvironmentMissing, LppackError
+from lppack import __version__, proc
+from lppack.errors import BuildFailed, EnvironmentMissing, LppackError
 from lppack.resources import render
 from lppack.stages.package import MAINTAINER, Format, build_deb, build_rpm, rows_of, write_tree
 
@@ -27,6 +27,8 @@ PLACE = "/usr/share/lppack"
 #: Below lppack/_data: what the kernel links.
 _GPL = ("kmod", "templates/module", "examples")
 _NOT = "lppack/_data/templates/host/"  # what this package is made with
+_LIMIT = 600.0  # seconds, of one program
+_BUILD = "the wheel needs build, and hatchling: pip install -e '.[dev]'"
 _DOCS = ("CHANGELOG.md", "docs/operators.md", "docs/fleet.md")
 
 
@@ -38,6 +40,8 @@ class HostPackage:
     date: float  # seconds since 1970
     version: str = __version__
     place: str = PLACE
+    #: What lppack-metrics.service writes.
+    metrics: str = "/var/lib/prometheus/node-exporter/lppack.prom"
 
     @property
     def written(self) -> str:
@@ -89,10 +93,8 @@ def _contents(
     yield "usr/bin/lppack", (0o755, render("host/lppack.j2", host=package).encode())
     for unit in (ROOT / "fleet/systemd").iterdir():
         yield f"usr/lib/systemd/system/{unit.name}", (0o644, unit.read_bytes())
-    env = {**os.environ, "SOURCE_DATE_EPOCH": str(int(package.date))}
-    argv = [sys.executable, "-m", "tools.man", str(man)]
     # In a process of its own: it changes the table of commands.
-    subprocess.run(argv, check=True, env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
+    _made(["tools.man", str(man)], {"SOURCE_DATE_EPOCH": str(int(package.date))})
     for page in man.iterdir():
         yield f"usr/share/man/man1/{page.name}.gz", (0o644, _packed(page.read_bytes()))
     doc = "usr/share/doc/lppack"
@@ -110,21 +112,48 @@ def _packed(data: bytes) -> bytes:
 def maintainer_of(given: str | None) -> str:
     """Return who answers for the package: as given, or as Debian's own tools are told it."""
     name, mail = os.environ.get("DEBFULLNAME"), os.environ.get("DEBEMAIL")
-    who = given or f"{name} <{mail}>"
+    hint = "give --maintainer 'NAME <MAIL>', or set DEBFULLNAME and DEBEMAIL"
+    if given is None and not (name and mail):
+        raise EnvironmentMissing("a package needs who answers for it", hint=hint)
+    who = f"{name} <{mail}>" if given is None else given
     if not MAINTAINER.fullmatch(who):
         raise EnvironmentMissing(
-            f'"{who}" is not a name and a mail address, which a package needs',
-            hint="give --maintainer 'NAME <MAIL>', or set DEBFULLNAME and DEBEMAIL",
+            f'"{who}" is not a name and a mail address, which a package needs', hint=hint
         )
     return who
 
 
 def date_of() -> float:
-    """Return SOURCE_DATE_EPOCH, or the time of the last commit."""
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        return float(os.environ["SOURCE_DATE_EPOCH"])
+    """Return SOURCE_DATE_EPOCH, or the time of the last commit. Raise EnvironmentMissing."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given is not None:
+        if not re.fullmatch("[0-9]{1,10}", given):
+            raise EnvironmentMissing(
+                f'SOURCE_DATE_EPOCH is "{given}", and not a number of seconds since 1970',
+                hint="unset it, and the date is that of the last commit",
+            )
+        return float(given)
     argv = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    try:
+        done = proc.run(argv, limit=_LIMIT)
+        why = "" if done.ok else done.summary()
+    except EnvironmentMissing as error:
+        why = error.message
+    if why:
+        raise EnvironmentMissing(
+            f"the time of the last commit is not known: {why}",
+            hint="set SOURCE_DATE_EPOCH to the date of the package, in seconds since 1970",
+        )
+    return float(done.out)
+
+
+def _made(module: list[str], env: dict[str, str], hint: str | None = None) -> None:
+    """Run a module of Python. Raise BuildFailed."""
+    done = proc.run(
+        [sys.executable, "-m", *module], limit=_LIMIT, cwd=ROOT, env={**os.environ, **env}
+    )
+    if not done.ok:
+        raise BuildFailed(done.summary(), hint=hint)
 
 
 def main() -> int:
@@ -135,12 +164,13 @@ def main() -> int:
     try:
         package = HostPackage(maintainer=maintainer_of(words.maintainer), date=date_of())
         with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
-            argv = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT)]
-            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+            _made(["build", "--wheel", "--outdir", folder, str(ROOT)], {}, _BUILD)
             [wheel] = Path(folder).glob("*.whl")
             made = build(package, Format(words.format), wheel, ROOT / "dist")
     except LppackError as error:
-        print(f"{error.message}\n  hint: {error.hint}", file=sys.stderr)
+        print(error.message, file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
         return error.exit_code
     print(f"{made}: {made.stat().st_size // 1024} KiB")
     return 0

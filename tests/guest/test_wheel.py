@@ -244,6 +244,9 @@ def test_a_deb_is_removed_without_a_trace(root: DebianRoot) -> None:
     wants.mkdir(parents=True, exist_ok=True)
     guard = place / "var/lib/lppack/boot/livepatch-other"
     guard.mkdir(parents=True)
+    metrics = place / "var/lib/prometheus/node-exporter/lppack.prom"
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text("")
     root.run("dpkg", "-P", "lppack")
     found = run(
         "find", place, "-path", place / "proc", "-prune", "-o", "-name", "*lppack*", "-print"
