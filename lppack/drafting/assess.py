@@ -8,6 +8,7 @@ from lppack.csource.items import Item
 from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
+from lppack.drafting.enums import perhaps_of_another_type
 from lppack.drafting.laid_out import laid_out
 from lppack.drafting.lasting import perhaps_another, perhaps_renamed
 from lppack.drafting.places import Cannot, Files, Places, Target
@@ -91,7 +92,11 @@ def assess(
         notes=tuple(notes),
         advice=advice,
         lines=lines,
-        mismatches=(*_mismatches(comparison, matched), *laid_out(edit, comparison, files)),
+        mismatches=(
+            *_mismatches(comparison, matched),
+            *laid_out(edit, comparison, files),
+            *perhaps_of_another_type(edit.changes),
+        ),
         places=places,
     )
 

@@ -104,6 +104,20 @@ def test_a_kernel_that_was_built_from_other_sources_is_a_doubt() -> None:
     )
 
 
+def test_what_may_be_another_variable_or_type_is_a_doubt() -> None:
+    header = changes("enum how { ON, OFF = -1 };\n", "enum how { ON };\n", "include/how.h")
+    added = replace(
+        difference([], [variable("count")]),
+        unit=Unit(path="fs/new.c", objects=("vmlinux",), flags=()),
+    )
+    every = [EDIT, header, changes("static int count;\n", "", "fs/new.c")]
+    found = assessed(every, [difference([*own(), variable("count")], own(NEW)), added])
+    assert [text.partition(" in ")[0] for text in found.mismatches] == [
+        "count is static",
+        "enum how",
+    ]
+
+
 def test_what_does_not_compile_replaces_nothing_and_is_left_out() -> None:
     broken = replace(difference(own(), []), after=None, error="error: x")
     found = assessed([EDIT], [broken])

@@ -7,7 +7,7 @@ from lppack.csource.changes import Changes, compare
 from lppack.csource.items import Item
 from lppack.csource.parse import parse
 from lppack.drafting.authored import differences
-from lppack.drafting.enums import written_anew
+from lppack.drafting.enums import perhaps_of_another_type, written_anew
 from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
 from lppack.drafting.places import Target
@@ -29,9 +29,9 @@ def test_its_constants_lead_to_others() -> None:
     assert made is not None
     assert [item.text for item in made] == [
         "enum lp_access {\n\tlp_NONE,\n\tlp_READ,\n\tlp_WRITE = SHIFT + 1,\n};",
-        "#define NONE ((enum access)lp_NONE)",
-        "#define READ ((enum access)lp_READ)",
-        "#define WRITE ((enum access)lp_WRITE)",
+        "#define NONE (+lp_NONE)",
+        "#define READ (+lp_READ)",
+        "#define WRITE (+lp_WRITE)",
     ]
     assert made[0].uses == {"SHIFT"}
     assert [text[1] for item in made[1:] for text in item.spots] == [
@@ -77,10 +77,44 @@ def told(text: str) -> list[str]:
 def test_a_draft_has_it_once_and_the_proof_knows_it() -> None:
     text = drafted()
     assert text.count("enum lp_access {") == 1
-    assert "#undef WRITE\n#define WRITE ((enum access)lp_WRITE)\n" in text
+    assert "#undef WRITE\n#define WRITE (+lp_WRITE)\n" in text
     assert text.index("lp_WRITE = SHIFT") < text.index("#define WRITE") < text.index("lp_show")
     assert not told(text)
     assert told(drafted(OLD)) == [
         "enum lp_access in small.c is not what the change makes of enum access"
     ]
-    assert told(text.replace("(enum access)lp_WRITE", "(enum access)lp_READ"))
+    assert told(text.replace("(+lp_WRITE)", "(+lp_READ)"))
+
+
+TYPES = [
+    ("READ", "NONE, READ", ""),
+    ("READ", "READ, LAST = READ + 0x7fffffff", ""),
+    ("READ", "READ = 1 << 30, WRITE = BIT(4) /* - */", ""),
+    ("READ = SHIFT + 1", "READ = SHIFT + 1, MORE", ""),
+    ("READ = -1", "READ = -1, WRITE = -2", ""),
+    ("READ = 'a'", "READ = 'a', WRITE = 'b'", ""),
+    ("READ", "READ, NONE = -1", "-"),
+    ("READ = -1", "READ", "-"),
+    ("READ", "READ = ~0", "~"),
+    ("READ", "READ = 1 << 31", "<<"),
+    ("READ", "READ = BIT(31)", "BIT"),
+    ("READ", "READ = 0x80000000UL", "0x80000000UL"),
+    ("READ", "READ = 0777, WRITE = 0b11u", ""),
+    ("READ", "READ = 040000000000", "040000000000"),
+    ("READ", "READ = 0xgg", "0xgg"),
+    ("READ", "READ = SHIFT", "SHIFT"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "why"), TYPES, ids=[one[1] for one in TYPES])
+def test_a_type_that_may_be_signed_or_wide_is_a_doubt(old: str, new: str, why: str) -> None:
+    """In the patch, a variable of that type has the old one: less than 0 it never is."""
+
+    def told(path: str, tag: str = "access") -> list[str]:
+        texts = [f"enum {tag} {{ {constants} }};\n" for constants in (old, new)]
+        return [*perhaps_of_another_type([compare(*(parse(path, text) for text in texts))])]
+
+    found = told("include/small.h")
+    assert [f"({why})" in text for text in found] == ([True] if why else [])
+    assert not told("fs/small.c")
+    assert not told("include/small.h", tag="")
