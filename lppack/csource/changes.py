@@ -4,7 +4,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from unidiff.constants import LINE_TYPE_ADDED, LINE_TYPE_REMOVED
 from unidiff.errors import UnidiffParseError
@@ -12,7 +12,10 @@ from unidiff.patch import PatchedFile, PatchSet
 
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.lines import lines_of
+from lppack.csource.paths import check_path
 from lppack.errors import AnswerIsNo
+
+_MOVED = re.compile(r"^(?:rename|copy) from ([^\n]+)\n(?:rename|copy) to ([^\n]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +42,19 @@ class Changes:
 
 
 def read_diff(text: str) -> tuple[PatchedFile, ...]:
-    """Return the files of a unified diff; AnswerIsNo: it is none."""
+    """Return the files of a unified diff. Raise AnswerIsNo: it is none, or names what is no path of
+    the kernel's sources."""
     try:
         found = tuple(PatchSet(text))
     except UnidiffParseError as error:
         raise AnswerIsNo(
-            f"this is not a unified diff: {error}", hint="give the output of diff -u or git diff"
+            f"this is not a unified diff: {ascii(str(error).rstrip())[1:-1]}",
+            hint="give the output of diff -u or git diff",
         ) from error
+    for file in found:
+        for path in (*map(behind_first, paths_of(file)), *chain(*moves_of(file))):
+            if path:
+                check_path(path, "the diff")
     if re.search(r"^@@@ ", text, re.MULTILINE):
         raise AnswerIsNo(
             "this is a diff of a merge, which compares with several versions at once",
@@ -78,7 +87,17 @@ def paths_of(file: PatchedFile) -> tuple[str, str]:
 def path_of(file: PatchedFile) -> str:
     """Return the path in the kernel's tree, without the first part of it, as with patch -p1."""
     before, after = paths_of(file)
-    return (before or after).partition("/")[2]
+    return behind_first(before or after)
+
+
+def behind_first(name: str) -> str:
+    """Return a path without its first part, as patch -p1 takes it."""
+    return name.partition("/")[2]
+
+
+def moves_of(file: PatchedFile) -> list[tuple[str, str]]:
+    """Return the old and the new path of what git has renamed or copied."""
+    return _MOVED.findall(str(file.patch_info))
 
 
 def patched(text: str, file: PatchedFile) -> str:

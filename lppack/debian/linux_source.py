@@ -94,8 +94,12 @@ def source_file(package: str, path: str, *, source: Source | None = None) -> byt
     no such package.
     """
     tree = source_tree(package, source=source)
-    file = (tree / path).resolve()
-    return file.read_bytes() if file.is_relative_to(tree.resolve()) and file.is_file() else None
+    try:
+        file = (tree / path).resolve()
+        there = file.is_relative_to(tree.resolve()) and file.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL, as C of a stranger may include it
+        return None
+    return file.read_bytes() if there else None
 
 
 def headers_with(package: str, words: Collection[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A unified diff, as a change of the kernel's own sources."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from unidiff.patch import PatchedFile
 
-from lppack.csource.changes import patched, paths_of, read_diff, unpatched
+from lppack.csource.changes import behind_first, moves_of, patched, paths_of, read_diff, unpatched
 from lppack.csource.paths import check_path
 from lppack.drafting.edit import BYTES, NO_CODE, Edit, Read, edited
 from lppack.drafting.mail import decoded, read_mail
 from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
-
-_MOVED = re.compile(
-    r"^(?:rename|copy) from (?P<old>[^\n]+)\n(?:rename|copy) to (?P<new>[^\n]+)$", re.MULTILINE
-)
 
 
 def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
@@ -23,9 +18,6 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     AnswerIsNo."""
     text = decoded(text)
     files = read_diff(text)
-    for file in files:
-        for path in _named(file):
-            check_path(path, "the diff")
     try:
         found = _applied(files, read)
     except AnswerIsNo:
@@ -127,11 +119,10 @@ def _path(file: PatchedFile, read: Read) -> tuple[str, str | None]:
     Not every diff is git's: linux.orig/fs/exec.c beside linux/fs/exec.c and a/fs/exec.c.orig beside
     a/fs/exec.c are the same file, and fs/exec.c may be all of a path.
     """
-    found = _MOVED.search(str(file.patch_info))
-    if found is not None:
-        return found["old"], found["new"]
+    if moved := moves_of(file):
+        return moved[0]
     whole = [name for name in paths_of(file) if name]
-    paths = list(dict.fromkeys(_behind_first(name) for name in whole))
+    paths = list(dict.fromkeys(behind_first(name) for name in whole))
     if len(paths) > 1:
         paths = [path for path in paths if read(path) is not None] or paths
     if len(paths) > 1:
@@ -144,18 +135,6 @@ def _path(file: PatchedFile, read: Read) -> tuple[str, str | None]:
         check_path(whole[0], "the diff")
         return whole[0], None
     return paths[0], None
-
-
-def _behind_first(name: str) -> str:
-    """Return a path without its first part, as patch -p1 takes it."""
-    return name.partition("/")[2]
-
-
-def _named(file: PatchedFile) -> Iterator[str]:
-    """Yield each path that the diff may mean in the kernel's tree."""
-    yield from filter(None, map(_behind_first, paths_of(file)))
-    for moved in _MOVED.finditer(str(file.patch_info)):
-        yield from moved.groups()
 
 
 def _is_copy(file: PatchedFile) -> bool:

@@ -97,3 +97,9 @@ def test_a_hunk_without_lines_around_it_is_refused() -> None:
     [file] = read_diff("--- a/f.c\n+++ b/f.c\n@@ -3,0 +4 @@\n+\tmore();\n")
     with pytest.raises(AnswerIsNo, match="no lines around it"):
         patched(TWICE, file)
+
+
+def test_what_is_no_diff_writes_nothing_to_a_terminal() -> None:
+    text = "--- a/f.c\n+++ b/f.c\n@@ -1,9 +1,9 @@\n-int a;\n\x1b[31m\n"
+    with pytest.raises(AnswerIsNo, match=r"not a unified diff: .*: \\x1b\[31m$"):
+        read_diff(text)

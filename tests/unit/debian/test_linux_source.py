@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lppack import store
-from lppack.debian.linux_source import package_of, private_headers
+from lppack.debian.linux_source import package_of, private_headers, source_file
 from lppack.errors import EnvironmentMissing
 from tests.kit.fake_source import FILES, SourcePackage
 from tests.kit.samples import kernel
@@ -47,3 +47,12 @@ def test_a_folder_without_headers_is_told_with_what_is_near() -> None:
 def test_a_kernel_that_is_from_no_package() -> None:
     with pytest.raises(EnvironmentMissing, match="are not known"):
         package_of(replace(KERNEL, package=None))
+
+
+@pytest.mark.parametrize(
+    "path", ["mm/none.h", "mm", "../linux-source.tar.xz", "a\0b", "x" * 300, ""]
+)
+def test_what_is_no_file_of_the_sources_is_none(path: str) -> None:
+    package, source = package_of(KERNEL), SourcePackage()
+    assert source_file(package, "mm/slab.h", source=source) == FILES["mm/slab.h"]
+    assert source_file(package, path, source=source) is None

@@ -220,6 +220,8 @@ def test_a_series_may_remove_a_file_and_add_it_again() -> None:
         "--- a/kernel/a.c\n+++ b/{0}\n" + HUNK,
         "--- a/{0}\n+++ b/kernel/a.c\n" + HUNK,
         PICTURE,
+        "diff --git a/{0} b/{0}\nold mode 100644\nnew mode 100755\n",
+        "--- a/{0}\n+++ b/{0}\n@@@ -1,1 -1,1 +1,1 @@@\n",
         *(
             f"diff --git a/kernel/a.c b/kernel/b.c\nsimilarity index 90%\n{how} from {names}\n"
             f"--- a/kernel/a.c\n+++ b/kernel/b.c\n{HUNK}"
