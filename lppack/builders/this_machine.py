@@ -63,9 +63,10 @@ class ThisMachine:
         return Path("/run/systemd/system").is_dir()  # sd_booted(3)
 
     def which(self, program: str) -> str | None:
+        # An empty part of PATH is the current folder, as "." is: not for what root starts.
         # /usr/sbin is not on every user's PATH, but dockerd is there.
-        path = [*filter(None, [os.environ.get("PATH")]), "/usr/local/sbin:/usr/sbin:/sbin"]
-        return shutil.which(program, path=":".join(path))  # an empty part is the current folder
+        path = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+        return shutil.which(program, path=":".join(filter(os.path.isabs, path)))
 
     def library(self, name: str) -> bool:
         import ctypes

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A build of many pairs as JUnit XML, which CI services show."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from lppack import store
 from lppack.pipeline.pairs import Outcome, PairState
+
+#: XML 1.0, 2.2: these cannot be written, not even by their numbers. A surrogate is a byte of a
+#: file's name that is no UTF-8.
+_NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(outcomes: Sequence[Outcome], file: Path) -> None:
@@ -38,6 +43,9 @@ def junit(outcomes: Sequence[Outcome]) -> bytes:
                 time=f"{one.seconds:.2f}",
             )
             _why(case, one)
+    for element in top.iter():
+        element.attrib.update({key: _clean(text) for key, text in element.items()})
+        element.text = _clean(element.text or "") or None
     ElementTree.indent(top)
     return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -46,12 +54,11 @@ def _why(case: ElementTree.Element, one: Outcome) -> None:
     if one.state in (PairState.BUILT, PairState.CACHED):
         return
     tag = {PairState.OTHER_KERNEL: "skipped", PairState.FAILED: "error"}.get(one.state, "failure")
-    why = ElementTree.SubElement(case, tag, message=_clean(one.message.partition("\n")[0]))
+    why = ElementTree.SubElement(case, tag, message=one.message.partition("\n")[0])
     if tag != "skipped":
         why.set("type", ", ".join(one.rules) or one.state.value)
-        why.text = _clean("\n".join([one.message, *([one.hint] if one.hint else []), *one.said]))
+        why.text = "\n".join([one.message, *([one.hint] if one.hint else []), *one.said])
 
 
 def _clean(text: str) -> str:
-    """XML 1.0 has no place for most control characters."""
-    return "".join(c for c in text if c in "\t\n" or ord(c) >= 0x20)
+    return _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)

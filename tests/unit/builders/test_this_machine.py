@@ -14,8 +14,10 @@ from lppack.errors import EnvironmentMissing
 HERE = ThisMachine()
 
 
-@pytest.mark.parametrize("path", [None, "", "/nowhere"])
-def test_without_a_path_no_program_of_the_current_folder_is_taken(
+@pytest.mark.parametrize(
+    "path", [None, "", "/nowhere", "/a::/b", ":/a", "/a:", ":", ".", "/a:.", "./"]
+)
+def test_no_program_of_the_current_folder_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
 ) -> None:
     """doctor --fix starts what it finds, as root."""
