@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lppack.csource.items import Item
+from lppack.csource.items import Item, ParsedFile
 from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.advice import Advice, advise, refused
 from lppack.drafting.edit import Edit
@@ -93,7 +93,7 @@ def assess(
         advice=advice,
         lines=lines,
         mismatches=(
-            *_mismatches(comparison, matched),
+            *_mismatches(comparison, matched, _new_files(edit)),
             *laid_out(edit, comparison, files),
             *perhaps_of_another_type(edit.changes),
         ),
@@ -130,15 +130,21 @@ def _matched(comparison: Comparison, prover: Prover) -> dict[tuple[int, str], di
     }
 
 
+def _new_files(edit: Edit) -> list[ParsedFile]:
+    return [one.after for one in edit.changes if edit.files[one.before.path][0] is None]
+
+
 def _mismatches(
-    comparison: Comparison, matched: Mapping[tuple[int, str], Mapping[str, Matched]]
+    comparison: Comparison,
+    matched: Mapping[tuple[int, str], Mapping[str, Matched]],
+    new: Sequence[ParsedFile],
 ) -> tuple[str, ...]:
     """Explain each doubt that the sources are the kernel's, or that all files were seen."""
     found = [*comparison.affected.not_followed]
     if comparison.too_many and not found:
         found.append("more C files may be affected than were compiled")
     found += perhaps_another(comparison)
-    found += perhaps_renamed(comparison)
+    found += perhaps_renamed(comparison, new)
     for (number, object_), functions in matched.items():
         unit = comparison.units[number]
         bad = [one for one in functions.values() if one.symbol is None and not one.expected]

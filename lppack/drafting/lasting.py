@@ -3,14 +3,22 @@
 name."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lppack.proof.objects import Data
+from lppack.csource.items import ItemKind, ParsedFile
+from lppack.proof.objects import Data, ObjectFile
 from lppack.proof.prover import Comparison
 
 # Where variables live as long as their object; of .data..percpu each processor has its own.
 _SECTION = re.compile(r"\.(?:data|bss|rodata)\b(?:\.\.(?!read_mostly|cacheline_aligned)\w+)?")
+
+# Made by the compiler, kbuild, or macros that tell or register something.
+_MADE = re.compile(
+    r"\.|_rs\b|__(?:key|warned|already_done|print_once|func__|UNIQUE_ID|ADDRESSABLE|addressable"
+    r"|ksymtab|kstrtab|kcrctab|param|setup|initcall|exitcall|event|syscall_meta|bpf_trace"
+    r"|tracepoint|tpstrtab|traceiter|SCK|SCT|BTF_ID)(?:_|\b)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +91,50 @@ def perhaps_another(comparison: Comparison) -> Iterator[str]:
             )
 
 
-def perhaps_renamed(comparison: Comparison) -> Iterator[str]:
-    """Yield what may be one variable under two names: then what the kernel's holds is lost."""
-    for unit in comparison.units:
-        if unit.before is None or unit.after is None:
-            continue
-        gone = [one for n in unit.removed_data if _lives(one := unit.before.data[n])]
-        for new in (one for n in unit.added_data if _lives(one := unit.after.data[n])):
-            for old in gone:
-                if (old.size, old.static) == (new.size, new.static):
-                    yield (
-                        f"{old.name} of {unit.unit.path} is gone, and {new.name} is new and as "
-                        "large: if it is the same by another name, what it holds is not taken over"
-                    )
+def perhaps_renamed(comparison: Comparison, files: Sequence[ParsedFile] = ()) -> Iterator[str]:
+    """Yield what may be one variable under two names: then what the kernel's holds is lost.
+
+    ``files`` are new ones, of which no object code is known.
+    """
+    known = [one for one in moved(comparison) if one.is_kernels]
+    left = {(one.before, one.name) for one in known}
+    taken = {(one.after, one.name) for one in known}
+    written = [
+        f"{item.name} of {file.path}"
+        for file in files
+        for item in file.items
+        if item.kind is ItemKind.VARIABLE and not item.const
+    ]
+    units = [unit for unit in comparison.units if not unit.error]
+    for unit in units:
+        for old in _that_live(unit.before, unit.removed_data, unit.unit.path, left):
+            new = [
+                f"{one.name} of {other.unit.path}"
+                for other in units
+                if {*other.unit.objects} & {*unit.unit.objects}
+                for one in _that_live(other.after, other.added_data, other.unit.path, taken)
+                if other is unit or one.size == old.size
+            ]
+            if new := [*dict.fromkeys([*new, *written])]:
+                more = f" and {len(new) - 3} more" if len(new) > 3 else ""
+                yield (
+                    f"{old.name} of {unit.unit.path} is gone, and new: {', '.join(new[:3])}{more}: "
+                    "if it is the same by another name, or of another type, what it holds is not "
+                    "taken over"
+                )
+
+
+def _that_live(
+    code: ObjectFile | None, names: Iterable[str], path: str, but: Collection[tuple[str, str]]
+) -> Iterator[Data]:
+    """Yield variables that code writes to, and none of the compiler's or of kbuild's."""
+    for data in (code.data[name] for name in names) if code else ():
+        own = data.section.startswith((".bss", ".data")) and not _MADE.match(data.name)
+        if data.writable and own and (path, data.name) not in but:
+            yield data
 
 
 def _kind(data: Data) -> object:
     """Return all of a variable but its name, and who may name it."""
     section = _SECTION.match(data.section)
     return data.size, data.key, data.writable, section[0] if section else data.section
-
-
-def _lives(data: Data) -> bool:
-    """Whether it is a variable that code writes to, and none of the compiler's or of kbuild's."""
-    own = data.section.startswith((".bss", ".data")) and not data.name.startswith(("_", "."))
-    return data.writable and own

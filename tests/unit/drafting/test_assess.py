@@ -57,11 +57,16 @@ def changes(now: str, was: str = OLD, path: str = PATH) -> Changes:
 
 
 def assessed(
-    every: Sequence[Changes], units: Sequence[UnitDifference], *other: str, too_many: bool = False
+    every: Sequence[Changes],
+    units: Sequence[UnitDifference],
+    *other: str,
+    too_many: bool = False,
+    new: Sequence[str] = (),
 ) -> Assessment:
     texts = {one.before.path: one for one in every}
     files = {
-        path: (one.before.text.encode(), one.after.text.encode()) for path, one in texts.items()
+        path: (None if path in new else one.before.text.encode(), one.after.text.encode())
+        for path, one in texts.items()
     }
     edit = Edit(changes=tuple(every), files=files, subject="x", text=b"")
     comparison = Comparison(
@@ -116,6 +121,10 @@ def test_what_may_be_another_variable_or_type_is_a_doubt() -> None:
         "count is static",
         "enum how",
     ]
+    [doubt] = assessed(
+        [EDIT, every[2]], [difference([*own(), variable("count")], own(NEW))], new=["fs/new.c"]
+    ).mismatches
+    assert "new: count of fs/new.c" in doubt
 
 
 def test_what_does_not_compile_replaces_nothing_and_is_left_out() -> None:

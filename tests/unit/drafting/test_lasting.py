@@ -214,13 +214,60 @@ def renamed(old: Data, new: Data) -> list[str]:
     return [*perhaps_renamed(compared(difference([old], [new])))]
 
 
+ZEROS = b"\0" * 4
+
+
 def test_what_may_be_one_variable_under_two_names() -> None:
-    old = variable("total", contents=b"\0" * 4)
-    [doubt] = renamed(old, variable("sum", contents=b"\0" * 4))
-    assert doubt.startswith("total of fs/small.c is gone, and sum is new and as large")
-    assert not renamed(old, variable("sum", contents=b"\0" * 8))
-    assert not renamed(old, replace(variable("sum", contents=b"\0" * 4), writable=False))
-    assert not renamed(old, variable("__key", contents=b"\0" * 4))
+    old = variable("total", contents=ZEROS)
+    [doubt] = renamed(old, variable("sum", contents=ZEROS))
+    assert doubt.startswith("total of fs/small.c is gone, and new: sum of fs/small.c: if it is")
+    assert renamed(old, replace(variable("sum", contents=b"\0" * 8), static=False))
+    assert renamed(variable("__total", contents=ZEROS), variable("__keymap", contents=ZEROS))
+    assert not renamed(old, replace(variable("sum", contents=ZEROS), writable=False))
+    assert not renamed(old, replace(variable("sum", contents=ZEROS), section=".init.data"))
+
+
+@pytest.mark.parametrize("name", ["__key", "__key#1", "__UNIQUE_ID_x", "__param_x", "_rs#0", ".x"])
+def test_what_macros_and_the_compiler_make_is_no_variable_under_another_name(name: str) -> None:
+    made, total = variable(name, contents=ZEROS), variable("total", contents=ZEROS)
+    assert not renamed(total, made)
+    assert not renamed(made, total)
+
+
+def test_what_may_be_one_variable_under_another_name_in_another_file() -> None:
+    gone = difference([variable("total", contents=ZEROS)], [])
+    comes = other(difference([], [variable("sum", contents=ZEROS)]))
+    [doubt] = perhaps_renamed(compared(gone, comes))
+    assert "new: sum of fs/other.c: " in doubt
+    large = other(difference([], [variable("sum", contents=b"\0" * 8)]))
+    apart = replace(comes, unit=replace(comes.unit, objects=("loop",)))
+    broken = replace(gone, after=None, error="error: x")
+    for units in ((gone, large), (gone, apart), (gone,), (broken, comes)):
+        assert not [*perhaps_renamed(compared(*units))]
+
+
+def test_what_moved_is_no_variable_under_another_name() -> None:
+    gone = difference([TOTAL, variable("used", contents=ZEROS)], [])
+    comes = other(difference([], [TOTAL]))
+    assert not [*perhaps_renamed(compared(gone, comes))]
+    more = difference([TOTAL], [variable("sum", contents=ZEROS)])
+    assert not [*perhaps_renamed(compared(more, comes))]
+
+
+def test_of_many_that_are_new_three_are_named() -> None:
+    old, new = variable("total", contents=ZEROS), [variable(name) for name in "abcde"]
+    [doubt] = perhaps_renamed(compared(difference([old], new)))
+    assert "new: a of fs/small.c, b of fs/small.c, c of fs/small.c and 2 more: " in doubt
+
+
+def test_a_variable_of_a_new_file_whose_object_code_is_not_known() -> None:
+    gone = compared(difference([TOTAL], []))
+    for text, count in (
+        ("int total;", 1),
+        ("static const int x = 1;", 0),
+        ("extern int total;", 0),
+    ):
+        assert len([*perhaps_renamed(gone, [parse("fs/new.c", f"{text}\n")])]) == count
 
 
 def test_a_variable_that_is_gone_is_carried_and_one_that_moved_is_the_kernels() -> None:
