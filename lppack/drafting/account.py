@@ -75,7 +75,7 @@ _INVOKED = (
     (r"EXPORT_", "an export"),
     (r"\w*module_param", "a module parameter"),
     (r"(?:__setup|early_param)", "a boot parameter"),
-    (r"\w+_init(?:call(?:_sync)?)?\s*\(", "an initcall"),
+    (r"\w+_init(?:call(?:_sync)?)?\s*\(|(?:module|builtin)_\w*driver\w*\s*\(", "an initcall"),
     (r"(?:TRACE|DEFINE|DECLARE)_EVENT", "a trace event"),
     (r"BTF_(?:ID|SET)", "a list for BPF"),
     (r"MODULE_", "a note"),
@@ -126,6 +126,8 @@ class _Account:
         if path.endswith(".c") and None in (was, now):
             fate, why = self._whole(path)
             yield Line(path=path, line=1, what=path.rpartition("/")[2], fate=fate, why=why)
+            if fate is Fate.CARRIED:
+                yield from self._registered(path)
             return
         changes = self._changes[path]
         before, after = ((data or b"").decode(BYTES) for data in (was, now))
@@ -200,6 +202,15 @@ class _Account:
             return Fate.CARRIED, "with the functions that use it"
         return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
 
+    def _registered(self, path: str) -> Iterator[Line]:
+        """Yield what a new file, whose object code is not known, registers with the kernel."""
+        whys = {what: why for _, what, why in _SECTIONS}
+        for item in self._changes[path].after.items:
+            kind = _invoked(item) if item.kind is ItemKind.OTHER else ""
+            if kind in whys:
+                why = f"it is {kind}: {whys[kind]}"
+                yield Line(path=path, line=item.line, what=_what(item), fate=Fate.LEFT_OUT, why=why)
+
     def _function(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
         name = item.name
         no = next((one for one in self._cannot if _base(one.what) == name), None)
@@ -246,8 +257,7 @@ class _Account:
         return Fate.CARRIED, "with the functions that use it"
 
     def _invocation(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
-        kinds = (kind for pattern, kind in _INVOKED if re.match(pattern, item.text))
-        kind = next(kinds, "")
+        kind = _invoked(item)
         if kind == "a note":
             return Fate.NO_EFFECT, "it is a note in the module's file"
         names = {name for unit in differing for name in unit.registered}
@@ -320,6 +330,11 @@ def left_out_of_objects(
                 fate=Fate.LEFT_OUT,
                 why=why,
             )
+
+
+def _invoked(item: Item) -> str:
+    """Return what a macro at the top level registers; "": that is not known."""
+    return next((kind for pattern, kind in _INVOKED if re.match(pattern, item.text)), "")
 
 
 def _what(item: Item | None) -> str:

@@ -154,12 +154,13 @@ class _Selection:
         )
         if data:
             self._cannot(function.name, f"{why}, and its address is in {', '.join(data)}", way)
-        elif function.static and not users:
-            if function.name in self.after.functions:  # or else it was there for nobody
-                nothing = f"{why}, and nothing in {self.selected.path} calls it"
-                self._cannot(function.name, nothing, way)
         elif not function.static and "." not in function.name:
             self._cannot(function.name, f"{why}, and other files, or assembler, may call it", way)
+        elif not users:
+            # What is static, and gone, was there for nobody.
+            if not function.static or function.name in self.after.functions:
+                nothing = f"{why}, and nothing in {self.selected.path} calls it"
+                self._cannot(function.name, nothing, way)
         else:
             self.selected.notes.append(
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"

@@ -141,6 +141,29 @@ def test_a_new_file_is_carried_by_what_uses_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("invoked", "what"),
+    [
+        ("EXPORT_SYMBOL_GPL(fresh);", "an export: "),
+        ("module_init(begin);", "an initcall: "),
+        ("late_initcall(begin);", "an initcall: "),
+        ("module_platform_driver(tiny);", "an initcall: "),
+        ("module_param(limit, int, 0644);", "a module parameter: "),
+        ('__setup("limit=", begin);', "a boot parameter: "),
+        ('MODULE_LICENSE("GPL");', None),
+        ("NOKPROBE_SYMBOL(fresh);", None),
+    ],
+)
+def test_what_a_new_file_registers_is_left_out(invoked: str, what: str | None) -> None:
+    text = f"int fresh(void)\n{{\n\treturn 1;\n}}\n{invoked}\n"
+    whole, *more = told(
+        edit_of(("fs/new.c", None, text)), DIFFERS, [target("show", "show", "fresh")]
+    )
+    assert whole[1] is Fate.CARRIED
+    assert [(name, fate) for name, fate, _ in more] == [(invoked, Fate.LEFT_OUT)] * bool(what)
+    assert all(why.startswith(f"it is {what}") for _, _, why in more)
+
+
+@pytest.mark.parametrize(
     ("path", "fate", "word"),
     [
         ("fs/Makefile", Fate.LEFT_OUT, "kbuild"),

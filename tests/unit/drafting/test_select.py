@@ -147,6 +147,17 @@ def test_what_cannot_be_replaced_is_said(
     assert said in no.why and no.way and no.path == "fs/small.c"
 
 
+@pytest.mark.parametrize(("static", "stays", "said"), [(0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0)])
+def test_a_copy_that_nothing_of_its_file_calls_is_replaced_by_nothing(
+    static: int, stays: int, said: int
+) -> None:
+    before = [function("helper.part.0", static=bool(static))]
+    after = [function("helper.part.0", static=bool(static), code=NEW)] * stays
+    found = chosen(before, after, TWICE)
+    assert not found.targets and not found.notes
+    assert ["nothing in fs/small.c calls it" in no.why for no in found.cannot] == [True] * said
+
+
 def test_a_function_that_the_kernel_has_otherwise_is_not_taken() -> None:
     facts = FakeFacts({"vmlinux": [symbol("helper", 1), symbol("helper", 2)]})
     before = [function("helper")]
