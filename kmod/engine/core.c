@@ -237,9 +237,11 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
  * Context: May sleep. Takes the engine's mutex, and under it runs the patch's callbacks pre_patch.
  *
  * Return: 0, or an error after which nothing is left of it: -EPROTO if the patch was built for
- * another engine, -EBUSY if another one is in transition or other code redirects one of the
- * functions, -EEXIST if one of the same series is there, -ENOENT if a function or symbol is
- * missing, -ENOMEM, or what a callback has returned.
+ * another engine, -EBUSY if another one is in transition, other code redirects one of the functions
+ * or ftrace is off, -EAGAIN if BPF programs come and go there, -EINVAL if one cannot be traced or
+ * two names are of one function, -EEXIST if one of the same series is there, -ENOENT if a function
+ * or symbol is missing, -ENOMEM, or what a callback has returned. -ENODEV if ftrace has turned
+ * itself off: if it did so meanwhile the engine stays loaded.
  */
 int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 {

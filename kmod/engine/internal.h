@@ -174,7 +174,7 @@ struct lpe_patch {
 	bool signals;		/* may wake sleepers, which may see EINTR */
 	unsigned int deadline_ms;	/* for a transition, 0: none */
 
-	/* written in a stop, read under lpe_lock: an older answer is as good */
+	/* of the last try: written in stops, and `left` by the worker too; read without a lock */
 	unsigned int left;
 	struct lpe_blocker blockers[LPE_BLOCKERS];
 	struct lpe_statistics stats;

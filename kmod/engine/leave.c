@@ -24,7 +24,7 @@ bool lpe_is_user(const struct task_struct *task)
 
 void lpe_no_blockers(struct lpe_patch *patch)
 {
-	patch->left = 0;
+	WRITE_ONCE(patch->left, 0);
 	patch->asleep = NULL;
 }
 

@@ -61,7 +61,7 @@ static ssize_t blockers_read(struct file *file, struct kobject *kobj, struct bin
 		goto out;
 	/* They are written in a stop, which waits for this. */
 	preempt_disable();
-	left = min_t(unsigned int, patch->left, LPE_BLOCKERS);
+	left = min_t(unsigned int, READ_ONCE(patch->left), LPE_BLOCKERS);
 	memcpy(copy, patch->blockers, left * sizeof(*copy));
 	preempt_enable();
 	ret = memory_read_from_buffer(buf, count, &pos, text,

@@ -36,7 +36,10 @@ static void lpe_end_object(struct lpe_object *obj)
 	obj->began = false;
 }
 
-/* What klp_object_init_loaded() and klp_patch_object() do. On an error nothing is left of it. */
+/*
+ * What klp_object_init_loaded() and klp_patch_object() do. On an error nothing is left of it,
+ * unless the patch is kept.
+ */
 static int lpe_begin_object(struct lpe_object *obj)
 {
 	struct klp_callbacks *callbacks = &obj->klp->callbacks;
@@ -84,7 +87,7 @@ void lpe_end_objects(struct lpe_patch *patch)
 		lpe_end_object(obj);
 }
 
-/* On an error nothing is left of it. */
+/* On an error nothing is left of it, unless the patch is kept. */
 int lpe_begin_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;

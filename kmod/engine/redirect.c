@@ -9,6 +9,7 @@
 #include <linux/overflow.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -82,8 +83,8 @@ static __always_inline unsigned int lpe_slot_of(unsigned long fentry)
 }
 
 /*
- * A search that finds nothing is of a registration that failed: while ftrace takes its filter away
- * it may call for any function. So no slot is empty: lpe_no_func is the end of each.
+ * ftrace calls for the functions of its filter alone, so the search finds one. Should it not,
+ * lpe_no_func ends each slot.
  */
 static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
 					struct ftrace_ops *ops, struct ftrace_regs *fregs)
@@ -152,44 +153,71 @@ static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
 	return err;
 }
 
-#define LPE_TRIES	500	/* to register, of 1 ms at least */
+/*
+ * ftrace has met an inconsistency and turned itself off: it refuses everything from then on, and
+ * goes on to call. So what a call reads stays for good: what was allocated, and the modules.
+ *
+ * A module whose init this is in goes nevertheless: do_init_module() frees it whatever its
+ * references. That does no harm, as its routes say old for good: such a call reads the routes, the
+ * functions and the hook, none of which is in the module.
+ */
+static void lpe_keep(struct lpe_patch *patch, int err)
+{
+	lpe_assert_locked();
+	if (patch->kept)
+		return;
+	pr_err("ftrace does not let go of %s: %d; what is loaded of it stays until a restart\n",
+	       patch->klp->mod->name, err);
+	patch->kept = true;
+	__module_get(patch->klp->mod);
+	__module_get(THIS_MODULE);
+}
+
+/*
+ * On an error ftrace_startup() has not set ENABLED, or clears it as it takes all back. Where ftrace
+ * turns itself off in the middle nothing is taken back, and functions may call already.
+ */
+static int lpe_try_register(struct lpe_object *obj)
+{
+	struct ftrace_ops *ops = &obj->hook->ops;
+	int err;
+
+	err = register_ftrace_function(ops);
+	if (err && ops->flags & FTRACE_OPS_FL_ENABLED)
+		lpe_keep(obj->patch, err);
+	return err;
+}
+
+/* To register. Each sleeps for two jiffies, of 4 ms with HZ=250: that is 2 to 4 s in all. */
+#define LPE_TRIES	500
 
 /*
  * A BPF trampoline that is being changed refuses to share its function with us, as to wait could be
- * a deadlock: -EAGAIN, after it has slept for 1 ms (bpf_tramp_ftrace_ops_func()).
+ * a deadlock: -EAGAIN, after msleep(1) (bpf_tramp_ftrace_ops_func()). Modules that are loaded
+ * meanwhile wait for lpe_lock.
  */
-static int lpe_register_ops(struct ftrace_ops *ops)
+static int lpe_register_ops(struct lpe_object *obj)
 {
 	unsigned int tries = 0;
 	int err;
 
 	do
-		err = register_ftrace_function(ops);
-	while (err == -EAGAIN && ++tries < LPE_TRIES);
+		err = lpe_try_register(obj);
+	while (err == -EAGAIN && ++tries < LPE_TRIES && !fatal_signal_pending(current));
 	return err;
 }
 
-/*
- * ftrace refuses once it has met an inconsistency and turned itself off, and goes on to call: then
- * what a call reads stays for good, and so do the modules.
- */
 static int lpe_unregister_ops(struct lpe_object *obj)
 {
-	struct lpe_patch *patch = obj->patch;
 	int err;
 
 	err = unregister_ftrace_function(&obj->hook->ops);
-	if (err && !patch->kept) {
-		pr_err("ftrace does not let go of %s: %d; its modules stay until a restart\n",
-		       patch->klp->mod->name, err);
-		patch->kept = true;
-		__module_get(patch->klp->mod);
-		__module_get(THIS_MODULE);
-	}
+	if (err)
+		lpe_keep(obj->patch, err);
 	return err;
 }
 
-/* Find the function that other code redirects: each is tried by itself. */
+/* Find the function that other code redirects: each is tried by itself, and once. */
 static void lpe_find_owner(struct lpe_object *obj)
 {
 	struct ftrace_ops *ops = &obj->hook->ops;
@@ -199,8 +227,10 @@ static void lpe_find_owner(struct lpe_object *obj)
 	lpe_for_each_func(obj, func) {
 		err = ftrace_set_filter_ip(ops, func->fentry, 0, 1);
 		if (!err)
-			err = lpe_register_ops(ops);
-		if (!err && lpe_unregister_ops(obj))
+			err = lpe_try_register(obj);
+		if (!err)
+			lpe_unregister_ops(obj);
+		if (obj->patch->kept)
 			return;
 		if (err == -EBUSY)
 			lpe_tell_owner(func);
@@ -215,7 +245,7 @@ static int lpe_register(struct lpe_object *obj)
 	err = lpe_fill_slots(obj);
 	if (err)
 		return err;
-	err = lpe_register_ops(&obj->hook->ops);
+	err = lpe_register_ops(obj);
 	if (err == -EBUSY && !lpe_ftrace_is_on())
 		pr_err("functions of %s cannot be hooked: ftrace is off; turn it on: sysctl kernel.ftrace_enabled=1\n",
 		       name);
@@ -239,6 +269,8 @@ int lpe_hook(struct lpe_object *obj)
 	lpe_assert_locked();
 	if (!obj->hook)
 		return 0;
+	if (obj->patch->kept)
+		return -ENODEV;
 	ops = &obj->hook->ops;
 	ops->func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
 	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
@@ -262,14 +294,17 @@ int lpe_hook(struct lpe_object *obj)
 	return 0;
 }
 
-/* On return no thread is in a trampoline or in lpe_redirect(): ftrace has waited for that. */
+/*
+ * On return no thread is in a trampoline or in lpe_redirect(), unless the patch is kept: ftrace has
+ * waited for that.
+ */
 void lpe_unhook(struct lpe_object *obj)
 {
 	struct lpe_hook *hook = obj->hook;
 	struct lpe_func *func;
 
 	lpe_assert_locked();
-	/* lpe_hook() was not called, or ftrace has let go of nothing before. */
+	/* lpe_hook() was not called, or ftrace lets go of nothing any more. */
 	if (!hook || !hook->ops.func || obj->patch->kept)
 		return;
 	if (obj->hooked) {

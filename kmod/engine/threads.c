@@ -232,7 +232,7 @@ void lpe_threads_end(void)
 	unsigned long flags;
 	unsigned int i;
 
-	if (!lpe_probing) {	/* no entry was ever visible */
+	if (!lpe_probing) {	/* no entry is visible */
 		lpe_free_list(&lpe_pool);
 		lpe_pool_size = 0;
 		return;

@@ -152,20 +152,36 @@ def names(host: Host, path: str) -> tuple[str, ...]:
         raise
 
 
+#: A list of a page or more is read in pieces of different moments: a line at a seam may be of two.
+_PAGE, _READS = 4096, 3
+_ROWS = re.compile(r"(-?[0-9]+\t-?[0-9]+\t.*\t.*\t.*\n)*")
+
+
 def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
     """Read which threads are in the way, as lpe_blame() and lp_note() of our C write it; none if
-    there is no such file."""
+    there is no such file. Raise HostError EBADMSG if a line is something else, also when the list
+    is read again."""
+    said = ""
     try:
-        said = host.read(path)
+        for _ in range(_READS):
+            said = host.read(path)
+            if len(said) < _PAGE or _ROWS.fullmatch(said):
+                break
     except HostError as error:
         if error.absent:
             return ()
         raise
-    rows = (line.split("\t", 4) for line in said.splitlines())
-    return tuple(_blocker(path, *row) for row in rows if len(row) == 5)
+    rows = [line.split("\t", 4) for line in said.splitlines()]
+    if rows and len(rows[-1]) < 5 and len(said) < _PAGE and not said.endswith("\n"):
+        rows.pop()  # lp_inside_show() cuts it
+    return tuple(_blocker(path, row) for row in rows)
 
 
-def _blocker(path: str, pid: str, tid: str, where: str, reason: str, comm: str) -> Blocker:
+def _blocker(path: str, row: list[str]) -> Blocker:
+    if len(row) != 5:
+        line = "\t".join(row)[:40]
+        raise HostError(path, errno.EBADMSG, f"{path}: {ascii(line)} is no thread in the way")
+    pid, tid, where, reason, comm = row
     function = None if where == "-" else where.split(" ")[0]
     return Blocker(
         pid=number(path, pid),

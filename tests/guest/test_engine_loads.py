@@ -64,6 +64,8 @@ def test_bpf_programs_may_come_and_go_while_functions_are_hooked(
             assert state.phase is PatchPhase.UNPATCHED
             victim.tell("old")
             assert unload(control, module)
+            hits = victim.hits()
+            assert victim.hits_after(hits) > hits, "the program comes and goes still"
 
 
 def test_many_that_never_leave_together_do_not_hold_up_the_gate(

@@ -10,13 +10,22 @@ import pytest
 from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.consistency import EngineName, ModeName, mode_named
-from lppack.errors import ApplyStuck
+from lppack.errors import ApplyRefused, ApplyStuck
 from lppack.hosts.guest import GuestHost
-from lppack.model import Kernel
+from lppack.model import Bundle, Kernel
 from lppack.stages.apply import Control, apply
 from lppack.stages.revert import revert
 from tests.kit.engines import Make, controlled, make
-from tests.kit.works import NOT_LET_GO, PATCHES, WAITS, blocks, engine, folder, wedges
+from tests.kit.works import (
+    HALF_HOOKED,
+    NOT_LET_GO,
+    PATCHES,
+    WAITS,
+    blocks,
+    engine,
+    folder,
+    wedges,
+)
 from tests.loads import spoilt
 from tests.loads.driver import LOADS, Patch, Victim, measure, statistics
 from tests.loads.matrix import build, loaded
@@ -26,6 +35,9 @@ from tests.loads.verdict import BORDER, faults
 __all__ = ["engine", "folder"]  # fixtures
 
 pytestmark = pytest.mark.guest
+
+PATCHED = "this has been live patched\n"
+_WARNING = "WARNING: CPU"
 
 __all__ = ["make"]  # a fixture
 
@@ -70,27 +82,50 @@ def test_a_worker_that_waits_for_task_work_is_seen(
         wedges(control, victim, kernel, folder, mode)
 
 
+@pytest.fixture(scope="module")
+def alone(make: Make) -> tuple[Bundle, Path]:
+    """Of one object, so that no hook of another is left when the engine is unloaded by force."""
+    bundle, files = make("proc-cmdline", "consistency", "kpatch")
+    return bundle, files / f"{bundle.module}.ko"
+
+
 def test_modules_stay_when_ftrace_does_not_let_go(
-    guest: GuestHost, engine: Path, victim: Victim, kernel: Kernel, folder: Path
+    guest: GuestHost, engine: Path, alone: tuple[Bundle, Path]
 ) -> None:
     """It goes on to call then: nothing may be unloaded or freed. The test does so by force, as
     ftrace has in fact let go."""
-    mode = ModeName.KPATCH
-    patch = build(PATCHES[mode], kernel, EngineName.CONSISTENCY, mode_named(mode), folder / mode)
-    module = patch.bundle.module
+    bundle, ko = alone
     with spoilt.spoilt(guest, engine, point=NOT_LET_GO) as (control, _):
-        apply(control, patch.bundle, patch.ko)
+        apply(control, bundle, ko)
         with pytest.raises(ApplyStuck, match="does not let the module go; its log may say why"):
-            revert(control, patch.bundle.series)
-        state = control.engine.state(module)
+            revert(control, bundle.series)
+        state = control.engine.state(bundle.module)
         assert state.phase is PatchPhase.UNPATCHED
-        assert guest.read("/proc/cmdline") != "new\n"
+        assert guest.read("/proc/cmdline") != PATCHED
         said = guest.run(["dmesg"], limit=30.0).out
-        assert f"ftrace does not let go of {module}: -19; its modules stay" in said
-        for name in (module, abi.ENGINE):
+        assert f"ftrace does not let go of {bundle.module}: -19; what is loaded of it stays" in said
+        for name in (bundle.module, abi.ENGINE):
             assert guest.read(f"{abi.MODULES}/{name}/refcnt") != "0\n"
             assert guest.run(["rmmod", "-f", name], limit=30.0).rc == 0
-    victim.tell("old")
+
+
+def test_the_engine_stays_when_ftrace_turns_itself_off_in_the_middle_of_a_hook(
+    guest: GuestHost, engine: Path, alone: tuple[Bundle, Path]
+) -> None:
+    """Some functions may call it already. The patch's module is freed, as its init fails."""
+    bundle, ko = alone
+    wanted = f"ftrace does not let go of {bundle.module}: -19; "
+    before = guest.run(["dmesg"], limit=30.0).out
+    with spoilt.spoilt(guest, engine, point=HALF_HOOKED) as (control, _):
+        with pytest.raises(ApplyRefused, match=f"the kernel refused {bundle.module}"):
+            apply(control, bundle, ko)
+        said = guest.run(["dmesg"], limit=30.0).out
+        assert said.count(wanted) > before.count(wanted)
+        assert said.count(_WARNING) == before.count(_WARNING), "of a filter that is still in use"
+        assert bundle.module not in guest.list(abi.MODULES)
+        assert guest.read("/proc/cmdline") != PATCHED
+        assert guest.read(f"{abi.MODULES}/{abi.ENGINE}/refcnt") != "0\n"
+        assert guest.run(["rmmod", "-f", abi.ENGINE], limit=30.0).rc == 0
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_OWN_SET_CHECK], ids=lambda one: one.name)

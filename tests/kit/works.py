@@ -25,8 +25,9 @@ PATCHES = {
 }
 
 
-#: In lpe_border_open(), as it was; in lpe_unregister_ops(), as if ftrace had turned itself off.
-WAITS, NOT_LET_GO = 100, 101  # as points
+#: In lpe_border_open(), as it was; in lpe_unregister_ops(), as if ftrace had turned itself off; in
+#: lpe_try_register(), as if it did so there (but that nothing calls).
+WAITS, NOT_LET_GO, HALF_HOOKED = 100, 101, 102  # as points
 EDITS = (
     (
         "border.c",
@@ -41,6 +42,16 @@ EDITS = (
         "\terr = unregister_ftrace_function(&obj->hook->ops);\n"
         f"\tif (READ_ONCE(lpe_point) == {NOT_LET_GO})\n"
         "\t\terr = -ENODEV;\n",
+    ),
+    (
+        "redirect.c",
+        "\terr = register_ftrace_function(ops);\n",
+        "\terr = register_ftrace_function(ops);\n"
+        f"\tif (!err && READ_ONCE(lpe_point) == {HALF_HOOKED}) {{\n"
+        "\t\tunregister_ftrace_function(ops);\n"
+        "\t\tops->flags |= FTRACE_OPS_FL_ENABLED;\n"
+        "\t\terr = -ENODEV;\n"
+        "\t}\n",
     ),
 )
 

@@ -73,16 +73,60 @@ def test_what_is_left_in_the_new_form(
 
 
 def test_who_is_in_the_way(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = "7\t8\tlp_open+0x1\tis in\tconn \tworker\n9\t9\t-\truns\tsh\nnonsense\n"
-    says(host, monkeypatch, "/inside", rows)
+    rows = "7\t8\tlp_open+0x1\tis in\tconn \tworker\n9\t9\t-\truns\tsh\n"
+    says(host, monkeypatch, "/inside", f"{rows}10\t10\t-\tits sta")  # cut, at a page
     first, second = modules.blockers(host, "/inside")
     assert (first.pid, first.tid, first.comm) == (7, 8, "conn \tworker")
     assert (first.function, first.reason) == ("lp_open+0x1", "is in lp_open+0x1")
     assert (second.function, second.reason) == (None, "runs")
     assert modules.blockers(host, "/nothing") == ()
-    says(host, monkeypatch, "/inside", "x\t8\t-\truns\tsh\n")
+    says(host, monkeypatch, "/inside", "")
+    assert modules.blockers(host, "/inside") == ()
+    for line in ("x\t8\t-\truns\tsh", "nonsense"):
+        says(host, monkeypatch, "/inside", f"{rows}{line}\n")
+        with pytest.raises(HostError) as caught:
+            modules.blockers(host, "/inside")
+        assert caught.value.errno == errno.EBADMSG
+
+
+_LINE = f"7\t8\t{'f' * 400} [m]\tis in\tsh\n"
+#: Of two moments: a line that begins as one and ends as another.
+_SEAMS = ["is in\tsh\n", "7\t8\t-\n", "1\tis in\t8\t-\truns\tsh\n", "7\t8\t-\truns"]
+
+
+@pytest.mark.parametrize("seam", _SEAMS)
+@pytest.mark.parametrize(("garbled", "reads"), [(1, 2), (2, 3), (9, 3)])
+def test_a_long_list_of_two_moments_is_read_again(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, seam: str, garbled: int, reads: int
+) -> None:
+    """Nothing is dropped from it: if it never is whole, that is an error."""
+    said: list[str] = []
+
+    def read(path: str) -> str:
+        said.append(_LINE * 20 + seam * (len(said) < garbled))
+        return said[-1]
+
+    monkeypatch.setattr(host, "read", read)
+    if garbled < reads:
+        assert len(modules.blockers(host, "/blockers")) == 20
+    else:
+        with pytest.raises(HostError) as caught:
+            modules.blockers(host, "/blockers")
+        assert caught.value.errno == errno.EBADMSG
+    assert len(said) == reads
+
+
+def test_a_short_list_is_of_one_moment(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def read(path: str) -> str:
+        said.append("is in\tsh\n")
+        return said[-1]
+
+    monkeypatch.setattr(host, "read", read)
     with pytest.raises(HostError):
-        modules.blockers(host, "/inside")
+        modules.blockers(host, "/blockers")
+    assert len(said) == 1
 
 
 def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_read(
