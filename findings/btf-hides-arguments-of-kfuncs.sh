@@ -14,7 +14,9 @@
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-pool=http://deb.debian.org/debian/pool/main/l
+# The mirror that this machine's own apt uses for Debian's main archive.
+mirror=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | head -n 1)
+pool=${mirror%/}/pool/main/l
 python3 -m venv "$place/env"
 "$place/env/bin/pip" install --quiet --disable-pip-version-check zstandard==0.23.0 pyelftools==0.31
 

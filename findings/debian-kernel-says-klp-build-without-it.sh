@@ -12,7 +12,9 @@
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-pool=http://deb.debian.org/debian/pool/main
+# The mirror that this machine's own apt uses for Debian's main archive.
+mirror=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | head -n 1)
+pool=${mirror%/}/pool/main
 
 while read -r path sum; do
     file=$place/${path##*/}

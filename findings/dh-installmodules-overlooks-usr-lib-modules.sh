@@ -12,7 +12,9 @@
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-pool=http://deb.debian.org/debian/pool/main/d/debhelper
+# The mirror that this machine's own apt uses for Debian's main archive.
+mirror=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | head -n 1)
+pool=${mirror%/}/pool/main/d/debhelper
 
 while read -r file sum; do
     curl -fsS --retry 2 -o "$place/$file" "$pool/$file"

@@ -13,7 +13,9 @@
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-pool=http://deb.debian.org/debian/pool/main/l/linux
+# The mirror that this machine's own apt uses for Debian's main archive.
+mirror=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | head -n 1)
+pool=${mirror%/}/pool/main/l/linux
 
 module_lds() {  # package file, SHA-256: prints where its linker script is
     curl -fsS --retry 2 -o "$place/$1" "$pool/$1"

@@ -7,7 +7,7 @@ from lppack.checker import scenario
 from lppack.checker.scenario import Patch
 from lppack.consistency import EngineName, Leave, Mode, Transform
 
-_PAIRS = 6  # calls that are told
+_PAIRS = 6  # calls that are listed
 
 
 def assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Iterator[str]:

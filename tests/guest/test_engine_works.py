@@ -140,7 +140,7 @@ def test_a_thread_does_not_switch_itself_inside_a_replaced_task_work_run(
     mode: ModeName,
     fault: Fault,
 ) -> None:
-    """Hybrid promises nothing else; and the way back ends, though no work of the engine
+    """Hybrid promises nothing else; and the revert path ends, though no work of the engine
     runs outside of the patched set."""
     with spoilt.spoilt(guest, engine, fault=fault) as (control, _):
         patch = built(kernel, folder, mode)

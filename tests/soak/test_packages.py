@@ -71,7 +71,7 @@ class Story:
         return made
 
     def events(self, host: GuestHost) -> list[dict[str, Any]]:
-        """What this boot's journal was told of the package, with fields."""
+        """What this boot's journal has of the package, with fields."""
         argv = ["journalctl", "-b", "-o", "json", "-t", "lppack", "LPPACK_SERIES=conn-limit"]
         return [json.loads(line) for line in host.run(argv, limit=60.0).out.splitlines()]
 

@@ -2,9 +2,10 @@
 """One patch for one kernel: what becomes of it is an outcome, also where it fails."""
 
 import errno
+import functools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -71,16 +72,17 @@ def test_a_file_that_the_machine_refuses_is_an_outcome(
     def fail(*_words: Any, **_options: Any) -> None:
         raise error
 
-    found = Mock(spec=["plan"], plan=plan(manifest()))
+    found = SimpleNamespace(plan=plan(manifest()))
     steps = {
         "recall": ("lppack.pipeline.one_pair.recall", None),
         "plan": ("lppack.pipeline.check.make_plan", found.plan),
         "tree": ("lppack.pipeline.build.make_tree", found),
-        "build": ("lppack.pipeline.build.make_bundle", Mock()),
+        "build": ("lppack.pipeline.build.make_bundle", SimpleNamespace(path=Path("a.lpp"))),
         "remember": ("lppack.pipeline.one_pair.remember", None),
     }
     for name, (target, value) in steps.items():
-        monkeypatch.setattr(target, fail if name == step else Mock(return_value=value))
+        give = functools.partial(lambda value, *_words, **_options: value, value)
+        monkeypatch.setattr(target, fail if name == step else give)
     ended = one_pair.build_pair(pair(), Options(output=Path()))
     assert (ended.state, ended.code, ended.message) == (PairState.FAILED, 4, message)
     assert ended.hint

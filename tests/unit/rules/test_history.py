@@ -17,7 +17,7 @@ def test_rule(case: HistoryCase, tmp_path: Path) -> None:
 
 
 def test_a_function_that_is_left_out_comes_back_unfixed(tmp_path: Path) -> None:
-    """Its replacement ends with the version before: the author is told what runs then."""
+    """Its replacement ends with the version before: the author sees what runs then."""
     one = functions({"old": "conn_open", "new": "lp_conn_open"})
     case = HistoryCase(history.function_is_still_patched, "one is not", one)
     [fault] = case.found(tmp_path)
