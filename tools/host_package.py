@@ -110,7 +110,7 @@ def _packed(data: bytes) -> bytes:
 
 
 def maintainer_of(given: str | None) -> str:
-    """Return who answers for the package: as given, or as Debian's own tools are told it."""
+    """Return the maintainer of the package: as given, or as Debian's own tools take it."""
     name, mail = os.environ.get("DEBFULLNAME"), os.environ.get("DEBEMAIL")
     hint = "give --maintainer 'NAME <MAIL>', or set DEBFULLNAME and DEBEMAIL"
     if given is None and not (name and mail):

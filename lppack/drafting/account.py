@@ -64,7 +64,7 @@ _SECTIONS = (
     ("__tracepoint_", "a tracepoint", "the kernel registers those of what it was built with"),
     ("__setup_", "a boot parameter", "it was read when the kernel started"),
     *(
-        (start, "what tracers are told of a system call", "it was registered at the start")
+        (start, "what tracers know of a system call", "it was registered at the start")
         for start in ("types__", "args__", "__syscall_meta__")
     ),
     (".BTF_ids", "a list for BPF", "the kernel read it when it registered what programs may call"),

@@ -224,7 +224,7 @@ def test_what_differs_and_is_in_no_line() -> None:
 
 
 def test_a_function_whose_code_is_the_same_where_data_differs() -> None:
-    """int becomes unsigned int in a system call: what tracers are told of it, and no code."""
+    """int becomes unsigned int in a system call: what tracers know of it, and no code."""
     had: list[Function | Data] = [function("show"), variable("types__show")]
     unit = difference(had, [had[0], variable("types__show", contents=b"\7")])
     assert told(BODY, compared(unit)) == [
@@ -232,7 +232,7 @@ def test_a_function_whose_code_is_the_same_where_data_differs() -> None:
     ]
     assert told(BODY, compared(unit, too_many=True))[0][1] is Fate.LEFT_OUT
     [line] = left_out_of_objects(compared(unit), (), ())
-    assert line.what == "what tracers are told of a system call of vmlinux"
+    assert line.what == "what tracers know of a system call of vmlinux"
 
 
 def test_a_new_system_call_has_no_entry_in_the_table() -> None:

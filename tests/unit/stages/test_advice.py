@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an operator is told about each thread that holds a transition up."""
+"""The advice for an operator about each thread that holds a transition up."""
 
 from lppack.engines.protocol import Blocker
 from lppack.stages.advice import advice
