@@ -30,11 +30,14 @@ def _vmlinux(*names: str) -> dict[str, Sequence[str]]:
 _RELEASE = _vmlinux("ep_eventpoll_release")
 CASES: dict[str, Case] = {
     "another-architecture": Case(
-        what="a fix of this architecture, of another one, and of a program beside the kernel",
+        what=(
+            "a fix of this architecture, of another architecture, and of a program in the "
+            "kernel's tree"
+        ),
         replaced=_vmlinux("__ia32_sys_name_to_handle_at", "__x64_sys_name_to_handle_at"),
     ),
     "asm1": Case(
-        what="assembler beside a function",
+        what="a change of an assembler file and of a function",
         replaced=_RELEASE,
         complete="incomplete",
         left_out=["arch/x86/lib/putuser.S"],
@@ -44,19 +47,22 @@ CASES: dict[str, Case] = {
         replaced={**_RELEASE, "vsock": ["vsock_update_buffer_size"]},
     ),
     "bpf-helper": Case(
-        what="a helper of BPF, which a macro makes of it",
+        what="a BPF helper, which a macro defines",
         replaced=_vmlinux("bpf_csum_update"),
     ),
     "c1-elf-map": Case(
-        what="the compat copy of a function is a changed copy, in a file that includes the first",
+        what=(
+            "a function whose compat version is a changed copy, in a file that includes the "
+            "first file"
+        ),
         replaced=_vmlinux("elf_load", "elf_map", "load_elf_binary"),
     ),
     "compat-syscall": Case(
-        what="a compat system call: two entries",
+        what="a compat system call, which has two entry functions",
         replaced=_vmlinux("__ia32_compat_sys_rt_sigqueueinfo", "__x64_compat_sys_rt_sigqueueinfo"),
     ),
     "dw2-dax": Case(
-        what="a helper whose copies have left no trace in the debug information",
+        what="a helper whose inlined copies are not in the debug information",
         replaced=_vmlinux(
             "dax_disassociate_entry",
             "dax_insert_entry",
@@ -71,15 +77,15 @@ CASES: dict[str, Case] = {
         replaced=_vmlinux("idle_worker_timeout", "pool_mayday_timeout", "worker_enter_idle"),
     ),
     "e2-enum-alone": Case(
-        what="an enum constant alone",
+        what="only an enum constant",
         replaced=_vmlinux("idle_worker_timeout", "worker_enter_idle"),
     ),
     "exec-tlb-header": Case(
-        what="a file that includes a header of which modules see one half",
+        what="a file that includes a header of which modules see only one half",
         replaced=_vmlinux("set_dumpable"),
     ),
     "exported-gains-parameter": Case(
-        what="an exported function that two modules call gets a parameter",
+        what="an exported function gets a parameter; two modules call it",
         replaced={
             "kvm": ["irqfd_wakeup"],
             "vfio_virqfd": ["virqfd_wakeup"],
@@ -88,7 +94,7 @@ CASES: dict[str, Case] = {
         slow=True,
     ),
     "g1-guard": Case(
-        what="a function goes under another #if",
+        what="a function gets another #if",
         replaced=_vmlinux(
             "clocksource_change_rating",
             "clocksource_start_suspend_timing",
@@ -97,11 +103,11 @@ CASES: dict[str, Case] = {
         ),
     ),
     "global-gains-parameter": Case(
-        what="a function that another file calls gets a parameter",
+        what="a function gets a parameter; another file calls it",
         replaced=_vmlinux("clock_was_set", "timerfd_resume_work"),
     ),
     "h2-inline-header-and-c": Case(
-        what="an inline function of a header used in vmlinux and in thirteen modules",
+        what="an inline function of a header, used in vmlinux and in thirteen modules",
         replaced={
             "atm": ["sigd_send"],
             "ax25": ["ax25_kiss_rcv"],
@@ -126,7 +132,10 @@ CASES: dict[str, Case] = {
         slow=True,
     ),
     "header-enum": Case(
-        what="a new constant in an enum of a header moves the others; one user has static data",
+        what=(
+            "a new constant in an enum of a header changes the values of others; one user "
+            "has static data"
+        ),
         replaced=_vmlinux(
             "futex_lock_pi",
             "futex_requeue",
@@ -142,7 +151,10 @@ CASES: dict[str, Case] = {
         slow=True,
     ),
     "header-macro-symbol": Case(
-        what="an inline function of a header; macros of two modules use what a third exports",
+        what=(
+            "an inline function of a header; macros of two modules use a symbol that a third "
+            "module exports"
+        ),
         replaced={
             "dccp_ipv4": ["dccp_v4_conn_request"],
             "dccp_ipv6": ["dccp_v6_conn_request"],
@@ -154,13 +166,13 @@ CASES: dict[str, Case] = {
         what="a static helper gets a parameter", replaced=_vmlinux("prctl_set_mm")
     ),
     "i1-module-param": Case(
-        what="the mode of a module parameter beside a function",
+        what="the mode of a module parameter, and a function",
         replaced={"loop": ["lo_ioctl"]},
         complete="incomplete",
         left_out=["drivers/block/loop.c"],
     ),
     "idtentry": Case(
-        what="the entry of an exception, which assembler calls",
+        what="the entry of an exception, which assembler code calls",
         complete="incomplete",
         left_out=["arch/x86/kernel/traps.c"],
     ),
@@ -169,23 +181,23 @@ CASES: dict[str, Case] = {
         replaced={"nf_tables": ["nft_do_chain"]},
     ),
     "kc1-makefile": Case(
-        what="Makefile and Kconfig beside a function",
+        what="a Makefile, a Kconfig file and a function",
         replaced=_RELEASE,
         complete="incomplete",
         left_out=["fs/Kconfig", "fs/Makefile"],
     ),
     "kfunc-flags": Case(
-        what="the flags of a function that BPF may call, which no symbol leads to",
+        what="the flags of a function that BPF may call; no symbol refers to them",
         complete="incomplete",
         left_out=["net/netfilter/nf_nat_bpf.c"],
     ),
     "kvm-svm-include-path": Case(
-        what="data alone, in a file whose headers the Makefile finds",
+        what="only data, in a file whose headers are found through its Makefile",
         complete="incomplete",
         left_out=["arch/x86/kvm/svm/svm.c"],
     ),
     "kvm-x86-ops-tag": Case(
-        what="a variable with the name of its struct",
+        what="a variable with the same name as its struct",
         replaced={"kvm": ["kvm_arch_vm_ioctl"]},
         slow=True,
     ),
@@ -194,7 +206,7 @@ CASES: dict[str, Case] = {
         replaced=_vmlinux("do_epoll_ctl", "ep_eventpoll_release", "ep_poll_callback"),
     ),
     "macro-named-data": Case(
-        what="data of which a macro makes the name, in a file that another includes",
+        what="data whose name a macro builds, in a file that another file includes",
         replaced=_vmlinux("task_tick_rt"),
     ),
     "macro-timer": Case(
@@ -206,7 +218,7 @@ CASES: dict[str, Case] = {
         replaced={**_RELEASE, "vsock": ["vsock_update_buffer_size"]},
     ),
     "md-header-alone": Case(
-        what="an inline function of a header alone, used by two modules",
+        what="only an inline function of a header, used by two modules",
         replaced={
             "raid1": ["raid1_sync_request", "raid1d"],
             "raid10": ["raid10_sync_request", "raid10d"],
@@ -214,7 +226,8 @@ CASES: dict[str, Case] = {
         slow=True,
     ),
     "mlx5-include-path": Case(
-        what="headers that the Makefile finds", replaced={"mlx5_core": ["slow_pci_heuristic"]}
+        what="headers that are found through the Makefile",
+        replaced={"mlx5_core": ["slow_pci_heuristic"]},
     ),
     "moved-variable": Case(
         what="a variable moves to another file, where a function begins to use it",
@@ -224,17 +237,17 @@ CASES: dict[str, Case] = {
         what="a function moves to another file and changes",
         replaced=_vmlinux("unix_getname", "unix_peer_get"),
     ),
-    "n1-new-file": Case(what="a new file, and a caller of what is in it", replaced=_RELEASE),
+    "n1-new-file": Case(what="a new file, and a caller of a function in it", replaced=_RELEASE),
     "new-file-caller-first": Case(
         what="a new file and a new header", replaced=_vmlinux("cmdline_proc_show")
     ),
     "new-system-call": Case(
-        what="a new system call, to which the kernel's table does not lead",
+        what="a new system call; the kernel's table has no entry for it",
         complete="incomplete",
         left_out=["fs/fhandle.c"],
     ),
     "p1-igmp-and-mcast": Case(
-        what="two files; the object code is what it was",
+        what="two files; the object code does not change",
         complete="incomplete",
         no_effect=True,
     ),
@@ -248,7 +261,7 @@ CASES: dict[str, Case] = {
         no_effect=True,
     ),
     "peer-init-alone": Case(
-        what="kpatch: __init alone must be refused",
+        what="kpatch: a change of an __init function only must be refused",
         complete="incomplete",
         left_out=["fs/proc/version.c"],
     ),
@@ -256,7 +269,7 @@ CASES: dict[str, Case] = {
         what="kpatch: a new static variable", replaced=_vmlinux("uptime_proc_show")
     ),
     "peer-new-initcall": Case(
-        what="klp-build: a new initcall beside a function",
+        what="klp-build: a new initcall, and a function",
         replaced=_vmlinux("uptime_proc_show"),
         complete="incomplete",
         left_out=["fs/proc/uptime.c"],
@@ -267,11 +280,11 @@ CASES: dict[str, Case] = {
         left_out=["fs/eventfd.c"],
     ),
     "peer-same-name-twice": Case(
-        what="kpatch: both of two functions of one name, in two files",
+        what="kpatch: two functions of the same name, in two files, both change",
         replaced=_vmlinux("__kernel_read", "__kernel_write_iter", "warn_unsupported"),
     ),
     "peer-static-local": Case(
-        what="kpatch: a new variable that is static in a function",
+        what="kpatch: a new static variable in a function",
         replaced=_vmlinux("version_proc_show"),
     ),
     "peer-untraceable": Case(
@@ -280,18 +293,18 @@ CASES: dict[str, Case] = {
         left_out=["lib/kstrtox.c"],
     ),
     "peer-user-access": Case(
-        what="kpatch: access to user space, with alternatives and entries for faults",
+        what="kpatch: access to user space, with alternatives and exception table entries",
         replaced=_vmlinux("__ia32_sys_getcpu", "__x64_sys_getcpu"),
     ),
     "raid10-included-c": Case(
         what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
     ),
     "static-call": Case(
-        what="a static call that the file defines, with the name of the function that changes",
+        what="a static call that the file defines, with the same name as the changed function",
         replaced=_vmlinux("x86_pmu_add"),
     ),
     "renamed-variable": Case(
-        what="a variable gets another name: what it holds would be lost",
+        what="a variable gets another name: its value would be lost",
         replaced=_vmlinux("do_epoll_ctl", "ep_loop_check_proc", "reverse_path_check_proc"),
         complete="not checked",
         slow=True,
@@ -301,23 +314,23 @@ CASES: dict[str, Case] = {
         replaced={"ip6_tables": ["translate_table"], "ip_tables": ["translate_table"]},
     ),
     "t1-typedef-ptr": Case(
-        what="members added to a struct that only has a typedef",
+        what="new members in a struct that has only a typedef",
         replaced={"binfmt_misc": ["bm_register_write", "put_binfmt_handler"]},
         complete="incomplete",
         left_out=["fs/binfmt_misc.c"],
     ),
     "trace-event": Case(
-        what="a macro of trace events beside a function, whose copies in others stay the same",
+        what="a macro of trace events and a function; inlined copies of the function stay the same",
         replaced=_vmlinux("vfs_fsync_range"),
         complete="incomplete",
         left_out=["kernel/signal.c"],
     ),
     "two-twins": Case(
-        what="two files call static functions of one name, each its own",
+        what="two files have static functions of the same name, and each calls its own",
         replaced=_vmlinux("ip6mr_sk_done", "mrtsock_destruct"),
     ),
     "typedef-layout": Case(
-        what="a typedef alone, which members of structs have",
+        what="only a typedef, which members of structs have as their type",
         replaced={
             "ppp_generic": ["ppp_net_siocdevprivate"],
             "slhc": ["slhc_compress", "slhc_init", "slhc_remember", "slhc_toss", "slhc_uncompress"],
@@ -332,19 +345,19 @@ CASES: dict[str, Case] = {
         left_out=["drivers/vhost/vhost.c"],
     ),
     "w2-pagewalk": Case(
-        what="the kernel's only symbol of the name is another file's",
+        what="the kernel's only symbol of the name is the function of another file",
         replaced=_vmlinux("walk_pgd_range"),
     ),
     "w3-rw-warn": Case(
-        what="another file has a function of that name",
+        what="another file has a function of the same name",
         replaced=_vmlinux("__kernel_read", "__kernel_write_iter"),
     ),
     "weak-callee": Case(
-        what="a weak function that is called, of which the kernel uses another file's",
+        what="a call of a weak function; the kernel uses the definition in another file",
         replaced=_vmlinux("__ia32_sys_prctl", "__x64_sys_prctl"),
     ),
     "weak-default": Case(
-        what="a weak function of which the kernel uses another file's",
+        what="a weak function; the kernel uses the definition in another file",
         complete="incomplete",
         no_effect=True,
     ),

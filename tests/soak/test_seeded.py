@@ -69,7 +69,7 @@ def test_a_hundred_fixes_by_a_seed(
         f"the two packages; {included} of them because of what their files include, and "
         f"{sum(map(len, missed.values()))} of the others are not covered by the live patch."
     )
-    write_table("hundred", ("file", "functions", "draft", "the two packages"), rows, last)
+    write_table("hundred", ("file", "replaced", "draft", "differ"), rows, last)
     assert faults == ()
     assert missed == {}
     assert len(rows) == COUNT
@@ -86,9 +86,11 @@ class Opinion:
 
     @property
     def said(self) -> str:
-        included = f", {len(self.included)} by what it includes" if self.included else ""
+        included = (
+            f", of which {len(self.included)} because of included files" if self.included else ""
+        )
         missed = f"; MISSED: {', '.join(sorted(self.missed))}" if self.missed else ""
-        return f"{len(self.differ)} differ{included}{missed}"
+        return f"{len(self.differ)}{included}{missed}"
 
 
 def the_packages_say(drafts: list["Draft"], old_kernel: Kernel) -> dict[str, Opinion]:
