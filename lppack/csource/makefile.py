@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a folder's Makefile gives the compiler, beside what all of the kernel gets."""
+"""What a folder's Makefile gives the compiler, beside what all of the kernel gets, and the objects
+that it names."""
 
+import difflib
 import re
 from collections.abc import Iterator
 
@@ -12,6 +14,9 @@ _LINE = re.compile(
     r"\s*[:+?]?=(?P<flags>.*)$",
     re.MULTILINE,
 )
+# What begins a list of objects: obj-y += x.o, obj-$(CONFIG_X) += x.o, name-objs := x.o.
+_HEAD = re.compile(r"[\w-]+-(?:y|m|objs|\$\(CONFIG_\w+\))|[:+]?=")
+_OBJECT = re.compile(r"\w[\w/.-]*\.o")
 _DEFINE = re.compile(r"(?<!\S)-D\s*(?P<name>[A-Za-z_]\w*)(?:=(?P<value>[^\s$()\"']+))?(?!\S)")
 
 
@@ -29,3 +34,25 @@ def _defines(makefile: str, stem: str, config: KernelConfig) -> Iterator[str]:
             continue
         for found in _DEFINE.finditer(line["flags"]):
             yield f"{found['name']} {found['value'] or 1}"
+
+
+def objects_between(before: str, after: str) -> tuple[frozenset[str], frozenset[str]] | None:
+    """Return the objects that are new in a Makefile, and those that are gone; None: other things
+    of it differ."""
+    was, now = ([*_words(text)] for text in (before, after))
+    added, gone = list[str](), list[str]()
+    match = difflib.SequenceMatcher(None, was, now, autojunk=False)
+    for _, start, end, start_new, end_new in (c for c in match.get_opcodes() if c[0] != "equal"):
+        gone += was[start:end]
+        added += now[start_new:end_new]
+    objects = frozenset(filter(_OBJECT.fullmatch, added))
+    heads = [word for word in added if word not in objects]
+    if not objects or not all(map(_HEAD.fullmatch, heads)):
+        return None
+    return (objects, frozenset(gone)) if all(map(_OBJECT.fullmatch, gone)) else None
+
+
+def _words(makefile: str) -> Iterator[str]:
+    """Yield its words, without comments, and without where its lines end."""
+    for line in re.sub(r"\\\n", " ", makefile).splitlines():
+        yield from line.partition("#")[0].split()

@@ -8,9 +8,11 @@ from enum import StrEnum
 
 from lppack.csource.hunks import Hunk, hunks
 from lppack.csource.items import Item, ItemKind
+from lppack.csource.makefile import objects_between
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.lasting import moved
 from lppack.drafting.places import Cannot, Target
+from lppack.drafting.registered import SECTIONS, invoked, section_of
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit, apart
 from lppack.proof.prover import Comparison
@@ -48,38 +50,6 @@ _OTHER_FILES = (
 )
 _NOTHING = "no code of the kernel is compiled from it"
 _STAYS = "it is data with other contents, and the kernel's own stays"
-_SECTIONS = (
-    ("__ksymtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
-    ("__kstrtab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
-    ("__kcrctab", "an export", "modules that are loaded look for it in the kernel, not in a patch"),
-    (
-        "__kflagstab",
-        "an export",
-        "modules that are loaded look for it in the kernel, not in a patch",
-    ),
-    (".init.setup", "a boot parameter", "it was read when the kernel started"),
-    (".initcall", "an initcall", "it runs when the kernel or the module starts"),
-    ("__param", "a module parameter", "it was registered when the module was loaded"),
-    ("_ftrace_events", "a trace event", "it was registered when the kernel or module was loaded"),
-    ("__tracepoint_", "a tracepoint", "the kernel registers those of what it was built with"),
-    ("__setup_", "a boot parameter", "it was read when the kernel started"),
-    *(
-        (start, "what tracers know of a system call", "it was registered at the start")
-        for start in ("types__", "args__", "__syscall_meta__")
-    ),
-    (".BTF_ids", "a list for BPF", "the kernel read it when it registered what programs may call"),
-    ("__BTF_ID", "a list for BPF", "the kernel read it when it registered what programs may call"),
-    ("__tracepoints", "a tracepoint", "the kernel registers those of what it was built with"),
-)
-_INVOKED = (
-    (r"EXPORT_", "an export"),
-    (r"\w*module_param", "a module parameter"),
-    (r"(?:__setup|early_param)", "a boot parameter"),
-    (r"\w+_init(?:call(?:_sync)?)?\s*\(|(?:module|builtin)_\w*driver\w*\s*\(", "an initcall"),
-    (r"(?:TRACE|DEFINE|DECLARE)_EVENT", "a trace event"),
-    (r"BTF_(?:ID|SET)", "a list for BPF"),
-    (r"MODULE_", "a note"),
-)
 
 
 def account(
@@ -139,7 +109,9 @@ class _Account:
         before, after = ((data or b"").decode(BYTES) for data in (was, now))
         line = next((hunk.line for hunk in hunks(before, after, None, None)), 1)
         what = path.rpartition("/")[2]
-        if NO_CODE.match(path):
+        if known := self._built(path, before, after):
+            fate, why = known
+        elif NO_CODE.match(path):
             elsewhere = path.startswith("arch/")
             fate = Fate.NO_EFFECT
             why = "it is for another architecture" if elsewhere else _NOTHING
@@ -148,6 +120,23 @@ class _Account:
             reasons = (text for pattern, text in _OTHER_FILES if re.search(pattern, path))
             why = next(reasons, "it is no C: what it changes was not looked at")
         return Line(path=path, line=line, what=what, fate=fate, why=why)
+
+    def _built(self, path: str, before: str, after: str) -> tuple[Fate, str] | None:
+        """Return what becomes of a Makefile that names new files of the diff, or renamed ones, and
+        does no more."""
+        folder, _, name = path.rpartition("/")
+        found = objects_between(before, after) if name in ("Makefile", "Kbuild") else None
+        added, gone = ({f"{folder}/{o[:-2]}.c" for o in of} for of in found or ((), ()))
+        renamed = {new: old for new, old in self._edit.renamed.items() if new in added}
+        fresh = added - renamed.keys()
+        new = all(self._edit.files.get(of, (b"", b""))[0] is None for of in fresh)
+        if not added or not new or gone != {*renamed.values()}:
+            return None
+        if any(self._whole(of)[0] is not Fate.CARRIED for of in fresh):
+            return None
+        if fresh:
+            return Fate.CARRIED, "the new file is compiled into the patch"
+        return Fate.NO_EFFECT, "a file's name is no code of the kernel"
 
     def _fate(self, path: str, hunk: Hunk) -> tuple[Fate, str]:
         item = hunk.item
@@ -204,9 +193,9 @@ class _Account:
 
     def _registered(self, path: str) -> Iterator[Line]:
         """Yield what a new file, whose object code is not known, registers with the kernel."""
-        whys = {what: why for _, what, why in _SECTIONS}
+        whys = {what: why for _, what, why in SECTIONS}
         for item in self._changes[path].after.items:
-            kind = _invoked(item) if item.kind is ItemKind.OTHER else ""
+            kind = invoked(item) if item.kind is ItemKind.OTHER else ""
             if kind in whys:
                 why = f"it is {kind}: {whys[kind]}"
                 yield Line(path=path, line=item.line, what=_what(item), fate=Fate.LEFT_OUT, why=why)
@@ -257,7 +246,7 @@ class _Account:
         return Fate.CARRIED, "with the functions that use it"
 
     def _invocation(self, item: Item, differing: Sequence[UnitDifference]) -> tuple[Fate, str]:
-        kind = _invoked(item)
+        kind = invoked(item)
         if kind == "a note":
             return Fate.NO_EFFECT, "it is a note in the module's file"
         names = {name for unit in differing for name in unit.registered}
@@ -280,15 +269,6 @@ class _Account:
         """Return whether a replacement contains or calls code of the file."""
         names = self._changes[path].after.functions.keys()
         return any(t.path == path or names & set(t.covers) for t in self._targets)
-
-
-def section_of(name: str) -> tuple[str, str] | None:
-    """Return what a section or variable of kbuild's own is, and why no patch brings it."""
-    plain = name.lstrip("_")
-    for start, what, why in _SECTIONS:
-        if plain.startswith(start.lstrip("_")) or name.startswith(start):
-            return what, why
-    return None
 
 
 def left_out_of_objects(
@@ -330,11 +310,6 @@ def left_out_of_objects(
                 fate=Fate.LEFT_OUT,
                 why=why,
             )
-
-
-def _invoked(item: Item) -> str:
-    """Return what a macro at the top level registers; "": that is not known."""
-    return next((kind for pattern, kind in _INVOKED if re.match(pattern, item.text)), "")
 
 
 def _what(item: Item | None) -> str:

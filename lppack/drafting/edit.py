@@ -6,7 +6,7 @@ import functools
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lppack.csource.changes import Changes, compare
 from lppack.csource.items import Item, ItemKind, ParsedFile
@@ -49,6 +49,7 @@ class Edit:
     author: str | None = None
     borrowed: tuple[tuple[str, Item], ...] = ()  # (path, what only a later version's header has)
     inlined: tuple[Item, ...] = ()  # functions of headers, whose symbols need other names
+    renamed: Mapping[str, str] = field(default_factory=dict)  # C files, new path -> the kernel's
 
 
 def _has(path: str, here: str, later: str, functions: Sequence[str], config: KernelConfig) -> bool:
@@ -104,6 +105,7 @@ def edited(
     commit: str | None = None,
     cve: str | None = None,
     author: str | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> Edit:
     """Return the change of ``files`` from what the first of each pair holds to what the second
     does."""
@@ -120,6 +122,7 @@ def edited(
         commit=commit,
         cve=cve,
         author=author,
+        renamed=renamed or {},
     )
 
 

@@ -19,7 +19,7 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
     text = decoded(text)
     files = read_diff(text)
     try:
-        found = _applied(files, read)
+        found, renamed = _applied(files, read)
     except AnswerIsNo:
         if _is_in(files, read):
             raise HasItAlready from None
@@ -41,13 +41,15 @@ def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
         commit=said.commit,
         cve=said.cve,
         author=said.author,
+        renamed=renamed,
     )
 
 
 def _applied(
     files: Sequence[PatchedFile], read: Read
-) -> dict[str, tuple[bytes | None, bytes | None]]:
-    """Each file of the diff before and after it. Raise AnswerIsNo."""
+) -> tuple[dict[str, tuple[bytes | None, bytes | None]], dict[str, str]]:
+    """Return each file of the diff before and after it, and the C files that it renames, by their
+    new path. Raise AnswerIsNo."""
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
     renamed: dict[str, str] = {}  # C files that are changed where they are
 
@@ -109,7 +111,7 @@ def _applied(
             f"there is nothing to patch: the diff only renames {next(iter(found))}",
             hint="a file's name is no code of the kernel",
         )
-    return found
+    return found, renamed
 
 
 def _path(file: PatchedFile, read: Read) -> tuple[str, str | None]:

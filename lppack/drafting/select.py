@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item
+from lppack.csource.words import INIT
 from lppack.drafting.places import Cannot, Places, Target
 from lppack.kernel.facts import SymbolVerdict
 from lppack.proof.compare import UnitDifference
@@ -100,6 +101,10 @@ class _Selection:
                 "it is __exit, which ftrace cannot hook",
                 "it runs only when its module is unloaded; install the fixed kernel",
             )
+        elif function.init and self._stays_from_now_on(name):
+            self.selected.notes.append(
+                f"{name} is no longer __init: what calls it from now on calls the patch's own"
+            )
         elif function.init:
             self._cannot(
                 name,
@@ -170,6 +175,13 @@ class _Selection:
                 self._instead.setdefault(whole, set()).add(function.name)
             self._todo += sorted(users)
 
+    def _stays_from_now_on(self, name: str) -> bool:
+        """Whether no more of it changes than that it is no longer __init."""
+        old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
+        if old is None or new is None or not old.init or new.init:
+            return False
+        return _plain(old) == _plain(new)
+
     def _has_another_head(self, name: str) -> bool:
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
         return bool(old and new) and _head(old) != _head(new)
@@ -205,6 +217,11 @@ class _Selection:
                 line=item.line if item else 0,
             )
         )
+
+
+def _plain(item: Item) -> str:
+    """Return its text without the words that say how long it is there."""
+    return " ".join(INIT.sub(" ", item.tokens).split())
 
 
 def _head(item: Item | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.proof.includes import PROGRAMS, Includes
-from lppack.proof.kbuild import apart
+from lppack.proof.kbuild import FOLDERS_APART, apart
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
 _FEW = 40  # users of a header that are all compiled, whatever they name
@@ -44,13 +44,15 @@ def affected(
     own = _c_files(c.before.path for c in every)
     # A C file may be included by others: then these are compiled as well.
     found = set(own)
-    for path in own:
-        found |= _c_files(includes.users(path))
+    not_followed: list[str] = []
+    for path in sorted(own):
+        among = _c_files(includes.users(path))
+        found |= among
+        not_followed += _also_apart(path, among, tree)
     names: set[str] = set()
     users: set[str] = set()
     headers: list[str] = []
     standing: dict[tuple[str, str], None] = {}
-    not_followed: list[str] = []
     for changes in every:
         path = changes.before.path
         if path.endswith(".c"):
@@ -86,6 +88,21 @@ def affected(
         not_followed=tuple(not_followed),
         standing=tuple(standing),
     )
+
+
+def _also_apart(path: str, users: Collection[str], tree: Path) -> Iterator[str]:
+    """Yield what is no code of the kernel's objects and has a C file of theirs as well: by an
+    include, or by a rule of its Makefile (arch/x86/purgatory/Makefile, v6.1)."""
+    if apart(path):
+        return
+    also = {user: f"{user} includes {path}" for user in sorted(users)}
+    for folder in FOLDERS_APART:
+        file = tree / folder / "Makefile"
+        if file.is_file() and f"$(srctree)/{path}".encode() in file.read_bytes():
+            also[f"{folder}/"] = f"{folder} is built from {path} as well"
+    for place, said in also.items():
+        if why := apart(place):
+            yield f"{said}, and is not compared: {why}"
 
 
 def _compiled_apart(

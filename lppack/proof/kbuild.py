@@ -44,16 +44,21 @@ $(obj)/environment: FORCE
 #: What is compiled apart from vmlinux and the modules: other flags, other rules (v6.1 to v7.2).
 _APART = (
     (
-        r"arch/x86/(?:boot|realmode|purgatory)/|drivers/firmware/efi/libstub/",
+        r"arch/x86/(?:boot|realmode/rm|purgatory)/|drivers/firmware/efi/libstub/",
         "it does not run in the kernel, but before it or after it",
     ),
-    (r"(?:lib|arch/x86/entry)/vdso/", "it is code of the vDSO, which programs run"),
+    (
+        r"lib/vdso/|arch/x86/entry/vdso/(?!(?:vma|extable|vdso32-setup)\.c$)",
+        "it is code of the vDSO, which programs run",
+    ),
     (r"(?:arch/x86/tools|scripts|tools|usr)/", "it is of a program that builds the kernel"),
     (
         r"(?:.*/)?asm-offsets\w*\.c$|kernel/bounds\.c$",
         "it gives assembler and headers their constants, when the kernel is built",
     ),
 )
+#: Whose Makefiles may compile files of other folders.
+FOLDERS_APART = ("arch/x86/boot/compressed", "arch/x86/purgatory", "drivers/firmware/efi/libstub")
 _INCLUDES = r"^\s*include\s+\$\(srctree\)/([A-Za-z0-9_/.-]+)"
 # Of the module that was built to see the environment, or of make's own run.
 _NOT_PASSED_ON = {

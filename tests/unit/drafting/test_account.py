@@ -8,7 +8,7 @@ import pytest
 
 from lppack.csource.changes import compare
 from lppack.csource.parse import parse
-from lppack.drafting.account import Fate, Line, account, left_out_of_objects, section_of
+from lppack.drafting.account import Fate, Line, account, left_out_of_objects
 from lppack.drafting.edit import Edit
 from lppack.drafting.places import Cannot, Target
 from lppack.proof.affected import Affected
@@ -179,6 +179,29 @@ def test_a_file_that_is_no_c(path: str, fate: Fate, word: str) -> None:
     assert word in why
 
 
+NEW_FILE = ("fs/new.c", None, "int fresh(void)\n{\n\treturn 1;\n}\n")
+
+
+@pytest.mark.parametrize(
+    ("now", "covers", "fate", "word"),
+    [
+        ("obj-y += a.o new.o b.o\n", "fresh", Fate.CARRIED, "compiled into the patch"),
+        ("obj-y += a.o b.o\nobj-$(CONFIG_A) += new.o\n", "fresh", Fate.CARRIED, "compiled into"),
+        ("obj-y += a.o new.o b.o\n", "show", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o new.o b.o more.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o new.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-m += a.o new.o b.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o new.o b.o\nccflags-y := -DX\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o renamed.o\n", "fresh", Fate.NO_EFFECT, "a file's name"),
+    ],
+)
+def test_a_makefile_that_names_a_new_file(now: str, covers: str, fate: Fate, word: str) -> None:
+    edit = edit_of(NEW_FILE, ("fs/Makefile", "obj-y += a.o b.o\n", now))
+    edit = replace(edit, renamed={"fs/renamed.c": "fs/b.c"})
+    [*_, (what, found, why)] = told(edit, DIFFERS, [target("show", "show", covers)])
+    assert (what, found) == ("Makefile", fate) and word in why
+
+
 def test_each_line_has_its_place() -> None:
     text = OLD.replace("limit = 1", "limit = 2").replace("return x", "return -x")
     lines = account(edit_of((PATH, OLD, text)), DIFFERS, [target("show")], (), ())
@@ -186,26 +209,6 @@ def test_each_line_has_its_place() -> None:
         (PATH, 1, "limit"),
         (PATH, 5, "show"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("__ksymtab_show", "an export"),
-        ("___ksymtab_gpl+show", "an export"),
-        (".initcall6.init", "an initcall"),
-        ("__param_limit", "a module parameter"),
-        ("__param", "a module parameter"),
-        ("__setup_str_x", "a boot parameter"),
-        ("__tracepoint_x", "a tracepoint"),
-        (".rodata", None),
-        ("limit", None),
-    ],
-)
-def test_sections_of_kbuilds_own(name: str, what: str | None) -> None:
-    found = section_of(name)
-    assert (found[0] if found else None) == what
-    assert found is None or found[1]
 
 
 def test_what_differs_and_is_in_no_line() -> None:

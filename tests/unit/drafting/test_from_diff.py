@@ -173,6 +173,7 @@ def test_what_is_renamed_may_be_changed_again_under_its_new_name() -> None:
     then = "--- a/kernel/b.c\n+++ b/kernel/b.c\n@@ -1,2 +1,2 @@\n-one\n+1\n 2\n"
     made = of_diff(first + then, {"kernel/a.c": b"one\ntwo\n"}.get, CONFIG)
     assert made.files == {"kernel/a.c": (b"one\ntwo\n", b"1\n2\n")}
+    assert made.renamed == {"kernel/b.c": "kernel/a.c"}
 
 
 def test_a_file_that_it_adds_is_none_of_the_kernels() -> None:

@@ -147,6 +147,21 @@ def test_what_cannot_be_replaced_is_said(
     assert said in no.why and no.way and no.path == "fs/small.c"
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [("return x;", ""), ("return x + 1;", "helper of vmlinux: it is __init: it has run")],
+)
+def test_what_was_init_and_is_called_from_now_on(body: str, why: str) -> None:
+    """The init code that called it has run; only what it would do there otherwise is too late."""
+    old = "static int __init helper(int x) { return x; }\nint show(int x) { return x; }\n"
+    new = f"static int helper(int x) {{ {body} }}\nint show(int x) {{ return helper(x); }}\n"
+    before = [function("helper", section=".init.text"), function("show", static=False)]
+    after = [function("helper", code=NEW), function("show", "helper", static=False)]
+    found = chosen(before, after, changes(new, old))
+    assert list(found.targets) == ["show"]
+    assert [f"{no.what}: {no.why}".startswith(why) for no in found.cannot] == [True] * bool(why)
+
+
 @pytest.mark.parametrize(("static", "stays", "said"), [(0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0)])
 def test_a_copy_that_nothing_of_its_file_calls_is_replaced_by_nothing(
     static: int, stays: int, said: int

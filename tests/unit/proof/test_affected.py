@@ -225,6 +225,30 @@ def test_what_is_compiled_into_something_else_is_told(tmp_path: Path, few: int) 
     assert apart("kernel/fork.c") is None
 
 
+def test_a_c_file_that_is_compiled_into_something_else_as_well_is_told(tmp_path: Path) -> None:
+    """The code that starts the kernel includes C of lib, and that of kexec has a rule for it."""
+    files = {
+        **FILES,
+        "arch/x86/boot/compressed/kaslr.c": '#include "../../../../fs/part.c"\n',
+        "arch/x86/purgatory/Makefile": "$(obj)/part.o: $(srctree)/fs/part.c FORCE\n",
+    }
+    found = changed(tmp_path, {"fs/part.c": ("return 1", "return 2")}, files)
+    why = "and is not compared: it does not run in the kernel, but before it or after it"
+    assert found.not_followed == (
+        f"arch/x86/boot/compressed/kaslr.c includes fs/part.c, {why}",
+        f"arch/x86/purgatory is built from fs/part.c as well, {why}",
+    )
+    own = "arch/x86/boot/compressed/kaslr.c"  # which is said of its lines
+    assert not changed(tmp_path, {own: ("part.c", "other.c")}, files).not_followed
+
+
+def test_what_of_the_vdso_and_of_realmode_is_in_the_kernel() -> None:
+    assert apart("arch/x86/entry/vdso/vma.c") is None
+    assert apart("arch/x86/realmode/init.c") is None
+    assert apart("arch/x86/entry/vdso/vclock_gettime.c")
+    assert apart("arch/x86/realmode/rm/wakemain.c")
+
+
 LIST_H = """\
 #define IDS(id) \\
 	id(NONE, none) \\
