@@ -9,7 +9,7 @@ import click
 
 from lppack.cli.output import result
 from lppack.consistency import ModeName, mode_named
-from lppack.model.plan import IRREVERSIBLE
+from lppack.model.patch_info import IRREVERSIBLE
 
 if TYPE_CHECKING:
     from lppack.stages.host_status import HostStatus

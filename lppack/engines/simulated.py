@@ -6,7 +6,7 @@ import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lppack import abi, store
 from lppack.engines.protocol import Blocker, PatchState
@@ -14,8 +14,10 @@ from lppack.engines.simulated_kernel import NoData, SimulatedKernel
 from lppack.engines.simulated_tasks import LivePatch
 from lppack.errors import ApplyRefused, EnvironmentMissing, HostError
 from lppack.hosts.protocol import Ran
-from lppack.model import Bundle
 from lppack.model.patch_info import PatchInfo
+
+if TYPE_CHECKING:
+    from lppack.model import Bundle
 
 NAME = "simulated"
 _ERRNO: dict[type[Exception], int] = {
@@ -111,7 +113,7 @@ class Simulated:
 
     name = NAME
 
-    def __init__(self, kernel: SimulatedKernel, *bundles: Bundle) -> None:
+    def __init__(self, kernel: SimulatedKernel, *bundles: "Bundle") -> None:
         self.kernel = kernel
         self.bundles = {bundle.module: bundle for bundle in bundles}
         if bundles and not kernel.patches:  # a kernel without patches may be any
@@ -210,7 +212,7 @@ def _as_errno(path: str) -> Iterator[None]:
         raise HostError(path, _ERRNO[type(error)]) from None
 
 
-def _info(bundle: Bundle) -> dict[str, Any]:
+def _info(bundle: "Bundle") -> dict[str, Any]:
     """As the module's parameter `info` would say it."""
     return {
         "series": bundle.series,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.consistency import EngineName, ModeName
-from lppack.model.manifest import Fix, TestSpec
+from lppack.model.fix import Fix
+from lppack.model.manifest import TestSpec
 from lppack.model.plan import Plan
 
 

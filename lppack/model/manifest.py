@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What an author writes, once it was found right, and what follows from its names alone."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from lppack.consistency import ModeName, Needs
+from lppack.model.fix import Fix
 from lppack.names import module_name
 
 
@@ -25,41 +24,6 @@ class StepName(StrEnum):
     REVERTED = "reverted"
     UNLOADED = "unloaded"
     AGAIN = "again"  # all of it a second time, on what the first round has left
-
-
-class Effective(StrEnum):
-    """From when on a fix is live."""
-
-    PATCHED = "patched"
-    CONVERTED = "converted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fix:
-    cve: str | None  # None: the fix has none
-    commit: str | None
-    functions: tuple[str, ...]  # what upstream's diff changes
-    effective: Effective
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.cve or self.commit or ", ".join(self.functions) or "a fix without a name"
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Names that identify the same fix in every patch."""
-        return frozenset(filter(None, (self.cve, self.commit))) or frozenset({self.name})
-
-
-def fix_of(entry: Mapping[str, Any]) -> Fix:
-    """Read a fix of what a live patch says of itself."""
-    return Fix(
-        cve=entry.get("cve"),
-        commit=entry.get("commit"),
-        functions=tuple(entry.get("functions", ())),
-        effective=Effective(entry.get("effective", Effective.PATCHED)),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

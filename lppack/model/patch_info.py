@@ -5,10 +5,30 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 
-from lppack.model.manifest import Fix, fix_of
+from lppack.model.fix import Fix, fix_of
 from lppack.shape import fits
+
+#: What an irreversible patch is, for people.
+IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
+
+
+class InliningCheck(StrEnum):
+    """Whether the debug package was searched for inlined copies of functions."""
+
+    CHECKED = "checked"
+    UNCHECKED = "unchecked"
+
+
+class Completeness(StrEnum):
+    """Whether a patch carries all of a change, as far as its object code was compared."""
+
+    PROVED = "proved"
+    NOT_CHECKED = "not checked"
+    INCOMPLETE = "incomplete"
+
 
 _TEXT = str | None
 _SHAPE = {

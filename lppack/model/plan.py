@@ -2,7 +2,6 @@
 """What was decided for a manifest and a kernel, and the sources that come of it."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from lppack.abi import MODULE_LICENSES
@@ -10,7 +9,6 @@ from lppack.consistency import EngineName, Mode
 from lppack.errors import Problem
 from lppack.model.kernel import Kernel
 from lppack.model.manifest import (
-    Fix,
     FunctionPatch,
     Manifest,
     ObjectPatch,
@@ -18,25 +16,7 @@ from lppack.model.manifest import (
     State,
     SymbolUse,
 )
-from lppack.model.patch_info import PatchInfo
-
-#: What an irreversible patch is, for people.
-IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
-
-
-class InliningCheck(StrEnum):
-    """Whether the debug package was searched for inlined copies of functions."""
-
-    CHECKED = "checked"
-    UNCHECKED = "unchecked"
-
-
-class Completeness(StrEnum):
-    """Whether a patch carries all of a change, as far as its object code was compared."""
-
-    PROVED = "proved"
-    NOT_CHECKED = "not checked"
-    INCOMPLETE = "incomplete"
+from lppack.model.patch_info import Completeness, InliningCheck, PatchInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +181,3 @@ def info_json(made: Plan) -> str:
         release=made.kernel.release,
         kernel=made.kernel.version,
     ).to_json()
-
-
-def fix_json(fix: Fix) -> dict[str, object]:
-    return {
-        "cve": fix.cve,
-        "commit": fix.commit,
-        "functions": list(fix.functions),
-        "effective": fix.effective.value,
-    }

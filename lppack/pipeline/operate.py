@@ -6,22 +6,26 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lppack import store
 from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, EnvironmentMissing, LppackError
 from lppack.hosts import open_host
-from lppack.model import Bundle
 from lppack.proc import Say
 from lppack.stages.drive import Control
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord
 from lppack.stages.status import PatchReport
 
+if TYPE_CHECKING:
+    from lppack.model import Bundle
+
 
 @contextlib.contextmanager
-def open_control(on: str, *bundles: Bundle, say: Say, **limits: float | None) -> Iterator[Control]:
+def open_control(
+    on: str, *bundles: "Bundle", say: Say, **limits: float | None
+) -> Iterator[Control]:
     """Yield control of a host's engine; ``bundles`` are those that may be loaded."""
     if on == EngineName.SIMULATED:
         from lppack.engines import simulated as memory
@@ -51,7 +55,7 @@ def _given(limits: Mapping[str, float | None]) -> dict[str, Any]:
 def changing_host(
     on: str,
     command: str,
-    *bundles: Bundle,
+    *bundles: "Bundle",
     say: Say,
     intent: Mapping[str, Any],
     wait: float,
@@ -76,7 +80,7 @@ def changing_host(
 class CheckedBundle:
     """A bundle that may be loaded, as far as it can be known without a host."""
 
-    bundle: Bundle
+    bundle: "Bundle"
     files: Mapping[str, bytes]
     packed: bytes  # what was checked is what is loaded
     signer: str | None  # None: none was required

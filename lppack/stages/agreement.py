@@ -17,7 +17,7 @@ from lppack.elf.identity import Identity, identity
 from lppack.elf.module import NotAModule, read_module
 from lppack.errors import ManifestError
 from lppack.model import Bundle, Fix, Manifest
-from lppack.model.plan import fix_json
+from lppack.model.fix import fix_json
 from lppack.rules.module import faults
 from lppack.rules.view import Against
 from lppack.stages.bundle import BadBundle

@@ -18,7 +18,7 @@ from lppack.errors import (
     NotConverted,
 )
 from lppack.model import Bundle
-from lppack.model.plan import IRREVERSIBLE
+from lppack.model.patch_info import IRREVERSIBLE
 from lppack.rules.host import forced_transition
 from lppack.rules.registry import HOST
 from lppack.rules.view import View

@@ -18,7 +18,7 @@ from lppack import abi
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix, Module, Plan, SourceTree
-from lppack.model.plan import fix_json
+from lppack.model.fix import fix_json
 from lppack.stages.bundle_plan import wrong_part
 from lppack.stages.ids import FILE, ids
 from lppack.stages.provenance import facts_of, statement

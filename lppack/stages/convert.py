@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lppack.abi import PatchPhase
 from lppack.errors import ApplyRefused, Interrupted
-from lppack.model.plan import IRREVERSIBLE
+from lppack.model.patch_info import IRREVERSIBLE
 from lppack.rules.host import forced_transition
 from lppack.stages.drive import NO_WAY_BACK, Control, answered, enable_conversion
 from lppack.stages.leftovers import clear

@@ -13,7 +13,7 @@ from lppack.errors import EnvironmentMissing
 from lppack.kernel.config import read_config
 from lppack.kernel.facts import Facts, open_facts
 from lppack.model import Bundle, Kernel
-from lppack.model.plan import IRREVERSIBLE
+from lppack.model.patch_info import IRREVERSIBLE
 from lppack.rules.module import faults
 from lppack.rules.replaced import copies_of
 from lppack.rules.view import Against
