@@ -1,88 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Build pairs on other machines: ordinary workers of dask.distributed that have lppack."""
+"""Work on other machines: ordinary workers of dask.distributed that have lppack."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import logging
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lppack import store
 from lppack.errors import EnvironmentMissing
-from lppack.pipeline.one_pair import build_pair
-from lppack.pipeline.pairs import Options, Outcome, Pair
 from lppack.pipeline.recall import code_digest
 
 if TYPE_CHECKING:
     from distributed import Client
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _ANSWER = 15  # seconds for the scheduler
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One pair with all files that it is built from: a worker has neither the author's folder nor
-    the submitter's disk."""
-
-    pair: Pair
-    files: tuple[tuple[str, bytes], ...]  # of the patch, by their path in it
-    numbers: bytes | None  # the id file of its repository
-    options: Options
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FarmResult:
-    """What a worker has made of a job."""
-
-    outcome: Outcome
-    bundle: bytes | None
-
-
-def job_of(pair: Pair, options: Options) -> Job:
-    """Read the files of a patch."""
-    from lppack.stages.ids import ids
-
-    files = sorted(file for file in pair.patch.rglob("*") if file.is_file())
-    numbers = ids(pair.patch).path
-    return Job(
-        pair=pair,
-        files=tuple((str(file.relative_to(pair.patch)), file.read_bytes()) for file in files),
-        numbers=numbers.read_bytes() if numbers else None,
-        options=options,
-    )
-
-
-def do(job: Job) -> FarmResult:
-    """Build a job; runs in a worker."""
-    from lppack.stages.ids import FILE
-
-    with store.scratch() as folder:
-        patch = folder / "patch" / job.pair.patch.name
-        for name, content in job.files:
-            store.write_atomic(patch / name, content)
-        (folder / "patch/.git").mkdir(parents=True, exist_ok=True)
-        if job.numbers is not None:
-            store.write_atomic(folder / "patch" / FILE, job.numbers)
-        out = folder / "out"
-        outcome = build_pair(
-            replace(job.pair, patch=patch), replace(job.options, output=out), recorded=False
-        )
-        data = outcome.bundle.path.read_bytes() if outcome.bundle else None
-        here, there = str(patch), str(job.pair.patch)
-        return FarmResult(
-            outcome=replace(
-                outcome,
-                pair=job.pair,
-                message=outcome.message.replace(here, there),
-                hint=outcome.hint and outcome.hint.replace(here, there),
-                warnings=tuple(
-                    replace(one, file=one.file.replace(here, there)) for one in outcome.warnings
-                ),
-            ),
-            bundle=data,
-        )
+_LOOK = 5.0  # seconds between two looks whether the farm is still there
+_ALONE = 60.0  # seconds for which it may have no worker
 
 
 @contextlib.contextmanager
@@ -118,45 +56,66 @@ def connect(address: str) -> Iterator["Client"]:
         yield client
 
 
-def run(
-    client: "Client", pairs: Sequence[Pair], options: Options
-) -> Iterator[tuple[Pair, Outcome | BaseException]]:
-    """Yield each pair with its outcome as it ends; bundles are written to the output folder.
+def threads(client: "Client") -> tuple[int, ...]:
+    """Return how many tasks each worker does at a time."""
+    return tuple(client.nthreads().values())
 
-    The unfinished pairs of a lost worker go to another one.
+
+def each(
+    client: "Client", work: Callable[[Item], Result], items: Sequence[Item]
+) -> Iterator[tuple[Item, Result | BaseException]]:
+    """Yield each item with its result as it ends; an exception is a result.
+
+    What a lost worker has not finished goes to another one. Where the scheduler is lost, or all
+    workers are, what is not finished has that as its result.
     """
-    from distributed import as_completed
+    from distributed import wait
     from distributed.scheduler import KilledWorker
 
-    jobs = {}
-    for pair in pairs:
-        # A key of its own: another submitter's same pair has other files, or another user.
-        key = f"lppack-{uuid.uuid4().hex}"
-        jobs[client.submit(do, job_of(pair, options), key=key, pure=False)] = pair
+    # A key of its own: another submitter's same item has other files, or another user.
+    waiting = {
+        client.submit(work, item, key=f"lppack-{uuid.uuid4().hex}", pure=False): item
+        for item in items
+    }
+    seen = time.monotonic()
     try:
-        for future in as_completed(jobs, loop=client.loop):
-            pair = jobs[future]
-            if future.status != "finished":
+        while waiting:
+            try:
+                with client.as_current():
+                    done = wait(list(waiting), timeout=_LOOK, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                if _workers(client):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > _ALONE:
+                    yield from _lost(waiting, "all workers of the farm are lost")
+                    return
+                continue
+            except (asyncio.CancelledError, concurrent.futures.CancelledError):
+                yield from _lost(waiting, "the scheduler of the farm is lost")
+                return
+            seen = time.monotonic()
+            for future in done:
+                item = waiting.pop(future)
+                if future.status == "finished":
+                    yield item, future.result()
+                    continue
                 error = future.exception()
                 if isinstance(error, KilledWorker):
                     error = EnvironmentMissing(
-                        "each worker that built it was lost", hint="look at the workers' logs"
+                        "each worker that had it was lost", hint="look at the workers' logs"
                     )
-                yield pair, error or RuntimeError(future.status)
-                continue
-            answer: FarmResult = future.result()
-            yield pair, _kept(answer, options.output)
+                yield item, error or RuntimeError(future.status)
     finally:
-        client.cancel(list(jobs))
+        client.cancel(list(waiting))
 
 
-def _kept(answer: FarmResult, output: Path) -> Outcome:
-    """Write the bundle that a worker returned; read it as carefully as any foreign file."""
-    from lppack.stages.bundle import read
+def _workers(client: "Client") -> bool:
+    try:
+        return bool(client.scheduler_info()["workers"])
+    except OSError:
+        return False
 
-    outcome = answer.outcome
-    if outcome.bundle is None or answer.bundle is None:
-        return outcome
-    path = output / outcome.bundle.path.name
-    store.write_atomic(path, answer.bundle)
-    return replace(outcome, bundle=read(path))
+
+def _lost(waiting: dict[Any, Item], why: str) -> Iterator[tuple[Item, BaseException]]:
+    for item in waiting.values():
+        yield item, EnvironmentMissing(why, hint="look at its logs, and start it again")

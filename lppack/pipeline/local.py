@@ -55,7 +55,7 @@ def run(
                 except EOFError:
                     process.join()
                     result = EnvironmentMissing(
-                        f"the process of this pair was ended: signal {-(process.exitcode or 0)}",
+                        f"its process was ended: signal {-(process.exitcode or 0)}",
                         hint="was it out of memory? see dmesg, and give fewer --jobs",
                     )
                 ready.close()

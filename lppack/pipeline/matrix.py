@@ -85,7 +85,8 @@ def _begun(on_change: OnChange, pair: Pair) -> None:
 def _farmed(
     pairs: Sequence[Pair], options: Options, farm: str, on_change: OnChange, sample: int
 ) -> list[Outcome]:
-    from lppack.pipeline.farm import connect, run
+    from lppack.pipeline.farm import connect
+    from lppack.pipeline.farm_build import run
 
     found: dict[Pair, Outcome] = {}
     with connect(farm) as client:

@@ -84,14 +84,19 @@ def run(
             yield task, result
 
 
+def together_at_most(count: int, jobs: int) -> int:
+    """Return how many of ``count`` pairs of one kernel are built in one run, where ``jobs`` are at
+    work at a time."""
+    return min(math.ceil(count / jobs), _TOGETHER_MAX)
+
+
 class _Schedule:
     """Which pairs are built together: those of one kernel, in as many runs as there are jobs."""
 
     def __init__(self, pairs: Sequence[Pair], work: Path, jobs: int) -> None:
         self._open = Counter(pair.kernel for pair in pairs)
         self._sizes = {
-            kernel: min(math.ceil(count / jobs), _TOGETHER_MAX)
-            for kernel, count in self._open.items()
+            kernel: together_at_most(count, jobs) for kernel, count in self._open.items()
         }
         self._waiting: dict[Kernel, list[Planned]] = {}
         self._work = work
@@ -127,15 +132,17 @@ def _do(task: _Task, *, options: Options, jobs: int) -> Planned | Outcome | floa
     if isinstance(task, _Finish):
         return finish_pair(task.planned, options, ready=task.ready)
     start = time.monotonic()
-    _build(task, options, jobs)
+    build_planned(task.pairs, options.builder, task.work, jobs)
     return time.monotonic() - start
 
 
-def _build(task: _Together, options: Options, jobs: int) -> None:
+def build_planned(pairs: Sequence[Planned], builder: str, work: Path, jobs: int) -> None:
+    """Build the modules of some pairs of one kernel, each below ``work`` in a folder of its number,
+    for finish_pair()."""
     from lppack.pipeline.build import build_modules
 
     try:
-        build_modules([one.tree for one in task.pairs], options.builder, task.work, jobs)
+        build_modules([one.tree for one in pairs], builder, work, jobs)
     except (LppackError, OSError):
         return  # each is built alone, and says the same, or that it was not at fault
 

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A scheduler and workers of dask on this machine, each with a cache of its own."""
+"""Builds on a farm: the bits are those of a local build, and a lost worker costs its jobs alone."""
 
-import contextlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,61 +13,17 @@ import pytest
 
 from tests.kit.at_once import empty_cache
 from tests.kit.command import EXAMPLES, ROOT, check_shape, lppack
+from tests.kit.farm import Farm, farm
 
 pytestmark = pytest.mark.docker
 
 KERNELS = ("--kernel", "6.1.0-57-amd64")
 
 
-@contextlib.contextmanager
-def started(*words: str, log: Path, **env: str) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]],
-            cwd=ROOT,
-            env={**os.environ, **env},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @pytest.fixture
-def farm(tmp_path: Path) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
-    """The scheduler's address, and its workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    with contextlib.ExitStack() as stack:
-        port = address.rpartition(":")[2]
-        words: tuple[str, ...] = (
-            *("dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"),
-        )
-        stack.enter_context(started(*words, log=tmp_path / "scheduler.log"))
-        workers = []
-        for number in range(2):
-            (tmp_path / f"w{number}").mkdir()
-            cache = empty_cache(tmp_path / f"w{number}")
-            words = (
-                *("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
-                *("--local-directory", str(tmp_path / f"w{number}")),
-            )
-            log = tmp_path / f"worker{number}.log"
-            env = {"XDG_CACHE_HOME": str(cache)}
-            workers.append(stack.enter_context(started(*words, log=log, **env)))
-        end = time.monotonic() + 60
-        while "Registered to" not in (tmp_path / "worker0.log").read_text() or (
-            "Registered to" not in (tmp_path / "worker1.log").read_text()
-        ):
-            assert time.monotonic() < end, (tmp_path / "worker0.log").read_text()
-            time.sleep(0.2)
-        yield address, workers
+def running(tmp_path: Path) -> Iterator[Farm]:
+    with farm(tmp_path) as found:
+        yield found
 
 
 def patches(folder: Path) -> list[Path]:
@@ -87,15 +40,14 @@ def patches(folder: Path) -> list[Path]:
 
 
 def test_a_lost_workers_pairs_are_built_again_and_the_bits_are_the_same(
-    farm: tuple[str, list["subprocess.Popen[bytes]"]], tmp_path: Path
+    running: Farm, tmp_path: Path
 ) -> None:
-    address, workers = farm
     every = patches(tmp_path / "patches")
     words: list[str | Path] = ["build", *every, *KERNELS, "--format", "json"]
     command = [sys.executable, "-m", "lppack", *map(str, words), "-o", str(tmp_path / "there")]
     env = {"XDG_CACHE_HOME": str(empty_cache(tmp_path / "local"))}
     building = subprocess.Popen(
-        [*command, "--farm", address],
+        [*command, "--farm", running.address],
         cwd=ROOT,
         env={**os.environ, **env},
         stdout=subprocess.PIPE,
@@ -108,7 +60,7 @@ def test_a_lost_workers_pairs_are_built_again_and_the_bits_are_the_same(
             assert time.monotonic() < end
             assert building.poll() is None, building.communicate()
             time.sleep(0.1)
-        workers[0].kill()
+        running.workers[0].kill()
         out, err = building.communicate(timeout=300)
     finally:
         building.kill()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Build pairs on a farm: each job holds some patches for one kernel, built in one run there."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lppack import store
+from lppack.pipeline import farm
+from lppack.pipeline.one_pair import Planned, finish_pair, plan_pair
+from lppack.pipeline.pairs import Options, Outcome, Pair
+from lppack.pipeline.together import build_planned, together_at_most
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFiles:
+    """A pair with all files that it is built from: a worker has neither the author's folder nor
+    the submitter's disk."""
+
+    pair: Pair
+    files: tuple[tuple[str, bytes], ...]  # of the patch, by their path in it
+    numbers: bytes | None  # the id file of its repository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    pairs: tuple[PairFiles, ...]
+    options: Options
+    beside: int  # jobs at a time on the worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmResult:
+    """What a worker has made of a pair."""
+
+    outcome: Outcome
+    bundle: bytes | None
+
+
+def files_of(pair: Pair) -> PairFiles:
+    """Read the files of a patch."""
+    from lppack.stages.ids import ids
+
+    files = sorted(file for file in pair.patch.rglob("*") if file.is_file())
+    numbers = ids(pair.patch).path
+    return PairFiles(
+        pair=pair,
+        files=tuple((str(file.relative_to(pair.patch)), file.read_bytes()) for file in files),
+        numbers=numbers.read_bytes() if numbers else None,
+    )
+
+
+def jobs_of(pairs: Sequence[Pair], options: Options, threads: Sequence[int]) -> Iterator[Job]:
+    """Yield jobs for workers that do so many at a time each."""
+    by_kernel: dict[str | None, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_kernel[pair.kernel].append(pair)
+    for some in by_kernel.values():
+        size = together_at_most(len(some), sum(threads))
+        for first in range(0, len(some), size):
+            each = tuple(files_of(pair) for pair in some[first : first + size])
+            yield Job(pairs=each, options=options, beside=max(threads))
+
+
+def do(job: Job) -> tuple[FarmResult, ...]:
+    """Build a job; runs in a worker."""
+    with store.scratch() as folder:
+        options = replace(job.options, output=folder / "out")
+        here = [
+            plan_pair(replace(one.pair, patch=_written(one, folder / str(number))), options)
+            for number, one in enumerate(job.pairs)
+        ]
+        ready = _together([one for one in here if isinstance(one, Planned)], job, folder)
+        outcomes = [
+            finish_pair(one, options, ready=ready.get(one.pair), recorded=False)
+            if isinstance(one, Planned)
+            else one
+            for one in here
+        ]
+        return tuple(
+            FarmResult(
+                outcome=_as_there(outcome, one.pair),
+                bundle=outcome.bundle.path.read_bytes() if outcome.bundle else None,
+            )
+            for outcome, one in zip(outcomes, job.pairs, strict=True)
+        )
+
+
+def _together(planned: Sequence[Planned], job: Job, folder: Path) -> dict[Pair, Path]:
+    """Return where each pair was built beside others of its kernel."""
+    ready: dict[Pair, Path] = {}
+    for number, kernel in enumerate(dict.fromkeys(one.kernel for one in planned)):
+        some = [one for one in planned if one.kernel == kernel]
+        if len(some) > 1:
+            work = folder / f"together-{number}"
+            build_planned(some, job.options.builder, work, job.beside)
+            ready |= {one.pair: work / str(place) for place, one in enumerate(some)}
+    return ready
+
+
+def _written(one: PairFiles, folder: Path) -> Path:
+    from lppack.stages.ids import FILE
+
+    patch = folder / one.pair.patch.name
+    for name, content in one.files:
+        store.write_atomic(patch / name, content)
+    (folder / ".git").mkdir(parents=True, exist_ok=True)
+    if one.numbers is not None:
+        store.write_atomic(folder / FILE, one.numbers)
+    return patch
+
+
+def _as_there(outcome: Outcome, pair: Pair) -> Outcome:
+    """Return an outcome whose paths are the submitter's."""
+    here, there = str(outcome.pair.patch), str(pair.patch)
+    return replace(
+        outcome,
+        pair=pair,
+        message=outcome.message.replace(here, there),
+        hint=outcome.hint and outcome.hint.replace(here, there),
+        warnings=tuple(
+            replace(one, file=one.file.replace(here, there)) for one in outcome.warnings
+        ),
+    )
+
+
+def run(
+    client: "Client", pairs: Sequence[Pair], options: Options
+) -> Iterator[tuple[Pair, Outcome | BaseException]]:
+    """Yield each pair with its outcome as it ends; bundles are written to the output folder."""
+    jobs = tuple(jobs_of(pairs, options, farm.threads(client)))
+    for job, results in farm.each(client, do, jobs):
+        if isinstance(results, BaseException):
+            for one in job.pairs:
+                yield one.pair, results
+        else:
+            for result in results:
+                yield result.outcome.pair, _kept(result, options.output)
+
+
+def _kept(result: FarmResult, output: Path) -> Outcome:
+    """Write the bundle that a worker returned; read it as carefully as any foreign file."""
+    from lppack.stages.bundle import read
+
+    outcome = result.outcome
+    if outcome.bundle is None or result.bundle is None:
+        return outcome
+    path = output / outcome.bundle.path.name
+    store.write_atomic(path, result.bundle)
+    return replace(outcome, bundle=read(path))
