@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
 """sample: when will a transition finish on a real machine, and which threads hold it up?"""
 
+import contextlib
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from lppack import abi, consistency
 from lppack.analyse.simulate import patch_of
+from lppack.checker.scenario import Patch
 from lppack.consistency import Mode, ModeName
 from lppack.errors import Level, ManifestError, Problem
 from lppack.forecast.predict import Prediction, predict
 from lppack.forecast.sampler import SampledHook
-from lppack.forecast.watch import WORKLOAD, read_watch
+from lppack.forecast.watch import WORKLOAD, Watch, read_watch
 from lppack.model import Manifest, Visits, Workload
 
 
@@ -49,9 +51,44 @@ def sample(
 ) -> tuple[Sampled, ...]:
     """Predict the transition in each of ``modes``, or in the mode that apply would choose.
 
+    ``hook``: when the engine checks whether a thread may switch, if not as the engine of the mode
+    does. Otherwise as watch_of().
+    """
+    watch = watch_of(manifest, stacks=stacks, watched=watched, histograms=histograms)
+    chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
+    with of_manifest(manifest):
+        return tuple(
+            predicted(patch_of(manifest), watch, mode, limit=limit, seed=seed, hook=hook)
+            for mode in chosen
+        )
+
+
+def predicted(
+    patch: Patch,
+    watch: Watch,
+    name: ModeName,
+    *,
+    limit: float,
+    seed: int,
+    hook: SampledHook | None,
+) -> Sampled:
+    """Predict one mode. Raise ManifestError, with WORKLOAD for the manifest's path."""
+    mode = consistency.mode_named(name)
+    made = predict(watch, patch.functions, mode, limit=limit, seed=seed, hook=hook)
+    return Sampled(mode, made, mode.covers(patch.needs))
+
+
+def watch_of(
+    manifest: Manifest,
+    *,
+    stacks: Path | None = None,
+    watched: float | None = None,
+    histograms: Sequence[tuple[str, Path]] = (),
+) -> Watch:
+    """Read what is known of a machine's threads.
+
     ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) override the manifest's
-    workload. ``hook``: when the engine checks whether a thread may switch, if not as the engine of
-    the mode does. Raise ManifestError if nothing is known of any thread.
+    workload. Raise ManifestError if nothing is known of any thread.
     """
     patch = patch_of(manifest)
     functions = patch.functions
@@ -83,17 +120,15 @@ def sample(
         for visits in workload.visits:
             if visits.threads is None:
                 raise _nothing(manifest, f"how many threads call {visits.function} is not known")
-    chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
+    with of_manifest(manifest):
+        return read_watch(workload, functions, stays=patch.never_left, sleeps=patch.slept_in)
+
+
+@contextlib.contextmanager
+def of_manifest(manifest: Manifest) -> Iterator[None]:
+    """Give what is refused inside the manifest's path for WORKLOAD."""
     try:
-        watch = read_watch(workload, functions, stays=patch.never_left, sleeps=patch.slept_in)
-        return tuple(
-            Sampled(
-                mode,
-                predict(watch, functions, mode, limit=limit, seed=seed, hook=hook),
-                mode.covers(manifest.needs),
-            )
-            for mode in map(consistency.mode_named, chosen)
-        )
+        yield
     except ManifestError as error:
         raise ManifestError(
             replace(problem, file=str(manifest.path)) if problem.file == WORKLOAD else problem

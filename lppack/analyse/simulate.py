@@ -20,7 +20,7 @@ from lppack.model import Manifest
 
 _THREADS = (1, 2, 4, 8)
 _ENOUGH = 3_000  # states; after so many no more threads are tried
-_LIMIT = 60_000  # states of one exploration
+LIMIT = 60_000  # states of one exploration
 
 
 class Verdict(StrEnum):
@@ -205,19 +205,10 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules, preempted: EngineName | No
     explored: list[Explored] = []
     for what, m in machines:
         violations += _violations(m, list(_explore(m, what, wanted, explored)), wanted)
-    blockers, never = _ends(patch, mode, rules, explored)
-    verdict = (
-        Verdict.UNSAFE
-        if violations
-        else Verdict.NEVER_FINISHES
-        if never
-        else Verdict.MAY_STALL
-        if blockers
-        else Verdict.SAFE
-    )
+    blockers, never = ends(patch, mode, rules, explored)
     return Simulation(
         mode=mode,
-        verdict=verdict,
+        verdict=verdict_of(unsafe=bool(violations), never=never, blocked=bool(blockers)),
         forbidden=tuple(observe.names(wanted)),
         violations=tuple(violations),
         blockers=blockers,
@@ -230,6 +221,12 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules, preempted: EngineName | No
     )
 
 
+def verdict_of(*, unsafe: bool, never: bool, blocked: bool) -> Verdict:
+    if unsafe:
+        return Verdict.UNSAFE
+    return Verdict.NEVER_FINISHES if never else Verdict.MAY_STALL if blocked else Verdict.SAFE
+
+
 def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
     """Yield what is seen with so many threads; then, unless that is forbidden, with any number,
     which is too much where each call can be preempted."""
@@ -240,9 +237,9 @@ def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> It
         if (threads is None and m.preempted) or (threads is not None and states > _ENOUGH):
             continue
         found = (
-            explore(m, (0,), Population.PRESENT, limit=_LIMIT)
+            explore(m, (0,), Population.PRESENT, limit=LIMIT)
             if threads is None
-            else count(m, (0,) * threads, limit=_LIMIT)
+            else count(m, (0,) * threads, limit=LIMIT)
         )
         explored.append(
             Explored(
@@ -268,12 +265,12 @@ def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
     return [run for run in made if run is not None]
 
 
-def _ends(
+def ends(
     patch: Patch, mode: Mode, rules: Rules, explored: list[Explored]
 ) -> tuple[tuple[Blocked, ...], bool]:
     """Return what keeps the transition open, and whether it may do so for ever."""
     m, first = scenario.ending(patch, mode, rules)
-    found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=_LIMIT)
+    found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=LIMIT)
     explored.append(
         Explored(
             what="progress",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lppack import pipeline
+from lppack.cli import sweep as swept
 from lppack.cli.cost import of_calls
 from lppack.cli.options import PATCH, Finite
 from lppack.cli.output import FORMAT, note, result, table
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(min=0), help="With --sample: random seed.  [default: 0]"
 )
 @of_calls
+@swept.of_sweep
 @FORMAT
 def simulate(
     patch: Path,
@@ -113,6 +115,9 @@ def simulate(
     seconds: float | None,
     cpi: float | None,
     ghz: float | None,
+    sweep: tuple[str, ...],
+    jobs: int | None,
+    farm: str | None,
     format_: str,
 ) -> None:
     """Explore the transition of a patch: is the mode safe for it, and does it end?
@@ -125,6 +130,7 @@ def simulate(
     Example:
       lppack simulate examples/conn-limit --compare --report conn-limit.html
       lppack simulate my-patch --sample --stacks web.folded --visits conn_wait=conn_wait.txt
+      lppack simulate examples/conn-limit --sweep threads=1..8 --sweep kthreads=0..2
     """
     of_sample = {"stacks": stacks, "visits": visits, "watched": watched, "hook": hook}
     asked = [name for name, value in {**of_sample, "timeout": timeout}.items() if value]
@@ -144,6 +150,23 @@ def simulate(
     under = EngineName(engine or EngineName.LIVEPATCH) if preempted else None
     if compare and mode:
         raise click.UsageError("--compare is about all modes: leave --mode out")
+    if (jobs or farm) and not sweep:
+        raise click.UsageError(f"--{'jobs' if jobs else 'farm'} requires --sweep")
+    if sweep:
+        excluded = {"mode": mode, "compare": compare, "preempted": preempted, "report": report}
+        for name in (name for name, value in {**excluded, "replay": replay}.items() if value):
+            raise click.UsageError(f"--sweep excludes --{name}")
+        swept.run(
+            patch,
+            swept.axes_of(sweep, {"timeout": timeout, "hook": hook, "seed": seed}, sample=sample),
+            sample=sample,
+            where=swept.where(jobs, farm),
+            format_=format_,
+            stacks=stacks,
+            watched=watched,
+            histograms=[_function_file(word) for word in visits],
+        )
+        return
     if replay is not None:
         if compare or mode:
             raise click.UsageError("--replay excludes --mode and --compare")

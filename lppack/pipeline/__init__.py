@@ -71,6 +71,10 @@ if TYPE_CHECKING:
     from lppack.pipeline.simulate import sample_patch as sample_patch
     from lppack.pipeline.simulate import simulate_patch as simulate_patch
     from lppack.pipeline.simulate import write_report as write_report
+    from lppack.pipeline.sweep import Swept as Swept
+    from lppack.pipeline.sweep import Where as Where
+    from lppack.pipeline.sweep import explore_grid as explore_grid
+    from lppack.pipeline.sweep import sample_grid as sample_grid
     from lppack.pipeline.trial import Trial as Trial
 
 #: The names of each module: `validate` must not pay for what `apply` needs.
@@ -100,6 +104,7 @@ _NAMES = {
         "Compared compare_modes recommended replay_runs report_place sample_patch "
         "simulate_patch write_report"
     ),
+    "sweep": "Swept Where explore_grid sample_grid",
     "trial": "Trial",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}

@@ -22,7 +22,8 @@ _Steps = list[tuple[str, str]]
 _RUNS_MAX = 1 << 24  # bytes
 
 
-def _manifest(path: Path) -> Manifest:
+def checked_manifest(path: Path) -> Manifest:
+    """load, validate."""
     from lppack.stages.load import load
     from lppack.stages.validate import validate
 
@@ -35,7 +36,7 @@ def simulate_patch(
     """load, validate, simulate; ``preempted``: where kernel code is, moved by this engine."""
     from lppack.analyse.simulate import simulate
 
-    return simulate(_manifest(path), ModeName(mode) if mode else None, preempted=preempted)
+    return simulate(checked_manifest(path), ModeName(mode) if mode else None, preempted=preempted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def compare_modes(
     """Simulate every mode. ``mode``: the requested one; None: the one that apply would choose."""
     from lppack.analyse.simulate import compare, mode_of, recommended
 
-    manifest = _manifest(path)
+    manifest = checked_manifest(path)
     every = compare(manifest, preempted=preempted)
     name = mode_of(manifest, ModeName(mode) if mode else None)
     return Compared(
@@ -81,7 +82,7 @@ def sample_patch(
     from lppack.forecast.sampler import SampledHook
 
     return sample(
-        _manifest(path),
+        checked_manifest(path),
         [ModeName(mode) for mode in modes],
         stacks=stacks,
         watched=watched,
@@ -107,7 +108,7 @@ def replay_runs(path: Path, file: Path) -> "tuple[ModeName, list[Run]]":
     from lppack.analyse.simulate import replay
 
     mode, preempted, wanted = _kept_runs(path, file)
-    manifest = _manifest(path)
+    manifest = checked_manifest(path)
     return mode, [
         replay(manifest, mode, shows, steps, threads, preempted) for shows, steps, threads in wanted
     ]

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Many explorations, or predictions, of one patch: one for each point of a grid of parameters.
+
+A point and what is found there are plain values, which go from one process or machine to another.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, TypeVar
+
+from lppack import consistency
+from lppack.analyse.sample import Sampled, predicted
+from lppack.analyse.simulate import LIMIT, Verdict, ends, verdict_of
+from lppack.checker import observe, scenario
+from lppack.checker.machine import Kind
+from lppack.checker.scenario import Patch
+from lppack.checker.semantics import Rules
+from lppack.consistency import EngineName, ModeName
+from lppack.forecast.sampler import SampledHook
+from lppack.forecast.watch import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplorePoint:
+    """One exploration: a mode, and how much of everything there is."""
+
+    mode: ModeName
+    threads: int = 2
+    kthreads: int = 0  # kernel threads, beside these
+    objects: int = 1  # of the data that changes
+    preempted: EngineName | None = None  # kernel code is preempted, and this engine moves threads
+
+    @property
+    def exists(self) -> bool:
+        return self.preempted is None or self.preempted in consistency.mode_named(self.mode).engines
+
+    @property
+    def size(self) -> int:
+        """Grows with the work that it is."""
+        return (self.threads + self.kthreads) * self.objects * (4 if self.preempted else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploredPoint:
+    point: ExplorePoint
+    verdict: Verdict
+    reached: tuple[str, ...]  # what the needs forbid
+    states: int
+    events: int
+    whole: bool  # False: it has more states than are explored
+    covers: bool  # the needs; no other mode is ever applied
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict in (Verdict.SAFE, Verdict.MAY_STALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplePoint:
+    """One prediction: a mode, and what it is drawn with."""
+
+    mode: ModeName
+    timeout: float = 60.0
+    hook: str | None = None
+    seed: int = 0
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledPoint:
+    point: SamplePoint
+    sampled: Sampled
+
+    @property
+    def verdict(self) -> str:
+        return self.sampled.prediction.verdict
+
+    @property
+    def covers(self) -> bool:
+        return self.sampled.covers
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict != "never-finishes"
+
+
+Point = ExplorePoint | SamplePoint
+SweptPoint = ExploredPoint | SampledPoint
+
+
+P = TypeVar("P", ExplorePoint, SamplePoint)
+
+
+def grid(first: P, axes: Mapping[str, Sequence[Any]]) -> Iterator[P]:
+    """Yield ``first`` with every combination of ``axes``, but none that no engine gives."""
+    for values in product(*axes.values()):
+        point = replace(first, **dict(zip(axes, values, strict=True)))
+        if point.exists:
+            yield point
+
+
+@dataclass(frozen=True, slots=True)
+class Exploring:
+    """Explore one point of a patch."""
+
+    patch: Patch
+    ends: Mapping[ModeName, tuple[bool, bool]]  # blocked; for ever: the same for every point
+
+    @classmethod
+    def of(cls, patch: Patch, points: Iterable[ExplorePoint]) -> "Exploring":
+        found = {}
+        for name in dict.fromkeys(point.mode for point in points):
+            blockers, never = ends(patch, consistency.mode_named(name), Rules(), [])
+            found[name] = bool(blockers), never
+        return cls(patch, found)
+
+    def __call__(self, point: ExplorePoint) -> ExploredPoint:
+        from lppack.checker.counted import count  # late: with numpy
+
+        patch, rules = self.patch, Rules()
+        mode = consistency.mode_named(point.mode)
+        wanted = scenario.forbidden(patch.needs)
+        machines = [scenario.switching(patch, mode, rules, preempted=point.preempted)]
+        if converting := scenario.converting(patch, mode, rules):
+            machines.append(replace(converting, objects=point.objects))
+        kinds = (Kind.TASK,) * point.threads + (Kind.KTHREAD,) * point.kthreads
+        every = [count(m, kinds, limit=LIMIT) for m in machines]
+        reached = functools.reduce(int.__or__, (found.seen for found in every)) & wanted
+        blocked, never = self.ends[point.mode]
+        return ExploredPoint(
+            point=point,
+            verdict=verdict_of(unsafe=bool(reached), never=never, blocked=blocked),
+            reached=tuple(
+                str(flag.name) for flag in observe.names(reached) if flag in observe.WORDS
+            ),
+            states=sum(found.states for found in every),
+            events=sum(found.events for found in every),
+            whole=all(found.whole for found in every),
+            covers=mode.covers(patch.needs),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Predict one point of a patch; ``watch`` holds what was read of the machine's files."""
+
+    patch: Patch
+    watch: Watch
+
+    def __call__(self, point: SamplePoint) -> SampledPoint:
+        made = predicted(
+            self.patch,
+            self.watch,
+            point.mode,
+            limit=point.timeout,
+            seed=point.seed,
+            hook=SampledHook(point.hook) if point.hook else None,
+        )
+        return SampledPoint(point=point, sampled=made)
+
+
+def usable(every: Iterable[SweptPoint]) -> tuple[ModeName, ...]:
+    """Return the modes that cover the needs, and are not refuted at any point."""
+    every = tuple(every)
+    refuted = {row.point.mode for row in every if not (row.ok and row.covers)}
+    names = {row.point.mode for row in every} - refuted
+    return tuple(mode.name for mode in consistency.MODES if mode.name in names)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Sweep a grid of parameters: in this process, in processes of this machine, or on a farm."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lppack.consistency import MODES, ModeName
+from lppack.errors import AnswerIsNo, ManifestError, Problem
+from lppack.pipeline import local
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from lppack.analyse.sweep import SweptPoint
+
+#: Chunks for each process: as many as keep the last ones short.
+_CHUNKS = 32
+
+Point = TypeVar("Point")
+Row = TypeVar("Row")
+OnDone = Callable[[int], None]
+_Chunk = tuple[Point, ...]
+_Answer = tuple[Row, ...] | tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    rows: "tuple[SweptPoint, ...]"  # in the order of the grid
+    usable: tuple[ModeName, ...]  # cover the needs, and are refuted at no point
+    left_out: int  # points that no engine gives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    jobs: int  # 1: in this process
+    farm: str | None = None
+
+
+def explore_grid(
+    path: Path, axes: Mapping[str, Sequence[Any]], where: Where, on_done: OnDone
+) -> Swept:
+    """load, validate, explore every point. Raise EnvironmentMissing, ManifestError."""
+    from lppack.analyse.simulate import patch_of
+    from lppack.analyse.sweep import ExplorePoint, Exploring, grid
+    from lppack.pipeline.simulate import checked_manifest
+
+    patch = patch_of(checked_manifest(path))
+    points = tuple(grid(ExplorePoint(mode=MODES[0].name), axes))
+    work = Exploring.of(patch, points)
+    rows = sweep(work, points, where, on_done, size=lambda point: point.size)
+    return _swept(rows, axes)
+
+
+def sample_grid(
+    path: Path,
+    axes: Mapping[str, Sequence[Any]],
+    where: Where,
+    on_done: OnDone,
+    *,
+    stacks: Path | None,
+    watched: float | None,
+    histograms: Sequence[tuple[str, Path]],
+) -> Swept:
+    """load, validate, predict every point. Raise EnvironmentMissing, ManifestError."""
+    from lppack.analyse.sample import of_manifest, watch_of
+    from lppack.analyse.simulate import patch_of
+    from lppack.analyse.sweep import SamplePoint, Sampling, grid
+    from lppack.pipeline.simulate import checked_manifest
+
+    manifest = checked_manifest(path)
+    watch = watch_of(manifest, stacks=stacks, watched=watched, histograms=histograms)
+    points = tuple(grid(SamplePoint(mode=MODES[0].name), axes))
+    with of_manifest(manifest):
+        rows = sweep(Sampling(patch_of(manifest), watch), points, where, on_done)
+    return _swept(rows, axes)
+
+
+def _swept(rows: "Sequence[SweptPoint]", axes: Mapping[str, Sequence[Any]]) -> Swept:
+    from lppack.analyse.sweep import usable
+
+    whole = functools.reduce(lambda product, values: product * len(values), axes.values(), 1)
+    return Swept(rows=tuple(rows), usable=usable(rows), left_out=whole - len(rows))
+
+
+def sweep(
+    work: Callable[[Point], Row],
+    points: Sequence[Point],
+    where: Where,
+    on_done: OnDone,
+    *,
+    size: Callable[[Point], int] = lambda _point: 1,
+) -> list[Row]:
+    """Return what ``work`` finds at each point, in their order, wherever it was done.
+
+    ``on_done`` is called with the number of points that are done. Of a farm the smallest point is
+    done here as well, and compared. Raise EnvironmentMissing where a process or the farm is lost.
+    """
+    if not points:
+        return []
+    order = sorted(range(len(points)), key=lambda place: size(points[place]), reverse=True)
+    # What is known after the first: the imports that the processes then share, and whether the
+    # work can be done at all.
+    first = work(points[order[-1]])
+    rows: dict[int, Row] = {}
+    for chunk, answer in _answers(work, points, order[:-1] if where.farm is None else order, where):
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer and isinstance(answer[0], Problem):
+            raise ManifestError(one for one in answer if isinstance(one, Problem))
+        rows.update(zip(chunk, answer, strict=True))
+        on_done(len(rows))
+    if rows.setdefault(order[-1], first) != first:
+        raise AnswerIsNo(
+            f"the farm finds something else than this machine at {points[order[-1]]}",
+            hint="compare the versions of Python and numpy on the workers with those here",
+        )
+    return [rows[place] for place in range(len(points))]
+
+
+def _answers(
+    work: Callable[[Any], Any], points: Sequence[Any], order: Sequence[int], where: Where
+) -> Iterator[tuple[Sequence[int], Any]]:
+    """Yield the places of some points, and what was found there; an exception is an answer."""
+    if where.farm is None and where.jobs == 1:
+        for place in order:
+            yield (place,), (work(points[place]),)
+        return
+    with contextlib.ExitStack() as stack:
+        client: Client | None = None
+        jobs = where.jobs
+        if where.farm is not None:
+            from lppack.pipeline import farm
+
+            client = stack.enter_context(farm.connect(where.farm))
+            jobs = sum(farm.threads(client))
+        count = min(len(order), jobs * _CHUNKS)
+        # Each has some of the large ones and of the small ones.
+        chunks = {
+            tuple(points[place] for place in places): places
+            for places in (order[number::count] for number in range(count))
+        }
+        do = functools.partial(_each, work)
+        items = tuple(chunks)
+        answers = (
+            farm.each(client, do, items)
+            if client
+            else local.run(do, items, jobs=jobs, on_start=lambda _chunk: None)
+        )
+        for chunk, answer in answers:
+            yield chunks[chunk], answer
+
+
+def _each(work: Callable[[Point], Row], points: Sequence[Point]) -> _Answer[Row]:
+    """Do some points, in a process or on a worker; what is wrong with the patch is an answer."""
+    try:
+        return tuple(work(point) for point in points)
+    except ManifestError as error:
+        return error.problems
