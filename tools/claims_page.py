@@ -23,15 +23,17 @@ _HEAD = """\
 <!-- Made by tools/claims_page.py of tests/unit/checker/{claims,engine_claims}.py; do not edit. -->
 # Claims, and their evidence
 
-Each claim of [semantics.md](semantics.md) 1.7 and 1.9 is a function of the rules: it explores all
+Each claim of [semantics.md](semantics.md) 1.7 and 1.9 is a function of the rules. It explores all
 interleavings of the machine in lppack/checker, and returns whether the claim holds. *Never* is
-checked for one, two and three threads, and for any number by the presence abstraction. A claim that
-held under any rules would show nothing. So each names faults: replacements of a rule under which it
-does not hold (C30 is arithmetic on figures that are guesses, and C32 a policy). C33 to C38 are
-about how engines work: their machines have the steps in which faults were found, and are explored
-for one and two threads only.
-tests/unit/checker/test_claims.py runs all of it. What a kernel can show of a claim is also
-shown on real engines, below.
+checked for one, two and three threads, and for any number by the presence abstraction.
+
+A claim that holds under any rules would show nothing. So each claim names faults: replacements of a
+rule under which it must fail. C30 and C32 have none: C30 is arithmetic on guesses, and C32 is a
+policy. C33 to C38 are about how engines work. Their machines have the steps in which engines had
+faults, and are explored for one and two threads only.
+
+tests/unit/checker/test_claims.py runs all of this. Real engines also show the claims, as far as a
+kernel can show them: see below. semantics.md explains the short forms.
 
 | claim | what is claimed | fails under |
 |---|---|---|
@@ -42,9 +44,9 @@ _KERNEL = """
 ## In a kernel
 
 These tests boot a guest and show part of a claim on a real engine: the kernel's own or lppack's.
-One run of a kernel shows that something can happen, or that it was not seen; only the exploration
-shows *never*. In the stories of tests/guest/test_conformance.py, the simulator and the kernel do
-the same step by step.
+One run of a kernel shows only that something can happen, or that it did not happen in this run.
+Only the exploration shows *never*. In the stories of tests/guest/test_conformance.py, the simulator
+and the kernel must agree after each step.
 
 | claim | test |
 |---|---|
@@ -60,24 +62,24 @@ _FAULTS = """
 _RUNS = """
 ## Runs
 
-For each fault that once was in lppack's own engine: a shortest run that shows it, with the fault
-put back. Then two runs of the kernel's own engine as it is, where kernel code is preempted
-([report](reports/livepatch-mixes-universes.md)).
+For each fault that lppack's own engine once had, this section has a shortest run with the fault put
+back. Two runs of the kernel's own engine follow, which is unchanged, on a kernel that preempts
+kernel code ([report](reports/livepatch-mixes-universes.md)).
 """
 
 #: What no kernel shows here, and why.
 NOT_SHOWN = {
-    "C8": "decided before anything is loaded: rule `needs-agree`, and `plan`",
-    "C10": "the half under SWITCH_THREAD; the loads that show C2 show the other half",
-    "C13": "refused before anything is loaded: no engine has it",
-    "C14": "an engine does not see what an author's code keeps: R13 is a rule for authors",
+    "C8": "rule `needs-agree` and `plan` decide it before anything is loaded",
+    "C10": "this is so for SWITCH_THREAD; the loads that show C2 show the part on SWITCH_KERNEL",
+    "C13": "no engine has this combination: it is refused before anything is loaded",
+    "C14": "an engine cannot see the pointers that an author's code keeps: R13 is for authors",
     "C15": "as C14",
-    "C16": "the marker is obligatory, so that no patch is without a tag",
-    "C19": "the spinning lasts only for an instant, at which no test can stop",
-    "C30": "arithmetic on figures that are guesses",
-    "C31": "the mean depends on the load: see benchmarks and predictions",
+    "C16": "each patch must have a marker, so none is without a tag",
+    "C19": "the spinning is too short for a test to stop in it",
+    "C30": "arithmetic on guesses",
+    "C31": "the mean depends on the load",
     "C32": "a policy",
-    "C38": "it takes minutes and chance: findings/livepatch-mixes-universes-on-revert.sh",
+    "C38": "it takes minutes and luck: findings/livepatch-mixes-universes-on-revert.sh",
 }
 
 

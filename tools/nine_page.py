@@ -22,44 +22,60 @@ _HEAD = """\
 <!-- Made by tools/nine_page.py from the rules of the simulator; do not edit. -->
 # The nine combinations
 
-In a mail of 7 November 2014 Vojtech Pavlik split the consistency of a live patch into two
-questions, with three answers each. The nine pairs are all models that had been proposed until then,
-and some that nobody had.
+In a mail of 7 November 2014, Vojtech Pavlik split the consistency of a live patch into two
+questions, with three answers each. The nine pairs of answers include all models that had been
+proposed until then, and some that nobody had proposed.
 
-* **What must a thread have left before it may switch?** LEAVE_FUNCTION: nothing that is looked at.
-  LEAVE_PATCHED_SET: every function that the patch replaces. LEAVE_KERNEL: the kernel.
-* **What switches at once?** SWITCH_FUNCTION: each function by itself. SWITCH_THREAD: each thread.
+* **What must a thread have left before it may switch?** LEAVE_FUNCTION: nothing, because no stack
+  is checked. LEAVE_PATCHED_SET: every function that the patch replaces. LEAVE_KERNEL: the kernel.
+* **What switches at once?** SWITCH_FUNCTION: each function separately. SWITCH_THREAD: each thread.
   SWITCH_KERNEL: the whole kernel.
 
 A patch declares the weakest pair under which it is safe (`needs`), and lppack takes the weakest
-mode that gives at least that. This page shows what each pair lets happen. It is computed, not
-argued: two functions that call each other, two threads, every interleaving of their steps with
-those of the engine. `lppack simulate PATCH` does the same for the functions, calls and data of a
-patch.
+mode that gives at least that. The table shows what can happen under each pair. It is computed: from
+two functions that call each other, two threads, and every interleaving of their steps with those of
+the engine. `lppack simulate PATCH` does the same for the functions, calls and data of a patch.
 
-`yes` is something that happens in at least one interleaving; `-` is something that happens in none.
+`yes`: it happens in at least one interleaving. `-`: it happens in none. P is the set of patched
+functions. "Done" is the end of the transition.
 """
 
 _WHAT: dict[tuple[Leave, Switch], str] = {
-    (Leave.LEAVE_FUNCTION, Switch.SWITCH_FUNCTION): "The livepatch of 2014, the null model: the "
-    "next call of each function is new. Enough for a fix of one function that changes no data and "
-    "no agreement with its callers.",
-    (Leave.LEAVE_FUNCTION, Switch.SWITCH_THREAD): "A thread switches at once, wherever it is: what "
-    "is on its stack stays old. Nobody built it.",
-    (Leave.LEAVE_FUNCTION, Switch.SWITCH_KERNEL): "kpatch with the check of the stacks left out: "
-    "by the mail, no more than the null model, as old functions still run.",
-    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_FUNCTION): "Each function switches when no thread is "
-    "in any of them. Nobody built it: what waits for that can switch all of them.",
-    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_THREAD): "Upstream livepatch since Linux 4.12, the "
-    "hybrid: each thread switches when its stack holds no replaced function.",
-    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_KERNEL): "kpatch, Ksplice, and counting of entries and "
-    "exits: the whole kernel switches when no stack holds a replaced function.",
-    (Leave.LEAVE_KERNEL, Switch.SWITCH_FUNCTION): "Each function switches when no thread is in the "
-    "kernel. Nobody built it.",
-    (Leave.LEAVE_KERNEL, Switch.SWITCH_THREAD): "kGraft: each thread switches at the border to "
-    "user space.",
-    (Leave.LEAVE_KERNEL, Switch.SWITCH_KERNEL): "CRIU with kexec, and lppack's checkpoint: all "
-    "threads are held at the border, then everything switches.",
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_FUNCTION): (
+        "This is the livepatch of 2014, the null model: the next call of each function is new. It "
+        "is enough for a fix of one function that changes no data and does not change what its "
+        "callers expect."
+    ),
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_THREAD): (
+        "A thread switches at once, wherever it is; the functions on its stack stay old. No "
+        "engine has this pair."
+    ),
+    (Leave.LEAVE_FUNCTION, Switch.SWITCH_KERNEL): (
+        "This is kpatch without the check of the stacks. The mail says that it is no more than "
+        "the null model, because old functions are still running."
+    ),
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_FUNCTION): (
+        "Each function switches when no thread is in any patched function. No engine has this "
+        "pair: an engine that waits for that moment can switch all functions at once."
+    ),
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_THREAD): (
+        "This is the kernel's livepatch since Linux 4.12, the hybrid: each thread switches when "
+        "its stack holds no replaced function."
+    ),
+    (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_KERNEL): (
+        "kpatch, Ksplice, and engines that count entries and exits: the whole kernel switches "
+        "when no stack holds a replaced function."
+    ),
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_FUNCTION): (
+        "Each function switches when no thread is in the kernel. No engine has this pair."
+    ),
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_THREAD): (
+        "This is kGraft: each thread switches at the border to user space."
+    ),
+    (Leave.LEAVE_KERNEL, Switch.SWITCH_KERNEL): (
+        "CRIU with kexec, and lppack's mode `checkpoint`: all threads are held at the border, "
+        "then everything switches."
+    ),
 }
 
 #: For which a shortest run is shown, the worst first.
@@ -75,8 +91,10 @@ def page() -> str:
     for row in ROWS:
         cells = ["yes" if found[row] & flag else "-" for flag, _ in MATRIX]
         lines.append(f"| {_pair(row)} | {' | '.join(cells)} |")
-    lines += ["", "*strict*: each function has a switch of its own, which waits until no thread is"]
-    lines += ["in the function."]
+    lines += [
+        "",
+        "*strict*: each function has its own switch, which waits until no thread is in it.",
+    ]
     lines += ["", *(line for row in ROWS if not row.strict for line in _section(row, rules))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -108,7 +126,7 @@ def _section(row: Row, rules: Rules) -> Iterator[str]:
         if (one.leave, one.switch) == (row.leave, row.switch) and one is not mode
     ]
     if by_name:
-        yield f"Named by `mode:`, {' and '.join(by_name)} gives exactly this pair as well."
+        yield f"{' and '.join(by_name)} gives exactly this pair as well: select it by `mode:`."
     yield ""
     made = machine(row, rules)
     run = next((run for flag in _WORST if (run := shortest(made, flag, most=2))), None)
@@ -116,7 +134,7 @@ def _section(row: Row, rules: Rules) -> Iterator[str]:
         yield f"None of these is reached: {'; '.join(WORDS[flag][1] for flag in _WORST)}."
         yield ""
         return
-    yield "The shortest run to the worst that it lets happen:"
+    yield "The shortest run to the worst result that is possible under this pair:"
     yield ""
     yield from ("```text", *run_lines(run), "```", "")
 

@@ -94,8 +94,8 @@ def states(m: Machine, n: int = 2) -> list[State]:
 
 @claim("C1", "new-waits-for-old", "new-waits")
 def c1(rules: Rules) -> bool:
-    """null (L_F+S_F): apply completes without waiting; the next call is new, running frames end
-    old; every mix is reached."""
+    """null (L_F+S_F): apply completes without waiting. The next call is new, running frames end
+    old. Every mix column is reachable."""
     m = machine(rules, L_F, S_F, hook=Hook.TICK, functions=("f", "g"), depth=2)
     waits = [s for s in states(m) if s[0].phase == Phase.TRANSITION and not done(*s)]
     return reached(m, MIXES | Seen.OLD_AFTER_DONE) and all(
@@ -105,7 +105,8 @@ def c1(rules: Rules) -> bool:
 
 @claim("C2", "skip-the-check", "counters-from-zero", "count-after-lookup")
 def c2(rules: Rules) -> bool:
-    """kpatch, masami-refcounting, Ksplice (L_P+S_K): one flip at a total count of 0; I2, I4."""
+    """kpatch, masami-refcounting, Ksplice (L_P+S_K): one flip at a total P-count of 0; I2 and I4
+    hold."""
     bad = Seen.MIX_IN_P | Seen.BOTH_AT_ONCE | Seen.OLD_AFTER_DONE | Seen.WRONG_COUNT
     by_stack = machine(rules, L_P, S_K, hook=Hook.TICK, depth=2)
     by_count = machine(rules, L_P, S_K, method=Method.COUNT)
@@ -114,21 +115,23 @@ def c2(rules: Rules) -> bool:
 
 @claim("C3", "skip-the-check", "out-of-p-is-enough")
 def c3(rules: Rules) -> bool:
-    """kGraft (L_K+S_T): a thread flips only outside the kernel; I3; old and new at once."""
+    """kGraft (L_K+S_T): t flips only outside the kernel; I3 holds; old and new at once is
+    reachable."""
     m = machine(rules, L_K, S_T, hook=Hook.BORDER)
     return never(m, Seen.MIX_IN_KERNEL | Seen.MIX_IN_P) and reached(m, Seen.BOTH_AT_ONCE)
 
 
 @claim("C4", "skip-the-check", "out-of-p-is-enough")
 def c4(rules: Rules) -> bool:
-    """CRIU/kexec (L_K+S_K): flip only with every thread out of the kernel; I3, I4."""
+    """CRIU/kexec (L_K+S_K): the kernel flips only with every thread out of the kernel; I3 and I4
+    hold."""
     m = machine(rules, L_K, S_K, hook=Hook.TICK)
     return never(m, Seen.MIX_IN_KERNEL | Seen.BOTH_AT_ONCE) and two(m).completes
 
 
 @claim("C5", "counters-from-zero", "count-after-lookup")
 def c5(rules: Rules) -> bool:
-    """One engine that counts, with only the flags changed, does what C2 to C4 do."""
+    """One engine that counts, with only the flags changed, behaves as C2 to C4 say."""
 
     def shows(m: Machine) -> int:
         return two(m).seen
@@ -143,7 +146,8 @@ def c5(rules: Rules) -> bool:
 
 @claim("C6", "skip-the-check", "counters-from-zero", "idle-threads-forgotten")
 def c6(rules: Rules) -> bool:
-    """Counting by thread: u[t] becomes new exactly when cnt[t] reaches 0, never inside."""
+    """Counting by thread: u[t] becomes new exactly when cnt[t] reaches 0, never inside. A flip
+    inside gives a mix in a visit to P."""
     m = machine(rules, L_P, S_T, method=Method.COUNT, depth=2)
     moving = [s for s in states(m) if s[0].phase == Phase.TRANSITION]
     exact = all(t.u == (NEW,) for _, threads in moving for t in threads if t.cnt == 0)
@@ -152,7 +156,8 @@ def c6(rules: Rules) -> bool:
 
 @claim("C7", "counters-from-zero", "count-after-lookup", "skip-the-check")
 def c7(rules: Rules) -> bool:
-    """Counting by kernel: U flips exactly when CNT reaches 0; the count is what the stacks hold."""
+    """Counting by kernel: U flips exactly when CNT reaches 0, if CNT is the number of frames on the
+    stacks. Otherwise there is a violation."""
     m = machine(rules, L_P, S_K, method=Method.COUNT)
     moving = [s for s in states(m) if s[0].phase == Phase.TRANSITION]
     exact = all(
@@ -163,9 +168,9 @@ def c7(rules: Rules) -> bool:
 
 @claim("C8", "skip-the-check", "new-waits")
 def c8(rules: Rules) -> bool:
-    """A patch's flags name its combination; one that the matrix does not carry is refused: WORLD
-    where a new function ran before done or a frame was live at the flip (I13), ON_ACCESS where old
-    functions run after done (I14)."""
+    """A patch's flags name its combination. One that is not possible is refused: WORLD if a new
+    function ran before done or a frame was live at the flip (I13), ON_ACCESS if old functions run
+    after done (I14)."""
 
     def refused(row: matrix.Row, transform: Transform) -> bool:
         needs = Needs(leave=row.leave, switch=row.switch, transform=transform)
@@ -183,7 +188,8 @@ def c8(rules: Rules) -> bool:
 
 @claim("C9", "skip-the-check", "new-waits")
 def c9(rules: Rules) -> bool:
-    """S_T: old and new functions run at once; S_K with L_P or L_K: never."""
+    """Old and new functions run at once: reachable with S_T; unreachable with S_K and L_P or
+    L_K."""
     at_once = Seen.BOTH_AT_ONCE
     return all(
         reached(machine(rules, leave, S_T, hook=Hook.TICK), at_once)
@@ -194,8 +200,8 @@ def c9(rules: Rules) -> bool:
 
 @claim("C10", "skip-the-check", "new-waits")
 def c10(rules: Rules) -> bool:
-    """S_T with new functions that write new data at once: all four of {old,new} function and
-    {old,new} data; S_K: an old function never meets new data."""
+    """If new functions write new data at once: S_T shows all four of {old,new}func x {old,new}data;
+    S_K does not show oldfunc/newdata."""
     four = Seen.OLD_OLD | Seen.OLD_NEW | Seen.NEW_OLD | Seen.NEW_NEW
     return reached(machine(rules, L_P, S_T, hook=Hook.TICK, objects=1), four) and never(
         machine(rules, L_P, S_K, hook=Hook.TICK, objects=1), Seen.OLD_NEW
@@ -204,8 +210,9 @@ def c10(rules: Rules) -> bool:
 
 @claim("C11", "second-patch-early")
 def c11(rules: Rules) -> bool:
-    """The way with two patches: the second, which creates new data, only after the first, which
-    reads both, is complete: an old function never meets new data."""
+    """Two patches: patch 1 reads both forms, patch 2 creates new data. If patch 2 starts only after
+    patch 1 is complete, oldfunc/newdata never occurs. If it starts earlier, oldfunc/newdata is
+    reachable."""
     m = machine(rules, L_P, S_T, hook=Hook.TICK, objects=1, upgrades=(1, 2), writer=2)
     return never(m, Seen.OLD_NEW) and reached(m, Seen.NEW_NEW)
 
@@ -213,7 +220,8 @@ def c11(rules: Rules) -> bool:
 @claim("C12", "world-moves", "skip-the-check", "keeps-half")
 def c12(rules: Rules) -> bool:
     """WORLD with L_P+S_K: no old data after the stop, no step during it, no old function with new
-    data, and no new function with old data; also where an object may be refused: all or nothing."""
+    data, and no new function with old data. This also holds if an object may be refused: all or
+    nothing."""
     m = machine(rules, L_P, S_K, hook=Hook.TICK, transform=WORLD, objects=2, refuses=True)
     bad = Seen.OLD_DATA_LEFT | Seen.MOVED_IN_STOP | Seen.OLD_NEW | Seen.NEW_OLD
     return never(m, bad) and reached(m, Seen.NEW_NEW | Seen.OLD_OLD)
@@ -231,7 +239,8 @@ def _placed(when: Callable[[Any, Any], bool]) -> Callable[..., Any]:
 
 @claim("C13", "new-waits")
 def c13(rules: Rules) -> bool:
-    """WORLD under S_T: wherever the transform is placed, a forbidden pair is reached."""
+    """WORLD under S_T: wherever the transform runs, a forbidden pair is reachable (new ran before
+    done, or frames live at done)."""
     places: tuple[Callable[[Any, Any], bool], ...] = (
         lambda k, threads: not any(t.u == (NEW,) for t in threads),
         lambda k, threads: any(t.u == (NEW,) for t in threads),
@@ -249,7 +258,7 @@ def c13(rules: Rules) -> bool:
 
 @claim("C14", "skip-the-check")
 def c14(rules: Rules) -> bool:
-    """WORLD may free and allocate anew: nobody uses an object that is gone (with R13)."""
+    """WORLD may free and reallocate: a freed object is never accessed later (needs R13)."""
     return never(_holder(rules, in_p=True), Seen.STALE_POINTER)
 
 
@@ -271,8 +280,8 @@ def _holder(rules: Rules, *, in_p: bool, unlinks: bool = False) -> Machine:
 
 @claim("C15", "skip-the-check")
 def c15(rules: Rules) -> bool:
-    """A function outside P that holds a pointer over the flip has a stale pointer; the same
-    function in P: the flip waits."""
+    """A function outside P holds a pointer over the flip: the pointer is stale. With the same
+    function in P, the flip waits, and there is no violation."""
     outside = two(_holder(rules, in_p=False)).seen
     return bool(outside & Seen.STALE_POINTER) and c14_holds(rules)
 
@@ -283,7 +292,9 @@ def c14_holds(rules: Rules) -> bool:
 
 @claim("C16", "untagged")
 def c16(rules: Rules) -> bool:
-    """WORLD without a change of layout, run twice, converts twice; with a tag, once."""
+    """WORLD without a change of layout: a transform that runs twice, or on a mixed population,
+    cannot distinguish converted objects from others, and converts some twice. With a tag of layout
+    or version, each object is converted exactly once."""
     tagged = machine(rules, L_P, S_K, hook=Hook.TICK, transform=WORLD, objects=1, world_passes=2)
     return never(tagged, Seen.CONVERTED_TWICE) and reached(
         replace(tagged, tagged=False), Seen.CONVERTED_TWICE
@@ -292,8 +303,8 @@ def c16(rules: Rules) -> bool:
 
 @claim("C17", "skip-the-check")
 def c17(rules: Rules) -> bool:
-    """WORLD finds what can be reached from global roots: an object on a stack outside P is missed;
-    while one is on a stack in P, the flip waits."""
+    """WORLD finds only objects that can be reached from global roots. It misses an object on a
+    stack outside P (compare C15)."""
     missed = Seen.NEW_OLD | Seen.OLD_DATA_LEFT
     return reached(_holder(rules, in_p=False, unlinks=True), missed) and never(
         _holder(rules, in_p=True, unlinks=True), missed
@@ -302,7 +313,8 @@ def c17(rules: Rules) -> bool:
 
 @claim("C18", "no-reverse")
 def c18(rules: Rules) -> bool:
-    """WORLD revert with a reverse function restores the data; without one it is refused."""
+    """WORLD: a revert with a reverse function restores the initial data; a revert without one is
+    refused."""
     m = machine(rules, L_P, S_K, hook=Hook.TICK, transform=WORLD, objects=1, revert=True)
     back = [k for k, _ in states(m) if k.phase == Phase.COMPLETE and k.target == OLD]
     one_way = replace(m, reversible=False)
@@ -316,8 +328,8 @@ def c18(rules: Rules) -> bool:
 
 @claim("C19", "no-spinning")
 def c19(rules: Rules) -> bool:
-    """masami-refcounting with WORLD: a thread that enters P spins from the flip to the end of
-    the transform, so no new function meets old data; without spinning one does."""
+    """masami-refcounting with WORLD: with spinning at entry from the flip to the end of the
+    transform, newfunc/olddata never occurs; without spinning it is reachable."""
     m = machine(rules, L_P, S_K, method=Method.COUNT, transform=WORLD, objects=1)
     without = replace(m, rules=mutated("no-spinning", rules))
     return never(m, Seen.NEW_OLD | Seen.OLD_NEW) and reached(without, Seen.NEW_OLD)
@@ -345,8 +357,8 @@ def c20(rules: Rules) -> bool:
     "reverts-at-once",
 )
 def c21(rules: Rules) -> bool:
-    """ON_ACCESS: an old function never meets new data, forth and back, with objects that come and
-    go, and in the small steps of 1.8."""
+    """ON_ACCESS: an old function never meets new data, in both directions, with objects that come
+    and go, and in the small steps of 1.8."""
     m = on_access(rules, atomic=False, revert=True, lifetimes=True)
     bad = Seen.OLD_NEW | Seen.FREED_TOUCHED | Seen.FORM_CHANGED
     return never(m, bad) and reached(m, Seen.NEW_NEW)
@@ -354,14 +366,14 @@ def c21(rules: Rules) -> bool:
 
 @claim("C22", "new-waits-for-data")
 def c22(rules: Rules) -> bool:
-    """ON_ACCESS: a new function meets old data, and new data: these two need review."""
+    """ON_ACCESS: newfunc/olddata is observed, so exactly new/old and new/new need review."""
     return reached(on_access(rules), Seen.NEW_OLD | Seen.NEW_NEW)
 
 
 @claim("C23", "converts-all")
 def c23(rules: Rules) -> bool:
-    """ON_ACCESS never knows if it is complete: in some fair run an object is never used, and stays
-    old for ever."""
+    """ON_ACCESS never knows that it is complete: in some fair run, an object is never accessed and
+    stays old for ever."""
     m = on_access(rules)
     steps = graph(m, m.first((0, 0)), lambda k: bool(k.conv) and all(o.form == OLD for o in k.data))
     for part in components(steps):
@@ -374,7 +386,8 @@ def c23(rules: Rules) -> bool:
 
 @claim("C24", "no-registry", "reverts-at-once")
 def c24(rules: Rules) -> bool:
-    """ON_ACCESS, revert: without a registry an old function meets new data; with it never."""
+    """ON_ACCESS: on revert without a registry, oldfunc/newdata is reachable; with a registry (T4)
+    it is not."""
     m = on_access(rules, revert=True)
     without = replace(m, rules=mutated("no-registry", rules))
     return never(m, Seen.OLD_NEW) and reached(without, Seen.OLD_NEW)
@@ -382,7 +395,7 @@ def c24(rules: Rules) -> bool:
 
 @claim("C25", "skip-the-check")
 def c25(rules: Rules) -> bool:
-    """ON_ACCESS works with every approach but null and what equals it."""
+    """ON_ACCESS works with every approach except null, and skip, which equals null."""
     for row in matrix.ROWS:
         m = replace(matrix.machine(row, rules), objects=1, transform=ON_ACCESS, depth=1)
         literal = row.leave is L_F and not row.strict
@@ -393,14 +406,14 @@ def c25(rules: Rules) -> bool:
 
 @claim("C26", "another-transition")
 def c26(rules: Rules) -> bool:
-    """ON_ACCESS has two steps, patch and enable, but exactly one transition."""
+    """ON_ACCESS has two steps (patch, enable) but exactly one transition of the universe."""
     enabled = [k for k, _ in states(on_access(rules)) if k.conv]
     return bool(enabled) and all(k.turns == 1 for k in enabled)
 
 
 @claim("C27", "skip-the-check", "completes-early")
 def c27(rules: Rules) -> bool:
-    """S_K cannot finish once a thread is inside a function of P that is always in use."""
+    """S_K cannot finish after a thread has entered a function of P that is always in use."""
     m = machine(rules, L_P, S_K, hook=Hook.TICK, stays=(0,))
     inside = [s for s in states(m) if any(t.stack for t in s[1]) and not s[0].turns]
     after = explore(m, (0, 0))
@@ -422,8 +435,8 @@ def _can_complete(m: Machine, begin: list[State]) -> bool:
 
 @claim("C28", "new-waits-for-old")
 def c28(rules: Rules) -> bool:
-    """Skip of the check shows old f and new f at once, a mix in a visit to P, and old frames after
-    done: that is null, and not what one would expect of L_F+S_K."""
+    """skip shows old f and new f at once, a mix in a visit to P, and an old frame after done. So it
+    is null, not strict L_F+S_K."""
     row = next(r for r in matrix.ROWS if r.name == "LEAVE_P+SWITCH_K")
     skipping = matrix.cells(matrix.observed(row, mutated("skip-the-check", rules)))
     literal = next(r for r in matrix.ROWS if r.name == "LEAVE_F+SWITCH_K")
@@ -438,8 +451,8 @@ def c28(rules: Rules) -> bool:
 
 @claim("C29", "skip-the-check")
 def c29(rules: Rules) -> bool:
-    """The same patch under L_P+S_T: no mix in a visit to P; the others become new, the thread that
-    is always inside stays old."""
+    """The same patch under L_P+S_T: no mix in a visit to P. The thread that is always inside stays
+    old, and the others become new ("safer option")."""
     m = machine(rules, L_P, S_T, hook=Hook.TICK, stays=(0,))
     stuck = [
         threads
@@ -453,8 +466,9 @@ def c29(rules: Rules) -> bool:
 
 @claim("C30")
 def c30(rules: Rules) -> bool:
-    """10 % change data, 2 % are always in use; if independent, 0.2 % both, 1.8 % only the latter,
-    90 % need no check (arithmetic on figures that are guesses)."""
+    """10 % of patches change data, 2 % change a function that is always in use. If independent, 0.2
+    % are both, 1.8 % only the latter, and 90 % need no check (arithmetic on figures that are
+    guesses)."""
     data_share, in_use = 0.10, 0.02
     both = data_share * in_use
     return abs(both - 0.002) < 1e-9 and abs(in_use - both - 0.018) < 1e-9 and 1 - data_share == 0.9
@@ -462,8 +476,8 @@ def c30(rules: Rules) -> bool:
 
 @claim("C31", "skip-the-check")
 def c31(rules: Rules) -> bool:
-    """(L_P) S_T finishes much quicker than S_K: path by path never later; in the mean 1.65 times at
-    N*p = 1, 4.9 at 3, 899 at 10."""
+    """With L_P, S_T finishes much faster than S_K: never later for any path (L8). The mean ratio is
+    1.65 at N*p = 1, 4.9 at 3, and 899 at 10."""
     ratios = [
         mean_times(threads, share)[1] / mean_times(threads, share)[0]
         for threads, share in ((100, 0.01), (100, 0.03), (1000, 0.01))
@@ -502,8 +516,8 @@ def _take(m: Machine, state: State, place: int, rule: str) -> State:
 
 @claim("C32")
 def c32(rules: Rules) -> bool:
-    """Policy: no change of data: S_T; a change of data: S_K with WORLD, or anything but null with
-    ON_ACCESS."""
+    """Policy: without a change of data, S_T. With a change of data, S_K (with WORLD), or any
+    combination but null with ON_ACCESS."""
     plain_machine = machine(rules, L_P, S_T)
     plain = consistency.weakest(Needs(leave=L_P, switch=S_T))
     world = [

@@ -64,23 +64,23 @@ def clear(m: Machine, flags: int, *kinds: tuple[int, ...]) -> bool:
 
 @claim("C33", "works-forgotten", "not-the-last", "skip-the-check")
 def c33(rules: Rules) -> bool:
-    """Task work belongs to the system call that queued it: a thread in the exit loop that has some
-    left is inside (I2 to I4)."""
+    """Task work belongs to the system call that queued it: a thread in the exit loop that has such
+    work left is inside. hybrid, kpatch: I2; kgraft: I2, I3; checkpoint: I2 to I4."""
     return all(clear(bordered(rules, mode), MODES[mode][2]) for mode in MODES)
 
 
 @claim("C34", "own-stack-unread", "own-set-unread")
 def c34(rules: Rules) -> bool:
-    """In the engine's task work a thread switches itself only while it is outside of P, even if P
-    holds the functions that run task works (I2 to I4, I6)."""
+    """In the engine's task work, a thread switches itself only while it is outside of P, even if P
+    contains the functions that run task works: I2 to I4, I6."""
     bad = Seen.OLD_AFTER_DONE
     return all(clear(bordered(rules, mode, **AROUND), MODES[mode][2] | bad) for mode in MODES)
 
 
 @claim("C35", "waits-for-works", "late-works-act")
 def c35(rules: Rules) -> bool:
-    """The engine never waits for a thread: while a task work sleeps, the deadline and a reversal
-    have effect (L9); and a work that outlasts its transition does nothing."""
+    """L9 holds while a task work sleeps for ever. A work that outlasts its transition does
+    nothing."""
     bad = Seen.STUCK | Seen.LATE_WORK
     kinds = ((TASK,),)  # whoever sleeps is enough
     return all(clear(bordered(rules, mode, blocking=True), bad, *kinds) for mode in MODES)
@@ -100,8 +100,8 @@ def with_lost(m: Machine, threads: int, lost: int) -> State:
 
 @claim("C36", "unseen-kept", "entries-not-compared", "arms-too-low")
 def c36(rules: Rules) -> bool:
-    """Counting with threads that end, and die, in a visit: the kernel never switches with anybody
-    inside, whether a stop finds them or not; nor while the count is too low (I4, I7)."""
+    """Counting with threads that exit, or die, in a visit: the kernel never switches with a thread
+    inside, whether a stop finds such threads or not, and also if the count is too low (I4, I7)."""
     bad = Seen.FLIPPED_INSIDE | Seen.MIX_IN_P | Seen.BOTH_AT_ONCE | Seen.OLD_AFTER_DONE
     ending = [counted(rules, exits=True, oopses=True, found=found) for found in (True, False)]
     low = counted(rules, oopses=True)
@@ -112,8 +112,8 @@ def c36(rules: Rules) -> bool:
 
 @claim("C37", "calls-not-seen", "skip-the-check")
 def c37(rules: Rules) -> bool:
-    """A thread that is preempted in the ftrace call has its universe already, but no frame of it:
-    it counts as inside, by the address of the old function on its stack (I2 to I4, I6)."""
+    """A thread that is preempted in the ftrace call has its universe already, but no frame of it.
+    It counts as inside, because of the address of the old function on its stack (I2 to I4, I6)."""
     kthreads = Seen.MIX_IN_KERNEL  # they have no border: I3 is not for them
     bad = Seen.OLD_AFTER_DONE
     return all(
@@ -135,10 +135,10 @@ def livepatch(rules: Rules, **more: Any) -> Machine:
 
 @claim("C38", "calls-count", "skip-the-check")
 def c38(rules: Rules) -> bool:
-    """The kernel's own livepatch looks for what a thread is to leave. Where kernel code is not
-    preempted, that keeps I2. Where it is, only the first patch keeps I2: a revert, and a live patch
-    that is enabled above another, reach a mix in one visit, and complete with a thread inside.
-    To refuse a stack that holds the ftrace handler is not enough."""
+    """The kernel's own livepatch searches the stack for the function that the thread must leave. If
+    kernel code is not preempted, that keeps I2. If it is, only the first patch keeps I2: a revert,
+    and a live patch that is enabled above another, reach a mix in one visit, and complete with a
+    thread inside. To refuse a stack that holds the ftrace handler is not enough."""
     bad = Seen.MIX_IN_P | Seen.OLD_AFTER_DONE
     pairs = ((KTHREAD,), (KTHREAD, KTHREAD), (TASK, KTHREAD))
     kept = (

@@ -28,7 +28,7 @@ from lppack.consistency import Transform
 
 
 def count_after_lookup(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3 the wrong way round: the universe is read, and only then is the entry counted."""
+    """R3 in the wrong order: it reads the universe first, and counts the entry after that."""
     if t.inside == Form.LOOKED_UP:
         for moved in semantics.call(m, k, data.outside(t), others):
             fn, univ = t.pending
@@ -56,7 +56,7 @@ def skip(m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int)
 def out_of_p(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """R8 that is content with LEAVE_PATCHED_SET whatever was asked for."""
+    """R8 accepts LEAVE_PATCHED_SET, whichever LEAVE flag was requested."""
     threads = (t,) if m.per_thread else (t, *others)
     if any(p_frames(x) for x in threads):
         return None
@@ -69,20 +69,20 @@ def spins_not(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Mov
 
 
 def keeps_spin(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3 that does not wait while the transform runs (T2), and leaves the spin flag set."""
+    """R3 does not wait while the transform runs (T2), and the spin flag stays set."""
     for moved in spins_not(m, k, t, others):
         yield moved._replace(kernel=moved.kernel._replace(spin=k.spin))
 
 
 def new_waits(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3 that lets no new function run before the transition is complete."""
+    """R3 lets no new function run before the transition is complete."""
     for moved in semantics.call(m, k, t, others):
         if moved.threads[0].stack[-1].univ == OLD or k.phase == Phase.COMPLETE:
             yield moved
 
 
 def new_waits_for_old(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3 that lets no new function run while an old one does."""
+    """R3 lets no new function run while an old one runs."""
     for moved in semantics.call(m, k, t, others):
         old = any(frame.univ == OLD for x in (t, *others) for frame in x.stack)
         if moved.threads[0].stack[-1].univ == OLD or not old:
@@ -90,34 +90,34 @@ def new_waits_for_old(m: Machine, k: Globals, t: Thread, others: Others) -> Iter
 
 
 def new_waits_for_data(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3 that lets no new function run before all data is new."""
+    """R3 lets no new function run before all data is new."""
     for moved in semantics.call(m, k, t, others):
         if moved.threads[0].stack[-1].univ == OLD or all(o.form == NEW for o in k.data):
             yield moved
 
 
 def converts_all(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """T3 whose flag converts everything in one step."""
+    """The flag of T3 converts all objects in one step."""
     for turned in data.enable(m, k, threads):
         made = tuple(data.written(m, o) for o in k.data)
         yield turned._replace(kernel=turned.kernel._replace(data=made))
 
 
 def converts_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """T3 that does not wait for R9."""
+    """T3 does not wait for R9."""
     begun = k.target != OLD and k.phase in (Phase.TRANSITION, Phase.COMPLETE)
     if m.transform is Transform.TRANSFORM_ON_ACCESS and begun and not k.conv:
         yield Turned("T3", "conversion is enabled", k._replace(conv=1), semantics.same)
 
 
 def another_transition(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """T3 that makes a second transition of it."""
+    """T3 starts a second transition."""
     for turned in data.enable(m, k, threads):
         yield turned._replace(kernel=turned.kernel._replace(turns=k.turns + 1))
 
 
 def no_registry(m: Machine, o: Object) -> Object:
-    """T3 that tracks nothing."""
+    """T3 tracks nothing."""
     return data.written(m, o)._replace(tracked=0)
 
 
@@ -133,55 +133,55 @@ def late_convert(k: Globals) -> bool:
 
 
 def waits_for_no_conversion(m: Machine, k: Globals, threads: Others) -> bool:
-    """T4 that reverses what is tracked now, and does not wait for a conversion under way."""
+    """T4 reverses the objects that are tracked now, and does not wait for a running conversion."""
     return not any(o.tracked for o in k.data)
 
 
 def no_reverse(m: Machine, o: Object, target: int) -> Object:
-    """T4 (WORLD) that flips back and leaves the data as it is."""
+    """T4 (WORLD) flips back and leaves the data unchanged."""
     return o if target == OLD else data.convert_one(m, o, target)
 
 
 def keeps_half(m: Machine, k: Globals, made: tuple[Object, ...]) -> Globals:
-    """T1 that gives up at an object, and leaves those before it converted."""
+    """T1 gives up at an object, and leaves the objects before it converted."""
     return data.refused(m, k, made)._replace(data=(*made[:1], *k.data[1:]))
 
 
 def untagged(m: Machine, o: Object, target: int) -> Object:
-    """T1 that does not look whether an object is done."""
+    """T1 does not check whether an object is converted already."""
     return data.convert_one(replace(m, tagged=False), o, target)
 
 
 def second_patch_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R6 that begins the second patch before the first is complete."""
+    """R6 begins the second patch before the first is complete."""
     early = k._replace(phase=Phase.COMPLETE if k.turns else k.phase)
     yield from semantics.apply(m, early, threads)
 
 
 def completes_early(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R9 that waits for nobody."""
+    """R9 waits for no thread."""
     if k.phase == Phase.TRANSITION and not done(k, threads):
         yield Turned("R9", "complete", k._replace(phase=Phase.COMPLETE), semantics.same)
     yield from semantics.complete(m, k, threads)
 
 
 def reverts_at_once(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R11 that does not do T4 first."""
+    """R11 does not do T4 first."""
     yield from semantics.revert(replace(m, objects=0), k, threads)
 
 
 def skips_the_idle(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """R8 that forgets a thread in user space (an engine with exit callbacks only)."""
+    """R8 ignores threads in user space (an engine with exit callbacks only)."""
     return None if t.place == 0 else semantics.flip(m, k, t, others, word)
 
 
 def calls_count(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """The kernel's own check, if it took any thread in an ftrace call for inside, whichever
-    function that thread is to leave."""
+    """The kernel's own check, changed so that every thread in an ftrace call counts as inside,
+    whichever function it must leave."""
     if t.inside in ON_THE_WAY:
         return None
     return upstream.looks_for_addresses(m, k, t, others, word)
@@ -190,8 +190,8 @@ def calls_count(
 def handler_counts(
     m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int
 ) -> Flipped | None:
-    """The kernel's own check, if it took a thread in ftrace's handler for inside, and not one that
-    is back in the trampoline."""
+    """The kernel's own check, changed so that a thread in ftrace's handler counts as inside, but a
+    thread that is back in the trampoline does not."""
     if t.inside == Form.IN_HANDLER:
         return None
     return upstream.looks_for_addresses(m, k, t, others, word)
@@ -239,18 +239,18 @@ FAULTS: dict[str, dict[str, object]] = {
 }
 #: What the faults are that are no functions.
 SWITCHES = {
-    "reverse-without-lock": "T4 that reverses an object while a thread holds its lock.",
-    "world-moves": "T1 whose stop stops nobody.",
-    "works-forgotten": "A stop that takes a thread in the exit loop for outside, task work or not.",
-    "not-the-last": "The engine's task work that does not check whether others come after it.",
-    "own-set-unread": "The engine's task work that does not check whether its thread is in P.",
-    "own-stack-unread": "own-set-unread and not-the-last at once: the thread is taken for outside.",
-    "waits-for-works": "A worker that opens the gate and then waits for its works that still run.",
-    "late-works-act": "A task work that does not know whether its transition is over.",
-    "unseen-kept": "A pair of looks that starts with the count that an earlier pair has found.",
-    "entries-not-compared": "As many visits as before, taken for the same visits.",
-    "arms-too-low": "A word that is armed although it counts fewer than are on the stacks.",
-    "calls-not-seen": "A stack check that looks for entered functions alone.",
+    "reverse-without-lock": "T4 reverses an object while a thread holds its lock.",
+    "world-moves": "The stop of T1 stops no thread.",
+    "works-forgotten": "A stop counts each thread in the exit loop as outside, also with task work.",
+    "not-the-last": "The engine's task work does not check whether other works come after it.",
+    "own-set-unread": "The engine's task work does not check whether its thread is in P.",
+    "own-stack-unread": "own-set-unread and not-the-last together: the thread counts as outside.",
+    "waits-for-works": "The worker opens the gate, and then waits for its works that still run.",
+    "late-works-act": "A task work does not check whether its transition is over.",
+    "unseen-kept": "A pair of checks starts with the count that an earlier pair has found.",
+    "entries-not-compared": "An equal number of visits is treated as the same visits.",
+    "arms-too-low": "The word is armed although it counts fewer visits than are on the stacks.",
+    "calls-not-seen": "The stack check looks only for functions that were entered.",
 }
 
 
