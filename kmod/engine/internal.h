@@ -138,6 +138,14 @@ struct lpe_problem {
 
 struct lpe_world;
 
+/* A list as its reader sees it, from the first read to the last. */
+struct lpe_listing {
+	struct mutex lock;	/* for all of it */
+	const struct file *reader;	/* only compared: it may be closed */
+	char *text;		/* NULL: nobody has read yet */
+	size_t len;
+};
+
 struct lpe_patch {
 	struct list_head list;
 	struct kobject kobj;
@@ -177,6 +185,7 @@ struct lpe_patch {
 	/* of the last try: written in stops, and `left` by the worker too; read without a lock */
 	unsigned int left;
 	struct lpe_blocker blockers[LPE_BLOCKERS];
+	struct lpe_listing listing;	/* of blockers, for who reads them */
 	struct lpe_statistics stats;
 	u64 stop_began;		/* ns; in a stop */
 	struct lpe_problem problem;

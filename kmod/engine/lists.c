@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -44,31 +45,53 @@ static size_t lpe_list_blockers(struct lpe_blocker *one, unsigned int count, cha
 	return len;
 }
 
-/* Lines of: process, thread, function or -, why, name; between them tabulators. */
-static ssize_t blockers_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
-			     char *buf, loff_t pos, size_t count)
+/* Takes down what blockers are now, for one that begins to read them. */
+static int lpe_take_down(struct lpe_patch *patch, const struct file *reader)
 {
-	struct lpe_patch *patch = to_patch(kobj);
-	size_t size = LPE_BLOCKERS * LPE_BLOCKER_LINE;
+	struct lpe_listing *listing = &patch->listing;
 	struct lpe_blocker *copy;
 	unsigned int left;
-	ssize_t ret = -ENOMEM;
-	char *text;
 
+	if (!listing->text)
+		listing->text = kvmalloc(LPE_BLOCKERS * LPE_BLOCKER_LINE, GFP_KERNEL);
 	copy = kmalloc_array(LPE_BLOCKERS, sizeof(*copy), GFP_KERNEL);
-	text = kvmalloc(size, GFP_KERNEL);
-	if (!copy || !text)
-		goto out;
+	if (!listing->text || !copy) {
+		kfree(copy);
+		return -ENOMEM;
+	}
 	/* They are written in a stop, which waits for this. */
 	preempt_disable();
 	left = min_t(unsigned int, READ_ONCE(patch->left), LPE_BLOCKERS);
 	memcpy(copy, patch->blockers, left * sizeof(*copy));
 	preempt_enable();
-	ret = memory_read_from_buffer(buf, count, &pos, text,
-				      lpe_list_blockers(copy, left, text, size));
-out:
-	kvfree(text);
+	listing->len = lpe_list_blockers(copy, left, listing->text,
+					 LPE_BLOCKERS * LPE_BLOCKER_LINE);
+	listing->reader = reader;
 	kfree(copy);
+	return 0;
+}
+
+/*
+ * Lines of: process, thread, function or -, why, name; between them tabulators. It takes two reads
+ * at least, and between them the next try may have found other threads: a reader gets those of its
+ * first read to the end. There is one listing: if somebody else begins to read in the middle, the
+ * first reader has to begin again, which -ESTALE says.
+ */
+static ssize_t blockers_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
+			     char *buf, loff_t pos, size_t count)
+{
+	struct lpe_patch *patch = to_patch(kobj);
+	struct lpe_listing *listing = &patch->listing;
+	ssize_t ret = 0;
+
+	mutex_lock(&listing->lock);
+	if (!pos)
+		ret = lpe_take_down(patch, file);
+	else if (listing->reader != file)
+		ret = -ESTALE;
+	if (!ret)
+		ret = memory_read_from_buffer(buf, count, &pos, listing->text, listing->len);
+	mutex_unlock(&listing->lock);
 	return ret;
 }
 

@@ -165,6 +165,7 @@ void lpe_free_patch(struct lpe_patch *patch)
 		kfree(obj->spans);
 		kfree(obj->hook);
 	}
+	kvfree(patch->listing.text);
 	kfree(patch->objects);
 	kfree(patch);
 }
@@ -189,6 +190,7 @@ int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 	patch->max_hold = LPE_MAX_HOLD;
 	patch->deadline_ms = LPE_DEADLINE;
 	init_completion(&patch->released);
+	mutex_init(&patch->listing.lock);
 	INIT_LIST_HEAD(&patch->list);
 	for (obj = klp->objs; obj->funcs || obj->name; obj++)
 		patch->count++;

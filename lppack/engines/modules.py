@@ -152,27 +152,26 @@ def names(host: Host, path: str) -> tuple[str, ...]:
         raise
 
 
-#: A list of a page or more is read in pieces of different moments: a line at a seam may be of two.
-_PAGE, _READS = 4096, 3
-_ROWS = re.compile(r"(-?[0-9]+\t-?[0-9]+\t.*\t.*\t.*\n)*")
+#: How often a list is read again that another reader took over; see kmod/engine/lists.c.
+_READS = 5
 
 
 def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
     """Read which threads are in the way, as lpe_blame() and lp_note() of our C write it; none if
-    there is no such file. Raise HostError EBADMSG if a line is something else, also when the list
-    is read again."""
+    there is no such file. Raise HostError EBADMSG if a line is something else, ESTALE if others
+    begin to read the list each time before it is read to its end."""
     said = ""
-    try:
-        for _ in range(_READS):
+    for reads_left in reversed(range(_READS)):
+        try:
             said = host.read(path)
-            if len(said) < _PAGE or _ROWS.fullmatch(said):
-                break
-    except HostError as error:
-        if error.absent:
-            return ()
-        raise
+            break
+        except HostError as error:
+            if error.absent:
+                return ()
+            if error.errno != errno.ESTALE or not reads_left:
+                raise
     rows = [line.split("\t", 4) for line in said.splitlines()]
-    if rows and len(rows[-1]) < 5 and len(said) < _PAGE and not said.endswith("\n"):
+    if rows and len(rows[-1]) < 5 and not said.endswith("\n"):
         rows.pop()  # lp_inside_show() cuts it
     return tuple(_blocker(path, row) for row in rows)
 

@@ -40,16 +40,22 @@ def nothing_left() -> Iterator[None]:
     work = store.cache_dir() / "work"
     before = set(work.iterdir()) if work.exists() else set()
     yield
-    left = (set(work.iterdir()) if work.exists() else set()) - before
-    until = time.monotonic() + 120  # what is another test's, beside this one, goes by itself
-    while any(path.exists() for path in left) and time.monotonic() < until:
-        time.sleep(0.5)
-    assert [path for path in left if path.exists()] == []
     client = docker.from_env()
-    every = client.containers.list(all=True, filters={"label": docker_engine.LABEL})
-    assert [
-        c.name for c in every if not docker_engine.owner_lives(c.labels[docker_engine.LABEL])
-    ] == []
+
+    def left() -> set[str]:
+        now = set(work.iterdir()) if work.exists() else set()
+        every = client.containers.list(all=True, filters={"label": docker_engine.LABEL})
+        owners = ((str(one.name), one.labels[docker_engine.LABEL]) for one in every)
+        return {
+            *(str(path) for path in now - before),
+            *(name for name, owner in owners if not docker_engine.owner_lives(owner)),
+        }
+
+    until = time.monotonic() + 120  # those of a test that runs beside this one go by themselves
+    found = left()
+    while found := found & left():
+        assert time.monotonic() < until, found
+        time.sleep(0.5)
     client.close()
 
 

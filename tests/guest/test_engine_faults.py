@@ -98,7 +98,14 @@ def test_a_step_that_is_left_out_is_seen(
         assert any(is_seen(control) for _ in range(TRIES))
 
 
-def test_blockers_are_all_listed(
+#: Reads a part of the list, turns the transition round until nobody is in the way, and reads on.
+PAUSED = """cd "$0"; exec 3< blockers; dd bs=100 count=1 <&3 2> /dev/null; echo 0 > enabled
+while [ "$(cat progress)" != 0 ]; do sleep 0.1; done; exec cat <&3"""
+#: Another reader comes in the middle.
+TAKEN = 'exec 3< "$0"; dd bs=100 count=1 <&3 > /dev/null 2>&1; cat "$0"; exec cat <&3'
+
+
+def test_blockers_are_all_listed_and_of_one_moment(
     guest: GuestHost, victim: Victim, engine: Path, patches: dict[ModeName, Patch]
 ) -> None:
     patch = patches[ModeName.KPATCH]
@@ -107,13 +114,18 @@ def test_blockers_are_all_listed(
     with spoilt.spoilt(guest, engine) as (control, _), victim.under(load):
         control.engine.load(module, patch.ko)
         assert settle(control, module, PatchPhase.PATCHED, 2.0)[0].phase is PatchPhase.PATCHING
-        listed = guest.read(abi.engine_attribute(module, "blockers"))
+        path = abi.engine_attribute(module, "blockers")
+        listed = guest.read(path)
         blockers = control.engine.state(module).blockers
-        control.engine.reverse(module)
+        taken = guest.run(["sh", "-c", TAKEN, path], limit=60)
+        paused = guest.run(["sh", "-c", PAUSED, path.removesuffix("/blockers")], limit=60)
         settle_in(control, module, PatchPhase.UNPATCHED)
         assert unload(control, module)
     assert len(listed) > 4096
     assert len({one.tid for one in blockers}) == MANY
+    assert taken.rc != 0 and "Stale file handle" in taken.err
+    assert (paused.rc, paused.err, paused.out.count("\n")) == (0, "", MANY)
+    assert all(len(line.split("\t")) == 5 for line in paused.out.splitlines())
 
 
 @pytest.mark.parametrize("mode", [ModeName.HYBRID, ModeName.KGRAFT])

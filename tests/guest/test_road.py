@@ -78,7 +78,7 @@ def test_what_the_simulator_did_not_foresee_is_told(tmp_path: Path) -> None:
     ran = lppack("test", nap, "--timeout", "3")
     assert ran.rc == 7, ran.err
     assert "simulator: safe in mode hybrid; the guest behaved differently:" in ran.err
-    assert "every transition ends in the simulator, and one in the guest was reversed" in ran.err
+    assert "every transition ends in the simulator, but one in the guest was reversed" in ran.err
 
 
 def test_changed_text_in_the_authors_c_fails(patch: Path) -> None:

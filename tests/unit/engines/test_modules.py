@@ -89,44 +89,36 @@ def test_who_is_in_the_way(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> N
         assert caught.value.errno == errno.EBADMSG
 
 
-_LINE = f"7\t8\t{'f' * 400} [m]\tis in\tsh\n"
-#: Of two moments: a line that begins as one and ends as another.
-_SEAMS = ["is in\tsh\n", "7\t8\t-\n", "1\tis in\t8\t-\truns\tsh\n", "7\t8\t-\truns"]
-
-
-@pytest.mark.parametrize("seam", _SEAMS)
-@pytest.mark.parametrize(("garbled", "reads"), [(1, 2), (2, 3), (9, 3)])
-def test_a_long_list_of_two_moments_is_read_again(
-    host: FakeHost, monkeypatch: pytest.MonkeyPatch, seam: str, garbled: int, reads: int
+@pytest.mark.parametrize(("taken", "reads"), [(0, 1), (1, 2), (4, 5), (9, 5)])
+def test_a_list_that_another_reader_took_over_is_read_again(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, taken: int, reads: int
 ) -> None:
-    """Nothing is dropped from it: if it never is whole, that is an error."""
     said: list[str] = []
 
     def read(path: str) -> str:
-        said.append(_LINE * 20 + seam * (len(said) < garbled))
-        return said[-1]
+        said.append(path)
+        if len(said) <= taken:
+            raise HostError(path, errno.ESTALE)
+        return "7\t8\t-\truns\tsh\n"
 
     monkeypatch.setattr(host, "read", read)
-    if garbled < reads:
-        assert len(modules.blockers(host, "/blockers")) == 20
+    if taken < reads:
+        assert len(modules.blockers(host, "/blockers")) == 1
     else:
         with pytest.raises(HostError) as caught:
             modules.blockers(host, "/blockers")
-        assert caught.value.errno == errno.EBADMSG
+        assert caught.value.errno == errno.ESTALE
     assert len(said) == reads
 
 
-def test_a_short_list_is_of_one_moment(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-
-    def read(path: str) -> str:
-        said.append("is in\tsh\n")
-        return said[-1]
-
-    monkeypatch.setattr(host, "read", read)
-    with pytest.raises(HostError):
+def test_a_line_of_another_kind_is_no_thread(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a list would have it that is read in pieces of two moments."""
+    says(host, monkeypatch, "/blockers", "7\t8\t-\truns\tsh\nm]\tis in\tload\n")
+    with pytest.raises(HostError) as caught:
         modules.blockers(host, "/blockers")
-    assert len(said) == 1
+    assert caught.value.errno == errno.EBADMSG
 
 
 def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_read(
