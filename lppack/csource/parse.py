@@ -27,7 +27,17 @@ from lppack.csource.nodes import (
 )
 from lppack.csource.scan import Piece, pieces, tokens
 from lppack.csource.system_calls import with_system_calls
-from lppack.csource.words import ATTRIBUTES, DEFINER, INIT, INLINE, INVOKED, TAG, WORD, by_commas
+from lppack.csource.words import (
+    ATTRIBUTES,
+    DEFINER,
+    INIT,
+    INLINE,
+    INVOKED,
+    STATIC,
+    TAG,
+    WORD,
+    by_commas,
+)
 
 _DECLARATIONS = (
     *("declaration", "type_definition"),
@@ -119,7 +129,7 @@ def _function(own: str, body: int) -> Item:
         text=own,
         line=0,
         spots=tuple((at, found) for at, found in names_in(root, own) if found not in locals_),
-        static=bool(re.search(r"\bstatic\b", head)),
+        static=bool(STATIC.search(head)),
         inline=bool(INLINE.search(head)),
         init=bool(INIT.search(head)),
         body=body,

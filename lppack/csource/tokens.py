@@ -9,7 +9,7 @@ would say more of plain C, and give up at the first `list_for_each_entry()`.
 import functools
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
@@ -106,7 +106,7 @@ class CFile:
 def read_c(text: str, shown: str) -> CFile:
     """Read any text; what is not C gives no functions."""
     tokens, directives = _split(text)
-    functions, layouts = _outline(tokens)
+    functions, layouts = _outline(tokens, directives)
     starts = [0, *(found.end() for found in re.finditer("\n", text))]
     return CFile(shown, tokens, directives, calls(tokens), functions, layouts, tuple(starts))
 
@@ -155,14 +155,17 @@ def _split(text: str) -> tuple[tuple[Token, ...], tuple[tuple[Token, ...], ...]]
     return tuple(tokens), tuple(directives)
 
 
-def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[CFunction, ...], dict[str, str]]:
+def _outline(
+    tokens: tuple[Token, ...], directives: tuple[tuple[Token, ...], ...]
+) -> tuple[tuple[CFunction, ...], dict[str, str]]:
+    branches = [(line[0].offset, line[1].text) for line in directives if len(line) > 1]
     functions: list[CFunction] = []
     layouts: dict[str, str] = {}
     start = index = 0  # start: of what stands at the top level since the last ; or }
     while index < len(tokens):
         text = tokens[index].text
         if text == "{":
-            head, close = tokens[start:index], _closing(tokens, index)
+            head, close = tokens[start:index], _closing(tokens, index, branches)
             body = tokens[index + 1 : close]
             name = _function_name(head)
             if name is not None:
@@ -178,12 +181,24 @@ def _outline(tokens: tuple[Token, ...]) -> tuple[tuple[CFunction, ...], dict[str
     return tuple(functions), layouts
 
 
-def _closing(tokens: tuple[Token, ...], index: int) -> int:
-    depth = 0
+def _closing(tokens: tuple[Token, ...], index: int, branches: Sequence[tuple[int, str]]) -> int:
+    """Return where the brace at ``index`` is closed. Each branch of an #if begins as deep in braces
+    as the first, and what follows is as deep as the last one ends."""
+    depth, outer = 0, list[int]()
+    number = bisect_right(branches, (tokens[index].offset, ""))
     for place in range(index, len(tokens)):
+        while number < len(branches) and branches[number][0] < tokens[place].offset:
+            match branches[number][1]:
+                case "if" | "ifdef" | "ifndef":
+                    outer.append(depth)
+                case "elif" | "else":
+                    depth = outer[-1] if outer else 0  # the brace is in a branch
+                case "endif" if outer:
+                    outer.pop()
+            number += 1
         text = tokens[place].text
         depth += (text == "{") - (text == "}")
-        if depth == 0:
+        if text == "}" and depth == 0:
             return place
     return len(tokens)
 

@@ -18,7 +18,13 @@ ATTRIBUTES = re.compile(
     r"|(?:__acquires|__releases|__must_hold|__printf|__scanf|__aligned|__section|__malloc"
     r"|__cond_acquires)\((?:[^()]|\([^()]*\))*\))(?!\w)"
 )
-INLINE = re.compile(r"\b(?:inline|__always_inline|__inline|nokprobe_inline)\b")
+INLINE = re.compile(
+    r"\b(?:inline|__always_inline|__inline|nokprobe_inline|MEM_STATIC|HINT_INLINE"
+    r"|FORCE_INLINE_TEMPLATE)\b"
+)
+#: "static", and macros of that meaning (fs/xfs/xfs_linux.h, fs/btrfs/ctree.h and lib/zstd, v6.1).
+STATIC_WORDS = "static|STATIC|EXPORT_FOR_TESTS|MEM_STATIC|HINT_INLINE|FORCE_INLINE_TEMPLATE"
+STATIC = re.compile(rf"\b(?:{STATIC_WORDS})\b")
 INIT = re.compile(r"\b__(?:init|initdata|initconst|exit|meminit)\b")
 # include/linux/*.h (v6.1): what defines a variable, and how the same is declared.
 _DEFINERS = {
@@ -94,7 +100,7 @@ def declared(item: Item) -> str:
     if item.kind is ItemKind.VARIABLE and (match := DEFINER.match(item.text)):
         return _DEFINERS[match["macro"]].format(*by_commas(match["words"]))
     text = item.text[: item.body] if item.body else item.text.rstrip("; \n")
-    words = r"\b(?:static|extern|inline|__always_inline|noinline|__init|__read_mostly"
+    words = rf"\b(?:{STATIC_WORDS}|extern|inline|__always_inline|noinline|__init|__read_mostly"
     text = re.sub(rf"{words}|__ro_after_init|asmlinkage)\b\s*", "", text).strip()
     return f"extern {text};"
 

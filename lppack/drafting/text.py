@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lppack.csource.items import Item, ItemKind
-from lppack.csource.words import declared
+from lppack.csource.words import STATIC_WORDS, declared
 from lppack.drafting.edit import BYTES
 from lppack.drafting.extract import STATIC_CALL, Extract, ItemForm, includes
 from lppack.drafting.headers import Private
 from lppack.drafting.wired import Wired
 
 _STORAGE = re.compile(
-    r"\b(?:static|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
+    rf"\b(?:{STATIC_WORDS}|inline|__always_inline|__inline|noinline_for_stack|noinline|__maybe_unused"
     r"|__net_init|__net_exit|__ref|__latent_entropy)\b[ \t]*"
 )
 _ATTRIBUTE = re.compile(r"\b__(?:initdata|initconst|maybe_unused|read_mostly|ro_after_init)\b")

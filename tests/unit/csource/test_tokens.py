@@ -44,6 +44,50 @@ def test_functions() -> None:
     assert not any(function.is_static for function in found)
 
 
+BRANCHES = """\
+int f(int x)
+{
+#ifdef A
+	if (x) {
+#elif defined(B)
+	while (x) {
+#else
+	{
+#endif
+		x++;
+	}
+	return x;
+}
+
+#ifdef A
+int g(int x) {
+#else
+int g(void) {
+#endif
+	return 1;
+}
+
+int h(void)
+{
+#if 0
+	return 1;
+}
+#else
+	return 2;
+}
+#endif
+
+int last(void) { return 0; }
+"""
+
+
+def test_braces_of_several_branches() -> None:
+    """fs/smb/client/dir.c (v6.1) opens a block in each branch, and closes it once."""
+    found = read_c(BRANCHES, "x.c").functions
+    assert [function.name for function in found] == ["f", "g", "h", "last"]
+    assert found[0].body[-2].text == "x"
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

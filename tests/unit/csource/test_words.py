@@ -38,6 +38,8 @@ def test_each_macro_is_known_and_its_declaration_is_one(macro: str) -> None:
         ("static DECLARE_BITMAP(x, 2 * N);\n", "extern unsigned long x[BITS_TO_LONGS(2 * N)];"),
         ("DEFINE_STATIC_KEY_FALSE(x);\n", "extern struct static_key_false x;"),
         ("static inline int f(int a)\n{\n\treturn a;\n}\n", "extern int f(int a);"),
+        ("STATIC int\nf(\n\tint a)\n{\n\treturn a;\n}\n", "extern int\nf(\n\tint a);"),
+        ("MEM_STATIC int f(int a)\n{\n\treturn a;\n}\n", "extern int f(int a);"),
         ("asmlinkage __init int f(void)\n{\n\treturn 0;\n}\n", "extern int f(void);"),
     ],
 )

@@ -72,3 +72,13 @@ def test_what_is_declared_before_it_is_defined_is_declared_there() -> None:
     text = c_text(made, "/* */", Private(made, lambda _path: None), wired_of(made, places))
     assert text.index("extern int late(int x);") < text.index("int lp_helper(")
     assert text.count("late(int x)") == 1
+
+
+def test_a_macro_that_means_static_is_read_as_such() -> None:
+    """XFS writes STATIC, which is "static noinline": a replacement has neither."""
+    old = FILE.replace("static int helper(struct thing *t)", "STATIC int helper(struct thing *t)")
+    edit = changes(old.replace("twice(t->count)", "twice(t->count + 1)"), old)
+    assert edit.after.functions["helper"].static
+    text = text_of(edit, ["helper"])
+    assert "\nint lp_helper(struct thing *t)\n{" in text and "STATIC" not in text
+    assert "static STATIC" not in text_of(edit, ["show"])
