@@ -20,6 +20,7 @@ from lppack.kernel.image import unpacked
 from lppack.model import Kernel
 from lppack.proc import Say
 from lppack.proof.affected import Affected, affected
+from lppack.proof.align import aligned
 from lppack.proof.compare import UnitDifference
 from lppack.proof.compile import Compiled, Compiler, failure, sources_of
 from lppack.proof.includes import Includes
@@ -150,7 +151,7 @@ class Prover:
         found: dict[str, frozenset[str]] = {}
         for unit, code in own.items():
             other = _read(made[modules[unit]])
-            there = other.functions if other else {}
+            there = aligned(other, code).functions if other else {}
             found[unit.path] = frozenset(
                 function.base
                 for name, function in code.functions.items()
@@ -205,9 +206,10 @@ def _read(one: Compiled) -> ObjectFile | None:
 
 def _difference(unit: Unit, before: Compiled, after: Compiled | None) -> UnitDifference:
     broken = next((one for one in (before, after) if one and one.object is None), None)
+    was, now = _read(before), _read(after) if after else None
     return UnitDifference(
         unit=unit,
-        before=_read(before),
-        after=_read(after) if after else None,
+        before=was,
+        after=aligned(now, was) if now and was else now,
         error=failure(broken) if broken else "",
     )
