@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernel facts, each with its source; no other file writes such a literal."""
+"""Kernel facts, each with its source; no other file contains such a literal."""
 
 from enum import StrEnum
 
@@ -12,11 +12,11 @@ MODULES = "/sys/module"
 MODULE_LIST = "/proc/modules"
 # kernel/sysctl.c: ftrace_enabled (v6.1); klp needs it on: livepatch.rst section 7.
 FTRACE_ENABLED = "/proc/sys/kernel/ftrace_enabled"
-# kernel/module/main.c: modules_disabled, which nothing but a reboot clears (v6.1).
+# kernel/module/main.c: modules_disabled; only a reboot clears it (v6.1).
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
-# fs/proc/uptime.c: seconds since boot, the clock of the kernel's log as far as it counts (v6.1).
+# fs/proc/uptime.c: seconds since boot; close enough to the clock of the kernel's log (v6.1).
 UPTIME = "/proc/uptime"
-# drivers/char/random.c: proc_do_uuid(), another one after each boot (v6.1).
+# drivers/char/random.c: proc_do_uuid(); each boot has a new id (v6.1).
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # fs/proc/cmdline.c (v6.1).
 COMMAND_LINE = "/proc/cmdline"
@@ -34,24 +34,24 @@ SYMBOL_NAME_MAX = 127
 # kernel/livepatch/transition.c: klp_force_transition(); patch->forced itself cannot be read (v6.1).
 FORCED = "livepatch: forcing remaining tasks to the patched state"
 
-# include/linux/errno.h and the uapi headers; what the parameter `convert` answers.
+# include/linux/errno.h and the uapi headers: errors that the parameter `convert` returns.
 EBUSY = 16
 
 # fs/proc/base.c: proc_pid_patch_state(); -1 (KLP_UNDEFINED): no transition (v6.1).
 PATCH_STATE_NONE = -1
 
-#: Configuration without which the kernel's own engine does not exist (kernel/livepatch/Kconfig).
+#: Configuration that livepatch requires (kernel/livepatch/Kconfig).
 LIVEPATCH_CONFIG = ("LIVEPATCH", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE")
-#: One of them is on too.
+#: livepatch also requires one of these.
 LIVEPATCH_FTRACE = ("DYNAMIC_FTRACE_WITH_REGS", "DYNAMIC_FTRACE_WITH_ARGS")
 # include/linux/livepatch.h: klp_have_reliable_stack() (v6.1).
 RELIABLE_STACKS = ("STACKTRACE", "HAVE_RELIABLE_STACKTRACE")
 # Since commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5).
 OLDEST_KERNEL = (5, 5)
-# kmod/engine/support.c: the series on which lppack's own engine was tried.
+# kmod/engine/support.c: the kernel series on which lppack's own engine was tested.
 KERNELS_OF_THE_ENGINE = ((6, 1), (6, 12))
-#: Functions in which some thread sleeps at any time, and never leaves: mains of kernel threads, and
-#: what they sleep in (v6.1).
+#: Functions that some thread never leaves: main functions of kernel threads, and the functions in
+#: which they sleep (v6.1).
 NEVER_LEFT = {
     "kthread": "kernel/kthread.c",
     "kthreadd": "kernel/kthread.c",
@@ -70,7 +70,7 @@ NEVER_LEFT = {
     "schedule": "kernel/sched/core.c",
     "schedule_timeout": "kernel/time/timer.c",
 }
-#: Functions in which some thread of any machine sleeps for long; a signal gets it out (v6.1).
+#: Functions in which some thread of every machine sleeps for a long time; a signal wakes it (v6.1).
 SLEPT_IN = {
     "do_nanosleep": "kernel/time/hrtimer.c",
     "hrtimer_nanosleep": "kernel/time/hrtimer.c",
@@ -105,15 +105,15 @@ SHN_LIVEPATCH = 0xFF20
 SHN_LORESERVE = 0xFF00
 SHT_RELA = 4
 SHF_WRITE, SHF_ALLOC, SHF_INFO_LINK, SHF_RELA_LIVEPATCH = 0x1, 0x2, 0x40, 0x00100000
-# arch/x86/kernel/module.c: __apply_relocate_add(): the relocations that it knows, and how many
-# bytes each changes, which have to be zero before (v6.1).
+# arch/x86/kernel/module.c: __apply_relocate_add(): the relocation types that it knows, and how many
+# bytes each one writes. These bytes must be zero before (v6.1).
 RELOCATION_SIZES = {0: 0, 1: 8, 2: 4, 4: 4, 10: 4, 11: 4, 24: 8}
 R_X86_64_64 = 1
-# arch/x86/kernel/module.c: clear_relocate_add(), where the kernel clears what it has written for a
-# module that goes. Since commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on a module
-# removal") (in v6.3).
+# arch/x86/kernel/module.c: clear_relocate_add() clears relocations when the patched module is
+# removed. Since commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on a module removal")
+# (in v6.3).
 CLEARS_RELOCATIONS = "clear_relocate_add"
-# kernel/module/main.c: what load_module() takes for itself, and makes no section of the module of.
+# kernel/module/main.c: sections that load_module() uses itself, and does not keep in the module.
 MODULE_STRUCT = ".gnu.linkonce.this_module"
 # include/linux/module.h: struct module begins with state (4 bytes, aligned) and list, then name.
 MODULE_STRUCT_NAME = 24
@@ -131,25 +131,25 @@ TAINTED = "/proc/sys/kernel/tainted"
 TAINT_FORCED_MODULE = 1
 TAINT_FORCED_RMMOD = 3
 
-# kernel/stacktrace.c, kernel/sched/core.c: not exported; with them the generated lp_unload.c sees
-# whether a thread is inside (v6.1).
+# kernel/stacktrace.c, kernel/sched/core.c: not exported. The generated lp_unload.c uses them to
+# find out whether a thread is inside the module (v6.1).
 OF_UNLOAD = ("stack_trace_save_tsk_reliable", "idle_task")
 
-# kernel/rcu/tasks.h: what synchronize_rcu_tasks() does about threads that exit and are on no list
-# of processes any more. v6.1 waits for all of them by this SRCU domain; since v6.9 it finds them on
-# a list for each CPU, and passes over those that sleep.
+# kernel/rcu/tasks.h: how synchronize_rcu_tasks() handles exiting threads that are on no task list.
+# v6.1 waits for all of them with this SRCU domain. v6.9 and later find them on a list for each CPU,
+# and skip those that sleep.
 EXIT_SRCU = "tasks_rcu_exit_srcu"
 EXIT_LISTS = "rcu_tasks__percpu"
 EXIT_HEAD = ("struct rcu_tasks_percpu", "rtp_exit_list")
 EXIT_NODE = ("struct task_struct", "rcu_tasks_exit_list")
-# kernel/fork.c: only with CONFIG_VMAP_STACK, by which a node of that list that lies on a stack is
-# known (v6.12).
+# kernel/fork.c: only with CONFIG_VMAP_STACK. Used to recognise a node of that list that is on a
+# stack (v6.12).
 VMAP_STACK = "free_vm_stack_cache"
 
 # kmod/engine: the module, LPE_API of lppack_engine.h, and its folder of sysfs.c.
 ENGINE = "lppack_engine"
 ENGINE_API = 6
-#: Its file for the longest stop of TRANSFORM_WORLD, named in what the engine says of it, too.
+#: The engine's attribute for the longest stop of TRANSFORM_WORLD; its messages use the same name.
 MAX_STOP_MS = "max_stop_ms"
 ENGINE_PATCHES = "/sys/kernel/lppack"
 #: EXPORT_SYMBOL_GPL of kmod/engine/core.c.
@@ -180,15 +180,15 @@ def parameter(module: str, name: str) -> str:
 
 
 def unload_attribute(module: str, attribute: str) -> str:
-    """``unload`` or ``inside`` of our glue, where the kernel's own engine moves the patch."""
+    """Return the path of ``unload`` or ``inside``, of a patch that the livepatch engine moves."""
     return f"{MODULES}/{module}/lppack/{attribute}"
 
 
 def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> PatchPhase:
-    """Phase of a live patch; ``enabled`` is None if it has no directory under LIVEPATCH.
+    """Return the phase of a live patch; ``enabled`` is None if it has no directory under LIVEPATCH.
 
-    kernel/livepatch/core.c: enabled_show(), transition_show(); the directory goes away when a
-    disabled patch is complete (klp_free_patch_finish), the module stays (v6.1).
+    kernel/livepatch/core.c: enabled_show(), transition_show(); when a patch is disabled, the kernel
+    removes the directory (klp_free_patch_finish), and the module stays (v6.1).
     """
     if enabled is None:
         return PatchPhase.UNPATCHED if loaded else PatchPhase.ABSENT
@@ -200,13 +200,13 @@ def phase_of(*, loaded: bool, enabled: bool | None, transition: bool) -> PatchPh
 # arch/x86/entry/common.c: do_syscall_64(), a whole visit of a task to the kernel (v6.1).
 SYSCALL = "do_syscall_64"
 # arch/x86/entry/entry_64.S, entry.S, common.c and arch/x86/include/asm/idtentry.h (v6.1): where the
-# kernel's part of a stack begins; tools may leave the outermost frame out.
+# kernel's part of a stack begins; tools may omit the outermost frame.
 KERNEL_ENTRIES = (
     *("entry_SYSCALL", "entry_SYSENTER", "entry_INT80", "asm_", "ret_from_fork"),
     *(SYSCALL, "do_fast_syscall_32", "do_int80_syscall_32"),
 )
 # arch/x86/entry/entry_64.S: ret_from_fork calls kthread() (kernel/kthread.c), io_wqe_worker() ...;
-# ret_from_fork_asm since 6.5. A task comes back through it once, and has no kernel frame below.
+# ret_from_fork_asm since 6.5. A new task returns through it once, and has no outer kernel frame.
 KTHREAD_ENTRIES = ("ret_from_fork", "ret_from_fork_asm")
 #: kernel/livepatch/transition.c: klp_transition_work tries again each round_jiffies(HZ) (v6.1).
 TRANSITION_TICK = 1.0

@@ -24,7 +24,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class Deadline:
-    """``limit`` seconds from the moment it is made."""
+    """A point in time, ``limit`` seconds after this object is created."""
 
     limit: float
     clock: Clock = field(default_factory=SystemClock)
@@ -47,5 +47,5 @@ class Deadline:
         return self.left <= 0
 
     def pause(self, seconds: float) -> None:
-        """Sleeps, but not past the deadline."""
+        """Sleep for ``seconds``, but not past the deadline."""
         self.clock.sleep(min(seconds, self.left))

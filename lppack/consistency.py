@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Flags, their order, modes, and what provides what. From the mail of 2014-11-07; pure."""
+"""Flags, their order, the modes, and which engine gives which mode; from the mail of 2014-11-07."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
 class Leave(Enum):
-    """What a thread must have left before it may switch; the weakest first."""
+    """The code that a thread must have left before it may switch; the weakest first."""
 
     LEAVE_FUNCTION = 0
     LEAVE_PATCHED_SET = 1
@@ -14,7 +14,7 @@ class Leave(Enum):
 
 
 class Switch(Enum):
-    """What flips to the new universe at once; the weakest first."""
+    """The unit that switches to the new universe at once; the weakest first."""
 
     SWITCH_FUNCTION = 0
     SWITCH_THREAD = 1
@@ -22,7 +22,7 @@ class Switch(Enum):
 
 
 class Transform(Enum):
-    """How data of a changed layout or meaning is carried over."""
+    """How data with a new layout or meaning is converted."""
 
     NONE = 0
     TRANSFORM_ON_ACCESS = 1
@@ -48,8 +48,8 @@ class EngineName(StrEnum):
 class Mode:
     """A point of the matrix that an engine can give.
 
-    Kernel threads have no border to user space: in LEAVE_KERNEL modes they switch by a stack
-    check, which is LEAVE_PATCHED_SET for them; ``kthread`` says so.
+    Kernel threads have no border to user space. In LEAVE_KERNEL modes they switch by a stack check,
+    which gives LEAVE_PATCHED_SET; ``kthread`` is the flag that they get.
     """
 
     name: ModeName
@@ -62,7 +62,7 @@ class Mode:
 
     @property
     def counts(self) -> bool:
-        """True if entries and exits are counted; else stacks are looked at."""
+        """True if the engine counts entries and exits; False if it checks stacks."""
         return self.method == "count"
 
     def covers(self, needs: "Needs") -> bool:
@@ -152,7 +152,8 @@ MODES: tuple[Mode, ...] = (
     ),
 )
 
-#: ``auto`` takes the first of these that covers the needs; null-model and refcount only if asked.
+#: ``auto`` takes the first of these that covers the needs; null-model and refcount must be
+#: requested.
 AUTO_ORDER = (ModeName.HYBRID, ModeName.KPATCH, ModeName.KGRAFT, ModeName.CHECKPOINT)
 
 #: Engines that this version of lppack has.
@@ -165,7 +166,7 @@ def engines_of(mode: Mode) -> tuple[EngineName, ...]:
 
 
 def engine_for(mode: Mode, asked: str) -> EngineName | None:
-    """Return the engine to be used; None if ``asked`` ("auto" or a name) does not give ``mode``."""
+    """Return the engine to use; None if ``asked`` ("auto" or an engine) does not give ``mode``."""
     able = engines_of(mode)
     return next((name for name in able if asked in ("auto", name)), None)
 
@@ -180,17 +181,17 @@ def weakest(needs: Needs) -> Mode:
 
 
 def refusal(needs: Needs) -> str | None:
-    """Why these needs contradict themselves; None if they do not (semantics.md I13, I14)."""
+    """Return why these needs contradict each other; None if they do not (semantics.md I13, I14)."""
     if needs.transform is Transform.TRANSFORM_WORLD and (
         needs.switch is not Switch.SWITCH_KERNEL or needs.leave is Leave.LEAVE_FUNCTION
     ):
         return (
-            "TRANSFORM_WORLD changes all data in the very stop that flips the kernel: it needs "
+            "TRANSFORM_WORLD converts all data in the stop that switches the kernel: it needs "
             "SWITCH_KERNEL, and LEAVE_PATCHED_SET or LEAVE_KERNEL"
         )
     if needs.transform is Transform.TRANSFORM_ON_ACCESS and needs.leave is Leave.LEAVE_FUNCTION:
         return (
-            "TRANSFORM_ON_ACCESS with LEAVE_FUNCTION: old functions may still run after the "
-            "switch, and would meet new data"
+            "TRANSFORM_ON_ACCESS excludes LEAVE_FUNCTION: old functions may still run "
+            "after the switch, and would read converted data"
         )
     return None

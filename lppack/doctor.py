@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What this machine has and lacks for lppack; the only code that installs or starts anything."""
+"""Check what this machine has and lacks; the only code that installs packages or starts a
+service."""
 
 import contextlib
 import json
@@ -24,15 +25,15 @@ _STOP_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that lppack uses: here or not, and what would bring it."""
+    """One requirement of lppack: whether it is met, and how to meet it."""
 
     name: str
     ok: bool
     needed: bool = True  # False: for information only, lppack works without it
-    found: str = ""  # what is here, where ok
-    missing: str = ""  # what is not, and what for
-    fix: str = ""  # what --fix would do; "": nothing that it may do
-    command: str = ""  # the same by hand
+    found: str = ""  # what was found, if ok
+    missing: str = ""  # what is missing, and what needs it
+    fix: str = ""  # what --fix would do; "" if --fix can do nothing
+    command: str = ""  # the command that fixes it by hand
     packages: tuple[str, ...] = ()  # Debian packages that --fix installs
     starts_engine: bool = False  # whether --fix starts the Docker engine
 
@@ -40,7 +41,7 @@ class Finding:
 def examine(
     machine: MachineAccess | None = None, *, host_builder: bool = False
 ) -> tuple[Finding, ...]:
-    """Everything that lppack uses, found or missing; changes nothing."""
+    """Return a finding for each requirement of lppack; change nothing."""
     machine = machine or ThisMachine()
     return (
         *_engine(machine),
@@ -57,7 +58,7 @@ def examine(
 
 
 def fix(findings: Iterable[Finding], say: Say, machine: MachineAccess | None = None) -> None:
-    """Install and start what ``findings`` lack; print each step before it is taken."""
+    """Install and start what ``findings`` report as missing; print each step before taking it."""
     machine = machine or ThisMachine()
     lacking = [finding for finding in findings if finding.needed and not finding.ok]
     packages = sorted({package for finding in lacking for package in finding.packages})
@@ -86,7 +87,7 @@ def undo(say: Say, machine: MachineAccess | None = None) -> None:
         try:
             note = json.loads(_note().read_text())
         except (OSError, ValueError):
-            say("doctor started nothing here that is still known")
+            say("no record that doctor started anything on this machine")
             return
         if note.get("systemd"):
             say("stopping the Docker engine: systemctl stop docker")
@@ -116,7 +117,7 @@ def _engine(machine: MachineAccess) -> tuple[Finding, Finding]:
                     command="sudo usermod -aG docker $USER  (then log in again)",
                 ),
             )
-        # What counts is the engine: "docker" on PATH may be a client alone, or another program.
+        # Check the engine: "docker" on PATH may be only a client, or another program.
         packages = () if machine.which("dockerd") else ("docker.io",)
         start = "systemctl start docker" if machine.has_systemd else " ".join(_DOCKERD)
         install = [f"sudo {_install_command(packages)}"] if packages else []
@@ -131,7 +132,7 @@ def _engine(machine: MachineAccess) -> tuple[Finding, Finding]:
                 starts_engine=True,
             ),
             Finding(
-                name=right, ok=False, needed=False, missing="is not known while no engine answers"
+                name=right, ok=False, needed=False, missing="not known: no Docker engine answers"
             ),
         )
     return (
@@ -149,7 +150,7 @@ def _program(machine: MachineAccess, program: str, package: str, purpose: str) -
             name=program,
             ok=False,
             missing=f"not found (for {purpose}); this is not a Debian machine",
-            command=f"install {program} as this system does",
+            command=f"install {program} with this system's package manager",
         )
     return Finding(
         name=program,
@@ -194,9 +195,9 @@ def _kvm(machine: MachineAccess) -> Finding:
             name="/dev/kvm",
             ok=True,
             needed=False,
-            found="is there; whether it works is tried at the first guest",
+            found="exists; the first guest tests whether it works",
         )
-    why = "no right to it" if machine.exists("/dev/kvm") else "not there"
+    why = "no permission" if machine.exists("/dev/kvm") else "does not exist"
     return Finding(
         name="/dev/kvm", ok=False, needed=False, missing=f"{why}: guests are emulated, and slower"
     )
@@ -225,13 +226,13 @@ def _install_command(packages: Iterable[str]) -> str:
 
 
 def _install(packages: Sequence[str], say: Say, machine: MachineAccess) -> None:
-    # Another apt-get, such as that of unattended-upgrades, is waited for.
+    # Wait for another apt-get, for example of unattended-upgrades.
     command = ["env", "DEBIAN_FRONTEND=noninteractive", *_install_command(packages).split()]
     command += ["-o", "DPkg::Lock::Timeout=300"]
     say(f"installing {', '.join(packages)}: {_install_command(packages)}")
     # Empty or old package lists are the usual reason for a failure.
     if not (done := machine.run(command, limit=900)).ok:
-        say("that failed; fetching the package lists first: apt-get update")
+        say("the installation failed; updating the package lists: apt-get update")
         update = machine.run(["apt-get", "update"], limit=300)
         if not update.ok:
             raise EnvironmentMissing(update.summary(), hint="check the network")
@@ -242,7 +243,7 @@ def _install(packages: Sequence[str], say: Say, machine: MachineAccess) -> None:
 
 def _start_engine(say: Say, machine: MachineAccess) -> None:
     with store.locked(_note().with_suffix(".lock")):
-        with contextlib.suppress(EnvironmentMissing):  # docker.io may start it when installed
+        with contextlib.suppress(EnvironmentMissing):  # installing docker.io may start it
             say(f"the Docker engine answers already, version {machine.engine()}")
             return
         log = store.state_dir() / "dockerd.log"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A manifest as it was written: plain data, and the place of each part of it in the file."""
+"""A manifest as written: plain data, and the line and column of each part."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ Place = tuple[int, int]  # line and column, from 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What ``load`` read. Data may have any shape: the accessors pass over what is ill-formed."""
+    """The result of ``load``. The data may have any shape: accessors skip parts that are
+    ill-formed."""
 
     path: Path
-    shown: str  # the path as messages name it
+    shown: str  # the path, as printed in messages
     data: Any
     values: Mapping[Pointer, Place]
     keys: Mapping[Pointer, Place]
@@ -27,7 +28,8 @@ class Document:
         return self.path.parent
 
     def place(self, pointer: Pointer, *, key: bool = False) -> Place:
-        """Where the value (or the key) at ``pointer`` stands; else the nearest parent."""
+        """Return the place of the value (or the key) at ``pointer``, or else of the nearest
+        parent."""
         table = self.keys if key else self.values
         while pointer:
             if pointer in table:
@@ -57,7 +59,7 @@ class Document:
         )
 
     def at(self, *pointer: str | int) -> Any:
-        """Return the value there, or None."""
+        """Return the value at ``pointer``, or None."""
         value = self.data
         for step in pointer:
             if isinstance(value, dict) and isinstance(step, str):
@@ -69,18 +71,18 @@ class Document:
         return value
 
     def text(self, *pointer: str | int) -> str | None:
-        """Return the string there; None if there is no string."""
+        """Return the string at ``pointer``; None if there is no string."""
         value = self.at(*pointer)
         return value if isinstance(value, str) else None
 
     def strings(self, *pointer: str | int) -> Iterator[tuple[Pointer, str]]:
-        """Yield the strings of the list there."""
+        """Yield the strings of the list at ``pointer``."""
         for index, value in self._items(pointer):
             if isinstance(value, str):
                 yield (*pointer, index), value
 
     def mappings(self, *pointer: str | int) -> Iterator[tuple[Pointer, dict[str, Any]]]:
-        """Yield the mappings of the list there."""
+        """Yield the mappings of the list at ``pointer``."""
         for index, value in self._items(pointer):
             if isinstance(value, dict):
                 yield (*pointer, index), value

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Entries of the cache: made once by one process at a time, and checked before they are used.
+"""Entries of the cache: created once, by one process at a time, and checked before use.
 
-Beside its files an entry has a record of their digests, which is there only when the entry is
-whole. Sizes and times are compared at each use; where a time differs, so is the digest.
-A process that uses an entry holds a shared flock on it until it ends, so that none is removed under
-it. Makers take turns by a lock file beside the entry.
+Beside each entry is a record with the digests of its files. The record exists only if the entry is
+complete. Each use compares sizes and times; if a time differs, it also compares the digest. A
+process that uses an entry holds a shared flock on it until the process ends, so that nobody removes
+the entry meanwhile. Processes that create the same entry take turns with a lock file beside it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from pathlib import Path
 from lppack import store
 from lppack.errors import EnvironmentMissing
 
-#: In an entry that is a folder: "DIGEST SIZE TIME NAME" for each file.
+#: The record of an entry that is a folder: "DIGEST SIZE TIME NAME" for each file.
 RECORD = ".lppack-sums"
 _HELD_MAX = 256
 #: Entries that this process uses, with the descriptors that hold their flocks.
@@ -28,7 +28,7 @@ _held: OrderedDict[tuple[Path, str], int] = OrderedDict()
 
 
 def ensure(path: Path, make: Callable[[Path], object], *, only: str = "") -> Path:
-    """Return the folder ``path``; if it is absent or damaged, have ``make`` fill a fresh one.
+    """Return the folder ``path``; if it is absent or damaged, call ``make`` to fill a new one.
 
     ``only``: compare only the files whose names match this expression.
     Raise EnvironmentMissing if the disk is full, or the cache cannot be written.
@@ -43,13 +43,13 @@ def ensure(path: Path, make: Callable[[Path], object], *, only: str = "") -> Pat
 
 
 def ensure_file(path: Path, make: Callable[[Path], object]) -> Path:
-    """Return the file ``path``; if it is absent or damaged, have ``make`` write a fresh one."""
+    """Return the file ``path``; if it is absent or damaged, call ``make`` to write a new one."""
 
     def fill() -> None:
         with store.draft_file(path) as draft:
             make(draft)
             draft.chmod(0o755 if draft.stat().st_mode & 0o100 else 0o644)
-            # A file without a record is no entry, so the old record goes first.
+            # A file without a record is not an entry, so remove the old record first.
             record_of(path).unlink(missing_ok=True)
             draft.replace(path)
         store.write_atomic(record_of(path), _line(path, path.name).encode())
@@ -67,19 +67,20 @@ def _ensure(path: Path, fill: Callable[[], None], only: str) -> Path:
                 fill()
                 if not use(path, only):
                     raise EnvironmentMissing(
-                        f"{path} was just written, and is damaged",
-                        hint="does another program write there? is the disk failing?",
+                        f"{path} is damaged, although lppack has just written it",
+                        hint="check that no other program writes there, and the disk for "
+                        "errors: dmesg",
                     )
     return path
 
 
 def lock_of(path: Path) -> Path:
-    """Return the file that is locked while ``path`` is made."""
+    """Return the file that is locked while ``path`` is created."""
     return path.with_name(f".{path.name}.lock")
 
 
 def record_of(path: Path) -> Path:
-    """Return where the digests of an entry are."""
+    """Return the path of an entry's record."""
     return path / RECORD if path.is_dir() else path.with_name(f".{path.name}.sums")
 
 
@@ -104,15 +105,15 @@ def hold(path: Path, only: str = "") -> bool:
 
 
 def release(path: Path | None = None) -> None:
-    """Give up what hold() took: one entry, or all."""
+    """Release the flocks that hold() took: for one entry, or for all."""
     for one in [key for key in _held if path in (None, key[0])]:
         os.close(_held.pop(one))
 
 
 def use(path: Path, only: str = "") -> bool:
-    """Hold an entry that is whole; False: it is absent or damaged.
+    """Hold an entry, and return True if it is complete; return False if it is absent or damaged.
 
-    A folder is compared with its record once in each process.
+    Each process compares a folder with its record only once.
     """
     if (path, only) in _held and path.is_dir():
         return True
@@ -122,22 +123,27 @@ def use(path: Path, only: str = "") -> bool:
         os.close(_held.pop((path, only)))
         return False
     with contextlib.suppress(OSError):  # another user's cache
-        os.utime(record_of(path))  # its last use
+        os.utime(record_of(path))  # records the time of the last use
     return True
 
 
 def faults(path: Path, *, deep: bool = False, only: str = "") -> list[str]:
-    """Compare an entry with its record; ``deep``: all digests, not only where times differ."""
+    """Compare an entry with its record, and return the differences.
+
+    ``deep``: compare all digests, not only where times differ.
+    """
     try:
         text = record_of(path).read_text(errors="surrogateescape")
     except OSError:
-        return [f"{path}: has no record that it is complete"]
+        return [f"{path}: has no record of its digests"]
     lines = [line.split(" ", 3) for line in text.splitlines()]
     if not lines or any(len(line) != 4 for line in lines):
         return [f"{record_of(path)}: damaged"]
     wanted, top = re.compile(only), path if path.is_dir() else path.parent
     found = []
-    prefix = f"{top}/"  # a Path for each of 16,000 headers takes ten times as long
+    prefix = (
+        f"{top}/"  # strings: creating a Path for each of 16,000 headers takes ten times as long
+    )
     for digest, size, time, name in lines:
         if not only or wanted.search(name):
             fault = _fault(prefix + name, digest, size, time, deep)
@@ -149,7 +155,7 @@ def faults(path: Path, *, deep: bool = False, only: str = "") -> list[str]:
 
 
 def size(folder: Path) -> int | None:
-    """Return the bytes in an entry, as recorded; None: there is no record."""
+    """Return the size of an entry in bytes, as recorded; None if there is no record."""
     try:
         lines = (folder / RECORD).read_text(errors="surrogateescape").splitlines()
         return sum(int(line.split(" ", 2)[1]) for line in lines)
@@ -174,7 +180,7 @@ def _fault(file: str, digest: str, size: str, time: str, deep: bool) -> str | No
 def write_record(folder: Path) -> None:
     """Record the digests of all files below ``folder``."""
     text = "".join(_line(folder / name, name) for name in sorted(_names(folder)))
-    text = text or _line(folder, ".")  # an empty folder is an entry, too
+    text = text or _line(folder, ".")  # an empty folder is also an entry
     (folder / RECORD).write_text(text, errors="surrogateescape")
 
 
@@ -204,7 +210,7 @@ def _digest(file: Path) -> str:
 
 
 def remove(path: Path) -> bool:
-    """Remove an entry that no process uses or makes; False: one does."""
+    """Remove an entry; return False if a process uses or creates it."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(store.locked(lock_of(path), wait=False))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Everything that lppack can refuse or fail with; the exit code says whether the target changed."""
+"""All errors of lppack; the exit code says whether the target changed."""
 
 import errno
 from collections.abc import Iterable, Mapping
@@ -13,13 +13,13 @@ class Level(StrEnum):
     WARNING = "warning"
 
 
-#: How a line of progress begins that is a warning.
+#: Prefix of a line of progress that is a warning.
 WARNING = f"{Level.WARNING}: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with a file: what, where, and a way out."""
+    """One problem of a file: what is wrong, where, and a hint."""
 
     file: str
     line: int  # from 1
@@ -42,7 +42,8 @@ class Problem:
 
 
 class LppackError(Exception):
-    """Base of all that a user can meet; anything else that escapes is a bug (exit code 1)."""
+    """Base class of all errors that users see; any other exception that escapes is a bug (exit code
+    1)."""
 
     exit_code = 1
     kind = "bug"
@@ -63,7 +64,7 @@ class LppackError(Exception):
         self.file = file
         self.line = line
         self.reason = reason or self.kind  # for scripts: a stable identifier
-        self.report = report  # what the command would have printed as JSON, if it got that far
+        self.report = report  # the partial JSON result of the command, if there is one
 
 
 class ManifestError(LppackError):
@@ -87,27 +88,31 @@ class ManifestError(LppackError):
 
 
 class EnvironmentMissing(LppackError):
-    """This machine lacks something: Docker, QEMU, a kernel package, a right. Nothing was done."""
+    """This machine lacks Docker, QEMU, a kernel package, a permission or the like. Nothing was
+    done."""
 
     exit_code = 4
     kind = "environment"
 
 
-#: What this machine refuses lppack, whatever the file: no bug.
+#: Errors of this machine, for any file, with a hint for each. These are not bugs.
 _REFUSALS = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there",
-    errno.EROFS: "give a place that can be written to",
-    errno.EACCES: "give yourself the right, or give another place",
-    errno.EPERM: "give yourself the right, or give another place",
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EROFS: "give a writable folder",
+    errno.EACCES: "change the permissions, or give another path",
+    errno.EPERM: "change the permissions, or give another path",
     errno.ENOTDIR: "give a path whose parents are folders",
     errno.ENAMETOOLONG: "give a shorter name",
-    errno.EIO: "look at the disk: dmesg",
+    errno.EIO: "check the disk for errors: dmesg",
 }
 
 
 def refused_file(error: OSError, place: object = None) -> EnvironmentMissing | None:
-    """Explain an error of a file, which is ``place`` if the error names none; None: it is a bug."""
+    """Return the error to report for an OSError; None if the OSError is a bug of lppack.
+
+    ``place``: the file, if the error names none.
+    """
     hint = _REFUSALS.get(error.errno or 0)
     if hint is None:
         return None
@@ -115,7 +120,7 @@ def refused_file(error: OSError, place: object = None) -> EnvironmentMissing | N
 
 
 class BuildFailed(LppackError):
-    """The compiler, kbuild or the link step said no. No target was touched."""
+    """The compiler, kbuild or the link step failed. No target was touched."""
 
     exit_code = 5
     kind = "build"
@@ -129,40 +134,41 @@ class ApplyRefused(LppackError):
 
 
 class ApplyReversed(LppackError):
-    """The target was changed and put back as it was."""
+    """The target was changed, and then restored to its earlier state."""
 
     exit_code = 7
     kind = "reversed"
 
 
 class ApplyStuck(LppackError):
-    """The target is between two states, and a person must look."""
+    """The target is between two states, and needs a person's attention."""
 
     exit_code = 8
     kind = "stuck"
 
 
 class AnswerIsNo(LppackError):
-    """The question was answered, and the answer is no: a check failed, a fault was found."""
+    """The command answered its question with no: a check failed, or a problem was found."""
 
     exit_code = 9
     kind = "no"
 
 
 class HasItAlready(AnswerIsNo):
-    """The sources of the kernel are as the change would make them. Nothing was written."""
+    """The sources of the kernel contain the change already. Nothing was written."""
 
     kind = "has-it-already"
 
     def __init__(self) -> None:
         super().__init__(
             "the sources of this kernel have this change already: nothing to patch",
-            hint="for a kernel that lacks it, give that one with --kernel",
+            hint="to patch a kernel that lacks the change, name it with --kernel",
         )
 
 
 class StillNew(AnswerIsNo):
-    """`reverse` of the patch ran, and its own marker says that data is still in the new form."""
+    """`reverse` of the patch ran, but the patch's marker says that data is still in the new
+    form."""
 
     kind = "still-new"
 
@@ -174,7 +180,7 @@ class ConsoleFault(AnswerIsNo):
 
 
 class NotConverted(LppackError):
-    """Patched, but phase 2 is still to be done."""
+    """The target is patched, but phase 2 was not enabled."""
 
     exit_code = 10
     kind = "not-converted"
@@ -204,13 +210,14 @@ class HostError(LppackError):
 
     @property
     def absent(self) -> bool:
-        """True if there is no such file or folder. Any other error says nothing about that."""
-        # ENODEV: sysfs and kernfs, for a file that is being removed.
+        """True if there is no such file or folder. Any other error does not say whether it
+        exists."""
+        # ENODEV: sysfs and kernfs return it for a file that is being removed.
         return self.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 
 
 class LostHost(LppackError):
-    """The host is gone or no longer answers; what state it is in is not known."""
+    """The host is gone or no longer answers; its state is not known."""
 
     exit_code = 8
     kind = "lost-host"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What an installation for hosts lacks: packages that only authors need, and simulate."""
+"""Optional packages: those that only authors and `simulate` need are absent on hosts."""
 
 from lppack.errors import EnvironmentMissing
 
-#: Package as it is imported: the extra of pyproject.toml that brings it.
+#: Import name of each package, and the extra of pyproject.toml that installs it.
 EXTRAS = {
     **dict.fromkeys(("capstone", "docker", "jinja2", "jsonschema", "rich"), "author"),
     **dict.fromkeys(("tree_sitter", "tree_sitter_c", "unidiff"), "author"),
@@ -13,12 +13,12 @@ INSTALL = "pip install 'lppack[author]'"
 
 
 def missing(error: ModuleNotFoundError) -> EnvironmentMissing | None:
-    """Return what to tell the user; None: no extra brings that module, so it is a bug."""
+    """Return the error to report; None if no extra installs that module, which is a bug."""
     name = (error.name or "").partition(".")[0]
     if name not in EXTRAS:
         return None
     return EnvironmentMissing(
-        f"this needs {name}, and lppack was installed without it, for hosts that apply alone",
+        f"this command needs the package {name}, which this installation of lppack lacks",
         hint=f"pip install 'lppack[{EXTRAS[name]}]'",
         reason="not-installed",
     )

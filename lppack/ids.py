@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Ids of klp_states and shadow variables: hashes of names, but for what the id file reserves."""
+"""Ids of klp_states and shadow variables: hashes of names, unless the id file reserves other
+ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,31 +9,33 @@ from pathlib import Path
 from lppack.model import Manifest, State
 from lppack.names import stable_id
 
-#: struct klp_state.version is an unsigned int; a later version is compatible with all before.
+#: struct klp_state.version is an unsigned int; a version is compatible with all earlier ones.
 _ANY_VERSION = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """What the ids of a patch are made of. Names are those of ``lppack ids list``."""
+    """The ids of a patch. ``lppack ids list`` prints their names."""
 
     reserved: Mapping[str, int] = field(default_factory=dict)
     path: Path | None = None  # the id file; None: there is none
 
     def series(self, series: str) -> int:
-        """Return the klp_state in which versions of a series find each other."""
+        """Return the id of the klp_state that all versions of a series share."""
         return self.of(series)
 
     def transform(self, series: str, name: str) -> int:
-        """Return the klp_state that hands on what a transform has tracked."""
+        """Return the id of the klp_state that passes a transform's tracked objects to the next
+        version."""
         return self.of(f"{series}/transform/{name}")
 
     def shadow(self, series: str, name: str, version: int) -> int:
-        """Return the id of a shadow variable: a new layout is a new version, and so a new id."""
+        """Return the id of a shadow variable; a new layout needs a new version, and so has a new
+        id."""
         return self.of(f"{series}/shadow/{name}/{version}")
 
     def layout(self, series: str, name: str, version: int, layout: str) -> int:
-        """Return the klp_state of a shadow variable: of another layout, it is another state."""
+        """Return the id of a shadow variable's klp_state; another layout has another id."""
         known = self.reserved.get(f"{series}/layout/{name}/{version}")
         return known or stable_id("layout", series, name, str(version), layout)
 
@@ -54,7 +57,7 @@ def default(name: str) -> int:
 
 
 def names_of(manifest: Manifest, layouts: Mapping[str, str], ids: Ids) -> dict[str, int]:
-    """Every name that a patch has ids for, and the id."""
+    """Return every name for which a patch has an id, and the id."""
     series = manifest.name
     names = {series: ids.series(series)}
     for transform in manifest.transforms:
@@ -69,9 +72,11 @@ def names_of(manifest: Manifest, layouts: Mapping[str, str], ids: Ids) -> dict[s
 
 
 def states_of(manifest: Manifest, layouts: Mapping[str, str], ids: Ids) -> tuple[State, ...]:
-    """One for the series, each transform and each version of a shadow variable, so that the kernel
-    lets nothing take their place that does not know them in that very layout; and those of the
-    series that this one replaces."""
+    """Return the klp_states of a patch.
+
+    There is one for the series, for each transform, for each version of a shadow variable, and for
+    each series that this one replaces. The kernel refuses a replacement that lacks one of them.
+    """
     names = names_of(manifest, layouts, ids)
     name, version = manifest.name, manifest.version
     others = {ids.series(series): series for series in manifest.replaces}
@@ -92,7 +97,7 @@ def states_of(manifest: Manifest, layouts: Mapping[str, str], ids: Ids) -> tuple
             )
             for var in manifest.shadow_variables
         ),
-        # Whatever its version is: after this one it may not come back beside it.
+        # For any version: the replaced series may not be loaded again beside this patch.
         *(
             State(id=number, version=_ANY_VERSION, what=f"series {series}")
             for number, series in others.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one way to run a program on this machine."""
+"""Run programs on this machine; no other module does."""
 
 import contextlib
 import logging
@@ -15,19 +15,19 @@ from pathlib import Path
 
 from lppack.errors import EnvironmentMissing
 
-#: Where the progress of something long goes, line by line.
+#: A function that takes lines of progress.
 Say = Callable[[str], None]
 
-#: Programs that were run, for -v and LPPACK_DEBUG; lppack/cli/log.py prints it.
+#: Logs each program that was run; lppack/cli/log.py prints this log for -v and LPPACK_DEBUG.
 LOG = logging.getLogger("lppack.proc")
-#: A password in a URL; a PIN in a PKCS #11 URI (RFC 7512); anything that is called so.
+#: Secrets: a password in a URL, a PIN in a PKCS #11 URI (RFC 7512), or an option with such a name.
 _SECRET = re.compile(
     r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)"
     r"|(?i:(?<=pin-value=)|(?<=password=)|(?<=passwd=)|(?<=passphrase=)|(?<=secret=)|(?<=token=))"
     r"[^&;\s]+"
 )
 
-#: What a child inherits; everything else is named by the caller.
+#: Environment variables that a child inherits; the caller passes all others.
 _INHERITED = ("PATH", "HOME", "LANG", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 
 
@@ -47,26 +47,28 @@ class Done:
         return self.rc == 0 and not self.timed_out
 
     def summary(self, *, tail: int = 10) -> str:
-        """Return the command ready to paste, how it ended, and the last lines that it printed."""
+        """Return the command in a form that can be pasted, its exit status, and its last lines of
+        output."""
         how = f"no answer in {self.seconds:.0f} s" if self.timed_out else f"exit code {self.rc}"
         lines = (self.out + self.err).rstrip().splitlines()[-tail:]
         return "\n".join([f"{shown(self.argv)}: {how}", *(f"  {line}" for line in lines)])
 
 
 def shown(argv: Sequence[str]) -> str:
-    """Return the command ready to paste, without what is secret in it."""
+    """Return the command in a form that can be pasted, without its secrets."""
     return shlex.join(_SECRET.sub("***", word) for word in argv)
 
 
 def logged(done: Done) -> Done:
-    """Log a program that has ended, with its seconds; never its input, output or environment."""
+    """Log a program that has ended, with its run time; never log its input, output or
+    environment."""
     how = "cut off" if done.timed_out else f"exit code {done.rc}"
     LOG.info("%s: %s, %.2f s", shown(done.argv), how, done.seconds)
     return done
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a child process sees: a short list of ours, C locale, and ``extra``."""
+    """Return the environment of a child: a few inherited variables, the C locale, and ``extra``."""
     base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**base, "LC_ALL": "C.UTF-8", **(extra or {})}
 
@@ -79,7 +81,8 @@ def run(
     env: Mapping[str, str] | None = None,
     data: bytes | None = None,
 ) -> Done:
-    """Run ``argv`` with stdin closed (or ``data``) and kill its whole group after ``limit`` s.
+    """Run ``argv`` with an empty stdin (or ``data``); kill its process group after ``limit``
+    seconds.
 
     Raise EnvironmentMissing if there is no such program.
     """
@@ -127,7 +130,7 @@ def run(
 
 
 def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
-    """Run ``argv`` for its output, which is no text; None: it failed, and printed nothing."""
+    """Run ``argv`` and return its binary output; None if it failed and printed nothing."""
     start = time.monotonic()
     try:
         done = subprocess.run(
@@ -146,8 +149,8 @@ def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
 
 
 def _rest(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
-    """Return what was said until now; a child that left the group may hold the pipes open for
-    ever."""
+    """Return the output so far; do not wait: a child that left the group may keep the pipes
+    open."""
     try:
         return child.communicate(timeout=1.0)
     except subprocess.TimeoutExpired as error:
@@ -159,16 +162,18 @@ def _rest(child: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL to the process group that ``pid`` leads; a group that is gone is fine."""
+    """Send SIGKILL to the process group that ``pid`` leads; ignore a group that no longer
+    exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which ``pid`` began, None if it is gone: tells a reused pid."""
+    """Return when ``pid`` began, in clock ticks after boot; None if it is gone. Detects a reused
+    pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    # proc(5): field 22; the command (field 2) may hold spaces and brackets.
+    # proc(5): field 22; the command (field 2) may contain spaces and brackets.
     return int(stat.rpartition(")")[2].split()[19])

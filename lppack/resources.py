@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Files that travel with lppack: schemas, templates, examples; and how templates are rendered."""
+"""Files that are installed with lppack (schemas, templates, examples), and rendering of
+templates."""
 
 import json
 from functools import cache
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def root() -> Path:
     """Return the folder that holds ``schemas/``, ``templates/`` and ``examples/``.
 
-    Raise EnvironmentMissing in lppack.pyz, which is no folder.
+    Raise EnvironmentMissing in lppack.pyz, which is a zip file and has no folder.
     """
     packaged, clone = Path(__file__).parent / "_data", Path(__file__).parent.parent
     found = packaged if packaged.is_dir() else clone
@@ -37,13 +38,13 @@ def template_dir() -> Path:
 
 
 def kmod_dir() -> Path:
-    """Return sources of lppack's own kernel modules; plain C."""
+    """Return the folder with the C sources of lppack's own kernel modules."""
     return root() / "kmod"
 
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema ``schemas/NAME.json``; also from within a zip."""
+    """Return the JSON schema ``schemas/NAME.json``; works inside a zip file, too."""
     try:
         text = (root() / "schemas" / f"{name}.json").read_bytes()
     except EnvironmentMissing:
@@ -61,7 +62,8 @@ def _zipped(name: str) -> bytes:
 
 
 def c_string(text: str) -> str:
-    """``text`` as a C string literal; ValueError where it holds a control character."""
+    """Return ``text`` as a C string literal; raise ValueError if it contains a control
+    character."""
     out = []
     for byte in text.encode():
         if byte < 0x20 or byte == 0x7F:
@@ -91,13 +93,13 @@ def _environment() -> "jinja2.Environment":
 
 
 def render(name: str, **values: Any) -> str:
-    """Return the template ``templates/NAME`` with its one value; an unknown word in it is an
-    error."""
+    """Render the template ``templates/NAME`` with ``values``; an undefined variable is an error."""
     return _environment().get_template(name).render(**values)
 
 
 def compile_templates(folder: str) -> None:
-    """Compile the templates of a folder, for processes that are forked from this one."""
+    """Compile the templates of a folder before forking, so that child processes need not compile
+    them."""
     environment = _environment()
     for name in environment.list_templates(filter_func=lambda name: name.startswith(f"{folder}/")):
         environment.get_template(name)

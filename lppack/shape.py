@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Whether JSON of a host has the types that its reader relies on: a host may say anything."""
+"""Check that JSON from a host has the types that its reader expects: hosts are not trusted."""
 
 from typing import Any
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """``shape``: a type; ``[shape]``: a list of it; a dict: of its keys those that are there."""
+    """Return True if ``value`` fits ``shape``.
+
+    A shape is a type, a list of one shape (a list of any length), or a dict of the keys that may be
+    there and their shapes.
+    """
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(each, shape[0]) for each in value)
     if isinstance(shape, dict):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where lppack keeps files, and how they appear: whole or not at all."""
+"""Where lppack keeps files; files and folders are created atomically."""
 
 import contextlib
 import errno
@@ -18,14 +18,16 @@ from lppack.errors import EnvironmentMissing
 
 
 def cache_dir() -> Path:
-    """Return what can be made again: kernels, images' recipes, built modules."""
+    """Return the folder for files that can be fetched or built again: kernels, images, built
+    modules."""
     if os.geteuid() == 0 and "XDG_CACHE_HOME" not in os.environ:
         return Path("/var/cache/lppack")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lppack"
 
 
 def state_dir() -> Path:
-    """Return what cannot be made again: what ``doctor`` started."""
+    """Return the folder for records that cannot be created again: which services ``doctor``
+    started."""
     if os.geteuid() == 0 and "XDG_STATE_HOME" not in os.environ:
         return Path("/var/lib/lppack")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "lppack"
@@ -38,13 +40,12 @@ def run_dir() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / "lppack"
 
 
-#: How the names of unfinished files and folders begin; their makers hold a flock on them.
+#: Prefix of the names of unfinished files and folders; the process that writes one holds its flock.
 DRAFT = ".draft-"
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """``path`` appears with all of ``data`` or not at all; ``durable``: also after a crash that
-    follows at once."""
+    """Write ``data`` to ``path`` atomically; ``durable``: flush it to disk before returning."""
     try:
         with draft_file(path) as draft:
             draft.write_bytes(data)
@@ -55,7 +56,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
             if durable:
                 _sync(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
+        error.filename = error.filename or str(path)  # the error of a full disk has no file name
         raise
 
 
@@ -69,7 +70,8 @@ def _sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def draft_file(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside ``path``, to be moved there; gone after the block otherwise."""
+    """Yield an empty file beside ``path``; remove it after the block, unless it was moved to
+    ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{DRAFT}{path.name}.")
@@ -88,11 +90,10 @@ def draft_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def directory_atomic(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Yield a fresh directory that becomes ``path`` when the block ends well, and nothing
-    otherwise.
+    """Yield a new directory; move it to ``path`` if the block succeeds, or else remove it.
 
-    If ``path`` has appeared meanwhile (another process made the same thing), that one is kept;
-    with ``replace`` it is moved away.
+    If another process has created ``path`` meanwhile, keep the existing one; with ``replace``, move
+    it away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _own(path.parent, f"{DRAFT}{path.name}.") as draft:
@@ -102,7 +103,7 @@ def directory_atomic(path: Path, *, replace: bool = False) -> Iterator[Path]:
             aside = draft.with_name(f"{draft.name}.old")
             path.rename(aside)
             draft.rename(path)
-            _sweep(aside)  # now, or when the last process that uses it has ended
+            _sweep(aside)  # now, or later, when the last process that uses it has ended
             return
         try:
             draft.rename(path)
@@ -129,7 +130,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def disk_error(error: OSError, path: Path) -> EnvironmentMissing | None:
-    """Explain an error of writing ``path``; None: it is of another kind."""
+    """Return the error to report for a failed write to ``path``; None if it is no error of the
+    disk."""
     hint = _DISK.get(error.errno or 0)
     if hint is None:
         return None
@@ -137,8 +139,8 @@ def disk_error(error: OSError, path: Path) -> EnvironmentMissing | None:
 
 
 #: The way out of a full disk.
-ROOM = "make room: lppack cache --prune --older 7d; or set XDG_CACHE_HOME to a larger disk"
-_RIGHT = "set XDG_CACHE_HOME to a folder of yours"
+ROOM = "free some space: lppack cache --prune --older 7d; or set XDG_CACHE_HOME to a larger disk"
+_RIGHT = "set XDG_CACHE_HOME to a folder that you may write to"
 _DISK = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), ROOM),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _RIGHT),
@@ -163,12 +165,12 @@ def has_json(path: Path) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """Return what write_json() wrote; None: the file is absent or damaged."""
+    """Return the value that write_json() wrote; None if the file is absent or damaged."""
     return json.loads(path.read_bytes().partition(b"\n")[2]) if has_json(path) else None
 
 
 def journal(kind: str, text: str) -> None:
-    """Note one guest or container that was started: evidence, and what tests count."""
+    """Record that a guest or container was started; tests count these records."""
     path = journal_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -181,8 +183,8 @@ def journal_path() -> Path:
 
 @contextlib.contextmanager
 def temporary(prefix: str) -> Iterator[Path]:
-    """Yield a folder on the cache's disk, for what /tmp may have no room for; gone after the
-    block."""
+    """Yield a temporary folder on the cache's disk, for files too large for /tmp; remove it
+    afterwards."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     sweep(cache_dir())
     with disk_errors(cache_dir()), _own(cache_dir(), f"{DRAFT}{prefix}") as folder:
@@ -190,7 +192,8 @@ def temporary(prefix: str) -> Iterator[Path]:
 
 
 def lock_holder(path: Path) -> int | None:
-    """Return the process that holds a flock on ``path``; None if there is none, or it is hidden."""
+    """Return the pid that holds a flock on ``path``; None if there is none, or it is not
+    visible."""
     try:
         status = path.stat()
         return holder_in(Path("/proc/locks").read_text(), status.st_dev, status.st_ino)
@@ -199,7 +202,7 @@ def lock_holder(path: Path) -> int | None:
 
 
 def holder_in(locks: str, device: int, inode: int) -> int | None:
-    """Return the process that holds a flock on a file, by the text of /proc/locks."""
+    """Return the pid that holds a flock on a file, from the text of /proc/locks."""
     # proc(5): "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END".
     file = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     rows = [line.split() for line in locks.splitlines()]
@@ -209,9 +212,9 @@ def holder_in(locks: str, device: int, inode: int) -> int | None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on ``path``: one process at a time does what is inside.
+    """Hold an exclusive lock on ``path``: only one process at a time runs the block.
 
-    Raise BlockingIOError if it is taken and ``wait`` is false.
+    Raise BlockingIOError if another process holds the lock and ``wait`` is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -221,7 +224,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
             if os.fstat(file.fileno()).st_nlink:
                 yield
                 return
-            # Removed with what it was for, while this process waited.
+            # The lock file was removed while this process waited; lock the new one.
 
 
 _SCRATCH = "lppack-scratch-"
@@ -229,9 +232,9 @@ _SCRATCH = "lppack-scratch-"
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a folder of this process alone, in the place for temporary files.
+    """Yield a folder that only this process uses, in the place for temporary files.
 
-    Its flock ends with the process, so that sweep_scratch() can tell it from one in use.
+    Its flock ends with the process, so sweep_scratch() can recognise folders that are not in use.
     """
     with _own(Path(tempfile.gettempdir()), _SCRATCH) as folder:
         yield folder
@@ -257,7 +260,7 @@ def _sweep(left: Path) -> None:
 
 @contextlib.contextmanager
 def _own(parent: Path, prefix: str) -> Iterator[Path]:
-    """Yield a folder whose flock is held; gone after the block, unless it was moved."""
+    """Yield a folder, and hold its flock; remove it after the block, unless it was moved."""
     folder, handle = _own_folder(parent, prefix)
     try:
         yield folder

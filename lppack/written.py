@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that lppack writes into a folder of the user's, and what has become of them since."""
+"""Files that lppack writes into a user's folder, and whether they were changed since."""
 
 import contextlib
 import hashlib
@@ -11,18 +11,18 @@ from pathlib import Path
 from lppack import store
 from lppack.errors import EnvironmentMissing
 
-#: In the folder: by command, a hash of each file as it was written.
+#: File in the folder with the hashes of the files that each command wrote.
 RECORD = ".lppack-written.json"
 
 
 def need_folder(folder: Path) -> None:
-    """Raise EnvironmentMissing if ``folder`` can be neither written to nor made."""
+    """Raise EnvironmentMissing unless ``folder`` is writable or can be created."""
     try:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not there.is_dir():
             why = f"{there} is a file"
         elif not os.access(there, os.W_OK | os.X_OK):  # on a read-only filesystem also for root
-            why = f"{there} may not be written to"
+            why = f"you have no permission to write to {there}"
         else:
             return
     except OSError as error:  # a name too long, a folder that may not be searched
@@ -31,9 +31,7 @@ def need_folder(folder: Path) -> None:
 
 
 def _not_to(folder: Path, why: str) -> EnvironmentMissing:
-    return EnvironmentMissing(
-        f"nothing can be written to {folder}: {why}", hint="give another folder"
-    )
+    return EnvironmentMissing(f"cannot write to {folder}: {why}", hint="give another folder")
 
 
 @contextlib.contextmanager
@@ -46,10 +44,10 @@ def writing_to(folder: Path) -> Iterator[None]:
 
 
 class Written:
-    """A folder in which lppack replaces nothing but what it wrote and nobody has changed.
+    """A folder in which lppack replaces only files that it wrote and that nobody has changed.
 
-    ``force``: it replaces whatever has the name of a file that it writes. ``by``: the command; what
-    another command wrote is somebody else's.
+    ``force``: replace any file that has the name of a file to write. ``by``: the command; files
+    that another command wrote count as somebody else's.
     """
 
     def __init__(self, folder: Path, *, force: bool, by: str) -> None:
@@ -60,8 +58,11 @@ class Written:
         self._written = self._all.get(by, {})
 
     def check(self, names: frozenset[str] = frozenset()) -> None:
-        """Raise EnvironmentMissing if the folder is not writable, a file of an earlier run was
-        changed since, or one of ``names`` is not this command's."""
+        """Raise EnvironmentMissing if the folder is not safe to write to.
+
+        That is: the folder is not writable, a file of an earlier run was changed since, or this
+        command has not written one of ``names``.
+        """
         need_folder(self.folder)
         if self.force:
             return
@@ -77,15 +78,15 @@ class Written:
             else:
                 continue
             raise EnvironmentMissing(
-                f"{file} is there, and {why}; nothing was written",
+                f"{file} exists, and {why}; nothing was written",
                 hint=f"give another folder{after}, or --force to overwrite it",
             )
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Write ``files``, and remove what an earlier run wrote and this one does not.
+        """Write ``files``, and remove files that only an earlier run wrote.
 
-        Raise EnvironmentMissing, before anything is written, as check() does; also if the disk is
-        full, and then what is new in the folder is removed.
+        Raise EnvironmentMissing as check() does, before anything is written. Also raise it if the
+        disk is full; then the new files are removed.
         """
         self.check(frozenset(files))
         new = [
@@ -111,7 +112,7 @@ class Written:
             if file.is_file() and _hash(file.read_bytes()) == self._written[name]:
                 file.unlink()
         self._written = {name: _hash(data) for name, data in files.items()}
-        # With force, what was another command's is not any more.
+        # With force, files of another command now belong to this one.
         self._all = {
             by: {name: value for name, value in written.items() if name not in files}
             for by, written in self._all.items()
@@ -125,14 +126,15 @@ def _hash(data: bytes) -> str:
 
 
 def _read(record: Path) -> dict[str, dict[str, str]]:
-    """Return what the record says, by command; nothing if there is none, or it is not lppack's."""
+    """Return the record, by command; an empty dict if there is none, or it is not lppack's."""
     try:
         found = json.loads(record.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}
-    # A name leads nowhere but into the folder: what the record names may be removed.
+    # Accept only names inside the folder, because lppack may remove the files that the record
+    # names.
     return {
         by: {
             name: value

@@ -20,9 +20,10 @@ from lppack.cli.patches import show
 @click.option(
     "--again",
     is_flag=True,
-    help="Also if the machine went down while this module was being applied, or just after it.",
+    help="Apply the module although the machine went down while it was being applied, or "
+    "just after.",
 )
-@click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
+@click.option("--dry-run", is_flag=True, help="Run every check, and load nothing.")
 @FORMAT
 def adopt(
     module: Path | None,
@@ -34,13 +35,13 @@ def adopt(
     dry_run: bool,
     format_: str,
 ) -> None:
-    """Apply a module of kpatch-build or klp-build with the checks of apply; revert undoes it.
+    """Apply a module of kpatch-build or klp-build, with the checks of apply; to undo: revert.
 
-    If the very same build is live already, it is left as it is, and lppack can revert it from
-    then on. One with which the machine went down, or crashed within a minute after it was live,
-    is not tried again.
+    If the same build is live already, it stays as it is, and lppack can revert it from then on.
+    lppack refuses a module if the machine went down while it was being applied, or within a minute
+    after.
 
-    Without MODULE, list what kpatch has installed on the host for its kernel.
+    Without MODULE, list the modules that kpatch has installed for the host's kernel.
 
     \b
     Example:
@@ -51,7 +52,7 @@ def adopt(
         if format_ == "json":
             result({"ok": True, "modules": list(found)})
         else:
-            click.echo("\n".join(found) or f"kpatch has installed nothing for the kernel of {on}")
+            click.echo("\n".join(found) or f"kpatch has installed no module for the kernel of {on}")
         return
     with progress(f"adopting {module}") as tell:
         report = pipeline.adopt_module(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""agent: applies what is served to this host, by a policy; for a systemd timer."""
+"""agent: apply the bundles that are served to this host, as a policy says; for a systemd timer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,18 +23,19 @@ _POLICY = Path("/etc/lppack/agent.yaml")
     default=_POLICY,
     show_default=True,
     metavar="FILE",
-    help="What to apply, from where, when: YAML, see `lppack schema agent`.",
+    help="YAML file: what to apply, from where, and when. See `lppack schema agent`.",
 )
 @ON
 @SIMULATED
-@click.option("--dry-run", is_flag=True, help="Fetch and check, and load nothing.")
+@click.option("--dry-run", is_flag=True, help="Fetch and check the bundles, and load nothing.")
 @FORMAT
 def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
-    """Apply what is served to this host, once; for a systemd timer.
+    """Apply the bundles that are served to this host, once; for a systemd timer.
 
-    Reads the signed index of the source that the policy names, fetches each bundle that is for this
-    kernel and this ring and due, checks its signature, and applies it. What is live already is left
-    alone; what cannot be applied is refused, and the host is as it was.
+    Reads the signed index of the source that the policy names. Fetches each bundle that is for this
+    kernel and this ring and is due, checks its signature, and applies it. A patch that is live
+    already stays as it is. A bundle that cannot be applied is refused, and the host does not
+    change.
 
     \b
     Example:
@@ -60,7 +61,7 @@ def agent(policy: Path, on: str, dry_run: bool, format_: str) -> None:
 
 
 def agent_line(row: Mapping[str, Any], on: str) -> str:
-    """Return what became of one bundle, as a line for people."""
+    """Return the result for one bundle, as a line of text."""
     words = {
         "wanted": f"would be applied to {on}",
         "applied": f"applied to {on}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Verbs of those who write patches: plan, generate, build, inspect."""
+"""Commands for authors of patches: plan, generate, inspect."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lppack.model import Plan
 
 
 def show_warnings(made: Plan) -> None:
-    """Print what validate would warn about, in case it was not run."""
+    """Print the warnings of validate, in case the author has not run it."""
     for warning in made.warnings:
         warn(str(warning))
 
@@ -93,9 +93,9 @@ def plan_json(made: Plan) -> dict[str, Any]:
 )
 @FORCE
 def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None:
-    """Write the sources that kbuild will see.
+    """Write the sources that kbuild compiles.
 
-    In the folder, only files that lppack wrote and nobody has changed are overwritten.
+    Overwrites only files that lppack wrote and that nobody has changed since.
 
     \b
     Example:
@@ -112,10 +112,10 @@ def generate(patch: Path, kernel: str | None, output: Path, force: bool) -> None
 @CHECKED_KERNEL
 @FORMAT
 def inspect(file: Path, kernel: str | None, format_: str) -> None:
-    """Show what is in a bundle or a module, and what is wrong with it (exit code 9).
+    """Show what is in a bundle or a module, and any problem found (exit code 9).
 
-    It reads any module, also one that another tool built. With --kernel, the module is compared
-    with what that kernel exports, and with where its livepatch symbols are.
+    Reads any module, also one that another tool built. With --kernel, compares the module's imports
+    and livepatch symbols with the symbols of that kernel.
 
     \b
     Example:

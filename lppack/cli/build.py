@@ -21,7 +21,7 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 @click.command()
 @PATCHES
 @click.option(
-    "--kernel", "kernels", metavar="REL", multiple=True, help=f"{WHICH}. May be given again."
+    "--kernel", "kernels", metavar="REL", multiple=True, help=f"{WHICH}. Can be repeated."
 )
 @click.option(
     "-o",
@@ -37,69 +37,70 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 @click.option(
     "--prove",
     is_flag=True,
-    help="Compare object code: does the patch carry all of the change that it follows? The bundle "
-    "records the answer.",
+    help="Compare object code, to prove that the patch carries the whole change that it "
+    "follows. The bundle records the result.",
 )
 @click.option(
     "--release",
     is_flag=True,
-    help="Refuse a patch that is not proved to be complete, or that a rule warns about. Implies "
-    "--prove.",
+    help="Refuse a patch that is not proved to be complete, or for which a rule has a "
+    "warning. Implies --prove.",
 )
 @click.option(
     "--unproved",
     is_flag=True,
-    help="With --release: build although it is not proved to be complete; the bundle records it.",
+    help="With --release: build a patch that is not proved to be complete. The bundle "
+    "records this.",
 )
 @click.option(
     "--inlining-unchecked",
     is_flag=True,
-    help="With --release: build although inlining was not checked; the bundle records it.",
+    help="With --release: build a patch whose inlining was not checked. The bundle records this.",
 )
 @click.option(
     "--accept",
     "accepted",
     metavar="RULE",
     multiple=True,
-    help="With --release: build although this rule warns; the bundle records it. May be given "
-    "again.",
+    help="With --release: accept the warnings of this rule. The bundle records this. Can "
+    "be repeated.",
 )
 @click.option(
     "--sign-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Sign with this private key (PEM); its passphrase is read from KBUILD_SIGN_PIN. The key "
-    "does not go into the container.",
+    help="Sign the module with this private key (PEM). The passphrase is read from "
+    "KBUILD_SIGN_PIN. The key is not copied into the container.",
 )
 @click.option(
     "--sign-cert",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The certificate of the key, which the kernels trust.",
+    help="Certificate of the --sign-key, which the kernels must trust.",
 )
 @click.option(
     "--check",
     is_flag=True,
-    help="Build twice: the second time in another directory, as another user, on another host, "
-    "with another locale, time zone and umask. Refuse if a byte differs (exit code 9).",
+    help="Build twice, the second time with another directory, user, host name, locale, "
+    "time zone and umask. Fail if a byte differs (exit code 9).",
 )
 @click.option(
     "--plan",
     "service",
     type=click.Choice(["github", "gitlab"]),
-    help="Build nothing: print the jobs of this CI service, one for each kernel with its patches. "
+    help="Build nothing. Print jobs for this CI service: one for each kernel, with its patches. "
     "github: the value of strategy.matrix; gitlab: a child pipeline.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many pairs to build at the same time; if not given, as many as there are processors.",
+    help="Number of pairs to build at the same time.  [default: the number of processors]",
 )
 @click.option(
     "--farm",
     metavar="ADDRESS",
-    help="Build on the workers of this dask scheduler, as tcp://HOST:8786, instead of here.",
+    help="Build on the workers of this dask scheduler (tcp://HOST:8786), not on this machine.",
 )
 @click.option(
     "--farm-sample",
@@ -107,13 +108,13 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
     default=1,
     show_default=True,
     metavar="N",
-    help="With --farm: build N of the pairs here as well, and compare the bytes.",
+    help="With --farm: also build N of the pairs on this machine, and compare the bytes.",
 )
 @click.option(
     "--junit",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the outcome of each pair of patch and kernel as JUnit XML.",
+    help="Also write the result of each pair of patch and kernel to this file, as JUnit XML.",
 )
 @FORMAT
 @click.pass_context
@@ -143,8 +144,8 @@ def build(
 ) -> None:
     """Build one bundle for each patch and each kernel.
 
-    Several pairs are built at the same time, and one that fails stops no other. The exit code is
-    the worst of all pairs; a patch that is not for one of the kernels is no failure.
+    Several pairs are built at the same time. If one fails, the others go on. The exit code is the
+    worst of all pairs. It is not a failure if a patch is not meant for one of the kernels.
 
     \b
     Example:
@@ -155,14 +156,14 @@ def build(
         name = "--unproved" if unproved else "--accept" if accepted else "--inlining-unchecked"
         raise click.UsageError(f"{name} requires --release")
     if (sign_key is None) is not (sign_cert is None):
-        raise click.UsageError("--sign-key and --sign-cert go together")
+        raise click.UsageError("--sign-key and --sign-cert require each other")
     if service:
         from lppack.pipeline.ci import plan
 
         click.echo(plan(service, patches, kernels, _words(ctx)).rstrip())
         return
     if farm and sign_key:
-        raise click.UsageError("--sign-key excludes --farm: the key stays here")
+        raise click.UsageError("--sign-key excludes --farm: the key never leaves this machine")
     pipeline.check_output(output)
     options = Options(
         output=output,
@@ -204,7 +205,7 @@ def build(
 
 
 def _words(ctx: click.Context) -> str:
-    """Return the options that the jobs of a CI service are to be given, as they were."""
+    """Return the command-line options to pass to the jobs of a CI service, unchanged."""
     here = {"kernels", "patches", "output", "service", "junit", "format_"}
     given = []
     for option in ctx.command.params:
@@ -223,7 +224,7 @@ def _words(ctx: click.Context) -> str:
 
 
 def _one(pair: Pair, options: Options, format_: str) -> None:
-    """One pair alone: the compiler's lines as they come, and its error as every command has it."""
+    """Build one pair: show the compiler's lines as they come, and let its error end the command."""
     made = pipeline.make_plan(
         pair.patch,
         kernel=pair.kernel,

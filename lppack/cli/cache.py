@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cache: show, check and shrink what lppack keeps."""
+"""cache: show, check and shrink lppack's cache."""
 
 import re
 import time
@@ -38,27 +38,32 @@ def _number(value: str | None, units: dict[str, int], like: str) -> float | None
 
 
 @click.command()
-@click.option("--verify", is_flag=True, help="Compare every file with the digest kept of it.")
-@click.option("--prune", is_flag=True, help="Remove what the other options name, unless in use.")
+@click.option("--verify", is_flag=True, help="Compare every file with its recorded digest.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove the entries that the other options select, unless they are in use.",
+)
 @click.option(
     "--older",
     metavar="TIME",
     callback=_span,
-    help="With --prune: what was not used for this long, as 30d or 12h.",
+    help="With --prune: select entries that were not used for this long: 30d, 12h.",
 )
 @click.option(
     "--max-size",
     metavar="SIZE",
     callback=_bytes,
-    help="With --prune: remove the least recently used, until the cache is no larger: 20G.",
+    help="With --prune: select the least recently used entries, until the cache is at most "
+    "this large: 20G.",
 )
 @FORMAT
 def cache(
     verify: bool, prune: bool, older: float | None, max_size: int | None, format_: str
 ) -> None:
-    """Show what the cache holds; check it; remove what is not used.
+    """Show what the cache holds, check it, and remove entries that are no longer used.
 
-    All in it can be fetched or built again. With --verify --prune what is damaged is removed.
+    Everything in the cache can be fetched or built again. --verify --prune removes damaged entries.
 
     \b
     Example:
@@ -91,7 +96,8 @@ def cache(
     if done.bad:
         raise AnswerIsNo(
             f"{done.bad} of {len(done.kept) + len(done.removed)} entries are damaged",
-            hint="run: lppack cache --verify --prune; they are made again when they are needed",
+            hint="run: lppack cache --verify --prune; lppack fetches or builds them again "
+            "when needed",
             report=report,
         )
     if format_ == "json":

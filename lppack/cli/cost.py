@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cost: what a patch will cost a host, before it is applied there."""
+"""cost: the CPU time that a patch will cost a host, before it is applied there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,32 +21,32 @@ CALLS = click.option(
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="How often functions are called on that host: what funccount of bcc printed, ftrace's "
-    "trace_stat/functionN, or what perf stat, perf report or perf script print of probes. May be "
-    "given again.",
+    help="File that says how often functions are called on the host: output of funccount "
+    "(bcc), ftrace's trace_stat/functionN, or output of perf stat, perf report or perf "
+    "script for probes. Can be repeated.",
 )
 SECONDS = click.option(
     "--seconds",
     metavar="S",
     type=Finite(min=0, min_open=True, max=10 * 365 * 86400),
-    help="Seconds for which a file of --calls counted, if it does not say.",
+    help="Seconds for which calls were counted, for a file of --calls that does not say it.",
 )
 CPI = click.option(
     "--cpi",
     metavar="CYCLES",
     type=Finite(min=0, min_open=True, max=1000),
-    help="Cycles that an instruction takes on that host.  [default: from perf stat]",
+    help="Cycles per instruction on the host.  [default: from perf stat]",
 )
 GHZ = click.option(
     "--ghz",
     metavar="GHZ",
     type=Finite(min=0, min_open=True, max=100),
-    help="Clock of its CPUs.  [default: from perf stat]",
+    help="Clock rate of the host's CPUs.  [default: from perf stat]",
 )
 
 
 def of_calls(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options about calls on a host."""
+    """Add the options that describe the calls on a host."""
     for option in (GHZ, CPI, SECONDS, CALLS):
         command = option(command)
     return command
@@ -70,11 +70,11 @@ def cost(
     ghz: float | None,
     format_: str,
 ) -> None:
-    """Show what a bundle will cost: instructions of each call, and the share of a CPU.
+    """Show what a bundle will cost: instructions per call, and share of a CPU.
 
-    A redirected call takes more instructions than a plain one; how many depends on the engine.
-    With --calls, also what that is on a host: of one CPU, before and after. It needs no kernel and
-    no root.
+    A redirected call takes more instructions than a plain one; how many depends on the engine. With
+    --calls, also show the cost on a host, as a share of one CPU, before and after. Needs neither a
+    kernel nor root.
 
     \b
     Example:
@@ -86,7 +86,7 @@ def cost(
     if kernel is not None and not kernel[:1].isdigit():
         raise EnvironmentMissing(
             f"{kernel!r} is not a kernel release",
-            hint="as uname -r prints it, such as 6.1.0-56-amd64",
+            hint="give the release as uname -r prints it, for example 6.1.0-56-amd64",
         )
     host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)
     price = pipeline.price_bundle(bundle, host, kernel=kernel)
@@ -124,7 +124,7 @@ def _show(price: "Price") -> None:
     ]
     table(rows)
     if price.own:
-        click.echo("* what this bundle uses")
+        click.echo("* the path that this bundle uses")
     click.echo()
     for line in assumptions(price):
         click.echo(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""draft: from a change of the kernel's sources to a patch folder."""
+"""draft: turn a change of the kernel's sources into a patch folder."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,27 +28,28 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the patch, which is named after it.  [default: from the subject of the diff]",
+    help="Folder of the patch; its name becomes the name of the patch.  [default: from the "
+    "subject of the diff]",
 )
 @click.option(
     "--between",
     nargs=2,
     metavar="V1 V2",
-    help="Instead of a diff: two versions of Debian's kernel package, as 6.1.170-3.",
+    help="Instead of a diff: two versions of Debian's kernel package, for example 6.1.170-3.",
 )
 @click.option(
     "--path",
     metavar="FILE",
-    help="With --between: the file in the kernel's tree. With --function: the file, if several "
-    "define the function.",
+    help="With --between: the file of the kernel's tree to compare. With --function: the "
+    "file that defines the function, if several do.",
 )
 @click.option(
     "--function",
     "functions",
     metavar="F",
     multiple=True,
-    help="With --between: only this function of the file. Without a diff: start from a copy of "
-    "this function. May be given again.",
+    help="With --between: take only this function of the file. Without a diff: start from "
+    "a copy of this function. Can be repeated.",
 )
 @FORCE
 @BUILDER
@@ -64,15 +65,15 @@ def draft(
     builder: str,
     format_: str,
 ) -> None:
-    """Write a patch folder from a unified diff, and prove that it carries all of it.
+    """Write a patch folder from a unified diff, and prove that it carries the whole diff.
 
-    It compiles what the diff can affect, before and after, as the kernel's own build did, and
-    compares the object code. The patch replaces the functions that differ, with what they need from
-    the sources of that kernel. Then it builds the patch. With --function and no diff, the patch is
-    a copy of that function and changes nothing yet. Exit code 0: the patch carries the whole diff,
-    and was proved and built. Exit code 9: it does not; the report says what is left out, why, and
-    what else can be done. In the folder, only files that an earlier draft wrote and nobody has
-    changed are overwritten.
+    Compiles each file that the diff can affect, before and after, as the kernel's own build did,
+    and compares the object code. The patch replaces the functions that differ. It also gets the
+    declarations that these functions need from the sources of that kernel. Then builds the patch.
+    With --function and no diff, the patch is a copy of that function, and changes nothing yet. Exit
+    code 0: the patch carries the whole diff, and was proved and built. Exit code 9: it does not;
+    the report says what is left out, why, and what else can be done. Overwrites only files that an
+    earlier draft wrote and that nobody has changed since.
 
     \b
     Example:
@@ -80,7 +81,7 @@ def draft(
     """
     change: Path | pipeline.Between | pipeline.Copy
     if [diff is None, between is None, not functions or between is not None].count(False) != 1:
-        raise click.UsageError("give either a diff, or --between, or --function")
+        raise click.UsageError("give one of these: a diff, --between, or --function")
     if between is not None:
         if path is None:
             raise click.UsageError("--between requires --path")
@@ -165,14 +166,14 @@ def _way(made: "pipeline.Drafted") -> str:
     from lppack.model import Completeness
 
     if made.draft.left_out:
-        return "write by hand what is left out, if it is needed; or install the fixed kernel"
+        return "add what is left out by hand, if it is needed; or install the fixed kernel"
     if made.complete is Completeness.NOT_CHECKED:
-        return "look at each of these by hand: what it says may hide code that the patch lacks"
-    return f"finish what {made.folder} lacks: its README.md says what"
+        return "check each of these by hand: each may hide code that the patch lacks"
+    return f"complete {made.folder} by hand: its README.md lists what it lacks"
 
 
 def draft_lines(made: "pipeline.Drafted") -> Iterator[str]:
-    """Yield the same for people."""
+    """Yield the report as lines of text."""
     draft = made.draft
     objects = ", ".join(draft.objects) or "no function"
     yield f"{draft.name}: {objects} of {draft.release}, from {draft.package}"

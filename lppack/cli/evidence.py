@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Verbs that report which CVEs are fixed: vex and cves."""
+"""Commands that report which CVEs are fixed: vex and cves."""
 
 import getpass
 import socket
@@ -24,9 +24,11 @@ from lppack.cli.output import FORMAT, result
     type=click.Choice(["openvex", "csaf", "cyclonedx"]),
     default="openvex",
     show_default=True,
-    help="cyclonedx needs the extra lppack[fleet].",
+    help="Format of the report; cyclonedx needs the extra lppack[fleet].",
 )
-@click.option("--author", metavar="NAME", help="Issuer.  [default: USER at this machine]")
+@click.option(
+    "--author", metavar="NAME", help="Issuer of the report.  [default: USER at this machine]"
+)
 @click.option(
     "--namespace",
     metavar="URL",
@@ -35,9 +37,9 @@ from lppack.cli.output import FORMAT, result
 def vex(bundle: Path | None, on: str, kind: str, author: str | None, namespace: str | None) -> None:
     """Report for each CVE whether it is fixed in the running kernel, in a format for scanners.
 
-    With a BUNDLE instead of a host: its CVEs are `affected` until it is applied. A fix that is live
-    in part, or not in effect, is `affected`; one that is in effect, but may not be complete, is
-    `under_investigation`.
+    With a BUNDLE instead of a host, the CVEs of the bundle are `affected` until it is applied. A
+    fix that is live in part, or not in effect, is `affected`. A fix that is in effect but may not
+    be complete is `under_investigation`.
 
     \b
     Example:
@@ -60,7 +62,10 @@ def vex(bundle: Path | None, on: str, kind: str, author: str | None, namespace: 
 @ON
 @SIMULATED
 @click.option(
-    "--suite", metavar="NAME", help="Of the kernel, as bookworm.  [default: the one that has it]"
+    "--suite",
+    metavar="NAME",
+    help="Debian suite of the kernel, for example bookworm.  "
+    "[default: the suite that has the kernel]",
 )
 @FORMAT
 def cves(
@@ -68,7 +73,7 @@ def cves(
 ) -> None:
     """List the CVEs of the running kernel: live, applied, fixable by BUNDLES, or open.
 
-    TRACKER is the JSON of Debian's security tracker, which you download.
+    TRACKER is a JSON file that you download from Debian's security tracker.
 
     \b
     Example:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""facts: what a kernel knows of functions, and whether they can be replaced."""
+"""facts: what a kernel's files say about functions, and whether they can be replaced."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @DEEP
 @FORMAT
 def facts(functions: tuple[str, ...], kernel: str, object_: str, deep: bool, format_: str) -> int:
-    """Show what a kernel knows of functions; exit code 9 unless all can be replaced.
+    """Show what a kernel's files say about functions; exit code 9 unless all can be replaced.
 
     \b
     Example:

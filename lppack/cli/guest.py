@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""guest: kernels in QEMU that outlive a command."""
+"""guest: kernels in QEMU that keep running after a command."""
 
 import sys
 from collections.abc import Iterator
@@ -28,8 +28,20 @@ def guest() -> None:
 @_NAME
 @GUEST_KERNEL
 @BUILDER
-@click.option("--target", "targets", metavar="PATCH", multiple=True, help="Also load its targets.")
-@click.option("--boot", "words", metavar="WORD", multiple=True, help="For its kernel command line.")
+@click.option(
+    "--target",
+    "targets",
+    metavar="PATCH",
+    multiple=True,
+    help="Also load the test targets of this patch.",
+)
+@click.option(
+    "--boot",
+    "words",
+    metavar="WORD",
+    multiple=True,
+    help="Add this word to the kernel command line.",
+)
 def start(
     name: str, kernel: str | None, builder: str, targets: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
@@ -47,7 +59,7 @@ def start(
 @guest.command()
 @_NAME
 def stop(name: str) -> None:
-    """Stop a guest; what was applied in it is gone.
+    """Stop a guest; everything that was applied in it is lost.
 
     \b
     Example:
@@ -102,14 +114,14 @@ def list_(format_: str) -> None:
     metavar="S",
     default=60.0,
     show_default=True,
-    help="Seconds that a command may take.",
+    help="Seconds that each command may take.",
 )
 def shell(name: str, command: tuple[str, ...], limit: float) -> int:
     """Run a command in a guest, or one line after another from stdin.
 
-    Ends with the exit code of the (last) command; with 124 if it took longer than --limit, and 8 if
-    the guest's kernel died. What that kernel reports against itself meanwhile is printed, with the
-    file that has its whole console.
+    Ends with the exit code of the (last) command: 124 if it took longer than --limit, 8 if the
+    guest's kernel died. If the kernel reports a bug or a warning meanwhile, the report is printed,
+    with the path of the console file.
 
     \b
     Example:
@@ -122,10 +134,16 @@ def shell(name: str, command: tuple[str, ...], limit: float) -> int:
         click.echo(ran.out, nl=False)
         click.echo(ran.err, nl=False, err=True)
         if ran.timed_out:
-            warn(f"lppack: {line.strip()}: no end after {limit:g} s; the console: {host.console}")
+            warn(
+                f"lppack: {line.strip()}: did not end within {limit:g} s; console of the "
+                f"guest: {host.console}"
+            )
         for fault in host.new_faults[told:]:
             told += 1
-            warn(f"lppack: the guest's kernel reported:\n{fault}\n  the console: {host.console}")
+            warn(
+                f"lppack: the guest's kernel reported:\n{fault}\n  console of the guest: "
+                f"{host.console}"
+            )
         code = ran.rc
     return code
 

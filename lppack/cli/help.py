@@ -18,10 +18,10 @@ def _pages() -> dict[str, str]:
 
 
 def _groups() -> dict[str, dict[str, str]]:
-    """Pages by what they are about."""
+    """Return the pages, grouped by topic."""
     codes = {
-        code: f"{code}: of lppack simulate\n\n{textwrap.fill(text, 78)}\n\n"
-        "In full: docs/semantics.md, sections 1.2 to 1.5."
+        code: f"{code}: a step or invariant of lppack simulate\n\n{textwrap.fill(text, 78)}\n\n"
+        "Details: docs/semantics.md, sections 1.2 to 1.5."
         for code, text in CODES.items()
     }
     verdicts = {
@@ -52,19 +52,19 @@ def _flags() -> dict[str, str]:
 
 
 def _exit_codes() -> dict[str, str]:
-    pages = {"0": "exit code 0\n\nAs asked."}
+    pages = {"0": "exit code 0\n\nThe command did what was requested."}
     for error in _errors():
         pages[str(error.exit_code)] = (
             f"exit code {error.exit_code}: {error.kind}\n\n{inspect.getdoc(error)}"
         )
     pages["2"] = "exit code 2: usage\n\nThe command line is wrong. Nothing was done."
     pages["124"] = (
-        "exit code 124\n\nOnly from lppack guest shell, which otherwise has the exit code of its "
-        "command: that\nwas cut off at --limit."
+        "exit code 124\n\nOnly from lppack guest shell: the command took longer than "
+        "--limit\nand was stopped. Otherwise lppack guest shell has the exit code of its command."
     )
     pages["141"] = (
-        "exit code 141\n\nThe reader of the result has gone before its end (128 and SIGPIPE). "
-        "apply, convert and revert had come to their end."
+        "exit code 141\n\nThe reader of stdout closed it before the whole result was "
+        "written (128 and SIGPIPE). apply, convert and revert were complete by then."
     )
     return dict(sorted(pages.items(), key=lambda page: int(page[0])))
 
@@ -96,15 +96,16 @@ def _mode(mode: consistency.Mode) -> str:
     return (
         f"mode {mode.name.value}: {mode.leave.name} {mode.switch.name}\n\n"
         f"{mode.summary}.\nKernel threads: {mode.kthread.name}.\nEngines: {engines}; "
-        f"this version of lppack has {', '.join(have) or 'none of them'}."
+        f"engines in this version of lppack: {', '.join(have) or 'none of them'}."
     )
 
 
 @click.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
-    """Explain a rule, a flag, a mode, an exit code or a word of simulate; without NAME, list all
-    pages.
+    """Explain a rule, a flag, a mode, an exit code or a term of simulate.
+
+    Without NAME, list all pages.
 
     \b
     Example:

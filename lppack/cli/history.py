@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""watch and history: what changes on a host now, and what has changed."""
+"""watch and history: current and past changes of a host."""
 
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     default=60.0,
     show_default=True,
     metavar="S",
-    help="Seconds to watch for; a transition that takes longer goes on unwatched.",
+    help="Seconds to watch. A transition that takes longer continues, and is no longer shown.",
 )
 @FORMAT
 def watch(on: str, timeout: float, format_: str) -> None:
-    """Show transitions as they go: which threads block, in what, for how long. It changes nothing.
+    """Show transitions as they progress: which threads block, where, and for how long.
 
-    Ends when no transition is left; exit code 9 if one still goes on after --timeout.
+    Changes nothing. Ends when no transition is under way; exit code 9 if one still is after
+    --timeout.
 
     \b
     Example:
@@ -40,7 +41,7 @@ def watch(on: str, timeout: float, format_: str) -> None:
     if format_ == "json":
         result({"ok": True, "patches": [patch.to_json() for patch in patches]})
         return
-    click.echo(f"no transition is under way at {on}" + "".join(f"\n{_short(p)}" for p in patches))
+    click.echo(f"no transition is under way on {on}" + "".join(f"\n{_short(p)}" for p in patches))
 
 
 def _short(patch: "PatchReport") -> str:
@@ -56,11 +57,11 @@ def _short(patch: "PatchReport") -> str:
     default=20,
     show_default=True,
     metavar="N",
-    help="How many, the newest last; 500 are kept.",
+    help="Number of records to list, the newest last; 500 are kept.",
 )
 @FORMAT
 def history(on: str, last: int, format_: str) -> None:
-    """List each apply, convert, revert and recover of a host, and how it ended.
+    """List each apply, convert, revert and recover on a host, with its result.
 
     \b
     Example:

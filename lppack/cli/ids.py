@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ids: what the ids of a patch are, and the file that reserves them."""
+"""ids: the ids of a patch, and the file that reserves ids."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ PATCH = click.argument("patch", type=click.Path(path_type=Path))
 def ids() -> None:
     """Show and reserve the ids of states and shadow variables.
 
-    They are hashes of names, unless lppack-ids.yaml in the root of the repository has them.
+    Ids are hashes of names, unless lppack-ids.yaml in the root of the repository reserves other
+    ones.
 
     \b
     Example:
@@ -30,7 +31,7 @@ def ids() -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=".",
     show_default=True,
-    help="A folder of the repository.",
+    help="Any folder of the repository.",
 )
 @FORMAT
 def new(name: str, folder: Path, format_: str) -> None:
@@ -53,7 +54,7 @@ def new(name: str, folder: Path, format_: str) -> None:
 @PATCH
 @FORMAT
 def list_(patch: Path, format_: str) -> None:
-    """Print every name that a patch has ids for, and each id.
+    """Print every id of a patch, with its name.
 
     \b
     Example:

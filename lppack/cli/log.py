@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""-v, -q and LPPACK_DEBUG: how much a command prints on stderr beside its result."""
+"""-v, -q and LPPACK_DEBUG: how much a command prints on stderr."""
 
 import os
 from enum import IntEnum
@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-#: In the environment: log everything, with times, and where an error was raised.
+#: Environment variable: log everything with times, and print where an error was raised.
 DEBUG = "LPPACK_DEBUG"
 
 
 class Loudness(IntEnum):
-    QUIET = -1  # errors and warnings alone
-    NORMAL = 0  # and progress and hints
-    VERBOSE = 1  # and each program that is run
+    QUIET = -1  # only errors and warnings
+    NORMAL = 0  # also progress and hints
+    VERBOSE = 1  # also each program that is run
 
 
 class _State:
@@ -26,7 +26,7 @@ def is_quiet() -> bool:
 
 
 def is_debugged() -> bool:
-    """Return True where LPPACK_DEBUG is set to anything but nothing and 0."""
+    """Return True if LPPACK_DEBUG is set, and is neither empty nor 0."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
@@ -62,14 +62,14 @@ def _chosen(context: click.Context, option: click.Parameter, value: Any) -> None
         _log(debug=False)
 
 
-#: Of every command, before and after its name.
+#: The options that every command takes, before and after its name.
 OPTIONS = (
     click.Option(
         ["-v", "--verbose"],
         is_flag=True,
         expose_value=False,
         callback=_chosen,
-        help="Also print each program that is run, with its seconds.",
+        help="Also print each program that is run, and how many seconds it took.",
     ),
     click.Option(
         ["-q", "--quiet"],
@@ -82,7 +82,8 @@ OPTIONS = (
 
 
 def add_options(command: click.Command) -> None:
-    """Give ``command``, and each below it, -v and -q; not where the words are another program's."""
+    """Add -v and -q to ``command`` and its subcommands, unless its arguments are another
+    program's."""
     if command.context_settings.get("ignore_unknown_options"):
         return
     if OPTIONS[0] not in command.params:

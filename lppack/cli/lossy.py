@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A stream for lines that nothing may depend on."""
+"""A stream for lines that may be dropped."""
 
 import contextlib
 import io
@@ -11,16 +11,18 @@ from typing import TextIO
 
 
 class Lossy(io.TextIOBase):
-    """stderr, for lines that nothing may depend on: what cannot be written is dropped.
+    """stderr for lines that may be dropped: a line that cannot be written is discarded.
 
-    A reader that has gone (`2>&1 | head -1`), a terminal that was closed, a full disk: they must
-    not end a command between two steps on a kernel. One that is stopped must not stop it for long.
+    A reader that has exited (`2>&1 | head -1`), a closed terminal or a full disk must not end a
+    command between two steps on a kernel. A reader that is stopped must not delay the command for
+    long.
     """
 
     def __init__(self, patience: float | None = None) -> None:
-        # As it is now: rich puts a stream of its own in its place, which writes to this one.
+        # Keep today's stderr: rich later replaces sys.stderr by a stream that writes to this
+        # object.
         self._stream: TextIO | None = sys.stderr  # None: closed before the start (2>&-)
-        self._patience = patience  # None: as long as it takes
+        self._patience = patience  # None: wait without a limit
 
     def write(self, text: str) -> int:
         with self._silent_if_gone():
@@ -49,7 +51,7 @@ class Lossy(io.TextIOBase):
 
     @contextlib.contextmanager
     def _silent_if_gone(self) -> Iterator[None]:
-        """Drop what cannot be written, and from then on everything."""
+        """Drop output that cannot be written, and everything after it."""
         try:
             yield
         except (OSError, ValueError):  # gone; closed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: parses, calls, prints, exits. Nothing else in lppack does the last two."""
+"""The command line: parse, call, print, exit. Only lppack.cli prints and exits."""
 
 import errno
 import importlib
@@ -15,7 +15,7 @@ from lppack.cli import log
 from lppack.cli.output import show_error
 from lppack.errors import Interrupted, LppackError, refused_file
 
-#: Which module of lppack.cli has each command, in the order of work.
+#: The module of lppack.cli that defines each command, in the order in which they are used.
 _HOMES = {
     **dict.fromkeys(("doctor", "demo"), "setup"),
     **dict.fromkeys(("new", "schema"), "start"),
@@ -45,7 +45,8 @@ _HOMES = {
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is used, and suggests one for a misspelt name."""
+    """A group that imports a command when it is used, and suggests a name for a misspelt
+    command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_HOMES)
@@ -89,8 +90,11 @@ log.add_options(commands)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
-    """Act as on Ctrl-C, once: a closed terminal sends SIGHUP twice, from kernel and shell, and only
-    a second Ctrl-C is meant to stop the reversal that the first signal began."""
+    """Act as on Ctrl-C, but only once.
+
+    A closed terminal sends SIGHUP twice: from the kernel and from the shell. The first signal
+    begins a reversal; only Ctrl-C may stop that reversal.
+    """
     for number in _ENDS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -115,12 +119,12 @@ def main() -> int:
         if error.errno not in _UNWRITABLE:
             raise
         _drop_output()
-        if error.errno == errno.EPIPE:  # the reader has seen enough; as if SIGPIPE had come
+        if error.errno == errno.EPIPE:  # the reader has exited: act as on SIGPIPE
             return 128 + signal.SIGPIPE
         show_error(
             LppackError(
-                f"what was to be printed cannot be written: {error.strerror}",
-                hint="it may have been done all the same: see lppack status",
+                f"the output cannot be written: {error.strerror}",
+                hint="the command itself may have succeeded: see lppack status",
             ),
             as_json=False,
         )
@@ -131,7 +135,7 @@ _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def _refused_file(error: OSError) -> int:
-    """Report a file of this machine that could not be used, and return the exit code.
+    """Report a local file that could not be read or written, and return the exit code.
 
     Raise ``error`` again if it is a bug.
     """
@@ -177,10 +181,11 @@ def _run() -> int:
         show_error(Interrupted("interrupted: no target was touched"), as_json=as_json)
         return Interrupted.exit_code
     except SystemExit as end:
-        # So click ends on EPIPE, after it has made stdout one that swallows it.
+        # click raises this on EPIPE, after it has replaced stdout by a stream that ignores EPIPE.
         return 128 + signal.SIGPIPE if end.code == 1 else int(end.code or 0)
 
 
 def _drop_output() -> None:
-    """Nothing more can be written to stdout: what is left is not tried at the exit again."""
+    """Discard buffered output, because stdout is broken: Python must not try to write it at
+    exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a build of many pairs is shown: as it goes, at its end, and for other programs."""
+"""Output of a build of many pairs: progress, summary, and JSON."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ OnChange = Callable[[Pair, Outcome | None], None]
 
 @contextlib.contextmanager
 def progress(pairs: Sequence[Pair], *, quiet: bool) -> Iterator[OnChange]:
-    """Show a live table on a terminal, a line for each pair that ends otherwise."""
+    """Show a live table on a terminal; otherwise print a line for each pair that ends."""
     console = None if quiet else live_console()
     if console is None:
         done: list[Pair] = []
@@ -65,7 +65,7 @@ def _word(one: Outcome) -> str:
 
 
 def line(one: Outcome) -> str:
-    """Return what became of a pair, in one line."""
+    """Return the result of a pair, as one line."""
     why = (
         one.message.partition("\n")[0]
         if one.state not in (PairState.BUILT, PairState.CACHED)
@@ -77,7 +77,7 @@ def line(one: Outcome) -> str:
 
 
 def summary(outcomes: Sequence[Outcome]) -> None:
-    """Print the bundles; on stderr what went wrong in full, and a count of each state."""
+    """Print the bundles on stdout; print full errors, and a count of each state, on stderr."""
     for one in outcomes:
         for warning in one.warnings:
             note(str(warning))

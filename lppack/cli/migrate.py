@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""migrate: running programs into another kernel, by CRIU and kexec."""
+"""migrate: move a running program to another kernel, with CRIU and kexec."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("program", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1)
 @click.option("--kernel", metavar="REL", help=f"{WHICH}.  [default: the newest of Debian 12]")
-@click.option("--to", metavar="REL", required=True, help="The kernel to go to, named likewise.")
+@click.option("--to", metavar="REL", required=True, help="The kernel to move to, in the same form.")
 @click.option(
     "--settle",
     metavar="S",
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds for which the program runs before it is frozen.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the steps, and boot nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the steps, and boot nothing.")
 @BUILDER
 @FORMAT
 def migrate(
@@ -41,12 +41,13 @@ def migrate(
     builder: str,
     format_: str,
 ) -> None:
-    """Take a running program into another kernel, in a private guest: no live patch at all.
+    """Move a running program to another kernel, in a private guest, without a live patch.
 
-    CRIU of Debian writes the process tree down, kexec starts the other kernel, CRIU makes the tree
-    again. It shows how long the program stood still, and what of it is there afterwards; exit code
-    9: something is not. PROGRAM is linked statically. What this road bears, and what not:
-    docs/criu-kexec.md.
+    CRIU of Debian saves the process tree, kexec starts the other kernel, and CRIU restores the
+    tree. Prints how long the program stood still, and which of its processes, threads and files are
+    restored; exit code 9 if one is missing. PROGRAM must be statically linked. What survives, and
+    what does
+    not: docs/criu-kexec.md.
 
     \b
     Example:
@@ -72,8 +73,8 @@ def migrate(
         result({"ok": True, **told})
     if lost:
         raise AnswerIsNo(
-            f"{program} is in {made.release}, without {', '.join(lost[:8])}",
-            hint="see docs/criu-kexec.md: what survives",
+            f"{program} runs in {made.release}, but lost: {', '.join(lost[:8])}",
+            hint="what survives: docs/criu-kexec.md",
             report=told,
         )
 
@@ -85,7 +86,10 @@ def _show(made: "Migrated") -> None:
         f"{len(made.after.threads)} of {len(made.before.threads)} threads, "
         f"{len(made.after.files)} of {len(made.before.files)} file descriptors"
     )
-    click.echo(f"it stood still for {made.pause:.2f} s; images of {made.image_bytes >> 10} KiB")
+    click.echo(
+        f"the program stood still for {made.pause:.2f} s; size of the images: "
+        f"{made.image_bytes >> 10} KiB"
+    )
 
 
 def migrated_json(made: "Migrated") -> dict[str, Any]:

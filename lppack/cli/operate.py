@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Verbs of those who run kernels: apply, convert, revert, status."""
+"""Commands for operators: apply, convert, revert, recover, status."""
 
 import contextlib
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(["patch", "all"]),
     default="all",
     show_default=True,
-    help="patch: leave conversion for later.",
+    help="patch: do not enable the conversion of data.",
 )
 @TIMEOUT
 @UNDO_TIMEOUT
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-older",
     is_flag=True,
-    help="Apply a version that is older than one that was applied to this host before.",
+    help="Allow a version that is older than the newest one ever applied to this host.",
 )
 @IRREVERSIBLE
-@click.option("--dry-run", is_flag=True, help="Check all that can be checked, and load nothing.")
+@click.option("--dry-run", is_flag=True, help="Run every check, and load nothing.")
 @FORMAT
 def apply(
     bundle: Path,
@@ -69,9 +69,9 @@ def apply(
     dry_run: bool,
     format_: str,
 ) -> None:
-    """Apply a bundle: patch, wait until every thread has switched, then convert.
+    """Apply a bundle: patch, wait until every thread has switched, then enable conversion.
 
-    What does not end in time is reversed, and the host is as it was.
+    If the transition does not end in time, it is reversed, and the host is as before.
 
     \b
     Example:
@@ -122,7 +122,7 @@ def apply(
 @WAIT
 @FORMAT
 def convert(series: str, on: str, irreversible: bool, wait: float, format_: str) -> None:
-    """Enable conversion of data: phase 2 alone, once phase 1 is complete.
+    """Enable conversion of data (phase 2); phase 1 must be complete.
 
     \b
     Example:
@@ -150,7 +150,7 @@ def convert(series: str, on: str, irreversible: bool, wait: float, format_: str)
     "version",
     type=click.IntRange(min=1),
     metavar="VERSION",
-    help="Then apply that version, of which the host has kept the bundle.",
+    help="After that, apply this earlier version, whose bundle the host has kept.",
 )
 @SIGNERS
 @IRREVERSIBLE
@@ -167,9 +167,9 @@ def revert(
     irreversible: bool,
     format_: str,
 ) -> None:
-    """Take a live patch back: stop converting, reverse the data, unpatch, unload.
+    """Revert a live patch: stop conversion, reverse the data, unpatch, unload the module.
 
-    With --to, an earlier version takes its place; in between, the original kernel runs for some
+    With --to, apply an earlier version afterwards; in between, the original functions run for some
     seconds.
 
     \b
@@ -216,10 +216,10 @@ def revert(
 @WAIT
 @FORMAT
 def recover(on: str, timeout: float, wait: float, format_: str) -> None:
-    """Go on with what a command that died has left undone, as `status` names it.
+    """Complete the work of a command that was killed; `status` shows what is left undone.
 
-    An apply or convert goes on to its end, a revert too; module files and an engine that no patch
-    needs are removed. Without any of that, nothing is done.
+    Completes an apply, convert or revert that was interrupted. Removes module files, and an engine
+    that no patch needs. Does nothing if no work is left.
 
     \b
     Example:
@@ -242,7 +242,7 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
 @ON
 @SIMULATED
 @click.option(
-    "--check", is_flag=True, help="Exit code 9 unless every patch made by lppack is in effect."
+    "--check", is_flag=True, help="Exit code 9 unless every patch of lppack is in effect."
 )
 @click.option(
     "--format",
@@ -256,7 +256,7 @@ def recover(on: str, timeout: float, wait: float, format_: str) -> None:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --format prometheus: the file that is replaced, whole or not at all.",
+    help="With --format prometheus: write to this file, atomically.",
 )
 def status(series: str | None, on: str, check: bool, format_: str, output: Path | None) -> None:
     """Report the state of a host: phases, blocking threads, which fixes are live.
@@ -278,7 +278,7 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
         pipeline.require_live(found)
     if format_ == "prometheus":
         return
-    lacks = "" if found.can_patch else f": its kernel {found.kernel} has no live patching"
+    lacks = "" if found.can_patch else f": kernel {found.kernel} has no livepatch support"
     show(
         found.patches,
         format_,
@@ -289,19 +289,19 @@ def status(series: str | None, on: str, check: bool, format_: str, output: Path 
         click.echo("\n".join(left_undone(found)), nl=bool(left_undone(found)))
         if modules := found.mixing:
             note(
-                f"{on} runs with preempt={found.preempts}: to revert {', '.join(modules)} may mix "
-                "old and new functions; see: lppack explain kernel-code-is-not-preempted"
+                f"{on} runs with preempt={found.preempts}: reverting {', '.join(modules)} "
+                "may mix old and new functions; see: lppack explain kernel-code-is-not-preempted"
             )
 
 
 @contextlib.contextmanager
 def acting(on: str) -> Iterator[None]:
-    """Name the command that shows the state, where an interrupt comes before or after the work."""
+    """On an interrupt before or after the work, name the command that shows the state."""
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted: the state of {on} was not read again; see: lppack status --on {on}"
+            f"interrupted: the state of {on} is not known; see: lppack status --on {on}"
         ) from None
 
 

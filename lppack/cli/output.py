@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How commands speak: results on stdout, progress and errors on stderr."""
+"""Output of commands: results on stdout, progress and errors on stderr."""
 
 import contextlib
 import signal
@@ -31,7 +31,7 @@ def result(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-#: Seconds for which a line of progress waits for a reader that is stopped (Ctrl-S, a full pipe).
+#: Seconds that a line of progress waits for a stopped reader (Ctrl-S, a full pipe).
 _PATIENCE = 1.0
 
 
@@ -40,18 +40,18 @@ def _lossy(patience: float | None = None) -> IO[str]:
 
 
 def note(line: str) -> None:
-    """Print a line of progress, or a hint, on stderr; not with -q."""
+    """Print a line of progress or a hint on stderr, unless -q is given."""
     if not is_quiet():
         warn(line)
 
 
 def warn(line: str) -> None:
-    """Print a warning or an error on stderr; dropped if nobody can read it."""
+    """Print a warning or an error on stderr; drop the line if stderr cannot be written."""
     click.echo(line, file=_lossy())
 
 
 def outlive_the_terminal() -> None:
-    """Go on to the end when the terminal is closed: for a command that could only stop half-way."""
+    """Ignore a closed terminal: for a command that must not stop half-way."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
@@ -68,8 +68,8 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 
 def error_json(error: LppackError) -> dict[str, Any]:
-    """Return an error as every command prints it, with what it would have reported, if there is
-    that."""
+    """Return an error as JSON: its fields, and the partial result of the command, if there is
+    one."""
     return {
         **(error.report or {}),
         "ok": False,
@@ -86,7 +86,7 @@ def error_json(error: LppackError) -> dict[str, Any]:
 
 
 def show_error(error: LppackError, *, as_json: bool) -> None:
-    """Print what went wrong and a way out on stderr; as JSON on stdout where that is required."""
+    """Print an error and its hint on stderr; with ``as_json``, print JSON on stdout."""
     if is_debugged():
         import traceback
 
@@ -107,7 +107,7 @@ def show_error(error: LppackError, *, as_json: bool) -> None:
 def progress(title: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that prints a step: a moving line on a terminal, plain lines otherwise.
 
-    Printing never fails, and takes a second at most. With -q warnings alone are printed.
+    Printing never fails, and takes at most a second. With -q only warnings are printed.
     """
     stream = _lossy(_PATIENCE)
     if is_quiet():
@@ -135,7 +135,7 @@ def _has_rich() -> bool:
 
 
 def live_console() -> "Console | None":
-    """Return where a moving picture may be drawn; None: stderr is no terminal."""
+    """Return a console for a live table; None if stderr is no terminal."""
     stream = _lossy(_PATIENCE)
     if is_quiet() or not stream.isatty() or not _has_rich():
         return None
@@ -146,8 +146,10 @@ def live_console() -> "Console | None":
 
 @contextlib.contextmanager
 def build_log(title: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function for the lines of a build: the newest one on a terminal; otherwise all of
-    them, and only if it fails."""
+    """Yield a function that takes the lines of a build.
+
+    A terminal shows the newest line. Otherwise all lines are printed, and only if the build fails.
+    """
     if is_quiet() or not _lossy().isatty():
         lines: list[str] = []
         try:
@@ -165,7 +167,7 @@ def build_log(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def table(rows: list[tuple[str, ...]]) -> None:
-    """Columns, as wide as they need to be; the last is not padded."""
+    """Print rows as columns; the last column is not padded."""
     if not rows:
         return
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The verb package: a bundle as a .deb or .rpm."""
+"""package: turn a bundle into a .deb or .rpm."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lppack.cli.options import IRREVERSIBLE, SIGNERS
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="Folder for the package.  [default: this one]",
+    help="Folder for the package.  [default: the current one]",
 )
 @click.option(
     "--maintainer",
@@ -34,11 +34,11 @@ def package(
     signers: Path | None,
     irreversible: bool,
 ) -> None:
-    """Make a package of a bundle, which applies the patch on installation and at each boot.
+    """Make a package from a bundle; the package applies the patch on installation and at each boot.
 
-    The host does not need lppack. lppack.disable on the kernel command line keeps the patch from
-    being applied; so does a boot guard, if the machine went down while the patch was being applied
-    or crashed within a minute after. Removing the package reverts the patch, or fails.
+    The host does not need lppack. With lppack.disable on the kernel command line, the patch is not
+    applied. A boot guard does not apply it again if the machine went down while the patch was being
+    applied, or crashed within a minute after. Removing the package reverts the patch, or fails.
 
     \b
     Example:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Live patches, as commands print them."""
+"""Text and JSON output for live patches."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -44,22 +44,22 @@ def _fixes(patch: "PatchReport") -> list[str]:
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
         waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
-        why = ": its module is not loaded, and is patched when it comes" if waits else ""
+        why = ": its module is not loaded; it is patched when it is loaded" if waits else ""
         state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
         lines.append(f"  {what}: {state}{why}")
     return lines
 
 
 def patch_lines(patch: "PatchReport") -> list[str]:
-    name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (not lppack's)"
+    name = f"{patch.series} {patch.version}" if patch.series else f"{patch.module} (foreign)"
     words = [f"{name} on {patch.host}: {patch.phase}"]
     if patch.conversion != "none":
         words.append(f"conversion {patch.conversion}, {patch.converted} converted")
     lines = [", ".join(words)]
-    if patch.is_absent:  # what its engine did is no more
+    if patch.is_absent:  # its engine's state no longer exists
         return [f"{name} on {patch.host}: {patch.phase}", *_fixes(patch)]
     if patch.longest_stop_ms is not None:
-        lines.append(f"  the kernel stood still for {patch.longest_stop_ms:.1f} ms at most")
+        lines.append(f"  longest stop of the kernel: {patch.longest_stop_ms:.1f} ms")
     if patch.mode is not None and patch.mode in set(ModeName):
         lines.append(f"  mode {patch.mode} of engine {patch.engine}: {_gives(patch.mode)}")
     if patch.irreversible:
@@ -67,13 +67,15 @@ def patch_lines(patch: "PatchReport") -> list[str]:
     if patch.srcversion is not None:
         lines.append(f"  srcversion {patch.srcversion}")
     if patch.forced:
-        lines.append("  a transition was forced here: which code threads run is not known")
+        lines.append("  a transition was forced: threads may run old or new code")
     if patch.forced is None:
         lines.append(
             "  the kernel's log cannot be read: whether a transition was forced is unknown"
         )
     if patch.inlining == "unchecked":
-        lines.append("  inlining unchecked: callers may hold copies of the old code")
+        lines.append(
+            "  inlining was not checked: callers may contain inlined copies of the old code"
+        )
     if patch.complete == "not checked":
         lines.append("  not proved to be complete: see lppack build --prove")
     for object_ in dict.fromkeys(object_ for object_, _ in patch.waiting):
@@ -90,11 +92,13 @@ def patch_lines(patch: "PatchReport") -> list[str]:
         for blocker in patch.blockers
     ]
     if not patch.blockers and patch.is_moving:
-        lines.append("  no thread is seen to block it at this moment")
+        lines.append("  no thread blocks the transition at this moment")
     if patch.problem:
-        lines.append(f"  the last transition was given up: {patch.problem}")
+        lines.append(f"  the engine gave up the last transition: {patch.problem}")
     if patch.left_new:
-        lines.append(f"  {patch.left_new}: it was not unpatched, old code would misread that data")
+        lines.append(
+            f"  {patch.left_new}: the patch stays, because old code would misread that data"
+        )
     if (step := patch.next_step) is not None:
         lines.append(f"  next: {step}")
     return lines

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""rebuild: is a bundle what its own sources give?"""
+"""rebuild: check that the sources in a bundle build the same bundle."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from lppack.errors import AnswerIsNo
 @click.option(
     "--builder",
     type=click.Choice(["docker", "host"]),
-    help="Build with this one; the bundle's own, if not given.",
+    help="Builder to use.  [default: the builder of the bundle]",
 )
 @FORMAT
 def rebuild(bundle: Path, builder: str | None, format_: str) -> None:
-    """Build a bundle again, as its provenance says, and compare every file (exit code 9).
+    """Build a bundle again from its own sources; exit code 9 if a file differs.
 
-    Nothing is written. What provenance.json says of the builder may differ, and is printed; a
-    signature in a module is left out.
+    Writes nothing. The builder in provenance.json may differ; the difference is printed. The
+    signature of a module is not compared.
 
     \b
     Example:
@@ -45,8 +45,9 @@ def rebuild(bundle: Path, builder: str | None, format_: str) -> None:
             note(f"provenance: {line}")
     if found.wrong:
         raise AnswerIsNo(
-            f"{bundle} differs from what its sources give: {', '.join(found.wrong)}",
-            hint="compare the compilers in its provenance with what is used here: lppack inspect",
+            f"{bundle} is not what its sources build: these files differ: {', '.join(found.wrong)}",
+            hint="lppack inspect shows the compiler in its provenance: compare it with the "
+            "compiler used here",
             report=report,
         )
     if format_ == "json":

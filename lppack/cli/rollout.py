@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""rollout plan: what is to be expected of each host of a fleet, and which to begin with."""
+"""rollout plan: predict the transition on each host of a fleet, and which hosts to begin with."""
 
 import json
 from pathlib import Path
@@ -29,13 +29,13 @@ def rollout() -> None:
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="A folder for each host, with its status.json, stacks.folded and FUNCTION.hist.",
+    help="Folder with a subfolder for each host: status.json, stacks.folded and FUNCTION.hist.",
 )
 @click.option(
     "--watched",
     type=Finite(min=0, min_open=True),
     metavar="S",
-    help="For how long the stacks were watched, on each host.",
+    help="Seconds for which stacks were recorded on each host.",
 )
 @click.option(
     "--timeout",
@@ -45,7 +45,7 @@ def rollout() -> None:
     metavar="S",
     help="Seconds that a transition may take.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option(
     "--format",
     "format_",
@@ -61,8 +61,9 @@ def plan(
     seed: int,
     format_: str,
 ) -> None:
-    """Predict for each class of hosts (kernel, bundle) when its transitions finish, and which hosts
-    would stall, from what was gathered on them.
+    """Predict when transitions finish on the hosts of a fleet, and which hosts would stall.
+
+    Hosts with the same kernel and bundle form a class. The data recorded on the hosts is the input.
 
     \b
     Example:
@@ -76,7 +77,8 @@ def plan(
     if not made.order:
         raise AnswerIsNo(
             f"no host in {hosts} can be first",
-            hint="each lacks a bundle for its kernel or would not finish: see the table",
+            hint="each host lacks a bundle for its kernel, or its transition would not "
+            "finish: see the table",
             report=plan_json(made),
         )
     if format_ == "json":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What rollout plan prints: each class of hosts, and which to begin with."""
+"""Output of rollout plan: each class of hosts, and which hosts to begin with."""
 
 import math
 from typing import TYPE_CHECKING, Any

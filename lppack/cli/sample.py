@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What simulate --sample prints: when a transition finishes, and what holds it up."""
+"""Output of simulate --sample: when a transition finishes, and which threads delay it."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lppack.analyse.sample import Sampled
     from lppack.forecast.predict import Interval, Prediction
 
-_BLOCKERS = 8  # shown to people; JSON has all
+_BLOCKERS = 8  # in text; JSON has all
 
 
 def show(patch: Path, every: "tuple[Sampled, ...]", *, compare: bool, format_: str) -> None:
@@ -52,7 +52,7 @@ def _compare(patch: Path, every: "tuple[Sampled, ...]", format_: str) -> None:
     if best is None:
         raise AnswerIsNo(
             f"{patch}: no mode that covers the needs finishes",
-            hint=f"to see what holds it up, in one mode: lppack simulate {patch} --sample",
+            hint=f"to see what delays it, in one mode: lppack simulate {patch} --sample",
             report=told,
         )
 
@@ -73,24 +73,27 @@ def _table(every: "tuple[Sampled, ...]", best: ModeName | None) -> None:
         )
     table(rows)
     if not all(made.covers for made in every):
-        click.echo("* weaker than the needs: it is never applied")
+        click.echo("* weaker than the needs: lppack never applies it")
     click.echo()
     for line in dict.fromkeys(line for made in every for line in made.prediction.unknown):
         click.echo(f"not known: {line}")
     click.echo()
     verdict = next((made.prediction.verdict for made in every if made.mode.name is best), None)
     if verdict == "finishes":
-        click.echo(f"the weakest mode that covers the needs and finishes: {best}")
+        click.echo(f"weakest mode that covers the needs and finishes: {best}")
     elif verdict:
-        click.echo(f"no mode that covers the needs surely finishes; the weakest that may: {best}")
+        click.echo(
+            f"no mode that covers the needs always finishes; the weakest mode that "
+            f"may finish: {best}"
+        )
 
 
 def _lines(mode: Mode, made: "Prediction") -> list[str]:
     flags = f"{mode.leave.name} {mode.switch.name}"
     lines = [
         f"mode {mode.name} ({flags}): {made.verdict}",
-        f"  finishes at the first look: {share(made.at_once)}",
-        f"  no end within {made.limit:g} s: {share(made.stall)}",
+        f"  finishes at the first check: {share(made.at_once)}",
+        f"  does not end within {made.limit:g} s: {share(made.stall)}",
     ]
     words = {"p50": "half are done after", "p90": "9 of 10 after", "p99": "99 of 100 after"}
     lines += [f"  {words[name]}: {seconds(time)}" for name, time in made.times]
@@ -129,6 +132,7 @@ def sample_json(mode: Mode, made: "Prediction") -> dict[str, Any]:
 
 
 def _interval(interval: "Interval") -> dict[str, float | None]:
-    """null: without end, or not known; JSON has no infinity."""
+    """Return the bounds for JSON; None means infinite or not known, because JSON has no
+    infinity."""
     named = {"value": interval.value, "low": interval.low, "high": interval.high}
     return {name: value if math.isfinite(value) else None for name, value in named.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""doctor and demo: what this machine has, and the main job shown on it."""
+"""doctor and demo: check this machine, and show the main job on it."""
 
 import time
 
@@ -16,22 +16,22 @@ from lppack.errors import AnswerIsNo, EnvironmentMissing
 @click.command()
 @click.option("--fix", is_flag=True, help="Print what is missing, then install and start it.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
-@click.option("--undo", is_flag=True, help="Stop what --fix has started.")
+@click.option("--undo", is_flag=True, help="Stop the services that --fix has started.")
 @click.option("--host-builder", is_flag=True, help="Also check what --builder host needs.")
 @click.option(
     "--kernel",
     metavar="REL",
-    help="Instead of this machine: try everything that lppack assumes of a kernel.",
+    help="Instead of this machine, check a kernel: try each assumption that lppack makes.",
 )
 @FORMAT
 def doctor(
     fix: bool, yes: bool, undo: bool, host_builder: bool, kernel: str | None, format_: str
 ) -> int:
-    """Check what this machine needs, with the fix for what is missing; or what a kernel offers.
+    """Check that this machine has what lppack needs, and print how to fix it; or check a kernel.
 
-    With --kernel nothing is run or changed: each assumption is tried on the files of the kernel's
-    package. Exit code 9 if one does not hold that all of lppack needs; those that only lppack's own
-    engine needs are notes.
+    With --kernel nothing is run or changed: each assumption is checked on the files of the kernel's
+    package. Exit code 9 if an assumption that all of lppack needs does not hold. An assumption that
+    only lppack's own engine needs gives a note.
 
     \b
     Example:
@@ -48,9 +48,11 @@ def doctor(
     missing = [finding for finding in findings if finding.needed and not finding.ok]
     if fix and missing:
         for finding in missing:
-            warn(f"{finding.name}: {finding.missing}; to be done: {finding.fix or 'by hand'}")
+            warn(f"{finding.name}: {finding.missing}; fix: {finding.fix or 'by hand'}")
         if not yes and not click.confirm("go on?", err=True):
-            raise EnvironmentMissing("nothing done", hint="run: lppack doctor --fix --yes")
+            raise EnvironmentMissing(
+                "nothing was installed or started", hint="run: lppack doctor --fix --yes"
+            )
         doctor_.fix(findings, note)
         findings = doctor_.examine(host_builder=host_builder)
         missing = [finding for finding in findings if finding.needed and not finding.ok]
@@ -116,26 +118,28 @@ def _assumptions(kernel: str, format_: str) -> int:
             click.echo(f"      {needs}; {one.assumption.source}")
     if broken:
         names = ", ".join(one.assumption.name for one in broken)
-        note(f"not as lppack assumes: {names}; such a kernel is refused")
+        note(f"these assumptions do not hold: {names}; lppack refuses this kernel")
     return AnswerIsNo.exit_code if broken else 0
 
 
 _STORY = {
     "before": "the kernel as it was booted, with the test targets loaded",
-    "patched": "phase 1: every thread has switched to the new functions; data is as it was",
-    "converted": "phase 2: new code converts what it touches",
-    "older": "the version before is live, and has converted what the checks touch",
-    "taken-over": "this version has replaced it, and converts",
-    "reverted": "back: converted data was reversed, every thread runs the old functions",
-    "unloaded": "the module is gone",
-    "again": "all of it a second time, on what the first round has left",
+    "patched": "phase 1: every thread has switched to the new functions; no data is converted",
+    "converted": "phase 2: new code converts the data that it touches",
+    "older": "the earlier version is live, and has converted the data that the checks touch",
+    "taken-over": "this version has replaced the earlier one, and converts",
+    "reverted": "converted data is reversed, and every thread runs the old functions",
+    "unloaded": "the module is unloaded",
+    "again": "all steps a second time, on the data that the first round has left",
 }
 
 
 @click.command()
 @BUILDER
 def demo(builder: str) -> None:
-    """Take both examples from manifest to live kernel and back, in a guest. Install nothing.
+    """Apply and revert both examples in a guest: from the manifest to a live kernel and back.
+
+    Installs nothing.
 
     \b
     Example:

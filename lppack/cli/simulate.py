@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""simulate: what a patch will do, before any kernel does it."""
+"""simulate: predict what a patch will do, without a kernel."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in ModeName]),
-    help="This mode, whether it covers the needs or not.  [default: the one that apply would take]",
+    help="Simulate this mode, even if it does not cover the needs.  [default: the mode "
+    "that apply uses]",
 )
 @click.option(
     "--compare", is_flag=True, help="Explore every mode, and name the weakest that is safe."
@@ -33,20 +34,19 @@ if TYPE_CHECKING:
 @click.option(
     "--preempted",
     is_flag=True,
-    help="The kernel preempts kernel code: preempt=full or lazy, as 7.x by default. Step by step "
-    "through the ftrace call of each replaced function.",
+    help="Simulate a kernel that preempts kernel code (preempt=full or lazy; the default "
+    "of 7.x): the ftrace call of each replaced function becomes several steps.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["livepatch", "consistency"]),
-    help="With --preempted: the kernel's own engine, or lppack's.  [default: the one that gives "
-    "the mode, the kernel's first]",
+    help="With --preempted: the engine to simulate.  [default: livepatch if it gives the mode]",
 )
 @click.option(
     "--replay",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Replay a run that --format json printed; FILE is that output.",
+    help="Replay a run from FILE, which is an output of --format json.",
 )
 @click.option(
     "--report",
@@ -57,20 +57,21 @@ if TYPE_CHECKING:
 @click.option(
     "--sample",
     is_flag=True,
-    help="Estimate when it finishes on a real machine, and which threads block it: sample many "
-    "transitions of the manifest's workload.",
+    help="Estimate when the transition finishes on a real machine, and which threads block "
+    "it, from many random transitions under the manifest's workload.",
 )
 @click.option(
     "--stacks",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --sample: folded stacks of that machine, by wall-clock time, with thread ids.",
+    help="With --sample: folded stacks of the machine, sampled by wall-clock time, with "
+    "thread ids.",
 )
 @click.option(
     "--visits",
     metavar="FUNCTION=FILE",
     multiple=True,
-    help="With --sample: the output of `funclatency FUNCTION`. May be given again.",
+    help="With --sample: the output of `funclatency FUNCTION`. Can be repeated.",
 )
 @click.option(
     "--watched",
@@ -87,8 +88,9 @@ if TYPE_CHECKING:
 @click.option(
     "--hook",
     type=click.Choice(["exit", "tick"]),
-    help="With --sample: an engine without a gate that checks whether a thread may switch at the "
-    "end of each visit (exit) or periodically (tick).  [default: lppack's own engine]",
+    help="With --sample: simulate an engine that has no gate, and checks whether a thread "
+    "may switch at the end of each visit (exit) or periodically (tick).  [default: "
+    "lppack's own engine]",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), help="With --sample: random seed.  [default: 0]"
@@ -120,10 +122,10 @@ def simulate(
     farm: str | None,
     format_: str,
 ) -> None:
-    """Explore the transition of a patch: is the mode safe for it, and does it end?
+    """Explore the transition of a patch: check that the mode is safe for it, and that it ends.
 
-    It tries every interleaving, with up to eight threads and by abstraction with any number of
-    them. Exit code 9: the mode is not safe, or the transition never ends. It needs no kernel and no
+    Tries every interleaving of up to eight threads, and by abstraction of any number of threads.
+    Exit code 9: the mode is not safe, or the transition never ends. Needs neither a kernel nor
     root.
 
     \b
@@ -140,16 +142,20 @@ def simulate(
         raise click.UsageError(f"--{'sample' if sample else 'report'} excludes --replay")
     host = pipeline.HostCalls(calls=calls, seconds=seconds, cpi=cpi, ghz=ghz)
     if host != pipeline.HostCalls() and report is None:
-        raise click.UsageError("call costs are in the report: give --report, or run: lppack cost")
+        raise click.UsageError(
+            "call costs are shown only in the HTML report: give --report, or run: lppack cost"
+        )
     if engine and not preempted:
-        raise click.UsageError("--engine requires --preempted: without it, both do the same")
+        raise click.UsageError(
+            "--engine requires --preempted: without it, both engines behave the same"
+        )
     if preempted and (sample or replay is not None):
         raise click.UsageError(f"--preempted excludes --{'sample' if sample else 'replay'}")
     if engine and mode and EngineName(engine) not in mode_named(ModeName(mode)).engines:
         raise click.UsageError(f"the {engine} engine does not give mode {mode}")
     under = EngineName(engine or EngineName.LIVEPATCH) if preempted else None
     if compare and mode:
-        raise click.UsageError("--compare is about all modes: leave --mode out")
+        raise click.UsageError("--compare excludes --mode: it simulates all modes")
     if (jobs or farm) and not sweep:
         raise click.UsageError(f"--{'jobs' if jobs else 'farm'} requires --sweep")
     if sweep:
@@ -230,7 +236,7 @@ def _how(made: "Simulation") -> str:
 def _function_file(word: str) -> tuple[str, Path]:
     function, equals, file = word.partition("=")
     if not (function and equals and file):
-        raise click.UsageError(f"--visits takes FUNCTION=FILE, not {word!r}")
+        raise click.UsageError(f"--visits requires FUNCTION=FILE, not {word!r}")
     return function, Path(file)
 
 
@@ -248,8 +254,8 @@ def _compare(patch: Path, compared: pipeline.Compared, format_: str) -> None:
         _compared(compared)
     if not usable:
         raise AnswerIsNo(
-            f"{patch}: no mode that covers the needs is safe, and finishes",
-            hint=f"see how it goes wrong: lppack simulate {patch}{_how(every[0])}",
+            f"{patch}: no mode that covers the needs is safe and finishes",
+            hint=f"to see a run that fails: lppack simulate {patch}{_how(every[0])}",
             report=told,
         )
 
@@ -274,11 +280,11 @@ def _compared(compared: pipeline.Compared) -> None:
     if every[0].empty:
         click.echo(f"no mode is recommended: {every[0].empty}")
     elif best is None:
-        click.echo("no mode is recommended: none that covers the needs is safe, and ends")
+        click.echo("no mode is recommended: none that covers the needs is safe and ends")
     elif next(made for made in every if made.mode.name is best).blockers:
-        click.echo(f"no mode that covers the needs always ends; the weakest that is safe: {best}")
+        click.echo(f"no mode that covers the needs always ends; the weakest safe mode: {best}")
     else:
-        click.echo(f"the weakest mode that is safe for what is declared: {best}")
+        click.echo(f"the weakest mode that is safe under the declared needs: {best}")
 
 
 def _why(made: "Simulation") -> str:
@@ -297,4 +303,4 @@ def _replay(patch: Path, file: Path, format_: str) -> None:
         return
     for run in made:
         click.echo("\n".join(run_lines(run)))
-    note("the run is one of this patch in this mode")
+    note("the run is possible for this patch in this mode")

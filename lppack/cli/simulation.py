@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What simulate says of an exploration: as JSON, and for people."""
+"""Output of simulate for an exploration: JSON and text."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ def run_json(run: "Run") -> dict[str, Any]:
 
 
 def simulation_lines(made: "Simulation") -> list[str]:
-    """Return what is assumed first, then the verdict and what it stands on, then the runs."""
+    """Return the assumptions, then the verdict with its reasons, then the runs."""
     mode = made.mode
     lines = [f"assumed: {line}" for line in made.assumptions]
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
@@ -70,19 +70,19 @@ def simulation_lines(made: "Simulation") -> list[str]:
 
 
 def verdict(made: "Simulation") -> str:
-    """In a word, and why it says little, if it does."""
+    """Return the verdict, with the reasons why it says little, if there are any."""
     but = [made.empty] if made.is_safe and made.empty else []
     if not made.covers:
-        but.append("weaker than the needs: it is never applied")
+        but.append("weaker than the needs: lppack never applies it")
     return (", but " if made.is_safe else "; ").join(
         [made.verdict, "; ".join(but)] if but else [made.verdict]
     )
 
 
 def ending(made: "Simulation") -> str:
-    """Whether the transition comes to its end, and what may keep it open."""
+    """Return whether the transition ends, and what may keep it from ending."""
     if not made.blockers:
-        return "always, if every thread gets its turn, and visits end"
+        return "always, if every thread is scheduled and every visit ends"
     reasons = "; ".join(blocker.reason for blocker in made.blockers)
     return f"{'never' if made.never_ends else 'perhaps not'}: {reasons}"
 
@@ -96,11 +96,12 @@ def _explored(made: "Simulation") -> str:
     abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
         return f"{text}, and, by abstraction, with any number of threads"
-    return f"{text}; {'that is enough' if made.violations else 'the rest is too large to explore'}"
+    end = "stopped at a violation" if made.violations else "the rest is too large to explore"
+    return f"{text}; {end}"
 
 
 def run_lines(run: "Run") -> list[str]:
-    """Return a run as a table: who acts, what happens, and where each thread is afterwards."""
+    """Return a run as a table: the acting thread, the step, and where each thread is afterwards."""
     names = [f"T{number}" for number in range(1, len(run.first.threads) + 1)]
     rows = [
         ("step", "who", "does", *names, "kernel"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""new and schema: what an author begins with."""
+"""new and schema: the starting point of an author."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from lppack.cli.output import note
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @FORCE
 def new(folder: Path, force: bool) -> None:
-    """Write a working patch to start from: manifest, C and a test.
+    """Write a working patch as a starting point: a manifest, C and a test.
 
-    The patch is named after its folder. To start from a diff, or from a copy of a function of the
-    kernel, use `lppack draft`.
+    The patch gets the name of its folder. To start from a diff or from a copy of a kernel function,
+    use `lppack draft`.
 
     \b
     Example:
@@ -35,8 +35,9 @@ _SCHEMAS = {"manifest": "manifest-v1", "agent": "agent-v1", "index": "index-v1"}
 @click.command()
 @click.argument("of", type=click.Choice(list(_SCHEMAS)), default="manifest", required=False)
 def schema(of: str) -> None:
-    """Print a JSON schema, for editors: of manifests; of the policy of an agent; of the index that
-    agents read.
+    """Print a JSON schema, for editors.
+
+    Schemas: the manifest, the policy of the agent, and the index that agents read.
 
     \b
     Example:

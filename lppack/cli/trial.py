@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The verb test: a patch or a bundle goes through every step in a private guest."""
+"""test: take a patch or a bundle through every step in a private guest."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,11 +42,12 @@ def test(
 ) -> None:
     """Take a patch or a bundle through every step in a private guest.
 
-    The steps are before, patched, converted, reverted and unloaded; at each, the output of the
-    manifest's checks is compared. The step `again` repeats all of them on the data that the first
-    round has left, and watches for reports of the kernel. With --from, older and taken-over replace
-    patched and converted: the earlier version is live, then this one takes its place. Finally, what
-    the guest did is compared with what the simulator predicts.
+    The steps are before, patched, converted, reverted and unloaded. At each step, the output of the
+    manifest's checks is compared with the expected output. The step `again` repeats all steps on
+    the data that the first round has left, and watches for bug reports of the kernel. With --from,
+    the steps older and taken-over replace patched and converted: the earlier version is live, then
+    this version replaces it. Finally, the guest's behaviour is compared with the simulator's
+    prediction.
 
     \b
     Example:
@@ -83,11 +84,14 @@ def test(
         for line in simulator_lines(run):
             click.echo(line)
         if not run.compared:
-            note("  hint: it loads and unloads; give `test: checks:`, see docs/authors.md")
+            note(
+                "  hint: the patch loads and unloads; to test what it does, add `test: "
+                "checks:` (docs/authors.md)"
+            )
 
 
 def step_lines(step: "StepResult") -> list[str]:
-    """Return a step and the checks that failed in it, for people."""
+    """Return a step and its failed checks, as text."""
     if step.skipped:
         return [f"  {step.step:<10} skipped: {step.skipped}"]
     converted = f"  {step.converted} converted" if step.converted else ""
@@ -101,7 +105,7 @@ def step_lines(step: "StepResult") -> list[str]:
 
 
 def simulator_lines(run: "pipeline.Trial") -> list[str]:
-    """Return the simulator's verdict, and where the guest differed, as text."""
+    """Return the simulator's verdict and how the guest differed, as text."""
     if run.predicted is None:
         return []
     said = f"simulator: {run.predicted.verdict} in mode {run.predicted.simulation.mode.name}"
@@ -111,7 +115,7 @@ def simulator_lines(run: "pipeline.Trial") -> list[str]:
 
 
 def test_json(run: "pipeline.Trial") -> dict[str, Any]:
-    """What ``lppack test`` reports, also of a run that failed half-way."""
+    """Return the JSON result of ``lppack test``, also for a run that failed half-way."""
     bundle = run.bundle
     return {
         "ok": run.ok,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sign and verify: who vouches for a bundle."""
+"""sign and verify: the signatures of a bundle."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ _BUNDLES = click.argument("bundles", nargs=-1, required=True, type=click.Path(pa
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="An SSH key; the public one if an agent has the private one.",
+    help="Private SSH key; or the public key, if an SSH agent has the private one.",
 )
-@click.option("--force", is_flag=True, help="Replace the signature of another key.")
+@click.option("--force", is_flag=True, help="Replace a signature that was made with another key.")
 @FORMAT
 def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> None:
-    """Sign bundles with an SSH key, each into a file BUNDLE.sig beside it.
+    """Sign bundles with an SSH key: write BUNDLE.sig beside each bundle.
 
-    The signature covers every byte. To sign the kernel module itself: build --sign-key.
-    An index.yaml, which agents read, is checked and signed as well.
+    The signature covers every byte. To sign the kernel module itself, use build --sign-key. Can
+    also check and sign an index.yaml, which agents read.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def sign(bundles: tuple[Path, ...], key: Path, force: bool, format_: str) -> Non
 @SIGNERS
 @FORMAT
 def verify(bundles: tuple[Path, ...], signers: Path | None, format_: str) -> None:
-    """Print who has signed bundles; exit code 9 unless each is signed by an allowed signer.
+    """Print the signer of each bundle; exit code 9 unless every signer is allowed.
 
     \b
     Example:

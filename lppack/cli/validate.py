@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""validate: all problems of manifests at once."""
+"""validate: report all problems of manifests at once."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ from lppack.errors import AnswerIsNo, Level, ManifestError, Problem
 
 def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
-        raise click.BadParameter(f'"{value}" is not like https://HOST/PATH')
+        raise click.BadParameter(f'"{value}" is not a URL like https://HOST/PATH')
     return value
 
 
@@ -28,14 +28,14 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     "kernels",
     metavar="REL",
     multiple=True,
-    help=f"{WHICH}; without it, no kernel is checked. May be given again.",
+    help=f"{WHICH}; without it, no kernel is checked. Can be repeated.",
 )
 @click.option(
     "--from",
     "old",
     metavar="OLD",
     type=click.Path(path_type=Path),
-    help="The earlier patch or bundle: also report what was lost, or needs a new id.",
+    help="Earlier patch or bundle: also report what this version drops, or what needs a new id.",
 )
 @DEEP
 @click.option(
@@ -47,8 +47,8 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
 @click.option(
     "--prove",
     is_flag=True,
-    help="With --kernel: compare object code, and report what of the change the patch does not "
-    "carry, or what is not proved (exit code 9).",
+    help="With --kernel: compare object code, and report which part of the change the "
+    "patch lacks, or what is not proved (exit code 9).",
 )
 @BUILDER
 @click.option(
@@ -62,7 +62,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     "--docs",
     metavar="URL",
     callback=_url,
-    help="With --format sarif: where `invoke site` is published; each rule links to its page.",
+    help="With --format sarif: URL of the published documentation, to which each rule links.",
 )
 def validate(
     patches: tuple[Path, ...],
@@ -78,7 +78,7 @@ def validate(
 ) -> int:
     """Report all problems of manifests at once; with --kernel, also those on that kernel.
 
-    The last line names the kernels that were checked, and counts the problems.
+    The last line names the checked kernels, and counts the problems.
 
     \b
     Example:
@@ -140,8 +140,8 @@ def validate(
         note(_summary(patches, against, problems, strict=strict))
         if unchecked:
             note(
-                f"not checked on {', '.join(unchecked)}: whether replaced functions are also "
-                "inlined into callers, which keep the old code (--deep; not known of modules)"
+                f"inlining was not checked on {', '.join(unchecked)}: callers may contain "
+                "inlined copies of the old code; for vmlinux, --deep checks it"
             )
         for (path, _), proof in proofs.items():
             click.echo(f"{path}: complete: {proof.complete}")
@@ -153,7 +153,7 @@ def validate(
 def _summary(
     patches: Sequence[Path], against: str, problems: Sequence[Problem], *, strict: bool
 ) -> str:
-    """Return the last line: what was checked, against what, and how much was found."""
+    """Return the last line: the patches, the kernels, and the number of problems."""
     what = str(patches[0]) if len(patches) == 1 else f"{len(patches)} manifests"
     levels = Counter(problem.level for problem in problems)
     found = " and ".join(
@@ -168,8 +168,8 @@ def _summary(
 
 def _way_to_a_proof(proofs: "Collection[pipeline.Proof]") -> str:
     if all(proof.follows_nothing for proof in proofs):
-        return "put the diff into the folder, and name it: follows: change.diff"
-    return "replace what differs, or take it out of the change that the patch follows"
+        return "put the diff into the folder, and name it in the manifest: follows: change.diff"
+    return "replace the functions that differ, or remove them from the change that is followed"
 
 
 def _proofs(proofs: Mapping[tuple[Path, str], "pipeline.Proof"]) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of what the compiler made of the sources: checked before build strips the module."""
+"""Rules of the compiled sources; checked before build strips the module."""
 
 import contextlib
 import re
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from lppack.kernel.btf import Layout
 
 
-_OWN_NAME = "include the kernel's own header; give what only has the name of a kernel's another one"
+_OWN_NAME = "include the kernel's header; if this is another type, rename it"
 
 
 @rule(needs=COMPILED)
 def structures_are_the_kernels(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
-    """Each struct that the patch uses lies in memory as the kernel's BTF says it does.
+    """Each struct that the patch uses has the memory layout that the kernel's BTF records.
 
-    A copy of a private struct in the author's source, or another configuration of a header, would
-    read and write at the wrong places. A struct that the kernel does not have is the author's own;
-    one that only has the name of a kernel's has to be renamed.
+    With a wrong copy of a private struct, or a header for another configuration, the patch would
+    read and write at wrong offsets. A struct that the kernel does not have is the author's own. A
+    struct of the author that has the name of a kernel struct must be renamed.
     """
     for layout in compiled.layouts:
         known = [
@@ -48,9 +48,10 @@ def structures_are_the_kernels(
 def replacements_have_the_originals_prototypes(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
-    """A replacement takes and returns what the original does: its callers are not compiled again.
+    """A replacement has the prototype of the original, because its callers are not compiled again.
 
-    Typedefs and qualifiers do not count. Where copies of a function differ, any of them fits.
+    Typedefs and qualifiers are ignored. If the kernel has several functions of that name, the
+    prototype of any one is accepted.
     """
     signatures = dict(compiled.signatures)
     for entry in plan.patched:
@@ -72,10 +73,10 @@ def replacements_have_the_originals_prototypes(
 def counted_replacements_fit_their_wrappers(
     compiled: CompiledTypes, plan: Plan, facts: Facts
 ) -> Iterator[CompiledFault]:
-    """Mode refcount: a wrapper passes on as many words as the replacement takes.
+    """Mode refcount: a wrapper passes on exactly the argument words that the replacement takes.
 
-    `plan` knows that number for functions in the kernel's BTF; for others, those of a test's
-    target, it assumes as many words as registers hold.
+    `plan` knows the number of words for functions in the kernel's BTF. For other functions, such as
+    those of a test's target, it assumes as many words as fit into the argument registers.
     """
     signatures = dict(compiled.signatures)
     sizes = {layout.name: layout.size for layout in compiled.layouts}
@@ -105,17 +106,17 @@ def _places(known: "Layout") -> tuple[tuple[str, int], ...]:
 
 
 def _difference(compiled: CompiledLayout, known: "Layout") -> str:
-    """Name the first member that lies elsewhere; else the size."""
+    """Describe the first member whose offset differs, or else the size."""
     theirs = dict(_places(known))
     for name, offset in compiled.members:
         if name not in theirs:
-            return f"has a member {name}, which is not"
+            return f"has a member {name}, which does not exist"
         if theirs[name] != offset:
-            return f"has {name} at {_byte(offset)}, which is at {_byte(theirs[name])}"
+            return f"has {name} at {_byte(offset)}, but at {_byte(theirs[name])}"
     missing = theirs.keys() - dict(compiled.members).keys()
     if missing:
-        return f"lacks the member {min(missing)}, which is"
-    return f"has {compiled.size} bytes, and {known.size}"
+        return f"lacks the member {min(missing)}, which exists"
+    return f"has {compiled.size} bytes, but {known.size}"
 
 
 def _byte(bits: int) -> str:
@@ -128,7 +129,7 @@ def _words(signature: tuple[str, ...]) -> str:
 
 
 def compiled_problems(compiled: CompiledTypes, plan: Plan, facts: Facts) -> list[Problem]:
-    """Find what was compiled for another kernel than this one, or in place of another function."""
+    """Return all problems that the rules of compiled sources find."""
     return [
         _problem(found, entry.id, plan)
         for entry in COMPILED.entries()
@@ -150,7 +151,10 @@ def _problem(found: CompiledFault, rule: str, plan: Plan) -> Problem:
 
 
 def _place(text: str, plan: Plan) -> tuple[Path, int] | None:
-    """Where the author's files define what ``text`` begins with; None: they do not."""
+    """Return where the author's files define the function or struct that ``text`` begins with.
+
+    Return None if no file defines it.
+    """
     named = re.match(r"(?P<function>\w+)\(\)|(?P<tag>(?:struct|union) \w+)", text)
     if named is None:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of how the author's C treats converted data: when it converts, looks, and forgets."""
+"""Rules of the author's C that handles converted data: when it converts, checks and forgets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +11,9 @@ from lppack.rules.registry import MANIFEST, rule
 from lppack.rules.runner import Fault, safe
 from lppack.rules.source import at, headers, sources
 
-#: What frees memory (mm/slab_common.c, mm/util.c, include/linux/rcupdate.h).
+#: Functions that free memory (mm/slab_common.c, mm/util.c, include/linux/rcupdate.h).
 _FREE = ("kfree", "kvfree", "kfree_sensitive", "kmem_cache_free", "kfree_rcu", "vfree")
-#: What may sleep, or allocates in a way that may (might_sleep() in each, or GFP_KERNEL).
+#: Functions and flags that may sleep (might_sleep() in each, or GFP_KERNEL).
 _SLEEP = (
     *("mutex_lock", "mutex_lock_interruptible", "down", "down_read", "down_write", "msleep"),
     *("usleep_range", "schedule", "schedule_timeout", "wait_event", "wait_for_completion"),
@@ -34,7 +34,7 @@ def _functions(document: Document) -> Iterator[tuple[CFile, CFunction]]:
 
 
 def _texts(document: Document, key: str, *wanted: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Entries of a list in which these keys are text, each with its place in the list."""
+    """Yield the entries of a list in which the ``wanted`` keys are text, each with its index."""
     for pointer, entry in document.mappings(key):
         if all(isinstance(entry.get(name), str) for name in wanted):
             yield int(pointer[1]), entry
@@ -46,7 +46,7 @@ def _names(document: Document) -> frozenset[str]:
 
 
 def _complete(document: Document) -> bool:
-    """Could all sources be read?"""
+    """Return True if all sources could be read."""
     return bool(sources(document)) and len(sources(document)) == len(document.at("sources"))
 
 
@@ -56,10 +56,10 @@ def _is_world(document: Document) -> bool:
 
 @rule(needs=MANIFEST)
 def transform_is_called(document: Document) -> Iterator[Fault]:
-    """Each transform T is used: somewhere the new code calls lp_convert_T().
+    """Each transform T is used: the new code calls lp_convert_T() somewhere.
 
-    Phase 2 only allows conversion; an instance is converted when the new code says so, on access.
-    With TRANSFORM_WORLD there is nothing to call.
+    Phase 2 only allows conversion. An instance is converted when the new code calls this function
+    on access. With TRANSFORM_WORLD there is no function to call.
     """
     if not _complete(document) or _is_world(document):
         return
@@ -77,10 +77,10 @@ _OWNED = (("transforms", "forward"), ("transforms", "reverse"), ("shadow_variabl
 
 @rule(needs=MANIFEST, sources=(29,))
 def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
-    """Only lppack calls `forward`, `reverse` and a shadow variable's `constructor`.
+    """Only generated code calls `forward`, `reverse` and a shadow variable's `constructor`.
 
-    If the author called them, they would convert before every thread has switched, and nothing
-    would track what has to be reversed.
+    Called by the author's code, they would convert data before every thread has switched, and
+    nothing would track the instances to reverse.
     """
     owned = {
         entry[key]: key
@@ -97,10 +97,11 @@ def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
             yield at(
                 file,
                 token,
-                f"{token.text}() is a {owned[token.text]}: only lppack calls it",
+                f"{token.text}() is a {owned[token.text]}: only generated code may call it",
                 None
                 if _is_world(document)
-                else "call lp_convert_T(), which checks if conversion is on, and tracks",
+                else "call lp_convert_T(), which checks that conversion is on, and tracks "
+                "the instance",
             )
 
 
@@ -108,33 +109,40 @@ def transform_is_left_to_the_glue(document: Document) -> Iterator[Fault]:
 def constructor_does_not_sleep(document: Document) -> Iterator[Fault]:
     """A constructor runs with interrupts off, under the lock of all shadow variables.
 
-    __klp_shadow_get_or_alloc(), kernel/livepatch/shadow.c: it is called below klp_shadow_lock.
+    __klp_shadow_get_or_alloc(), kernel/livepatch/shadow.c, calls it with klp_shadow_lock held.
     """
     names = {e["constructor"] for _, e in _texts(document, "shadow_variables", "constructor")}
     for file, function in _functions(document):
         if function.name in names:
             for token in (*function.calls(*_SLEEP), *_words(function, "GFP_KERNEL")):
-                yield at(file, token, f"{token.text} may sleep, in constructor {function.name}()")
+                yield at(
+                    file,
+                    token,
+                    f"{token.text} may sleep: not allowed in constructor {function.name}()",
+                )
 
 
 @rule(needs=MANIFEST)
 def forward_does_not_reclaim(document: Document) -> Iterator[Fault]:
-    """`forward` runs under the lock of the instance: it allocates with GFP_NOWAIT.
+    """`forward` runs under the lock of the instance, so it must allocate with GFP_NOWAIT.
 
-    GFP_KERNEL may start reclaim, and reclaim may need that very lock.
+    GFP_KERNEL may start reclaim, and reclaim may need the same lock.
     """
     names = {entry["forward"] for _, entry in _texts(document, "transforms", "forward")}
     for file, function in _functions(document):
         if function.name in names:
             for token in _words(function, "GFP_KERNEL"):
                 yield at(
-                    file, token, f"GFP_KERNEL under the lock, in {function.name}()", "GFP_NOWAIT"
+                    file,
+                    token,
+                    f"GFP_KERNEL under the lock, in {function.name}()",
+                    "use GFP_NOWAIT",
                 )
 
 
 @rule(needs=MANIFEST, sources=(30,))
 def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
-    """`reverse` allocates nothing: it must not fail, as a revert can no longer be refused then."""
+    """`reverse` allocates no memory: it must not fail, because the revert has already begun."""
     names = {entry["reverse"] for _, entry in _texts(document, "transforms", "reverse")}
     for file, function in _functions(document):
         if function.name in names:
@@ -144,10 +152,10 @@ def reverse_needs_no_memory(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
-    """With TRANSFORM_WORLD, what runs in the stop neither sleeps nor allocates.
+    """With TRANSFORM_WORLD, code that runs in the stop neither sleeps nor allocates.
 
-    stop_machine() runs it with interrupts off while all threads stand still: a wait would not end.
-    `prepare` allocates, before the stop; `finish` frees, after it.
+    stop_machine() runs this code with interrupts off while all threads are stopped: a wait would
+    never end. `prepare` allocates, before the stop; `finish` frees, after it.
     """
     if not _is_world(document):
         return
@@ -164,8 +172,8 @@ def stop_waits_for_nothing(document: Document) -> Iterator[Fault]:
                 yield at(
                     file,
                     token,
-                    f"{token.text} in the stop, in {function.name}()",
-                    "do it in prepare or finish; for a mutex, check mutex_is_locked()",
+                    f"{token.text} in {function.name}(), which runs in the stop",
+                    "move it to prepare or finish; for a mutex, check mutex_is_locked()",
                 )
 
 
@@ -175,10 +183,10 @@ def _words(function: CFunction, *words: str) -> Iterator[Token]:
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(49,))
 def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
-    """NAME_get() gives NULL for instances in the old form.
+    """Code handles NAME_get() returning NULL, as it does for instances in the old form.
 
     A function passes if it calls the marker of the transform, or compares the result. Instances
-    that are older than the patch have no shadow variable.
+    that were created before the patch have no shadow variable.
     """
     markers = {e["name"]: e["marker"] for _, e in _texts(document, "transforms", "name", "marker")}
     for _, entry in _texts(document, "shadow_variables", "name", "transform"):
@@ -192,13 +200,14 @@ def shadow_variable_may_be_missing(document: Document) -> Iterator[Fault]:
                     yield at(
                         file,
                         token,
-                        f"{token.text}() gives NULL for an instance in the old form",
-                        "check the marker first, under the lock, or compare the result",
+                        f"{token.text}() returns NULL for an instance in the old form",
+                        "check the marker first, under the lock, or compare the result with NULL",
                     )
 
 
 def _unchecked(body: tuple[Token, ...], call: Token) -> bool:
-    """Is the result used without a look at it? True for ``get(x)->y`` and an unasked variable."""
+    """Return True if the result is used without a check: ``get(x)->y``, or a variable never
+    compared."""
     place = body.index(call)
     end = place + 2 + len(arguments(body, call))  # its closing parenthesis
     after = body[end + 1].text if end + 1 < len(body) else ""
@@ -220,9 +229,9 @@ def _unchecked(body: tuple[Token, ...], call: Token) -> bool:
 
 @rule(needs=MANIFEST, level=Level.WARNING)
 def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
-    """NAME_get_or_alloc() belongs into `forward`, or what that calls (a warning).
+    """Only `forward`, or a function that it calls, calls NAME_get_or_alloc() (a warning).
 
-    Anywhere else it gives NULL unless phase 2 is on, and the marker does not show that the shadow
+    Anywhere else it returns NULL unless phase 2 is on, and the marker does not show that the shadow
     variable exists.
     """
     bodies = {function.name: function for _, function in _functions(document)}
@@ -239,7 +248,7 @@ def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
             if function.name not in reached:
                 for token in function.calls(f"{entry['name']}_get_or_alloc"):
                     yield at(
-                        file, token, f"{token.text}() outside of forward", "let forward make it"
+                        file, token, f"{token.text}() outside of forward", "allocate it in forward"
                     )
 
 
@@ -247,8 +256,8 @@ def new_data_is_made_by_forward(document: Document) -> Iterator[Fault]:
 def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
     """Some function calls lp_forget_T() where an instance is freed.
 
-    Without it the list of converted instances points into freed memory, and revert writes there. A
-    type whose instances are never freed needs none.
+    Otherwise the list of converted instances points into freed memory, and revert writes there. A
+    type whose instances are never freed needs no such call.
     """
     if not _complete(document) or _is_world(document):
         return
@@ -263,9 +272,10 @@ def converted_type_is_forgotten(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(45,))
 def free_forgets_first(document: Document) -> Iterator[Fault]:
-    """A function that frees an instance of a converted type forgets it first.
+    """A function that frees an instance of a converted type calls lp_forget_T() first.
 
-    lp_forget_T() drops it from what is tracked, and frees its shadow variables.
+    lp_forget_T() removes the instance from the list of tracked ones, and frees its shadow
+    variables.
     """
     for _, entry in () if _is_world(document) else _texts(document, "transforms", "name", "type"):
         type_ = entry["type"].split()
@@ -284,7 +294,7 @@ def free_forgets_first(document: Document) -> Iterator[Fault]:
 
 
 def _pointers(tokens: tuple[Token, ...], type_: list[str]) -> set[str]:
-    """Variables and arguments that are declared as ``TYPE *name``."""
+    """Return the variables and arguments that are declared as ``TYPE *name``."""
     words, found = [token.text for token in tokens], set()
     for place in range(len(type_), len(words) - 1):
         if words[place] == "*" and words[place - len(type_) : place] == type_:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a wrapper can hand on what a function takes and returns: mode refcount."""
+"""Mode refcount: whether a wrapper can pass on the arguments and the result of a function."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ from lppack.rules.runner import Fault, safe
 if TYPE_CHECKING:
     from lppack.kernel.facts import Facts
 
-#: System V ABI for x86-64, 3.2.3: so many words of arguments are in registers.
+#: Number of argument registers (System V ABI for x86-64, 3.2.3).
 REGISTERS = 6
-#: More than any function of the kernel takes.
+#: More argument words than any kernel function takes.
 _MOST = 20
 _WORD = r"(bool|[su](8|16|32|64)|enum .*|.* \*|.* \[\]|function)"
 
@@ -24,17 +24,17 @@ Sizes = Callable[[str], int | None]
 
 
 def words(signature: Sequence[str], size_of: Sizes) -> int | str:
-    """How many words such a function takes; a text: why no wrapper can stand for it.
+    """Return how many argument words a function takes, or a text: why it cannot be wrapped.
 
-    ``signature`` as Btf.signature() gives it; ``size_of`` gives the bytes of a struct or union,
-    None for other types. Words beyond the registers lie on the stack, one behind the other; a
-    struct that is split over both, or a result of more than one word, is for the compiler alone.
+    ``signature`` comes from Btf.signature(). ``size_of`` returns the size of a struct or union in
+    bytes, None for other types. Words that do not fit into registers are on the stack, in order. A
+    wrapper cannot pass on a struct that is split over both, or a result of more than one word.
     """
     result, *parameters = signature
     if "..." in parameters:
         return "takes a variable number of arguments"
     if result != "void" and _bytes(result, size_of) > 8:
-        return f"returns {result} by value, which is more than a word"
+        return f"returns {result} by value, which is larger than a word"
     taken = [(_bytes(text, size_of) + 7) // 8 for text in parameters]
     if sum(taken) > REGISTERS and max(taken) > 1:
         return "takes a struct by value that is not in registers"
@@ -48,16 +48,17 @@ def _bytes(text: str, size_of: Sizes) -> int:
         return 8
     if text in ("s128", "u128"):
         return 16
-    # An unnamed enum that has a typedef is neither; structs of more than 16 bytes are in memory.
+    # An unnamed enum with a typedef is neither of these. Structs larger than 16 bytes are in
+    # memory.
     size = size_of(text) or 8
     return size if size <= 16 else 8 * (REGISTERS + 1)
 
 
 def words_of(facts: "Facts", object_: str | None, function: str) -> int | str:
-    """Return how many words the arguments of a function of the kernel take, or why it is unknown.
+    """Return how many argument words a kernel function takes, or why it cannot be wrapped.
 
-    Of a function that is not known, return as many as are in registers: build then compares the
-    replacement with that.
+    For an unknown function, return the number of argument registers; build then compares the
+    replacement with this number.
     """
     if object_ is not None and not facts.has_module(object_):
         return REGISTERS
@@ -76,10 +77,10 @@ def counted_functions_can_be_wrapped(
 ) -> Iterator[Fault]:
     """Mode refcount calls each replaced function through a wrapper, which counts the visit.
 
-    It passes on all arguments, in registers and on the stack, and a result of one word. A function
-    with a variable number of arguments, or with structs passed by value in memory, cannot be called
-    this way. Checked by `plan`; for functions that the kernel's BTF does not know, by `build`, with
-    the compiler.
+    The wrapper passes on all arguments, in registers and on the stack, and a result of one word. It
+    cannot do so for a function with a variable number of arguments, or with structs passed by value
+    in memory. `plan` checks this with the kernel's BTF. For functions that BTF does not contain,
+    `build` checks it with the compiler's output.
     """
     if not mode.counts or engine not in ("auto", EngineName.CONSISTENCY):
         return
@@ -89,5 +90,5 @@ def counted_functions_can_be_wrapped(
             yield Fault(
                 pointer,
                 f'"{safe(old)}" {safe(found)}, so its calls cannot be counted',
-                "mode kpatch gives the same, and looks at stacks instead",
+                "use mode kpatch, which gives the same flags and checks stacks instead",
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of data: transforms, shadow variables, states, and the names that they give."""
+"""Rules of data: transforms, shadow variables, states, and the names that they introduce."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,8 @@ HOOKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch", "barrier")
 
 @rule(needs=MANIFEST)
 def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
-    """A transform belongs to a listed object: when that goes, its tracked instances are dropped."""
+    """A transform belongs to a listed object: when that object is unloaded, its instances are
+    dropped."""
     names = [entry.get("name") for _, entry in document.mappings("objects")]
     for pointer, entry in document.mappings("transforms"):
         name = entry.get("object")
@@ -24,7 +25,7 @@ def transform_belongs_to_an_object(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
-    """Shadow variables are new data: they are made only while their transform converts."""
+    """Each shadow variable has a transform: it is new data, and is created only by conversion."""
     transforms = {
         name: entry.get("type")
         for _, entry in document.mappings("transforms")
@@ -38,7 +39,7 @@ def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
             yield Fault(
                 (*pointer, "transform"),
                 f'"{safe(name)}" is not one of the transforms',
-                f"there is: {', '.join(map(safe, transforms))}" if transforms else None,
+                f"the transforms are: {', '.join(map(safe, transforms))}" if transforms else None,
             )
         elif isinstance(parent, str) and parent != transforms[name]:
             yield Fault(
@@ -63,7 +64,7 @@ def names_are_told_apart(document: Document) -> Iterator[Fault]:
         yield from once(pointer, value)
     for where, entry in document.mappings("transforms"):
         yield from once((*where, "name"), entry.get("name"))
-    variables: set[object] = set()  # versions of one variable share their name
+    variables: set[object] = set()  # the versions of one variable share a name
     for where, entry in document.mappings("shadow_variables"):
         name = entry.get("name")
         if isinstance(name, str) and name not in variables:
@@ -71,7 +72,7 @@ def names_are_told_apart(document: Document) -> Iterator[Fault]:
             yield from once((*where, "name"), name)
 
 
-#: Global names of generated code beside those that hold a transform's or a variable's name.
+#: Global names of generated code, except those derived from a transform or a variable.
 GLUE = (
     *("lp_init", "lp_exit", "lp_end", "lp_patch"),
     *("lp_pre_patch", "lp_post_patch", "lp_pre_unpatch", "lp_post_unpatch"),
@@ -105,7 +106,7 @@ _WORLD_VERBS = ("visit", "each", "is_new", "check", "forward", "reverse")
 
 @rule(needs=MANIFEST)
 def generated_names_are_free(document: Document) -> Iterator[Fault]:
-    """A function of the author's must not have the name of one that lppack makes."""
+    """No function of the author has the name of a generated function."""
     made = set(GLUE)
     for _, entry in document.mappings("transforms"):
         made |= {f"lp_{verb}_{entry.get('name')}" for verb in ("convert", "forget", "drop")}
@@ -115,11 +116,15 @@ def generated_names_are_free(document: Document) -> Iterator[Fault]:
         made |= {f"{entry.get('name')}_{verb}" for verb in verbs}
     for pointer, value in authors_functions(document):
         if value in made:
-            yield Fault(pointer, f'"{safe(value)}" is made by lppack', "choose another name")
+            yield Fault(
+                pointer,
+                f'"{safe(value)}" is the name of a generated function',
+                "choose another name",
+            )
 
 
 def authors_functions(document: Document) -> Iterator[tuple[Pointer, str]]:
-    """Every function that the author writes, and where it is named."""
+    """Yield every function that the author writes, and where the manifest names it."""
     for pointer, _ in document.mappings("objects"):
         for where, _ in document.mappings(*pointer, "functions"):
             yield from _named(document, (*where, "new"))
@@ -150,26 +155,33 @@ def _named(document: Document, pointer: Pointer) -> Iterator[tuple[Pointer, str]
 
 @rule(needs=MANIFEST)
 def converted_fix_has_a_transform(document: Document) -> Iterator[Fault]:
-    """A fix that is effective once data is converted needs data that is converted."""
+    """A fix that is effective only after conversion needs a transform."""
     if document.at("transforms"):
         return
     for pointer, entry in document.mappings("fixes"):
         if entry.get("effective") == "converted":
             yield Fault(
                 (*pointer, "effective"),
-                "nothing is converted: the fix would never be live",
+                "the patch has no transforms, so the fix would never be live",
                 'leave "effective" out, or add "transforms"',
             )
 
 
 @rule(needs=MANIFEST, sources=(30,))
 def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
-    """A transform has a `reverse`, or says that it is `irreversible`, and not both."""
+    """A transform has either `reverse` or `irreversible`."""
     for pointer, entry in document.mappings("transforms"):
         if "reverse" in entry and entry.get("irreversible"):
-            yield Fault((*pointer, "irreversible"), 'it has a "reverse"', "leave one of them out")
+            yield Fault(
+                (*pointer, "irreversible"),
+                'the transform also has a "reverse"',
+                "remove one of them",
+            )
         elif "reverse" not in entry and not entry.get("irreversible"):
-            yield Fault(pointer, 'has no "reverse": the patch could never be reverted')
+            yield Fault(
+                pointer,
+                'has neither "reverse" nor "irreversible": the patch could never be reverted',
+            )
 
 
 @rule(needs=MANIFEST)
@@ -185,14 +197,14 @@ def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
             if isinstance(expect, dict) and step in expect:
                 yield Fault(
                     (*pointer, "expect", step),
-                    f'step {step} never comes: transform "{safe(names[0])}" is irreversible',
-                    "leave it out",
+                    f'step {step} is never reached: transform "{safe(names[0])}" is irreversible',
+                    "remove it",
                 )
 
 
 @rule(needs=MANIFEST, sources=(38, 44))
 def ids_are_told_apart(document: Document) -> Iterator[Fault]:
-    """Each state and each shadow variable of a patch has an id of its own.
+    """Each state and each shadow variable of a patch has its own id.
 
     The kernel finds both by number alone (klp_get_state, klp_shadow_get): with one number for two
     meanings each would read what the other wrote. The series has a state too, made by lppack.
@@ -214,7 +226,7 @@ def ids_are_told_apart(document: Document) -> Iterator[Fault]:
         if isinstance(key[0], str) and isinstance(key[1], int):
             if key in seen:
                 yield Fault(
-                    (*pointer, "name"), f'"{safe(key[0])}" of version {key[1]} has its id already'
+                    (*pointer, "name"), f'"{safe(key[0])}" of version {key[1]} is listed twice'
                 )
             seen.add(key)
 
@@ -235,6 +247,6 @@ def hooks_come_in_pairs(document: Document) -> Iterator[Fault]:
             if first in hooks and last not in hooks:
                 yield Fault(
                     (*pointer, "hooks", first),
-                    f'there is a "{first}" and no "{last}"',
-                    "right only if it takes and changes nothing",
+                    f'there is a "{first}", but no "{last}"',
+                    f"add it, unless {first} neither allocates nor changes anything",
                 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a kernel has a name that an object does not have, and what may have been meant."""
+"""Hints for a name that is not in its object: other objects that have it, and similar names."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from lppack.rules.runner import safe
 if TYPE_CHECKING:
     from lppack.kernel.facts import Facts
 
-_MOST = 4  # modules that a hint names
+_MOST = 4  # number of modules that a hint names
 
 
 def homes(
@@ -21,10 +21,11 @@ def homes(
     *,
     variables: bool = False,
 ) -> list[str]:
-    """Other objects of the kernel that have ``name``; the likeliest first.
+    """Return the other objects of the kernel that have ``name``; the most likely first.
 
-    Without ``variables``, those of modules are found only in what ``object_`` depends on, in the
-    module that exports them, and in the other objects of ``document``.
+    Without ``variables``, only functions are searched in all modules. Variables are searched only
+    in the dependencies of ``object_``, in the module that exports the name, and in the objects of
+    ``document``.
     """
     others = ["vmlinux"]
     if document is not None:
@@ -44,7 +45,7 @@ def homes(
 def home_of_function(
     facts: "Facts", object_: str, name: str, document: Document | None = None
 ) -> str | None:
-    """Return a hint where the function is that ``object_`` does not have; None: nowhere."""
+    """Return a hint that names the object with the function; None if no object has it."""
     return _place(homes(facts, object_, name, document))
 
 
@@ -52,13 +53,13 @@ def _place(found: list[str]) -> str | None:
     if not found:
         return None
     if found[0] == "vmlinux":
-        return "it is in vmlinux: list it under the object of that name"
+        return "it is in vmlinux: list it under the object vmlinux"
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return f"it is in module {', '.join(found[:_MOST])}{more}: list it under an object of that name"
 
 
 def home_of_symbol(facts: "Facts", object_: str, name: str, document: Document) -> str | None:
-    """Return the same for an entry of `symbols`."""
+    """Return a hint that names the module with a symbol, for an entry of `symbols`."""
     found = homes(facts, object_, name, document, variables=True)
     depends = facts.depends(object_) if facts.has_module(object_) else frozenset()
     for home in found:

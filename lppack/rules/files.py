@@ -33,8 +33,10 @@ GENERATED = (
 
 @rule(needs=MANIFEST)
 def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
-    """Files of a patch are ordinary files inside its folder: no `..`, no absolute path, no link
-    that leads out, no device."""
+    """Files of a patch are ordinary files inside its folder.
+
+    Not allowed: `..`, an absolute path, a link to a file outside, a device.
+    """
     for key in ("sources", "headers"):
         for pointer, text in document.strings(key):
             yield from _file(document, pointer, text)
@@ -60,7 +62,9 @@ def files_are_in_the_folder(document: Document) -> Iterator[Fault]:
 def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
     path = PurePosixPath(text)
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", text):
-        reason = "climbs or is absolute" if ".." in path.parts or path.is_absolute() else None
+        reason = (
+            "has a .. in it or is absolute" if ".." in path.parts or path.is_absolute() else None
+        )
         yield Fault(
             pointer,
             f'"{safe(text)}" {reason or "is not a plain relative path"}',
@@ -75,13 +79,14 @@ def _file(document: Document, pointer: Pointer, text: str) -> Iterator[Fault]:
             yield Fault(pointer, f'"{text}" does not exist in {document.folder}', _nearest(file))
         elif not file.is_file():
             yield Fault(pointer, f'"{text}" is not an ordinary file')
-    except (OSError, RuntimeError):  # too long a name; pathlib's word for a link to itself
+    except (OSError, RuntimeError):  # RuntimeError: pathlib raises it for a link to itself
         yield Fault(pointer, f'"{clip(text)}" is not the name of a file that can be read')
 
 
 @functools.lru_cache(maxsize=1)
 def _real(folder: Path) -> str:
-    """Resolve a folder once: a manifest has many files in it, and Path.resolve() is slow."""
+    """Resolve a folder, and cache the result: Path.resolve() is slow, and a manifest has many
+    files."""
     return os.path.realpath(folder)
 
 
@@ -93,21 +98,22 @@ def _nearest(file: Path) -> str | None:
 
 @rule(needs=MANIFEST)
 def sources_are_c(document: Document) -> Iterator[Fault]:
-    """Sources end in `.c`, headers in `.h`, and none has the name of a file that lppack makes."""
+    """Sources end in `.c`, headers in `.h`, and none has the name of a generated file."""
     for key, suffix in (("sources", ".c"), ("headers", ".h")):
         for pointer, text in document.strings(key):
             if not text.endswith(suffix):
                 yield Fault(pointer, f'"{safe(text)}" does not end in {suffix}')
             elif text in GENERATED or text.startswith(("lppack_", "kernel_headers/", "engine/")):
-                yield Fault(pointer, f'"{text}" is the name of a file that lppack makes', "rename")
+                yield Fault(pointer, f'"{text}" is the name of a generated file', "rename it")
 
 
-#: Sources of more than that are not written by hand.
+#: Limit in bytes: a larger source is not written by hand.
 TEXT_MAX = 1 << 20
 
 
 def text_of(document: Document, name: str) -> str | None:
-    """Return the text of a file of the patch; None if other rules refuse it."""
+    """Return the text of a file of the patch; None if it cannot be read (other rules report
+    that)."""
     if any(_file(document, (), name)) or any(_unreadable(document.folder / name)):
         return None
     return (document.folder / name).read_bytes().decode()
@@ -128,7 +134,7 @@ def _unreadable(file: Path) -> Iterator[str]:
         if file.stat().st_size > TEXT_MAX:
             yield f"is larger than {TEXT_MAX >> 20} MiB"
         elif b"\0" in (data := file.read_bytes()):
-            yield "holds a NUL byte"
+            yield "contains a NUL byte"
         else:
             data.decode()
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A quick check whether a value fits a schema.
+"""A fast check that a value fits a schema.
 
-jsonschema, which is slow to import, explains what does not fit. This knows the keywords of the
-schemas of lppack, and where it is in doubt it says no. misfits() stands in for jsonschema on hosts,
-which do without it.
+jsonschema explains why a value does not fit, but is slow to import. fits() knows only the keywords
+that lppack's schemas use, and returns False if in doubt. misfits() replaces jsonschema on hosts,
+where it is not installed.
 """
 
 import math
@@ -12,24 +12,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-#: The end of a text, of a regular expression; ``$`` matches before a newline at the end, too.
+#: Regular expression for the end of a text; ``$`` also matches before a final newline.
 END = r"\Z"
 
 
 def is_whole(value: object) -> bool:
-    """Return True for an integer. JSON schema takes 1.0 for one, too; a manifest does not."""
+    """Return True for an integer. JSON schema also accepts 1.0 as an integer; a manifest does
+    not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """Return True for a finite number. JSON schema finds nan within every bound."""
+    """Return True for a finite number. JSON schema accepts nan for every bound."""
     return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def inlined(part: Any, definitions: dict[str, Any]) -> Any:
-    """``part`` with what its references name: to look each up costs a third of a validation.
+    """Return ``part`` with its references resolved: looking them up costs a third of a validation.
 
-    In its patterns ``$`` is the end, as in ECMA 262: Python's would take "name\\n" for a name.
+    In patterns, ``$`` becomes the end of the text, as in ECMA 262: Python's ``$`` would accept
+    "name\\n".
     """
     if isinstance(part, list):
         return [inlined(item, definitions) for item in part]
@@ -52,9 +54,9 @@ def _ended(form: str) -> str:
 
 
 def fits(value: Any, part: dict[str, Any]) -> bool:
-    """Return True only if ``value`` is what ``part``, a schema without references, describes.
+    """Return True only if ``value`` fits ``part``, a schema without references.
 
-    Raises KeyError for a keyword that is not known.
+    Raise KeyError for an unknown keyword.
     """
     return all(
         _KEYWORDS[keyword](value, wanted, part)
@@ -65,7 +67,7 @@ def fits(value: Any, part: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misfit:
-    """The used fields of jsonschema's ValidationError, same names."""
+    """The fields of jsonschema's ValidationError that lppack uses, with the same names."""
 
     absolute_path: tuple[str | int, ...]
     instance: Any
@@ -76,7 +78,7 @@ class Misfit:
 
 
 def misfits(value: Any, part: dict[str, Any], path: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
-    """Yield every place where ``value`` is not what ``part`` describes, in all of its depth."""
+    """Yield every place, at any depth, where ``value`` does not fit ``part``."""
     for keyword, wanted in part.items():
         if keyword in _NOTES or _KEYWORDS[keyword](value, wanted, part):
             continue
@@ -137,7 +139,7 @@ def _pattern_properties(value: Any, wanted: dict[str, Any], _part: dict[str, Any
 
 
 def _additional(value: Any, wanted: Any, part: dict[str, Any]) -> bool:
-    assert wanted is False  # what the schema has
+    assert wanted is False  # the only other value in lppack's schemas
     forms = part.get("patternProperties", ())
     return not isinstance(value, dict) or all(
         key in part.get("properties", ()) or any(re.search(form, key) for form in forms)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rules of a manifest, its folder and its sources: what needs no kernel and no build."""
+"""Run the rules that need neither a kernel nor a build: manifest, folder and sources."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,6 @@ def rule_problems(document: Document) -> Iterator[Problem]:
 
 
 def problems_of(document: Document) -> tuple[Problem, ...]:
-    """Return what the schema and the rules find, with warnings, in the order of the file."""
+    """Return all errors and warnings of the schema and the rules, in the order of the file."""
     found = {*shape_problems(document), *rule_problems(document)}
     return tuple(sorted(found, key=lambda problem: problem.sort_key))

@@ -15,11 +15,13 @@ from lppack.rules.runner import Fault, clip, rule_id, safe
 
 @rule(needs=VERSION)
 def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
-    """The next version of a patch has its name: ids of states and shadow variables derive from it.
+    """The next version of a patch keeps its name, because ids of states and shadow variables are
+    derived from it.
 
-    A patch of another name can be the next version too, if it lists that series in `replaces` and
-    the version before converts no data; the author's own `states` have the same number in every
-    patch. For one that converts, the ids are handed over in lppack-ids.yaml: see `lppack ids`.
+    A patch with another name can be the next version if it lists the old series in `replaces`, and
+    the old version converts no data. The author's own `states` have the same number in every patch.
+    If the old version converts data, reserve its ids for the new name in lppack-ids.yaml: see
+    `lppack ids`.
     """
     name, before = document.text("name"), old.text("name")
     if not name or not before or name == before:
@@ -28,31 +30,33 @@ def series_is_the_same(document: Document, old: Document) -> Iterator[Fault]:
     if data or before not in [series for _, series in document.strings("replaces")]:
         yield Fault(
             ("name",),
-            f'the version before is of "{safe(before)}"',
-            "hand its ids over in lppack-ids.yaml" if data else f"replaces: [{safe(before)}]",
+            f'the earlier version has the name "{safe(before)}"',
+            "reserve its ids in lppack-ids.yaml" if data else f"replaces: [{safe(before)}]",
         )
 
 
 @rule(needs=VERSION, sources=(40, 41))
 def version_grows(document: Document, old: Document) -> Iterator[Fault]:
-    """The version is greater than that of the patch before.
+    """The version is greater than that of the earlier patch.
 
-    It is the version of the series' klp_state: klp_is_state_compatible(), kernel/livepatch/state.c,
-    refuses a lower one beside or over a live patch. To go back to an earlier version, revert.
+    This number is the version of the series' klp_state. klp_is_state_compatible(),
+    kernel/livepatch/state.c, refuses a lower version beside or over a live patch. To return to an
+    earlier version, use revert.
     """
     if document.text("name") != old.text("name"):
-        return  # of another series, with versions of its own
+        return  # another series has its own versions
     version, before = document.at("version"), old.at("version")
     if isinstance(version, int) and isinstance(before, int) and version <= before:
-        yield Fault(("version",), f"{version} does not follow {before}", f"{before + 1}")
+        yield Fault(("version",), f"{version} is not greater than {before}", f"{before + 1}")
 
 
 @rule(needs=VERSION, sources=(39,))
 def states_are_handed_on(document: Document, old: Document) -> Iterator[Fault]:
-    """A state that the patch before declares is declared again, in its version or a later.
+    """A state that the earlier version declares is declared again, with the same version or a later
+    one.
 
     klp_is_state_compatible(), kernel/livepatch/state.c: a patch that replaces others must know all
-    their states, and any patch must know a state in at least the version that is there.
+    their states, and any patch must declare at least the loaded version of a state that it shares.
     """
     versions = {e.get("id"): e.get("version") for _, e in document.mappings("states")}
     replaces = old.text("name") in [name for _, name in document.strings("replaces")]
@@ -62,17 +66,21 @@ def states_are_handed_on(document: Document, old: Document) -> Iterator[Fault]:
         if not isinstance(number, int) or not isinstance(before, int):
             continue
         if number not in versions and replaces:
-            yield Fault(("states",), f"state {number} of the version before is not declared")
+            yield Fault(("states",), f"state {number} of the earlier version is not declared")
         elif isinstance(version, int) and version < before:
-            yield Fault(("states",), f"state {number} had version {before} before, not {version}")
+            yield Fault(
+                ("states",),
+                f"state {number} has version {before} in the earlier "
+                f"version, which is greater than {version}",
+            )
 
 
 @rule(needs=VERSION, sources=(50,))
 def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fault]:
-    """A shadow variable whose type or layout changed has another `version`, a new id.
+    """A shadow variable whose type or layout changed has another `version`, and so a new id.
 
-    While one version takes the place of the other both run side by side, and each would read what
-    the other wrote. The layout is compared as it stands in the author's headers and sources.
+    While one version replaces the other, both run at once, and each would read data that the other
+    wrote. The layouts in the authors' headers and sources are compared.
     """
     before = {
         (entry["name"], entry["version"]): entry.get("type")
@@ -89,20 +97,24 @@ def layout_has_its_own_version(document: Document, old: Document) -> Iterator[Fa
         was = str(before[name, version])
         known = type_ in layouts and was in were
         if was != type_ and not known:
-            yield Fault((*pointer, "type"), f'was "{safe(was)}" before', _raise(version))
+            yield Fault(
+                (*pointer, "type"), f'was "{safe(was)}" in the earlier version', _raise(version)
+            )
         elif known and layouts[type_] != were[was]:
             yield Fault(
                 (*pointer, "version"),
-                f"{safe(type_)} has other members than before, and the same version",
+                f"{safe(type_)} has other members than in the earlier version, but the "
+                "same version number",
                 _raise(version),
             )
 
 
 @rule(needs=VERSION)
 def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterator[Fault]:
-    """A version that replaces another one also lists the shadow variables of that, unchanged.
+    """A version that replaces another one also lists the other's shadow variables, unchanged.
 
-    The version before may have made some; only what lists them can read, free and reverse them.
+    The earlier version may have created some. Only a version that lists them can read, free and
+    reverse them.
     """
     if old.text("name") not in [name for _, name in document.strings("replaces")]:
         return
@@ -117,16 +129,16 @@ def shadow_variable_is_still_listed(document: Document, old: Document) -> Iterat
             yield Fault(
                 ("shadow_variables",) if document.at("shadow_variables") else (),
                 f'version {version} of "{safe(name)}" is gone',
-                "list it beside the new version: variables of it may still exist",
+                "list it beside the new version: variables of the old version may still exist",
             )
 
 
 def _raise(version: int) -> str:
-    return f"add an entry with version {version + 1} and a type of its own; keep this one as it was"
+    return f"add an entry with version {version + 1} and its own type; keep this entry unchanged"
 
 
 def layouts_of(document: Document) -> dict[str, str]:
-    """Members of each struct that the author's headers and sources define, by "struct NAME"."""
+    """Return the members of each struct that the author's files define, by "struct NAME"."""
     found: dict[str, str] = {}
     for key in ("headers", "sources"):
         for _, name in document.strings(key):
@@ -138,9 +150,10 @@ def layouts_of(document: Document) -> dict[str, str]:
 
 @rule(needs=VERSION)
 def transform_is_still_there(document: Document, old: Document) -> Iterator[Fault]:
-    """Data that the version before converted must be understood: its transforms stay.
+    """The transforms of the earlier version stay, because this version must read data that it
+    converted.
 
-    Where the patch before is live and has converted, its new form is all over the kernel.
+    If the earlier version is live and has converted data, the kernel contains data in its new form.
     """
     have = {entry.get("name") for _, entry in document.mappings("transforms") if _hashable(entry)}
     for _, entry in old.mappings("transforms"):
@@ -148,8 +161,8 @@ def transform_is_still_there(document: Document, old: Document) -> Iterator[Faul
         if isinstance(name, str) and name not in have:
             yield Fault(
                 ("transforms",) if document.at("transforms") else (),
-                f'transform "{safe(name)}" of the version before is gone',
-                "keep it: there may be data in its new form",
+                f'transform "{safe(name)}" of the earlier version is missing',
+                "keep it: the kernel may contain data in its new form",
             )
 
 
@@ -159,12 +172,14 @@ def _hashable(entry: dict[str, object]) -> bool:
 
 @rule(needs=VERSION, level=Level.WARNING)
 def fix_is_not_lost(document: Document, old: Document) -> Iterator[Fault]:
-    """A fix of the version before is still named (a warning): an upgrade should keep it."""
+    """A fix of the earlier version is still named (a warning): an upgrade should keep it."""
     have = set(_fixes(document))
     for _, what in enumerate(dict.fromkeys(_fixes(old))):
         if what not in have:
             where: Pointer = ("fixes",) if document.at("fixes") else ()
-            yield Fault(where, f"the version before fixed {safe(what)}")
+            yield Fault(
+                where, f"the earlier version fixed {safe(what)}, which this one does not name"
+            )
 
 
 def _fixes(document: Document) -> Iterator[str]:
@@ -182,18 +197,19 @@ def function_is_still_patched(document: Document, old: Document) -> Iterator[Fau
         if (name, function) not in have:
             yield Fault(
                 ("objects",),
-                f"the version before replaced {safe(function)} of {safe(name)}, and this one does "
-                "not: the original comes back, without the fix",
-                "list it again, or say in the description that it is meant",
+                f"the earlier version replaced {safe(function)} of {safe(name)}, and this "
+                "one does not: the original function runs again, without the fix",
+                "list it again, or state the reason in the description",
             )
 
 
 @rule(needs=VERSION, level=Level.WARNING)
 def version_takes_the_place(document: Document, old: Document) -> Iterator[Fault]:
-    """A version that does not replace the one before can be applied only when that was reverted (a
-    warning): in between neither is live.
+    """A version replaces the earlier one (a warning); else that one must be reverted first.
 
-    Only the kernel's own engine lets one live patch take the place of another.
+    In between, neither version is live.
+
+    Only the livepatch engine can replace one live patch by another.
     """
     name, version, needs = old.text("name"), old.at("version"), _needs(document)
     if not name or name != document.text("name") or version == document.at("version"):
@@ -202,8 +218,8 @@ def version_takes_the_place(document: Document, old: Document) -> Iterator[Fault
     if name not in replaces and needs is not None and mode_named(ModeName.HYBRID).covers(needs):
         yield Fault(
             ("replaces",) if document.at("replaces") else (),
-            f"this does not replace version {clip(str(version))}, which must be reverted first: in "
-            "between neither is live",
+            f"this patch does not replace version {clip(str(version))}, which must be "
+            "reverted first: in between, neither is live",
             f"replaces: [{safe(name)}]",
         )
 
@@ -223,8 +239,11 @@ def _patched(document: Document) -> Iterator[tuple[str, str]]:
 def history_problems(
     document: Document, old: Document, *, handed_over: bool = False
 ) -> Iterator[Problem]:
-    """Find what the version before has against this one; handed over: it has the ids of that one,
-    under another name."""
+    """Yield the problems of this version after the earlier one.
+
+    ``handed_over``: this patch has another name, and the id file gives it the ids of the earlier
+    one.
+    """
     for problem in ask(VERSION, document, old):
         if not (handed_over and problem.rule == rule_id(series_is_the_same)):
             yield problem

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of functions that the compiler copied into their callers: the copies keep the old code."""
+"""Rules of functions that the compiler inlined into their callers: the copies keep the old code."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,13 @@ from lppack.rules.runner import Fault, safe
 
 
 def holders(facts: Facts, function: str, file: str | None = None) -> tuple[Holder, ...]:
-    """Functions of vmlinux in which it stands as a copy; () where that is not known."""
+    """Return the functions of vmlinux into which ``function`` is inlined; () if that is not
+    known."""
     return facts.inlining.holders(function, file) if facts.inlining else ()
 
 
 def _replaced(document: Document, facts: Facts) -> dict[int, str]:
-    """Address -> name of every function of vmlinux that the patch replaces."""
+    """Return every function of vmlinux that the patch replaces: its name by its address."""
     return {
         copy.address: old
         for _, name, old, sympos in patched_functions(document)
@@ -30,7 +31,7 @@ def _replaced(document: Document, facts: Facts) -> dict[int, str]:
 
 
 def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]:
-    """Find what holds copies of the function (of that file, if replaced) and stays as it is."""
+    """Return the functions that contain inlined copies of ``function`` and are not replaced."""
     replaced = _replaced(document, facts)
     own = [copy for copy in facts.copies(function) if copy.address in replaced]
     files = {facts.inlining.file_of(copy) for copy in own} if facts.inlining else set()
@@ -43,7 +44,7 @@ def _left(document: Document, facts: Facts, function: str) -> tuple[Holder, ...]
 
 
 def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield (replaced function, functions and clones of it that keep its old code)."""
+    """Yield each replaced function with the functions and clones that keep its old code."""
     for old in dict.fromkeys(_replaced(document, facts).values()):
         names = [holder.name for holder in _left(document, facts, old)]
         if left := dict.fromkeys((*names, *_clones(document, facts, old))):
@@ -51,13 +52,13 @@ def copies_left(document: Document, facts: Facts) -> Iterator[tuple[str, tuple[s
 
 
 def _clones(document: Document, facts: Facts, function: str) -> tuple[str, ...]:
-    """Find the compiler's copies of the function in vmlinux that stay, cold parts aside."""
+    """Return the function's clones in vmlinux that are not replaced, without cold parts."""
     replaced = _replaced(document, facts).values()
     return tuple(c for c in facts.clones(function) if ".cold" not in c and c not in replaced)
 
 
 def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
-    """Yield what `fixes` names of vmlinux, where the debug package has it."""
+    """Yield the functions of vmlinux that `fixes` names and the debug package contains."""
     names = {name for _, name, _, _ in patched_functions(document)}
     for pointer, _ in document.mappings("fixes"):
         for where, function in document.strings(*pointer, "functions"):
@@ -69,10 +70,11 @@ def _fixed(document: Document, facts: Facts) -> Iterator[tuple[Pointer, str]]:
 
 @rule(needs=FACTS, sources=(13,))
 def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
-    """What upstream's diff changes is replaced, and every function it was inlined into.
+    """Each function that `fixes` names is replaced, and also each function into which it was
+    inlined.
 
-    A function may have a symbol and also be inlined into some of its callers: a patch of it alone
-    leaves the defect in those. Checked if the debug package was read (--deep).
+    A function may have a symbol and also be inlined into some callers. A patch that replaces only
+    the function leaves the defect in those callers. Checked if the debug package was read (--deep).
     """
     replaced = _replaced(document, facts)
     for where, function in _fixed(document, facts):
@@ -82,17 +84,16 @@ def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
         if left := _left(document, facts, function):
             yield Fault(
                 where,
-                f'"{function}" is also inlined into {listed(left)}, and that is not replaced',
-                "replace every function that it is part of",
+                f'"{function}" is also inlined into {listed(left)}, which stay unpatched',
+                "replace every function into which it is inlined",
             )
 
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(13,))
 def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A function that is replaced was inlined into others, which stay as they
-    are.
+    """Each function into which a replaced function was inlined is replaced, too.
 
-    Those that `fixes` names have a rule of their own, which is an error.
+    For functions that `fixes` names, another rule reports this as an error.
     """
     fixed = {function for _, function in _fixed(document, facts)}
     for pointer, name, old, _ in patched_functions(document):
@@ -100,18 +101,18 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
         if left:
             yield Fault(
                 pointer,
-                f'"{old}" is also inlined into {listed(left)}, and that is not replaced',
-                "replace those functions too",
+                f'"{old}" is also inlined into {listed(left)}, which stay unpatched',
+                "replace these functions, too",
             )
 
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(13,))
 def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fault]:
-    """What upstream's diff changes is replaced, or stands in what is replaced.
+    """Each function that `fixes` names is replaced, or is inlined into a replaced function.
 
-    A function that is not in the symbol table was inlined into its callers: each of them has the
-    defect. The symbols do not show which these are: validate with --deep to find them. The callers
-    of a clone (NAME.isra.0, NAME.constprop.0) are known in neither case.
+    A function that is not in the symbol table was inlined into its callers, and each of them has
+    the defect. The symbols do not show which callers these are; validate with --deep finds them. It
+    does not find the callers of a clone (NAME.isra.0, NAME.constprop.0).
     """
     known = {where for where, _ in _fixed(document, facts)}
     replaced = {old for _, _, old, _ in patched_functions(document)}
@@ -133,7 +134,7 @@ def fixed_function_is_replaced(document: Document, facts: Facts) -> Iterator[Fau
             else:
                 yield Fault(
                     where,
-                    f'"{safe(function)}" is not in the objects of this patch by that name',
-                    "if it was inlined, replace every function that it is part of"
+                    f'"{safe(function)}" is not in the objects of this patch',
+                    "if it was inlined, replace every function into which it was inlined"
                     f"{'' if facts.inlining else ': --deep finds them'}",
                 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules that need the kernel: its symbols, traceable sites and modules, without running it."""
+"""Rules that need the kernel's files: its symbols, traceable functions and modules."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,9 +39,10 @@ def _judged(
 def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
     """The function is in that object (klp_find_object_symbol, kernel/livepatch/core.c).
 
-    If not, the kernel refuses to load the patch. Most often it is of a module, which is another
-    object; misspelt; of another version or configuration of the kernel; or inlined into each caller
-    (then patch those). What this kernel knows: lppack facts FUNCTION --kernel REL.
+    Otherwise the kernel refuses to load the patch. Common reasons: the function is in a module,
+    which is another object; it is misspelt; it belongs to another version or configuration of the
+    kernel; or it was inlined into each caller (then patch the callers). To see what this kernel
+    has: lppack facts FUNCTION --kernel REL.
     """
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.MISSING):
         if copies:
@@ -56,38 +57,39 @@ def function_exists(document: Document, facts: Facts) -> Iterator[Fault]:
         yield Fault(
             pointer,
             f'"{old}" is not in {name} of {facts.release}',
-            hint or "it may be inlined: patch its callers",
+            hint or "it may be inlined into its callers: patch them",
         )
 
 
 @rule(needs=FACTS, sources=(9,))
 def function_is_not_inlined_away(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A function that is left only as copies inlined into others cannot be replaced.
+    """A replaced function exists by itself, and not only as inlined copies.
 
-    Reported if the debug package was read (--deep); without it, the function is only missing.
+    Reported if the debug package was read (--deep). Otherwise the function is reported as missing.
     """
     for pointer, _, old, _ in _judged(document, facts, SymbolVerdict.INLINED):
         yield Fault(
             pointer,
-            f'"{old}" is in vmlinux only inlined',
-            f"replace the functions that it is part of: {listed(holders(facts, old))}",
+            f'"{old}" is in vmlinux only as inlined copies',
+            f"replace the functions into which it is inlined: {listed(holders(facts, old))}",
         )
 
 
 @rule(needs=FACTS, sources=(12,))
 def function_has_a_body_of_its_own(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A function that is left only as clones with another calling convention cannot be replaced."""
+    """A replaced function exists by itself, and not only as clones with another calling
+    convention."""
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.CLONE_ONLY):
         yield Fault(
             pointer,
             f'"{old}" is in {name} only as {", ".join(clones_of(facts, name, old))}',
-            "the compiler changed its arguments: patch its callers",
+            "the compiler changed its arguments: replace its callers",
         )
 
 
 @rule(needs=FACTS, sources=(6, 9))
 def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Of several functions of one name the manifest says which, by `sympos`."""
+    """If several functions have one name, `sympos` selects one."""
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.AMBIGUOUS):
         deep = facts.inlining if name == "vmlinux" else None
         files = [deep.file_of(copy) if deep else None for copy in copies[:8]]
@@ -103,10 +105,12 @@ def function_is_one(document: Document, facts: Facts) -> Iterator[Fault]:
 
 @rule(needs=FACTS)
 def function_has_one_replacement(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Names of one function, such as __x64_sys_getpid and __ia32_sys_getpid, are one entry.
+    """A function that has several names, such as __x64_sys_getpid and __ia32_sys_getpid, has one
+    entry.
 
-    Calls by any of its names reach the same fentry call, where livepatch finds what replaces it by
-    the address (klp_find_ops(), kernel/livepatch/patch.c): of two replacements one never runs.
+    Calls by any of the names reach the same fentry call. There livepatch finds the replacement by
+    the address (klp_find_ops(), kernel/livepatch/patch.c), so one of two replacements would never
+    run.
     """
     seen: dict[tuple[str, int | None, int], str] = {}
     for pointer, name, old, sympos in patched_functions(document):
@@ -125,33 +129,33 @@ def function_has_one_replacement(document: Document, facts: Facts) -> Iterator[F
 
 @rule(needs=FACTS, sources=(10, 14))
 def function_is_traceable(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Livepatch redirects at the fentry call, and some code has none.
+    """A replaced function has a fentry call, at which livepatch redirects it.
 
-    That is notrace and noinstr code, all assembler, and what is built without -pg (the vDSO and
-    real mode, whose symbols are not even in kallsyms). klp_get_ftrace_location() and
-    register_ftrace_function() refuse it (kernel/livepatch/patch.c).
+    notrace and noinstr code, all assembler, and code built without -pg have none. The last are the
+    vDSO and real mode, whose symbols are not even in kallsyms. klp_get_ftrace_location() and
+    register_ftrace_function() refuse such functions (kernel/livepatch/patch.c).
     """
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.UNTRACEABLE):
         yield Fault(
             pointer,
             f'"{old}" in {name} has no fentry call: it is notrace, noinstr or built without -pg',
-            "patch a function that calls it, or that it calls",
+            "replace a function that calls it, or a function that it calls",
         )
 
 
 @rule(needs=FACTS, sources=(11,))
 def function_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
-    """The memory of __init functions is given back after boot."""
+    """A replaced function is not __init: the memory of __init functions is freed after boot."""
     for pointer, name, old, _ in _judged(document, facts, SymbolVerdict.INIT):
-        yield Fault(pointer, f'"{old}" in {name} is __init: it has run, and is gone')
+        yield Fault(pointer, f'"{old}" in {name} is __init: its memory was freed after boot')
 
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(12,))
 def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Fault]:
-    """The compiler made changed copies of the function beside it.
+    """A function is replaced together with the clones that the compiler made of it (a warning).
 
-    Callers of NAME.isra.0 or NAME.part.0 do not come through NAME, and stay with the old code. The
-    .cold part belongs to its function and needs nothing.
+    Callers of NAME.isra.0 or NAME.part.0 do not call NAME, so they keep the old code. The .cold
+    part belongs to its function, and needs no replacement.
     """
     listed = {(name, old) for _, name, old, _ in patched_functions(document)}
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.PATCHABLE):
@@ -163,18 +167,19 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
         if missed:
             yield Fault(
                 pointer,
-                f"{name} also has {', '.join(missed)}, which this patch leaves as they are",
-                "find the callers of these; patch them too",
+                f"{name} also has {', '.join(missed)}, which this patch does not replace",
+                "find the callers of these clones, and replace them, too",
             )
 
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(22,))
 def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[Fault]:
-    """Some thread always sleeps in the function, so the transition would stall.
+    """No thread always sleeps in a replaced function, because the transition would stall (a
+    warning).
 
     klp_check_stack(), kernel/livepatch/transition.c: a thread switches only when no patched
-    function is on its stack. The kernel's signal gets user threads out of a sleep, after 15
-    seconds; the main function of a kernel thread is never left.
+    function is on its stack. After 15 seconds the kernel wakes sleeping user threads with a signal.
+    A kernel thread never leaves its main function.
     """
     for pointer, name, old, _ in patched_functions(document):
         if name != "vmlinux" or not facts.copies(old):
@@ -184,14 +189,14 @@ def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[
                 pointer,
                 f'a kernel thread never leaves "{old}" ({abi.NEVER_LEFT[old]}): '
                 "the transition will not complete",
-                "patch what it calls",
+                "replace a function that it calls",
             )
         elif old in abi.SLEPT_IN:
             yield Fault(
                 pointer,
                 f'some thread always sleeps in "{old}" ({abi.SLEPT_IN[old]}): '
                 "the transition may take long",
-                "patch what it calls, or give apply a longer --timeout",
+                "replace a function that it calls, or give apply a longer --timeout",
             )
 
 
@@ -207,22 +212,23 @@ def module_is_known(document: Document, facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 (*pointer, "name"),
                 f'{facts.release} has no module "{name}"',
-                "is it built in? then the object is vmlinux",
+                "check the name; if it is built in, the object is vmlinux",
             )
 
 
 @rule(needs=FACTS)
 def exiting_threads_are_found(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A thread that exits can be found in a patch's module until it has left it.
+    """lppack can find an exiting thread inside a patch's module.
 
-    The kernel takes it off the list of threads while it still runs and may sleep in a replaced
-    function; the module must not be unloaded then. Up to 6.8 synchronize_rcu_tasks() waits for all
-    such threads; since 6.9 RCU keeps lists of them, which lppack reads (kernel/rcu/tasks.h).
+    The kernel removes such a thread from the list of threads while it still runs, and may sleep in
+    a replaced function. The module must not be unloaded then. Up to 6.8, synchronize_rcu_tasks()
+    waits for all such threads. Since 6.9, RCU keeps lists of them, which lppack reads
+    (kernel/rcu/tasks.h).
     """
     if not waits_for_exits(facts) and exit_list(facts) is None:
         yield Fault(
             ("kernels",),
-            f"{facts.release} has neither {abi.EXIT_SRCU} nor a list {abi.EXIT_HEAD[1]} that can "
-            "be read: a thread that exits inside of a patch would not be found",
+            f"{facts.release} has neither {abi.EXIT_SRCU} nor a readable list "
+            f"{abi.EXIT_HEAD[1]}: lppack could not find a thread that exits inside the patch",
             "choose a kernel with CONFIG_TASKS_RCU and CONFIG_VMAP_STACK",
         )

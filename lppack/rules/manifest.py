@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rules of identity and structure: what can be seen in the manifest alone.
+"""Rules of identity and structure, which need only the manifest.
 
-Each takes a Document of any shape and passes over what the schema has refused already.
-Numbers are those of docs/decisions.md, "Rules".
+Each rule takes a Document of any shape, and skips parts that the schema has refused already. The
+numbers are those of docs/decisions.md, "Rules".
 """
 
 import re
@@ -21,7 +21,7 @@ RESERVED_SERIES = ("engine",)
 
 @rule(needs=MANIFEST)
 def no_control_characters(document: Document) -> Iterator[Fault]:
-    """Text of a manifest has no control characters, as it goes into C and into paths.
+    """Text of a manifest has no control characters, because it is used in C and in paths.
 
     Only `test.checks[].run` and `expect` may have several lines; NUL is refused there too.
     """
@@ -37,7 +37,7 @@ def no_control_characters(document: Document) -> Iterator[Fault]:
             lines = pointer[:2] == ("test", "checks")
             bad = [c for c in value if not c.isprintable() and not (lines and c in "\n\t")]
             if bad:
-                yield Fault(pointer, f"holds the control character {ascii(bad[0])}")
+                yield Fault(pointer, f"contains the control character {ascii(bad[0])}")
 
     yield from walk(document.data, ())
 
@@ -58,7 +58,7 @@ def module_name_fits(document: Document) -> Iterator[Fault]:
         if len(module) > abi.MODULE_NAME_MAX:
             yield Fault(
                 ("name",),
-                f'module name "{module}" has {len(module)} characters, the kernel takes '
+                f'module name "{module}" has {len(module)} characters; the kernel allows '
                 f"{abi.MODULE_NAME_MAX}",
                 "shorten the name",
             )
@@ -68,8 +68,9 @@ def module_name_fits(document: Document) -> Iterator[Fault]:
 def object_name_is_a_module(document: Document) -> Iterator[Fault]:
     """An object is `vmlinux` or the name of a module, without `.ko` and without dots.
 
-    The kernel's parser of livepatch sections stops at a dot (klp_resolve_symbols), and an object
-    named "zfs.ko" would load and patch nothing. A dash in a file's name is a `_` in the kernel.
+    The kernel's parser of livepatch sections stops at a dot (klp_resolve_symbols). A patch with an
+    object "zfs.ko" would load, but patch nothing. A dash in the name of a file is a `_` in the
+    kernel.
     """
     for pointer, entry in document.mappings("objects"):
         name = entry.get("name")
@@ -92,7 +93,9 @@ def no_object_twice(document: Document) -> Iterator[Fault]:
         if isinstance(name, str):
             if name in seen:
                 yield Fault(
-                    (*pointer, "name"), f'object "{safe(name)}" is listed twice', "join the two"
+                    (*pointer, "name"),
+                    f'object "{safe(name)}" is listed twice',
+                    "merge the two entries",
                 )
             seen.add(name)
 
@@ -101,11 +104,11 @@ def no_object_twice(document: Document) -> Iterator[Fault]:
 def object_changes_something(document: Document) -> Iterator[Fault]:
     """Each object has functions to replace, or hooks (klp_init_object, klp_enable_patch).
 
-    An object with neither would be looked up, waited for, and do nothing.
+    An object with neither would have no effect.
     """
     for pointer, entry in document.mappings("objects"):
         if entry.get("functions", []) == [] and not entry.get("hooks"):
-            yield Fault(pointer, "has neither functions nor hooks", "leave the object out")
+            yield Fault(pointer, "has neither functions nor hooks", "remove the object")
 
 
 @rule(needs=MANIFEST, sources=(4, 6))
@@ -132,8 +135,8 @@ def no_function_twice(document: Document) -> Iterator[Fault]:
             elif sympos is None and any(o == old and s is not None for o, s in counts):
                 yield Fault(
                     (*where, "old"),
-                    f'"{safe(old)}" is also patched by position, and has none here',
-                    'give each of them its "sympos"',
+                    f'"{safe(old)}" is also patched with a "sympos", and has none here',
+                    'give each entry its "sympos"',
                 )
             seen.add((old, sympos))
 
@@ -144,13 +147,13 @@ def _plain(value: object) -> bool:
 
 @rule(needs=MANIFEST, sources=(5,))
 def replacement_is_another_function(document: Document) -> Iterator[Fault]:
-    """A replacement has a name of its own; the kernel's name would have two meanings."""
+    """A replacement has another name than the function that it replaces."""
     for pointer, _ in document.mappings("objects"):
         for where, entry in document.mappings(*pointer, "functions"):
             if isinstance(entry.get("old"), str) and entry.get("old") == entry.get("new"):
                 yield Fault(
                     (*where, "new"),
-                    f'"{safe(entry["old"])}" is to be replaced by itself',
+                    f'"{safe(entry["old"])}" is replaced by a function of the same name',
                     f'call the new one "lp_{safe(entry["old"])}"',
                 )
 
@@ -167,19 +170,19 @@ def replacement_name_shows_its_origin(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, sources=(7,))
 def license_is_compatible(document: Document) -> Iterator[Fault]:
-    """All of the kernel's livepatch interface is exported to GPL modules only."""
+    """The license is compatible with the GPL: the kernel exports livepatch only to GPL modules."""
     text = document.text("license")
     if text is not None and text not in abi.MODULE_LICENSES:
         yield Fault(
             ("license",),
-            f'"{ascii(text)[1:-1]}" is not compatible with the GPL, or is not known',
+            f'"{ascii(text)[1:-1]}" is not known as a license that is compatible with the GPL',
             f"one of: {', '.join(abi.MODULE_LICENSES)}",
         )
 
 
 @rule(needs=MANIFEST)
 def kernel_pattern_is_plain(document: Document) -> Iterator[Fault]:
-    """A pattern is a release in which `*` stands for part of one field between two dashes."""
+    """A pattern is a release in which `*` matches any text without a dash."""
     for pointer, text in document.strings("kernels"):
         if not re.fullmatch(r"[A-Za-z0-9.+~_*-]+", text):
             yield Fault(pointer, f'"{safe(text)}" is not a release pattern', 'like "6.1.0-*-amd64"')
@@ -187,16 +190,16 @@ def kernel_pattern_is_plain(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, level=Level.WARNING)
 def kernel_pattern_has_fields(document: Document) -> Iterator[Fault]:
-    """A pattern (warning) has as many fields between dashes as the releases that it is to match.
+    """A pattern contains a dash, as the releases of distributions do (a warning).
 
-    A release of a distribution's kernel has several, as 6.1.0-57-amd64 and 6.12.118+deb13-amd64.
+    Examples of releases: 6.1.0-57-amd64 and 6.12.118+deb13-amd64. `*` matches no dash.
     """
     for pointer, text in document.strings("kernels"):
         if "*" in text and "-" not in text:
             yield Fault(
                 pointer,
                 f'"{safe(text)}" matches no release with a dash in it',
-                "`*` stands for part of one field between two dashes: 6.1.0-*-amd64",
+                "`*` matches no dash; write for example 6.1.0-*-amd64",
             )
 
 
@@ -220,7 +223,7 @@ def expectation_is_readable(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def late_has_a_module(document: Document) -> Iterator[Fault]:
-    """`test: late` is for a patch of a module: vmlinux is there before any patch."""
+    """`test: late` needs a patch of a module: vmlinux is always loaded before the patch."""
     names = [entry.get("name") for _, entry in document.mappings("objects")]
     if document.at("test", "late") is True and not set(names) - {"vmlinux"}:
-        yield Fault(("test", "late"), "no module is patched", "leave it out")
+        yield Fault(("test", "late"), "the patch has no object that is a module", "remove it")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the built module: what would keep it from loading, or from working."""
+"""Rules of the built module: problems that would keep it from loading, or from working."""
 
 import re
 from collections.abc import Iterator
@@ -14,17 +14,20 @@ from lppack.rules.view import Against
 def module_is_a_live_patch(module: ModuleFile, against: Against) -> Iterator[str]:
     """Modinfo has livepatch=Y (check_modinfo_livepatch(), kernel/module/main.c)."""
     if module.info("livepatch") != "Y":
-        yield "modinfo has no livepatch=Y: the kernel would not take it for a live patch"
+        yield "modinfo has no livepatch=Y: the kernel would not treat it as a live patch"
 
 
 @rule(needs=BUILT, sources=(52,))
 def module_depends_on_nothing(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Modinfo `depends` is empty: a patch must load before its target does.
+    """Modinfo `depends` is empty: a patch must be loadable before its target.
 
-    A patch that lppack_engine.ko moves depends on that alone.
+    A patch that lppack_engine.ko moves depends only on lppack_engine.
     """
     if (module.info("depends") or "") != (abi.ENGINE if against.engine else ""):
-        yield f"it depends on {module.info('depends')}: it could not load before that"
+        yield (
+            f"the module depends on {module.info('depends')}: it could not be loaded "
+            "before that module"
+        )
 
 
 @rule(needs=BUILT, sources=(18, 52))
@@ -40,8 +43,8 @@ def vermagic_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[st
 
 @rule(needs=BUILT, sources=(52,))
 def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
-    """No weak symbol that the kernel lacks: simplify_symbols(), kernel/module/main.c,
-    leaves it NULL."""
+    """The kernel has each weak symbol: simplify_symbols(), kernel/module/main.c, leaves others
+    NULL."""
     for name in module.weak:
         if name not in (against.exports or {}):
             yield f"undefined weak symbol {name} would be NULL; list it under `symbols`"
@@ -49,9 +52,9 @@ def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
 
 @rule(needs=BUILT, sources=(52,))
 def symbols_are_exported(module: ModuleFile, against: Against) -> Iterator[str]:
-    """Each undefined symbol is in the kernel's Module.symvers, else it does not load.
+    """Each undefined symbol is in the kernel's Module.symvers; otherwise the module does not load.
 
-    What lppack_engine.ko exports is there when it moves the patch.
+    Symbols that lppack_engine.ko exports are accepted if it moves the patch.
     """
     ours = abi.ENGINE_SYMBOLS if against.engine else frozenset()
     if against.exports is not None:
@@ -87,28 +90,33 @@ def livepatch_symbols_are_marked(module: ModuleFile, against: Against) -> Iterat
 
 @rule(needs=BUILT, sources=(52,))
 def livepatch_relocations_are_whole(module: ModuleFile, against: Against) -> Iterator[str]:
-    """What the loader will not check before it is too late.
+    """Livepatch relocations and their sections are consistent, which the loader does not check in
+    time.
 
-    Every relocation names a symbol that is in the table: strip renumbers the table, but not the
-    relocations of livepatch sections, and 6.1 does not check the bounds. The symbols of a livepatch
-    section are SHN_LIVEPATCH, and those of other sections are not (klp_resolve_symbols(),
-    apply_relocations()). A livepatch section is loaded and flagged. The object in its name is that
-    of its symbols, or depends on it; a section for a module has no symbol of vmlinux.
+    Every relocation names a symbol that is in the symbol table. strip renumbers the table, but not
+    the relocations of livepatch sections, and 6.1 does not check the bounds. The symbols of a
+    livepatch section are SHN_LIVEPATCH, and those of other sections are not (klp_resolve_symbols(),
+    apply_relocations()). A livepatch section is loaded and flagged. The object in its name has its
+    symbols, or depends on the module that has them. A section for a module has no symbol of
+    vmlinux.
     """
     for table in module.relocations:
         named = table.section.startswith(abi.KLP_SECTION)
         if table.beyond:
             yield (
-                f"section {table.section} names {table.beyond} symbols that are not in the table: "
-                "it was stripped after livepatch relocations were made"
+                f"section {table.section} names {table.beyond} symbols that are not in the "
+                "symbol table: the module was stripped after livepatch relocations were added"
             )
         if not table.target:
             yield f"section {table.section} changes a section that does not exist"
         if named != table.livepatch or (named and not table.allocated):
-            yield f"section {table.section} is not flagged as its name says"
+            yield f"section {table.section} has the name of a livepatch section, but not its flag"
         for kind in table.types:
             if kind not in abi.RELOCATION_SIZES and named:
-                yield f"section {table.section} has a relocation of type {kind}, unknown to modules"
+                yield (
+                    f"section {table.section} has a relocation of type {kind}, which "
+                    "the module loader does not know"
+                )
         for name, marked in table.symbols:
             if marked != named:
                 where = "is" if marked else "is not"
@@ -124,53 +132,60 @@ _WIRED_AT_LOAD = ("__jump_table", ".static_call_sites")
 
 @rule(needs=BUILT, sources=(52,))
 def nothing_late_is_wired_at_load(module: ModuleFile, against: Against) -> Iterator[str]:
-    """No livepatch relocation in a jump table or a list of static calls.
+    """Jump tables and lists of static calls have no livepatch relocations.
 
-    They are read when the module is loaded (jump_label_add_module(), static_call_add_module()), and
-    livepatch relocations for a target that comes later are applied when it comes.
+    The kernel reads these tables when it loads the patch (jump_label_add_module(),
+    static_call_add_module()). For a target that is loaded later, it applies the livepatch
+    relocations only then.
     """
     for name in module.sections:
         late = name.startswith(abi.KLP_SECTION) and not name.startswith(
             f"{abi.KLP_SECTION}vmlinux."
         )
         if late and name.endswith(_WIRED_AT_LOAD):
-            yield f"section {name} would be applied after it was needed"
+            yield f"the relocations in section {name} would be applied too late"
 
 
 @rule(needs=BUILT, sources=(52,))
 def signature_is_at_the_end(module: ModuleFile, against: Against) -> Iterator[str]:
-    """A signature is the last thing in the file: strip cuts it off, or buries it.
+    """A signature is at the end of the file: strip removes it, or appends data to it.
 
-    module_sig_check(), kernel/module/signing.c, looks for its mark at the end alone.
+    module_sig_check(), kernel/module/signing.c, looks for its mark only at the end.
     """
     if module.signature == "inside":
-        yield "has a signature that is not at its end: it was changed after it was signed"
+        yield (
+            "the module has a signature that is not at its end: it was changed after it was signed"
+        )
 
 
 @rule(needs=BUILT, sources=(52,))
 def module_is_stripped(module: ModuleFile, against: Against) -> Iterator[str]:
-    """No debug information and no BTF: they hold paths, and BTF has to match vmlinux's.
+    """The module has no debug information and no BTF: they contain paths, and BTF must match
+    vmlinux.
 
-    btf_module_notify(), kernel/bpf/btf.c, complains where it does not.
+    btf_module_notify(), kernel/bpf/btf.c, logs an error if it does not match.
     """
     for name in (".debug_info", ".BTF"):
         if name in module.sections:
-            yield f"section {name} is left in it"
+            yield f"the module still has section {name}"
 
 
 @rule(needs=BUILT, sources=(17,))
 def compiler_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[str]:
-    """.comment names the gcc that the kernel's configuration was made with.
+    """.comment names the gcc with which the kernel was configured.
 
-    Compared is the first number: what a configuration turns on depends on it.
+    Only the major version is compared: the options of a configuration depend on it.
     """
     wanted = re.search(r"-(\d+)", against.compiler or "")
     for text in module.compilers if wanted else ():
         found = re.search(r"GCC: \(.*\) (\d+)\.", text)
         if wanted and found and found[1] != wanted[1]:
-            yield f"{text} compiled it, and the kernel's compiler is {against.compiler}"
+            yield (
+                f"the module was compiled by {text}, but the kernel's compiler is "
+                f"{against.compiler}"
+            )
 
 
 def faults(module: ModuleFile, against: Against) -> list[str]:
-    """Find what would keep this live patch from loading, or from working."""
+    """Return the problems that would keep this live patch from loading, or from working."""
     return [fault for entry in BUILT.entries() for fault in entry.rule(module, against)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of declared consistency: flags, modes, and what goes together with them."""
+"""Rules of declared consistency: flags, modes, and the keys that they require."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
     """Exactly one LEAVE flag and one SWITCH flag, and at most one TRANSFORM.
 
-    Needs are a minimum; the mode is the weakest that gives at least that.
+    Needs are a minimum; lppack selects the weakest mode that gives at least that.
     """
     if not isinstance(document.at("needs"), list):
         return
@@ -28,13 +28,13 @@ def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
         for pointer, text in given[1:]:
             yield Fault(
                 pointer,
-                f"{safe(text)} stands beside {safe(given[0][1])}",
+                f"{safe(text)} conflicts with {safe(given[0][1])}",
                 "keep the stronger one",
             )
 
 
 def parse_needs(words: list[str]) -> consistency.Needs | None:
-    """Return the flags as a value; None while they are not one of each axis."""
+    """Return the flags as Needs; None if there is not exactly one flag for each axis."""
     leave = [consistency.Leave[w] for w in words if w in consistency.Leave.__members__]
     switch = [consistency.Switch[w] for w in words if w in consistency.Switch.__members__]
     transform = [consistency.Transform[w] for w in words if w in consistency.Transform.__members__]
@@ -50,10 +50,11 @@ def _needs(document: Document) -> consistency.Needs | None:
 
 @rule(needs=MANIFEST, sources=(27,))
 def needs_agree(document: Document) -> Iterator[Fault]:
-    """A transform that the flags cannot carry is refused, not rounded up.
+    """The TRANSFORM flag is compatible with the other flags.
 
     TRANSFORM_WORLD needs SWITCH_KERNEL and more than LEAVE_FUNCTION; TRANSFORM_ON_ACCESS needs
-    more than LEAVE_FUNCTION. The author has misunderstood something, and rounding would hide it.
+    more than LEAVE_FUNCTION. lppack does not choose stronger flags by itself, because that would
+    hide the author's mistake.
     """
     needs = _needs(document)
     reason = consistency.refusal(needs) if needs else None
@@ -70,29 +71,31 @@ def mode_covers_the_needs(document: Document) -> Iterator[Fault]:
         if not chosen.covers(needs):
             yield Fault(
                 ("mode",),
-                f"{mode} gives {chosen.leave.name} {chosen.switch.name}, less than is needed",
+                f"{mode} gives only {chosen.leave.name} {chosen.switch.name}, less than the needs",
                 f'leave "mode" out, or use "{consistency.weakest(needs).name.value}"',
             )
 
 
 @rule(needs=MANIFEST, sources=(28,))
 def transforms_are_declared(document: Document) -> Iterator[Fault]:
-    """A TRANSFORM flag and `transforms` go together."""
+    """A TRANSFORM flag and `transforms` require each other."""
     needs = _needs(document)
     if needs is None:
         return
     asked = needs.transform is not consistency.Transform.NONE
     if asked and not document.at("transforms"):
-        yield Fault(("needs",), f'{needs.transform.name} is needed, but there are no "transforms"')
+        yield Fault(
+            ("needs",), f'{needs.transform.name} is declared, but there are no "transforms"'
+        )
     elif document.at("transforms") and not asked:
         yield Fault(
             ("transforms",),
-            "data is transformed, but the needs do not say so",
+            'there are "transforms", but "needs" has no TRANSFORM flag',
             'add TRANSFORM_ON_ACCESS or TRANSFORM_WORLD to "needs"',
         )
 
 
-#: What a transform of each kind has to have.
+#: The keys that a transform of each kind must have.
 _ACCESS: tuple[str, ...] = ("lock", "context")
 _WORLD: tuple[str, ...] = ("for_each", "max_stop_ms")
 
@@ -102,8 +105,9 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
     """A transform has the keys of its TRANSFORM flag, and none of the other flag.
 
     TRANSFORM_ON_ACCESS: `lock`, `context`, and shadow variables. TRANSFORM_WORLD: `for_each`,
-    `max_stop_ms`, and where needed `prepare`, `check`, `finish`; no lock, as all else is stopped.
-    And `reverse`: if one instance cannot be transformed, the stop reverses those before it.
+    `max_stop_ms`, optionally `prepare`, `check`, `finish`; no lock, because all other code is
+    stopped. Also `reverse`: if one instance cannot be transformed, the stop reverses the instances
+    before it.
     """
     needs = _needs(document)
     if needs is None or needs.transform is consistency.Transform.NONE:
@@ -117,14 +121,14 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
                 yield Fault(
                     (*pointer, "irreversible"),
                     f'"irreversible" is for {other}',
-                    "give reverse: where one instance cannot be transformed, the stop takes back "
-                    "those before it",
+                    "add reverse: if one instance cannot be transformed, the stop reverses "
+                    "the instances before it",
                 )
         for pointer, _ in document.mappings("shadow_variables"):
             yield Fault(
                 pointer,
                 f"shadow variables are for {other}",
-                "let forward put a larger instance in the place of the old one",
+                "let forward replace the old instance by a larger one",
             )
     for pointer, entry in document.mappings("transforms"):
         for key in wanted:
@@ -137,17 +141,17 @@ def transforms_are_of_one_kind(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
-    """LEAVE_KERNEL is requested together with `kthreads: patched-set`.
+    """LEAVE_KERNEL requires `kthreads: patched-set`.
 
-    Kernel threads and io workers never leave the kernel: every mode switches them by a check of
-    their stacks, which is LEAVE_PATCHED_SET for them. The author has to say that this will do.
+    Kernel threads and io workers never leave the kernel. Every mode switches them after a check of
+    their stacks, which gives LEAVE_PATCHED_SET. The author must declare that this is enough.
     """
     needs = _needs(document)
     if needs and needs.leave is consistency.Leave.LEAVE_KERNEL and not document.at("kthreads"):
         yield Fault(
             ("needs",),
-            "LEAVE_KERNEL cannot be had for kernel threads, which never leave it",
-            'if LEAVE_PATCHED_SET is enough for them, say "kthreads: patched-set"',
+            "LEAVE_KERNEL is not possible for kernel threads, which never leave the kernel",
+            'if LEAVE_PATCHED_SET is enough for them, add "kthreads: patched-set"',
         )
 
 
@@ -155,7 +159,8 @@ def kernel_threads_are_spoken_for(document: Document) -> Iterator[Fault]:
 def interdependent_functions_switch_together(document: Document) -> Iterator[Fault]:
     """Functions that must not mix need LEAVE_PATCHED_SET and SWITCH_THREAD, or more.
 
-    With less, a thread could call the old one of them and the new one of another in one visit.
+    With weaker flags, one visit of a thread could call the old version of one function and the new
+    version of another.
     """
     needs = _needs(document)
     if needs is None or not document.at("interdependent"):
@@ -178,7 +183,7 @@ def interdependent_functions_switch_together(document: Document) -> Iterator[Fau
 
 @rule(needs=MANIFEST)
 def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]:
-    """What `interdependent` names is replaced: a function that stays as it is cannot mix."""
+    """Each function in `interdependent` is replaced: others cannot mix."""
     replaced = {
         item.get("old")
         for pointer, _ in document.mappings("objects")
@@ -196,11 +201,11 @@ def interdependent_functions_are_replaced(document: Document) -> Iterator[Fault]
 def engine_provides_the_mode(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """The engine that is to move the threads gives the mode, on both axes.
+    """The engine that moves the threads gives the mode, on both axes.
 
     The kernel's own engine gives LEAVE_PATCHED_SET SWITCH_THREAD (klp_check_stack_func() and
-    klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko the others. Checked by
-    `plan`, which chooses both.
+    klp_try_switch_task(), kernel/livepatch/transition.c), lppack_engine.ko gives the others.
+    Checked by `plan`, which selects the engine and the mode.
     """
     pointer = ("mode",) if document.at("mode") else ("needs",)
     able = consistency.engines_of(mode)
@@ -209,7 +214,7 @@ def engine_provides_the_mode(
             pointer,
             f"engine {engine} does not give mode {mode.name}; {' and '.join(able)} "
             f"{'does' if len(able) == 1 else 'do'}",
-            "leave --engine out",
+            "omit --engine",
         )
 
 
@@ -217,15 +222,14 @@ def engine_provides_the_mode(
 def cumulative_patches_are_the_kernels(
     document: Document, mode: consistency.Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """`replaces` and `states` need the kernel's own engine, which can hand over between patches.
+    """`replaces` and `states` need the livepatch engine, which can replace one patch by another.
 
-    lppack_engine.ko cannot replace one patch by another: revert the first, then apply the second.
+    lppack_engine.ko cannot: revert the first patch, then apply the second.
     """
     for key in ("replaces", "states"):
         if document.at(key) and consistency.engine_for(mode, engine) != "livepatch":
             yield Fault(
                 (key,),
-                f'"{key}" needs the kernel\'s own engine, and mode {mode.name} is to be given by '
-                "lppack_engine.ko",
-                "use mode hybrid and leave --engine out",
+                f'"{key}" needs the livepatch engine, but mode {mode.name} needs lppack_engine.ko',
+                "use mode hybrid and omit --engine",
             )

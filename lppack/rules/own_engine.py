@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of what lppack's own engine in the kernel can move, and where."""
+"""Rules of lppack's own engine: the kernels and functions that it supports."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from lppack.rules.runner import Fault, safe
 if TYPE_CHECKING:
     from lppack.kernel.facts import Facts
 
-#: lpe_border_names, lpe_inside_names and lpe_works_names of kmod/engine/stack.c, but for those
-#: that the compiler has given another name.
+#: lpe_border_names, lpe_inside_names and lpe_works_names of kmod/engine/stack.c, except functions
+#: that the compiler has renamed.
 BORDER = frozenset(
     (
         *("exit_to_user_mode_prepare", "exit_to_user_mode_loop", "syscall_exit_to_user_mode"),
@@ -33,7 +33,7 @@ BORDER = frozenset(
 _HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.SWITCH_KERNEL)
 #: Only a kernel with CONFIG_PREEMPT_RT has it: kernel/locking/spinlock_rt.c (v6.1).
 _RT_LOCK = "rt_spin_lock"
-#: The way out of an interrupt to user space: kernel/entry/common.c (v6.1).
+#: The exit from an interrupt to user space: kernel/entry/common.c (v6.1).
 BORDER_TO_USER = "irqentry_exit_to_user_mode"
 TRIED = " and ".join(f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE)
 #: Only a kernel with CONFIG_PREEMPTION has it: kernel/sched/core.c (v6.1).
@@ -48,16 +48,16 @@ def own_engine_needs_spinning_locks(
 ) -> Iterator[Fault]:
     """lppack's own engine needs a kernel without CONFIG_PREEMPT_RT.
 
-    There a spinlock sleeps (include/linux/spinlock_rt.h), and the engine takes one in a tracepoint
-    and in stops; a stop may also find a thread in the middle of what such a lock protects. The
-    module refuses such a kernel as well (kmod/engine/support.c). Checked by `plan`.
+    With that option a spinlock sleeps (include/linux/spinlock_rt.h), and the engine takes spinlocks
+    in a tracepoint and in stops. A stop may also find a thread inside a section that such a lock
+    protects. The module refuses such a kernel as well (kmod/engine/support.c). Checked by `plan`.
     """
     if engine_for(mode, engine) == EngineName.CONSISTENCY and facts.copies(_RT_LOCK):
         yield Fault(
             ("kernels",),
-            f"{facts.release} has CONFIG_PREEMPT_RT, and mode {mode.name} is to be given by "
-            "lppack_engine.ko, which is not made for it",
-            "choose a kernel without it, or mode hybrid and leave --engine out",
+            f"{facts.release} has CONFIG_PREEMPT_RT, which lppack_engine.ko does not "
+            f"support; mode {mode.name} needs lppack_engine.ko",
+            "choose a kernel without it, or use mode hybrid and omit --engine",
         )
 
 
@@ -65,26 +65,26 @@ def own_engine_needs_spinning_locks(
 def own_engine_knows_the_border(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """lppack's own engine needs a kernel whose border to user space has names.
+    """lppack's own engine needs a kernel whose exits to user space are named functions.
 
-    It sees by them that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the way out of
-    an interrupt is a part of irqentry_exit(), and system call tracing is part of do_syscall_64()
-    (kernel/entry/common.c, include/linux/entry-common.h): a thread that only computes would
-    never be seen to leave. Checked by `plan`.
+    By these names it sees that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the exit
+    from an interrupt is part of irqentry_exit(), and system call tracing is part of do_syscall_64()
+    (kernel/entry/common.c, include/linux/entry-common.h). The engine would never see that a thread
+    leaves if that thread makes no system call. Checked by `plan`.
     """
     if engine_for(mode, engine) != EngineName.CONSISTENCY:
         return
-    # An unknown kernel may have the names and use them otherwise: those that are tested are known.
+    # An unknown kernel may use these names in another way, so accept only the tested kernels.
     series = re.match(r"(\d+)\.(\d+)", facts.release)
     known = series is None or (int(series[1]), int(series[2])) in abi.KERNELS_OF_THE_ENGINE
     if known and facts.copies(BORDER_TO_USER):
         return
     yield Fault(
         ("kernels",),
-        f"mode {mode.name} is to be given by lppack_engine.ko, which was tried on {TRIED}: "
-        f"in {facts.release} {BORDER_TO_USER}() "
-        + ("may be another" if facts.copies(BORDER_TO_USER) else "has no name of its own"),
-        "choose such a kernel, or mode hybrid and leave --engine out",
+        f"mode {mode.name} needs lppack_engine.ko, which was tested on {TRIED}: in "
+        f"{facts.release} {BORDER_TO_USER}() "
+        + ("may work differently" if facts.copies(BORDER_TO_USER) else "has no symbol"),
+        "choose such a kernel, or use mode hybrid and omit --engine",
     )
 
 
@@ -92,12 +92,12 @@ def own_engine_knows_the_border(
 def own_engine_was_tried_on_such_a_kernel(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """lppack's own engine needs a kernel that enters and preempts as those that it was tried on.
+    """lppack's own engine needs a kernel without CONFIG_X86_FRED and with CONFIG_PREEMPTION.
 
-    With CONFIG_X86_FRED stacks end in entry code that it does not know. Without CONFIG_PREEMPTION
-    (PREEMPT_DYNAMIC has it, whatever is chosen at boot) ftrace does not wait for threads that are
-    in its calls (ftrace_shutdown(), kernel/trace/ftrace.c). The module refuses such kernels as well
-    (kmod/engine/support.c). Checked by `plan`.
+    With CONFIG_X86_FRED, stacks end in entry code that the engine does not know. Without
+    CONFIG_PREEMPTION, ftrace does not wait for threads that are in its calls (ftrace_shutdown(),
+    kernel/trace/ftrace.c). CONFIG_PREEMPT_DYNAMIC selects CONFIG_PREEMPTION, whatever is chosen at
+    boot. The module refuses other kernels as well (kmod/engine/support.c). Checked by `plan`.
     """
     if engine_for(mode, engine) != EngineName.CONSISTENCY:
         return
@@ -108,19 +108,20 @@ def own_engine_was_tried_on_such_a_kernel(
         if stands:
             yield Fault(
                 ("kernels",),
-                f"{facts.release} {what}, and mode {mode.name} is to be given by "
-                "lppack_engine.ko, which was not tried on such a kernel",
-                "choose another kernel, or mode hybrid and leave --engine out",
+                f"{facts.release} {what}; mode {mode.name} needs lppack_engine.ko, which "
+                "was not tested on such a kernel",
+                "choose another kernel, or use mode hybrid and omit --engine",
             )
 
 
 @rule(needs=FACTS, level=Level.WARNING)
 def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fault]:
-    """A replaced function at the border to user space keeps threads from being held (warning).
+    """No replaced function is one in which threads leave the kernel (warning).
 
-    Modes that switch the whole kernel at once hold threads in a task work, on their way out of the
-    kernel. In task_work_run(), get_signal() and others that are on the stack then, a thread is
-    inside of the patched set, and is not held: then only a moment with no thread inside will do.
+    Modes that switch the whole kernel at once hold threads in a task work while they leave the
+    kernel. task_work_run(), get_signal() and other functions are on the stack then. If the patch
+    replaces one of them, such a thread is inside the patched set, and the engine cannot hold it.
+    The transition then needs a moment at which no thread is inside.
     """
     asked = {text for _, text in document.strings("needs")} | {document.text("mode") or ""}
     if not asked & {"SWITCH_KERNEL", *_HOLDING}:
@@ -129,7 +130,7 @@ def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fau
         if object_ == "vmlinux" and old in BORDER:
             yield Fault(
                 pointer,
-                f'"{safe(old)}" is where threads leave the kernel: they cannot be held there, and '
+                f'"{safe(old)}" runs when threads leave the kernel: they cannot be held there, and '
                 "under load the transition may not end",
                 "if each thread may switch by itself, use mode hybrid or kgraft",
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules register themselves here, with `@rule`; the rest of lppack finds them here."""
+"""The registry of rules: `@rule` adds a rule, and the rest of lppack finds it here."""
 
 import importlib
 import inspect
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 
 class Asked(StrEnum):
-    """When a rule is checked, as docs/rules.md says it."""
+    """When a rule is checked; the text is printed in docs/rules.md."""
 
     ALWAYS = "always"
     FROM = "by validate, with --from OLD"
@@ -44,7 +44,7 @@ class RuleEntry(Generic[R]):
     rule: R
     level: Level
     asked: Asked
-    sources: tuple[int, ...]  # which of the 56 rules of docs/decisions.md; none: it is not of them
+    sources: tuple[int, ...]  # numbers of the 56 rules of docs/decisions.md; empty: none of them
 
     @property
     def id(self) -> str:
@@ -52,7 +52,7 @@ class RuleEntry(Generic[R]):
 
     @property
     def page(self) -> str:
-        """Docstring, after the numbers of its sources."""
+        """Return the rule's page: the numbers of its sources, then its docstring."""
         text = inspect.getdoc(self.rule) or ""
         if not self.sources:
             return text
@@ -67,10 +67,10 @@ class RuleEntry(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need(Generic[R]):
-    """What rules of one kind are given, and when.
+    """The arguments that rules of one kind take, and when these rules run.
 
-    ``files``: modules of this folder that have such rules, in the order of asking. They are
-    imported when the rules are wanted: most commands need few of them.
+    ``files``: the modules of this folder that define such rules, in the order in which they run.
+    They are imported when the rules are needed: most commands need few of them.
     """
 
     asked: Asked
@@ -78,7 +78,7 @@ class Need(Generic[R]):
     registered: list[RuleEntry[R]] = field(default_factory=list)
 
     def entries(self) -> tuple[RuleEntry[R], ...]:
-        """Return its rules: errors, then warnings, each as they stand in the files."""
+        """Return the rules: errors, then warnings, each in the order of the files."""
         for name in self.files:
             importlib.import_module(f"{__package__}.{name}")
 
@@ -135,17 +135,17 @@ MANIFEST: Need[Rule] = Need(
         "conversion",
     ),
 )
-#: The version that the patch follows.
+#: The earlier version of the patch.
 VERSION: Need[VersionRule] = Need(asked=Asked.FROM, files=("history",))
 #: The kernel's package: release, configuration, headers.
 CONFIG: Need[ConfigRule] = Need(asked=Asked.KERNEL, files=("target",))
-#: The same; no manifest can help: refused as a fault of the environment.
+#: The same. No change of the manifest can help, so a fault is reported as EnvironmentMissing.
 ENVIRONMENT: Need[ConfigRule] = Need(asked=Asked.KERNEL, files=("target",))
 #: The kernel's symbols, traceable sites and modules.
 FACTS: Need[FactsRule] = Need(
     asked=Asked.KERNEL, files=("kernel", "symbols", "own_engine", "inlining")
 )
-#: The mode and the engine that were chosen.
+#: The selected mode and engine.
 PLAN: Need[PlanRule] = Need(asked=Asked.PLAN, files=("needs", "counted", "own_engine"))
 COMPILED: Need[CompiledRule] = Need(asked=Asked.COMPILED, files=("compiled",))
 BUILT: Need[ModuleRule] = Need(asked=Asked.BUILT, files=("module",))
@@ -170,23 +170,23 @@ def ask(
     *given: P.args,
     **more: P.kwargs,
 ) -> Iterator[Problem]:
-    """Run the rules of one need; yield what they find, at its places."""
+    """Run the rules of one need; yield the problems that they find, with their places."""
     for entry in needs.entries():
         faults = entry.rule(document, *given, **more)
         yield from problems(document, faults, entry.rule, level=entry.level)
 
 
 def every() -> tuple[RuleEntry[Any], ...]:
-    """All rules, in the order in which they are asked."""
+    """Return all rules, in the order in which they run."""
     order = list(Asked)
     entries = [entry for needs in _NEEDS for entry in needs.entries()]
     return tuple(sorted(entries, key=lambda e: (order.index(e.asked), e.level is Level.WARNING)))
 
 
-#: Of the 56, and not made: docs/decisions.md has the reasons.
+#: Numbers of the 56 rules that are not implemented; docs/decisions.md has the reasons.
 DROPPED = (25, 34, 35, 42, 43)
 
 
 def live() -> tuple[int, ...]:
-    """Numbers of the 56 rules that rules here implement, wholly or in part."""
+    """Return the numbers of the 56 rules that are implemented, wholly or in part."""
     return tuple(sorted({number for entry in every() for number in entry.sources}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a manifest replaces, looked up in the facts of a kernel."""
+"""The functions that a manifest replaces, looked up in the facts of a kernel."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def patched_functions(document: Document) -> Iterator[tuple[Pointer, str, str, int | None]]:
-    """(pointer of ``old``, object, function, sympos) of every well-formed entry."""
+    """Yield (pointer of ``old``, object, function, sympos) of every well-formed entry."""
     for pointer, entry in document.mappings("objects"):
         for where, item in document.mappings(*pointer, "functions"):
             name, old, sympos = entry.get("name"), item.get("old"), item.get("sympos")
@@ -27,5 +27,5 @@ def copies_of(facts: "Facts", name: str, function: str) -> tuple["Symbol", ...] 
 
 
 def clones_of(facts: "Facts", name: str, function: str) -> tuple[str, ...]:
-    """Names of the changed copies of ``function`` in object ``name``."""
+    """Return the names of the compiler's clones of ``function`` in object ``name``."""
     return facts.clones(function) if name == "vmlinux" else facts.module_clones(name, function)

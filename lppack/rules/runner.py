@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A rule is a generator of faults; its name is its id, its docstring its page."""
+"""Run a rule, which is a generator of faults; its name is its id, its docstring is its page."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Rule = Callable[[Document], Iterator["Fault"]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a rule found: where, what, and a hint."""
+    """A problem that a rule found: where, what, and a hint."""
 
     pointer: Pointer
     message: str
@@ -21,7 +21,7 @@ class Fault:
 
 
 def rule_id(rule: Callable[..., object]) -> str:
-    """``no_function_twice`` is ``no-function-twice`` to users."""
+    """Return the id of a rule, as users see it: ``no-function-twice`` for ``no_function_twice``."""
     return rule.__name__.replace("_", "-")
 
 
@@ -47,17 +47,17 @@ def problems(
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the one of ``known`` that ``word`` was probably meant to be."""
-    import difflib  # late: most manifests need no guess
+    """Return the word of ``known`` that is most similar to ``word``; None if no one is similar."""
+    import difflib  # imported late: most manifests need no guess
 
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=cutoff)), None)
 
 
 def safe(text: str) -> str:
-    """``text`` without anything that could write to a terminal."""
+    """Return ``text`` without terminal control sequences."""
     return ascii(text)[1:-1]
 
 
 def clip(text: str) -> str:
-    """``safe``, and short enough for a message."""
+    """Return ``safe(text)``, shortened for a message."""
     return safe(text) if len(text) <= 60 else f"{safe(text[:57])}..."

@@ -14,10 +14,10 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif(problems: Sequence[Problem], *, docs: str | None = None) -> dict[str, Any]:
-    """One run of lppack; files are relative to the current directory where they can be.
+    """Return one run of lppack as SARIF; paths are relative to the current directory if possible.
 
-    Of the rules it has those that found something, each with its page. ``docs``: the URL of the
-    documentation site, of which SARIF wants an absolute one (3.49.12, helpUri); None: not known.
+    It contains the rules that found a problem, each with its page. ``docs``: the absolute URL of
+    the documentation site, to which helpUri links (SARIF 3.49.12); None: not known.
     """
     pages = {entry.id: entry.page for entry in every()}
     ids = sorted({problem.rule for problem in problems})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name of the sources that would hide a module's variable, or be hidden by it."""
+"""Rule of names in the sources that conflict with a module's variable."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from lppack.rules.runner import Fault, safe
 from lppack.rules.source import at, with_code
 from lppack.rules.symbols import called_names, listed_symbols
 
-#: Names that may stand before another name in an expression or a jump.
+#: Words that may precede another name in an expression or a jump.
 _NO_TYPES = frozenset(
     ("return", "goto", "case", "else", "do", "sizeof", "typeof", "__typeof__", "_Alignof")
 )
@@ -19,11 +19,12 @@ _ENDS = frozenset((";", "{", "}"))
 
 @rule(needs=MANIFEST)
 def name_of_a_modules_variable_is_its_own(document: Document) -> Iterator[Fault]:
-    """A module's variable is reached by a pointer that takes the place of its name in the sources.
+    """No local variable, parameter or member has the name of a module variable that `symbols`
+    lists.
 
-    A local variable, a parameter or a member of that name would be that pointer as well, without a
-    value: what is written to it goes anywhere. The compiler says no more than that it is
-    uninitialized.
+    In the sources, lppack defines the name of such a variable as a macro for a pointer access. A
+    local name would become an uninitialized pointer, and a write would go to a random address. The
+    compiler only warns that it is uninitialized.
     """
     called = called_names(document)
     homes = {
@@ -38,13 +39,13 @@ def name_of_a_modules_variable_is_its_own(document: Document) -> Iterator[Fault]
                 file,
                 token,
                 f'"{token.text}" is the variable of {safe(homes[token.text])} that `symbols` lists,'
-                f" and {what} of that name would be a pointer to nowhere",
-                "rename it; or give the module's another name, with `as`",
+                f" and {what} of that name would be an uninitialized pointer",
+                "rename it; or give the module's variable another name, with `as`",
             )
 
 
 def declared(tokens: Sequence[Token], names: Collection[str]) -> Iterator[tuple[Token, str]]:
-    """Yield where one of ``names`` means a member, a parameter or a local variable."""
+    """Yield where one of ``names`` is declared as a member, a parameter or a local variable."""
     braces = parens = 0
     for index, token in enumerate(tokens):
         braces += (token.text == "{") - (token.text == "}")
@@ -61,7 +62,7 @@ def declared(tokens: Sequence[Token], names: Collection[str]) -> Iterator[tuple[
 
 
 def _is_declared(tokens: Sequence[Token], index: int) -> bool:
-    """Inside braces; an extern declaration means the module's own."""
+    """Return True if the token declares a local name; an extern declaration does not."""
     statement = _statement(tokens, index)
     if any(token.text == "extern" for token in statement):
         return False
@@ -84,7 +85,8 @@ def _statement(tokens: Sequence[Token], index: int) -> Sequence[Token]:
 
 
 def _follows_a_type(tokens: Sequence[Token], index: int, start: Collection[str]) -> bool:
-    """`u32 NAME`, `struct x *NAME` after one of ``start``; and no product `a * NAME`."""
+    """Return True for `u32 NAME` or `struct x *NAME` after one of ``start``, but not for `a *
+    NAME`."""
     before = index - 1
     while before >= 0 and tokens[before].text == "*":
         before -= 1

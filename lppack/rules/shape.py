@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The schema's errors, in words, each at its place."""
+"""The schema's errors as problems, each with its place."""
 
 import datetime
 import functools
@@ -29,8 +29,10 @@ _TYPES = {
 def shape_problems(
     document: Document, described: str = "manifest-v1", whole: str = "the manifest"
 ) -> Iterator[Problem]:
-    """Every place where a file is not what ``schemas/DESCRIBED.json`` describes; ``whole``: what
-    messages call it."""
+    """Yield a problem for every place where a file does not fit ``schemas/DESCRIBED.json``.
+
+    ``whole``: the name of the whole file in messages.
+    """
     if fits(document.data, _whole(described)):
         return
     for error in _errors(document.data, described):
@@ -47,7 +49,7 @@ def _errors(data: Any, described: str) -> Iterable[Any]:
 
 @functools.cache
 def _whole(described: str = "manifest-v1") -> dict[str, Any]:
-    """Return the schema, without references."""
+    """Return the schema with its references resolved."""
     found = schema(described)
     whole: dict[str, Any] = inlined(found, found.get("$defs", {}))
     return whole
@@ -97,7 +99,7 @@ def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> It
             yield document.problem(
                 pointer,
                 "type",
-                f"{name} must be {_wanted(wanted)}, and is {_is(value)}",
+                f"{name} must be {_wanted(wanted)}, but is {_is(value)}",
                 hint=_unquoted(value, wanted),
             )
         case "enum":
@@ -120,7 +122,7 @@ def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> It
         case "minItems" | "minLength" | "minProperties":
             yield document.problem(pointer, "empty", f"{name} is empty")
         case "uniqueItems":
-            yield document.problem(pointer, "twice", f"{name} names the same thing twice")
+            yield document.problem(pointer, "twice", f"{name} contains the same item twice")
         case "maxLength":
             yield document.problem(
                 pointer, "too-long", f"{name} is longer than {wanted} characters"
@@ -130,7 +132,7 @@ def _explain(document: Document, pointer: Pointer, error: Any, whole: str) -> It
 
 
 def _example(key: str, part: dict[str, Any]) -> str | None:
-    """Describe what stands under a key: its choices, or an example."""
+    """Return a hint for the value of a key: its choices, or an example."""
     forms = (part, *part.get("anyOf", ()))
     choices = next((form["enum"] for form in forms if "enum" in form), ())
     if choices:
@@ -140,7 +142,7 @@ def _example(key: str, part: dict[str, Any]) -> str | None:
 
 
 def _shown(pointer: Pointer) -> str:
-    """``objects[0].functions[1].old`` as people write it; nothing for the whole."""
+    """Return a pointer as ``objects[0].functions[1].old``; an empty text for the whole file."""
     text = ""
     for step in pointer:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -172,7 +174,7 @@ def _unquoted(value: Any, wanted: Any) -> str | None:
     if wanted != "string":
         return None
     if isinstance(value, bool):
-        return 'YAML reads on, off, yes and no as true and false; put it in quotes, like "off"'
+        return 'YAML reads on, off, yes and no as true or false: put the word in quotes, like "off"'
     if isinstance(value, (int, float, datetime.date)):
         return "put it in quotes to make it text"
     return None

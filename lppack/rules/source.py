@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the author's C, as far as its text shows: what it defines, calls and leaves alone."""
+"""Rules of the author's C that need only its text: definitions, calls, and forbidden names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from lppack.rules.runner import Fault, nearest, safe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded(Document):
-    """A document whose files were read: once for all the rules that ask."""
+    """A document with the C files of its folder, read once for all rules."""
 
     sources: tuple[CFile, ...]
     headers: tuple[CFile, ...]
 
 
 def with_code(document: Document) -> Coded:
-    """``document`` with the files that can be read; what is wrong with others, other rules say."""
+    """Return ``document`` with the files that can be read; other rules report unreadable files."""
     if isinstance(document, Coded):
         return document
     fields = {name: getattr(document, name) for name in ("path", "shown", "data", "values", "keys")}
@@ -48,7 +48,7 @@ def _read(document: Document, key: str) -> tuple[CFile, ...]:
 
 
 def _every_call(document: Document, *names: str) -> Iterator[tuple[CFile, Token]]:
-    """Find calls, and macros that look like one, anywhere in the sources."""
+    """Yield the calls of ``names`` in the sources, and macros that look like a call."""
     for file in sources(document):
         yield from ((file, token) for token in file.called if token.text in names)
 
@@ -61,8 +61,8 @@ def at(file: CFile, token: Token, message: str, hint: str | None = None) -> Faul
 def named_functions_are_defined(document: Document) -> Iterator[Fault]:
     """Each function that the manifest names is defined in a source, and is not static.
 
-    The generated code takes their addresses; a static one, or one that is not there, ends the build
-    long after it began. Not reported if a macro with ## or an included .c could define it.
+    The generated code takes their addresses. Without this rule, a missing or static function fails
+    the build only at its end. Not reported if a macro with ## or an included .c file may define it.
     """
     files = sources(document)
     if len(files) != len(list(document.strings("sources"))):
@@ -77,16 +77,16 @@ def named_functions_are_defined(document: Document) -> Iterator[Fault]:
             close = nearest(name, defined)
             yield Fault(
                 pointer,
-                f'"{safe(name)}" is not defined in any of the sources',
+                f'"{safe(name)}" is defined in none of the sources',
                 f'did you mean "{close}"?' if close else None,
             )
         elif defined[name][1].is_static:
             file, function = defined[name]
-            yield at(file, function.at, f'"{name}" is static', "the generated code cannot see it")
+            yield at(file, function.at, f'"{name}" is static', "remove static: others use it")
 
 
 def quoted_includes(document: Document) -> Iterator[tuple[CFile, Token, str]]:
-    """(file, token, name) of each `#include "name"` in sources and headers."""
+    """Yield (file, token, name) of each `#include "name"` in sources and headers."""
     for file in (*sources(document), *headers(document)):
         for line in file.directives:
             if len(line) == 3 and line[1].text == "include" and line[2].kind == "string":
@@ -95,8 +95,7 @@ def quoted_includes(document: Document) -> Iterator[tuple[CFile, Token, str]]:
 
 @rule(needs=MANIFEST)
 def included_files_are_listed(document: Document) -> Iterator[Fault]:
-    """A file of the folder that a source includes is under `headers`: only what is listed is
-    there when the compiler runs."""
+    """A file of the folder that a source includes is listed: the compiler sees only such files."""
     listed = {name for key in ("sources", "headers") for _, name in document.strings(key)}
     for file, token, included in quoted_includes(document):
         name = included.lstrip("/")
@@ -106,14 +105,14 @@ def included_files_are_listed(document: Document) -> Iterator[Fault]:
             yield at(
                 file,
                 token,
-                f'"{safe(name)}" is in the folder, and not listed',
+                f'"{safe(name)}" is in the folder, but is not listed',
                 f"headers: [{safe(min(found))}]",
             )
 
 
 @rule(needs=MANIFEST)
 def lppack_h_is_included(document: Document) -> Iterator[Fault]:
-    """What lppack makes for the sources is declared in lppack.h: what calls it includes that."""
+    """A source that calls a generated function includes lppack.h, which declares it."""
     shadows = [e["name"] for _, e in document.mappings("shadow_variables") if _named(e)]
     made = {f"{name}_{verb}" for name in shadows for verb in ("get", "get_or_alloc")}
     for _, entry in document.mappings("transforms"):
@@ -129,10 +128,10 @@ def lppack_h_is_included(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, level=Level.WARNING)
 def type_of_a_shadow_variable_is_defined(document: Document) -> Iterator[Fault]:
-    """A shadow variable's type is none that looks like a misspelt one of the patch (a warning).
+    """The type of a shadow variable is not a misspelt type of the patch (a warning).
 
-    A type that no header defines fails in generated code, where the compiler only says that it is
-    incomplete. A warning, as the kernel may define a type whose name is nearly the same.
+    If no header defines the type, the generated code does not compile, and the compiler only
+    reports an incomplete type. A warning, because the kernel may define a type with such a name.
     """
     known = {name for file in (*headers(document), *sources(document)) for name in file.layouts}
     for pointer, entry in document.mappings("shadow_variables"):
@@ -153,9 +152,9 @@ def _includes_lppack_h(file: CFile) -> bool:
 
 @rule(needs=MANIFEST, sources=(33,))
 def hooks_have_the_kernels_types(document: Document) -> Iterator[Fault]:
-    """pre_patch returns int, the other hooks nothing.
+    """The hook pre_patch returns int; the other hooks return void.
 
-    struct klp_callbacks, include/linux/livepatch.h: only pre_patch may fail and refuse the patch.
+    struct klp_callbacks, include/linux/livepatch.h: only pre_patch may refuse the patch.
     """
     wanted = {}
     for pointer, entry in document.mappings("objects"):
@@ -182,26 +181,26 @@ _ENTRY = (
 
 @rule(needs=MANIFEST, sources=(36,))
 def livepatch_is_left_to_lppack(document: Document) -> Iterator[Fault]:
-    """The module's init and exit, its license and its klp_patch are made by lppack.
+    """lppack generates the module's init and exit, its license and its klp_patch.
 
-    A module has one init (include/linux/module.h), and nothing would undo what a second
-    klp_enable_patch() does to the system.
+    A module has only one init (include/linux/module.h), and nothing would undo the effects of a
+    second klp_enable_patch().
     """
     for file, token in _every_call(document, *_KLP, *_ENTRY):
         yield at(
             file,
             token,
-            f"{token.text}() is lppack's to call" if token.text in _KLP else f"has {token.text}()",
-            "leave it out: the generated code has it",
+            f"{token.text}() is for lppack" if token.text in _KLP else f"has {token.text}()",
+            "remove it: the generated code contains it",
         )
 
 
 @rule(needs=MANIFEST, sources=(46,))
 def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
-    """No klp_shadow_free() or klp_shadow_free_all(): call lp_forget_T() instead.
+    """The author does not call klp_shadow_free() or klp_shadow_free_all(), but lp_forget_T().
 
-    Shadow variables are dropped before the unpatch transition starts. If they were freed at module
-    exit, the patch that replaced this one would lose them.
+    lppack frees shadow variables before the unpatch transition starts. If they were freed at module
+    exit, a patch that replaced this one would lose them.
     """
     for file, token in _every_call(document, "klp_shadow_free", "klp_shadow_free_all"):
         yield at(file, token, f"{token.text}() bypasses lppack", "call lp_forget_T()")
@@ -209,10 +208,10 @@ def shadow_variables_are_freed_by_lppack(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, sources=(47,))
 def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
-    """Shadow variables are declared in the manifest and used by their accessors.
+    """Shadow variables are declared in the manifest, and used only through their accessors.
 
     klp_shadow_alloc() warns and returns NULL if the variable exists already
-    (kernel/livepatch/shadow.c). One that is allocated outside phase 2 would still be there when old
+    (kernel/livepatch/shadow.c). A variable allocated outside phase 2 would still exist when old
     code runs again.
     """
     names = ("klp_shadow_alloc", "klp_shadow_get_or_alloc", "klp_shadow_get")
@@ -222,11 +221,11 @@ def shadow_variables_are_made_by_lppack(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def nothing_is_exported(document: Document) -> Iterator[Fault]:
-    """A patch exports nothing: a module that used it would hold it, and keep it from unloading."""
+    """A patch exports no symbol: a module that used it would keep the patch from being unloaded."""
     for file in sources(document):
         for token in file.called:
             if token.text.startswith("EXPORT_SYMBOL"):
-                yield at(file, token, f"{token.text}() in a patch", "leave it out")
+                yield at(file, token, f"{token.text}() is not allowed in a patch", "remove it")
 
 
 _INIT = frozenset((*("__init", "__exit", "__initdata", "__initconst", "__exitdata"),))
@@ -234,24 +233,24 @@ _INIT = frozenset((*("__init", "__exit", "__initdata", "__initconst", "__exitdat
 
 @rule(needs=MANIFEST)
 def nothing_is_freed_after_init(document: Document) -> Iterator[Fault]:
-    """No `__init`, `__exit` or `__initdata`: that memory is given back once the module is loaded
-    (do_init_module(), kernel/module/main.c), and the patched functions run after that."""
+    """The sources do not use `__init`, `__exit` or `__initdata`: patched functions run later, when
+    that memory is freed (do_init_module(), kernel/module/main.c)."""
     for file in sources(document):
         for token in file.tokens:
             if token.text in _INIT:
-                yield at(file, token, f"{token.text} is gone when the patch is at work")
+                yield at(file, token, f"the memory of {token.text} is freed before the patch runs")
 
 
 @rule(needs=MANIFEST, sources=(32,))
 def glue_is_left_alone(document: Document) -> Iterator[Fault]:
-    """The author does not start, stop or drain conversion; the operator does, by lppack.
+    """Only the operator starts, stops or drains conversion, with lppack.
 
-    Old code would meet data that is converted before every thread has switched.
+    If data were converted before every thread has switched, old code would read converted data.
     """
     drops = [f"lp_drop_{e['name']}" for _, e in document.mappings("transforms") if _named(e)]
     internal = [name for name in GLUE if name not in ("lp_test_point", "lp_state")]
     for file, token in _every_call(document, *internal, *drops):
-        yield at(file, token, f"{token.text}() is lppack's own", "leave it out")
+        yield at(file, token, f"only generated code calls {token.text}()", "remove it")
 
 
 def _named(entry: dict[str, object]) -> bool:
@@ -272,12 +271,10 @@ _LATER = frozenset(
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(37,))
 def stored_address_has_a_barrier(document: Document) -> Iterator[Fault]:
-    """A function of the patch is stored to be called later: work, timer, RCU,
-    ops table.
+    """A patch whose functions are called later (work, timer, RCU, ops table) has a `barrier` hook.
 
-    When the patch is unloaded, a call that is still to come would run into freed memory. Upstream
-    leaves that to the author (Documentation/livepatch/livepatch.rst, limitations): a `barrier` hook
-    has to wait for it.
+    A warning. A call after the patch is unloaded would run freed memory: the hook must wait for
+    such calls (Documentation/livepatch/livepatch.rst, limitations).
     """
     if any(document.at(*p, "hooks", "barrier") for p, _ in document.mappings("objects")):
         return
@@ -288,8 +285,8 @@ def stored_address_has_a_barrier(document: Document) -> Iterator[Fault]:
 
 
 def _stored(tokens: tuple[Token, ...], own: set[str]) -> Iterator[Token]:
-    """Names of own functions behind `=` or `&`, or in the arguments of a call that keeps them."""
-    keeper, depth = 0, 0  # keeper: depth of parentheses at which a keeping call began
+    """Yield own functions after `=` or `&`, or in the arguments of a call that stores them."""
+    keeper, depth = 0, 0  # keeper: depth of parentheses of a call that stores its arguments
     for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if token.text == "(":
             depth += 1
@@ -310,10 +307,10 @@ _STATIC_KEYS = (
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(52,))
 def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
-    """Jump labels and static calls of a module that comes later do not work.
+    """The sources use no jump label or static call of a module.
 
     The loader sets them up when the patch is loaded (jump_label_add_module(), kernel/jump_label.c):
-    for a target that is not loaded, there is nothing to set up. Keys of vmlinux work.
+    for a target that is loaded later, this does not work. Keys of vmlinux work.
     """
     targets = [
         name
@@ -326,15 +323,15 @@ def static_keys_are_not_a_modules(document: Document) -> Iterator[Fault]:
                 file,
                 token,
                 f"{token.text}() does not work for a key of {safe(targets[0])}",
-                "lp_key_enabled() and lp_static_call() of lppack.h read it, and need no wiring",
+                "use lp_key_enabled() and lp_static_call() of lppack.h",
             )
 
 
 @rule(needs=MANIFEST, level=Level.WARNING)
 def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
-    """THIS_MODULE in a replacement is the patch, not the module that is patched (warning).
+    """A replacement does not use THIS_MODULE, which is the patch, not the patched module (warning).
 
-    What is registered with it, or counts references by it, would hold the wrong module.
+    Registrations and reference counts would hold the wrong module.
     """
     for pointer, _ in document.mappings("objects"):
         name = document.text(*pointer, "name")
@@ -343,6 +340,6 @@ def this_module_is_the_patch(document: Document) -> Iterator[Fault]:
         for file in sources(document):
             for token in file.tokens:
                 if token.text == "THIS_MODULE":
-                    hint = f"lp_module_{safe(name)}() of lppack.h is the target's"
+                    hint = f"use lp_module_{safe(name)}() of lppack.h: the patched module"
                     yield at(file, token, "THIS_MODULE is the patch's own module", hint)
         return

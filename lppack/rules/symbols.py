@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of `symbols`: what the author's code uses and the kernel does not export."""
+"""Rules of `symbols`: names that the author's code uses and the kernel does not export."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Listed:
     name: str
     c_name: str
     sympos: int | None
-    module: str | None = None  # that has it; None: the object has
+    module: str | None = None  # the module that has the symbol; None: the object has it
 
     @property
     def home(self) -> str:
@@ -51,30 +51,39 @@ def listed_symbols(document: Document) -> Iterator[Listed]:
 
 
 def called_names(document: Document) -> frozenset[str]:
-    """Return what the author's files call, or declare as functions."""
+    """Return the names that the author's files call, or declare as functions."""
     code = with_code(document)
     return frozenset(token.text for file in (*code.sources, *code.headers) for token in file.called)
 
 
 @rule(needs=MANIFEST)
 def symbol_has_a_name_of_its_own(document: Document) -> Iterator[Fault]:
-    """In the sources each symbol goes by one C name, and that name means nothing else.
+    """In the sources each symbol has one C name, and that name has no other meaning.
 
-    A name that a replacement or a hook has would be defined and undefined at once; one that two
-    symbols have would get one address. Names that begin with `lp_slot_` or `__lp_` are lppack's.
+    If a replacement or a hook has the same name, the name would be both defined and undefined. If
+    two symbols have the same name, both would get one address. Names that begin with `lp_slot_` or
+    `__lp_` are reserved for lppack.
     """
     taken = {name for _, name in authors_functions(document)}
     seen: set[str] = set()
     for listed in listed_symbols(document):
         shown = safe(listed.c_name)
         if listed.c_name in taken:
-            yield Fault(listed.pointer, f'"{shown}" is a function of the sources too', "use `as`")
+            yield Fault(
+                listed.pointer,
+                f'"{shown}" is also a function of the sources',
+                "give the symbol another name with `as`",
+            )
         elif listed.c_name in seen:
             yield Fault(
                 listed.pointer, f'"{shown}" is listed twice', "give one another name with `as`"
             )
         elif listed.c_name.startswith(("lp_slot_", "__lp_")):
-            yield Fault(listed.pointer, f'"{shown}" may be a name of lppack', "use `as`")
+            yield Fault(
+                listed.pointer,
+                f'"{shown}" is reserved for generated code',
+                "give it another name with `as`",
+            )
         seen.add(listed.c_name)
 
 
@@ -93,7 +102,7 @@ def symbol_can_be_written_in_c(document: Document) -> Iterator[Fault]:
 @rule(needs=FACTS)
 def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
     """The symbol is in that object, at that position (klp_find_object_symbol,
-    kernel/livepatch/core.c). If not, the patch or its module would not load."""
+    kernel/livepatch/core.c). Otherwise the patch or its module would not load."""
     for listed in listed_symbols(document):
         copies = copies_of(facts, listed.home, listed.name)
         if copies is None or (copies and (listed.sympos or 1) <= len(copies)):
@@ -113,10 +122,13 @@ def symbol_exists(document: Document, facts: "Facts") -> Iterator[Fault]:
 
 
 def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
-    """Suggest what to do where the object does not have a symbol."""
+    """Return a hint for a symbol that its object does not have."""
     if clones := clones_of(facts, listed.home, listed.name):
         names = ", ".join(clones)
-        return f"there is {names}, whose arguments the compiler changed: copy the function"
+        return (
+            f"there is only {names}, whose arguments the compiler changed: copy the "
+            "function into the sources"
+        )
     if elsewhere := home_of_symbol(facts, listed.object, listed.name, document):
         return elsewhere
     module = None if listed.home == "vmlinux" else listed.home
@@ -127,7 +139,7 @@ def _instead(document: Document, facts: "Facts", listed: Listed) -> str:
 
 @rule(needs=FACTS)
 def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
-    """Of several symbols of one name the manifest says which, by `sympos`; variables count too."""
+    """If several symbols (functions or variables) have one name, `sympos` selects one."""
     for listed in listed_symbols(document):
         copies = copies_of(facts, listed.home, listed.name) or ()
         if not listed.sympos and len(copies) > 1:
@@ -143,25 +155,28 @@ def symbol_is_one(document: Document, facts: "Facts") -> Iterator[Fault]:
 
 @rule(needs=FACTS)
 def symbol_outlives_boot(document: Document, facts: "Facts") -> Iterator[Fault]:
-    """Memory of __init functions and __initdata is given back after boot, or after the module's
-    init; a use after that reaches memory that belongs to something else."""
+    """A symbol is neither an __init function nor __initdata.
+
+    Their memory is freed after boot, or after the module's init, and then reused.
+    """
     for listed in listed_symbols(document):
         copies = copies_of(facts, listed.home, listed.name) or ()
         for copy in copies:
             if copy.init and copy.sympos == (listed.sympos or 1):
                 yield Fault(
                     listed.pointer,
-                    f'"{safe(listed.name)}" of {listed.home} is gone after init',
-                    "do without it",
+                    f'"{safe(listed.name)}" of {listed.home} is freed after init',
+                    "do not use it",
                 )
 
 
 @rule(needs=FACTS)
 def symbol_is_there_with_its_object(document: Document, facts: "Facts") -> Iterator[Fault]:
-    """A symbol of another module is there whenever the object is: the object depends on it.
+    """If a symbol is in another module, the object depends on that module.
 
-    It is looked up when the object is loaded (klp_resolve_symbols(), kernel/livepatch/core.c), and
-    its module cannot go before the object does (ref_module(), kernel/module/main.c).
+    The kernel looks it up when the object is loaded (klp_resolve_symbols(),
+    kernel/livepatch/core.c). Its module cannot be unloaded before the object (ref_module(),
+    kernel/module/main.c).
     """
     for listed in listed_symbols(document):
         if listed.module is None:
@@ -169,16 +184,16 @@ def symbol_is_there_with_its_object(document: Document, facts: "Facts") -> Itera
         if listed.object == "vmlinux":
             yield Fault(
                 listed.pointer,
-                f'"{safe(listed.name)}" is of the module {safe(listed.module)}, and vmlinux '
-                "depends on none",
+                f'"{safe(listed.name)}" is in module {safe(listed.module)}, and vmlinux '
+                "depends on no module",
                 "list it under an object that depends on that module",
             )
         elif facts.has_module(listed.object) and listed.module not in facts.depends(listed.object):
             yield Fault(
                 listed.pointer,
-                f"{listed.object} does not depend on {safe(listed.module)}, which may not be there "
-                f"when {listed.object} is",
-                "without `module` it is looked for in the object itself"
+                f"{listed.object} does not depend on {safe(listed.module)}, which may not "
+                f"be loaded when {listed.object} is",
+                "omit `module`: the symbol is in the object itself"
                 if listed.module == listed.object
                 else "do without it",
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the kernel that is aimed at: its release, configuration, compiler and headers."""
+"""Rules of the target kernel: its release, configuration, compiler and headers."""
 
 import fnmatch
 import re
@@ -21,7 +21,7 @@ _WHERE = ("kernels",)
 
 
 def matches(pattern: str, release: str) -> bool:
-    """Return True if ``pattern`` names ``release``; a ``*`` matches no dash: whole flavours."""
+    """Return True if ``pattern`` matches ``release``; a ``*`` matches no dash."""
     wanted, given = pattern.split("-"), release.split("-")
     return len(wanted) == len(given) and all(
         fnmatch.fnmatchcase(field, part) for part, field in zip(wanted, given, strict=True)
@@ -30,11 +30,11 @@ def matches(pattern: str, release: str) -> bool:
 
 @rule(needs=CONFIG)
 def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
-    """A patch is built for kernels that its manifest names, and for no other."""
+    """A patch is built only for kernels that its manifest names."""
     if not any(matches(text, kernel.release) for _, text in document.strings("kernels")):
         yield Fault(
             _WHERE,
-            f"{kernel.release} is not one of the kernels that this patch is for",
+            f"{kernel.release} is none of the kernels that the manifest names",
             "add it, or choose another with --kernel",
         )
 
@@ -43,7 +43,7 @@ def kernel_is_named(document: Document, kernel: Kernel, config: KernelConfig) ->
 def kernel_can_be_live_patched(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """The options that the kernel's live patching requires are on.
+    """The kernel has the options that livepatch requires.
 
     kernel/livepatch/Kconfig: LIVEPATCH depends on MODULES, SYSFS, KALLSYMS_ALL, on one of
     DYNAMIC_FTRACE_WITH_REGS and _WITH_ARGS, and on TRIM_UNUSED_KSYMS being off.
@@ -70,7 +70,7 @@ def _unfit(kernel: Kernel, message: str) -> Fault:
 def kernel_is_new_enough(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """klp_state, which each module of lppack declares, is there since 5.5.
+    """The kernel is 5.5 or later, because each module of lppack declares a klp_state.
 
     Commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5). The
     per-task model is older (4.12), and so are shadow variables (4.15) and replace (5.1).
@@ -83,10 +83,10 @@ def kernel_is_new_enough(
 
 @rule(needs=ENVIRONMENT, sources=(17,))
 def compiler_is_gcc(document: Document, kernel: Kernel, config: KernelConfig) -> Iterator[Fault]:
-    """The kernel was built by gcc; its own compiler is what lppack then calls.
+    """The kernel was built with gcc; lppack uses the same compiler.
 
-    A module from another compiler would differ in plugins, sanitizers and calling conventions. What
-    was called in the end is checked by compiler-is-the-kernels.
+    A module from another compiler would differ in plugins, sanitizers and calling conventions. The
+    rule compiler-is-the-kernels checks which compiler was really used.
     """
     text = config.value("CC_VERSION_TEXT")
     if not text or "gcc" not in text.partition(" (")[0]:
@@ -104,20 +104,20 @@ def headers_are_of_the_kernel(
     """UTS_RELEASE of the headers is the release, with nothing appended.
 
     include/linux/vermagic.h builds the module's vermagic from it, which the kernel compares
-    (check_modinfo(), kernel/module/main.c). Debian's include/config/kernel.release has another
-    name in it, and is ignored.
+    (check_modinfo(), kernel/module/main.c). Debian's include/config/kernel.release contains another
+    name, and is ignored.
     """
     try:
         text = (kernel.headers / "include/generated/utsrelease.h").read_text(errors="replace")
     except OSError:
-        return  # headers that are not there, or not whole: the builder says so
+        return  # the builder reports headers that are missing or incomplete
     found = re.search(r'#define UTS_RELEASE "(.*)"', text)
     said = found[1] if found else "an unknown kernel"
     if said != kernel.release:
         yield Fault(
             _WHERE,
             f"the headers in {kernel.headers} are of {ascii(said)[1:-1]}, not {kernel.release}",
-            "take the headers of that very package",
+            "use the headers of the same kernel package",
         )
 
 
@@ -125,7 +125,7 @@ def headers_are_of_the_kernel(
 def stacks_are_reliable(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Without reliable stacks a sleeping thread is never seen to have left.
+    """The kernel has reliable stack traces (a warning): livepatch needs them for sleeping threads.
 
     klp_have_reliable_stack(), include/linux/livepatch.h: CONFIG_STACKTRACE and
     CONFIG_HAVE_RELIABLE_STACKTRACE. Kernel threads would then never switch.
@@ -143,15 +143,16 @@ def stacks_are_reliable(
 def layouts_are_not_shuffled(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """With CONFIG_RANDSTRUCT the seed of the kernel's build must be at hand.
+    """The kernel has no CONFIG_RANDSTRUCT (a warning): with it, a build needs the kernel's seed.
 
-    security/Kconfig.hardening: the order of members depends on it. A module from another seed is
-    refused for its vermagic (include/linux/vermagic.h). The other options that rule 16 gathers only
-    affect modules that are made of compared object files; kbuild makes lppack's from source.
+    security/Kconfig.hardening: the order of members depends on it. The kernel refuses a module with
+    another seed because of its vermagic (include/linux/vermagic.h). The other options of rule 16
+    affect only modules that are built from compared object files; lppack builds its modules from
+    source with kbuild.
     """
     if config.is_on("RANDSTRUCT") or config.is_on("GCC_PLUGIN_RANDSTRUCT"):
         yield Fault(
-            _WHERE, f"structures of {kernel.release} are shuffled: its headers must hold the seed"
+            _WHERE, f"{kernel.release} has CONFIG_RANDSTRUCT: its headers must contain the seed"
         )
 
 
@@ -159,7 +160,7 @@ def layouts_are_not_shuffled(
 def symbols_have_checksums(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Without CONFIG_MODVERSIONS a symbol that changed its type goes unseen.
+    """The kernel has CONFIG_MODVERSIONS (a warning): without it, a changed type is not detected.
 
     check_version(), kernel/module/version.c, compares checksums where there are any.
     """
@@ -173,8 +174,9 @@ def interrupts_are_not_threads(
 ) -> Iterator[Fault]:
     """A transform of `context` softirq or irq needs a kernel without CONFIG_PREEMPT_RT.
 
-    There spin_lock() sleeps (include/linux/spinlock_rt.h), so it cannot be taken with interrupts
-    off; and a thread that frees an instance would spin for a thread that may be preempted.
+    With that option spin_lock() sleeps (include/linux/spinlock_rt.h), so it cannot be taken with
+    interrupts off. A thread that frees an instance would also spin for a thread that may be
+    preempted.
     """
     if not config.is_on("PREEMPT_RT"):
         return
@@ -193,8 +195,8 @@ def stop_finds_no_lock_held(
 ) -> Iterator[Fault]:
     """TRANSFORM_WORLD needs a kernel without CONFIG_PREEMPT_RT.
 
-    There a thread that holds a spinlock may be preempted (include/linux/spinlock_rt.h), so a stop
-    may find data half changed.
+    With that option a thread that holds a spinlock may be preempted (include/linux/spinlock_rt.h),
+    so a stop may find data that is half changed.
     """
     flags = dict((flag, pointer) for pointer, flag in document.strings("needs"))
     if config.is_on("PREEMPT_RT") and "TRANSFORM_WORLD" in flags:
@@ -209,11 +211,12 @@ def stop_finds_no_lock_held(
 def included_headers_are_there(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """What a source includes in quotes is in the patch, or in the kernel's headers (warning).
+    """A file that a source includes in quotes is in the patch, or in the kernel's headers
+    (warning).
 
-    A private header of the kernel, as "net/8021q/vlan.h", is in no package of headers: the folders
-    under `kernel_headers` are taken from the source package. A warning, because what stands
-    between #if and #endif may never be compiled.
+    No headers package contains a private header of the kernel, such as "net/8021q/vlan.h". lppack
+    takes the folders under `kernel_headers` from the source package. This is a warning, because
+    code between #if and #endif may never be compiled.
     """
     packages = [*kernel.root.glob("usr/src/linux-headers-*/")]
     private = {folder for _, folder in document.strings("kernel_headers")}
@@ -235,16 +238,16 @@ def included_headers_are_there(
 def threads_are_not_preempted_in_kernel_code(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """Where kernel code is preempted, the kernel's own engine may mix functions (warning).
+    """The kernel does not preempt kernel code, if the livepatch engine is used (warning).
 
-    It takes a thread for outside by the return addresses on its stack (klp_check_stack_func(),
-    kernel/livepatch/transition.c, v7.2). A thread that is preempted in the ftrace call of an old
-    function has the new one's address in its saved registers alone: after a revert, or after
-    another live patch was enabled above, it runs a function of the one patch, and then one of the
-    other. The first patching is not concerned, nor is a patch of one function. Measured on 7.2.12,
-    which preempts by default, and on 6.12.117 booted with preempt=full. lppack's own engine counts
-    such a thread as inside: `--engine auto` chooses that engine there, if it knows the kernel.
-    Simulate it: lppack simulate PATCH --preempted.
+    The livepatch engine decides by the return addresses on a stack whether a thread is outside of
+    the patch (klp_check_stack_func(), kernel/livepatch/transition.c, v7.2). A thread may be
+    preempted in the ftrace call of an old function. Then only its saved registers contain the
+    address of the new function. After a revert, or after another live patch was enabled above, it
+    runs functions of both patches. The first patch of a function is not affected, and neither is a
+    patch of one function. Measured on 7.2.12, which preempts by default, and on 6.12.117 booted
+    with preempt=full. lppack's own engine counts such a thread as inside: `--engine auto` selects
+    it there, if it supports the kernel. To simulate this: lppack simulate PATCH --preempted.
     """
     preempts = ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")
     option = next((name for name in preempts if config.is_on(name)), None)
@@ -252,14 +255,14 @@ def threads_are_not_preempted_in_kernel_code(
     if option and not function_alone and len(list(patched_functions(document))) > 1:
         yield Fault(
             ("needs",),
-            f"{kernel.release} has CONFIG_{option}: while the kernel's own engine reverts the "
-            "patch, or enables another above it, a thread may call an old function from a new one",
-            "let no function of the patch depend on another, or revert by a reboot; see: lppack "
-            "simulate --preempted",
+            f"{kernel.release} has CONFIG_{option}: while the livepatch engine reverts the "
+            "patch, or enables another above it, a new function may call an old one",
+            "make the functions of the patch independent of each other, or revert by a "
+            "reboot; see: lppack simulate --preempted",
         )
 
 
-#: Where the compiler looks, in a package of headers: LINUXINCLUDE, Makefile and arch/x86/Makefile.
+#: Include folders in a headers package: LINUXINCLUDE, Makefile and arch/x86/Makefile.
 _INCLUDE = tuple(
     f"{top}include{kind}"
     for top in ("", "arch/x86/")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What rules of a host and of a built module look at, and what they answer."""
+"""Arguments and results of the rules of a host, a built module and compiled sources."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from lppack.hosts.protocol import Host
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a bundle should not be loaded here, and a way out."""
+    """The reason not to load a bundle on this host, and a hint."""
 
     message: str
     hint: str
@@ -23,7 +23,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A host as the rules look at it; ``states`` are read once."""
+    """A host, as rules see it; ``states`` are read once."""
 
     host: Host
     engine: Engine
@@ -32,7 +32,7 @@ class View:
     def read(self, path: str) -> str | None:
         """Return the text of a file; None if there is no such file.
 
-        Raise any other HostError: a rule that could not read must not pass.
+        Raise any other HostError: a rule must not pass if it cannot read.
         """
         try:
             return self.host.read(path).strip()
@@ -42,7 +42,7 @@ class View:
             raise
 
     def preempts(self) -> str | None:
-        """Return how the kernel preempts its own code, "full" or "lazy"; None: it does not."""
+        """Return how the kernel preempts its own code: "full", "lazy", or None if it does not."""
         text = self.read(abi.PREEMPTION) or ""  # "none voluntary (full)"
         found = re.search(r"\((full|lazy)\)", text)
         if found is None and not text:
@@ -50,13 +50,13 @@ class View:
         return found[1] if found else None
 
     def command(self, verb: str, series: str) -> str:
-        """Return the command line with which a person goes on."""
+        """Return the command line for a hint."""
         return f"lppack {verb} {series} --on {self.host.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """What a module is checked against; None: not known, and not judged."""
+    """The facts with which a module is compared; None: not known, and not checked."""
 
     release: str | None = None
     exports: Mapping[str, int] | None = None  # name -> checksum, of Module.symvers
@@ -65,7 +65,7 @@ class Against:
 
 
 class CompiledFault(NamedTuple):
-    """What is wrong with what was compiled; ``text`` begins with the function or struct."""
+    """A problem of the compiled sources; ``text`` begins with the function or struct."""
 
     text: str
     hint: str | None = None  # None: the text alone says what to do

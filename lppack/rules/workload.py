@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of what the simulator is to assume of the machine."""
+"""Rules of `workload`: what the simulator assumes about the machine."""
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
@@ -20,15 +20,18 @@ def _patched(document: Document) -> set[str]:
 
 
 def _near(name: str, names: Collection[str]) -> str | None:
-    """Return a question, if ``name`` looks like one of ``names``."""
+    """Return a "did you mean" hint if ``name`` is similar to one of ``names``."""
     close = nearest(name, names, cutoff=0.8)
     return f"did you mean {clip(close)}?" if close else None
 
 
 @rule(needs=MANIFEST)
 def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
-    """`visits` and `sleeps` name functions that the patch replaces: no others hold a transition
-    up. `visits` may also name do_syscall_64, which is a whole visit to the kernel."""
+    """`visits` and `sleeps` name functions that the patch replaces.
+
+    Other functions do not delay a transition. `visits` may also name do_syscall_64, which stands
+    for a whole visit to the kernel.
+    """
     patched = _patched(document)
     for pointer, entry in document.mappings("workload", "visits"):
         name = entry.get("function")
@@ -49,9 +52,12 @@ def workload_is_of_the_patch(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault]:
-    """`calls` says which replaced function calls which, directly or through functions that are not
-    replaced. A name that is on no such path has no effect and is usually misspelt: the simulator
-    would then assume that a call does not exist."""
+    """`calls` declares which replaced functions call each other.
+
+    A path between them may contain functions that are not replaced. A name that is on no such path
+    has no effect, and is usually misspelt: the simulator would then assume that the call does not
+    exist.
+    """
     patched = _patched(document)
     calls: dict[str, set[str]] = {}
     for stack in _stacks(document):
@@ -73,14 +79,14 @@ def calls_lead_from_the_patch_to_the_patch(document: Document) -> Iterator[Fault
         if name not in patched and name not in between:
             yield Fault(
                 pointer,
-                f'"{clip(name)}" is not replaced by this patch, and on no way from one replaced '
-                "function to another",
-                _near(name, patched) or "leave it out, or declare what it calls, and what calls it",
+                f'"{clip(name)}" is not replaced by this patch, and is on no call path '
+                "between replaced functions",
+                _near(name, patched) or "remove it, or declare its callers and its callees",
             )
 
 
 def _reached(names: Collection[str], edges: Mapping[str, set[str]]) -> set[str]:
-    """Return what can be reached from ``names`` in one step or more."""
+    """Return the names that can be reached from ``names`` in one or more steps."""
     found: set[str] = set()
     todo = list(names)
     while todo:
@@ -98,8 +104,11 @@ def _stacks(document: Document) -> Iterator[list[tuple[Pointer, str]]]:
 
 @rule(needs=MANIFEST)
 def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
-    """A stack in `threads` has an effect only if a replaced function is in it. Others may surround
-    it; a name that is close to that of a replaced function is usually misspelt."""
+    """A stack in `threads` contains a replaced function; otherwise it has no effect.
+
+    Other functions may surround it. A name similar to that of a replaced function is usually
+    misspelt.
+    """
     patched = _patched(document)
     for number, stack in enumerate(_stacks(document)):
         near = {pointer: _near(name, patched) for pointer, name in stack if name not in patched}
@@ -108,7 +117,8 @@ def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
                 yield Fault(
                     pointer,
                     f'"{clip(name)}" is not replaced by this patch',
-                    f"{question} If it is another one, leave it out: only replaced ones count",
+                    f"{question} if it is another function, remove it: only replaced "
+                    "functions matter",
                 )
         if len(near) == len(stack) and not any(near.values()):
             yield Fault(
@@ -120,22 +130,31 @@ def stacks_name_replaced_functions(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def visits_say_how_long(document: Document) -> Iterator[Fault]:
-    """An entry of `visits` describes the visits: by a histogram, their length, or how many there
-    are in a second. A histogram includes lengths. Without stacks, the number of threads must be
-    given, and also how long and how often they are inside."""
+    """An entry of `visits` gives a histogram, the length of the visits, or how many there are per
+    second.
+
+    A histogram contains the lengths. Without stacks, an entry must also give the number of threads,
+    and how long and how often they are inside.
+    """
     stacks = document.at("workload", "stacks") is not None
     watched = document.at("workload", "watched") is not None
     for pointer, entry in document.mappings("workload", "visits"):
         known = {"histogram", "seconds", "per_second"} & set(entry)
         if not known and "threads" not in entry:
-            yield Fault(pointer, "does not describe the visits", "give a histogram, or seconds")
+            yield Fault(pointer, "does not describe the visits", "add histogram or seconds")
         elif {"histogram", "seconds"} <= known:
-            yield Fault((*pointer, "seconds"), "a histogram says how long visits are", "drop one")
+            yield Fault(
+                (*pointer, "seconds"),
+                "the histogram already contains the length of visits",
+                "remove one of them",
+            )
         elif not stacks and "threads" not in entry:
-            yield Fault(pointer, "without stacks, how many threads is unknown", "give `threads`")
+            yield Fault(
+                pointer, "without stacks, the number of threads is unknown", "add `threads`"
+            )
         elif not stacks and len(known | ({"per_second"} if watched else set())) < 2:
             yield Fault(
                 pointer,
-                "without stacks, how often threads are inside is unknown",
-                "give `per_second` and a histogram or `seconds`; or a histogram and `watched`",
+                "without stacks, lppack does not know how often threads are inside",
+                "add `per_second` with a histogram or `seconds`; or add a histogram and `watched`",
             )

@@ -221,10 +221,10 @@ def test_a_kernel_that_has_the_fix_is_not_patched(words: tuple[str, ...], tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("{diff}", "--between", "1", "2"), "either a diff, or --between, or --function"),
-        ((), "either a diff, or --between, or --function"),
+        (("{diff}", "--between", "1", "2"), "one of these: a diff, --between, or --function"),
+        ((), "one of these: a diff, --between, or --function"),
         (("--between", "1", "2"), "--between requires --path"),
-        (("{diff}", "--function", "f"), "either a diff, or --between, or --function"),
+        (("{diff}", "--function", "f"), "one of these: a diff, --between, or --function"),
         (("{diff}", "--path", "f"), "--path requires"),
     ],
 )
@@ -244,7 +244,7 @@ def test_what_a_person_has_made_of_a_draft_is_not_overwritten(tmp_path: Path) ->
     ran = of_fix("prctl-auxv", made)
     assert ran.rc == 4, ran.out
     assert (
-        "manifest.yaml is there, and was changed since lppack draft" in ran.json["error"]["message"]
+        "manifest.yaml exists, and was changed since lppack draft" in ran.json["error"]["message"]
     )
     assert "--force" in ran.json["error"]["hint"]
     assert {file.name: file.read_bytes() for file in made.iterdir()} == before

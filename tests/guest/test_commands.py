@@ -176,7 +176,9 @@ def test_a_command_in_a_guest_ends(terminal: Terminal) -> None:
     assert "console.log" in terminal.type("lppack guest list")
     terminal.type("lppack guest shell demo 'exit 3'", code=3)
     said = terminal.type("lppack guest shell demo --limit 1 sleep 20 2>&1", code=124)
-    assert re.search(r"sleep 20: no end after 1 s; the console: /.*/demo/console\.log\n", said)
+    assert re.search(
+        r"sleep 20: did not end within 1 s; console of the guest: /.*/demo/console\.log\n", said
+    )
     fault = 'echo "BUG: kernel NULL pointer dereference" > /dev/kmsg'
     said = terminal.type(f"lppack guest shell demo '{fault}; sleep 1000' 2>&1", code=8)
     assert "its kernel reported a fault, and has not answered in 5 s since" in said

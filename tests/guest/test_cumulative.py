@@ -373,7 +373,9 @@ def test_what_is_not_named_is_not_replaced(
 ) -> None:
     other, files = built("proc-cmdline", False)
     apply(control, other, files / f"{other.module}.ko")
-    with pytest.raises(ApplyRefused, match="would remove what it does not name: proc-cmdline"):
+    with pytest.raises(
+        ApplyRefused, match="would remove live patches that it does not name: proc-cmdline"
+    ):
         apply(control, second.bundle, second.ko)
     with pytest.raises(ApplyRefused) as caught:
         control.engine.load(second.bundle.module, second.ko)

@@ -334,7 +334,9 @@ def test_a_stranger_is_never_removed_unasked(
     assert story.insmod(stranger)
     assert story.reaches(stranger, PatchPhase.PATCHED)
     story.apply(first)
-    with pytest.raises(ApplyRefused, match="would remove what it does not name: stranger"):
+    with pytest.raises(
+        ApplyRefused, match="would remove live patches that it does not name: stranger"
+    ):
         story.apply(second)
     assert story.host.read("/proc/version") == "a stranger's\n"
     story.revert(first)

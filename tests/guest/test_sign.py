@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Modules that are converted and then signed: what verifies the signature, and what a kernel says
-that takes signed modules only."""
+that accepts only signed modules."""
 
 import subprocess
 from collections.abc import Iterator
@@ -197,7 +197,7 @@ def test_a_kernel_that_takes_signed_modules_only(
     control = Control(engine=Livepatch(strict), host=strict, timeout=60.0)
     ran = lppack("build", EXAMPLES / "saved-cmdline", "-o", tmp_path)
     unsigned = read(Path(ran.out.strip()))
-    with pytest.raises(ApplyRefused, match="takes signed modules only"):
+    with pytest.raises(ApplyRefused, match="accepts only signed modules"):
         apply(control, unsigned, ko)
     with pytest.raises(ApplyRefused, match="Key was rejected by service") as refused:
         apply(control, signed, ko)

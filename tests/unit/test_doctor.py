@@ -253,7 +253,7 @@ def test_undo_stops_what_fix_started_once() -> None:
     assert machine.ran[1:] == ["kill SIGTERM 4242"]
     assert said == [
         "stopping the Docker engine, process 4242",
-        "doctor started nothing here that is still known",
+        "no record that doctor started anything on this machine",
     ]
 
 

@@ -38,7 +38,7 @@ def test_what_the_user_has_changed_stays(tmp_path: Path) -> None:
     (tmp_path / "a.c").write_bytes(b"my work")
     before = files(tmp_path)
     for wanted in (FIRST, {"manifest.yaml": b"two"}):
-        with pytest.raises(EnvironmentMissing, match=r"a\.c is there, and was changed") as caught:
+        with pytest.raises(EnvironmentMissing, match=r"a\.c exists, and was changed") as caught:
             put(tmp_path, wanted)
         assert "--force" in str(caught.value.hint)
         assert files(tmp_path) == before, "nothing was written"
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_made_is_refused(
 ) -> None:
     before = folder(tmp_path)
     for force in (False, True):
-        with pytest.raises(EnvironmentMissing, match="nothing can be written to") as caught:
+        with pytest.raises(EnvironmentMissing, match="cannot write to") as caught:
             put(before, FIRST, force=force)
         assert caught.value.hint == "give another folder"
     assert files(tmp_path) in ({}, {"file": b"mine"})
@@ -141,7 +141,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lppack.written.os.access", lambda *_: False)  # root may on most disks
-    with pytest.raises(EnvironmentMissing, match="may not be written to"):
+    with pytest.raises(EnvironmentMissing, match="no permission to write to"):
         Written(tmp_path / "new", force=False, by="draft").check()
 
 

@@ -235,7 +235,7 @@ def test_where_no_mode_will_do_the_answer_is_no(tmp_path: Path) -> None:
     null = next(line for line in ran.out.splitlines() if line.startswith("null-model"))
     assert "safe" in null
     assert null.endswith("; weaker than the needs")
-    assert ran.out.endswith("safe for what is declared: hybrid\n")
+    assert ran.out.endswith("safe under the declared needs: hybrid\n")
 
 
 def test_a_name_that_is_misspelt_is_no_call_that_does_not_exist(tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_what_people_read() -> None:
     assert "REACHED:  one visit to the patched functions mixes old and new (I2)" in ran.out
     assert "conn_free(old) > conn_syn(new)" in ran.out
     compared = lppack("simulate", patch, "--compare").out
-    assert compared.endswith("the weakest mode that is safe for what is declared: hybrid\n")
+    assert compared.endswith("the weakest mode that is safe under the declared needs: hybrid\n")
 
 
 @pytest.mark.slow
@@ -421,9 +421,9 @@ def test_a_mode_that_does_not_cover_the_needs_is_said_to_be_weaker() -> None:
     apart = manifest("proc-cmdline", "f", "g", workload=Workload(calls=(("f", ()),)))
     text = simulation_lines(simulate(apart, ModeName.NULL_MODEL))
     assert any(
-        line.endswith("safe, but weaker than the needs: it is never applied") for line in text
+        line.endswith("safe, but weaker than the needs: lppack never applies it") for line in text
     )
     unsafe = simulation_lines(simulate(manifest("conn-limit"), ModeName.NULL_MODEL))
     assert any(
-        line.endswith("unsafe; weaker than the needs: it is never applied") for line in unsafe
+        line.endswith("unsafe; weaker than the needs: lppack never applies it") for line in unsafe
     )

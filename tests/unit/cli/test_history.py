@@ -10,7 +10,7 @@ from tests.kit.command import check_shape
 
 
 def test_watch_where_nothing_goes_on(bundle: Path) -> None:
-    assert cli("watch", "--on", "simulated").out == "no transition is under way at simulated\n"
+    assert cli("watch", "--on", "simulated").out == "no transition is under way on simulated\n"
     cli("apply", bundle, "--on", "simulated")
     assert cli("watch", "--on", "simulated").out.splitlines()[1:] == ["conn-limit 2: patched"]
     shown = cli("watch", "--on", "simulated", "--format", "json")

@@ -62,7 +62,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback(module: str, tmp_path: Path) -> 
 def test_the_kernel_in_memory_is_never_taken_for_this_one(words: list[str]) -> None:
     ran = lppack("status", *words)
     assert ran.rc == 2
-    assert "leave --on out" in ran.err
+    assert "--engine simulated excludes --on" in ran.err
 
 
 def test_both_words_for_the_kernel_in_memory(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_second_host_is_not_dropped_in_silence(verb: str) -> None:
     ran = lppack(*verb.split(), "--on", "guest:ops", "--on", "simulated")
     assert ran.rc == 2
     assert "--on was given 2 times: name one host" in ran.err
-    assert "collection lppack.livepatch, see docs/fleet.md" in ran.err
+    assert "collection lppack.livepatch (docs/fleet.md)" in ran.err
 
 
 @pytest.mark.parametrize("word", ["nan", "inf", "-inf"])

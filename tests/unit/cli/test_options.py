@@ -45,12 +45,12 @@ def test_the_engine_in_memory_is_a_host_of_its_own(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--on", "local", "--engine", "simulated"], "leave --on out"),
-        (["--engine", "simulated", "--on", "guest:x"], "leave --on out"),
+        (["--on", "local", "--engine", "simulated"], "--engine simulated excludes --on"),
+        (["--engine", "simulated", "--on", "guest:x"], "--engine simulated excludes --on"),
         (["--on", "a", "--on", "b"], "--on was given 2 times"),
         (["--timeout", "nan"], "--timeout"),
         (["--timeout", "0"], "--timeout"),
-        (["--timeout", "inf"], "no finite number"),
+        (["--timeout", "inf"], "not a finite number"),
         (["--wait", "-1"], "--wait"),
         (["--max-stop", "0"], "--max-stop"),
         (["--max-stop", "101"], "--max-stop"),

@@ -42,14 +42,14 @@ def test_a_patch_of_which_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"forced": True}, "  a transition was forced here: which code threads run is not known"),
-        ({"longest_stop_ms": 1.26}, "  the kernel stood still for 1.3 ms at most"),
+        ({"forced": True}, "  a transition was forced: threads may run old or new code"),
+        ({"longest_stop_ms": 1.26}, "  longest stop of the kernel: 1.3 ms"),
         (
             {"inlining": "unchecked"},
-            "  inlining unchecked: callers may hold copies of the old code",
+            "  inlining was not checked: callers may contain inlined copies of the old code",
         ),
         ({"complete": "not checked"}, "  not proved to be complete: see lppack build --prove"),
-        ({"problem": "no memory"}, "  the last transition was given up: no memory"),
+        ({"problem": "no memory"}, "  the engine gave up the last transition: no memory"),
         ({"srcversion": "D02E"}, "  srcversion D02E"),
         (
             {"waiting": (("conn", "f"), ("conn", "g"))},
@@ -64,7 +64,7 @@ def test_a_patch_of_which_all_is_well() -> None:
         ({"fixes": ({**FIX, "live": False, "in_part": True},)}, "  CVE-2026-0001: live in part"),
         (
             {"fixes": ({**FIX, "live": False},), "waiting": (("conn", "f"),)},
-            "  CVE-2026-0001: not live: its module is not loaded, and is patched when it comes",
+            "  CVE-2026-0001: not live: its module is not loaded; it is patched when it is loaded",
         ),
     ],
 )
@@ -76,12 +76,12 @@ def test_each_state_has_a_line(changes: dict[str, Any], line: str) -> None:
 def test_who_holds_a_transition_up() -> None:
     moving = lines(phase=PatchPhase.PATCHING, blockers=(BLOCKER,), seconds=4.2)
     assert "  blocked by web (pid 7): sleeps in f, for 4 s" in moving
-    assert "  no thread is seen to block it at this moment" in lines(phase=PatchPhase.PATCHING)
+    assert "  no thread blocks the transition at this moment" in lines(phase=PatchPhase.PATCHING)
 
 
 def test_a_foreign_patch_is_named_by_its_module() -> None:
     assert lines(series=None, version=None, mode=None)[0] == (
-        "lppack_conn_limit_2 (not lppack's) on local: patched"
+        "lppack_conn_limit_2 (foreign) on local: patched"
     )
 
 

@@ -48,7 +48,7 @@ def test_a_run_is_a_table_in_columns(unsafe: Simulation) -> None:
 
 def test_a_mode_that_is_weaker_than_the_needs_says_so(unsafe: Simulation) -> None:
     assert not unsafe.covers
-    assert verdict(unsafe) == "unsafe; weaker than the needs: it is never applied"
+    assert verdict(unsafe) == "unsafe; weaker than the needs: lppack never applies it"
 
 
 def test_the_json_is_the_same_run(unsafe: Simulation) -> None:
@@ -64,7 +64,7 @@ def test_the_json_is_the_same_run(unsafe: Simulation) -> None:
 
 def test_whether_it_ends() -> None:
     always = simulate(manifest(), ModeName.HYBRID)
-    assert ending(always) == "always, if every thread gets its turn, and visits end"
+    assert ending(always) == "always, if every thread is scheduled and every visit ends"
     never = simulate(manifest("proc-cmdline", "kthreadd"), ModeName.HYBRID)
     assert ending(never).startswith("never: ")
     perhaps = simulate(manifest("proc-cmdline", "do_epoll_wait"), ModeName.HYBRID)

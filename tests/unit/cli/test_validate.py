@@ -132,7 +132,7 @@ def test_from_the_version_before(tmp_path: Path) -> None:
     header.write_text(header.read_text().replace("unsigned long refused;", "u32 refused, more;"))
     (problem,) = _problems(new, old)
     assert problem["rule"] == "layout-has-its-own-version"
-    assert problem["hint"].startswith("add an entry with version 2 and a type of its own")
+    assert problem["hint"].startswith("add an entry with version 2 and its own type")
 
 
 def _problems(new: Path, old: Path) -> list[dict[str, Any]]:
@@ -182,7 +182,7 @@ def test_strict_fails_on_warnings(warned: Path) -> None:
         ("needs: [LEAVE_PATCHED_SET, SWITCH_THREAD]\n", "", 'has no "needs"', "like needs: ["),
         ("name: proc-cmdline", "name: My_Cmdline", "does not fit", "small letters, digits and"),
         ("version: 1", "\tversion: 1", "indented by a tab", "YAML indents with blanks"),
-        ("lp_cmdline_proc_show}", "lp_cmdlin_proc_show}", "not defined", "did you mean"),
+        ("lp_cmdline_proc_show}", "lp_cmdlin_proc_show}", "defined in none", "did you mean"),
     ],
 )
 def test_a_way_out(old: str, new: str, message: str, hint: str, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_transform_that_is_not_there_names_those_that_are(tmp_path: Path) -> N
     manifest = patch / "manifest.yaml"
     manifest.write_text(manifest.read_text().replace("transform: conn}", "transform: con}"))
     found = lppack("validate", patch, "--format", "json").json["problems"]
-    assert "there is: conn" in [problem["hint"] for problem in found]
+    assert "the transforms are: conn" in [problem["hint"] for problem in found]
 
 
 @pytest.mark.parametrize("checked", [False, True])

@@ -188,7 +188,7 @@ def test_what_the_command_refuses(tmp_path: Path, bundle: Path) -> None:
         (("--kernel", "6.6.1-1"), 4, "no call was measured on a kernel like 6.6.1-1"),
         (("--kernel", "running"), 4, "'running' is not a kernel release"),
         (("--cpi", "0"), 2, "--cpi"),
-        (("--ghz", "nan"), 2, "'nan' is no finite number"),
+        (("--ghz", "nan"), 2, "'nan' is not a finite number"),
         (("--cpi", "inf"), 2, "--cpi"),
     ):
         ran = lppack("cost", bundle, *words)

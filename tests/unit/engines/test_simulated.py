@@ -60,7 +60,7 @@ def test_a_dry_run_loads_nothing(path: Path, tmp_path: Path) -> None:
 def test_it_is_no_other_host(path: Path, tmp_path: Path) -> None:
     ran = run(tmp_path, "apply", path, "--on", "guest:x", "--engine", "simulated")
     assert ran.rc == 2
-    assert "leave --on out" in ran.err
+    assert "--engine simulated excludes --on" in ran.err
 
 
 def test_a_file_that_is_no_kernel_is_said(tmp_path: Path) -> None:

@@ -71,12 +71,15 @@ CASES = (
         _STRUCTURES,
         "a member elsewhere",
         _layout("struct file", state=3),
-        "struct file has state at byte 0 bit 3, which is at byte 0 in",
+        "struct file has state at byte 0 bit 3, but at byte 0 in",
     ),
     CompiledCase(
-        _STRUCTURES, "one more", _layout("struct conn", flag="f"), "has a member f, which is not in"
+        _STRUCTURES,
+        "one more",
+        _layout("struct conn", flag="f"),
+        "has a member f, which does not exist in",
     ),
-    CompiledCase(_STRUCTURES, "longer", _layout("struct file", 16), "has 16 bytes, and 8 in"),
+    CompiledCase(_STRUCTURES, "longer", _layout("struct file", 16), "has 16 bytes, but 8 in"),
     CompiledCase(
         _STRUCTURES,
         "one less",
@@ -84,7 +87,7 @@ CASES = (
             layouts=(CompiledLayout(name="struct file", size=8, members=(("state", 0),)),),
             signatures=(),
         ),
-        "lacks the member flag, which is in",
+        "lacks the member flag, which exists in",
     ),
     CompiledCase(_PROTOTYPES, "the same", _function("s32", "struct conn *")),
     CompiledCase(_PROTOTYPES, "not a replacement", _function("s64", name="lp_helper")),

@@ -126,14 +126,14 @@ CASES = (
     HostCase(
         host.modules_can_be_loaded,
         "not any more",
-        says="loads no module any more",
+        says="loads no more modules",
         files={abi.MODULES_DISABLED: "1\n"},
     ),
     HostCase(host.modules_can_be_loaded, "still", files={abi.MODULES_DISABLED: "0\n"}),
     HostCase(
         host.unsigned_module_is_taken,
         "signatures are asked for",
-        says="takes signed modules only",
+        says="accepts only signed modules",
         files={abi.SIG_ENFORCE: "Y\n"},
     ),
     HostCase(
@@ -174,7 +174,7 @@ CASES = (
         host.every_fix_stays,
         "one is dropped",
         _has("lppack_conn_limit_1", Patch(info=info(version=1), complete=True)),
-        "CVE-1 is fixed by lppack_conn_limit_1 now",
+        "lppack_conn_limit_1 fixes CVE-1",
         bundle={"replaces": ("conn-limit",), "fixes": (_fix("CVE-2"),)},
     ),
     HostCase(

@@ -297,10 +297,10 @@ TARGET_CASES = (
             ("misspelt", '"exd.h" is in no folder', '#include "exd.h"\n', {}),
         )
     ),
-    TargetCase(target.kernel_is_named, "another flavour", "is not one of", "6.1.0-56-cloud-amd64"),
+    TargetCase(target.kernel_is_named, "another flavour", "is none of", "6.1.0-56-cloud-amd64"),
     TargetCase(
         target.kernel_can_be_live_patched,
-        "no live patching",
+        "no livepatch support",
         "without CONFIG_LIVEPATCH",
         options={"LIVEPATCH": "n"},
     ),
@@ -365,7 +365,10 @@ TARGET_CASES = (
         options={"HAVE_RELIABLE_STACKTRACE": "n"},
     ),
     TargetCase(
-        target.layouts_are_not_shuffled, "they are", "shuffled", options={"RANDSTRUCT": "y"}
+        target.layouts_are_not_shuffled,
+        "they are",
+        "CONFIG_RANDSTRUCT",
+        options={"RANDSTRUCT": "y"},
     ),
     TargetCase(
         target.symbols_have_checksums,
@@ -377,7 +380,7 @@ TARGET_CASES = (
         TargetCase(
             target.threads_are_not_preempted_in_kernel_code,
             option,
-            "a thread may call an old function from a new one",
+            "a new function may call an old one",
             options={option: "y"},
         )
         for option in ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")

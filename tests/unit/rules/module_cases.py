@@ -151,13 +151,13 @@ CASES = (
     ),
     ModuleCase(
         module.livepatch_relocations_are_whole,
-        "not flagged",
+        "but not its flag",
         tiny_elf.module(
             livepatch=[_FOO],
             code={".text": bytes(8)},
             relocations={f"{_KLP}vmlinux.text for .text": [(0, _FOO, 4, 0)]},
         ).replace(struct.pack("<IQ", 4, 0x100042), struct.pack("<IQ", 4, 0x42)),
-        "is not flagged as its name says",
+        "but not its flag",
     ),
     ModuleCase(
         module.nothing_late_is_wired_at_load,
@@ -193,6 +193,6 @@ CASES = (
         module.compiler_is_the_kernels,
         "another",
         _comment("GCC: (Debian 13.2.0-1) 13.2.0"),
-        "13.2.0 compiled it",
+        "was compiled by GCC: (Debian 13.2.0-1) 13.2.0",
     ),
 )

@@ -49,10 +49,10 @@ def hint_of_symbol(name: str, object_: str, *others: str) -> str | None:
     ("function", "object_", "hint"),
     [
         ("lo_open", "vmlinux", "it is in module loop: list it under an object of that name"),
-        ("cmdline_proc_show", "loop", "it is in vmlinux: list it under the object of that name"),
+        ("cmdline_proc_show", "loop", "it is in vmlinux: list it under the object vmlinux"),
         ("other_get", "loop", "it is in module other: list it under an object of that name"),
         ("cmdline_show", "vmlinux", 'did you mean "cmdline_proc_show"?'),
-        ("quite_another", "vmlinux", "it may be inlined: patch its callers"),
+        ("quite_another", "vmlinux", "it may be inlined into its callers: patch them"),
     ],
 )
 def test_a_function(function: str, object_: str, hint: str) -> None:
@@ -65,7 +65,7 @@ def test_a_function(function: str, object_: str, hint: str) -> None:
         ("base_get", ["loop"], "write {name: base_get, module: base}"),
         ("base_state", ["loop"], "write {name: base_state, module: base}"),
         ("lo_number", ["vmlinux", "loop"], "it is in module loop: list it under an object"),
-        ("lo_count", ["loop"], "it is in vmlinux: list it under the object of that name"),
+        ("lo_count", ["loop"], "it is in vmlinux: list it under the object vmlinux"),
         ("other_get", ["loop"], "it is in module other: list it under an object"),
         ("lo_number", ["vmlinux"], "it is in module loop: list it under an object of that name"),
         ("nr_loops", ["nr"], 'did you mean "nr_loop"?'),

@@ -73,4 +73,4 @@ def test_a_limit_is_a_number_of_seconds(limit: float, folder: Path) -> None:
 def test_dates_are_not_text(folder: Path) -> None:
     data = full(description=datetime.date(2026, 11, 22))
     (problem,) = problems_of(document(data, folder))
-    assert (problem.rule, problem.message) == ("type", "description must be text, and is a date")
+    assert (problem.rule, problem.message) == ("type", "description must be text, but is a date")

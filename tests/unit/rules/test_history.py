@@ -22,10 +22,10 @@ def test_a_function_that_is_left_out_comes_back_unfixed(tmp_path: Path) -> None:
     case = HistoryCase(history.function_is_still_patched, "one is not", one)
     [fault] = case.found(tmp_path)
     assert fault.message == (
-        "the version before replaced s_show of conn, and this one does not: the original comes "
-        "back, without the fix"
+        "the earlier version replaced s_show of conn, and this one does not: the original function "
+        "runs again, without the fix"
     )
-    assert fault.hint == "list it again, or say in the description that it is meant"
+    assert fault.hint == "list it again, or state the reason in the description"
 
 
 @pytest.mark.parametrize("data", [{}, [], None, {"version": "x", "name": 1, "states": {}}])

@@ -40,7 +40,7 @@ def test_rule(case: HostCase) -> None:
 
 def test_an_error_refuses() -> None:
     host = HostWithFiles(FakeKernel(), {abi.SIG_ENFORCE: "Y\n"})
-    with pytest.raises(ApplyRefused, match="signed modules only"):
+    with pytest.raises(ApplyRefused, match="only signed modules"):
         refuse_early(control(host), bundle())
 
 

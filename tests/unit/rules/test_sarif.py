@@ -82,7 +82,7 @@ def test_an_address_that_nothing_could_open_is_refused(url: str, tmp_path: Path)
         commands, ["validate", "--format", "sarif", str(tmp_path), "--docs", url]
     )
     assert ran.exit_code == 2
-    assert f'"{url}" is not like https://HOST/PATH' in ran.stderr
+    assert f'"{url}" is not a URL like https://HOST/PATH' in ran.stderr
 
 
 def test_an_address_without_sarif_is_refused(tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_what_it_would_remove_is_named(kernel: FakeKernel, host: FakeHost) -> No
     """kpatch-build makes patches that replace all others."""
     kernel.patches["lppack_conn_limit_2"] = patched()
     c = control(host)
-    with pytest.raises(ApplyRefused, match="would remove what it does not name: conn-limit"):
+    with pytest.raises(
+        ApplyRefused, match="would remove live patches that it does not name: conn-limit"
+    ):
         refuse_early(c, as_bundle(c, PATH, module()))
 
 

@@ -146,7 +146,7 @@ def test_another_version_of_the_series_is_reverted_first(
 @pytest.mark.parametrize(
     ("made", "way"),
     [
-        (patched(), "nothing is to be done; see: lppack status conn-limit --on fake"),
+        (patched(), "nothing to do; see: lppack status conn-limit --on fake"),
         (patched(convert=False), "go on with: lppack convert conn-limit --on fake"),
         (replace(patched(), srcversion="AA"), f"apply this one: lppack revert {MODULE} --on fake"),
     ],

@@ -261,8 +261,8 @@ ELSEWHERE: dict[str, tuple[Spoil, str]] = {
     "for another release": (other_release, "is for 6.1.0-56-amd64"),
     "for another build of the release": (other_build, "is for 6.1.0-56-amd64"),
     "older than what was here before": (newer_before, "is older than conn-limit 3"),
-    "unsigned, where modules are signed": (strict, "takes signed modules only"),
-    "unsigned, under lockdown": (locked_down, "takes signed modules only"),
+    "unsigned, where modules are signed": (strict, "accepts only signed modules"),
+    "unsigned, under lockdown": (locked_down, "accepts only signed modules"),
 }
 ALL: dict[str, tuple[Spoil, str]] = {
     **DAMAGED,

@@ -86,7 +86,7 @@ def test_a_transition_that_nobody_is_seen_to_hold_up_says_so(
     kernel: FakeKernel, host: FakeHost
 ) -> None:
     _moving(kernel, enabled=True)
-    assert "  no thread is seen to block it at this moment" in text(host)
+    assert "  no thread blocks the transition at this moment" in text(host)
     kernel.blocked[True] = (Thread(7, 7, "sh"),)
     assert "at this moment" not in "".join(text(host))
 
@@ -95,6 +95,6 @@ def test_what_the_engine_gave_up_is_said(kernel: FakeKernel, host: FakeHost) -> 
     made = Patch(info=info(engine="consistency", mode="kgraft"), enabled=False)
     made.problem = "no end within 6000 ms"
     kernel.patches[MODULE] = made
-    assert "  the last transition was given up: no end within 6000 ms" in text(host)
+    assert "  the engine gave up the last transition: no end within 6000 ms" in text(host)
     (patch,) = status(KernelEngines(host), host.name)
     assert patch.to_json()["problem"] == "no end within 6000 ms"

@@ -78,7 +78,7 @@ def test_what_reverse_has_not_reversed_stays_patched(kernel: FakeKernel, host: F
     assert (shown["phase"], shown["conversion"], shown["still_new"]) == ("patched", "off", first)
     assert shown["next"].startswith("leave it as it is, and plan a reboot")
     [lines] = map(patch_lines, status(Livepatch(host), "fake"))
-    assert f"  {first}: it was not unpatched, old code would misread that data" in lines
+    assert f"  {first}: the patch stays, because old code would misread that data" in lines
 
 
 def test_nothing_is_claimed_of_a_module_that_does_not_ask_its_marker(

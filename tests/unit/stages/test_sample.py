@@ -116,7 +116,7 @@ def test_the_manifests_own_workload(files: Path) -> None:
         (["--stacks", "x"], 2, "--stacks requires --sample"),
         (["--timeout", "5"], 2, "--timeout requires --sample"),
         (["--sample", "--replay", "x"], 2, "excludes --replay"),
-        (["--sample", "--visits", "x"], 2, "takes FUNCTION=FILE"),
+        (["--sample", "--visits", "x"], 2, "requires FUNCTION=FILE"),
         (["--sample"], 3, "says nothing about the threads"),
         (["--sample", "--stacks", "/dev/zero"], 3, "/dev/zero:1:1: error[stacks]: is not an"),
         (["--sample", "--stacks", "gone"], 3, "gone:1:1: error[stacks]: cannot be read"),

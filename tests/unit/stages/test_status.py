@@ -187,5 +187,5 @@ def test_a_module_that_is_not_loaded_is_named(kernel: FakeKernel, host: FakeHost
     assert found.to_json()["waiting"] == [{"object": "conn", "function": "a"}]
     lines = patch_lines(found)
     assert "  waits for module conn, which is not loaded: a" in lines
-    assert "  CVE-1: not live: its module is not loaded, and is patched when it comes" in lines
+    assert "  CVE-1: not live: its module is not loaded; it is patched when it is loaded" in lines
     assert "  CVE-2: not live" in lines, "that one is not in a"
