@@ -42,10 +42,14 @@ class ExplorePoint:
         return (self.threads + self.kthreads) * self.objects * (4 if self.preempted else 1)
 
 
+#: The verdict where nothing bad was reached, but not every state was explored.
+UNDECIDED = "undecided"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploredPoint:
     point: ExplorePoint
-    verdict: Verdict
+    verdict: str  # of Verdict, or UNDECIDED
     reached: tuple[str, ...]  # what the needs forbid
     states: int
     events: int
@@ -136,15 +140,19 @@ class Exploring:
         every = [count(m, kinds, limit=LIMIT) for m in machines]
         reached = functools.reduce(int.__or__, (found.seen for found in every)) & wanted
         blocked, never = self.ends[point.mode]
+        verdict: str = verdict_of(unsafe=bool(reached), never=never, blocked=blocked)
+        whole = all(found.whole for found in every)
+        if not whole and verdict in (Verdict.SAFE, Verdict.MAY_STALL):
+            verdict = UNDECIDED
         return ExploredPoint(
             point=point,
-            verdict=verdict_of(unsafe=bool(reached), never=never, blocked=blocked),
+            verdict=verdict,
             reached=tuple(
                 str(flag.name) for flag in observe.names(reached) if flag in observe.WORDS
             ),
             states=sum(found.states for found in every),
             events=sum(found.events for found in every),
-            whole=all(found.whole for found in every),
+            whole=whole,
             covers=mode.covers(patch.needs),
         )
 
@@ -169,8 +177,8 @@ class Sampling:
 
 
 def usable(every: Iterable[SweptPoint]) -> tuple[ModeName, ...]:
-    """Return the modes that cover the needs, and are not refuted at any point."""
+    """Return the modes that cover the needs, and are shown to hold at every point."""
     every = tuple(every)
-    refuted = {row.point.mode for row in every if not (row.ok and row.covers)}
-    names = {row.point.mode for row in every} - refuted
+    others = {row.point.mode for row in every if not (row.ok and row.covers)}
+    names = {row.point.mode for row in every} - others
     return tuple(mode.name for mode in consistency.MODES if mode.name in names)

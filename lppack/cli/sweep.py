@@ -174,7 +174,7 @@ def run(
     format_: str,
     **files: Any,
 ) -> None:
-    """Raise AnswerIsNo if no mode that covers the needs holds at every point."""
+    """Raise AnswerIsNo if no mode that covers the needs was shown to hold at every point."""
     swept = (
         pipeline.sample_grid(patch, axes, where, _told(axes), **files)
         if sample
@@ -193,7 +193,7 @@ def run(
         result({"ok": True, **report})
     if not swept.usable:
         raise AnswerIsNo(
-            f"{patch}: no mode that covers the needs holds at every point",
+            f"{patch}: no mode that covers the needs was shown to hold at every point",
             hint=f"see how it goes wrong: lppack simulate {patch} --compare",
             report=report,
         )
@@ -225,7 +225,7 @@ def _explored_json(row: Any) -> dict[str, Any]:
         "kthreads": point.kthreads,
         "objects": point.objects,
         "preempted": point.preempted.value if point.preempted else None,
-        "verdict": row.verdict.value,
+        "verdict": str(row.verdict),
         "reached": list(row.reached),
         "states": row.states,
         "events": row.events,
@@ -258,6 +258,10 @@ def _show(swept: pipeline.Swept, axes: Mapping[str, Sequence[Any]]) -> None:
     counts = Counter((row.point.mode, str(row.verdict)) for row in swept.rows)
     for (mode, verdict), count in counts.items():
         note(f"{mode}: {count} {verdict}")
+    if any(row.verdict == "undecided" for row in swept.rows):
+        note(
+            "undecided: more states than are explored; sweep fewer threads, or `simulate` it alone"
+        )
     if swept.left_out:
         note(f"{swept.left_out} points left out: that engine does not give the mode")
     if swept.usable:

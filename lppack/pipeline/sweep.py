@@ -30,7 +30,7 @@ _Answer = tuple[Row, ...] | tuple[Problem, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     rows: "tuple[SweptPoint, ...]"  # in the order of the grid
-    usable: tuple[ModeName, ...]  # cover the needs, and are refuted at no point
+    usable: tuple[ModeName, ...]  # cover the needs, and hold at every point
     left_out: int  # points that no engine gives
 
 

@@ -241,7 +241,7 @@ FAULTS: dict[str, dict[str, object]] = {
 SWITCHES = {
     "reverse-without-lock": "T4 reverses an object while a thread holds its lock.",
     "world-moves": "The stop of T1 stops no thread.",
-    "works-forgotten": "A stop counts each thread in the exit loop as outside, also with task work.",
+    "works-forgotten": "A stop counts a thread in the exit loop as outside, also with task work.",
     "not-the-last": "The engine's task work does not check whether other works come after it.",
     "own-set-unread": "The engine's task work does not check whether its thread is in P.",
     "own-stack-unread": "own-set-unread and not-the-last together: the thread counts as outside.",

@@ -56,6 +56,18 @@ def test_what_each_parameter_does() -> None:
     assert (null.verdict, null.reached, null.covers) == (Verdict.UNSAFE, ("MIX_IN_P",), False)
 
 
+def test_what_was_not_explored_to_its_end_is_not_called_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    axes = {"mode": (ModeName.HYBRID,), "threads": (4,)}
+    whole = explore_grid(EXAMPLES / "proc-cmdline", axes, HERE, nothing)
+    assert whole.usable == (ModeName.HYBRID,)
+    monkeypatch.setattr("lppack.analyse.sweep.LIMIT", 20)
+    cut = explore_grid(EXAMPLES / "proc-cmdline", axes, HERE, nothing)
+    assert [(row.verdict, row.ok) for row in cut.rows] == [("undecided", False)]
+    assert cut.usable == ()
+
+
 def test_what_no_engine_gives_is_left_out() -> None:
     axes = {"mode": (ModeName.HYBRID, ModeName.KGRAFT), "preempted": (EngineName.LIVEPATCH,)}
     swept = explore_grid(EXAMPLES / "proc-cmdline", axes, HERE, nothing)
@@ -115,7 +127,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert "1 points left out" not in ran.err
     assert "2 points left out: that engine does not give the mode" in ran.err
     assert "null-model: 2 unsafe" in ran.err
-    assert "no mode that covers the needs holds at every point" in ran.err
+    assert "no mode that covers the needs was shown to hold at every point" in ran.err
 
 
 @pytest.mark.slow
