@@ -58,6 +58,7 @@ def assess(
     targets: list[Target] = []
     cannot: list[Cannot] = []
     notes: list[str] = []
+    doubts: list[str] = []
     for unit in comparison.units:
         if unit.identical or unit.before is None or unit.after is None:
             continue
@@ -68,6 +69,7 @@ def assess(
             targets += found.targets.values()
             cannot += found.cannot
             notes += found.notes
+            doubts += found.doubts
     for target in _from_their_new_place(comparison, moved, places, files):
         if isinstance(target, Target):
             targets.append(target)
@@ -93,6 +95,7 @@ def assess(
         advice=advice,
         lines=lines,
         mismatches=(
+            *doubts,
             *_mismatches(comparison, matched, _new_files(edit)),
             *laid_out(edit, comparison, files),
             *perhaps_of_another_type(edit.changes),

@@ -24,6 +24,7 @@ class Selected:
     targets: dict[str, Target] = field(default_factory=dict)
     cannot: list[Cannot] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def select(
@@ -123,6 +124,10 @@ class _Selection:
             self.selected.notes.append(
                 f"{name} has other parameters: callers that pass the old ones use the kernel's own"
             )
+            if data := self._data_with(name):
+                why = f"it has other parameters, and its address is in {', '.join(data)}"
+                self._cannot(name, why, "install the fixed kernel")
+            self._doubt_takers(name)
         elif not function.traceable:
             self._through_users(function, "it has no fentry call (notrace)")
         elif name not in self.unit.after.functions:
@@ -151,7 +156,7 @@ class _Selection:
     def _through_users(self, function: Function, why: str) -> None:
         """Replace its callers instead: their new code contains or calls the patch's own copy."""
         users = self.before.users.get(function.name, frozenset())
-        data = sorted(user for user in users if user not in self.before.functions)
+        data = self._data_with(function.name)
         way = (
             "replace by hand what calls it by that pointer, or install the fixed kernel"
             if data
@@ -170,10 +175,26 @@ class _Selection:
             self.selected.notes.append(
                 f"{function.name}: {why}; replaced instead: {', '.join(sorted(users))}"
             )
+            self._doubt_takers(function.name)
             for user in users:
                 whole = user.removesuffix(".cold")
                 self._instead.setdefault(whole, set()).add(function.name)
             self._todo += sorted(users)
+
+    def _data_with(self, name: str) -> list[str]:
+        """Return the variables of the file that have its address."""
+        users = self.before.users.get(name, frozenset())
+        return sorted(user for user in users if user not in self.before.functions)
+
+    def _doubt_takers(self, name: str) -> None:
+        """Doubt that all is covered where functions that run pass its address on."""
+        known = self.before.takers.get(name, frozenset())
+        takers = {one for one in known if not self.before.functions[one].init}
+        if takers:
+            self.selected.doubts.append(
+                f"{', '.join(sorted(takers))} of {self.places.object} may have stored the address "
+                f"of {name}: what has it already goes on to call the kernel's own, as it was"
+            )
 
     def _stays_from_now_on(self, name: str) -> bool:
         """Whether no more of it changes than that it is no longer __init."""

@@ -114,6 +114,17 @@ class ObjectFile:
                     found.setdefault(what, set()).add(name)
         return {name: frozenset(users) for name, users in found.items()}
 
+    @cached_property
+    def takers(self) -> dict[str, frozenset[str]]:
+        """Map a function to the functions that pass its address on, or store it."""
+        found: dict[str, set[str]] = {}
+        for function in self.functions.values():
+            for one in function.references:
+                kind, what, _ = one.target
+                if kind == "symbol" and what in self.functions and not _branches(function, one):
+                    found.setdefault(str(what), set()).add(function.name)
+        return {name: frozenset(takers) for name, takers in found.items()}
+
     def _said(self) -> Iterator[tuple[str, tuple[Reference, ...]]]:
         for function in self.functions.values():
             yield function.name, function.references
@@ -121,3 +132,12 @@ class ObjectFile:
                 yield function.name, references
         for data in self.data.values():
             yield data.name, data.references
+
+
+def _branches(function: Function, reference: Reference) -> bool:
+    """Whether an instruction goes there: call, jmp, or jcc."""
+    if reference.kind in (R_PLT32, R_PC8):
+        return True
+    before = function.code[max(0, reference.offset - 2) : reference.offset]
+    jcc = before[:1] == b"\x0f" and before[1:2] and 0x80 <= before[1] <= 0x8F
+    return reference.kind == R_PC32 and (before[-1:] in (b"\xe8", b"\xe9") or bool(jcc))

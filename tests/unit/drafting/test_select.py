@@ -2,6 +2,7 @@
 """Which functions are replaced, by what differs in the object code."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from lppack.csource.parse import parse
 from lppack.drafting.places import Places
 from lppack.drafting.select import Selected, select
 from lppack.proof.match import Matched
-from lppack.proof.objects import Data, Function
+from lppack.proof.objects import R_32S, R_PLT32, Data, Function
 from tests.kit.fake_facts import FakeFacts, symbol
 from tests.unit.drafting.code import difference, file_of, function, variable
 
@@ -206,3 +207,42 @@ def test_a_function_that_gets_a_parameter_is_a_new_one() -> None:
     assert list(found.targets) == ["user"] and not found.cannot
     assert found.targets["user"].covers == ("user",)
     assert "show has other parameters" in found.notes[0]
+
+
+@pytest.mark.parametrize("kind", [R_PLT32, R_32S])
+@pytest.mark.parametrize("init", [False, True])
+def test_an_address_that_was_stored_is_a_doubt(kind: int, init: bool) -> None:
+    """Work that was set up before the patch calls the old function, which is gone in the new."""
+    user = "\nvoid setup(void) { INIT_WORK(&work, {}); }\n"
+    old = FILE + user.replace("{}", "helper")
+    new = old.replace("helper", "helper_2")
+    setup = function("setup", "helper", static=False, section=".init.text" * init)
+    last = replace(setup.references[-1], kind=kind)
+    setup = replace(setup, references=(*setup.references[:-1], last))
+    before = [function("helper"), function("show", "helper", static=False), setup]
+    after = [
+        function("helper_2", code=NEW),
+        function("show", "helper_2", static=False),
+        function("setup", "helper_2", static=False, section=".init.text" * init),
+    ]
+    found = chosen(before, after, changes(new, old))
+    assert "show" in found.targets
+    stored = kind == R_32S and not init
+    assert (
+        found.doubts
+        == [
+            "setup of vmlinux may have stored the address of helper: what has it already goes on to "
+            "call the kernel's own, as it was"
+        ]
+        * stored
+    )
+
+
+def test_an_address_in_a_table_of_a_function_that_gets_a_parameter() -> None:
+    new = FILE.replace("show(int x)", "show(int x, int y)")
+    table = variable("table", "show")
+    before: list[Function | Data] = [function("show", static=False), table]
+    after: list[Function | Data] = [function("show", static=False, code=NEW), table]
+    found = chosen(before, after, changes(new))
+    [no] = found.cannot
+    assert no.why == "it has other parameters, and its address is in table"

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Functions and data of an object file."""
 
+import pytest
+
 from lppack.kernel.elf64 import Elf
+from lppack.proof.objects import R_32S, R_PC32
 from lppack.proof.reader import ObjectReader
 from tests.unit.proof.read import F, read
 from tests.unit.proof.tiny_object import (
@@ -58,3 +61,23 @@ def test_functions_of_one_name_come_in_the_order_of_the_symbol_table() -> None:
     assert [one.code for one in reader.called("show")] == [first, second]
     assert [one.code for one in reader.called("show_alias")] == [first]
     assert reader.called("nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "taken"),
+    [
+        (b"\xe8", R_PLT32, False),  # call
+        (b"\xe9", R_PC32, False),  # jmp, to a local symbol
+        (b"\x0f\x84", R_PC32, False),  # je
+        (b"\x48\x8d\x3d", R_PC32, True),  # lea
+        (b"\x0f\xb6\x05", R_PC32, True),  # movzbl
+        (b"\x48\xc7\xc7", R_32S, True),  # mov
+    ],
+)
+def test_who_takes_the_address_of_a_function(code: bytes, kind: int, taken: bool) -> None:
+    whole = code + bytes(4)
+    sections = [Sect(F, whole, [(len(code), "g", kind, -4)]), Sect(".text.g", RET)]
+    symbols = [Sym("f", F, len(whole)), Sym("g", ".text.g", 1, binding=LOCAL)]
+    found = read(sections, symbols)
+    assert found.users == {"g": {"f"}}
+    assert found.takers == ({"g": {"f"}} if taken else {})
