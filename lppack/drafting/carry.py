@@ -166,7 +166,6 @@ class _Writer:
     ) -> None:
         self._files, self._places, self._facts = files, places, facts
         self._headers, self._wanted = headers, wanted
-        self._new = _new_functions(edit, targets)
         self._after = {
             (unit.unit.path, object_): unit.after
             for unit in comparison.units
@@ -177,11 +176,33 @@ class _Writer:
             unit.unit.path: [name.partition(".")[0] for name in (*unit.changed, *unit.removed)]
             for unit in comparison.units
         }
+        self._new = self._new_functions(edit, targets)
         self._moved = moved_data(comparison)
         self._replaced: dict[tuple[str, str], dict[str, str]] = {}
         for target in targets:
             group = self._replaced.setdefault((target.path, target.object), {})
             group[target.name] = target.replacement
+
+    def _new_functions(self, edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:
+        """Map each non-static function that is new, has other parameters, or was static and is not
+        in the kernel as it is now, to its file and item."""
+        taken = {target.name for target in targets}
+
+        def is_new(path: str, item: Item, old: Item | None) -> bool:
+            if old is None or old.parameters != item.parameters:
+                return True
+            there = [here for (of, _), here in self._places.items() if of == path]
+            differs = item.name in self._differing.get(path, ())
+            return old.static and (differs or not any(here.symbol(item.name)[1] for here in there))
+
+        return {
+            item.name: (changes.after.path, item)
+            for changes in edit.changes
+            if changes.after.path.endswith(".c")
+            for item in changes.after.functions.values()
+            if not item.static and item.name not in taken
+            if is_new(changes.after.path, item, changes.before.functions.get(item.name))
+        }
 
     def write(self, shared: Mapping[tuple[str, str], Collection[str]]) -> tuple[Carried, ...]:
         """All files; ``shared`` are names of each that mean something else in another one."""
@@ -316,21 +337,6 @@ def _apart(path: str, object_: str, name: str) -> str:
     """Return another name for a symbol, as several of one name are used."""
     stem = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
     return f"lp_{object_}_{stem}_{name}"
-
-
-def _new_functions(edit: Edit, targets: Sequence[Target]) -> dict[str, tuple[str, Item]]:
-    """Map each non-static function that the change adds, or whose parameters it changes, to its
-    file and item."""
-    taken = {target.name for target in targets}
-    return {
-        item.name: (changes.after.path, item)
-        for changes in edit.changes
-        if changes.after.path.endswith(".c")
-        for item in changes.after.functions.values()
-        if not item.static and item.name not in taken
-        if (old := changes.before.functions.get(item.name)) is None
-        or old.parameters != item.parameters
-    }
 
 
 def _folders(flags: Sequence[str]) -> tuple[str, ...]:

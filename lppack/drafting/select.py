@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item
-from lppack.csource.words import INIT
+from lppack.csource.words import INIT, STATIC
 from lppack.drafting.places import Cannot, Places, Target
 from lppack.kernel.facts import SymbolVerdict
 from lppack.proof.compare import UnitDifference
@@ -247,4 +247,5 @@ def _plain(item: Item) -> str:
 
 def _head(item: Item | None) -> str:
     """Return the part of a function that its callers depend on."""
-    return " ".join(item.text[: item.body].split()) if item else ""
+    head = STATIC.sub(" ", item.text[: item.body]) if item else ""
+    return " ".join(head.split())

@@ -60,7 +60,7 @@ class Function:
             return tuple((one.offset, one.kind, one.target) for one in found)
 
         of = self.section.removesuffix(self.name).rstrip(".")  # .text., .text.unlikely., .init.text
-        how = (of, self.static, self.weak, self.aliases)
+        how = (of, self.weak, self.aliases)  # who may name it is no code
         tables = [(name, data, plain(found)) for name, data, found in self.entries]
         return self.code, plain(self.references), tables, how
 

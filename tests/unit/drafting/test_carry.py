@@ -159,3 +159,54 @@ def test_static_data_of_a_function_under_the_same_and_other_names(
     private = Private(made, lambda _path: None)
     one = Carried(path="a.c", places=here, extract=made, private=private, wired=wired, symbols={})
     assert [text.partition(":")[0] for text in one.doubled(both.before)] == said
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "own"),
+    [
+        (["find", "show"], b"\x90", True),  # the kernel's own serves
+        (["show"], b"\x90", False),  # it was inlined
+        (["find", "show"], b"\x91", False),  # it is another now
+    ],
+)
+def test_a_function_that_was_static_and_that_another_file_calls(
+    before: list[str], code: bytes, own: bool
+) -> None:
+    old = {
+        "fs/a.c": "static int find(int x)\n{\n\treturn x;\n}\n"
+        "int show(int x)\n{\n\treturn find(x);\n}\n",
+        "fs/b.c": "int user(int x)\n{\n\treturn x;\n}\n",
+    }
+    new = {
+        "fs/a.c": old["fs/a.c"].replace("static int", "int"),
+        "fs/b.c": "int find(int x);\n" + old["fs/b.c"].replace("return x", "return find(x)"),
+    }
+    edits = {path: compare(parse(path, old[path]), parse(path, new[path])) for path in old}
+    facts = FakeFacts({"vmlinux": [symbol(name) for name in (*before, "user")]})
+    first = difference(
+        [function(name) for name in before], [function("find", code=code), function("show")]
+    )
+    second = difference([function("user")], [function("user", "find", code=b"\x91")])
+    units = tuple(
+        replace(one, unit=replace(one.unit, path=path))
+        for one, path in zip((first, second), old, strict=True)
+    )
+    comparison = Comparison(
+        affected=Affected(paths=tuple(old), names=()),
+        units=units,
+        not_built=(),
+        built_apart=(),
+        too_many=False,
+    )
+    places = {
+        (one.unit.path, "vmlinux"): Places(facts, "vmlinux", one.before)
+        for one in units
+        if one.before
+    }
+    edit = Edit(changes=tuple(edits.values()), files={}, subject="", text=b"")
+    target = Target(name="user", path="fs/b.c", object="vmlinux", sympos=None, covers=("user",))
+    wanted = CarryRequest(symbols=frozenset(["find"] * own))
+    made = carry(edit, edits.get, [target], places, facts, {}, comparison, wanted)
+    assert [one.path for one in made] == ["fs/b.c"] + ["fs/a.c"] * (not own)
+    assert ("find" in made[0].symbols["vmlinux"]) is own
+    assert made[0].extract.names.get("find") == (None if own else "lp_find")

@@ -231,8 +231,8 @@ def test_an_address_that_was_stored_is_a_doubt(kind: int, init: bool) -> None:
     assert (
         found.doubts
         == [
-            "setup of vmlinux may have stored the address of helper: what has it already goes on to "
-            "call the kernel's own, as it was"
+            "setup of vmlinux may have stored the address of helper: what has it already goes on "
+            "to call the kernel's own, as it was"
         ]
         * stored
     )
