@@ -139,12 +139,16 @@ def decompress(data: bytes, *, what: str) -> bytes:
                 from lppack.kernel import zstd
 
                 unpacked, ended = zstd.unpack(data)
+            case "lz4":
+                from lppack.kernel import lz4
+
+                unpacked, ended = lz4.unpack(data)
             case None:
                 raise FactsError(f"{what}: compression not recognised (begins {data[:4].hex()})")
             case _:
                 raise EnvironmentMissing(
                     f"{what} is compressed with {method}, which lppack cannot unpack",
-                    hint="use a kernel that is compressed with xz, gzip, bzip2, lzma or zstd",
+                    hint="use a kernel that is compressed with xz, gzip, bzip2, lzma, lz4 or zstd",
                 )
     except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise FactsError(f"{what}: its {method} data is damaged: {error}") from error
