@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What a built module says of itself, read with pyelftools."""
+"""What a built module says of itself, and what the kernel's loader would find in it."""
 
-import io
 import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lppack import abi
+from lppack.elf.rewrite import NotRewritable, Relocatable
 from lppack.errors import LppackError
-
-if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import SymbolTableSection
 
 _VERSIONS = "__versions"
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
-_OLDER = (AttributeError, TypeError)  # what pyelftools 0.29 raises, as in Debian 12
-_DAMAGED = (UnicodeError, ValueError, KeyError, OverflowError, struct.error, *_OLDER)
+_SHN_UNDEF, _STB_WEAK = 0, 2  # include/uapi/linux/elf.h (v6.1)
 
 
 class NotAModule(LppackError):
@@ -65,74 +59,61 @@ class ModuleFile:
 
 def read_module(data: bytes) -> ModuleFile:
     """Read a relocatable x86-64 module. Raise NotAModule."""
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import SymbolTableSection
-
     try:
-        elf = ELFFile(io.BytesIO(data))
-        if elf["e_type"] != "ET_REL" or elf["e_machine"] != "EM_X86_64":
-            raise NotAModule("is not a relocatable x86-64 file")
-        section = elf.get_section_by_name(".modinfo")
-        symtab = elf.get_section_by_name(".symtab")
-        if section is None or not isinstance(symtab, SymbolTableSection):
-            raise NotAModule("has no .modinfo or no symbol table: it is not a kernel module")
-        modinfo: dict[str, tuple[str, ...]] = {}
-        for entry in section.data().split(b"\0"):
-            key, _, value = entry.decode(errors="replace").partition("=")
-            if key:
-                modinfo[key] = (*modinfo.get(key, ()), value)
-        undefined: list[str] = []
-        weak: list[str] = []
-        klp: list[tuple[str, bool]] = []
-        for symbol in symtab.iter_symbols():
-            if symbol.name.startswith(abi.KLP_SYMBOL):
-                klp.append((symbol.name, symbol["st_shndx"] == abi.SHN_LIVEPATCH))
-            elif symbol.name and symbol["st_shndx"] == "SHN_UNDEF":
-                table = weak if symbol["st_info"]["bind"] == "STB_WEAK" else undefined
-                table.append(symbol.name)
-        sections = {entry.name: entry for entry in elf.iter_sections()}
-        relocations = tuple(_relocations(elf, symtab))
-        versions = sections[_VERSIONS].data() if _VERSIONS in sections else b""
-        comment = sections[".comment"].data() if ".comment" in sections else b""
-    except (ELFError, *_DAMAGED) as error:
-        raise NotAModule(f"cannot be read as ELF: {error}") from None
+        file = Relocatable(data)
+    except NotRewritable as error:
+        raise NotAModule(f"cannot be read as ELF: {error.message}") from None
+    sections = {section.name: section.data for section in file.sections}
+    if ".modinfo" not in sections or file.sections[file.symtab].name != ".symtab":
+        raise NotAModule("has no .modinfo or no symbol table: it is not a kernel module")
+    modinfo: dict[str, tuple[str, ...]] = {}
+    for entry in sections[".modinfo"].split(b"\0"):
+        key, _, value = entry.decode(errors="replace").partition("=")
+        if key:
+            modinfo[key] = (*modinfo.get(key, ()), value)
+    klp = [s for s in file.symbols if s.name.startswith(abi.KLP_SYMBOL)]
+    missing = [
+        (symbol.name, symbol.info >> 4 == _STB_WEAK)
+        for symbol in file.symbols
+        if symbol.name
+        and symbol.section == _SHN_UNDEF
+        and not symbol.name.startswith(abi.KLP_SYMBOL)
+    ]
+    comment = sections.get(".comment", b"").decode(errors="replace")
     return ModuleFile(
         modinfo=modinfo,
-        undefined=tuple(sorted(undefined)),
-        weak=tuple(sorted(weak)),
+        undefined=tuple(sorted(name for name, weak in missing if not weak)),
+        weak=tuple(sorted(name for name, weak in missing if weak)),
         sections=tuple(sections),
-        klp_symbols=tuple(klp),
-        relocations=relocations,
-        checksums=_checksums(versions),
-        compilers=tuple(dict.fromkeys(filter(None, comment.decode(errors="replace").split("\0")))),
+        klp_symbols=tuple((s.name, s.section == abi.SHN_LIVEPATCH) for s in klp),
+        relocations=tuple(_relocations(file)),
+        checksums=_checksums(sections.get(_VERSIONS, b"")),
+        compilers=tuple(dict.fromkeys(filter(None, comment.split("\0")))),
         signature=_signature(data),
     )
 
 
-def _relocations(elf: "ELFFile", symtab: "SymbolTableSection") -> Iterator[Relocations]:
-    """From the raw entries: pyelftools takes an entry's symbol for granted."""
-    symbols = [(symbol.name, symbol["st_shndx"]) for symbol in symtab.iter_symbols()]
-    for section in elf.iter_sections():
-        if section["sh_type"] != "SHT_RELA":
+def _relocations(file: Relocatable) -> Iterator[Relocations]:
+    """From the raw entries: a symbol that is not in the table is what a rule looks for."""
+    symbols = [(symbol.name, symbol.section == abi.SHN_LIVEPATCH) for symbol in file.symbols]
+    for section in file.sections:
+        if section.type != abi.SHT_RELA:
             continue
-        pairs = dict.fromkeys(
-            (info >> 32, info & 0xFFFFFFFF)
-            for _, info, _ in struct.iter_unpack("<QQq", section.data())
-        )
+        try:
+            pairs = dict.fromkeys(
+                (info >> 32, info & 0xFFFFFFFF)
+                for _, info, _ in struct.iter_unpack("<QQq", section.data)
+            )
+        except struct.error as error:
+            raise NotAModule(f"cannot be read as ELF: {section.name}: {error}") from None
         used = [number for number, _ in pairs]
-        here = 0 < section["sh_info"] < elf.num_sections()
+        here = 0 < section.info < len(file.sections)
         yield Relocations(
             section=section.name,
-            target=elf.get_section(section["sh_info"]).name if here else "",
-            allocated=bool(section["sh_flags"] & abi.SHF_ALLOC),
-            livepatch=bool(section["sh_flags"] & abi.SHF_RELA_LIVEPATCH),
-            symbols=tuple(
-                dict.fromkeys(
-                    (name, home == abi.SHN_LIVEPATCH)
-                    for name, home in (symbols[n] for n in used if n < len(symbols))
-                )
-            ),
+            target=file.sections[section.info].name if here else "",
+            allocated=bool(section.flags & abi.SHF_ALLOC),
+            livepatch=bool(section.flags & abi.SHF_RELA_LIVEPATCH),
+            symbols=tuple(dict.fromkeys(symbols[n] for n in used if n < len(symbols))),
             beyond=sum(number >= len(symbols) for number in used),
             types=tuple(dict.fromkeys(kind for _, kind in pairs)),
         )

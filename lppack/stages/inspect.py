@@ -30,7 +30,7 @@ class Inspection:
 
 
 def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
-    """Read a bundle or a ``.ko``, also one that lppack did not make, with pyelftools.
+    """Read a bundle or a ``.ko``, also one that lppack did not make.
 
     With ``kernel``, also check it against that kernel: exports, their checksums, and the targets of
     livepatch symbols. Raise EnvironmentMissing, BadBundle, NotAModule.
