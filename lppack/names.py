@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Names and numbers that are derived from the names of a manifest."""
 
+#: The file of a patch that says what it is, and of its bundle.
+MANIFEST = "manifest.yaml"
+
 
 def stable_id(*words: str) -> int:
     """Return a klp_state or shadow id: a hash of names, so that it is the same in every build."""

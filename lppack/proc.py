@@ -2,12 +2,12 @@
 """Run programs on this machine; no other module does."""
 
 import contextlib
-import logging
 import os
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,6 @@ from lppack.errors import EnvironmentMissing
 #: A function that takes lines of progress.
 Say = Callable[[str], None]
 
-#: Logs each program that was run; lppack/cli/log.py prints this log for -v and LPPACK_DEBUG.
-LOG = logging.getLogger("lppack.proc")
 #: Secrets: a password in a URL, a PIN in a PKCS #11 URI (RFC 7512), or an option with such a name.
 _SECRET = re.compile(
     r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)"
@@ -54,6 +52,16 @@ class Done:
         return "\n".join([f"{shown(self.argv)}: {how}", *(f"  {line}" for line in lines)])
 
 
+def log(form: str, *parts: object, debug: bool = False) -> None:
+    """Log what was run, for -v and LPPACK_DEBUG; lppack/cli/log.py prints it.
+
+    Who wants a log has imported `logging`; for all others it is too slow to import.
+    """
+    if (logging := sys.modules.get("logging")) is not None:
+        logger = logging.getLogger("lppack.proc")
+        logger.log(logging.DEBUG if debug else logging.INFO, form, *parts)
+
+
 def shown(argv: Sequence[str]) -> str:
     """Return the command in a form that can be pasted, without its secrets."""
     return shlex.join(_SECRET.sub("***", word) for word in argv)
@@ -63,7 +71,7 @@ def logged(done: Done) -> Done:
     """Log a program that has ended, with its run time; never log its input, output or
     environment."""
     how = "cut off" if done.timed_out else f"exit code {done.rc}"
-    LOG.info("%s: %s, %.2f s", shown(done.argv), how, done.seconds)
+    log("%s: %s, %.2f s", shown(done.argv), how, done.seconds)
     return done
 
 
@@ -105,7 +113,7 @@ def run(
                 f"program {argv[0]!r} was not found", hint="run: lppack doctor"
             ) from error
         raise EnvironmentMissing(f"program {argv[0]!r} cannot be run: {error.strerror}") from error
-    LOG.debug("pid %d in %s: %s", child.pid, cwd or ".", shown(argv))
+    log("pid %d in %s: %s", child.pid, cwd or ".", shown(argv), debug=True)
     timed_out = False
     try:
         out, err = child.communicate(data, timeout=limit)
@@ -144,7 +152,7 @@ def run_bytes(argv: Sequence[str], *, limit: float, cwd: Path) -> bytes | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    LOG.info("%s: exit code %d, %.2f s", shown(argv), done.returncode, time.monotonic() - start)
+    log("%s: exit code %d, %.2f s", shown(argv), done.returncode, time.monotonic() - start)
     return done.stdout or None
 
 

@@ -110,7 +110,7 @@ class ThisMachine:
                 cwd="/",
                 start_new_session=True,
             )
-        proc.LOG.info("%s: started, pid %d", proc.shown(argv), child.pid)
+        proc.log("%s: started, pid %d", proc.shown(argv), child.pid)
         return child.pid
 
     def start_time(self, pid: int) -> int | None:

@@ -13,12 +13,13 @@ from lppack.drafting.carry import Carried, CarryRequest, carry, nothing
 from lppack.drafting.copy import MARK
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.expected import expected
-from lppack.drafting.manifest import CHANGE, MANIFEST, README, manifest_of, manifest_text
+from lppack.drafting.manifest import CHANGE, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.text import c_text, comment
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
+from lppack.names import MANIFEST
 from lppack.proof.prover import Comparison, Prover
 from lppack.resources import render
 

@@ -10,10 +10,10 @@ import yaml
 from lppack.drafting.advice import Advice, ChangedLayout
 from lppack.drafting.edit import Edit
 from lppack.drafting.places import Target
+from lppack.names import MANIFEST
 
 #: The file with the change that a draft follows.
 CHANGE = "change.diff"
-MANIFEST = "manifest.yaml"
 README = "README.md"
 #: What every draft has, beside its C.
 ALWAYS = frozenset((CHANGE, MANIFEST, README))

@@ -203,7 +203,7 @@ def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
     require()
     argv = ("setpriv", "--pdeathsig", "KILL", *machine.argv())
     _keep_command(machine, folder)
-    proc.LOG.info("%s: started", proc.shown(argv))
+    proc.log("%s: started", proc.shown(argv))
     with (folder / LOG).open("wb") as log:
         try:
             return subprocess.Popen(

@@ -163,7 +163,7 @@ class SshHost:
         except (OSError, framed.Nonsense) as problem:
             raise self._gone(str(problem)) from problem
         seconds = time.monotonic() - start
-        proc.LOG.info("%s: %s: code %d, %.2f s", self.name, proc.shown(argv), reply.rc, seconds)
+        proc.log("%s: %s: code %d, %.2f s", self.name, proc.shown(argv), reply.rc, seconds)
         return reply
 
     def _check_lock(self) -> None:

@@ -3,18 +3,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lppack.consistency import EngineName, ModeName
+from lppack.model.checks import TestSpec
 from lppack.model.fix import Fix
-from lppack.model.manifest import TestSpec
-from lppack.model.plan import Plan
+
+if TYPE_CHECKING:
+    from lppack.model.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """Built and stripped; ``work`` is the folder for what is derived from it."""
 
-    plan: Plan
+    plan: "Plan"
     ko: Path
     engine: Path | None  # lppack_engine.ko; None: the kernel's own engine moves it
     targets: tuple[Path, ...]  # test modules, built from target/

@@ -6,24 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from lppack.consistency import ModeName, Needs
+from lppack.model.checks import TestSpec
 from lppack.model.fix import Fix
 from lppack.names import module_name
-
-
-class StepName(StrEnum):
-    """The steps of `test`, in order. Checks are compared at each step except OLDER and AGAIN.
-
-    With an older version, OLDER and TAKEN_OVER are done instead of PATCHED and CONVERTED.
-    """
-
-    BEFORE = "before"
-    PATCHED = "patched"
-    CONVERTED = "converted"
-    OLDER = "older"  # the version before is live, and has converted what the checks touch
-    TAKEN_OVER = "taken-over"  # this version has replaced it, and converts
-    REVERTED = "reverted"
-    UNLOADED = "unloaded"
-    AGAIN = "again"  # all of it a second time, on what the first round has left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,22 +149,6 @@ class ShadowVariable:
     @property
     def getter(self) -> str:
         return f"{self.name}_get" if self.newest else f"{self.name}_v{self.version}_get"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    run: str
-    limit: float  # seconds
-    expect: tuple[tuple[StepName, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestSpec:
-    targets: tuple[str, ...]
-    programs: tuple[str, ...]
-    boot: tuple[str, ...]
-    checks: tuple[Check, ...]
-    late: bool = False  # the modules come after the patch
 
 
 class Counts(StrEnum):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The order of the stages, known here alone. A name is imported when it is first used."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lppack.late import late
 
 if TYPE_CHECKING:
     from lppack.pipeline.adopt import adopt_module as adopt_module
@@ -107,12 +108,4 @@ _NAMES = {
     "sweep": "Swept Where explore_grid sample_grid",
     "trial": "Trial",
 }
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = late(__name__, _NAMES)

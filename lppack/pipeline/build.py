@@ -87,7 +87,8 @@ def make_bundle(
     ``ready``: where it was built together with others. Raise NotTheSame.
     """
     from lppack.stages.build import build
-    from lppack.stages.bundle import bundle, read
+    from lppack.stages.bundle import read
+    from lppack.stages.bundling import bundle
     from lppack.stages.generate import generate
     from lppack.stages.link import link
     from lppack.stages.sign import Signer, sign

@@ -70,8 +70,9 @@ def check_patch(
 @contextlib.contextmanager
 def _older(old: Path) -> Iterator[Document]:
     """Yield the manifest of a folder or of a bundle, with its sources beside it."""
+    from lppack.names import MANIFEST
     from lppack.stages.bundle import SUFFIX, contents
-    from lppack.stages.load import MANIFEST, load
+    from lppack.stages.load import load
 
     if old.suffix != SUFFIX:
         yield load(old)

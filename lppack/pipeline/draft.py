@@ -205,7 +205,7 @@ def make_draft(
 
 def new_patch(folder: Path, *, force: bool = False) -> tuple[str, ...]:
     """Write a patch to begin with; the names of its files. Raise EnvironmentMissing."""
-    from lppack.drafting.manifest import MANIFEST
+    from lppack.names import MANIFEST
     from lppack.resources import render
 
     name = _series(folder)

@@ -14,9 +14,11 @@ from lppack.errors import ApplyRefused, EnvironmentMissing, LppackError
 from lppack.hosts import open_host
 from lppack.proc import Say
 from lppack.stages.drive import Control
-from lppack.stages.host_status import HostStatus
-from lppack.stages.journal import JournalRecord
-from lppack.stages.status import PatchReport
+
+if TYPE_CHECKING:
+    from lppack.stages.host_status import HostStatus
+    from lppack.stages.journal import JournalRecord
+    from lppack.stages.status import PatchReport
 
 if TYPE_CHECKING:
     from lppack.model import Bundle
@@ -97,7 +99,8 @@ def check_bundle(path: Path, signers: Path | None) -> CheckedBundle:
     signer = trust.verify(path, packed, allowed) if allowed else None
     files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
-    verify(bundle, files)
+    # `lppack sign` has compared the manifest, and who signs is trusted with the module itself.
+    verify(bundle, files, manifest=signer is None)
     return CheckedBundle(bundle=bundle, files=files, packed=packed, signer=signer)
 
 
@@ -116,7 +119,7 @@ def apply_bundle(
     wait: float = 0.0,
     max_stop: int | None = None,
     max_hold: int | None = None,
-) -> PatchReport | None:
+) -> "PatchReport | None":
     """Apply a bundle; None for a dry run, after everything that can be refused was checked.
 
     A dry run of what is in effect already reports that.
@@ -170,17 +173,22 @@ def apply_bundle(
 
 
 def sign_bundle(path: Path, key: Path, *, force: bool = False) -> Path:
-    """Sign a bundle that is whole, or an index of an agent; return the file of the signature."""
+    """Sign a bundle that is whole and agrees with itself, or an index of an agent.
+
+    Return the file of the signature. Raise BadBundle, EnvironmentMissing.
+    """
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
     from lppack.stages.agent_policy import INDEX, parse_index
+    from lppack.stages.agreement import verify
 
     if path.name == INDEX:
         data = bundles.packed(path)
         parse_index(data.decode("utf-8", "replace"), path)
         return trust.sign(path, data, key, force=True, namespace=trust.INDEX_NAMESPACE)
     packed = bundles.packed(path)
-    bundles.contents(path, packed)
+    files = bundles.contents(path, packed)
+    verify(bundles.parse(path, files), files)
     return trust.sign(path, packed, key, force=force)
 
 
@@ -196,7 +204,7 @@ def verify_bundle(path: Path, signers: Path | None) -> str:
 
 def convert_series(
     series: str, on: str, *, say: Say, irreversible: bool = False, wait: float = 0.0
-) -> PatchReport:
+) -> "PatchReport":
     from lppack.stages.convert import convert
 
     intent = {"series": series, "converts": True}
@@ -213,7 +221,7 @@ def revert_series(
     wait: float = 0.0,
     max_stop: int | None = None,
     max_hold: int | None = None,
-) -> PatchReport | None:
+) -> "PatchReport | None":
     """Take a patch back; None if there was none."""
     from lppack.stages.revert import NOT_THERE, revert
 
@@ -243,7 +251,7 @@ def revert_to(
     wait: float = 0.0,
     max_stop: int | None = None,
     max_hold: int | None = None,
-) -> PatchReport:
+) -> "PatchReport":
     """Take a patch back, and apply a version that is kept on the host.
 
     All that can be refused is refused before anything is changed.
@@ -286,7 +294,7 @@ def revert_to(
 
 def recover_host(
     on: str, *, timeout: float, say: Say, wait: float = 0.0
-) -> tuple[PatchReport, ...]:
+) -> "tuple[PatchReport, ...]":
     """Complete, or take back, what commands that died have left on a host."""
     from lppack.stages.recover import recover
 
@@ -294,7 +302,7 @@ def recover_host(
         return recover(control)
 
 
-def history_of(on: str, last: int) -> tuple[JournalRecord, ...]:
+def history_of(on: str, last: int) -> "tuple[JournalRecord, ...]":
     """Return the last commands that changed a host or tried to, also those that died."""
     from lppack.stages.journal import Journal
 
@@ -307,7 +315,7 @@ def history_of(on: str, last: int) -> tuple[JournalRecord, ...]:
         return (*journal.history(last), *journal.unfinished())[-last:]
 
 
-def watch_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
+def watch_host(on: str, *, timeout: float, say: Say) -> "tuple[PatchReport, ...]":
     """Print transitions as they go; the patches of the host once none is left."""
     from lppack.stages.watch import watch
 
@@ -315,7 +323,7 @@ def watch_host(on: str, *, timeout: float, say: Say) -> tuple[PatchReport, ...]:
         return watch(control)
 
 
-def status_of(series: str | None, on: str) -> HostStatus:
+def status_of(series: str | None, on: str) -> "HostStatus":
     """status of all live patches, or of those of ``series``. Raise ApplyRefused without any."""
     from lppack.stages.host_status import host_status
 
@@ -329,7 +337,7 @@ def status_of(series: str | None, on: str) -> HostStatus:
         return replace(found, patches=wanted)
 
 
-def require_live(found: HostStatus) -> None:
+def require_live(found: "HostStatus") -> None:
     """Raise AnswerIsNo unless every patch made by lppack is in effect."""
     from lppack.stages.health import require_live
 

@@ -10,20 +10,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lppack import abi
 from lppack.consistency import EngineName
 from lppack.elf.identity import Identity, identity
 from lppack.elf.module import NotAModule, read_module
 from lppack.errors import ManifestError
-from lppack.model import Bundle, Fix, Manifest
+from lppack.model import Bundle, Fix
 from lppack.model.fix import fix_json
+from lppack.names import MANIFEST
 from lppack.rules.module import faults
 from lppack.rules.view import Against
 from lppack.stages.bundle import BadBundle
-from lppack.stages.load import MANIFEST, parse
 from lppack.stages.provenance import subjects_of
-from lppack.stages.validate import manifest_kept
+
+if TYPE_CHECKING:
+    from lppack.model import Manifest
 
 #: Beside the module, the engine and MANIFEST: what a bundle may hold.
 _PARTS = re.compile(
@@ -31,13 +34,17 @@ _PARTS = re.compile(
 )
 
 
-def verify(bundle: Bundle, files: Mapping[str, bytes]) -> None:
-    """Raise BadBundle, with all that is wrong, for what `inspect` finds without a kernel."""
+def verify(bundle: Bundle, files: Mapping[str, bytes], *, manifest: bool = True) -> None:
+    """Raise BadBundle, with all that is wrong, for what `inspect` finds without a kernel.
+
+    ``manifest``: compare it, too. Nothing that is loaded or run on a host comes from it, and to
+    read YAML costs a host more than all other checks.
+    """
     try:
         module = read_module(files[f"{bundle.module}.ko"])
         by_engine = bundle.engine is EngineName.CONSISTENCY
         found = faults(module, Against(release=bundle.release, engine=by_engine))
-        found += disagreements(bundle, files)
+        found += disagreements(bundle, files, manifest=manifest)
     except NotAModule as error:
         found = [f"{bundle.module}.ko {error.message}"]
     if found:
@@ -47,13 +54,15 @@ def verify(bundle: Bundle, files: Mapping[str, bytes]) -> None:
         )
 
 
-def disagreements(bundle: Bundle, files: Mapping[str, bytes]) -> list[str]:
+def disagreements(
+    bundle: Bundle, files: Mapping[str, bytes], *, manifest: bool = True
+) -> list[str]:
     """Return where the parts of a bundle contradict each other. Raise NotAModule."""
     return [
         *_strange_files(bundle, files),
         *_module_against_plan(bundle, identity(files[f"{bundle.module}.ko"])),
         *_engine(bundle, files),
-        *_manifest_against_plan(bundle, files),
+        *(_manifest_against_plan(bundle, files) if manifest else ()),
         *_provenance(files),
     ]
 
@@ -122,8 +131,11 @@ def _provenance(files: Mapping[str, bytes]) -> Iterator[str]:
             yield f"provenance.json is of another {name}"
 
 
-def manifest_of(files: Mapping[str, bytes]) -> Manifest:
+def manifest_of(files: Mapping[str, bytes]) -> "Manifest":
     """Return the manifest in a bundle. Raise ManifestError, UnicodeDecodeError."""
+    from lppack.stages.load import parse
+    from lppack.stages.validate import manifest_kept
+
     return manifest_kept(parse(files.get(MANIFEST, b"").decode(), Path(MANIFEST)))
 
 

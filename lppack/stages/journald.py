@@ -5,12 +5,14 @@ https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Where there is no journal, nothing i
 """
 
 import contextlib
-import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lppack.errors import LppackError
-from lppack.stages.agent import AgentOutcome, AgentState
 from lppack.stages.journal import JournalRecord
+
+if TYPE_CHECKING:
+    from lppack.stages.agent import AgentOutcome
 
 SOCKET = "/run/systemd/journal/socket"
 _SECONDS = 1.0  # that a journal which does not read is waited for
@@ -33,6 +35,8 @@ _ENDS = {7: (REVERSED, _WARNING), **dict.fromkeys((3, 4, 6, 9), (REFUSED, _WARNI
 
 def send(fields: Mapping[str, object]) -> None:
     """Send one event; a value of None is left out."""
+    import socket  # late: it is slow to import, and the patch is live by then
+
     data = b"".join(
         _field(name, str(value)[:_LONGEST]) for name, value in fields.items() if value is not None
     )
@@ -80,8 +84,10 @@ def send_record(record: JournalRecord) -> None:
     )
 
 
-def send_outcome(outcome: AgentOutcome, host: str) -> None:
+def send_outcome(outcome: "AgentOutcome", host: str) -> None:
     """Send what an agent refused; an apply that was begun has its own event."""
+    from lppack.stages.agent import AgentState
+
     if outcome.state is not AgentState.REFUSED:
         return
     send(

@@ -11,8 +11,8 @@ import yaml
 
 from lppack.document import Document, Place, Pointer
 from lppack.errors import Level, ManifestError, Problem
+from lppack.names import MANIFEST
 
-MANIFEST = "manifest.yaml"
 _SIZE_MAX = 256 * 1024
 _DEPTH_MAX = 16
 _NODES_MAX = 20_000

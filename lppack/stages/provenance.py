@@ -8,10 +8,12 @@ the same build gives the same bytes.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lppack import __version__
-from lppack.model import Plan
+
+if TYPE_CHECKING:
+    from lppack.model import Plan
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -19,7 +21,7 @@ _BUILD = "urn:lppack:build:v1"
 
 
 def statement(
-    plan: Plan,
+    plan: "Plan",
     subjects: Mapping[str, bytes],
     facts: Mapping[str, str],
     options: Mapping[str, Any],
@@ -64,7 +66,7 @@ def _texts(options: Mapping[str, Any]) -> dict[str, str | list[str]]:
     }
 
 
-def _dependencies(plan: Plan, facts: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+def _dependencies(plan: "Plan", facts: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
     kernel = plan.kernel
     found: list[Mapping[str, Any]] = []
     if kernel.image.is_file():

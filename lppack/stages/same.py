@@ -10,10 +10,10 @@ from lppack import abi, proc, store
 from lppack.builders.protocol import Builder
 from lppack.errors import AnswerIsNo
 from lppack.model import Bundle, Module, SourceTree
+from lppack.names import MANIFEST
 from lppack.stages.agreement import manifest_of
 from lppack.stages.build import differences
 from lppack.stages.ids import FILE
-from lppack.stages.load import MANIFEST
 from lppack.stages.provenance import facts_of
 
 _LINES = 40  # of diffoscope's output

@@ -9,7 +9,6 @@ from lppack.consistency import ModeName, Transform
 from lppack.document import Document
 from lppack.errors import Level, ManifestError, Problem
 from lppack.model import (
-    Check,
     Counts,
     Effective,
     Fix,
@@ -19,19 +18,16 @@ from lppack.model import (
     ObjectPatch,
     ShadowVariable,
     State,
-    StepName,
     SymbolUse,
-    TestSpec,
     TransformPatch,
     Visits,
     Workload,
     WorldTransform,
 )
+from lppack.model.checks import test_spec
 from lppack.rules.folder import problems_of
 from lppack.rules.needs import parse_needs
 from lppack.rules.shape import shape_problems
-
-CHECK_LIMIT = 10.0  # seconds, where a check names none
 
 
 def validate(document: Document) -> Manifest:
@@ -195,24 +191,4 @@ def _workload(folder: Path, entry: dict[str, Any]) -> Workload:
             Visits(**{**item, "histogram": path(item, "histogram")})
             for item in entry.get("visits", ())
         ),
-    )
-
-
-def test_spec(entry: dict[str, Any]) -> TestSpec:
-    """Return the `test:` of a manifest, including one read back from a bundle."""
-    return TestSpec(
-        targets=tuple(entry.get("targets", ())),
-        programs=tuple(entry.get("programs", ())),
-        boot=tuple(entry.get("boot", ())),
-        checks=tuple(
-            Check(
-                run=check["run"],
-                limit=float(check.get("limit", CHECK_LIMIT)),
-                expect=tuple(
-                    (step, check["expect"][step]) for step in StepName if step in check["expect"]
-                ),
-            )
-            for check in entry.get("checks", ())
-        ),
-        late=bool(entry.get("late", False)),
     )

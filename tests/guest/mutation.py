@@ -7,7 +7,8 @@ from pathlib import Path
 from lppack import pipeline
 from lppack.model import Bundle, Kernel
 from lppack.stages.build import build
-from lppack.stages.bundle import bundle, extract, read
+from lppack.stages.bundle import extract, read
+from lppack.stages.bundling import bundle
 from lppack.stages.link import link
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from lppack.model import Check, Effective, Fix, Module, SourceTree, StepName
 from lppack.model import TestSpec as Spec  # pytest would collect Test*
 from lppack.model.plan import info_json
-from lppack.stages.bundle import bundle
+from lppack.stages.bundling import bundle
 from tests.kit import tiny_elf
 from tests.kit.samples import manifest, plan
 

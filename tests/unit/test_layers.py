@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "checker",
         "ids",
         "document model consistency names proc store entries resources clock shape written extras",
-        "abi",
+        "abi late",
         "errors",
         "__init__",
     )

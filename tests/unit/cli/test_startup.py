@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lppack.stages.trust import sign
+from tests.kit.bundles import made
 from tests.kit.command import ROOT
+from tests.kit.keys import allow, make_key
 
 #: A tenth of a second and more for all of them.
 HEAVY = {"capstone", "docker", "elftools", "jinja2", "jsonschema", "numpy", "requests", "rich"}
@@ -64,6 +67,22 @@ def test_the_version_needs_no_command() -> None:
         "lppack.errors",
     }
     assert not loaded & {"json", "yaml", "subprocess"}
+
+
+def test_apply_reads_no_manifest_and_logs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a patch is live, each of them costs as much as all checks of the host."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path, key = made(tmp_path / "in", tmp_path), make_key(tmp_path, "key")
+    sign(path, path.read_bytes(), key)
+    signers = str(allow(tmp_path, key))
+    words = ["apply", str(path), "--engine", "simulated", "--signers", signers]
+    loaded = modules_of(*words)
+    assert "lppack.stages.apply" in loaded
+    slow = {"yaml", "logging", "socket", "lppack.stages.validate", "lppack.model.manifest"}
+    assert loaded & (slow | HEAVY) == set()
+    assert "yaml" in modules_of(*words[:4]), "unsigned: all is compared"
 
 
 def test_validate_needs_the_rules_of_the_folder_alone() -> None:

@@ -13,27 +13,16 @@ import pytest
 
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import EnvironmentMissing
-from lppack.stages.bundle import BadBundle, contents, extract, file_name, read
+from lppack.stages.bundle import BadBundle, contents, extract, read
 from lppack.stages.inspect import inspect
 from tests.kit import tiny_elf
 from tests.kit.bundles import FIXES, KO, SPEC, SRCVERSION, made, put, repacked, take
-from tests.kit.samples import RELEASE, VERSION, manifest, plan
+from tests.kit.samples import RELEASE, VERSION
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return made(tmp_path / "in", tmp_path)
-
-
-def test_its_name_says_what_it_is_for(path: Path) -> None:
-    assert path.name == "conn-limit-2_6.1.0-56-amd64.lpp"
-    assert path.name == file_name(plan(manifest(name="conn-limit", version=2)))
-
-
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    one = made(tmp_path / "a", tmp_path / "out-a", when=1_000_000_000)
-    two = made(tmp_path / "b/deeper", tmp_path / "out-b", when=1_700_000_000)
-    assert one.read_bytes() == two.read_bytes()
 
 
 def test_what_is_in_it(path: Path) -> None:

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from lppack.cli.main import commands
 from lppack.errors import EnvironmentMissing
 from lppack.stages import trust
+from lppack.stages.bundle import BadBundle
 from lppack.stages.trust import NotTrusted, sign, signature_of, verify
-from tests.kit.bundles import made
+from tests.kit.bundles import MANIFEST, made, put, repacked
 from tests.kit.command import check_shape
 from tests.kit.keys import ALICE, allow, make_key
 
@@ -54,6 +55,55 @@ def test_sign_verify_and_apply(bundle: Path, key: Path, tmp_path: Path) -> None:
     assert run("verify", bundle, "--signers", signers).stdout == f"{bundle}: signed by {ALICE}\n"
     applied = apply(bundle, "--signers", signers)
     assert applied.exit_code == 0, applied.exception
+
+
+@pytest.mark.parametrize(
+    ("lines", "runs"),
+    [
+        ("{key}", ["verify"]),
+        ("bob@example.org {other}\n# {key}\n{key}", ["verify"]),
+        ("{key}\n{key}", ["find-principals", "verify"]),
+        ('"alice@example.org" {bare}', ["find-principals", "verify"]),
+        ("*@example.org {bare}", ["find-principals", "verify"]),
+    ],
+)
+def test_the_signer_is_searched_for_where_it_is_not_plain(
+    bundle: Path,
+    key: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    lines: str,
+    runs: list[str],
+) -> None:
+    """Each run of ssh-keygen is a tenth of the time that an apply takes."""
+    caplog.set_level("INFO", logger="lppack.proc")
+    line = allow(tmp_path, key).read_text().strip()
+    other = Path(f"{make_key(tmp_path, 'other')}.pub").read_text().strip()
+    signers = tmp_path / "signers"
+    signers.write_text(lines.format(key=line, bare=line.partition(" ")[2], other=other) + "\n")
+    data = bundle.read_bytes()
+    sign(bundle, data, key)
+    caplog.clear()
+    assert verify(bundle, data, signers).endswith("@example.org")
+    assert [word for word in caplog.text.split() if word in ("find-principals", "verify")] == runs
+
+
+def test_a_key_that_may_not_sign_any_more_is_refused(
+    bundle: Path, key: Path, tmp_path: Path
+) -> None:
+    data = bundle.read_bytes()
+    sign(bundle, data, key)
+    for option in ('valid-before="20200101"', 'namespaces="file"', "cert-authority"):
+        with pytest.raises(NotTrusted):
+            verify(bundle, data, allow(tmp_path, key, options=option))
+
+
+def test_what_does_not_agree_is_not_signed(bundle: Path, key: Path) -> None:
+    """Where its signer is trusted, apply does not read the manifest again."""
+    wrong = put("manifest.yaml", MANIFEST.replace(b"version: 2", b"version: 3"))
+    refused = run("sign", repacked(bundle, wrong), "--key", key)
+    assert isinstance(refused.exception, BadBundle)
+    assert "version: the manifest says 3, the plan 2" in refused.exception.message
 
 
 def test_the_same_key_signs_again(bundle: Path, key: Path) -> None:
