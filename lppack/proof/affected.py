@@ -3,7 +3,7 @@
 it changes in headers, through macros, inline functions, constants and types."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,10 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
+
+        own_names = {n for c in every if c.before.path in headers for n in _plain_names(c)}
+        near += _expanded(own_names, near, includes, read, standing)
+        names |= {name for _, name in standing}
         not_followed += _follow(names, near, tree, read, standing)
         not_followed += _compiled_apart(", ".join(headers), names, users, tree)
         wanted = _Pattern(names)
@@ -113,6 +117,47 @@ def _compiled_apart(
     for user in sorted(user for user in _c_files(users) if apart(user)):
         if wanted.search((tree / user).read_bytes()):
             yield f"{user} uses what {path} changes, and is not compared: {apart(user)}"
+
+
+def _plain_names(changes: Changes) -> set[str]:
+    """Return the macros, functions and constants that differ, without the tags of types."""
+    items = (*changes.changed, *changes.added, *changes.removed)
+    return {name for item in items for name in item.names if " " not in name}
+
+
+def _expanded(
+    names: Collection[str],
+    near: Sequence[str],
+    includes: Includes,
+    read: Callable[[str], Changes | None],
+    standing: dict[tuple[str, str], None],
+) -> list[str]:
+    """Add macros that use one of ``names``, of headers that do not include what defines it, to
+    ``standing``, and return those headers: a macro is expanded where both are included."""
+    found: dict[str, None] = {}
+    folders = {_reach(path) for path in near}
+    folders = {""} if "" in folders else folders
+    todo, seen = {*names}, {*names}
+    while todo:
+        every = {path for folder in folders for path in includes.naming(todo, folder)}
+        fresh: set[str] = set()
+        for path in sorted(every - {*near}):
+            changes = read(path)
+            for item in changes.after.items if changes else ():
+                if item.kind is ItemKind.MACRO and item.uses & todo:
+                    found[path] = None
+                    fresh |= {*item.names}
+                    standing |= {(path, name): None for name in item.names}
+        todo = fresh - seen
+        seen |= todo
+    return list(found)
+
+
+def _reach(header: str) -> str:
+    """Return the folder in which a header's macros may be used: a header of a folder's own is for
+    the files there."""
+    shared = re.match(r"(?:arch/x86/)?include/", header)
+    return "" if shared else header.rpartition("/")[0]
 
 
 def _c_files(paths: Iterable[str]) -> set[str]:

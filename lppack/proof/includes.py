@@ -4,7 +4,7 @@
 import posixpath
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -83,6 +83,14 @@ class Includes:
             if (beside == path if beside else _may_be(path, name))
             if path.startswith(PROGRAMS) or not who.startswith(PROGRAMS)
         )
+
+    def naming(self, names: Collection[str], folder: str) -> tuple[str, ...]:
+        """Return the headers below ``folder`` that have one of the words."""
+        words = [part for name in sorted(names) for part in ("-e", name)]
+        argv = ["env", "LC_ALL=C", "grep", "-rlIwFZ", "--include=*.h", *words, "--", folder or "."]
+        done = proc.run_bytes(argv, limit=300, cwd=self._tree) if words else b""
+        found = (done or b"").decode("utf-8", "replace").split("\0")
+        return tuple(sorted(path.removeprefix("./") for path in found if path))
 
     def users(self, path: str) -> frozenset[str]:
         """Return every file that may include ``path``, directly or through others."""

@@ -101,6 +101,22 @@ def test_users_of_what_changed_in_a_header(
     assert not found.not_followed
 
 
+def test_a_header_that_does_not_include_what_its_macro_uses(tmp_path: Path) -> None:
+    """A macro is expanded where it is used: there the other header is included as well."""
+    files = {
+        **FILES,
+        "fs/lazy.h": "#define LAZY (LIMIT + 2)\n#define LAZIER (2 * LAZY)\nstruct limits;\n",
+        "fs/lazy.c": '#include "a.h"\n#include "lazy.h"\nint x = LAZIER;\n',
+        "fs/word.h": "/* LIMIT */\n#define WORD 1\n",
+        "fs/word.c": '#include "a.h"\n#include "word.h"\nint x = WORD;\n',
+    }
+    found = changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files)
+    assert "fs/lazy.c" in found.paths and "fs/word.c" not in found.paths
+    assert {"LAZY", "LAZIER"} <= {*found.names}
+    assert ("fs/lazy.h", "LAZY") in found.standing
+    assert not found.not_followed
+
+
 def test_what_is_new_in_a_header(tmp_path: Path) -> None:
     found = changed(
         tmp_path, {"fs/b.h": ("#define PLAIN 7", "#define PLAIN 7\n#define NO_LIMIT 1")}
