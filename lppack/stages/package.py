@@ -174,7 +174,6 @@ def _contents(package: Package) -> dict[str, tuple[int, bytes]]:
         package.helper.lstrip("/"): (0o755, text("livepatch")),
         f"{units}/{name}.service": (0o644, text("service")),
         f"{units}/{name}-settled.service": (0o644, text("settled.service")),
-        f"{units}/{name}-settled.timer": (0o644, text("settled.timer")),
         f"{doc}/copyright": (0o644, text("copyright")),
         f"{doc}/changelog.gz": (0o644, gzip.compress(text("changelog"), 9, mtime=0)),
     }

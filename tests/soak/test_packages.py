@@ -171,6 +171,32 @@ def test_what_was_being_applied_is_not_tried_again(machine: Machine, story: Stor
         assert host.run(["dpkg", "-P", story.name], limit=300.0).rc == 0
 
 
+def test_what_does_not_convert_is_held_by_a_crash_alone(machine: Machine, story: Story) -> None:
+    helper = f"/usr/lib/lppack/{story.name}/livepatch"
+    convert = r'echo 1 > "/sys/module/$MODULE/parameters/convert"'
+
+    def live_alone(host: GuestHost) -> bool:
+        found = story.live(host)
+        return found is not None and found.conversion == "off"
+
+    with machine.up() as host:
+        host.put(story.debs[0], "/root/new.deb")
+        assert host.run(["dpkg", "--unpack", "/root/new.deb"], limit=300.0).rc == 0
+        host.run(["sed", "-i", f"s|^\t\t{convert}|\t\tfalse|", helper], limit=60.0)
+        assert host.run(["dpkg", "--configure", story.name], limit=300.0).rc != 0
+        assert live_alone(host), story.log(host)
+        machine.down(host)  # within the minute
+
+    with machine.up() as host:
+        assert live_alone(host), story.log(host)
+        # killed within the minute
+
+    with machine.up() as host:
+        assert story.live(host) is None
+        assert "held: the machine crashed within a minute after it was live" in story.log(host)
+        assert host.run(["dpkg", "-P", story.name], limit=300.0).rc == 0
+
+
 def test_lintian_has_no_errors(story: Story) -> None:
     installed("lintian")
     done = subprocess.run(

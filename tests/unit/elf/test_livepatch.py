@@ -211,4 +211,4 @@ def test_the_number_of_a_symbol_fits_its_entry() -> None:
     at = bytes(data).index(table.data)
     struct.pack_into("<Q", data, at + 8, 77 << 32 | PLT32)
     (found,) = faults(read_module(bytes(data)), Against())
-    assert "names 1 symbols that are not in the table" in found
+    assert "names 1 symbols that are not in the symbol table" in found

@@ -14,7 +14,7 @@ from lppack.errors import BuildFailed, EnvironmentMissing
 from lppack.resources import render
 from lppack.stages.package import Format, pack, package_of
 from tests.kit import samples
-from tests.kit.packages import KO, package_in, unpacked
+from tests.kit.packages import KO, installed, package_in, unpacked
 
 
 def test_a_deb_has_the_module_the_script_and_the_units(tmp_path: Path) -> None:
@@ -26,7 +26,6 @@ def test_a_deb_has_the_module_the_script_and_the_units(tmp_path: Path) -> None:
         ko,
         f"usr/lib/lppack/{name}/livepatch",
         *(f"usr/lib/systemd/system/{name}{part}" for part in (".service", "-settled.service")),
-        f"usr/lib/systemd/system/{name}-settled.timer",
         f"usr/share/doc/{name}/changelog.gz",
         f"usr/share/doc/{name}/copyright",
     }
@@ -133,6 +132,23 @@ def test_one_that_does_not_convert_is_live_and_an_orderly_end_does_not_hold_it(
         "the machine crashed within a minute after it was live",
     ], done.stderr
     assert "is live, and does not convert" in done.stderr
+
+
+@pytest.mark.slow
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """What stops the watch in order does so also where the patch's own unit has failed."""
+    package = package_in(tmp_path)
+    installed("systemd-analyze", "systemd")
+    units = [f"{package.name}.service", f"{package.name}-settled.service"]
+    for unit, template in zip(units, ("service", "settled.service"), strict=True):
+        text = render(f"package/{template}.j2", package=package)
+        (tmp_path / unit).write_text(text.replace(package.helper, "/bin/echo"))
+    words = ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit) for unit in units)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    settled = (tmp_path / units[1]).read_text()
+    assert "ExecStopPost=/bin/echo settled" in settled.splitlines()
+    assert f"Wants=network-pre.target {units[1]}" in (tmp_path / units[0]).read_text().splitlines()
 
 
 @pytest.mark.parametrize("script", ["prerm", "postrm"])
