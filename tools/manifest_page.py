@@ -19,18 +19,18 @@ _HEAD = """\
 <!-- Made by tools/manifest_page.py of schemas/manifest-v1.json; do not edit. -->
 # The manifest
 
-Every key of `manifest.yaml`. `[]` is an entry of a list; **bold** keys must be there. [The
-rules](rules.md) check what the schema cannot. A key that is marked *not yet* is known and refused:
-this version of lppack does not carry it out.
+This page lists every key of `manifest.yaml`. `[]` is an entry of a list. **Bold** keys are
+required. [The rules](rules.md) check what the schema cannot. If a key is marked *not yet*, this
+version of lppack refuses it.
 
-Editors that use the YAML language server complete and check a manifest that begins with
+Editors that use the YAML language server complete and check a manifest with this first line:
 
 ```yaml
 # yaml-language-server: $schema=https://HOST/PATH/manifest-v1.json
 ```
 
-which names a URL, or a path relative to the manifest. `lppack schema > manifest-v1.json` writes it
-beside your patches, so that the editor reads the schema of the lppack that you use.
+The line names a URL, or a path relative to the manifest. `lppack schema > manifest-v1.json` writes
+the schema beside your patches, so that the editor uses the schema of your version of lppack.
 """
 
 

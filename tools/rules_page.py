@@ -17,24 +17,25 @@ _HEAD = """\
 <!-- Made by tools/rules_page.py of the rules in lppack/rules; do not edit. -->
 # Rules
 
-Patches are checked against each rule as `lppack explain ID` shows it: {count} rules. They cover
-{live} of the 56 that were gathered from the kernel's documentation and code and from what broke for
-users of other tools, some only in part ([what became of each](decisions.md#rules)). An error
-also stops `plan`, `generate`, `build` and `test`, or `apply`; a warning is only printed.
+lppack checks patches against {count} rules. This page shows each rule as `lppack explain ID` does.
+The rules implement {live} of the 56 that were gathered from the kernel's documentation and code,
+and from problems of users of other tools; some only in part ([details](decisions.md#rules)). An
+error also stops `plan`, `generate`, `build` and `test`, or `apply`. A warning is only printed.
 
-Some messages have an id that has no page here: those of the schema (`unknown-key`, `missing-key`,
-`type`, `choice`, `pattern`, `empty`, `twice`, `too-long`, `range`), of reading the file (`file`,
-`yaml`, `duplicate-key`), and of `plan` (`fixes-fit-a-page`). Their text says all there is to know.
+Some messages have an id without a page here, because their text is complete. They come from the
+schema (`unknown-key`, `missing-key`, `type`, `choice`, `pattern`, `empty`, `twice`, `too-long`,
+`range`), from reading the file (`file`, `yaml`, `duplicate-key`), and from `plan`
+(`fixes-fit-a-page`).
 
-Below each rule is an example that breaks it and one that passes: the keys that differ from [one
-manifest](#the-manifest-that-the-examples-change), C, or the title of the test's case.
+Below each rule is an example that breaks it and an example that passes. An example is the keys that
+differ from [one manifest](#the-manifest-that-the-examples-change), or C, or the title of a test's
+case. The text after `>` is the message.
 """
 
 _SAMPLE = """\
 ## The manifest that the examples change
 
-An example shows the keys that differ from this manifest; what follows `>` is the message. Examples
-are cases of the tests (tests/unit/rules), so each is known to break its rule, or to pass.
+Examples are cases of the tests (tests/unit/rules), so each is known to break its rule, or to pass.
 """
 
 

@@ -75,4 +75,4 @@ def test_a_flag_says_when_it_is_not_enough() -> None:
 
 def test_the_page_of_a_rule_that_many_meet_says_what_to_do() -> None:
     page = lppack("explain", "function-exists").out
-    assert "lppack facts FUNCTION --kernel" in page and "patch those" in page
+    assert "lppack facts FUNCTION --kernel" in page and "patch the callers" in page
