@@ -197,6 +197,7 @@ def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
     """Return each file before and after. Included C files, and headers that are new, replace
     their #include line."""
     known: dict[str, Changes | None] = {}
+    fresh = [of for of, (was, _) in edit.files.items() if was is None and of.endswith(".h")]
 
     def one(path: str, which: int) -> bytes | None:
         if path in edit.files:
@@ -210,7 +211,9 @@ def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
 
         def included(match: re.Match[str]) -> str:
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), match["name"]))
-            for own in (beside, f"include/{match['name']}"):
+            there = beside not in fresh and one(beside, which) is not None
+            new = [of for of in fresh if of.endswith(f"/{match['name']}") and not there]
+            for own in (beside, *new):
                 if own.endswith(".c") or edit.files.get(own, (b"", b""))[0] is None:
                     return whole(own, which, (*seen, path)) or match[0]
             return match[0]

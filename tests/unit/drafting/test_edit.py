@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pytest
 
-from lppack.drafting.edit import Edit, Headers, between, borrow
+from lppack.drafting.edit import Edit, Headers, between, borrow, files_of
 from lppack.errors import AnswerIsNo, HasItAlready
 from tests.kit.fake_facts import CONFIG
 from tests.unit.drafting.versions import AFTER, BEFORE, PATH
@@ -92,3 +92,32 @@ def of_versions(here: str, *functions: str) -> Edit:
 def test_a_path_between_two_versions_is_one_of_the_sources(path: str) -> None:
     with pytest.raises(AnswerIsNo, match="--path names '.*, which is no path of the kernel's"):
         between(path, (), {path: b"a"}.get, {path: b"b"}.get, CONFIG, own={path: b"a"}.get)
+
+
+@pytest.mark.parametrize(
+    ("header", "included"),
+    [
+        ("include/linux/new.h", "<linux/new.h>"),
+        ("arch/x86/include/asm/new.h", "<asm/new.h>"),
+        ("fs/new.h", '"new.h"'),
+        ("fs/common/new.h", '"new.h"'),  # the Makefile has -I for that folder
+    ],
+)
+def test_a_header_that_the_diff_adds_stands_for_its_include(header: str, included: str) -> None:
+    text = f"#include {included}\n#include <linux/fs.h>\nint show(void);\n".encode()
+    edit = Edit(
+        changes=(),
+        subject="",
+        files={header: (None, b"#define FRESH 1\n"), "fs/a.c": (b"", text)},
+        text=b"",
+    )
+    changes = files_of(edit, lambda _path: None, CONFIG)("fs/a.c")
+    assert changes is not None
+    assert "FRESH" in changes.after.by_name and "#include <linux/fs.h>" in changes.after.text
+
+
+def test_a_header_beside_the_file_is_not_taken_for_one_that_the_diff_adds() -> None:
+    files = {"fs/new.h": (None, b"#define FRESH 1\n"), "mm/a.c": (b"", b'#include "new.h"\n')}
+    edit = Edit(changes=(), subject="", files=files, text=b"")
+    changes = files_of(edit, {"mm/new.h": b"#define OLD 1\n"}.get, CONFIG)("mm/a.c")
+    assert changes is not None and "FRESH" not in changes.after.by_name
