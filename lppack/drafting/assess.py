@@ -75,6 +75,7 @@ def assess(
             targets.append(target)
         else:
             cannot.append(target)
+    cannot += _instead_of_others(edit, comparison, facts)
     targets = _named_apart(targets)
     first = next(iter(places.values()), None)
     by_path = {path: one for (path, _), one in places.items()}
@@ -204,6 +205,33 @@ def _from_their_new_place(
                     sympos=symbol.sympos if several else None,
                     covers=(name,),
                 )
+
+
+def _instead_of_others(edit: Edit, comparison: Comparison, facts: Facts) -> Iterator[Cannot]:
+    """Yield new functions of vmlinux of which the kernel has one of the same name: a weak one, as a
+    rule, which all that is not replaced goes on to call."""
+    fresh = [
+        (unit.unit.path, name)
+        for unit in comparison.units
+        if unit.before and unit.after and "vmlinux" in unit.unit.objects
+        for name in unit.added
+        if not unit.after.functions[name].static
+    ]
+    fresh += [
+        (one.path, name)
+        for one in _new_files(edit)
+        for name, item in one.functions.items()
+        if not item.static and one.path.endswith(".c")
+    ]
+    gone = {name for unit in comparison.units for name in unit.removed}
+    for path, name in fresh:
+        if name not in gone and any(copy.type in "TW" for copy in facts.copies(name)):
+            yield Cannot(
+                what=f"{name} of vmlinux",
+                why="the kernel has another file's function of that name, and goes on to call it",
+                way=f"replace {name} by hand, by what is new",
+                path=path,
+            )
 
 
 def _named_apart(targets: Sequence[Target]) -> list[Target]:

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+import pytest
+
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.account import Fate
 from lppack.drafting.assess import Assessment, assess, touched_by
 from lppack.drafting.edit import Edit
+from lppack.kernel.facts import Facts
 from lppack.proof.affected import Affected
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit
@@ -62,6 +65,7 @@ def assessed(
     *other: str,
     too_many: bool = False,
     new: Sequence[str] = (),
+    facts: Facts = FACTS,
 ) -> Assessment:
     texts = {one.before.path: one for one in every}
     files = {
@@ -76,7 +80,7 @@ def assessed(
         built_apart=(),
         too_many=too_many,
     )
-    return assess(edit, comparison, cast(Prover, Kernel(*other)), FACTS, texts.get)
+    return assess(edit, comparison, cast(Prover, Kernel(*other)), facts, texts.get)
 
 
 def own(code: bytes = b"\x90") -> list[Function | Data]:
@@ -182,3 +186,23 @@ def test_what_is_touched_is_told_in_its_new_text() -> None:
     found = touched_by(edit)
     assert list(found) == ["helper"]
     assert "return -x;" in found["helper"].text
+
+
+@pytest.mark.parametrize(("kind", "told"), [("W", 1), ("T", 1), ("t", 0)])
+@pytest.mark.parametrize("new_file", [False, True])
+def test_a_new_function_in_place_of_a_weak_one(kind: str, told: int, new_file: bool) -> None:
+    """arch_foo() of another file is what the kernel calls; the new one was not linked with it."""
+    weak = replace(symbol("arch_foo"), type=kind)
+    facts = Small(*(symbol(name) for name in ("helper", "show")), weak)
+    strong = changes("int arch_foo(void)\n{\n\treturn 1;\n}\n", "", "fs/strong.c")
+    unit = replace(
+        difference([], [function("arch_foo", static=False)]),
+        unit=Unit(path="fs/strong.c", objects=("vmlinux",), flags=()),
+    )
+    units = [difference(own(), own(NEW)), *([] if new_file else [unit])]
+    found = assessed([EDIT, strong], units, new=["fs/strong.c"] * new_file, facts=facts)
+    assert [target.name for target in found.targets] == ["helper"]
+    said = [line for line in found.left_out if "goes on to call it" in line.why]
+    assert [(line.path, line.what) for line in said] == [
+        ("fs/strong.c", "arch_foo" if not new_file else "arch_foo of vmlinux")
+    ] * told
