@@ -19,6 +19,7 @@ from lppack.stages.package import Format
 from tests.kit.command import EXAMPLES, ROOT, Ran, lppack
 from tests.kit.debian_root import DebianRoot
 from tests.kit.packages import MAINTAINER, installed, unpacked
+from tests.kit.rpm_root import RpmRoot
 from tools.host_package import HostPackage, build
 from tools.zipapp import zipapp
 
@@ -176,19 +177,28 @@ def test_a_deb_is_what_debian_takes(deb: Path) -> None:
     assert "manual-page" not in done.stdout
 
 
-def test_an_rpm_has_the_same_files(wheel: Path, deb: Path, tmp_path: Path) -> None:
+def test_an_rpm_has_the_same_files_and_its_scripts_run(
+    wheel: Path, deb: Path, kernel: Kernel, tmp_path: Path
+) -> None:
     installed("rpmbuild", "rpm")
     package = HostPackage(maintainer=MAINTAINER, date=1.8e9)
     made = build(package, Format.RPM, wheel, tmp_path)
     files = [f"/{file}" for file in unpacked(deb, tmp_path / "x")]
     assert sorted(run("rpm", "-qlp", made).split()) == sorted(files)
     assert "python3-click >= 8.1" in run("rpm", "-qRp", made).splitlines()
-    root = ("rpm", "--root", tmp_path / "root")
-    (tmp_path / "root").mkdir()
-    run(*root, "--install", "--nodeps", "--noscripts", made)
-    assert run(*root, "--verify", "--nodeps", "lppack") == ""
-    run(*root, "--erase", "--noscripts", "lppack")
-    assert list((tmp_path / "root/usr/bin").iterdir()) == []
+    rpm_root = RpmRoot(kernel, tmp_path / "root")
+    rpm_root.rpm("--install", made)
+    assert rpm_root.asked() == ["daemon-reload"]
+    assert rpm_root.rpm("--verify", "lppack") == ""
+    compiled = rpm_root.path / "usr/share/lppack/lppack/__pycache__"
+    compiled.mkdir()
+    (compiled / "abi.pyc").touch()
+    rpm_root.rpm("--upgrade", "--replacepkgs", made)
+    assert not [line for line in rpm_root.asked() if line.startswith(("stop", "disable"))]
+    rpm_root.rpm("--erase", "lppack")
+    asked = rpm_root.asked()
+    assert asked[0].startswith("stop lppack-agent.timer") and asked[-1] == "daemon-reload"
+    assert not (rpm_root.path / "usr/share/lppack").exists()
 
 
 def test_lppack_inside_a_debian_guest(debian: GuestHost, tmp_path: Path) -> None:
