@@ -33,10 +33,11 @@ def aligned(after: ObjectFile, before: ObjectFile) -> ObjectFile:
 def _names(after: ObjectFile, before: ObjectFile) -> dict[str, str]:
     """Map each counted name of ``after`` to its name in ``before``."""
     was, now = _used(before), _used(after)
+    code, code_now = _codes(before), _codes(after)
     found: dict[str, str] = {}
     # What is sure comes first: functions whose code is the same, then such as have as many.
     steps = (
-        {user for user in was.keys() & now.keys() if _code(before, user) == _code(after, user)},
+        {user for user in was.keys() & now.keys() if code.get(user[0]) == code_now.get(user[0])},
         {user for user in was.keys() & now.keys() if len(was[user]) == len(now[user])},
         was.keys() & now.keys(),
     )
@@ -47,9 +48,10 @@ def _names(after: ObjectFile, before: ObjectFile) -> dict[str, str]:
             new = [name for name in now[user] if name not in found]
             found |= _alike(new, after, old, before)
     every = {name: _COUNTED.fullmatch(name) for name in (*after.data, *_targets(after))}
+    taken = {*found.values(), *(name for names in was.values() for name in names)}
     for name, counted in every.items():
         if counted and name not in found:
-            own = name in before.data and name not in found.values() and not _is_used(name, was)
+            own = name in before.data and name not in taken
             found[name] = name if own else f"{counted[1]}#new{len(found)}"
     return found
 
@@ -73,8 +75,12 @@ def _value(of: ObjectFile, name: str) -> object:
     return (data.key, data.size) if data else None
 
 
-def _code(of: ObjectFile, user: _User) -> list[bytes]:
-    return [one.code for name, one in of.functions.items() if name.partition(".")[0] == user[0]]
+def _codes(of: ObjectFile) -> dict[str, list[bytes]]:
+    """Return the code of each function, with its parts."""
+    found: dict[str, list[bytes]] = {}
+    for name, one in of.functions.items():
+        found.setdefault(name.partition(".")[0], []).append(one.code)
+    return found
 
 
 def _used(of: ObjectFile) -> dict[_User, list[str]]:
@@ -85,10 +91,6 @@ def _used(of: ObjectFile) -> dict[_User, list[str]]:
         if counted and reference.target[0] == "symbol":
             found.setdefault((user, counted[1]), {})[counted[0]] = None
     return {user: [*names] for user, names in found.items()}
-
-
-def _is_used(name: str, used: Mapping[_User, Sequence[str]]) -> bool:
-    return any(name in names for names in used.values())
 
 
 def _targets(of: ObjectFile) -> Iterator[str]:
