@@ -35,16 +35,16 @@ def hunks(
 def _of(unit: ParsedFile | None, first: int, last: int, *, before: bool) -> Iterator[Hunk]:
     if last < first:
         return
-    start, item = first, _at(unit, first)
+    start, item = first, item_at(unit, first)
     for line in range(first + 1, last + 2):
-        now = _at(unit, line) if line <= last else None
+        now = item_at(unit, line) if line <= last else None
         if line > last or now is not item:
             yield Hunk(line=start, lines=line - start, item=item, before=before)
             start, item = line, now
 
 
-def _at(unit: ParsedFile | None, line: int) -> Item | None:
-    """Return the item that contains the line."""
+def item_at(unit: ParsedFile | None, line: int) -> Item | None:
+    """Return the item that contains a line (from 1); None: it is between items."""
     for item in unit.items if unit else ():
         if item.line <= line <= item.line + item.text.count("\n"):
             return item

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lppack.csource.hunks import Hunk, hunks
+from lppack.csource.hunks import Hunk, hunks, item_at
 from lppack.csource.items import Item, ItemKind
 from lppack.csource.makefile import objects_between
+from lppack.csource.parse import parse
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.lasting import moved
 from lppack.drafting.places import Cannot, Target
@@ -160,6 +161,8 @@ class _Account:
             return Fate.NO_EFFECT, "the object code is identical"
         if item is not None and (path, item.name) in self._overridden:
             return Fate.NO_EFFECT, "it is weak, and the kernel has another file's"
+        if item is None and self._is_off(path, hunk):
+            return Fate.NO_EFFECT, "this kernel's configuration leaves it out"
         if item is None or item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE):
             return Fate.CARRIED, "it is no code by itself"
         if item.kind is ItemKind.FUNCTION:
@@ -173,6 +176,12 @@ class _Account:
         if self._targets:
             return Fate.CARRIED, "by the functions that are compiled with it"
         return Fate.LEFT_OUT, "what is compiled with it could not be replaced"
+
+    def _is_off(self, path: str, hunk: Hunk) -> bool:
+        """Whether code is there in a branch that this kernel is not compiled with."""
+        text = self._edit.files[path][0 if hunk.before else 1] or b""
+        item = item_at(parse(path, text.decode(BYTES)), hunk.line)
+        return item is not None and item.kind not in (ItemKind.INCLUDE, ItemKind.PROTOTYPE)
 
     def _not_compared(self, path: str) -> tuple[Fate, str] | None:
         if path in self._comparison.not_built:

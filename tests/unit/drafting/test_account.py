@@ -67,6 +67,26 @@ def test_a_replaced_function_is_carried() -> None:
     assert told(BODY, DIFFERS, by) == [("show", Fate.CARRIED, "by caller, other")]
 
 
+def test_code_of_a_branch_that_this_kernel_has_not_has_no_effect() -> None:
+    off = "#ifdef CONFIG_OFF\nint tell(void)\n{\n\treturn 1;\n}\n#endif\n"
+    old, new = (
+        OLD + off,
+        (OLD + off).replace("return x", "return -x").replace("return 1", "return 2"),
+    )
+
+    def known(name: str) -> bool | None:
+        return False if name == "CONFIG_OFF" else None
+
+    edit = edit_of((PATH, old, new + "/* end */\n"))
+    edit = replace(edit, changes=(compare(parse(PATH, old, known), parse(PATH, new, known)),))
+    why = "this kernel's configuration leaves it out"
+    assert [(fate, reason) for _, fate, reason in told(edit, DIFFERS, [target("show")])] == [
+        (Fate.CARRIED, "by show"),
+        (Fate.NO_EFFECT, why),
+        (Fate.CARRIED, "it is no code by itself"),
+    ]
+
+
 def test_what_cannot_be_replaced_is_left_out_with_its_reason() -> None:
     no = Cannot(what="show.isra.0 of vmlinux", why="nothing can be hooked", way="none")
     assert told(BODY, DIFFERS, [target("show")], [no]) == [
