@@ -37,7 +37,8 @@ two functions that call each other, two threads, and every interleaving of their
 the engine. `lppack simulate PATCH` does the same for the functions, calls and data of a patch.
 
 `yes`: it happens in at least one interleaving. `-`: it happens in none. P is the set of patched
-functions. "Done" is the end of the transition.
+functions, and fn is one function. A frame is a call that has not returned. A visit lasts from the
+first entry to the last exit. "Done" is the end of the transition.
 """
 
 _WHAT: dict[tuple[Leave, Switch], str] = {
@@ -63,7 +64,7 @@ _WHAT: dict[tuple[Leave, Switch], str] = {
         "its stack holds no replaced function."
     ),
     (Leave.LEAVE_PATCHED_SET, Switch.SWITCH_KERNEL): (
-        "kpatch, Ksplice, and engines that count entries and exits: the whole kernel switches "
+        "These are kpatch, Ksplice and engines that count visits: the whole kernel switches "
         "when no stack holds a replaced function."
     ),
     (Leave.LEAVE_KERNEL, Switch.SWITCH_FUNCTION): (

@@ -50,7 +50,9 @@ def shadow_variable_has_a_transform(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def names_are_told_apart(document: Document) -> Iterator[Fault]:
-    """Every C name in a manifest has one meaning: `forward` cannot be `reverse`."""
+    """Every C name in a manifest has one meaning: `forward` and `reverse` cannot be the same
+    function.
+    """
     seen: dict[str, Pointer] = {}
 
     def once(pointer: Pointer, value: object) -> Iterator[Fault]:
@@ -186,7 +188,11 @@ def each_transform_can_go_back(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST)
 def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
-    """An irreversible patch is not reverted: `lppack test` ends when its data is converted."""
+    """A check of an irreversible patch expects nothing after `converted`, because `test` ends
+    there.
+
+    An irreversible patch is not reverted.
+    """
     transforms = document.mappings("transforms")
     names = [str(entry.get("name")) for _, entry in transforms if entry.get("irreversible")]
     if not names:
@@ -206,8 +212,8 @@ def no_check_waits_for_a_revert(document: Document) -> Iterator[Fault]:
 def ids_are_told_apart(document: Document) -> Iterator[Fault]:
     """Each state and each shadow variable of a patch has its own id.
 
-    The kernel finds both by number alone (klp_get_state, klp_shadow_get): with one number for two
-    meanings each would read what the other wrote. The series has a state too, made by lppack.
+    The kernel finds both only by number (klp_get_state, klp_shadow_get). If two had one number,
+    each would read what the other wrote. The series has a state too, which lppack creates.
     """
     states: dict[int, str] = {}
     name = document.text("name")
@@ -233,11 +239,10 @@ def ids_are_told_apart(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(31,))
 def hooks_come_in_pairs(document: Document) -> Iterator[Fault]:
-    """What pre_patch takes, post_unpatch frees; what post_patch changes,
-    pre_unpatch undoes.
+    """post_unpatch frees what pre_patch allocates. pre_unpatch undoes what post_patch changes.
 
-    Documentation/livepatch/callbacks.rst: a transition that is reversed skips pre_unpatch, so what
-    was taken before it must be freed in post_unpatch.
+    Documentation/livepatch/callbacks.rst: a reversed transition skips pre_unpatch, so post_unpatch
+    must free what was allocated before the transition.
     """
     for pointer, entry in document.mappings("objects"):
         hooks = entry.get("hooks")

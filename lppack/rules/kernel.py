@@ -152,10 +152,11 @@ def function_outlives_boot(document: Document, facts: Facts) -> Iterator[Fault]:
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(12,))
 def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Fault]:
-    """A function is replaced together with the clones that the compiler made of it (a warning).
+    """Callers of the function's changed copies are replaced too.
 
-    Callers of NAME.isra.0 or NAME.part.0 do not call NAME, so they keep the old code. The .cold
-    part belongs to its function, and needs no replacement.
+    The compiler made such copies beside the function. Callers of NAME.isra.0 or NAME.part.0 do not
+    call NAME, and would still run the old code. The .cold part belongs to its function and needs
+    nothing.
     """
     listed = {(name, old) for _, name, old, _ in patched_functions(document)}
     for pointer, name, old, copies in _judged(document, facts, SymbolVerdict.PATCHABLE):
@@ -174,12 +175,11 @@ def siblings_are_replaced_too(document: Document, facts: Facts) -> Iterator[Faul
 
 @rule(needs=FACTS, level=Level.WARNING, sources=(22,))
 def function_is_left_now_and_then(document: Document, facts: Facts) -> Iterator[Fault]:
-    """No thread always sleeps in a replaced function, because the transition would stall (a
-    warning).
+    """No thread always sleeps in the function. Otherwise the transition would stall.
 
     klp_check_stack(), kernel/livepatch/transition.c: a thread switches only when no patched
-    function is on its stack. After 15 seconds the kernel wakes sleeping user threads with a signal.
-    A kernel thread never leaves its main function.
+    function is on its stack. After 15 seconds, the kernel's signal gets user threads out of a
+    sleep. The main function of a kernel thread never returns.
     """
     for pointer, name, old, _ in patched_functions(document):
         if name != "vmlinux" or not facts.copies(old):

@@ -23,7 +23,7 @@ RESERVED_SERIES = ("engine",)
 def no_control_characters(document: Document) -> Iterator[Fault]:
     """Text of a manifest has no control characters, because it is used in C and in paths.
 
-    Only `test.checks[].run` and `expect` may have several lines; NUL is refused there too.
+    Only `test.checks[].run` and `expect` may have several lines. NUL is refused there too.
     """
 
     def walk(value: object, pointer: Pointer) -> Iterator[Fault]:
@@ -113,7 +113,7 @@ def object_changes_something(document: Document) -> Iterator[Fault]:
 
 @rule(needs=MANIFEST, sources=(4, 6))
 def no_function_twice(document: Document) -> Iterator[Fault]:
-    """No function is patched twice; equal names each need their own `sympos`."""
+    """No function is patched twice. Functions of one name each need their own `sympos`."""
     for pointer, _ in document.mappings("objects"):
         functions = list(document.mappings(*pointer, "functions"))
         counts = Counter(

@@ -43,8 +43,10 @@ def vermagic_is_the_kernels(module: ModuleFile, against: Against) -> Iterator[st
 
 @rule(needs=BUILT, sources=(52,))
 def nothing_is_weak(module: ModuleFile, against: Against) -> Iterator[str]:
-    """The kernel has each weak symbol: simplify_symbols(), kernel/module/main.c, leaves others
-    NULL."""
+    """The module has no weak symbol that the kernel lacks.
+
+    simplify_symbols(), kernel/module/main.c, would leave it NULL.
+    """
     for name in module.weak:
         if name not in (against.exports or {}):
             yield f"undefined weak symbol {name} would be NULL; list it under `symbols`"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @rule(needs=MANIFEST, sources=(23,))
 def needs_name_each_axis_once(document: Document) -> Iterator[Fault]:
-    """Exactly one LEAVE flag and one SWITCH flag, and at most one TRANSFORM.
+    """`needs` has exactly one LEAVE flag, one SWITCH flag, and at most one TRANSFORM flag.
 
-    Needs are a minimum; lppack selects the weakest mode that gives at least that.
+    Needs are a minimum: lppack takes the weakest mode that gives at least that.
     """
     if not isinstance(document.at("needs"), list):
         return

@@ -116,12 +116,12 @@ def own_engine_was_tried_on_such_a_kernel(
 
 @rule(needs=FACTS, level=Level.WARNING)
 def held_threads_are_outside(document: Document, facts: "Facts") -> Iterator[Fault]:
-    """No replaced function is one in which threads leave the kernel (warning).
+    """The patch replaces no function at the border to user space, where threads are held (warning).
 
-    Modes that switch the whole kernel at once hold threads in a task work while they leave the
-    kernel. task_work_run(), get_signal() and other functions are on the stack then. If the patch
-    replaces one of them, such a thread is inside the patched set, and the engine cannot hold it.
-    The transition then needs a moment at which no thread is inside.
+    Modes that switch the whole kernel at once hold threads in a task work, on their way out of the
+    kernel. task_work_run(), get_signal() and some others are on the stack there. If the patch
+    replaces one of them, the thread is inside the patched set, and is not held. The kernel then
+    switches only at a moment when no thread is inside.
     """
     asked = {text for _, text in document.strings("needs")} | {document.text("mode") or ""}
     if not asked & {"SWITCH_KERNEL", *_HOLDING}:

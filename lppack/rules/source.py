@@ -271,10 +271,11 @@ _LATER = frozenset(
 
 @rule(needs=MANIFEST, level=Level.WARNING, sources=(37,))
 def stored_address_has_a_barrier(document: Document) -> Iterator[Fault]:
-    """A patch whose functions are called later (work, timer, RCU, ops table) has a `barrier` hook.
+    """If sources store the address of a function, the object has a `barrier` hook.
 
-    A warning. A call after the patch is unloaded would run freed memory: the hook must wait for
-    such calls (Documentation/livepatch/livepatch.rst, limitations).
+    Examples are work items, timers, RCU callbacks and tables of operations. A call after the patch
+    is unloaded would run freed memory (Documentation/livepatch/livepatch.rst, limitations). The
+    hook must wait for such calls.
     """
     if any(document.at(*p, "hooks", "barrier") for p, _ in document.mappings("objects")):
         return

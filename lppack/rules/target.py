@@ -125,10 +125,10 @@ def headers_are_of_the_kernel(
 def stacks_are_reliable(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """The kernel has reliable stack traces (a warning): livepatch needs them for sleeping threads.
+    """The kernel has reliable stacks. Otherwise no sleeping thread is seen to leave.
 
     klp_have_reliable_stack(), include/linux/livepatch.h: CONFIG_STACKTRACE and
-    CONFIG_HAVE_RELIABLE_STACKTRACE. Kernel threads would then never switch.
+    CONFIG_HAVE_RELIABLE_STACKTRACE. Without them, kernel threads would never switch.
     """
     lacking = [name for name in abi.RELIABLE_STACKS if not config.is_on(name)]
     if lacking:
@@ -143,12 +143,12 @@ def stacks_are_reliable(
 def layouts_are_not_shuffled(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """The kernel has no CONFIG_RANDSTRUCT (a warning): with it, a build needs the kernel's seed.
+    """With CONFIG_RANDSTRUCT, the seed of the kernel's build must be available.
 
-    security/Kconfig.hardening: the order of members depends on it. The kernel refuses a module with
-    another seed because of its vermagic (include/linux/vermagic.h). The other options of rule 16
-    affect only modules that are built from compared object files; lppack builds its modules from
-    source with kbuild.
+    security/Kconfig.hardening: the order of members depends on the seed. The kernel refuses a
+    module from another seed because of its vermagic (include/linux/vermagic.h). The other options
+    of rule 16 affect only modules that are made from compared object files. kbuild compiles
+    lppack's module from source.
     """
     if config.is_on("RANDSTRUCT") or config.is_on("GCC_PLUGIN_RANDSTRUCT"):
         yield Fault(
@@ -160,9 +160,9 @@ def layouts_are_not_shuffled(
 def symbols_have_checksums(
     document: Document, kernel: Kernel, config: KernelConfig
 ) -> Iterator[Fault]:
-    """The kernel has CONFIG_MODVERSIONS (a warning): without it, a changed type is not detected.
+    """The kernel has CONFIG_MODVERSIONS. Otherwise a changed type is not detected.
 
-    check_version(), kernel/module/version.c, compares checksums where there are any.
+    check_version(), kernel/module/version.c, compares a symbol's checksum if there is one.
     """
     if not config.is_on("MODVERSIONS"):
         yield Fault(_WHERE, f"kernel {kernel.release} is built without CONFIG_MODVERSIONS")
