@@ -49,7 +49,7 @@ RELIABLE_STACKS = ("STACKTRACE", "HAVE_RELIABLE_STACKTRACE")
 # Since commit 73727f4dafa7 ("livepatch: Basic API to track system state changes") (in v5.5).
 OLDEST_KERNEL = (5, 5)
 # kmod/engine/support.c: the kernel series on which lppack's own engine was tested.
-KERNELS_OF_THE_ENGINE = ((6, 1), (6, 12))
+KERNELS_OF_THE_ENGINE = ((6, 1), (6, 12), (7, 2), (7, 3))
 #: Functions that some thread never leaves: main functions of kernel threads, and the functions in
 #: which they sleep (v6.1).
 NEVER_LEFT = {

@@ -317,7 +317,7 @@ static int __init lpe_init(void)
 	if (!err)
 		err = lpe_symbols_init();
 	if (!err)
-		err = lpe_stack_init();
+		err = lpe_ways_init() ?: lpe_stack_init();
 	if (!err)
 		err = lpe_threads_init();
 	if (!err)

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/sysfs.h>
 #include <linux/task_work.h>
+#include <linux/version.h>
 
 #include "lppack_engine.h"
 
@@ -235,6 +236,7 @@ void lpe_find_body(struct lpe_func *func);
 void lpe_forget_body(struct lpe_func *func);
 int lpe_find_module(const char *name, struct module **found);
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size);
+bool lpe_is_bpf(unsigned long address);
 struct task_struct *lpe_idle_task(int cpu);
 unsigned long lpe_symbol(const char *name, unsigned long *size);
 int lpe_work_add(struct task_struct *task, struct callback_head *work,
@@ -250,6 +252,9 @@ int lpe_whole_stack(struct task_struct *task, const unsigned long **entries);
 enum lpe_place lpe_place_of(unsigned long old);
 bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works);
 unsigned long lpe_innermost(const unsigned long *entries, unsigned int count);
+
+/* ways.c */
+int lpe_ways_init(void);
 
 /* spans.c */
 void lpe_spans_make(struct lpe_object *obj);
@@ -334,8 +339,13 @@ unsigned int lpe_stop_pause(const struct lpe_patch *patch);
 unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms);
 unsigned int lpe_hold_left(const struct lpe_patch *patch);
 
-/* lists.c */
-extern struct bin_attribute *lpe_lists[];
+/* lists.c; to sysfs they are const in 7.2, and were not in 6.12 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define LPE_CONST
+#else
+#define LPE_CONST const
+#endif
+extern LPE_CONST struct bin_attribute *LPE_CONST lpe_lists[];
 
 /* sysfs.c */
 static inline struct lpe_patch *to_patch(struct kobject *kobj)

@@ -77,8 +77,9 @@ static int lpe_take_down(struct lpe_patch *patch, const struct file *reader)
  * first read to the end. There is one listing: if somebody else begins to read in the middle, the
  * first reader has to begin again, which -ESTALE says.
  */
-static ssize_t blockers_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
-			     char *buf, loff_t pos, size_t count)
+static ssize_t blockers_read(struct file *file, struct kobject *kobj,
+			     LPE_CONST struct bin_attribute *attr, char *buf, loff_t pos,
+			     size_t count)
 {
 	struct lpe_patch *patch = to_patch(kobj);
 	struct lpe_listing *listing = &patch->listing;
@@ -117,8 +118,9 @@ static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t siz
  * Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. No line
  * changes its length while it is read in pieces.
  */
-static ssize_t functions_read(struct file *file, struct kobject *kobj, struct bin_attribute *attr,
-			      char *buf, loff_t pos, size_t count)
+static ssize_t functions_read(struct file *file, struct kobject *kobj,
+			      LPE_CONST struct bin_attribute *attr, char *buf, loff_t pos,
+			      size_t count)
 {
 	struct lpe_patch *patch = to_patch(kobj);
 	size_t len = lpe_list_functions(patch, NULL, 0);
@@ -136,7 +138,7 @@ static ssize_t functions_read(struct file *file, struct kobject *kobj, struct bi
 
 static BIN_ATTR_RO(functions, 0);
 
-struct bin_attribute *lpe_lists[] = {
+LPE_CONST struct bin_attribute *LPE_CONST lpe_lists[] = {
 	&bin_attr_blockers,
 	&bin_attr_functions,
 	NULL

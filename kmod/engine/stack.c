@@ -19,21 +19,40 @@ struct lpe_range {
 /*
  * The last functions of a visit to the kernel, and the first of a system call, where a debugger may
  * stop it before it has done anything; and what a thread may do in them. The compiler gives some of
- * them other names, and inlines others into their callers: what is not there is passed over.
+ * them other names, and inlines others into their callers: what is not there is passed over, and
+ * ways.c looks whether what is there will do.
  */
 static const char * const lpe_border_names[] = {
 	"exit_to_user_mode_prepare", "exit_to_user_mode_loop",
 	"syscall_exit_to_user_mode", "irqentry_exit_to_user_mode",
 	"syscall_trace_enter", "syscall_trace_enter.constprop.0",
 	"syscall_exit_to_user_mode_prepare", "syscall_exit_work", "syscall_exit_work.constprop.0",
+	"trace_syscall_enter", "trace_syscall_exit",
 };
+
+/*
+ * From v7.0 on the way out of an interrupt is a part of irqentry_exit(), through which one that has
+ * interrupted the kernel goes as well: see lpe_after_interrupt().
+ */
+static const char * const lpe_interrupt_names[] = { "irqentry_exit" };
+
+/*
+ * And there a debugger's stop at either end of a system call is a part of these: their caller is
+ * user space, and they call ptrace_notify() for nothing else.
+ */
+static const char * const lpe_call_names[] = {
+	"do_syscall_64", "do_int80_emulation", "__do_fast_syscall_32", "ret_from_fork",
+};
+
+static const char * const lpe_notify_names[] = { "ptrace_notify" };
 
 static const char * const lpe_inside_names[] = {
 	"get_signal", "arch_do_signal_or_restart", "schedule", "__schedule",
 	"schedule_timeout",
 	"ptrace_stop", "ptrace_stop.part.0", "ptrace_notify", "ptrace_do_notify",
 	"do_signal_stop", "do_jobctl_trap", "do_freezer_trap", "__refrigerator",
-	"irqentry_exit_cond_resched", "__cond_resched", "preempt_schedule_common",
+	"irqentry_exit_cond_resched", "raw_irqentry_exit_cond_resched", "preempt_schedule_irq",
+	"__cond_resched", "preempt_schedule_common",
 	"__traceiter_sys_exit",
 };
 
@@ -46,6 +65,9 @@ static const char * const lpe_newborn_names[] = { "ret_from_fork", "ret_from_for
 static unsigned long lpe_entry_start, lpe_entry_end;
 
 static struct lpe_range lpe_border[ARRAY_SIZE(lpe_border_names)];
+static struct lpe_range lpe_interrupt[ARRAY_SIZE(lpe_interrupt_names)];
+static struct lpe_range lpe_call[ARRAY_SIZE(lpe_call_names)];
+static struct lpe_range lpe_notify[ARRAY_SIZE(lpe_notify_names)];
 static struct lpe_range lpe_inside[ARRAY_SIZE(lpe_inside_names)];
 static struct lpe_range lpe_works[ARRAY_SIZE(lpe_works_names)];
 static struct lpe_range lpe_newborn[ARRAY_SIZE(lpe_newborn_names)];
@@ -64,6 +86,9 @@ static void lpe_resolve(const char * const *names, struct lpe_range *ranges, uns
 int lpe_stack_init(void)
 {
 	lpe_resolve(lpe_border_names, lpe_border, ARRAY_SIZE(lpe_border));
+	lpe_resolve(lpe_interrupt_names, lpe_interrupt, ARRAY_SIZE(lpe_interrupt));
+	lpe_resolve(lpe_call_names, lpe_call, ARRAY_SIZE(lpe_call));
+	lpe_resolve(lpe_notify_names, lpe_notify, ARRAY_SIZE(lpe_notify));
 	lpe_resolve(lpe_inside_names, lpe_inside, ARRAY_SIZE(lpe_inside));
 	lpe_resolve(lpe_works_names, lpe_works, ARRAY_SIZE(lpe_works));
 	lpe_resolve(lpe_newborn_names, lpe_newborn, ARRAY_SIZE(lpe_newborn));
@@ -100,6 +125,11 @@ static bool lpe_in_any(unsigned long address, const struct lpe_range *ranges, un
 	return false;
 }
 
+static bool lpe_is_entry(unsigned long address)
+{
+	return address >= lpe_entry_start && address < lpe_entry_end;
+}
+
 /*
  * The kernel takes a stack for reliable that ends too early: where a thread was interrupted and
  * preempted in a thunk of an indirect branch, beyond which the unwinder knows nothing
@@ -108,16 +138,18 @@ static bool lpe_in_any(unsigned long address, const struct lpe_range *ranges, un
  */
 static bool lpe_is_end(unsigned long address)
 {
-	return (address >= lpe_entry_start && address < lpe_entry_end) ||
-	       lpe_in_any(address, lpe_newborn, ARRAY_SIZE(lpe_newborn));
+	return lpe_is_entry(address) || lpe_in_any(address, lpe_newborn, ARRAY_SIZE(lpe_newborn));
 }
 
 /* In a stop, valid until the next: the number of entries, or an error if not all are known. */
 int lpe_whole_stack(struct task_struct *task, const unsigned long **entries)
 {
-	int count = lpe_stack_of(task, lpe_entries, LPE_STACK);
+	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
 
 	lpe_assert_stopped();
+	for (i = 0; i < count; i++)
+		if (lpe_is_bpf(lpe_entries[i]))
+			return -EINVAL;
 	if (count > 0 && !is_idle_task(task) && !lpe_is_end(lpe_entries[count - 1]) &&
 	    !lpe_leaves_out(LPE_NO_END_CHECK))
 		return -EINVAL;
@@ -187,6 +219,29 @@ static enum lpe_place lpe_place_at(unsigned long address)
 }
 
 /*
+ * Of a stack whose entry i is of irqentry_exit(): the entry of the code that was interrupted, count
+ * if that is in user space, and i if this is another stack than it seems. Between the two are the
+ * handler, unless it jumps here as its last, and the entry code.
+ */
+static unsigned int lpe_after_interrupt(const unsigned long *entries, unsigned int count,
+					unsigned int i)
+{
+	unsigned int entry;
+
+	for (entry = i + 1; entry < count && entry <= i + 2; entry++)
+		if (lpe_is_entry(entries[entry]))
+			return entry + 1;
+	return i;
+}
+
+/* Entry i > 0 is where a debugger has stopped the thread at an end of a system call. */
+static bool lpe_is_call_stop(const unsigned long *entries, unsigned int i)
+{
+	return lpe_in_any(entries[i], lpe_call, ARRAY_SIZE(lpe_call)) &&
+	       lpe_in_any(entries[i - 1], lpe_notify, ARRAY_SIZE(lpe_notify));
+}
+
+/*
  * True if the stack shows nothing more to do in the kernel than to leave it: from the innermost
  * frame on nothing is seen but the exit loop and what may be done there. A callback of task work
  * alone does not prove that: io_uring runs them in the middle of a system call. Nor is it enough:
@@ -195,14 +250,23 @@ static enum lpe_place lpe_place_at(unsigned long address)
 bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works)
 {
 	enum lpe_place place = LPE_ON_WAY_OUT;
-	unsigned int i;
+	unsigned int i, next;
 
 	*in_works = false;
 	if (lpe_leaves_out(LPE_NO_BORDER_CHECK))
 		return true;
 	for (i = 0; i < count; i++) {
+		if (lpe_in_any(entries[i], lpe_interrupt, ARRAY_SIZE(lpe_interrupt))) {
+			next = lpe_after_interrupt(entries, count, i);
+			if (next == count)
+				return true;
+			if (next == i)
+				break;
+			i = next - 1;	/* what is seen next was interrupted, and preempted */
+			continue;
+		}
 		place = lpe_place_at(entries[i]);
-		if (place == LPE_WAY_OUT)
+		if (place == LPE_WAY_OUT || (i && lpe_is_call_stop(entries, i)))
 			return true;
 		if (place == LPE_ELSEWHERE)
 			break;

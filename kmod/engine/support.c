@@ -24,17 +24,15 @@ struct lpe_bar {
 
 static const struct lpe_bar lpe_bars[] __initconst = {
 	/* What is at the border to user space, and the ends of stacks, are known by name. */
-	{ !LPE_IS_SERIES(6, 1) && !LPE_IS_SERIES(6, 12),
-	  "is neither 6.1 nor 6.12, on which this engine was tried" },
+	{ !LPE_IS_SERIES(6, 1) && !LPE_IS_SERIES(6, 12) && !LPE_IS_SERIES(7, 2) &&
+	  !LPE_IS_SERIES(7, 3),
+	  "is none of 6.1, 6.12, 7.2 and 7.3, on which this engine was tried" },
 	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
 	{ IS_ENABLED(CONFIG_PREEMPT_RT),
 	  "has CONFIG_PREEMPT_RT, which this engine is not made for" },
 	/* synchronize_rcu_tasks() may be synchronize_rcu() there, and not wait for exits. */
 	{ !IS_ENABLED(CONFIG_PREEMPTION),
 	  "has no CONFIG_PREEMPTION, without which this engine was not tried" },
-	/* Its stacks end in other code than asm_*() and entry_*(). */
-	{ IS_ENABLED(CONFIG_X86_FRED),
-	  "has CONFIG_X86_FRED, whose entry code this engine does not know" },
 	{ !IS_ENABLED(CONFIG_HAVE_RELIABLE_STACKTRACE),
 	  "has no CONFIG_HAVE_RELIABLE_STACKTRACE: no thread would be seen outside" },
 };

@@ -8,10 +8,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/filter.h>
 #include <linux/ftrace.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/pgtable.h>
 #include <linux/stacktrace.h>
 #include <linux/static_call.h>
 #include <linux/string.h>
@@ -32,6 +34,7 @@ DEFINE_STATIC_CALL_NULL(lpe_cancel, task_work_cancel_func);
 DEFINE_STATIC_CALL_NULL(lpe_wake_state, wake_up_state);
 DEFINE_STATIC_CALL_NULL(lpe_fentry, ftrace_location);
 DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it there are none */
+DEFINE_STATIC_CALL_RET0(lpe_bpf, is_bpf_text_address);	/* where stacks end in BPF anyhow */
 
 /*
  * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
@@ -109,6 +112,9 @@ int lpe_symbols_init(void)
 	kprobe = lpe_symbol("get_kprobe", NULL);
 	if (kprobe)	/* only for the message of lpe_tell_owner() */
 		static_call_update(lpe_kprobe, (void *)kprobe);
+	/* By which unwinders go on beyond BPF code: arch/x86/kernel/unwind_orc.c (v7.2). */
+	if (lpe_symbol("bpf_has_frame_pointer", NULL))
+		static_call_update(lpe_bpf, lpe_need("is_bpf_text_address"));
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
@@ -310,6 +316,16 @@ void lpe_tell_owner(const struct lpe_func *func)
 int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int size)
 {
 	return static_call(lpe_stack)(task, entries, size);
+}
+
+/*
+ * A trampoline of BPF may have been entered by a jump (CONFIG_DYNAMIC_FTRACE_WITH_JMP): then no
+ * address on the stack is in the function that it stands before. So a stack with such code is as
+ * little worth as where the unwinder cannot go beyond it.
+ */
+bool lpe_is_bpf(unsigned long address)
+{
+	return address >= MODULES_VADDR && static_call(lpe_bpf)(address);
 }
 
 struct task_struct *lpe_idle_task(int cpu)

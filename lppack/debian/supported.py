@@ -74,7 +74,7 @@ SUPPORTED = (
         where="backports of 13, forky, sid",
         facts="CI, against a booted guest",
         kernel_engine="CI: two examples",
-        own_engine="refused by `plan`",
+        own_engine="CI: kpatch, kgraft; others by hand",
         draft="CI (source against kernel); drafts by hand",
     ),
     Supported(
@@ -83,7 +83,7 @@ SUPPORTED = (
         where="backports of 13",
         facts="decoded; exports compared with Module.symvers",
         kernel_engine="by hand: proc-cmdline",
-        own_engine="refused by `plan`",
+        own_engine="by hand: kpatch, kgraft, checkpoint",
         draft="not tried",
     ),
 )

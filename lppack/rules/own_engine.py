@@ -27,19 +27,24 @@ BORDER = frozenset(
         *("ptrace_stop", "ptrace_notify", "ptrace_do_notify", "do_signal_stop"),
         *("do_jobctl_trap", "do_freezer_trap", "__refrigerator", "irqentry_exit_cond_resched"),
         *("__cond_resched", "preempt_schedule_common", "__traceiter_sys_exit"),
+        *("trace_syscall_enter", "trace_syscall_exit"),
+        *("raw_irqentry_exit_cond_resched", "preempt_schedule_irq"),
     )
 )
 #: Modes that hold threads at the border.
 _HOLDING = frozenset(mode.name.value for mode in MODES if mode.switch is Switch.SWITCH_KERNEL)
 #: Only a kernel with CONFIG_PREEMPT_RT has it: kernel/locking/spinlock_rt.c (v6.1).
 _RT_LOCK = "rt_spin_lock"
-#: The exit from an interrupt to user space: kernel/entry/common.c (v6.1).
-BORDER_TO_USER = "irqentry_exit_to_user_mode"
-TRIED = " and ".join(f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE)
+#: The ways out to user space: kernel/entry/common.c (v6.1), and where most of it is inlined (v7.2).
+#: `doctor` and the module try each of them (kmod/engine/ways.c).
+_WAYS = (
+    ("syscall_exit_to_user_mode", "irqentry_exit_to_user_mode"),
+    ("do_syscall_64", "exit_to_user_mode_loop", "irqentry_exit", "trace_syscall_exit"),
+)
+_SERIES = [f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE]
+TRIED = f"{', '.join(_SERIES[:-1])} and {_SERIES[-1]}"
 #: Only a kernel with CONFIG_PREEMPTION has it: kernel/sched/core.c (v6.1).
 _PREEMPTION = "preempt_schedule"
-#: Only a kernel with CONFIG_X86_FRED has it: arch/x86/entry/entry_fred.c (v6.9).
-_FRED = "fred_entry_from_user"
 
 
 @rule(needs=PLAN)
@@ -65,26 +70,30 @@ def own_engine_needs_spinning_locks(
 def own_engine_knows_the_border(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """lppack's own engine needs a kernel whose exits to user space are named functions.
+    """lppack's own engine needs a kernel whose exits to user space it knows.
 
-    By these names it sees that a thread has left the kernel (kmod/engine/stack.c). In 7.2 the exit
-    from an interrupt is part of irqentry_exit(), and system call tracing is part of do_syscall_64()
-    (kernel/entry/common.c, include/linux/entry-common.h). The engine would never see that a thread
-    leaves if that thread makes no system call. Checked by `plan`.
+    By the functions on a stack it sees that a thread has left the kernel (kmod/engine/stack.c).
+    From 6.1 to 6.12 the exits are named functions. In 7.2 the exit from an interrupt is part of
+    irqentry_exit(), and system call tracing is part of do_syscall_64() (kernel/entry/common.c,
+    include/linux/entry-common.h). At an exit that it does not know, the engine would never see
+    that a thread leaves. So it accepts only the tested series, and the module tests each exit
+    when it is loaded (kmod/engine/ways.c). Checked by `plan`.
     """
     if engine_for(mode, engine) != EngineName.CONSISTENCY:
         return
     # An unknown kernel may use these names in another way, so accept only the tested kernels.
     series = re.match(r"(\d+)\.(\d+)", facts.release)
-    known = series is None or (int(series[1]), int(series[2])) in abi.KERNELS_OF_THE_ENGINE
-    if known and facts.copies(BORDER_TO_USER):
+    tried = series is None or (int(series[1]), int(series[2])) in abi.KERNELS_OF_THE_ENGINE
+    named = any(all(facts.copies(name) for name in names) for names in _WAYS)
+    if tried and named:
         return
     yield Fault(
         ("kernels",),
         f"mode {mode.name} needs lppack_engine.ko, which was tested on {TRIED}: in "
-        f"{facts.release} {BORDER_TO_USER}() "
-        + ("may work differently" if facts.copies(BORDER_TO_USER) else "has no symbol"),
-        "choose such a kernel, or use mode hybrid and omit --engine",
+        f"{facts.release} the exits to user space "
+        + ("may work differently" if named else "have other names"),
+        "choose such a kernel, or use mode hybrid and omit --engine; `lppack doctor --kernel REL` "
+        "names the exits that the engine does not know",
     )
 
 
@@ -92,26 +101,19 @@ def own_engine_knows_the_border(
 def own_engine_was_tried_on_such_a_kernel(
     document: Document, mode: Mode, engine: str, facts: "Facts"
 ) -> Iterator[Fault]:
-    """lppack's own engine needs a kernel without CONFIG_X86_FRED and with CONFIG_PREEMPTION.
+    """lppack's own engine needs a kernel with CONFIG_PREEMPTION.
 
-    With CONFIG_X86_FRED, stacks end in entry code that the engine does not know. Without
-    CONFIG_PREEMPTION, ftrace does not wait for threads that are in its calls (ftrace_shutdown(),
+    Without it, ftrace does not wait for threads that are in its calls (ftrace_shutdown(),
     kernel/trace/ftrace.c). CONFIG_PREEMPT_DYNAMIC selects CONFIG_PREEMPTION, whatever is chosen at
     boot. The module refuses other kernels as well (kmod/engine/support.c). Checked by `plan`.
     """
-    if engine_for(mode, engine) != EngineName.CONSISTENCY:
-        return
-    for stands, what in (
-        (bool(facts.copies(_FRED)), "has CONFIG_X86_FRED"),
-        (not facts.copies(_PREEMPTION), "has no CONFIG_PREEMPTION"),
-    ):
-        if stands:
-            yield Fault(
-                ("kernels",),
-                f"{facts.release} {what}; mode {mode.name} needs lppack_engine.ko, which "
-                "was not tested on such a kernel",
-                "choose another kernel, or use mode hybrid and omit --engine",
-            )
+    if engine_for(mode, engine) == EngineName.CONSISTENCY and not facts.copies(_PREEMPTION):
+        yield Fault(
+            ("kernels",),
+            f"{facts.release} has no CONFIG_PREEMPTION; mode {mode.name} needs lppack_engine.ko, "
+            "which was not tested on such a kernel",
+            "choose another kernel, or use mode hybrid and omit --engine",
+        )
 
 
 @rule(needs=FACTS, level=Level.WARNING)

@@ -24,7 +24,8 @@ from lppack.kernel.modules import index_modules, open_module, parse_module
 from lppack.kernel.symbols import Symbol
 from lppack.kernel.vmlinux import read_symbols
 from lppack.model import Kernel
-from lppack.rules.own_engine import BORDER_TO_USER, TRIED
+from lppack.rules.own_engine import TRIED
+from lppack.stages.ways_out import unknown_ways, ways
 
 if TYPE_CHECKING:
     from lppack.kernel.btf_check import CheckedBtf
@@ -230,11 +231,11 @@ def _modules(tried: _Tried) -> str:
 
 def _border(tried: _Tried) -> str:
     found = re.match(r"(\d+)\.(\d+)", tried.kernel.release)
-    if BORDER_TO_USER not in tried.names:
-        raise FactsError(f"{BORDER_TO_USER}() has no name of its own")
+    if unknown := unknown_ways(tried.elf, tried.entries):
+        raise FactsError(f"these are not known: {', '.join(unknown)}")
     if found is None or (int(found[1]), int(found[2])) not in abi.KERNELS_OF_THE_ENGINE:
         raise FactsError(f"it was tried on {TRIED} alone")
-    return BORDER_TO_USER
+    return ", ".join(way.what for way in ways())
 
 
 def _spins(tried: _Tried) -> str:
@@ -243,13 +244,11 @@ def _spins(tried: _Tried) -> str:
     return "CONFIG_PREEMPT_RT is not on"
 
 
-def _ways(tried: _Tried) -> str:
+def _preempts(tried: _Tried) -> str:
     config = read_config(tried.kernel.config)
-    if config.is_on("X86_FRED"):
-        raise FactsError("CONFIG_X86_FRED is on: stacks end in code that is not known")
     if not config.is_on("PREEMPTION"):
         raise FactsError("CONFIG_PREEMPTION is not on")
-    return "CONFIG_PREEMPTION is on, CONFIG_X86_FRED is not"
+    return "CONFIG_PREEMPTION is on"
 
 
 def _engine_symbols(tried: _Tried) -> str:
@@ -286,9 +285,9 @@ ASSUMPTIONS = (
     _any("headers", _headers, "the headers are there, and of it", "scripts/package/mkdebian"),
     _any("compiler", _compiler, "gcc compiled it", "init/Kconfig: CC_VERSION_TEXT"),
     _any("modules", _modules, "its modules can be read", "kernel/module/main.c"),
-    _own("border", _border, "the border to user space has names", "kernel/entry/common.c"),
+    _own("border", _border, "the ways out of it are known", "kernel/entry/common.c"),
     _own("spinlocks", _spins, "a spinlock spins", "include/linux/spinlock_rt.h"),
-    _own("ways", _ways, "it enters and preempts as those tried", "arch/x86/entry/entry_64_fred.S"),
+    _own("preemption", _preempts, "it preempts as those tried", "kernel/Kconfig.preempt"),
     _own("engine-symbols", _engine_symbols, "what the engine calls is there", "kernel/kallsyms.c"),
 )
 

@@ -44,10 +44,3 @@ def test_the_engine_on_the_next_debian(mode: str) -> None:
     ran = lppack("test", EXAMPLES / "saved-cmdline", *words)
     assert ran.rc == 0, ran.err
     assert (ran.json["engine"], ran.json["mode"]) == ("consistency", mode)
-
-
-def test_the_engine_is_refused_where_it_does_not_know_the_border() -> None:
-    words = ("--engine", "consistency", "--kernel", BACKPORTS, "--format", "json")
-    ran = lppack("plan", EXAMPLES / "saved-cmdline", *words)
-    assert ran.rc != 0
-    assert "own-engine-knows-the-border" in ran.out + ran.err

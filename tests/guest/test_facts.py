@@ -39,12 +39,12 @@ def test_the_same_for_the_next_debian(pattern: str, tmp_path: Path) -> None:
         assert guest.faults() == ()
 
 
-@pytest.mark.parametrize(("pattern", "notes"), [(TRIXIE, []), (BACKPORTS, ["border", "ways"])])
-def test_what_lppack_assumes_of_a_kernel(pattern: str, notes: list[str]) -> None:
+@pytest.mark.parametrize("pattern", [TRIXIE, BACKPORTS])
+def test_what_lppack_assumes_of_a_kernel(pattern: str) -> None:
     ran = lppack("doctor", "--kernel", pattern, "--format", "json")
     assert ran.rc == 0, ran.out + ran.err
     check_shape("doctor-kernel", ran.json)
-    assert [one["name"] for one in ran.json["assumptions"] if not one["holds"]] == notes
+    assert [one["name"] for one in ran.json["assumptions"] if not one["holds"]] == []
 
 
 def compare(guest: GuestHost, kernel: Kernel) -> None:

@@ -162,6 +162,7 @@ FACTS = FakeFacts(
             symbol("tcp_v4.isra.0"),
             symbol("worker_thread"),
             symbol("irqentry_exit_to_user_mode", traceable=False),
+            symbol("syscall_exit_to_user_mode", traceable=False),
             symbol("preempt_schedule", traceable=False),
             symbol("ep_poll"),
             symbol("_printk"),

@@ -240,13 +240,18 @@ def vmlinux(
     sites: Sequence[int] = SITES,
     exports: Sequence[tuple[str, int]] = (),
     btf: bytes = b"",
+    calls: Sequence[tuple[int, int]] = (),
 ) -> bytes:
-    """A stripped vmlinux; without ``btf`` it has none, as with DEBUG_INFO_BTF off."""
+    """A stripped vmlinux; without ``btf`` it has none, as with DEBUG_INFO_BTF off. ``calls``: from
+    a function of .text to another."""
+    text = bytearray(SIZE)
+    for start, end in calls:
+        struct.pack_into("<BBi", text, start - TEXT, 0x90, 0xE8, end - start - 6)
     ksymtab, strings = _ksymtab(exports)
     tables = tables or encode(with_sites(SYMBOLS, len(SITES)))
     return elf(
         [
-            Part(name=".text", content=bytes(SIZE), flags=6, address=TEXT),
+            Part(name=".text", content=bytes(text), flags=6, address=TEXT),
             Part(name=".rodata", content=bytes(tables.data), address=RODATA),
             Part(name="__ksymtab", content=ksymtab, address=KSYMTAB),
             Part(name="__ksymtab_strings", content=strings, address=STRINGS),

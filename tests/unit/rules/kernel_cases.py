@@ -393,13 +393,24 @@ TARGET_CASES = (
 )
 
 REAL_TIME = FakeFacts({"vmlinux": [symbol("rt_spin_lock")]})
-INLINED_BORDER = FakeFacts({"vmlinux": [symbol("irqentry_exit", traceable=False)]})
-FRED = FakeFacts({"vmlinux": [*FACTS.objects["vmlinux"], symbol("fred_entry_from_user")]})
+UNNAMED = FakeFacts({"vmlinux": [symbol("irqentry_exit", traceable=False)]})
+INLINED = FakeFacts(
+    {
+        "vmlinux": [
+            symbol(name, traceable=False)
+            for name in (
+                *("do_syscall_64", "exit_to_user_mode_loop", "irqentry_exit"),
+                "trace_syscall_exit",
+            )
+        ]
+    }
+)
+INLINED.release = "7.2.12+deb13-amd64"
 NOT_PREEMPTED = FakeFacts(
     {"vmlinux": [one for one in FACTS.objects["vmlinux"] if one.name != "preempt_schedule"]}
 )
 LATER = FakeFacts(FACTS.objects)
-LATER.release = "7.2.12+deb13-amd64"
+LATER.release = "7.9.1+deb14-amd64"
 
 PLAN_CASES = (
     PlanCase(needs.engine_provides_the_mode, "any", ModeName.HYBRID, "auto"),
@@ -447,9 +458,10 @@ PLAN_CASES = (
         )
         for mode, engine, name, facts, refused in (
             (ModeName.KPATCH, "auto", "6.1", FACTS, False),
-            (ModeName.KPATCH, "auto", "one without its name", INLINED_BORDER, True),
-            (ModeName.HYBRID, "consistency", "7.2", LATER, True),
-            (ModeName.HYBRID, "auto", "7.2", LATER, False),
+            (ModeName.KPATCH, "auto", "7.2", INLINED, False),
+            (ModeName.KPATCH, "auto", "one without their names", UNNAMED, True),
+            (ModeName.HYBRID, "consistency", "7.9", LATER, True),
+            (ModeName.HYBRID, "auto", "7.9", LATER, False),
         )
     ),
     *(
@@ -463,9 +475,8 @@ PLAN_CASES = (
         )
         for mode, engine, name, facts, refused in (
             (ModeName.KPATCH, "auto", "6.1", FACTS, False),
-            (ModeName.KPATCH, "auto", "one with FRED", FRED, True),
-            (ModeName.HYBRID, "auto", "one with FRED", FRED, False),
             (ModeName.HYBRID, "consistency", "one without CONFIG_PREEMPTION", NOT_PREEMPTED, True),
+            (ModeName.HYBRID, "auto", "one without CONFIG_PREEMPTION", NOT_PREEMPTED, False),
         )
     ),
     *(

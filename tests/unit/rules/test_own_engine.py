@@ -21,5 +21,5 @@ def test_the_module_and_plan_refuse_the_same_kernels() -> None:
     source = (kmod_dir() / "engine/support.c").read_text()
     series = re.findall(r"!LPE_IS_SERIES\((\d+), (\d+)\)", source)
     assert [(int(major), int(minor)) for major, minor in series] == [*abi.KERNELS_OF_THE_ENGINE]
-    tried = [one.series for one in SUPPORTED if one.own_engine == "CI"]
+    tried = [one.series for one in SUPPORTED if "refused" not in one.own_engine]
     assert tried == [f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE]

@@ -16,6 +16,7 @@ from lppack.kernel.kallsyms import KallsymsEntry
 from lppack.model import Kernel
 from lppack.stages import assumptions
 from lppack.stages.assumptions import ASSUMPTIONS, try_all
+from lppack.stages.ways_out import ways
 from tests.kit import fake_btf
 from tests.kit import fake_image as fake
 from tests.kit.command import check_shape
@@ -26,7 +27,9 @@ _ENGINE = (
     "kallsyms_lookup_name",
     *assumptions._NEEDED.findall((resources.kmod_dir() / "engine/symbols.c").read_text()),
 )
-_CALLED = dict.fromkeys((*_EXPORTED, *_ENGINE, "irqentry_exit_to_user_mode"))
+_CALLED = dict.fromkeys(
+    (*_EXPORTED, *_ENGINE, *(name for way in ways() for name in (way.starts[0], way.ends[0])))
+)
 _OPTIONS = (
     *(*abi.LIVEPATCH_CONFIG, *abi.LIVEPATCH_FTRACE),
     *(*abi.RELIABLE_STACKS, "PREEMPTION"),
@@ -38,6 +41,10 @@ def _symbols(without: str = "") -> tuple[KallsymsEntry, ...]:
     at = next(n for n, one in enumerate(fake.SYMBOLS) if one.name == "__init_begin")
     every = (*fake.SYMBOLS[:at], *more, *fake.SYMBOLS[at:])
     return tuple(one for one in every if one.name != without)
+
+
+def _calls(without: str = "") -> list[tuple[str, str]]:
+    return [(way.starts[0], way.ends[0]) for way in ways() if way.what != without]
 
 
 def _types(leave_out: str = "", more: str = "") -> bytes:
@@ -56,6 +63,7 @@ class Parts:
 
     symbols: Sequence[KallsymsEntry] = field(default_factory=_symbols)
     sites: Sequence[int] = fake.SITES
+    calls: Sequence[tuple[str, str]] = field(default_factory=_calls)
     types: bytes = field(default_factory=_types)
     exported: Sequence[str] = _EXPORTED
     moved: int = 0  # bytes between an export and its symbol
@@ -80,6 +88,7 @@ def kernel(folder: Path, parts: Parts) -> Kernel:
         parts.sites,
         [(name, where[name] + parts.moved) for name in parts.exported],
         parts.types,
+        [(where[one], where[other]) for one, other in parts.calls if {one, other} <= {*where}],
     )
     banner = f"{fake.RELEASE} (debian-kernel@lists.debian.org) {parts.banner}"
     image = folder / "boot/vmlinuz"
@@ -157,11 +166,11 @@ CASES: dict[str, tuple[Callable[[], Parts], list[str]]] = {
     "compiler": (lambda: Parts(compiler="clang-19"), ["compiler"]),
     "modules": (lambda: Parts(vermagic="6.1.0-98-amd64"), ["modules"]),
     "border": (lambda: Parts(symbols=_symbols("irqentry_exit_to_user_mode")), ["border"]),
+    "inlined": (lambda: Parts(calls=_calls(without="a debugger's stop")), ["border"]),
     "spinlocks": (lambda: Parts(options=(*_OPTIONS, "PREEMPT_RT")), ["spinlocks"]),
-    "ways": (lambda: Parts(options=(*_OPTIONS, "X86_FRED")), ["ways"]),
-    "never preempted": (
+    "preemption": (
         lambda: Parts(options=[one for one in _OPTIONS if one != "PREEMPTION"]),
-        ["ways"],
+        ["preemption"],
     ),
     "engine-symbols": (lambda: Parts(symbols=_symbols("idle_task")), ["engine-symbols"]),
     "vmlinux": (
@@ -188,7 +197,7 @@ def test_each_assumption_is_broken_by_a_case() -> None:
 @pytest.mark.parametrize(
     ("case", "rc", "said"),
     [
-        ("", 0, "engine-symbols: what the engine calls is there: 11 functions"),
+        ("", 0, "engine-symbols: what the engine calls is there: 12 functions"),
         ("border", 0, "note  border: "),
         ("symvers", 9, "NO    symvers: "),
     ],

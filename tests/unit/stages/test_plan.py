@@ -246,7 +246,7 @@ def test_where_lppacks_own_engine_is_not_to_be_had_auto_takes_the_kernels(
     facts = FakeFacts(FACTS.objects)
     text = one("cmdline_proc_show") if why == "one function" else TWO
     if why == "the engine does not know it":
-        facts.release = "7.2.12+deb13-amd64"
+        facts.release = "7.9.1+deb14-amd64"
     if why == "it replaces":
         text += "replaces: [conn-limit]\n"
     made = planned(tmp_path, text, facts, config=preempting("PREEMPT_LAZY"))

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lppack_engine: the ways out of the kernel are tried when it is loaded.
+ *
+ * stack.c knows them by the names of functions, and where a compiler has inlined one of them into
+ * another it would wait for threads for ever. So the code of each way is read: it has to call, or
+ * jump to, a function that a stack shows there. A kernel where it does not is refused by the name
+ * of the way. `doctor` tries this table on the kernel's image (lppack/stages/ways_out.py).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+
+#include <asm/cpufeature.h>
+
+#include "internal.h"
+
+#define LPE_NAMES	4
+
+struct lpe_way {
+	const char *what;
+	const char *from[LPE_NAMES];	/* one of those that are there has to call one of to */
+	const char *to[LPE_NAMES];
+};
+
+static const struct lpe_way lpe_ways[] __initconst = {
+	{ "a system call", { "do_syscall_64" },
+	  { "syscall_exit_to_user_mode", "exit_to_user_mode_loop" } },
+	{ "an interrupt", { "irqentry_exit" },
+	  { "irqentry_exit_to_user_mode", "task_work_run" } },
+	{ "a breakpoint", { "exc_int3" },
+	  { "irqentry_exit_to_user_mode", "exit_to_user_mode_loop" } },
+	{ "a new thread", { "ret_from_fork", "ret_from_fork_asm" },
+	  { "syscall_exit_to_user_mode", "exit_to_user_mode_loop" } },
+	{ "a debugger's stop", { "syscall_trace_enter", "syscall_trace_enter.constprop.0",
+				 "do_syscall_64" },
+	  { "ptrace_notify" } },
+	{ "task work", { "exit_to_user_mode_prepare", "exit_to_user_mode_loop",
+			 "syscall_exit_to_user_mode" },
+	  { "task_work_run" } },
+};
+
+/* With CONFIG_CALL_THUNKS a call may lead to the padding before a function. */
+#define LPE_PADDING	16
+
+/*
+ * A call or jump in the code from..from+size, or a conditional jump: all have the distance from
+ * their end in their last four bytes. Other bytes look like one with a chance of 1 in 2^32. A jump
+ * of two bytes leads to the function beside it.
+ */
+static bool __init lpe_leads_to(const u8 *from, unsigned long size, unsigned long to)
+{
+	unsigned long i, target;
+	s32 distance;
+
+	for (i = 2; i + sizeof(distance) <= size; i++) {
+		if (from[i - 2] == 0xeb && (unsigned long)from + i + (s8)from[i - 1] == to)
+			return true;
+		memcpy(&distance, from + i, sizeof(distance));
+		target = (unsigned long)from + i + sizeof(distance) + (long)distance;
+		if (to - target > LPE_PADDING)
+			continue;
+		if (from[i - 1] == 0xe8 || from[i - 1] == 0xe9 ||
+		    (from[i - 2] == 0x0f && (from[i - 1] & 0xf0) == 0x80))
+			return true;
+	}
+	return false;
+}
+
+static bool __init lpe_is_known(const struct lpe_way *way)
+{
+	unsigned long from, size, to;
+	unsigned int i, k;
+
+	for (i = 0; i < LPE_NAMES && way->from[i]; i++) {
+		from = lpe_symbol(way->from[i], &size);
+		for (k = 0; from && k < LPE_NAMES && way->to[k]; k++) {
+			to = lpe_symbol(way->to[k], NULL);
+			if (to && lpe_leads_to((const u8 *)from, size, to))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* 0, or -EOPNOTSUPP with each way in the log that is not known. */
+int __init lpe_ways_init(void)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(lpe_ways); i++)
+		if (!lpe_is_known(&lpe_ways[i])) {
+			pr_err("the border to user space is not known in this kernel: %s\n",
+			       lpe_ways[i].what);
+			err = -EOPNOTSUPP;
+		}
+#ifdef CONFIG_X86_FRED
+	/* Its stacks end in other code than __entry_text: arch/x86/entry/entry_64_fred.S. */
+	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
+		pr_err("this machine uses FRED, whose entry code this engine does not know\n");
+		err = -EOPNOTSUPP;
+	}
+#endif
+	return err;
+}
