@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build in a container that can do nothing but compile."""
+"""Build in a container that can only compile."""
 
 import contextlib
 import os
@@ -42,7 +42,7 @@ class ContainerBuilder:
         base_url: str | None = None,
         elsewhere: bool = False,
     ) -> None:
-        """``elsewhere``: in another directory, as another user, on another host."""
+        """``elsewhere``: build with another directory, user and host name."""
         self._on_line = on_line
         self._base_url = base_url
         self._elsewhere = elsewhere
@@ -53,7 +53,7 @@ class ContainerBuilder:
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
     ) -> Iterator["ContainerSite"]:
-        """Yield a site in ``work``, which the commands see as /build; each runs in its own
+        """Yield a site in ``work``, which is /build for the commands; each command has its own
         container."""
         compiler = compiler_of(kernel)
         parts = headers.find(kernel).parts if kernel else ()
@@ -116,7 +116,7 @@ class ContainerBuilder:
 class ContainerSite:
     client: "docker.DockerClient"
     image: str
-    source: Path | None = None  # None: no work directory, /build is the image's own, read-only
+    source: Path | None = None  # None: no work directory; /build is part of the image, read-only
     parts: tuple[headers.HeaderPart, ...] = ()
     work: str = WORK
     kernel: str = ""
@@ -133,7 +133,7 @@ class ContainerSite:
         timed_out = False
         with self._container(argv) as container:
             with docker_engine.errors():
-                # Attached before the start, so that no line is lost.
+                # Attach before the start, so that no line is lost.
                 chunks = container.attach(stream=True, stdout=True, stderr=True)
                 container.start()
             try:
@@ -158,7 +158,7 @@ class ContainerSite:
                 timed_out=timed_out,
             )
         )
-        # A compiler that the kernel killed may still leave exit code 0 behind.
+        # The exit code may be 0 even if the kernel killed a compiler.
         if out_of_memory:
             raise BuildFailed(
                 f"out of memory: the build needs more than {MEMORY}\n{done.summary(tail=10)}",
@@ -170,7 +170,8 @@ class ContainerSite:
     def _container(self, argv: Sequence[str]) -> Iterator["Container"]:
         from docker.types import LogConfig, Ulimit
 
-        # Named by us, so that it can be removed even if we are interrupted inside create().
+        # lppack chooses the name, so that it can remove the container after an interrupt in
+        # create().
         name = f"lppack-{os.getpid()}-{secrets.token_hex(6)}"
         try:
             store.journal("container", name)
@@ -233,15 +234,14 @@ def _kill(container: "Container") -> None:
 def _remove(client: "docker.DockerClient", name: str) -> None:
     from docker.errors import APIError
 
-    # What cannot be removed now is swept at the next start.
+    # A container that cannot be removed now is removed at the next start.
     with contextlib.suppress(APIError, OSError):
         client.api.remove_container(name, v=True, force=True)
 
 
 @contextlib.contextmanager
 def _owned(work: Path, elsewhere: bool) -> Iterator[tuple[int, int]]:
-    """Yield the user and group of the build, never root; ``work`` is theirs inside, and ours
-    after."""
+    """Yield the user and group of the build, never root; they own ``work`` during the block."""
     info = work.stat()
     builder = _BUILDER_ID + 4321 if elsewhere else _BUILDER_ID
     user = (info.st_uid, info.st_gid) if info.st_uid else (builder, builder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The connection to a Docker engine, and what its errors mean to a user."""
+"""The connection to a Docker engine, and explanations of its errors."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 LABEL = "lppack"
-_ANSWER_LIMIT = 60  # seconds for one ordinary request
+_ANSWER_LIMIT = 60  # seconds for one request
 
 
 @contextlib.contextmanager
@@ -37,13 +37,13 @@ def connect(
 
 @contextlib.contextmanager
 def errors(base_url: str | None = None) -> Iterator[None]:
-    """Yield what the SDK raises inside becomes EnvironmentMissing."""
+    """Turn errors of the SDK in the block into EnvironmentMissing."""
     from docker.errors import DockerException
 
     where = base_url or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
         yield
-    # requests' exceptions are OSErrors, and an engine that goes away shows as one of them.
+    # The exceptions of `requests` are OSErrors, and an engine that stops causes one of them.
     except (DockerException, OSError) as error:
         raise explain(error, where) from error
 
@@ -55,7 +55,7 @@ def guarded(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def explain(error: BaseException, where: str) -> EnvironmentMissing:
-    """One of the SDK's errors in the user's words."""
+    """Return the error to report for an error of the SDK."""
     causes = tuple(_causes(error))
     socket = where.removeprefix("unix://")
     if any(isinstance(cause, PermissionError) for cause in causes):
@@ -94,7 +94,7 @@ def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
                 try:
                     client.api.remove_container(found["Id"], v=True, force=True)
                 except APIError as error:
-                    if error.status_code not in (404, 409):  # another lppack has, or does it now
+                    if error.status_code not in (404, 409):  # another lppack removes it
                         raise
                 else:
                     removed.append(str(found["Names"][0]).lstrip("/"))
@@ -102,18 +102,18 @@ def sweep(client: "docker.DockerClient") -> tuple[str, ...]:
 
 
 def owner() -> str:
-    """Return the label's value for this process: a pid alone may be reused."""
+    """Return the label for this process: its pid and start time, because pids are reused."""
     return f"{os.getpid()}:{proc.start_time(os.getpid())}"
 
 
 def owner_lives(label: str) -> bool:
-    """Whether the process that ``owner()`` named is still there."""
+    """Return True if the process of a label from ``owner()`` still runs."""
     pid, _, start = label.partition(":")
     return pid.isdigit() and str(proc.start_time(int(pid))) == start
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error, what it came from, and the errors that it wraps as arguments."""
+    """Yield the error, its causes, and the errors among its arguments."""
     waiting, seen = [error], set()
     while waiting:
         one = waiting.pop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The directories that kbuild needs of a kernel, and where they must appear."""
+"""The directories of a kernel that kbuild needs, and their installed paths."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _INCLUDE = re.compile(r"^include (?P<folder>/\S+)/Makefile$", re.MULTILINE)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderPart:
     path: Path  # on this machine
-    installed: str  # where the package puts it, and where the other parts expect it
+    installed: str  # path in the package, which the other parts expect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,14 +19,14 @@ from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_UNSAFE = re.compile(r"[^\w./+@,%~-]")  # make and its shell would read these as something else
+_UNSAFE = re.compile(r"[^\w./+@,%~-]")  # characters that are special for make or its shell
 
 
 class HostBuilder:
     name = "host"
 
     def __init__(self, on_line: OnLine | None = None, *, elsewhere: bool = False) -> None:
-        """``elsewhere``: with another environment and umask."""
+        """``elsewhere``: build with another environment and umask."""
         self._on_line = on_line
         self._elsewhere = elsewhere
         self._versions: dict[str, str] = {}
@@ -35,8 +35,7 @@ class HostBuilder:
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
     ) -> Iterator["HostSite"]:
-        """Yield a site in ``work`` itself; the kernel's headers are seen through a shadow
-        directory."""
+        """Yield a site in ``work``; a shadow directory contains links to the kernel's headers."""
         compiler = _need_compiler(kernel)
         work = work.resolve()
         with contextlib.ExitStack() as stack:
@@ -148,5 +147,5 @@ def _make_shadow(found: headers.Headers, shadow: Path) -> None:
     for entry in found.own.path.resolve().iterdir():
         if entry.name != "Makefile":
             (shadow / entry.name).symlink_to(entry)
-    # The one absolute path in Debian's headers; everything else follows from where this leads.
+    # The only absolute path in Debian's headers; all other paths are relative to its target.
     (shadow / "Makefile").write_text(f"include {found.common.path.resolve()}/Makefile\n")

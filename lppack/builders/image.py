@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The image with the compiler of one Debian release: used if it is there, else made."""
+"""The image with the compiler of a Debian release: reused, or built if it does not exist."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What the Dockerfile's template sees."""
+    """The values for the Dockerfile's template."""
 
     base: str
     compiler: str
@@ -48,7 +48,7 @@ def ensure(
     *,
     on_line: OnLine | None = None,
 ) -> ContainerImage:
-    """Return the image with ``compiler`` from Debian ``suite``; a minute if it must be made."""
+    """Return the image with ``compiler`` from Debian ``suite``; building it takes a minute."""
     images = open_distribution().images
     official = images.official(suite)
     name = _name(suite, Recipe(base=official, compiler=compiler), official)
@@ -62,7 +62,7 @@ def ensure(
     with store.locked(store.cache_dir() / "images" / f"{suite}.lock"):
         chosen = base(client, suite, on_line=on_line)
         name = name if chosen == official else own_name
-        if found := _look(client, name):  # another process made it meanwhile
+        if found := _look(client, name):  # another process has built it meanwhile
             return found
         _build(client, name, Recipe(base=chosen, compiler=compiler), on_line)
         made = _look(client, name)
@@ -72,7 +72,7 @@ def ensure(
 
 
 def base(client: "docker.DockerClient", suite: str, *, on_line: OnLine | None = None) -> str:
-    """Return the name of a plain image of ``suite``: the official one, or one made here."""
+    """Return the name of a plain image of ``suite``: the official one, or one built here."""
     images = open_distribution().images
     official = images.official(suite)
     if _look(client, official) or _pull(client, official, on_line):
@@ -165,7 +165,7 @@ def _build(
         events: Iterator[dict[str, Any]] = client.api.build(
             fileobj=io.BytesIO(render(recipe).encode()),
             tag=name,
-            network_mode="host",  # a bridge may have no way out
+            network_mode="host",  # a bridge may have no access to the network
             rm=True,
             forcerm=True,
             decode=True,
@@ -195,7 +195,7 @@ def _build_failed(name: str, said: list[str]) -> EnvironmentMissing:
 
 @contextlib.contextmanager
 def patient(client: "docker.DockerClient", limit: float) -> Iterator[None]:
-    """Request may take ``limit`` seconds inside: an import, a silent build step."""
+    """Allow requests in the block to take ``limit`` seconds: an import, a silent build step."""
     before = client.api.timeout
     client.api.timeout = int(limit)
     try:

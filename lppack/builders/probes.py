@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Which options a compiler takes: kbuild tries them at the start of each run, lppack once for each
-kernel and compiler.
+"""The options that a compiler accepts, tested once for each kernel and compiler.
 
-A third of a small build is these thirty attempts, one after the other (6.1, gcc 12).
+kbuild itself tests them at the start of each run.
+
+These thirty tests, one after the other, take a third of a small build (6.1, gcc 12).
 """
 
 import hashlib
@@ -18,8 +19,8 @@ from lppack.shape import fits
 
 KIND = "probes"
 _MAKEFILE, _NEW = "probes.mk", "probes.new"
-#: One attempt that succeeded, as probes.mk notes it: "command|answer|otherwise|". Two makes may
-#: write at once: a torn line matches nothing.
+#: One successful test, as probes.mk records it: "command|answer|otherwise|". Two makes may write at
+#: once; a torn line does not match.
 _LINE = re.compile(
     r"(lppack-probe\|(?:(?!lppack-probe)[^\s$():=#])+\|) := \$\(lppack-empty\)([\w =,.+/-]*)"
 )
@@ -27,7 +28,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What is known for one kernel and compiler; ``place`` need not exist."""
+    """The recorded tests for one kernel and compiler; ``place`` need not exist."""
 
     place: Path
 
@@ -39,9 +40,11 @@ class Probes:
         (work / _MAKEFILE).write_text(text + "".join(lines))
 
     def keep(self, work: Path) -> None:
-        """Keep what kbuild has tried in ``work``: only after a build that ended well, and only
-        where nothing but lppack's own Makefiles has run: what is kept goes into the flags of other
-        builds."""
+        """Store the tests that kbuild has run in ``work``.
+
+        Call this only after a successful build in which only lppack's own Makefiles have run: the
+        results become flags of other builds.
+        """
         file = work / _NEW
         if not file.is_file():
             return
@@ -52,8 +55,11 @@ class Probes:
             store.write_json(self.place, {**self._known(), **found})
 
     def _known(self) -> dict[str, str]:
-        """Return the record, which may be from a cache of somebody else: what is no attempt that
-        succeeded is left out, as make would run it or the compiler obey it."""
+        """Return the valid lines of the record.
+
+        The cache may come from somebody else: make would run an invalid line, or pass it to the
+        compiler.
+        """
         kept = store.read_json(self.place)
         if not isinstance(kept, dict):
             return {}
@@ -65,7 +71,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _answers(name: str, value: str) -> bool:
-    """Return whether ``value`` is what kbuild gets where the attempt ``name`` succeeds."""
+    """Return True if ``value`` is the result that kbuild gets if the test ``name`` succeeds."""
     if not _LINE.fullmatch(_line(name, value)):
         return False
     written = value.replace("=", "%e").replace(" ", "%s")  # as probes.mk does
@@ -73,10 +79,10 @@ def _answers(name: str, value: str) -> bool:
 
 
 def open_probes(kernel: Kernel, identity: Mapping[str, str]) -> Probes:
-    """Return what is known of the compiler that ``identity`` names."""
+    """Return the recorded tests of the compiler that ``identity`` names."""
     parts = [kernel.release, kernel.version, *map(str, sorted(identity.items()))]
     if identity.get("builder") == "host":
-        # What an image has never changes; here the assembler may be another one tomorrow.
+        # An image never changes; on this machine the assembler may be updated.
         tools = filter(None, map(shutil.which, ("as", "ld")))
         parts += [f"{tool} {Path(tool).stat().st_mtime_ns}" for tool in tools]
     digest = hashlib.sha256("\0".join(parts).encode() + _makefile().read_bytes())
@@ -84,7 +90,7 @@ def open_probes(kernel: Kernel, identity: Mapping[str, str]) -> Probes:
 
 
 def environment(work: str, argv: Sequence[str]) -> tuple[str, ...]:
-    """Return ``argv``, a run of make, with what write() has put into ``work``."""
+    """Return ``argv``, a run of make, with the makefile that write() has put into ``work``."""
     return ("env", f"MAKEFILES={work}/{_MAKEFILE}", f"LPPACK_PROBES={work}/{_NEW}", *argv)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A builder runs a compiler somewhere; the same commands give the same bytes with any builder."""
+"""The protocol of builders: the same commands give the same bytes with any builder."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from lppack.model import Kernel
 
 OnLine = Callable[[str], None]
 
-#: What commands see besides PATH; nothing of the user's own environment.
+#: Environment of commands besides PATH; nothing comes from the user's environment.
 ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "HOME": "/tmp",
@@ -29,7 +29,7 @@ ENVIRONMENT = {
 }
 
 
-#: Another user's environment, directory, host and umask: what the bytes must not depend on.
+#: Another environment, directory, host name and umask, on which the bytes must not depend.
 ELSEWHERE = {
     **ENVIRONMENT,
     "LC_ALL": "en_US.ISO-8859-1",
@@ -42,7 +42,7 @@ _UMASK = ("sh", "-c", 'umask 077; exec "$@"', "sh")
 
 
 def elsewhere(argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the same command with another umask."""
+    """Return the command with another umask."""
     return (*_UMASK, *argv)
 
 
@@ -54,26 +54,27 @@ class Site(Protocol):
 
     @property
     def kernel(self) -> str:
-        """The directory for ``make -C``; "" if no kernel was requested."""
+        """Return the directory for ``make -C``; "" if no kernel was requested."""
 
     @property
     def compiler(self) -> str: ...
 
     @property
     def sources(self) -> str:
-        """The kernel's sources, read-only; "" where open() was given none."""
+        """Return the directory of the kernel's sources, read-only; "" if open() was given none."""
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done:
-        """Run in ``work``; ``out`` holds stdout and stderr, and each line was streamed.
+        """Run in ``work``; ``out`` contains stdout and stderr. Each line is also streamed.
 
-        Past ``limit`` all is killed (``timed_out``). Raise BuildFailed if memory ran out.
+        After ``limit`` seconds all processes are killed (``timed_out``). Raise BuildFailed: out of
+        memory.
         """
 
 
 class Builder(Protocol):
     @property
     def name(self) -> str:
-        """As --builder takes it: "docker", "host"."""
+        """Return the name for --builder: "docker", "host"."""
 
     def open(
         self, work: Path, kernel: Kernel | None, *, sources: Path | None = None
@@ -82,7 +83,7 @@ class Builder(Protocol):
         tree of the kernel's sources that the commands may read."""
 
     def identity(self, kernel: Kernel | None = None) -> dict[str, str]:
-        """Where a bundle's bytes come from: the compiler's version, the image."""
+        """Return what determines a bundle's bytes: the compiler's version, the image."""
 
 
 def compiler_of(kernel: Kernel | None) -> str:
@@ -102,15 +103,16 @@ def compiler_of(kernel: Kernel | None) -> str:
 def kbuild_argv(
     site: Site, kernel: Kernel, folder: str = "", *, below: str = "", jobs: int = 0
 ) -> tuple[str, ...]:
-    """``make`` for the module in ``folder`` of ``site.work``; depends on no directory's name.
+    """Return the ``make`` command for a module; its result does not depend on directory names.
 
-    ``below``: the part of ``site.work`` that is this module's work directory; ``jobs``: compilers
-    at the same time (0: the number of processors).
+    The module is in ``folder`` of ``site.work``. ``below``: the part of ``site.work`` that is this
+    module's work directory. ``jobs``: number of compilers at the same time (0: number of
+    processors).
     """
     work = f"{site.work}/{below}".rstrip("/")
     installed = f"/usr/src/linux-headers-{kernel.release}"
-    # Makefile (up to v6.12): -fmacro-prefix-map=$(srctree)/= cuts __FILE__ of the kernel's headers;
-    # later it cuts that of the module. gcc lets the last option that fits win.
+    # Makefile (up to v6.12): -fmacro-prefix-map=$(srctree)/= shortens __FILE__ of the kernel's
+    # headers; later versions shorten that of the module. gcc uses the last matching option.
     maps = []
     if common := common_of(kernel):
         here = kernel.root.resolve() / common.lstrip("/")
@@ -129,5 +131,5 @@ def kbuild_argv(
         f"KCFLAGS={flags}",
         f"KAFLAGS={flags}",
         f"-j{jobs or os.cpu_count() or 1}",
-        "-O",  # what one compiler says stays together
+        "-O",  # keep the output of each compiler together
     )

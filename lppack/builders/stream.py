@@ -12,9 +12,9 @@ Item = TypeVar("Item")
 
 
 def until(deadline: Deadline, items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items as they come; TimeoutError when the deadline passes first.
+    """Yield the items as they come; raise TimeoutError when the deadline passes.
 
-    ``items`` is read in a thread of its own, so that a silent engine or child cannot hold us.
+    Another thread reads ``items``, so that a silent engine or child cannot block the caller.
     """
     arrived: queue.SimpleQueue[tuple[Item] | BaseException | None] = queue.SimpleQueue()
 
@@ -42,7 +42,7 @@ def until(deadline: Deadline, items: Iterable[Item]) -> Iterator[Item]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines without their ends; chunks may break anywhere, also inside a character."""
+    """Yield the lines without their ends; chunks may break anywhere, also inside a character."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

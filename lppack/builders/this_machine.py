@@ -37,7 +37,7 @@ class MachineAccess(Protocol):
     def free(self, path: Path) -> int: ...
 
     def engine(self) -> str:
-        """Return the version of the Docker engine that answers; EnvironmentMissing says why not."""
+        """Return the version of the Docker engine. Raise EnvironmentMissing if none answers."""
 
     def run(self, argv: Sequence[str], *, limit: float) -> proc.Done: ...
 
@@ -63,8 +63,8 @@ class ThisMachine:
         return Path("/run/systemd/system").is_dir()  # sd_booted(3)
 
     def which(self, program: str) -> str | None:
-        # An empty part of PATH is the current folder, as "." is: not for what root starts.
-        # /usr/sbin is not on every user's PATH, but dockerd is there.
+        # An empty part of PATH means the current folder, like ".": not safe for programs that root
+        # starts. dockerd is in /usr/sbin, which is not on every user's PATH.
         path = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"]
         return shutil.which(program, path=":".join(filter(os.path.isabs, path)))
 
@@ -114,7 +114,7 @@ class ThisMachine:
         return child.pid
 
     def start_time(self, pid: int) -> int | None:
-        # A child of ours that has ended must be waited for, or it seems to be there.
+        # Wait for a child that has ended; otherwise it remains as a zombie.
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         return proc.start_time(pid)

@@ -80,7 +80,7 @@ def _table(every: "tuple[Sampled, ...]", best: ModeName | None) -> None:
     click.echo()
     verdict = next((made.prediction.verdict for made in every if made.mode.name is best), None)
     if verdict == "finishes":
-        click.echo(f"weakest mode that covers the needs and finishes: {best}")
+        click.echo(f"the weakest mode that covers the needs and finishes: {best}")
     elif verdict:
         click.echo(
             f"no mode that covers the needs always finishes; the weakest mode that "

@@ -13,7 +13,8 @@ from lppack.model.patch_info import PatchInfo
 
 
 class Consistency:
-    """The Engine of lppack_engine.ko. ``load`` also loads that, from beside the patch's module."""
+    """The Engine of lppack_engine.ko. ``load`` also loads lppack_engine.ko, from the patch's
+    folder."""
 
     name = "consistency"
 
@@ -26,7 +27,7 @@ class Consistency:
                 modules.insert(self.host, abi.ENGINE, ko.parent / f"{abi.ENGINE}.ko")
             except ApplyRefused as error:
                 if error.reason != modules.LOADED_MEANWHILE:
-                    raise  # else it is there: another command has loaded it
+                    raise  # otherwise another command has loaded it
         api = modules.parameter(self.host, abi.ENGINE, "api")
         if api != str(abi.ENGINE_API):
             raise ApplyRefused(
@@ -77,11 +78,12 @@ class Consistency:
         return tuple(state for state in states if state.phase is not PatchPhase.ABSENT)
 
     def owns(self, module: str) -> bool:
-        """Return True if ``module`` is loaded, and was made for this engine."""
+        """Return True if ``module`` is loaded, and was built for this engine."""
         return modules.info(self.host, module).engine == self.name
 
     def forced(self) -> bool:
-        """Nothing can be forced here; the kernel's own engine reports what was forced there."""
+        """Return False: this engine cannot force a transition; the livepatch engine reports its
+        own."""
         return False
 
     def moving_for(self, module: str) -> float | None:
@@ -97,7 +99,7 @@ class Consistency:
         return frozenset((object_, function) for object_, function, _ in self._functions(module))
 
     def _drop_engine(self) -> None:
-        """Unload the engine with the last patch, as it was loaded with the first."""
+        """Unload the engine after the last patch; load() loads it with the first."""
         if not modules.names(self.host, abi.ENGINE_PATCHES):
             self.host.run(["rmmod", abi.ENGINE], limit=modules.LIMIT)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both engines of a kernel as one: each request goes to the engine that holds the patch."""
+"""Both engines of a kernel as one: each request goes to the engine of the patch."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's own engine, through sysfs, on any host."""
+"""The livepatch engine, through sysfs, on any host."""
 
 import errno
 import re
@@ -16,7 +16,7 @@ from lppack.model.patch_info import PatchInfo
 _BLOCKERS_SHOWN = 20
 
 # For each thread whose /proc/TID/patch_state is not $1: "pid tid state comm". A thread that ends
-# meanwhile is passed over.
+# meanwhile is skipped.
 _SCAN = """
 for task in /proc/[0-9]*/task/[0-9]*; do
   { read -r now < "$task/patch_state"; } 2> /dev/null || continue
@@ -59,12 +59,12 @@ class Livepatch:
         self.host.write(abi.parameter(module, "convert"), "1" if on else "0")
 
     def reverse(self, module: str, *, to: bool | None = None) -> None:
-        # core.c: enabled_store() answers EINVAL to the value that it has (v6.1).
+        # core.c: enabled_store() returns EINVAL for the current value (v6.1).
         try:
             modules.enable(self.host, abi.patch_attribute(module, "enabled"), to)
         except HostError as error:
-            # The kernel goes on with a write that was given up; on Debian 13's 6.12, with threads
-            # that only spin, it takes more than a minute. The state shows the outcome.
+            # The kernel continues the write after lppack has given up; on Debian 13's 6.12, with
+            # threads that only spin, it takes more than a minute. The state shows the result.
             if error.errno != errno.ETIMEDOUT:
                 raise
 
@@ -75,7 +75,7 @@ class Livepatch:
         try:
             self.host.write(abi.unload_attribute(module, "unload"), "1")
         except HostError as error:
-            if not error.absent:  # else it is not ours, or of an earlier lppack
+            if not error.absent:  # otherwise it is foreign, or of an earlier lppack
                 raise
         modules.remove(self.host, module)
 
@@ -85,8 +85,10 @@ class Livepatch:
         return tuple(s for s in states if s.phase is not PatchPhase.ABSENT and self._is_patch(s))
 
     def _is_patch(self, state: PatchState) -> bool:
-        """Return False for what another engine reports, and for a foreign patch that is unpatched:
-        it looks like any other module."""
+        """Return False for a patch of the other engine, and for an unpatched foreign patch.
+
+        The latter looks like any other module.
+        """
         if state.info:
             return state.info.engine == self.name
         return state.phase is not PatchPhase.UNPATCHED

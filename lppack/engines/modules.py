@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What both engines of a kernel do alike: put modules in, take them out, read what they tell."""
+"""Common parts of both engines: load and unload modules, and read their parameters."""
 
 import contextlib
 import errno
@@ -13,22 +13,25 @@ from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import Host, Ran
 from lppack.model.patch_info import PatchInfo
 
-#: Reason of a refusal: the module is there, and this command did not load it.
+#: Reason of a refusal: another command has loaded the module.
 LOADED_MEANWHILE = "loaded-meanwhile"
 LIMIT = 30.0  # seconds for one command on the host
-# The kernel seeks each symbol among all, and only then hooks begin: on a busy machine, minutes.
+# The kernel searches each symbol in the whole table before hooks begin: minutes on a busy machine.
 _INSERT = 600.0
-#: Where module files lie while they are loaded.
+#: Folder for module files while they are loaded.
 DROP = "/run/lppack/load"
-_NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as a shell has it
+_NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as in a shell
 _EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
-_KILLED = 128  # and above: by a signal, as a shell has it
+_KILLED = 128  # and above: killed by a signal, as in a shell
 
 
 def insert(host: Host, module: str, ko: Path) -> None:
-    """Load a module. Raise ApplyRefused with what the kernel said, unless the module is there after
-    all; ApplyStuck if insmod was cut off, for the kernel goes on with what it has begun, or if it
-    succeeded and there is no module of that name."""
+    """Load a module.
+
+    Raise ApplyRefused with the kernel's message, unless the module is loaded nevertheless. Raise
+    ApplyStuck if insmod was killed, because the kernel continues loading, or if insmod succeeded
+    but no module of that name is loaded.
+    """
     path = f"{DROP}/{module}.ko"
     try:
         host.put(ko, path, mode=0o600)
@@ -42,11 +45,11 @@ def insert(host: Host, module: str, ko: Path) -> None:
     try:
         done = _insmod(host, path)
     finally:
-        with contextlib.suppress(HostError):  # what is left there is overwritten the next time
+        with contextlib.suppress(HostError):  # a file that stays is overwritten the next time
             host.run(["rm", "-f", path], limit=LIMIT)
     said = (done.err or done.out).strip().splitlines()
     loaded = is_loaded(host, module)
-    # Cut off, insmod may have loaded it; refused, it has not, and another command has.
+    # A killed insmod may have loaded it. If insmod was refused, another command has loaded it.
     refused = 0 < done.rc < _KILLED and not done.timed_out
     if refused and (loaded or _EXISTS in "".join(said[-1:])):
         raise ApplyRefused(
@@ -78,7 +81,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
 
 
 def _insmod(host: Host, path: str) -> Ran:
-    """Raise ApplyRefused if there is no insmod on the host: nothing was loaded then."""
+    """Run insmod. Raise ApplyRefused if the host has no insmod; nothing was loaded then."""
     try:
         done = host.run(["insmod", path], limit=_INSERT)
     except HostError as error:
@@ -102,12 +105,13 @@ def _uptime(host: Host) -> float:
         return 0.0
 
 
-#: The clock of the log is not corrected as that of /proc/uptime is: seconds, and a share of them.
+#: Tolerance, in seconds and as a share: unlike /proc/uptime, the log's clock is not corrected.
 _SKEW, _DRIFT = 2.0, 1e-4
 
 
 def _log(host: Host, module: str, since: float) -> list[str]:
-    """Return the last lines about ``module`` and live patches, none from long before ``since``."""
+    """Return the log's last lines about ``module`` and live patches, since about ``since``
+    (seconds)."""
     done = host.run(["dmesg"], limit=LIMIT)
     # "Loading of": kernel/module/signing.c, module_sig_check() (v6.1).
     wanted = re.compile(rf"livepatch|lppack_engine|{re.escape(module)}|module: |insmod|Loading of ")
@@ -121,14 +125,14 @@ def _log(host: Host, module: str, since: float) -> list[str]:
 
 
 def remove(host: Host, module: str) -> None:
-    """rmmod. Raise HostError EBUSY while the kernel still holds it."""
+    """Run rmmod. Raise HostError EBUSY while the module is in use."""
     done = host.run(["rmmod", module], limit=LIMIT)
     if done.rc != 0:
         raise HostError(f"{abi.MODULES}/{module}", errno.EBUSY, (done.err or done.out).strip())
 
 
 def is_loaded(host: Host, module: str) -> bool:
-    # initstate is there as soon as the module is (kernel/module/sysfs.c, v6.1).
+    # initstate exists as soon as the module does (kernel/module/sysfs.c, v6.1).
     return text(host, f"{abi.MODULES}/{module}/initstate") is not None
 
 
@@ -143,7 +147,7 @@ def text(host: Host, path: str) -> str | None:
 
 
 def names(host: Host, path: str) -> tuple[str, ...]:
-    """Return the names in a folder; none if there is no such folder. Raise any other HostError."""
+    """Return the names in a folder; empty if it does not exist. Raise any other HostError."""
     try:
         return host.list(path)
     except HostError as error:
@@ -152,14 +156,16 @@ def names(host: Host, path: str) -> tuple[str, ...]:
         raise
 
 
-#: How often a list is read again that another reader took over; see kmod/engine/lists.c.
+#: Number of attempts to read a list if other readers restart it; see kmod/engine/lists.c.
 _READS = 5
 
 
 def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
-    """Read which threads are in the way, as lpe_blame() and lp_note() of our C write it; none if
-    there is no such file. Raise HostError EBADMSG if a line is something else, ESTALE if others
-    begin to read the list each time before it is read to its end."""
+    """Read the list of blocking threads, in the format of lpe_blame() and lp_note().
+
+    Return () if the file does not exist. Raise HostError EBADMSG if a line is malformed, and ESTALE
+    if other readers restart the list at each attempt.
+    """
     said = ""
     for reads_left in reversed(range(_READS)):
         try:
@@ -172,7 +178,7 @@ def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
                 raise
     rows = [line.split("\t", 4) for line in said.splitlines()]
     if rows and len(rows[-1]) < 5 and not said.endswith("\n"):
-        rows.pop()  # lp_inside_show() cuts it
+        rows.pop()  # lp_inside_show() truncates the last line
     return tuple(_blocker(path, row) for row in rows)
 
 
@@ -228,19 +234,19 @@ def load_order(host: Host) -> tuple[str, ...]:
 
 
 def ours(host: Host) -> tuple[str, ...]:
-    """Modules that may be patches made by lppack."""
+    """Return the modules that may be patches of lppack."""
     return tuple(name for name in names(host, abi.MODULES) if name.startswith("lppack_"))
 
 
 def enable(host: Host, path: str, to: bool | None) -> None:
-    """Write ``to`` to an attribute `enabled`; None: the value that it does not have."""
+    """Write ``to`` to an attribute `enabled`; None: the opposite of its value."""
     if to is None:
         to = host.read(path).strip() != "1"
     host.write(path, "1" if to else "0")
 
 
 def number(path: str, said: str) -> int:
-    """Return the number that a host says in ``path``. Raise HostError EBADMSG if it is none."""
+    """Parse the number that a host has returned for ``path``. Raise HostError EBADMSG."""
     digits = said.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
         raise HostError(path, errno.EBADMSG, f"{path}: {ascii(said[:40])} is no number")
@@ -248,7 +254,7 @@ def number(path: str, said: str) -> int:
 
 
 def converted(host: Host, module: str) -> int:
-    """Return how many objects a patch of lppack's has converted."""
+    """Return how many objects a patch of lppack has converted."""
     return number(abi.parameter(module, "converted"), parameter(host, module, "converted") or "0")
 
 
@@ -257,7 +263,7 @@ def parameter(host: Host, module: str, name: str) -> str | None:
 
 
 def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
-    """Return what each `reverse` has left in the new form; None: the module does not look."""
+    """Return how many objects each `reverse` has left in the new form; None if not counted."""
     said = parameter(host, module, "still_new")
     if said is None:
         return None
@@ -267,5 +273,5 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
 
 
 def info(host: Host, module: str) -> PatchInfo:
-    """Return what a patch reports about itself; false if it is foreign."""
+    """Return what a patch reports about itself; a false value if it is foreign."""
     return PatchInfo.from_json(parameter(host, module, "info"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An engine is a mechanism: it does one step at a time and waits for nothing."""
+"""The protocol of engines: an engine does one step at a time, and does not wait."""
 
 import errno
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Blocker:
     pid: int
     tid: int
     comm: str
-    function: str | None  # of the patch, on its stack; None: none was seen
+    function: str | None  # function of the patch on its stack; None: none was seen
     reason: str
 
 
@@ -31,16 +31,17 @@ class PatchState:
     converted: int
     info: PatchInfo = PatchInfo()
     blockers: tuple[Blocker, ...] = ()
-    waiting: frozenset[tuple[str, str]] = frozenset()  # (object, function): it is not loaded
-    problem: str | None = None  # why the engine gave the last transition up; None: it did not
+    # (object, function) of objects that are not loaded
+    waiting: frozenset[tuple[str, str]] = frozenset()
+    problem: str | None = None  # why the engine gave up the last transition; None: it did not
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
-    #: (function, objects that it left in the new form) of each `reverse` that the module has; None:
-    #: not one of ours, or made by a lppack that did not look.
+    #: (function, objects that it left in the new form) of each `reverse`; None: a foreign module,
+    #: or one of an earlier lppack that did not count.
     still_new: tuple[tuple[str, int], ...] | None = None
 
     @property
     def left_new(self) -> str | None:
-        """What `reverse` was called for but did not reverse, as text; None if nothing."""
+        """Return the objects that `reverse` did not reverse, as text; None if there are none."""
         left = [
             f"{count} {'object is' if count == 1 else 'objects are'} still in the new form after "
             f"{function}()"
@@ -50,13 +51,14 @@ class PatchState:
         return "; ".join(left) or None
 
 
-#: errno of reverse() towards where the patch goes already: enabled_store() of
-#: kernel/livepatch/core.c (v6.1); lpe_set_enabled() of kmod/engine/core.c.
+#: errno of reverse() if the patch already moves in that direction: enabled_store(),
+#: kernel/livepatch/core.c (v6.1); lpe_set_enabled(), kmod/engine/core.c.
 ALREADY = (errno.EINVAL, errno.EALREADY, errno.EINPROGRESS)
 
 
 class Engine(Protocol):
-    """Raise HostError with the kernel's errno, and LostHost."""
+    """Controls live patches on a host. Methods raise HostError with the kernel's errno, and
+    LostHost."""
 
     name: str
 
@@ -66,42 +68,47 @@ class Engine(Protocol):
     def state(self, module: str) -> PatchState: ...
 
     def convert(self, module: str, *, on: bool) -> None:
-        """EBUSY before the transition is complete, EAGAIN while conversions are under way."""
+        """Switch conversion. EBUSY: the transition is not complete; EAGAIN: conversions are under
+        way."""
 
     def reverse(self, module: str, *, to: bool | None = None) -> None:
         """Begin to unpatch; in the middle of a transition, reverse it.
 
-        ``to``: True towards patched, False towards unpatched; an error of ALREADY if it goes there
-        already, so that two callers cannot undo each other. None: the opposite direction.
+        ``to``: True towards patched, False towards unpatched, None the opposite direction. Raise an
+        error of ALREADY if it already moves in that direction, so that two callers cannot undo each
+        other.
         """
 
     def limit(self, module: str, name: str, percent: int) -> None:
         """Limit the machine time that a transition of ``module`` takes: ``max_stop``, ``max_hold``.
-        EOPNOTSUPP for an engine that takes none."""
+        EOPNOTSUPP: the engine has no such limit."""
 
     def unload(self, module: str) -> None:
-        """Raise HostError EBUSY while the kernel still holds the module, EAGAIN while a thread is
-        in it; state() then lists the threads."""
+        """Unload the module. EBUSY: the kernel still uses it; EAGAIN: a thread is inside.
+
+        After EAGAIN, state() lists the threads.
+        """
 
     def patches(self) -> tuple[PatchState, ...]: ...
 
     def forced(self) -> bool | None:
-        """Return True if the kernel's log, as far back as it goes, has a forced transition.
+        """Return True if the kernel's log contains a forced transition.
 
-        None: the log cannot be read.
+        Return None if the log cannot be read.
         """
 
     def moving_for(self, module: str) -> float | None:
         """Return the seconds since the transition of ``module`` began, or was reversed.
 
-        None: no transition, or the kernel's log does not go back that far.
+        Return None if there is no transition, or if the kernel's log does not go back that far.
         """
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
-        """(object, function) of all that ``module`` replaces."""
+        """Return (object, function) of every function that ``module`` replaces."""
 
     def srcversion(self, module: str) -> str | None:
         """Return the hash of the module's sources; None: not loaded, or built without it."""
 
     def load_order(self) -> tuple[str, ...]:
-        """Return all loaded modules, the oldest first. Live patches begin when they are loaded."""
+        """Return all loaded modules, the oldest first. A live patch begins its transition when it
+        is loaded."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A kernel in memory as an engine, in every mode; between commands it lives in a file."""
+"""A simulated kernel as an engine, in every mode; it is stored in a file between commands."""
 
 import contextlib
 import errno
@@ -35,9 +35,9 @@ def state_file() -> Path:
 
 @contextlib.contextmanager
 def stored(path: Path) -> Iterator[SimulatedKernel]:
-    """Yield the kernel in ``path``, a fresh one if there is none; what becomes of it is kept.
+    """Yield the kernel in ``path``, or a new one; store it after the block.
 
-    One process at a time. A second passes there from one command to the next.
+    Only one process at a time can use it. A second of its time passes between two commands.
     """
     with store.locked(path.with_suffix(".lock")):
         kernel = _read(path) if path.exists() else SimulatedKernel.fresh()
@@ -61,7 +61,7 @@ class SimulatedHost:
     """A Host with files only; it runs no program."""
 
     name = NAME
-    lock = None  # stored() lets one process at a time in
+    lock = None  # stored() admits one process at a time
 
     def __init__(self, kernel: SimulatedKernel) -> None:
         self.kernel = kernel
@@ -104,26 +104,26 @@ class SimulatedClock:
         return self.kernel.time
 
     def sleep(self, seconds: float) -> None:
-        # Less than the clock can tell apart would be no time at all.
+        # A shorter time would not change the clock, because of its precision.
         self.kernel.pass_time(max(seconds, 0.001))
 
 
 class Simulated:
-    """An Engine; takes from ``bundles`` what it cannot read from their modules."""
+    """An Engine. ``bundles`` provides facts that it does not read from their modules."""
 
     name = NAME
 
     def __init__(self, kernel: SimulatedKernel, *bundles: "Bundle") -> None:
         self.kernel = kernel
         self.bundles = {bundle.module: bundle for bundle in bundles}
-        if bundles and not kernel.patches:  # a kernel without patches may be any
+        if bundles and not kernel.patches:  # a kernel without patches can have any release
             kernel.release, kernel.version = bundles[0].release, bundles[0].kernel_version
 
     def load(self, module: str, ko: Path) -> None:
         bundle = self.bundles[module]
         made = LivePatch(
             module=module,
-            # What a kernel has of the bytes of the module, which are not read here.
+            # Facts that a real kernel reads from the module, whose bytes are not read here.
             info={**_info(bundle), "srcversion": bundle.srcversion},
             functions=[list(pair) for pair in bundle.functions],
             mode=bundle.mode.value,
@@ -145,7 +145,7 @@ class Simulated:
             convert=patch.converting if patch else None,
             converted=sum(patch.new if patch.world else patch.tracked) if patch else 0,
             info=PatchInfo.of(patch.info if patch else {}),
-            still_new=() if patch else None,  # its `reverse` is the rule T4
+            still_new=() if patch else None,  # rule T4 stands for `reverse`
             blockers=tuple(self._blockers()) if moving else (),
             problem=patch.problem if patch else None,
         )
@@ -184,10 +184,10 @@ class Simulated:
         return tuple(self.state(patch.module) for patch in self.kernel.patches)
 
     def forced(self) -> bool:
-        return False  # there is no force here
+        return False  # a simulated transition cannot be forced
 
     def moving_for(self, module: str) -> float | None:
-        return None  # no time is kept of a transition
+        return None  # the start of a transition is not recorded
 
     def replaced(self, module: str) -> frozenset[tuple[str, str]]:
         patch = self.kernel.patch(module)
@@ -213,7 +213,7 @@ def _as_errno(path: str) -> Iterator[None]:
 
 
 def _info(bundle: "Bundle") -> dict[str, Any]:
-    """As the module's parameter `info` would say it."""
+    """Return the content of the module's parameter `info`."""
     return {
         "series": bundle.series,
         "version": bundle.version,

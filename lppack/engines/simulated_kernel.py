@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One kernel in memory that lives on: tasks that call functions, live patches, a log, a clock.
+"""A persistent simulated kernel: tasks that call functions, live patches, a log, a clock.
 
-It moves by the rules of lppack/checker/semantics.py alone; which step comes next is drawn, from a
-seed. What it logs, and when, is kernel/livepatch/core.c and transition.c of v6.1.
+It changes only by the rules of lppack/checker/semantics.py; a seed determines the order of steps.
+Its log follows kernel/livepatch/core.c and transition.c of v6.1.
 """
 
 import random
@@ -19,15 +19,15 @@ from lppack.engines import simulated_tasks
 from lppack.engines.simulated_tasks import LivePatch, Task
 
 _STEPS_A_SECOND = 50
-#: Rules that take effect on request only; the others happen by themselves.
+#: Rules that take effect only on request; the others happen by themselves.
 _COMMANDS = frozenset(("R6", "R11", "T4"))
-#: What threads do in the functions of a patch that does not rule; where the border is, and who
-#: switches when, is the affair of the one that does.
+#: Rules for functions of a patch that is not in transition. The patch in transition determines the
+#: border, and when threads switch.
 _SETTLED = frozenset(("R3", "R4", "T3"))
 
 
 class NoData(Exception):
-    """The patch converts nothing: the kernel answers EOPNOTSUPP, as lp_convert_set() does."""
+    """The patch converts no data: the kernel returns EOPNOTSUPP, as lp_convert_set() does."""
 
 
 @dataclass(slots=True)
@@ -40,12 +40,12 @@ class SimulatedKernel:
     tasks: list[Task] = field(default_factory=list)
     patches: list[LivePatch] = field(default_factory=list)
     moving: str | None = None  # module; klp_transition_patch
-    words: list[int] = field(default_factory=list)  # of the kernel, while something moves
+    words: list[int] = field(default_factory=list)  # state words of the kernel during a transition
     log: list[str] = field(default_factory=list)
-    depth: int = 1  # so many functions of one patch a stack holds at most
-    #: What tasks call while nothing is loaded; None: nothing.
+    depth: int = 1  # maximum number of functions of one patch on a stack
+    #: Function that tasks call while no patch is loaded; None: no function.
     target: LivePatch | None = None
-    rules: Rules = field(default_factory=Rules, repr=False, compare=False)  # not kept
+    rules: Rules = field(default_factory=Rules, repr=False, compare=False)  # not stored
 
     @classmethod
     def fresh(cls, seed: int = 0) -> "SimulatedKernel":
@@ -56,7 +56,7 @@ class SimulatedKernel:
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> "SimulatedKernel":
-        """Raise KeyError, TypeError if it is not what to_json() made."""
+        """Restore a kernel. Raise KeyError or TypeError if to_json() has not written ``value``."""
         made = {**value}
         made["tasks"] = [Task(**task) for task in value["tasks"]]
         made["patches"] = [LivePatch(**patch) for patch in value["patches"]]
@@ -76,7 +76,7 @@ class SimulatedKernel:
     # --- requests ---
 
     def load(self, made: LivePatch) -> None:
-        """R6. Raise FileExistsError, BlockingIOError (a transition is under way)."""
+        """Load a patch (R6). Raise FileExistsError, BlockingIOError (a transition is under way)."""
         if self.patch(made.module):
             raise FileExistsError
         if self.moving:
@@ -86,20 +86,23 @@ class SimulatedKernel:
         self._begin(made, NEW)
 
     def reverse(self, module: str) -> None:
-        """R11; in the middle of a transition, turns it round."""
+        """Begin to unpatch (R11); during a transition, reverse it."""
         patch = self.patch(module)
         if patch is None or not patch.known:
             raise FileNotFoundError
         if self.moving not in (None, module):
             raise BlockingIOError
-        if self.moving is None and patch.irreversible:  # pre_unpatch of the glue cannot refuse
+        if (
+            self.moving is None and patch.irreversible
+        ):  # pre_unpatch of generated code cannot refuse
             patch.converting = False
-        elif self.moving is None:  # T4 comes first: pre_unpatch of the glue
+        elif self.moving is None:  # T4 comes first: pre_unpatch of generated code
             self.convert(module, on=False)
         self._begin(patch, OLD if patch.enabled else NEW)
 
     def convert(self, module: str, *, on: bool) -> None:
-        """T3, T4. Raise BlockingIOError (not complete), NoData, PermissionError (no reverse)."""
+        """Switch conversion (T3, T4). Raise BlockingIOError (not complete), NoData, PermissionError
+        (no reverse)."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
@@ -120,7 +123,7 @@ class SimulatedKernel:
         self._store(patch, (k, threads))
 
     def unload(self, module: str) -> None:
-        """Raise FileNotFoundError, BlockingIOError (in use)."""
+        """Unload a module. Raise FileNotFoundError, BlockingIOError (in use)."""
         patch = self.patch(module)
         if patch is None:
             raise FileNotFoundError
@@ -128,12 +131,14 @@ class SimulatedKernel:
             raise BlockingIOError
         self.patches.remove(patch)
         left = (*self.patches, *([self.target] if self.target else []))
-        for task in self.tasks:  # a function that no patch replaces is any function
+        for task in self.tasks:  # any function may be one that no patch replaces
             task.stack = [call for call in task.stack if any(call[0] in p.names for p in left)]
 
     def hold(self, function: str) -> Task:
-        """Put a task to sleep inside ``function``, in the universe that it would call now. Raise
-        LookupError if all are asleep."""
+        """Put a task to sleep inside ``function``, in the universe of a call at this time.
+
+        Raise LookupError if all tasks are asleep.
+        """
         if all(task.held or task.kthread for task in self.tasks):
             raise LookupError(f"no task is left that could sleep in {function}")
         idle = (t for t in self.tasks if not t.held and not t.stack and not t.kthread)
@@ -149,14 +154,15 @@ class SimulatedKernel:
         task.held = False
 
     def pass_time(self, seconds: float) -> None:
-        """So much happens as has time to."""
+        """Let ``seconds`` pass, with as many steps as fit into this time."""
         self.time += seconds
         for _ in range(max(1, int(seconds * _STEPS_A_SECOND))):
             if not self._step():
                 return
 
     def blockers(self) -> list[tuple[Task, str | None]]:
-        """Tasks that keep the transition open, each with the patched function that it is in."""
+        """Return the tasks that block the transition, each with the patched function that it is
+        in."""
         patch = self.patch(self.moving) if self.moving else None
         if patch is None:
             return []
@@ -214,7 +220,7 @@ class SimulatedKernel:
         return made
 
     def take(self, patch: LivePatch, step: Step) -> None:
-        """Do one of steps()."""
+        """Take ``step``, which is one of steps()."""
         self._store(patch, step.state)
         if patch.enabled and step.state[0].target == OLD:
             patch.enabled, patch.problem = False, step.text
@@ -223,7 +229,7 @@ class SimulatedKernel:
             self._complete(patch)
 
     def _settled(self, patch: LivePatch) -> Iterator[Step]:
-        """Yield what threads do in the functions of a patch that is not the one that rules."""
+        """Yield the steps of threads in functions of a patch that is not in transition."""
         for step in successors(*self._project(patch), Population.ORDERED):
             if step.place < 0 or step.rule not in _SETTLED:
                 continue
@@ -232,20 +238,21 @@ class SimulatedKernel:
                 yield step
 
     def _owner(self, function: str) -> LivePatch | None:
-        """Return the patch whose rules govern ``function``: the ruling one, or else the last."""
+        """Return the patch whose rules apply to ``function``: the one in transition, or else the
+        last."""
         known = sorted(reversed(self.patches), key=lambda patch: not patch.known)
         ruling = self._ruled_by()
         every = (ruling, *known) if ruling else known
         return next((patch for patch in every if function in patch.names), None)
 
     def _ruled_by(self) -> LivePatch | None:
-        # Also one that is no longer in use: a thread still in its code has to leave it.
+        # Also an unpatched one: a thread that is still in its code has to leave.
         live_ones = [patch for patch in self.patches if patch.known] or self.patches
         last = live_ones[-1] if live_ones else self.target
         return self.patch(self.moving) if self.moving else last
 
     def _step(self) -> bool:
-        """One step of the rules, drawn; False if there is none."""
+        """Take one random step; return False if no step is possible."""
         able = [(patch, step) for patch, step in self.steps() if self._happens(patch, step)]
         if not able:
             return False
@@ -254,7 +261,8 @@ class SimulatedKernel:
         return True
 
     def _drawn(self, able: list[tuple[LivePatch, Step]]) -> tuple[LivePatch, Step]:
-        """Draw the thread, then the rule, then the step: more possible steps give no more turns."""
+        """Choose a thread, then a rule, then a step: more possible steps do not give a thread more
+        turns."""
         draw = random.Random(self.seed * 1_000_003 + self.turns)
         who = draw.choice(sorted({step.place for _, step in able}))
         rule = draw.choice(sorted({step.rule for _, step in able if step.place == who}))
@@ -286,7 +294,7 @@ class SimulatedKernel:
         return m, simulated_tasks.state_of(m, patch, self.tasks, words)
 
     def _store(self, patch: LivePatch, state: State) -> None:
-        """Take over what a step of the machine of ``patch`` has changed."""
+        """Store the changes that a step of the machine of ``patch`` has made."""
         k, threads = state
         if self.moving == patch.module:
             self.words[: len(k.sw)] = k.sw
@@ -297,8 +305,8 @@ class SimulatedKernel:
         )
 
     def _below(self, patch: LivePatch, function: str) -> str:
-        """Return what ``function`` is without ``patch``: another patch's, or the kernel's own
-        ("")."""
+        """Return which module runs ``function`` without ``patch``; "" for the kernel's own
+        function."""
         others = (p for p in reversed(self.patches) if p is not patch and p.known)
         return next((p.module for p in others if function in p.names), "")
 

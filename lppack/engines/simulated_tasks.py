@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tasks and live patches of a kernel in memory, and how the rules see them."""
+"""Tasks and live patches of a simulated kernel, and their view for the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Task:
         default_factory=list
     )  # [function, module or ""], outermost first
     word: int = OLD
-    held: bool = False  # does nothing by itself: asleep until it is woken, or led
+    held: bool = False  # takes no step by itself: asleep, or controlled by a test
 
 
 @dataclass(slots=True)
@@ -46,14 +46,15 @@ class LivePatch:
     functions: list[list[str]]  # [object, function]
     mode: str
     enabled: bool = True
-    known: bool = True  # the kernel lists it among its live patches
+    known: bool = True  # the kernel lists it as a live patch
     converting: bool = False
     new: list[int] = field(default_factory=lambda: [OLD] * OBJECTS)  # form of each object
-    tracked: list[int] = field(default_factory=lambda: [0] * OBJECTS)  # what a revert reverses
+    # objects that a revert reverses
+    tracked: list[int] = field(default_factory=lambda: [0] * OBJECTS)
     stopped: int = 0  # the world is, for its data
     spin: int = 0  # the same where calls are counted
     refuses: bool = False  # WORLD: an object cannot be converted
-    problem: str | None = None  # why the engine gave the last transition up; None: it did not
+    problem: str | None = None  # why the engine gave up the last transition; None: it did not
 
     @property
     def converts(self) -> bool:
@@ -100,10 +101,9 @@ def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
 def state_of(
     m: Machine, patch: LivePatch, tasks: Sequence[Task], words: Sequence[int] | None
 ) -> State:
-    """Return what the machine of ``patch`` sees; ``words`` of the kernel in its transition, else
-    None.
+    """Return the state for the machine of ``patch``; ``words``: only for the patch in transition.
 
-    Calls of other patches' functions are outside P: they have to return before what is below them.
+    Calls of other patches' functions are outside P: they must return before the calls below them.
     """
     target = NEW if patch.enabled else OLD
     settled = (target,) * m.words
@@ -138,8 +138,7 @@ def state_of(
 
 
 def keep(state: State, patch: LivePatch, tasks: Sequence[Task], below: Mapping[str, str]) -> None:
-    """Note what a step of the machine has made of stacks and data; old calls are those of
-    ``below``."""
+    """Store the stacks and data after a step of the machine; ``below``: modules of old calls."""
     k, threads = state
     names = patch.names
     patch.converting = bool(k.conv)

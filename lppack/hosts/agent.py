@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The wire to the agent of a guest (templates/guest/agent.c)."""
+"""The protocol of the agent of a guest (templates/guest/agent.c)."""
 
 import contextlib
 import errno
@@ -16,16 +16,16 @@ from lppack.clock import Deadline
 from lppack.hosts import qemu
 
 _MAGIC = 0x3141504C  # "LPA1"
-_REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc go before
+_REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc precede it
 _RESPONSE = struct.Struct("<IQII")  # magic, id, errno, size
-#: One ping is enough (see parse() of the agent) unless it is cut by noise of a former client.
+#: One ping is enough (see parse() of the agent), unless data of an earlier client damages it.
 _PING_AGAIN = 1.0
-#: Seconds between two looks at the console of a watched guest.
+#: Seconds between two checks of the console of a watched guest.
 _GLANCE = 0.5
 
 
 class Op(IntEnum):
-    """What the agent can do; enum op there."""
+    """The operations of the agent; enum op in agent.c."""
 
     PING = 0
     READ = 1
@@ -37,13 +37,13 @@ class Op(IntEnum):
 
 
 def frame(ident: int, op: Op, limit: float, data: bytes) -> bytes:
-    """Return a request as it goes over the port."""
+    """Return a request in the form in which it is sent."""
     covered = _REQUEST.pack(ident, op, min(int(limit * 1000), 2**32 - 1), len(data)) + data
     return struct.pack("<II", _MAGIC, zlib.crc32(covered)) + covered
 
 
 class Connection:
-    """One connection to the agent, in step with it. Raises OSError."""
+    """One synchronised connection to the agent. Methods raise OSError."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Connection:
         while True:
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             made.settimeout(max(deadline.left, 0.01))
-            # unix(7): a path has 107 bytes at most; this one is short whatever the folder is.
+            # unix(7): a path has at most 107 bytes; this path is short for any folder.
             at = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 made.connect(f"/proc/self/fd/{at}/{qemu.SOCKET}")
@@ -83,7 +83,7 @@ class Connection:
             deadline.pause(0.02)
 
     def _get_in_step(self, deadline: Deadline, gone: Callable[[], bool]) -> None:
-        """Ping until the agent answers; earlier answers are for a client that is gone."""
+        """Ping until the agent answers; discard answers to an earlier client."""
         while True:
             ident = random.getrandbits(64)
             pong = _RESPONSE.pack(_MAGIC, ident, 0, 0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Finds on a kernel's console what a healthy kernel does not say."""
+"""Find reports of faults on a kernel's console."""
 
 import re
 
-# Each pattern names the file of Linux that prints it; forms of v6.1 to v6.12.
+# Each pattern names the file of Linux that prints it (v6.1 to v6.12).
 _PATTERNS = (
     # arch/x86/mm/fault.c: show_fault_oops() "BUG: kernel NULL pointer dereference",
     # "BUG: unable to handle page fault"; kernel/watchdog.c: watchdog_timer_fn() "BUG: soft lockup";
@@ -17,14 +17,14 @@ _PATTERNS = (
     r"\bkernel BUG at ",
     # arch/x86/kernel/dumpstack.c: __die_header() "%s: %04lx [#%d]": every oops.
     r": [0-9a-f]{4} \[#\d+\]",
-    # arch/x86/kernel/traps.c: exc_general_protection() and, without "ip:", not show_signal(), which
-    # tells of a program.
+    # arch/x86/kernel/traps.c: exc_general_protection() but not show_signal(), which has "ip:" and
+    # reports a program.
     r"\bgeneral protection fault(?!.* ip:)",
     # arch/arm64/mm/fault.c: die_kernel_fault() "Unable to handle kernel ..."
     r"\b[Uu]nable to handle (kernel|page fault)",
     # arch/x86/kernel/traps.c: exc_double_fault(), handle_stack_overflow()
     r"\bPANIC: double fault\b",
-    # kernel/panic.c: panic(), but for its last line
+    # kernel/panic.c: panic(), except its last line
     r"(?<!end )Kernel panic - not syncing",
     # kernel/panic.c: __warn() "WARNING: CPU: %d PID: %d at ...", later "WARNING: ..., CPU#%d: ..."
     r"\bWARNING: CPU: \d+ PID: \d+",
@@ -56,7 +56,7 @@ _BEFORE, _AFTER = 1, 8
 def faults(text: str) -> tuple[str, ...]:
     """Find where in ``text`` the kernel reports a fault, each with the lines around it.
 
-    A report has several such lines; those that follow closely count as one fault.
+    A report has several such lines; lines that are close together count as one fault.
     """
     lines = text.replace("\r", "").split("\n")
     spans: list[tuple[int, int]] = []
@@ -71,6 +71,6 @@ def faults(text: str) -> tuple[str, ...]:
 
 
 def tail(text: str, *, lines: int = 15) -> str:
-    """Return the last lines, indented as in a message."""
+    """Return the last lines, indented for a message."""
     last = text.replace("\r", "").rstrip().split("\n")[-lines:]
     return "\n".join(f"  {line}" for line in last)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What runs on the far side of ssh: a POSIX shell and a few programs, no Python.
+"""Scripts that run on the far side of ssh: a POSIX shell and a few programs, no Python.
 
-Each request is one script, whose answer stands between two lines with a number that is drawn for
-it: what a login script prints before, or what is cut, is no answer.
+Each request is one script. Its answer is between two lines with a random number, so that output of
+a login script, or a truncated answer, is not taken for an answer.
 """
 
 import os
@@ -15,7 +15,7 @@ PROGRAMS = (
 )
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
-# run NUMBER SECONDS PROGRAM...: both streams are framed, as they come apart.
+# run NUMBER SECONDS PROGRAM...: frames both streams, which arrive separately.
 SETUP = f"""LC_ALL=C; export LC_ALL; PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 nl='
 '
@@ -28,19 +28,19 @@ read -r b < {BOOT_ID}
 printf '\\n%s end %s %s\\n' "$n" "$r" "$b"; printf '\\n%s end\\n' "$n" >&2
 }}
 """
-#: Serves requests, a line each, until its input ends: quicker than a session for each.
+#: Serves requests, one per line, until its input ends: faster than a session for each request.
 _SERVE = f"""{SETUP}
 while IFS= read -r line; do eval "$line" < /dev/null; done
 """
-#: What the far side is: its user, its system, and which of the programs it lacks.
+#: Describes the far side: its user, its system, and the programs that it lacks.
 HELLO = f"""id -u; uname -s
 for p in {" ".join(PROGRAMS)}; do command -v "$p" > /dev/null || printf '%s ' "$p"; done
 """
-#: One write(2) of $2 to the file $1, which must be there. The output of printf is in one piece.
+#: Writes $2 with one write(2) to the file $1, which must exist: printf writes its output at once.
 WRITE = """[ -e "$1" ] || exec ls -d -- "$1"
 printf %s "$2" | dd of="$1" bs=65536
 """
-#: The file $1 of $2 bytes and mode $3 from standard input, whole or not at all.
+#: Writes the file $1 of $2 bytes and mode $3 from standard input, atomically.
 PUT = """umask 077
 mkdir -p -- "${1%/*}" && dd of="$1.lppack-new" bs=65536 conv=fsync || exit
 s=$(stat -c %s -- "$1.lppack-new")
@@ -48,9 +48,10 @@ s=$(stat -c %s -- "$1.lppack-new")
 rm -f -- "$1.lppack-new"
 exit 1
 """
-#: The same with the bytes in $4, in base64.
+#: The same, with the bytes in $4, in base64.
 PUT_SMALL = f'printf %s "$4" | base64 -d | {{ {PUT}}}'
-# Holds the lock $2 while a line comes each minute; $3 is the holder, but for the lock's process.
+# Holds the lock $2 while a line arrives each minute; $3 describes the holder, without the lock's
+# pid.
 _HELD = """printf '%s%s}' "$3" "$PPID" > "$2"
 printf '\\n%s begin\\n' "$1"
 while l=$(timeout 60 head -n 1) && [ -n "$l" ]; do :; done
@@ -65,24 +66,24 @@ STAY = "exec cat > /dev/null"
 
 
 def request(number: str, limit: float, argv: Sequence[str]) -> str:
-    """Return a line of serve(): run ``argv`` for ``limit`` seconds at most."""
+    """Return a request line for serve(): run ``argv`` for at most ``limit`` seconds."""
     return " ".join(["run", number, f"{max(limit, 0.1):.1f}", *map(_quoted, argv)])
 
 
 def serve(*, sudo: bool) -> str:
-    """Return the command line for ssh that serves requests, each of them a line."""
+    """Return the command line for ssh that serves requests, one per line."""
     return _line([_SERVE], sudo)
 
 
 def once(request: str, *, sudo: bool) -> str:
-    """Return the command line for ssh of one request, whose program reads from this side."""
+    """Return the command line for ssh of one request whose program reads standard input."""
     return _line([f"{SETUP}\n{request}"], sudo)
 
 
 def hold(number: str, path: str, holder: str, *, sudo: bool) -> str:
     """Return the command line for ssh to hold the lock ``path``.
 
-    ``holder`` is JSON, open at its end.
+    ``holder`` is JSON without its last brace.
     """
     return _line([_HOLD, "sh", number, path, holder], sudo)
 
@@ -96,7 +97,7 @@ def _quoted(word: str) -> str:
     return shlex.quote(word).replace("\n", "'\"$nl\"'")
 
 
-#: What programs print of an error: the text of strerror(3), and what dash has instead.
+#: Texts of errors: those of strerror(3), and those that dash prints instead.
 _NUMBERS = {os.strerror(number): number for number in range(1, 134)} | {
     "Directory nonexistent": 2,
     "Resource busy": 16,
@@ -105,7 +106,7 @@ _NUMBERS = {os.strerror(number): number for number in range(1, 134)} | {
 
 
 def errno_of(said: str) -> int | None:
-    """Return the number of the error that a program's last line ends with, or None."""
+    """Return the errno for the error text at the end of a program's last line, or None."""
     for line in reversed(said.splitlines()):
         if number := _NUMBERS.get(line.rpartition(": ")[2].strip()):
             return number

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""One answer of a host over ssh, read as hostile input: bounded in size, whole or refused."""
+"""Read one answer of a host over ssh, as hostile input: bounded in size, complete or refused."""
 
 import re
 
 _NOISE = 1 << 16  # bytes that login scripts may print before an answer
-_WINDOW = 256  # bytes: more than the longest last line has
-#: What a terminal would obey.
+_WINDOW = 256  # bytes: longer than any last line
+#: Terminal control characters.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -29,9 +29,9 @@ class Framed:
         self.done = False
 
     def feed(self, data: bytes) -> None:
-        """Take what has come. Raise Nonsense."""
+        """Process received bytes. Raise Nonsense."""
         if self.done:
-            return  # of a program that goes on in the background
+            return  # output of a program that continues in the background
         self.total += len(data)
         self._window += data
         if not self._begun:
@@ -57,7 +57,7 @@ class Framed:
 
     @property
     def cut(self) -> bool:
-        """True if the limit of what is kept was reached: more may have come."""
+        """Return True if the output was truncated at the limit."""
         return len(self._kept) >= self._most
 
     @property
@@ -66,5 +66,5 @@ class Framed:
 
 
 def plain(data: bytes) -> str:
-    """Text in which no byte can move a terminal's cursor, but for line ends and tabs."""
+    """Return the text without terminal control characters, except line ends and tabs."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", data.decode(errors="replace"))

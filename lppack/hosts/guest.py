@@ -19,19 +19,20 @@ from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
 from lppack.store import lock_holder
 
-_CHUNK = 1 << 20  # of put(); the agent takes 4 MiB
+_CHUNK = 1 << 20  # bytes of a part of put(); the agent accepts 4 MiB
 _PUT_FIRST, _PUT_LAST = 1, 2
 
 #: Seconds that the answer may take beyond the request's own limit: a guest under TCG is slow.
 _GRACE = 10.0
-#: Seconds to wait for another command's request to end; then EBUSY, and nothing was asked.
+#: Seconds to wait for another command's request; then EBUSY, and no request is sent.
 _TURN = 60.0
-#: Seconds that a command may go on after a fault of its kernel.
+#: Seconds that a command may continue after a fault of its kernel.
 _AFTER_FAULT = 5.0
 
 
 class GuestHost:
-    """A guest in ``folder``. With ``lock``, others talk to it too: a connection per request."""
+    """A guest in ``folder``. With ``lock``, other commands use it, too: one connection per
+    request."""
 
     def __init__(
         self,
@@ -43,22 +44,26 @@ class GuestHost:
         limit: float = 30.0,
     ) -> None:
         self.name = name
-        self.limit = limit  # of each read, write, list and part of a put
+        self.limit = limit  # seconds for each read, write, list and part of a put
         self._folder = folder
         self._lock = lock
         self._gone = gone
         self._connection: Connection | None = None
-        self._known: int | None = None  # length of the console before; None: nobody watches
+        self._known: int | None = (
+            None  # length of the console when watch() was called; None: not watched
+        )
         self._fault: Deadline | None = None
 
     def watch(self) -> None:
-        """From here on no request waits for long after the kernel has reported a fault: what it
-        waits for may have died of it, and hold the machine up."""
+        """From now on, end a request soon after the kernel has reported a fault.
+
+        The fault may have killed the thread for which the request waits.
+        """
         self._known = len(self._said())
 
     @property
     def new_faults(self) -> tuple[str, ...]:
-        """Return what the kernel has reported against itself since watch()."""
+        """Return the faults that the kernel has reported since watch()."""
         return () if self._known is None else console.faults(self._said()[self._known :])
 
     def _glance(self) -> None:
@@ -69,16 +74,16 @@ class GuestHost:
 
     @property
     def lock(self) -> HostLock | None:
-        # On this machine: a process that cannot reach this folder cannot reach the guest.
+        # A process without access to this folder cannot reach the guest.
         return HostLock(self._folder / "operate.lock", self.name) if self._lock else None
 
     @property
     def console(self) -> Path:
-        """Everything that the kernel has said since it started."""
+        """Return the file with all output of the kernel since it started."""
         return self._folder / qemu.CONSOLE
 
     def faults(self) -> tuple[str, ...]:
-        """Return what the kernel has reported against itself so far; see console.py."""
+        """Return the faults that the kernel has reported so far; see console.py."""
         return console.faults(self._said())
 
     def _said(self) -> str:
@@ -111,10 +116,10 @@ class GuestHost:
                 data, flags = following, 0
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
-        """HostError (ENOENT, EACCES...) if the program cannot be started.
+        """Run a program. Raise HostError (ENOENT, EACCES...) if it cannot be started.
 
-        Ends when the program ends, even if others that it started still hold its output; those
-        get SIGPIPE when they print. Each output is cut at 4 MiB.
+        Return when the program ends, even if its children still have its output open; they get
+        SIGPIPE when they print. Each output is truncated at 4 MiB.
         """
         words = b"".join(word.encode() + b"\0" for word in argv)
         answer = self._ask(Op.RUN, argv[0], words, limit=limit)
@@ -123,7 +128,7 @@ class GuestHost:
         return Ran(rc=rc, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
 
     def ping(self, *, limit: float = 10.0) -> None:
-        """Return when the guest answers, for the first time after its boot or again."""
+        """Wait until the guest answers."""
         self._ask(Op.PING, self.name, b"", limit=limit)
 
     def power_off(self) -> None:
@@ -146,7 +151,7 @@ class GuestHost:
         except OSError as problem:
             self.close()
             raise self._lost(problem, deadline) from problem
-        except BaseException:  # Ctrl-C in the middle: the answer is still to come
+        except BaseException:  # after Ctrl-C the answer is still to come
             self.close()
             raise
         if error:
@@ -155,10 +160,10 @@ class GuestHost:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Hold the guest for this process, if others may use it too.
+        """Lock the guest for this process, if other processes may use it, too.
 
-        The next waiter holds a second lock, and only its holder may take the first: so a command
-        with many requests lets others in between.
+        Waiters queue on a second lock, whose holder is the next to take the first. So a command
+        with many requests cannot starve the others.
         """
         if not self._lock:
             yield
@@ -194,7 +199,7 @@ class GuestHost:
         )
 
     def _begin_anew(self) -> str | None:
-        """Return the way out of a lost guest; None for one that lives only for this command."""
+        """Return the hint for a lost guest; None if it runs only for this command."""
         if not self._lock:
             return None
         name = self.name.removeprefix("guest:")
@@ -236,9 +241,9 @@ def boot(
     limit: float = 120.0,
     keep: bool = False,
 ) -> Iterator[GuestHost]:
-    """Boot a guest in the directory ``work`` within ``limit`` seconds; stop it at the end.
+    """Boot a guest in the directory ``work`` within ``limit`` seconds; stop it after the block.
 
-    ``work`` keeps the console. QEMU's words and the command to repeat stay there too if the block
+    ``work`` keeps the console. It also keeps QEMU's output and its command line if the block
     raises, if the kernel reported a fault, or with ``keep``.
     """
     work.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Guests that outlive a command: one directory each under ``store.run_dir()``."""
+"""Guests that keep running after a command: one directory each under ``store.run_dir()``."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from lppack.hosts.guest import GuestHost
 from lppack.model import Kernel
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-#: Folders below store.run_dir() that are not guests: modules.insert() drops its files in `load`.
+#: Folders in store.run_dir() that are not guests: modules.insert() puts its files into `load`.
 _RESERVED = frozenset({"load"})
 _RECORD = "guest.json"
 _LOCK = "lock"
@@ -42,7 +42,7 @@ class _Record:
     release: str
     version: str
     pid: int  # of QEMU; of the command that is starting it, while ``starting``
-    started: int  # proc.start_time() of pid: another process may get its number
+    started: int  # proc.start_time() of pid, because pids are reused
     starting: bool
 
     def save(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ def start(
     memory_mb: int = 512,
     limit: float = 120.0,
 ) -> GuestHost:
-    """Boot the guest ``name``; it runs until ``stop``. If this fails, nothing is left."""
+    """Boot the guest ``name``; it runs until ``stop``. If this fails, remove everything."""
     folder = _folder(name)
     _reserve(name, folder, kernel)
     try:
@@ -78,7 +78,7 @@ def start(
 
 
 def stop(name: str) -> None:
-    """End the guest ``name`` and remove its directory. A guest that has died is fine."""
+    """Stop the guest ``name``, even if it has died, and remove its directory."""
     folder = _folder(name)
     if not folder.is_dir():
         raise _unknown(name)
@@ -86,7 +86,7 @@ def stop(name: str) -> None:
 
 
 def list_guests() -> tuple[LiveGuest, ...]:
-    """All guests that were started and not stopped, dead ones too."""
+    """Return all guests that were started and not stopped, also dead ones."""
     found = []
     for path in sorted(store.run_dir().glob(f"*/{_RECORD}")):
         if record := _load(path.parent):
@@ -104,7 +104,8 @@ def list_guests() -> tuple[LiveGuest, ...]:
 
 
 def connect(name: str) -> GuestHost:
-    """Return the guest ``name``, or raise EnvironmentMissing. If it died, its use is LostHost."""
+    """Return the guest ``name``, or raise EnvironmentMissing. If it has died, its methods raise
+    LostHost."""
     folder = _folder(name)
     if not _load(folder):
         raise _unknown(name)
@@ -171,7 +172,7 @@ def _load(folder: Path) -> _Record | None:
 
 
 def _clear(folder: Path) -> None:
-    """End QEMU, by the pid in the record or, if we died in between, in QEMU's own file."""
+    """Stop QEMU, by the pid in the record, or else by the pid in QEMU's own file."""
     record = _load(folder)
     if record and not record.starting:
         _end(record.pid, record.started)
@@ -185,7 +186,7 @@ def _clear(folder: Path) -> None:
 
 
 def _has_open(pid: int, folder: Path) -> bool:
-    """Return True if the process writes the console in ``folder``: then it is our QEMU."""
+    """Return True if the process has the console in ``folder`` open, and so is the guest's QEMU."""
     wanted = (folder / qemu.CONSOLE).resolve()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
@@ -195,7 +196,7 @@ def _has_open(pid: int, folder: Path) -> bool:
 
 
 def _runs(pid: int, started: int | None) -> bool:
-    """Is it the same process, and not a zombie that nobody reaps (a container without init)."""
+    """Return True if it is the same process, and not a zombie (in a container without init)."""
     if started is None or proc.start_time(pid) != started:
         return False
     try:
@@ -211,7 +212,7 @@ def _end(pid: int, started: int | None, *, limit: float = 10.0) -> None:
     except OSError:
         return
     try:
-        # Looked at after the open: from here on, the handle cannot become another process.
+        # Check after opening the handle: from now on, it refers to this process.
         if not _runs(pid, started):
             return
         signal.pidfd_send_signal(handle, signal.SIGKILL)

@@ -39,7 +39,7 @@ _APPLETS = (
 )
 APPLETS = tuple(_APPLETS.split())
 
-# As Debian has it since the merge of /usr, so that the root of a Debian can be laid over this one.
+# The layout of Debian since the merge of /usr, so that a Debian root can be unpacked over this one.
 _MERGED = {"bin": "usr/bin", "sbin": "usr/sbin"}
 _DIRECTORIES = (
     *("dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp", "var"),
@@ -118,7 +118,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
 def make(
     kernel: Kernel, agent: Path, busybox: Path, out: Path, modules: tuple[str, ...] = MODULES
 ) -> Path:
-    """``out``: a root for a guest of ``kernel``, whose /init is ``agent``."""
+    """Write to ``out`` a root for a guest of ``kernel``; its /init is ``agent``."""
     contents: dict[str, tuple[int, bytes]] = {
         name: (stat.S_IFDIR | 0o755, b"") for name in _DIRECTORIES
     }
@@ -149,7 +149,7 @@ def make(
 
 
 def modules_in_order(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files of ``wanted`` and what they depend on, in the order to load them.
+    """Return the files of ``wanted`` and of their dependencies, in the order in which to load them.
 
     Read each module's ``.modinfo`` rather than modules.dep: depmod generates that from it, and a
     kernel package that was unpacked but not installed has none.
@@ -180,7 +180,7 @@ def modules_in_order(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[Path, ...
 
 
 def those_there(kernel: Kernel, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of ``wanted`` that this kernel has as modules, or built in."""
+    """Return the modules in ``wanted`` that this kernel has, as files or built in."""
     found = []
     for name in wanted:
         with contextlib.suppress(EnvironmentMissing):
@@ -228,7 +228,7 @@ def append_tree(out: Path, tree: Path | IO[bytes]) -> None:
     """Add to the initramfs ``out`` a second archive, unpacked over the first.
 
     ``tree`` is a directory, a tar file or a stream of tar (``docker export``). Its files replace
-    ours, /bin/sh among them; its /init, if it has one, does not.
+    files of the first archive, also /bin/sh, but not /init.
     """
     if isinstance(tree, Path) and tree.is_dir():
         with tempfile.TemporaryFile() as spool:
@@ -267,9 +267,9 @@ def _copy(packed: tarfile.TarFile, cpio: _Cpio) -> None:
             uid=member.uid,
             gid=member.gid,
             ino=ino,
-            # By which Python knows that its compiled files are of these sources.
+            # Python compares this time to find out whether its compiled files are current.
             mtime=int(member.mtime) & 0xFFFFFFFF,
-            # A stream does not say which files have a second name. init/initramfs.c: maybe_link()
+            # A stream does not show which files have hard links. init/initramfs.c: maybe_link()
             # looks at nlink only to remember the file, and links later ones of the same inode.
             nlink=1 if member.type in kinds else 2,
         )

@@ -29,7 +29,7 @@ class LocalHost:
             raise HostError(path, error.errno or errno.EIO) from None
 
     def write(self, path: str, text: str) -> None:
-        # One write(2): sysfs takes a value whole, and its answer is the answer of that call.
+        # One write(2): sysfs takes a whole value, and the result of this call is its answer.
         try:
             handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
             try:
@@ -47,7 +47,7 @@ class LocalHost:
 
     def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
         try:
-            # The journal and the boot guard are for the time after a crash.
+            # The journal and the boot guard must survive a crash.
             write_atomic(Path(path), source.read_bytes(), durable=True)
             Path(path).chmod(mode)
         except OSError as error:
@@ -56,7 +56,7 @@ class LocalHost:
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
         try:
             done = proc.run(argv, limit=limit)
-        except EnvironmentMissing as error:  # as a shell, and the agent of a guest, say it
+        except EnvironmentMissing as error:  # as a shell and the agent of a guest report it
             return Ran(rc=127, out="", err=error.message)
         rc = TIMED_OUT if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
         return Ran(rc=rc, out=done.out, err=done.err)

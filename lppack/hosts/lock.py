@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One command at a time changes a host; the others learn which one it is."""
+"""The lock of a host: only one command at a time changes it; others can read which command that
+is."""
 
 import contextlib
 import fcntl
@@ -15,22 +16,22 @@ from typing import IO
 from lppack.errors import ApplyRefused
 from lppack.store import lock_holder
 
-#: The same for every user and environment of a machine: there is one kernel to change.
+#: The same path for all users and environments of a machine, because it has one kernel.
 PATH = Path("/run/lppack/operate.lock")
-#: Seconds for which a command that is just ending is waited for.
+#: Seconds to wait for a command that is just ending.
 _PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """The command that is at work on a host."""
+    """The command that is changing a host."""
 
-    command: str  # as a person would type it, without options
+    command: str  # command line without options
     pid: int
     user: str
     since: str  # UTC, ISO 8601
-    machine: str | None = None  # where it runs, if it reaches the host by ssh
-    lock_pid: int | None = None  # the process on the host that has the lock for it
+    machine: str | None = None  # the machine on which it runs, if it uses ssh
+    lock_pid: int | None = None  # the process on the host that holds the lock
 
     def __str__(self) -> str:
         where = f" on {self.machine}" if self.machine else ""
@@ -52,7 +53,8 @@ def utc_now() -> str:
 
 
 class HostLock:
-    """A flock on ``path``, which has the name of its holder: it ends with that process."""
+    """A flock on ``path``, a file that describes the holder. The lock ends with the holder's
+    process."""
 
     def __init__(self, path: Path, host: str) -> None:
         self._path = path
@@ -60,7 +62,10 @@ class HostLock:
 
     @contextlib.contextmanager
     def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
-        """Raise ApplyRefused, naming the holder, if another command has it for ``wait`` s more."""
+        """Hold the lock during the block; wait up to ``wait`` seconds for it.
+
+        Raise ApplyRefused, with the name of the holder, if another command still holds it.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._path.open("a+") as file:
             self._take(file, max(wait, _PATIENCE))
@@ -106,7 +111,8 @@ class HostLock:
 
     @staticmethod
     def _named(pid: int, text: str) -> LockHolder:
-        """Return the holder ``pid`` of /proc/locks; ``text`` may be left from a killed command."""
+        """Return the holder with ``pid`` from /proc/locks; ``text`` may be from a killed
+        command."""
         with contextlib.suppress(ValueError, TypeError):
             said = LockHolder(**json.loads(text))
             if pid == (said.lock_pid or said.pid):
@@ -115,7 +121,7 @@ class HostLock:
 
     @staticmethod
     def _write(file: IO[str], text: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds, without a name
+        with contextlib.suppress(OSError):  # on a full disk the lock works, but without a name
             file.seek(0)
             file.truncate()
             file.write(text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A host is a place where a kernel runs: this machine, a guest, or one that ssh reaches."""
+"""The protocol of hosts. A host runs a kernel: this machine, a guest, or a machine over ssh."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ TIMED_OUT = 124  # exit code of a program that ran out of time, as of timeout(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A program that ended on a host."""
+    """The result of a program that ran on a host."""
 
-    rc: int  # 128 + signal if it was killed, as a shell says it; TIMED_OUT
+    rc: int  # 128 + signal if it was killed, as in a shell; or TIMED_OUT
     out: str
     err: str
 
@@ -25,13 +25,15 @@ class Ran:
 
 
 class Host(Protocol):
-    """Each call ends within its limit. Raises HostError (errno as the host said) or LostHost."""
+    """A host. Each call ends within its limit; it raises HostError (with the host's errno) or
+    LostHost."""
 
     name: str  # as --on takes it: "local", "guest:NAME", "ssh:HOST"
 
     @property
     def lock(self) -> HostLock | None:
-        """What a command holds while it changes the host; None: no other command can reach it."""
+        """Return the lock for commands that change the host; None if no other command can reach
+        it."""
 
     def read(self, path: str) -> str: ...
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that lppack writes on a host, and not from a file of its own."""
+"""Write data to files on a host."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def put_json(host: Host, path: str, value: Any) -> None:
 
 def put_bytes(host: Host, path: str, data: bytes) -> None:
     """Write a file on the host, whole or not at all. Raise HostError."""
-    # Not a file of /tmp, which a SIGKILL at this moment would leave there.
+    # Not in /tmp, where the file would stay after a SIGKILL.
     handle = os.memfd_create("lppack", os.MFD_CLOEXEC)
     try:
         with open(handle, "wb", closefd=False) as file:

@@ -22,14 +22,14 @@ from lppack.model import Kernel
 
 PROGRAM = "qemu-system-x86_64"
 
-# Names in the guest's folder. QEMU runs in that folder and gets them relative, as the path of a
-# Unix socket may have 107 bytes only (unix(7)); see also guest.py.
+# Names in the guest's folder. QEMU runs in that folder and gets relative paths, because the path of
+# a Unix socket has at most 107 bytes (unix(7)); see also guest.py.
 CONSOLE = "console.log"
 SOCKET = "agent.sock"
 LOG = "qemu.log"
 COMMAND = "qemu.sh"
-# On a busy host the emulator is away for longer than timer_irq_works() waits for ticks, and the
-# kernel panics for want of a timer (v6.1, arch/x86/kernel/apic/io_apic.c): so no_timer_check.
+# no_timer_check: on a busy host the emulator may stop for longer than timer_irq_works() waits for
+# ticks, and the kernel would panic (v6.1, arch/x86/kernel/apic/io_apic.c).
 _WORDS = ("console=ttyS0", "panic=-1", "no_timer_check")
 PIDFILE = "qemu.pid"
 
@@ -37,10 +37,10 @@ KVM = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-# Since commit deba78709ae8 ("accel/tcg: Always lock pages before translation") (in v8.1) threads of
-# processors do not race when one writes code that another one translates. Before, a function in use
-# while ftrace hooks it could trap for ever at its first instruction: with 7.2, soft lockups of both
-# processors in the victim of tests/loads.
+# Since commit deba78709ae8 ("accel/tcg: Always lock pages before translation") (in v8.1), vCPU
+# threads do not race when one writes code that another one translates. Before that, a function that
+# runs while ftrace hooks it could trap for ever at its first instruction: QEMU 7.2 had soft lockups
+# of both processors in the victim of tests/loads.
 _SOUND_THREADS = (8, 1)
 
 
@@ -56,20 +56,20 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QemuMachine:
-    """What QEMU runs."""
+    """A virtual machine for QEMU."""
 
     image: Path  # see image_for()
     initramfs: Path
     accelerator: Accelerator
     memory_mb: int = 512
     cpus: int = 2
-    counted: bool = False  # its clock goes by instructions: 1 ns for each
-    disk: Path | None = None  # /dev/vda, raw; None: what is written is gone at the end
-    skips: bool = False  # counted, and its clock goes on at once to the end of what all sleep
+    counted: bool = False  # the clock counts instructions: 1 ns for each
+    disk: Path | None = None  # /dev/vda, raw; None: all data is lost at the end
+    skips: bool = False  # counted, and the clock skips times in which all threads sleep
     cmdline: tuple[str, ...] = ()
 
     def argv(self) -> tuple[str, ...]:
-        """Return the command, to be run in the guest's folder."""
+        """Return the command line, to be run in the guest's folder."""
         return (
             *_base(self.accelerator, self.image, memory_mb=self.memory_mb, cpus=self.cpus),
             *("-initrd", str(self.initramfs.absolute())),
@@ -84,7 +84,8 @@ class QemuMachine:
 
 
 def _file(path: Path) -> str:
-    """Return an option of QEMU: what follows a single comma would be the next one."""
+    """Return a path for an option of QEMU, with commas doubled, because a comma separates
+    options."""
     return "file=" + str(path).replace(",", ",,")
 
 
@@ -97,7 +98,7 @@ def _base(accelerator: Accelerator, image: Path, *, memory_mb: int, cpus: int) -
 
 
 def require() -> None:
-    """Raise EnvironmentMissing where there is no QEMU."""
+    """Raise EnvironmentMissing if QEMU is not installed."""
     if not shutil.which(PROGRAM):
         raise EnvironmentMissing(
             f"program {PROGRAM!r} was not found", hint="run: lppack doctor --fix"
@@ -105,7 +106,7 @@ def require() -> None:
 
 
 def accelerator(kernel: Kernel) -> Accelerator:
-    """Return KVM if it works with ``kernel``, else TCG; tried once per boot of this machine."""
+    """Return KVM if it works with ``kernel``, else TCG; tested once per boot of this machine."""
     require()
     version = proc.run([PROGRAM, "--version"], limit=20).out
     tcg = emulated(version)
@@ -120,17 +121,19 @@ def accelerator(kernel: Kernel) -> Accelerator:
 
 
 def emulated(version: str) -> Accelerator:
-    """TCG with a thread for each processor, if ``version`` ("QEMU emulator version 7.2.22 ...")
-    can do that without a fault."""
+    """Return TCG, with a thread for each processor if this QEMU supports it without faults.
+
+    ``version``: for example "QEMU emulator version 7.2.22 ...".
+    """
     found = re.search(r"version (\d+)\.(\d+)", version)
     sound = found is not None and (int(found[1]), int(found[2])) >= _SOUND_THREADS
     return Accelerator.TCG if sound else Accelerator.TCG_ONE_THREAD
 
 
 def probe_kvm(kernel: Kernel, *, limit: float = 10.0) -> bool:
-    """Boot ``kernel`` under KVM without a root; return True if it got as far as its panic.
+    """Boot ``kernel`` under KVM without a root; return True if it reaches the expected panic.
 
-    A look at /dev/kvm is not enough: nested KVM may be there, run a few instructions and hang.
+    It is not enough that /dev/kvm exists: nested KVM may run a few instructions and hang.
     """
     with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
         done = proc.run(
@@ -157,10 +160,10 @@ def machine(
     skips: bool = False,
     disk: Path | None = None,
 ) -> QemuMachine:
-    """Return the quickest machine for ``kernel`` that works here.
+    """Return the fastest machine for ``kernel`` that works here.
 
-    With ``counted``, it has one processor, whose clock counts instructions. With ``skips``, it does
-    not wait while all threads sleep: minutes of sleep take seconds, also without any request.
+    With ``counted``, it has one processor, whose clock counts instructions. With ``skips``, its
+    clock skips times in which all threads sleep, so that minutes of sleep take seconds.
     """
     counted |= skips
     chosen = Accelerator.TCG_ONE_THREAD if counted else accelerator(kernel)
@@ -178,15 +181,15 @@ def machine(
 
 
 def image_for(kernel: Kernel, accelerator: Accelerator) -> Path:
-    """Return what QEMU is to load: the vmlinuz or, where that is slow, the vmlinux out of it.
+    """Return the file that QEMU loads: the vmlinuz, or the vmlinux in it if that is faster.
 
     Under TCG the firmware and the kernel's own decompressor take five of eight seconds of a boot.
     QEMU starts a vmlinux that has a PVH entry (hw/i386/x86.c: load_elfboot(); CONFIG_PVH,
-    arch/x86/platform/pvh/head.S) without either. Such a kernel is not moved by KASLR.
+    arch/x86/platform/pvh/head.S) without either. KASLR does not move such a kernel.
     """
     config = read_config(kernel.config)
-    # The PVH entry is C (arch/x86/platform/pvh/enlighten.c, v6.1), which KASAN instruments: it
-    # reads the shadow before there is one.
+    # The PVH entry is C code (arch/x86/platform/pvh/enlighten.c, v6.1) that KASAN instruments. It
+    # would read the shadow memory before it exists.
     if accelerator is Accelerator.KVM or not config.is_on("PVH") or config.is_on("KASAN"):
         return kernel.image
     return unpacked(kernel)
@@ -196,7 +199,7 @@ def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
     """Start QEMU in ``folder`` as the leader of a process group that dies with this thread.
 
     setpriv (util-linux, essential in Debian) sets PR_SET_PDEATHSIG and becomes QEMU: no code runs
-    between fork and exec in a process that may have threads. The signal comes at the end of the
+    between fork and exec in a process that may have threads. The signal is sent at the end of the
     *thread* that called (prctl(2)). QEMU's own ``-run-with exit-with-parent=on`` is newer than the
     QEMU of Debian 12.
     """
@@ -222,7 +225,7 @@ def launch(machine: QemuMachine, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def daemonize(machine: QemuMachine, folder: Path) -> int:
-    """Start QEMU in ``folder`` in a session of its own, to outlive us; return its pid."""
+    """Start QEMU in ``folder`` in its own session, to run after this command; return its pid."""
     require()
     _keep_command(machine, folder)
     argv: Sequence[str] = (*machine.argv(), "-daemonize", "-pidfile", PIDFILE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A host that is reached by ssh. Nothing is installed there, and nothing it says is trusted."""
+"""A host over ssh. lppack installs nothing there, and does not trust its answers."""
 
 import base64
 import contextlib
@@ -24,30 +24,30 @@ from lppack.hosts.lock import PATH, HostLock, LockHolder, user_name, utc_now
 from lppack.hosts.protocol import TIMED_OUT, Ran
 from lppack.hosts.ssh_client import Client, Reply
 
-_GRACE = 20.0  # seconds that an answer may take beyond its request; ssh finds a dead host in 15
-_FILE, _OUTPUT = 64 << 20, 4 << 20  # bytes, as the agent of a guest has them
+_GRACE = 20.0  # seconds for an answer, beyond its request's limit; ssh detects a dead host in 15
+_FILE, _OUTPUT = 64 << 20, 4 << 20  # bytes, the limits of the agent of a guest
 _CUT = "\n[output cut here]\n"
 _NAMES = 10_000  # in one folder: /sys/module of a large machine has 500
-_TEXT = 4096  # bytes of one write(2): an attribute of sysfs takes one page, and a pipe is whole
-_SMALL, _LINE = 16 << 10, 32 << 10  # bytes: a file that goes in a line, and a line
+_TEXT = 4096  # bytes of one write(2): the page of a sysfs attribute, an atomic write to a pipe
+_SMALL, _LINE = 16 << 10, 32 << 10  # bytes: a file that fits into a line, and a line
 _KILLED = 128 + 9
 _BEAT = 10.0  # seconds between two lines to the lock's process, which waits for 60
 
 
 class SshHost:
-    """A Host over one connection, which is never reopened."""
+    """A Host over one connection, which is never opened again."""
 
     def __init__(self, name: str, client: Client, *, limit: float = 30.0) -> None:
         self.name = name
-        self.limit = limit  # of each read, write, list and put
+        self.limit = limit  # seconds for each read, write, list and put
         self._client = client
         self._boot: str | None = None
         self._lost: LostHost | None = None
         self._sudo = False
-        self.held: subprocess.Popen[bytes] | None = None  # the process that has the lock
+        self.held: subprocess.Popen[bytes] | None = None  # the process that holds the lock
 
     def hello(self, *, root: bool = True) -> None:
-        """Check what the far side is. Raise EnvironmentMissing; LostHost."""
+        """Check that the far side can be used. Raise EnvironmentMissing, LostHost."""
         said = self.run(["sh", "-c", far_side.HELLO], limit=self.limit).out.split("\n")
         if len(said) < 3 or not said[0].isdecimal() or said[1] != "Linux":
             raise EnvironmentMissing(
@@ -85,7 +85,7 @@ class SshHost:
         self._file(path, ["sh", "-c", far_side.WRITE, "sh", path, text])
 
     def list(self, path: str) -> tuple[str, ...]:
-        # With the slash a file is ENOTDIR.
+        # The slash makes a file fail with ENOTDIR.
         names = self._file(path, ["ls", "-A", "--", f"{path}/"]).out.split("\n")[:-1]
         if len(names) > _NAMES:
             raise HostError(path, errno.EFBIG, f"{path}: more than {_NAMES} names")
@@ -106,7 +106,7 @@ class SshHost:
                 self._file(path, ["sh", "-c", far_side.PUT, *about], data=file)
 
     def run(self, argv: Sequence[str], *, limit: float) -> Ran:
-        """Each output is cut at 4 MiB. What the program has started in the background goes on."""
+        """Run a program. Each output is truncated at 4 MiB. Background processes of it continue."""
         start = time.monotonic()
         reply = self._ask(argv, limit=limit)
         late = reply.rc == _KILLED and time.monotonic() - start >= limit
@@ -124,7 +124,7 @@ class SshHost:
         most: int = _OUTPUT,
         data: IO[bytes] | None = None,
     ) -> Reply:
-        """Raise HostError with the errno that a program on the far side has met."""
+        """Run a file operation. Raise HostError with the errno of the far side's program."""
         if "\0" in path:
             raise HostError(path, errno.EINVAL)
         reply = self._ask(argv, limit=self.limit, most=most, data=data)
@@ -181,9 +181,9 @@ class SshHost:
 
     @contextlib.contextmanager
     def hold(self, holder: LockHolder) -> Iterator[bool]:
-        """Hold the lock of the host while the block lasts; False: another command has it."""
+        """Hold the lock of the host during the block; yield False if another command holds it."""
         number = secrets.token_hex(16)
-        # Only the far side knows the number of the lock's process, and writes it at the end.
+        # Only the far side knows the pid of the lock's process, and appends it.
         known = {key: value for key, value in asdict(holder).items() if key != "lock_pid"}
         head = json.dumps(known).removesuffix("}") + ', "lock_pid": '
         line = far_side.hold(number, str(PATH), head, sudo=self._sudo)
@@ -207,7 +207,7 @@ class SshHost:
                     child.wait(timeout=5.0)
 
     def _taken(self, child: "subprocess.Popen[bytes]", number: str) -> bool:
-        """Wait for the line of the lock's process; its end, without one, is a refusal."""
+        """Wait for the line of the lock's process; return False if it ends without one."""
         assert child.stdout and child.stderr
         wanted, came = f"\n{number} begin\n".encode(), b""
         with _alarm(child, self.limit):
@@ -227,14 +227,14 @@ class SshHost:
                 hint=f"look at the file system of {PATH.parent} there: df {PATH.parent}; mount",
                 reason="no-lock",
             )
-        if child.returncode == 1:  # flock(1): another process has it
+        if child.returncode == 1:  # flock(1): another process holds the lock
             return False
         last = (framed.plain(said.encode()).strip().splitlines() or ["no answer"])[-1]
         raise self._gone(f"its lock was not taken: {last[:200]}")
 
 
 class SshLock(HostLock):
-    """The same lock as that of lppack on the host itself."""
+    """The lock of a host over ssh; the same as that of lppack on the host itself."""
 
     def __init__(self, host: SshHost) -> None:
         super().__init__(PATH, host.name)
@@ -283,7 +283,7 @@ def _beat(child: "subprocess.Popen[bytes]", over: threading.Event) -> None:
 
 @contextlib.contextmanager
 def _alarm(child: "subprocess.Popen[bytes]", limit: float) -> Iterator[None]:
-    """Kill a session that does not answer."""
+    """Kill a session that does not answer within ``limit`` seconds."""
     timer = threading.Timer(limit, child.kill)
     timer.start()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The system's ssh: one connection for all requests of a command, and one request over it."""
+"""The system's ssh: one connection for all requests of a command."""
 
 import contextlib
 import os
@@ -19,13 +19,13 @@ from lppack.hosts.address import Address
 from lppack.hosts.framed import Framed, Nonsense, plain
 
 PROGRAM = "ssh"
-_CONNECT = 30.0  # seconds until the connection stands
-_SAID = 4096  # bytes that are kept of what ssh says itself
-#: Bytes of one answer after which the rest is not waited for, however much is kept of it.
+_CONNECT = 30.0  # seconds until the connection is established
+_SAID = 4096  # bytes of ssh's own messages to keep
+#: Bytes of an answer to read; the rest is ignored.
 _FLOOD = 256 << 20
 
-# ssh takes the first value that it meets: these go before its files. No question is asked, a host
-# must be in known_hosts, and nothing else goes through the connection.
+# ssh uses the first value that it finds, so these options override its files. ssh asks no question,
+# the host must be in known_hosts, and the connection forwards nothing.
 _OPTIONS = (
     *("-T", "-a", "-x", "-e", "none"),
     *("-o", "BatchMode=yes"),
@@ -43,12 +43,12 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole answer."""
+    """A complete answer."""
 
     rc: int
     out: str
     err: str
-    cut: bool  # the output is longer than what is here
+    cut: bool  # the output was truncated
     err_cut: bool
     boot: str  # the boot_id of the kernel that answered
 
@@ -64,7 +64,7 @@ class Client:
         self._said = b""
 
     def connect(self) -> None:
-        """Raise EnvironmentMissing with what ssh says, if it does not connect."""
+        """Connect. Raise EnvironmentMissing with ssh's message if that fails."""
         master = self._start(far_side.STAY, stdin=subprocess.PIPE, master=True)
         self._master = master
         threading.Thread(target=self._listen, args=(master,), daemon=True).start()
@@ -82,7 +82,7 @@ class Client:
             deadline.pause(0.02)
 
     def by_hand(self) -> str:
-        """Return the command that shows a person what is wrong."""
+        """Return a command with which the user can test the connection."""
         return " ".join([PROGRAM, "-o BatchMode=yes", *self._address.words(), "true"])
 
     @property
@@ -91,11 +91,11 @@ class Client:
 
     @property
     def said(self) -> str:
-        """The last of what ssh itself has said."""
+        """Return the last messages of ssh itself."""
         return plain(self._said.replace(b"\r\n", b"\n")).strip()
 
     def begin_anew(self) -> None:
-        """Let the next request begin a new server of requests, over the same connection."""
+        """Make the next request start a new server of requests, over the same connection."""
         if self._worker is not None:
             _end(self._worker)
         self._worker = None
@@ -122,7 +122,7 @@ class Client:
     def _start(
         self, line: str, *, stdin: int | IO[bytes], master: bool = False
     ) -> "subprocess.Popen[bytes]":
-        # Where the connection is gone, no second one is made: `false` is its proxy.
+        # If the connection is lost, ssh must not open another one: the proxy command is `false`.
         how = ("-o", "ControlMaster=yes") if master else ("-o", "ProxyCommand=false")
         words = (PROGRAM, *_OPTIONS, *how, "-S", str(self._socket), *self._address.words(), line)
         agent = {k: os.environ[k] for k in ("SSH_AUTH_SOCK",) if k in os.environ}
@@ -133,7 +133,7 @@ class Client:
                 stdout=subprocess.DEVNULL if master else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=proc.environment(agent),
-                start_new_session=True,  # Ctrl-C is for lppack, which may have to go back first
+                start_new_session=True,  # Ctrl-C is only for lppack
             )
         except FileNotFoundError:
             raise EnvironmentMissing(
@@ -142,7 +142,8 @@ class Client:
 
     @contextlib.contextmanager
     def session(self, line: str, *, stdin: int | IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run ``line`` over the connection; killed after the block, here and by that there."""
+        """Run ``line`` over the connection; kill it after the block, which also ends the far
+        side."""
         child = self._start(line, stdin=stdin)
         try:
             yield child
@@ -150,12 +151,12 @@ class Client:
             _end(child)
 
     def ask(self, line: str, number: str, *, sudo: bool, limit: float, most: int) -> Reply:
-        """Run a far_side.request(). Raise Nonsense; TimeoutError; ConnectionError."""
+        """Send a far_side.request(). Raise Nonsense, TimeoutError, ConnectionError."""
         if self._worker is None:
             self._worker = self._start(far_side.serve(sudo=sudo), stdin=subprocess.PIPE)
         child = self._worker
         assert child.stdin
-        # One request is on its way at a time, and fits into the pipe: this cannot wait.
+        # Only one request at a time is sent, and it fits into the pipe, so this does not block.
         try:
             child.stdin.write(line.encode() + b"\n")
             child.stdin.flush()
@@ -167,7 +168,7 @@ class Client:
     def send(
         self, line: str, number: str, data: IO[bytes], *, sudo: bool, limit: float, most: int
     ) -> Reply:
-        """Run a request in a session of its own, with ``data`` for it to read."""
+        """Run a request in its own session, with ``data`` as its standard input."""
         with self.session(far_side.once(line, sudo=sudo), stdin=data) as child:
             return _reply(child, number, limit, most)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The order of the stages, known here alone. A name is imported when it is first used."""
+"""The order of the stages; no other package knows it. A name is imported when it is first used."""
 
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from lppack.pipeline.sweep import sample_grid as sample_grid
     from lppack.pipeline.trial import Trial as Trial
 
-#: The names of each module: `validate` must not pay for what `apply` needs.
+#: The names of each module, imported late: `validate` must not import what only `apply` needs.
 _NAMES = {
     "adopt": "adopt_module installed_modules",
     "agent": "run_agent",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A live patch of another tool on a host, and back."""
+"""Apply a live patch of another tool on a host."""
 
 from pathlib import Path
 
@@ -21,7 +21,8 @@ def adopt_module(
     undo_timeout: float | None = None,
     wait: float = 0.0,
 ) -> PatchReport | None:
-    """Apply a live patch of another tool; None for a dry run. From then on revert takes it back."""
+    """Apply a live patch of another tool, which lppack can revert then; return None for a dry
+    run."""
     from lppack.stages.adopt import adopt, as_bundle, build_of, refuse_after_crash
 
     try:
@@ -55,7 +56,7 @@ def adopt_module(
 
 
 def installed_modules(on: str) -> tuple[str, ...]:
-    """Return what kpatch has installed on a host for its kernel."""
+    """Return the modules that kpatch has installed on a host for its kernel."""
     from lppack.stages.adopt import installed
 
     with open_control(on, say=lambda _line: None) as control:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An agent: fetches what is served to its host, and applies what the policy lets it."""
+"""The agent: fetch the bundles that are served to its host, and apply those that the policy
+allows."""
 
 import contextlib
 import hashlib
@@ -44,12 +45,12 @@ from lppack.stages.journal import JournalRecord
 from lppack.stages.journald import send_outcome, send_refusal
 
 _INDEX_MAX = 256 << 10
-_WAIT = 60.0  # seconds, for another command that changes the host
+_WAIT = 60.0  # seconds to wait for another command that changes the host
 
 
 def run_agent(policy_file: Path, on: str, *, dry_run: bool, say: Say) -> AgentReport:
-    """Run once. Raise the first error of a bundle, with the report of all in it; before any bundle
-    is looked at, ManifestError, EnvironmentMissing, NotTrusted, ApplyRefused."""
+    """Run once. Raise the first error of a bundle, with the report of all bundles in it; before a
+    bundle is checked, ManifestError, EnvironmentMissing, NotTrusted, ApplyRefused."""
     policy = read_policy(policy_file)
     if policy.metrics is not None:
         metrics_place(policy.metrics)
@@ -72,7 +73,7 @@ def run_agent(policy_file: Path, on: str, *, dry_run: bool, say: Say) -> AgentRe
 
 
 def folder() -> Path:
-    """Return where an agent keeps what it has fetched."""
+    """Return the folder in which an agent stores fetched files."""
     return store.state_dir() / "agent"
 
 
@@ -93,7 +94,7 @@ def _alone() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _disk(place: Path) -> Iterator[None]:
-    """Raise EnvironmentMissing where ``place`` cannot be written: full, read-only."""
+    """Raise EnvironmentMissing if ``place`` cannot be written: full, read-only."""
     try:
         yield
     except BlockingIOError:
@@ -161,7 +162,7 @@ def _run(
     return report, next(first_that_failed, errors[0] if errors else None)
 
 
-#: Exit codes after which the host is as it was, and the next series can be looked at.
+#: Exit codes after which the host is unchanged, so that the next series can be tried.
 _UNCHANGED = (4, 6, 9)
 
 
@@ -172,7 +173,7 @@ def _as_it_was(errors: Sequence[LppackError]) -> bool:
 def _guarded(
     outcomes: Sequence[AgentOutcome], records: Sequence[JournalRecord]
 ) -> tuple[AgentOutcome, ...]:
-    """Hold what the journal says is to be held, and what it once said: it keeps 500 records."""
+    """Hold bundles because of the journal, or of its earlier records: it keeps only 500."""
     kept = folder() / "held.json"
     held = _read_held(kept)
     made = []
@@ -194,7 +195,7 @@ def _guarded(
 
 
 def _read_held(kept: Path) -> dict[str, list[str | None]]:
-    """File -> reason, message and hint. Raise EnvironmentMissing."""
+    """Return the held files, with reason, message and hint. Raise EnvironmentMissing."""
     try:
         held = json.loads(kept.read_text()) if kept.exists() else {}
         if fits(held, dict) and all(fits(w, [str | None]) and len(w) == 3 for w in held.values()):
@@ -209,8 +210,8 @@ def _read_held(kept: Path) -> dict[str, list[str | None]]:
 
 
 def _index(policy: Policy) -> Index:
-    """Fetch the index, and see that it is signed, and neither an older one nor another of the same
-    serial. Raise NotTrusted, ApplyRefused."""
+    """Fetch the index; check its signature, and that no newer or other one of its serial was seen.
+    Raise NotTrusted, ApplyRefused."""
     from lppack.stages import trust
     from lppack.stages.fetch import fetch
 
@@ -243,7 +244,7 @@ def _index(policy: Policy) -> Index:
 
 
 def _seen(kept: Path) -> tuple[int, str | None]:
-    """Return serial and SHA-256 of the newest index; an older lppack kept none of the latter."""
+    """Return the serial and SHA-256 of the newest index; an older lppack stored no SHA-256."""
     if not kept.exists():
         return 0, None
     with contextlib.suppress(ValueError):
@@ -258,7 +259,7 @@ def _seen(kept: Path) -> tuple[int, str | None]:
 
 
 def _write_signature(policy: Policy, place: Path) -> None:
-    """Fetch the signature that goes with ``place``; none is there afterwards if none is served."""
+    """Fetch the signature of ``place``; remove the old one if none is served."""
     from lppack.stages.fetch import NotServed, fetch
     from lppack.stages.trust import SIZE_MAX, signature_of
 
@@ -272,7 +273,7 @@ def _write_signature(policy: Policy, place: Path) -> None:
 
 
 def _host(on: str) -> tuple[frozenset[str] | None, tuple[JournalRecord, ...]]:
-    """Return what the kernel command line switches off, and what was done to the host."""
+    """Return the series that the kernel command line disables, and the history of the host."""
     from lppack.stages.journal import Journal
 
     with open_control(on, say=lambda _line: None) as control:
@@ -304,7 +305,8 @@ def _apply(
 
 
 def _obtained(policy: Policy, outcome: AgentOutcome) -> Path:
-    """Return the bundle in the store of the agent: fetched, signed, and what its name says."""
+    """Return the bundle in the agent's store, after fetching it and checking its signature and
+    name."""
     from lppack.stages.bundle import SIZE_MAX
     from lppack.stages.fetch import fetch
     from lppack.stages.trust import signature_of
@@ -340,7 +342,7 @@ def _check(policy: Policy, outcome: AgentOutcome, path: Path) -> None:
 
 
 def _prune(names: set[str]) -> None:
-    """Remove the bundles that are not served to this host any more."""
+    """Remove the bundles that are no longer served to this host."""
     for file in (folder() / "bundles").glob("*"):
         if file.name.removesuffix(".sig") not in names:
             file.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_builder(name: str, on_line: Say, *, elsewhere: bool = False) -> "Builder":
-    """``docker`` or ``host``; ``elsewhere``: as another user would have it."""
+    """Return the builder ``docker`` or ``host``; ``elsewhere``: with another user's environment."""
     if name == "host":
         from lppack.builders.host import HostBuilder
 
@@ -28,15 +28,17 @@ def open_builder(name: str, on_line: Say, *, elsewhere: bool = False) -> "Builde
 
 
 def make_tree(plan: Plan) -> SourceTree:
-    """generate."""
+    """Generate the source tree of ``plan``."""
     from lppack.stages.generate import generate
 
     return generate(plan)
 
 
 def build_modules(trees: Sequence[SourceTree], builder: str, work: Path, jobs: int) -> None:
-    """Build the modules of one kernel below ``work``, for make_bundle(); ``jobs`` such runs share
-    the processors."""
+    """Build the modules of one kernel below ``work``, for make_bundle().
+
+    ``jobs`` such runs share the processors.
+    """
     from lppack.stages.build import build_together
 
     work.mkdir()
@@ -45,7 +47,7 @@ def build_modules(trees: Sequence[SourceTree], builder: str, work: Path, jobs: i
 
 
 def write_tree(tree: SourceTree, folder: Path, *, force: bool = False) -> None:
-    """Write the tree below ``folder``. Raise EnvironmentMissing if something else is there."""
+    """Write the tree below ``folder``. Raise EnvironmentMissing if the folder has other files."""
     copies = {name: source.read_bytes() for name, source in tree.copies}
     texts = {name: text.encode() for name, text in tree.files}
     Written(folder, force=force, by="generate").put(texts | copies)
@@ -81,10 +83,10 @@ def make_bundle(
     tree: SourceTree | None = None,
     ready: Path | None = None,
 ) -> Built:
-    """generate, build, link, sign if there is a key, bundle.
+    """Generate, build, link, sign if there is a key, and write the bundle.
 
-    ``options`` are for the provenance; ``check``: build twice; ``tree``: what generate returned,
-    ``ready``: where it was built together with others. Raise NotTheSame.
+    ``options``: for the provenance. ``check``: build twice. ``tree``: the result of generate.
+    ``ready``: folder in which it was built together with others. Raise NotTheSame.
     """
     from lppack.stages.build import build
     from lppack.stages.bundle import read

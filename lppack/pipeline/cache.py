@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the cache holds, and what was removed of it."""
+"""List, check and shrink the cache."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from lppack.stages.cache import CacheEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheReport:
-    """The cache after a look at it."""
+    """The entries of the cache, after checking and pruning."""
 
     folder: Path
     kinds: Mapping[str, str]  # kind of entry -> what is in it
     kept: tuple[CacheEntry, ...]
     removed: tuple[CacheEntry, ...]
-    in_use: tuple[CacheEntry, ...]  # were to be removed, and a process uses them
+    in_use: tuple[CacheEntry, ...]  # not removed, because a process uses them
     damaged: tuple[str, ...]  # each fault that was found
     bad: int  # entries that are damaged and still there
 
@@ -26,8 +26,11 @@ class CacheReport:
 def shrink_cache(
     *, verify: bool, prune: bool, older: float | None, max_size: int | None
 ) -> CacheReport:
-    """List the cache; with ``verify`` check it; with ``prune`` remove what is damaged, not used for
-    ``older`` seconds, or more than ``max_size`` bytes, unless a process uses it."""
+    """List the cache; with ``verify`` check it; with ``prune`` remove entries.
+
+    Removed are entries that are damaged, were not used for ``older`` seconds, or exceed
+    ``max_size`` bytes in total, unless a process uses them.
+    """
     if prune:
         cache.sweep()
     found = cache.listed()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is known of a patch before anything is built."""
+"""Check a patch before anything is built."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchCheck:
-    """What the rules say of one patch."""
+    """The problems that the rules find in one patch."""
 
     problems: tuple[Problem, ...]
-    kernels: tuple[str, ...]  # releases that were asked
-    inlining_unchecked: tuple[str, ...] = ()  # those of which the debug package was not read
+    kernels: tuple[str, ...]  # checked releases
+    inlining_unchecked: tuple[str, ...] = ()  # releases whose debug package was not read
 
 
 def check_patch(
@@ -69,7 +69,7 @@ def check_patch(
 
 @contextlib.contextmanager
 def _older(old: Path) -> Iterator[Document]:
-    """Yield the manifest of a folder or of a bundle, with its sources beside it."""
+    """Yield the manifest of a folder or of a bundle, with its sources."""
     from lppack.names import MANIFEST
     from lppack.stages.bundle import SUFFIX, contents
     from lppack.stages.load import load
@@ -89,7 +89,7 @@ def _older(old: Path) -> Iterator[Document]:
 
 
 def patches_of(files: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the patch folders that ``files`` are in; what is in none is passed over."""
+    """Return the patch folders of ``files``; skip files outside of any patch."""
     from lppack.stages.load import is_patch
 
     found = (
@@ -116,8 +116,7 @@ def sarif_of(problems: Sequence[Problem], *, docs: str | None) -> dict[str, Any]
 def _of_kernel(
     document: Document, kernel: str, deep: "Say | None"
 ) -> tuple[str, set[Problem], bool]:
-    """Return the release of a kernel, what it says, and whether it could say what was inlined
-    where."""
+    """Return a kernel's release, its problems, and whether inlining was checked."""
     from lppack.distributions import open_distribution
     from lppack.kernel.config import read_config
     from lppack.kernel.facts import open_facts
@@ -136,7 +135,8 @@ def _of_kernel(
 
 
 def _handed_over(document: Document, old: Document) -> bool:
-    """Return True if the id file makes another name the same series."""
+    """Return True if the id file gives this patch the ids of the old one, which has another
+    name."""
     from lppack.stages.ids import ids
 
     name, before = document.text("name"), old.text("name")
@@ -146,7 +146,7 @@ def _handed_over(document: Document, old: Document) -> bool:
 
 
 def ids_of(path: Path) -> tuple["Ids", dict[str, int]]:
-    """Return what is reserved for a patch, and every name that it has ids for."""
+    """Return the reserved ids for a patch, and the ids of all its names."""
     from lppack.ids import names_of
     from lppack.rules.history import layouts_of
     from lppack.stages.ids import ids
@@ -159,7 +159,7 @@ def ids_of(path: Path) -> tuple["Ids", dict[str, int]]:
 
 
 def reserve_id(name: str, folder: Path) -> tuple[int, Path]:
-    """Return a new name in the id file of a repository."""
+    """Add a name to the id file of a repository; return its id and the file."""
     from lppack.stages.ids import reserve
 
     return reserve(name, folder)
@@ -176,10 +176,10 @@ def make_plan(
     prove: "Say | None" = None,
     builder: str = "docker",
 ) -> "Plan":
-    """Load, validate and plan.
+    """Load and validate a patch, and plan it for a kernel.
 
-    ``deep``: also read the kernel's debug package. ``prove``: compare the patch with what it
-    follows. Both are called with each line of progress.
+    ``deep``: also read the kernel's debug package. ``prove``: compare the patch with the change
+    that it follows. Both are functions that take a line of progress.
     """
     from lppack.distributions import open_distribution
     from lppack.kernel.config import read_config
@@ -217,7 +217,7 @@ def make_plan(
 
 
 def prove_patch(path: Path, *, kernel: str, builder: str, say: "Say") -> "Proof":
-    """load, validate; then compare the patch with the change that it follows."""
+    """Load and validate a patch, then compare it with the change that it follows."""
     from lppack.distributions import open_distribution
     from lppack.kernel.facts import open_facts
     from lppack.pipeline.prove import prove
@@ -233,7 +233,7 @@ def prove_patch(path: Path, *, kernel: str, builder: str, say: "Say") -> "Proof"
 def check_release(
     plan: "Plan", *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
-    """release."""
+    """Run the checks of a release."""
     from lppack.stages.release import release
 
     return release(
@@ -242,7 +242,7 @@ def check_release(
 
 
 def inspect_file(path: Path, kernel: str | None) -> "Inspection":
-    """inspect; with a kernel also what that says."""
+    """Inspect a file; with a kernel, also compare it with that kernel."""
     from lppack.distributions import open_distribution
     from lppack.stages.inspect import inspect
 
@@ -252,7 +252,8 @@ def inspect_file(path: Path, kernel: str | None) -> "Inspection":
 def ask_kernel(
     kernel: str, functions: Sequence[str], object_: str, *, deep: "Say | None" = None
 ) -> tuple[str, tuple["Answer", ...]]:
-    """Return the release of a kernel, and what it knows of functions; ``deep`` as of make_plan."""
+    """Return the release of a kernel, and its facts about functions; ``deep``: as in
+    make_plan()."""
     from lppack.distributions import open_distribution
     from lppack.kernel.facts import open_facts
     from lppack.kernel.query import query

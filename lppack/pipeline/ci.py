@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A build of many pairs as jobs of a CI service, whose runners then are the farm."""
+"""Turn a build of many pairs into jobs of a CI service."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 from lppack.errors import EnvironmentMissing
 
-#: What a shell, YAML and the services' own expressions take as it is.
+#: Characters that need no quoting in a shell, in YAML and in the services' expressions.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+~-]+")
 #: GitHub: "A matrix will generate a maximum of 256 jobs per workflow run."
 _JOBS_MAX = 256
@@ -53,7 +53,8 @@ def jobs(patches: Sequence[Path], kernels: Sequence[str]) -> dict[str, tuple[Pat
 
 
 def github(found: Mapping[str, Sequence[Path]], options: str) -> str:
-    """Return the value of `strategy.matrix`, in one line. Raise EnvironmentMissing if too large."""
+    """Return the value of `strategy.matrix` as one line. Raise EnvironmentMissing if it is too
+    large."""
     if len(found) > _JOBS_MAX:
         raise EnvironmentMissing(
             f"{len(found)} kernels exceed the {_JOBS_MAX} jobs of a matrix",
@@ -67,7 +68,7 @@ def github(found: Mapping[str, Sequence[Path]], options: str) -> str:
 
 
 def gitlab(found: Mapping[str, Sequence[Path]], options: str) -> str:
-    """Return a child pipeline: for each kernel a job that builds, and one that tests."""
+    """Return a child pipeline with two jobs for each kernel: build and test."""
     import yaml
 
     pipeline: dict[str, Any] = {

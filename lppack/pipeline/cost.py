@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a patch costs a host, before it is applied there."""
+"""The cost of a patch for a host, before it is applied there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,8 +45,10 @@ def price_bundle(path: Path, host: HostCalls, *, kernel: str | None) -> "Price":
 
 
 def price_manifest(manifest: "Manifest", host: HostCalls) -> "tuple[Price, ...]":
-    """Price a patch on each kernel that it names and of whose series one was measured; none if
-    there is none. Raise ManifestError."""
+    """Price a patch for each kernel that it names, if a kernel of that series was measured.
+
+    Raise ManifestError.
+    """
     from lppack.cost.measured import MEASURED, measured_for, series_of
     from lppack.cost.price import price_of
 

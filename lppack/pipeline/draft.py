@@ -26,7 +26,7 @@ class Drafted:
     draft: "Draft"
     folder: Path
     built: bool
-    why: str | None  # it was not built; None: it was
+    why: str | None  # why it was not built; None: it was built
 
     @property
     def complete(self) -> Completeness:
@@ -38,22 +38,22 @@ class Drafted:
 
     @property
     def is_done(self) -> bool:
-        """True if it is as far as a draft can be: nothing requested is missing."""
+        """Return True if the draft lacks nothing that was requested."""
         copied = self.draft.is_copy and self.complete is not Completeness.INCOMPLETE
         return self.complete is Completeness.PROVED or (copied and not self.draft.mismatches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """Functions of this kernel, as they are."""
+    """A request to copy functions of this kernel unchanged."""
 
     functions: tuple[str, ...]
-    path: str | None  # the file that has them; None: it is looked for
+    path: str | None  # the file that defines them; None: search it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """Two versions of the kernel's package, and what is taken from the later."""
+    """A request to draft from two versions of the kernel's package."""
 
     old: str
     new: str
@@ -110,7 +110,7 @@ def make_draft(
     name = _series(folder) if folder else series_of(edit.subject)
     place = folder or Path(name)
     out = Written(place, force=force, by="draft")
-    out.check(ALWAYS)  # before the work, not after it
+    out.check(ALWAYS)  # check before the work
     with open_facts(chosen) as facts:
         prover = Prover(chosen, facts, open_builder(builder, on_line), say)
         files = files_of(edit, read, config)
@@ -171,7 +171,7 @@ def make_draft(
                 if undeclared - wanted.invocations:
                     wanted = replace(wanted, invocations=wanted.invocations | undeclared)
                     continue
-            if asked:  # and given already: a header's own code uses it by its old name
+            if asked:  # the symbol is listed already: code of a header uses its old name
                 folders = made.manifest.get("kernel_headers", ())
                 headers = (
                     str(file.relative_to(prover.tree))
@@ -204,7 +204,8 @@ def make_draft(
 
 
 def new_patch(folder: Path, *, force: bool = False) -> tuple[str, ...]:
-    """Write a patch to begin with; the names of its files. Raise EnvironmentMissing."""
+    """Write a patch as a starting point; return the names of its files. Raise
+    EnvironmentMissing."""
     from lppack.names import MANIFEST
     from lppack.resources import render
 
@@ -222,7 +223,7 @@ def new_patch(folder: Path, *, force: bool = False) -> tuple[str, ...]:
 
 
 def _user() -> str:
-    """Whom git knows as the user, as a string of YAML."""
+    """Return the user's name and mail address from git, as a YAML string."""
     import contextlib
     import json
     import os
@@ -231,7 +232,7 @@ def _user() -> str:
     from lppack import proc
 
     name = ""
-    with contextlib.suppress(EnvironmentMissing):  # there is no git
+    with contextlib.suppress(EnvironmentMissing):  # git is not installed
         own = {key: text for key, text in os.environ.items() if key.startswith(("GIT_", "HOME"))}
         done = proc.run(["git", "var", "GIT_AUTHOR_IDENT"], limit=10, env=own)
         found = re.match(r"[^<>]+ <[^<>]+>", done.out if done.ok else "")
@@ -240,7 +241,7 @@ def _user() -> str:
 
 
 def _culprit(made: "Draft", why: str | None, file: str | None) -> tuple[str, str] | None:
-    """Return the file and object whose code is at fault; None if unknown."""
+    """Return the file and object whose code causes the error; None if unknown."""
     import re
 
     for name, path, object_ in made.written:
@@ -275,8 +276,11 @@ def _series(folder: Path) -> str:
 def _missing(
     folder: Path, release: str, builder: str, on_line: Say
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Return the symbols that the compiler misses, and why the build fails; if it succeeds, the
-    symbols that the module takes from the kernel by livepatch relocations, and None."""
+    """Build the draft; return symbols, and why the build fails (None if it succeeds).
+
+    The symbols are those that the compiler does not find. After a successful build, they are those
+    for which the module has livepatch relocations.
+    """
     from lppack.kernel.elf64 import STT_OBJECT, Elf
     from lppack.stages.bundle import contents
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is known of a host beside its live patches: metrics, evidence for scanners, its CVEs."""
+"""Reports about a host: metrics, evidence for scanners, and its CVEs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from lppack.errors import EnvironmentMissing
 from lppack.stages.cves import KernelReport
 from lppack.stages.host_status import HostStatus
 
-#: node_exporter reads no other file of its folder.
+#: node_exporter reads only files with this suffix.
 _SUFFIX = ".prom"
 
 
 def metrics_place(file: Path) -> Path:
-    """Where metrics can be written. Raise EnvironmentMissing."""
+    """Return the path for metrics, if it can be written. Raise EnvironmentMissing."""
     if file.suffix != _SUFFIX:
         raise EnvironmentMissing(
             f"{file} does not end in {_SUFFIX}, and node_exporter would not read it",
@@ -30,14 +30,14 @@ def metrics_place(file: Path) -> Path:
 
 
 def metrics_of(found: HostStatus) -> str:
-    """Return the state of a host as node_exporter's textfile collector reads it."""
+    """Return the state of a host in the format of node_exporter's textfile collector."""
     from lppack.stages.metrics import prometheus
 
     return prometheus(found)
 
 
 def write_metrics(found: HostStatus, file: Path) -> None:
-    """Replace ``file``, whole or not at all. Raise EnvironmentMissing."""
+    """Replace ``file`` by the metrics, atomically. Raise EnvironmentMissing."""
     write_textfile(metrics_of(found), file)
 
 
@@ -53,9 +53,9 @@ def write_textfile(text: str, file: Path) -> None:
 
 
 def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str) -> str:
-    """Return what is live on a host, or what ``bundle`` is for, as a VEX document of ``kind``.
+    """Return a VEX document of ``kind`` about the fixes on a host, or in ``bundle``.
 
-    Raise AnswerIsNo if no CVE can be named; EnvironmentMissing; what status raises.
+    Raise AnswerIsNo if there is no CVE; EnvironmentMissing; the errors of status_of().
     """
     from lppack.pipeline.operate import status_of
     from lppack.stages.bundle import read
@@ -68,7 +68,7 @@ def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str)
 
 
 def cves_of(tracker: Path, bundles: Sequence[Path], on: str, suite: str | None) -> KernelReport:
-    """Which CVEs of the kernel of a host are fixed by what is live, fixable, or open."""
+    """Return which CVEs of a host's kernel are live, applied, fixable or open."""
     from lppack.pipeline.operate import status_of
     from lppack.stages.bundle import read
     from lppack.stages.cves import join, read_tracker

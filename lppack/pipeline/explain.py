@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages of `lppack explain` about what lies in other rooms: rules, verdicts."""
+"""Pages of `lppack explain` about rules and verdicts."""
 
 import textwrap
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def rule_pages() -> dict[str, str]:
 
 
 def verdict_pages() -> dict[str, str]:
-    """Return what each verdict of `simulate` means."""
+    """Return the meaning of each verdict of `simulate`."""
     return _VERDICTS
 
 

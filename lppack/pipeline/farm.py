@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Work on other machines: ordinary workers of dask.distributed that have lppack."""
+"""Run work on other machines: ordinary workers of dask.distributed with lppack installed."""
 
 import asyncio
 import concurrent.futures
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _ANSWER = 15  # seconds for the scheduler
-_LOOK = 5.0  # seconds between two looks whether the farm is still there
-_ALONE = 60.0  # seconds for which it may have no worker
+_LOOK = 5.0  # seconds between two checks of the farm
+_ALONE = 60.0  # seconds to wait while there is no worker
 
 
 @contextlib.contextmanager
 def connect(address: str) -> Iterator["Client"]:
-    """Connect to a scheduler whose workers all have this lppack. Raise EnvironmentMissing."""
+    """Connect to a scheduler; all workers must have this version of lppack. Raise
+    EnvironmentMissing."""
     try:
         from distributed import Client
     except ImportError:
@@ -57,7 +58,7 @@ def connect(address: str) -> Iterator["Client"]:
 
 
 def threads(client: "Client") -> tuple[int, ...]:
-    """Return how many tasks each worker does at a time."""
+    """Return how many tasks each worker runs at a time."""
     return tuple(client.nthreads().values())
 
 
@@ -66,13 +67,13 @@ def each(
 ) -> Iterator[tuple[Item, Result | BaseException]]:
     """Yield each item with its result as it ends; an exception is a result.
 
-    What a lost worker has not finished goes to another one. Where the scheduler is lost, or all
-    workers are, what is not finished has that as its result.
+    Unfinished items of a lost worker go to another worker. If the scheduler or all workers are
+    lost, the unfinished items have an exception as result.
     """
     from distributed import wait
     from distributed.scheduler import KilledWorker
 
-    # A key of its own: another submitter's same item has other files, or another user.
+    # Each task has its own key: the same item of another submitter may have other files.
     waiting = {
         client.submit(work, item, key=f"lppack-{uuid.uuid4().hex}", pure=False): item
         for item in items

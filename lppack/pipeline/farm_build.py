@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build pairs on a farm: each job holds some patches for one kernel, built in one run there."""
+"""Build pairs on a farm: a job contains some patches for one kernel, built in one run."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFiles:
-    """A pair with all files that it is built from: a worker has neither the author's folder nor
-    the submitter's disk."""
+    """A pair with all its files, because a worker has no access to the submitter's disk."""
 
     pair: Pair
-    files: tuple[tuple[str, bytes], ...]  # of the patch, by their path in it
-    numbers: bytes | None  # the id file of its repository
+    files: tuple[tuple[str, bytes], ...]  # files of the patch, with their paths
+    numbers: bytes | None  # content of the repository's id file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmResult:
-    """What a worker has made of a pair."""
+    """The result of a pair from a worker."""
 
     outcome: Outcome
     bundle: bytes | None
@@ -56,7 +55,7 @@ def files_of(pair: Pair) -> PairFiles:
 
 
 def jobs_of(pairs: Sequence[Pair], options: Options, threads: Sequence[int]) -> Iterator[Job]:
-    """Yield jobs for workers that do so many at a time each."""
+    """Yield jobs; ``threads``: how many jobs each worker runs at a time."""
     by_kernel: dict[str | None, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_kernel[pair.kernel].append(pair)
@@ -68,7 +67,7 @@ def jobs_of(pairs: Sequence[Pair], options: Options, threads: Sequence[int]) -> 
 
 
 def do(job: Job) -> tuple[FarmResult, ...]:
-    """Build a job; runs in a worker."""
+    """Build a job; this function runs in a worker."""
     with store.scratch() as folder:
         options = replace(job.options, output=folder / "out")
         here = [
@@ -92,7 +91,7 @@ def do(job: Job) -> tuple[FarmResult, ...]:
 
 
 def _together(planned: Sequence[Planned], job: Job, folder: Path) -> dict[Pair, Path]:
-    """Return where each pair was built beside others of its kernel."""
+    """Return the folder in which each pair was built together with others of its kernel."""
     ready: dict[Pair, Path] = {}
     for number, kernel in enumerate(dict.fromkeys(one.kernel for one in planned)):
         some = [one for one in planned if one.kernel == kernel]
@@ -116,7 +115,7 @@ def _written(one: PairFiles, folder: Path) -> Path:
 
 
 def _as_there(outcome: Outcome, pair: Pair) -> Outcome:
-    """Return an outcome whose paths are the submitter's."""
+    """Return an outcome with the submitter's paths."""
     here, there = str(outcome.pair.patch), str(pair.patch)
     return replace(
         outcome,
@@ -144,7 +143,7 @@ def run(
 
 
 def _kept(result: FarmResult, output: Path) -> Outcome:
-    """Write the bundle that a worker returned; read it as carefully as any foreign file."""
+    """Write the bundle that a worker returned, after checking it like any foreign file."""
     from lppack.stages.bundle import read
 
     outcome = result.outcome

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Guests, with the test targets of patches in them."""
+"""Guests with the test targets of patches."""
 
 import hashlib
 import tempfile
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def initramfs_for(kernel: Kernel, builder: str) -> Path:
-    """Return the initramfs of lppack's guests, made once for a kernel and an agent."""
+    """Return the initramfs of lppack's guests, which is built once for a kernel and an agent."""
     from lppack.hosts import initramfs
 
     agent, busybox = _programs(builder)
@@ -39,7 +39,7 @@ def own_initramfs(kernel: Kernel, builder: str, out: Path, modules: tuple[str, .
 
 
 def _programs(builder: str) -> tuple[Path, Path]:
-    """Return the agent and busybox."""
+    """Return the programs of a guest: the agent and busybox."""
     from lppack.distributions import open_distribution
     from lppack.stages.build import build_program
 
@@ -56,7 +56,8 @@ def start_guest(
     targets: Sequence[str] = (),
     words: Sequence[str] = (),
 ) -> None:
-    """Start a guest that outlives this command, with the test targets of patches loaded."""
+    """Start a guest that keeps running after this command, with the test targets of patches
+    loaded."""
     from lppack.distributions import open_distribution
     from lppack.hosts import guests
 
@@ -96,7 +97,7 @@ def list_guests() -> tuple["LiveGuest", ...]:
 
 
 def connect_guest(name: str) -> "GuestHost":
-    """Return a running guest, whose kernel's complaints are heard from now on."""
+    """Return a running guest; faults of its kernel are watched from now on."""
     from lppack.hosts import guests
 
     host = guests.connect(name)

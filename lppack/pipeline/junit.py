@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A build of many pairs as JUnit XML, which CI services show."""
+"""The result of a build of many pairs as JUnit XML, which CI services show."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from lppack import store
 from lppack.pipeline.pairs import Outcome, PairState
 
-#: XML 1.0, 2.2: these cannot be written, not even by their numbers. A surrogate is a byte of a
-#: file's name that is no UTF-8.
+#: Characters that XML 1.0 forbids, even as character references (2.2). A surrogate stands for a
+#: byte of a file's name that is not UTF-8.
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run one function on many items, in processes of this machine, none of which outlives the run."""
+"""Run one function on many items, in processes of this machine; all end with the run."""
 
 import contextlib
 import ctypes
@@ -30,8 +30,8 @@ def run(
 ) -> Iterator[tuple[Item, Result | BaseException]]:
     """Yield each item with its result as it ends, ``jobs`` at a time; an exception is a result.
 
-    A process that is killed costs only its item. Each item has a fresh process, forked from this
-    one, whose imports it shares. A deque may be given more items as results come.
+    If a process is killed, only its item fails. Each item has a new process, forked from this one,
+    whose imports it shares. If ``items`` is a deque, the caller may add items while results come.
     """
     context = multiprocessing.get_context("fork")
     waiting = items if isinstance(items, deque) else deque(items)
@@ -68,7 +68,7 @@ def run(
 def _child(work: Callable[[Item], Any], item: Item, out: Connection, other: Connection) -> None:
     other.close()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    # A group of its own: Ctrl-C reaches the command alone, which then ends each child once.
+    # Its own process group: only the command gets Ctrl-C, and then ends each child once.
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -90,7 +90,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _stop(children: Iterable[BaseProcess]) -> None:
-    """End processes as Ctrl-C does, so that they remove what they started; then with force."""
+    """End processes with SIGINT, so that they can clean up; after a delay, kill them."""
     children = list(children)
     for child in children:
         child.terminate()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many patches for many kernels: every pair by itself, so that one that fails stops no other."""
+"""Build many patches for many kernels; a pair that fails does not stop the others."""
 
 import dataclasses
 import functools
@@ -17,12 +17,12 @@ from lppack.pipeline.one_pair import build_pair
 from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
 from lppack.pipeline.recall import recall
 
-#: Exit codes from the worst to the best; what is not for a kernel is no failure.
+#: Exit codes from the worst to the best; a pair that is not for a kernel is no failure.
 _WORST = (1, 130, 4, 5, 3, 9, 0)
 
 
 def pairs_of(patches: Iterable[Path], kernels: Sequence[str]) -> tuple[Pair, ...]:
-    """Return every patch with every kernel; a patch that is named twice is one."""
+    """Return every pair of patch and kernel, without duplicates."""
     each = dict.fromkeys(patches)
     return tuple(Pair(patch=p, kernel=k) for p in each for k in dict.fromkeys(kernels) or (None,))
 
@@ -47,12 +47,13 @@ def build_all(
     farm: str | None = None,
     sample: int = 1,
 ) -> list[Outcome]:
-    """Build every pair, ``jobs`` processes at a time, the modules of one kernel together;
-    ``on_change`` is called as each begins (None) and ends.
+    """Build every pair with ``jobs`` processes; the modules of one kernel are built together.
 
-    On Ctrl-C the processes end as one command would: with no container left.
-    ``farm``: the address of a scheduler whose workers build; ``sample`` pairs of theirs are built
-    here as well, and compared.
+    ``on_change`` is called when a pair begins (with None) and when it ends.
+
+    On Ctrl-C the processes end, and remove their containers.
+    ``farm``: the address of a scheduler whose workers build the pairs. ``sample`` of these pairs
+    are also built here, and compared.
     """
     if farm is not None:
         return _farmed(pairs, options, farm, on_change, sample)
@@ -63,7 +64,7 @@ def build_all(
         try:
             kept = recall(pair, options)
         except (LppackError, OSError):
-            continue  # said when it is planned
+            continue  # reported when it is planned
         if kept:
             found[pair] = kept
             on_change(pair, kept)
@@ -102,7 +103,7 @@ def _farmed(
 
 
 def _compared(there: Outcome, options: Options) -> Outcome:
-    """Build a pair here, too. A farm whose bytes differ from these is not to be relied on."""
+    """Build a pair here, too, and compare: different bytes mean that the farm is not reliable."""
     assert there.bundle is not None
     with store.scratch() as folder:
         here = build_pair(there.pair, dataclasses.replace(options, output=folder))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process tree from one kernel into another one, in a guest."""
+"""Move a process tree from one kernel to another, in a guest."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from lppack.hosts.guest import GuestHost
     from lppack.stages.migrate import Migrated
 
-_MEMORY_MB = 1536  # both kernels' roots, and the images, at once
+_MEMORY_MB = 1536  # room for both kernels' roots and the images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationPlan:
-    """What `migrate` will do."""
+    """The steps of `migrate`."""
 
     program: Path
     old: Kernel
@@ -28,7 +28,7 @@ class MigrationPlan:
 
     @property
     def steps(self) -> tuple[tuple[str, str], ...]:
-        """Return (step, what is done)."""
+        """Return (step, description)."""
         from lppack.stages.migrate import PACKAGES, WORK
 
         return (
@@ -73,8 +73,10 @@ def run_migration(
     say: Say,
     look: "Callable[[GuestHost], None]" = lambda _host: None,
 ) -> "Migrated":
-    """Boot the guest, and do it; ``look`` at the guest at the end. Raise AnswerIsNo where CRIU or
-    kexec refuses."""
+    """Boot the guest, and migrate; call ``look`` with the guest at the end.
+
+    Raise AnswerIsNo if CRIU or kexec fails.
+    """
     import shlex
 
     from lppack.debian.programs import programs_root

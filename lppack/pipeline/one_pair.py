@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One patch for one kernel: what becomes of it is an outcome, also where it fails."""
+"""Build one patch for one kernel; the result is an outcome, also after a failure."""
 
 import re
 import time
@@ -21,7 +21,7 @@ _OTHER_KERNEL = "kernel-is-named"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A pair whose sources are generated; goes from one process to another."""
+    """A pair with generated sources; it is passed between processes."""
 
     pair: Pair
     tree: "SourceTree"
@@ -36,7 +36,7 @@ class Planned:
 def build_pair(pair: Pair, options: Options, *, recorded: bool = True) -> Outcome:
     """Plan and build one pair; every refusal and failure is an outcome.
 
-    ``recorded``: the whole bundle is kept for the next time, by where the patch is.
+    ``recorded``: store the bundle in the cache for the next build.
     """
     try:
         if recorded and (kept := recall(pair, options)):
@@ -87,7 +87,7 @@ def plan_pair(pair: Pair, options: Options) -> Planned | Outcome:
 def finish_pair(
     planned: Planned, options: Options, *, ready: Path | None = None, recorded: bool = True
 ) -> Outcome:
-    """Build and bundle a pair; ``ready``: where it was built together with others."""
+    """Build and bundle a pair; ``ready``: folder in which it was built together with others."""
     from lppack.pipeline.build import make_bundle
 
     start = time.monotonic() - planned.seconds

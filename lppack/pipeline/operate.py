@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A bundle on a host, and back."""
+"""Apply and revert bundles on a host."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def open_control(
     on: str, *bundles: "Bundle", say: Say, **limits: float | None
 ) -> Iterator[Control]:
-    """Yield control of a host's engine; ``bundles`` are those that may be loaded."""
+    """Yield a Control for a host's engine; ``bundles``: the bundles that may be loaded."""
     if on == EngineName.SIMULATED:
         from lppack.engines import simulated as memory
 
@@ -63,8 +63,10 @@ def changing_host(
     wait: float,
     **limits: float | None,
 ) -> Iterator[Control]:
-    """As open_control(), alone on the host, with each step in its journal, and how it ended in the
-    journal of systemd."""
+    """Like open_control(), but hold the host's lock, and write each step to its journal.
+
+    The result also goes to the journal of systemd.
+    """
     from lppack.stages.changing import changing
     from lppack.stages.faults import fault_wanted
     from lppack.stages.journald import send_record
@@ -80,12 +82,12 @@ def changing_host(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBundle:
-    """A bundle that may be loaded, as far as it can be known without a host."""
+    """A bundle that has passed all checks that need no host."""
 
     bundle: "Bundle"
     files: Mapping[str, bytes]
-    packed: bytes  # what was checked is what is loaded
-    signer: str | None  # None: none was required
+    packed: bytes  # the checked bytes, which are also loaded
+    signer: str | None  # None: no signature was required
 
 
 def check_bundle(path: Path, signers: Path | None) -> CheckedBundle:
@@ -120,9 +122,9 @@ def apply_bundle(
     max_stop: int | None = None,
     max_hold: int | None = None,
 ) -> "PatchReport | None":
-    """Apply a bundle; None for a dry run, after everything that can be refused was checked.
+    """Apply a bundle; a dry run only runs the checks, and returns None.
 
-    A dry run of what is in effect already reports that.
+    If the bundle is in effect already, a dry run also returns its report.
     """
     from lppack.stages import trust
     from lppack.stages.apply import applied_already, apply, refuse_irreversible, rehearse
@@ -193,7 +195,7 @@ def sign_bundle(path: Path, key: Path, *, force: bool = False) -> Path:
 
 
 def verify_bundle(path: Path, signers: Path | None) -> str:
-    """Return who has signed a bundle, or an index. Raise NotTrusted, EnvironmentMissing."""
+    """Return the signer of a bundle or an index. Raise NotTrusted, EnvironmentMissing."""
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
     from lppack.stages.agent_policy import INDEX
@@ -222,7 +224,7 @@ def revert_series(
     max_stop: int | None = None,
     max_hold: int | None = None,
 ) -> "PatchReport | None":
-    """Take a patch back; None if there was none."""
+    """Revert a patch; return None if there was none."""
     from lppack.stages.revert import NOT_THERE, revert
 
     intent = {"series": series}
@@ -252,9 +254,9 @@ def revert_to(
     max_stop: int | None = None,
     max_hold: int | None = None,
 ) -> "PatchReport":
-    """Take a patch back, and apply a version that is kept on the host.
+    """Revert a patch, and apply a version that is stored on the host.
 
-    All that can be refused is refused before anything is changed.
+    All checks run before anything is changed.
     """
     from lppack.stages.apply import applied_already, refuse_early, refuse_irreversible
     from lppack.stages.kept import fetch
@@ -295,7 +297,7 @@ def revert_to(
 def recover_host(
     on: str, *, timeout: float, say: Say, wait: float = 0.0
 ) -> "tuple[PatchReport, ...]":
-    """Complete, or take back, what commands that died have left on a host."""
+    """Complete or revert the work of commands that died on a host."""
     from lppack.stages.recover import recover
 
     with changing_host(on, "recover", say=say, intent={}, wait=wait, timeout=timeout) as control:
@@ -303,7 +305,7 @@ def recover_host(
 
 
 def history_of(on: str, last: int) -> "tuple[JournalRecord, ...]":
-    """Return the last commands that changed a host or tried to, also those that died."""
+    """Return the records of the last commands on a host, also of those that died."""
     from lppack.stages.journal import Journal
 
     with open_control(on, say=lambda _line: None) as control:
@@ -316,7 +318,7 @@ def history_of(on: str, last: int) -> "tuple[JournalRecord, ...]":
 
 
 def watch_host(on: str, *, timeout: float, say: Say) -> "tuple[PatchReport, ...]":
-    """Print transitions as they go; the patches of the host once none is left."""
+    """Print the progress of transitions; return the patches of the host when none is left."""
     from lppack.stages.watch import watch
 
     with open_control(on, say=say, timeout=timeout) as control:
@@ -324,21 +326,22 @@ def watch_host(on: str, *, timeout: float, say: Say) -> "tuple[PatchReport, ...]
 
 
 def status_of(series: str | None, on: str) -> "HostStatus":
-    """status of all live patches, or of those of ``series``. Raise ApplyRefused without any."""
+    """Return the status of all live patches, or of ``series``. Raise ApplyRefused if it has
+    none."""
     from lppack.stages.host_status import host_status
 
     with open_control(on, say=lambda _line: None) as control:
         if series is not None:
             from lppack.stages.revert import find
 
-            find(control, series)  # refuses what is not there
+            find(control, series)  # raises ApplyRefused if there is no such patch
         found = host_status(control.engine, control.host)
         wanted = tuple(p for p in found.patches if series in (None, p.series, p.module))
         return replace(found, patches=wanted)
 
 
 def require_live(found: "HostStatus") -> None:
-    """Raise AnswerIsNo unless every patch made by lppack is in effect."""
+    """Raise AnswerIsNo unless every patch of lppack is in effect."""
     from lppack.stages.health import require_live
 
     require_live(found)

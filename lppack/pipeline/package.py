@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A bundle as a package of a distribution."""
+"""Turn a bundle into a distribution's package."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def package_bundle(
     irreversible: bool,
     signers: Path | None,
 ) -> Path:
-    """Pack what `apply` would take; return the file of the package.
+    """Make a package from a bundle that `apply` would accept; return the package's file.
 
     Raise NotTrusted, BadBundle, ApplyRefused (irreversible), EnvironmentMissing, BuildFailed.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A patch with a kernel, and what became of it."""
+"""Pairs of patch and kernel, and their results."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PairState(StrEnum):
-    """What became of a pair."""
+    """State of a pair."""
 
     BUILT = "built"
     CACHED = "cached"
@@ -25,7 +25,7 @@ class PairState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What holds for every pair of a run."""
+    """Options for all pairs of a run."""
 
     output: Path
     builder: str = "docker"
@@ -42,7 +42,7 @@ class Options:
     check: bool = False
 
     def recorded(self) -> dict[str, Any]:
-        """Return what provenance.json keeps: how to build it again."""
+        """Return the options for provenance.json, with which `rebuild` builds again."""
         names = ("engine", "mode", "deep", "prove", "release", "unproved", "inlining_unchecked")
         return {name: getattr(self, name) for name in (*names, "accepted")}
 
@@ -55,7 +55,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one pair; goes from one process to another."""
+    """The result of one pair; it is passed between processes."""
 
     pair: Pair
     state: PairState
@@ -66,8 +66,8 @@ class Outcome:
     complete: str = ""
     doubts: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    rules: tuple[str, ...] = ()  # that refused it
+    rules: tuple[str, ...] = ()  # ids of rules that refused it
     message: str = ""
     hint: str | None = None
     log: Path | None = None
-    said: tuple[str, ...] = field(default=(), repr=False)  # by the compiler, where it failed
+    said: tuple[str, ...] = field(default=(), repr=False)  # the compiler's lines, if it failed

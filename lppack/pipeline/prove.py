@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Check that a patch carries all of the change that it follows."""
+"""Check that a patch carries the whole change that it follows."""
 
 import functools
 import re
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The verdict, and the reasons where it is not proved."""
+    """The verdict, with the reasons if the patch is not proved."""
 
     complete: Completeness
     reasons: tuple[str, ...] = ()
-    follows_nothing: bool = False  # there is nothing to compare the patch with
+    follows_nothing: bool = False  # the patch names no change to compare it with
 
     @property
     def proved(self) -> bool:
@@ -30,8 +30,10 @@ class Proof:
 
 
 def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, say: Say) -> Proof:
-    """Compare the object code of the kernel's sources, before and after what the patch follows,
-    with what it replaces; and its C with that of the change.
+    """Compare a patch with the change that it follows.
+
+    Compile the kernel's sources before and after the change. The functions that differ must be
+    those that the patch replaces, and the patch's C must be that of the change.
 
     Raise EnvironmentMissing, BuildFailed.
     """
@@ -127,12 +129,12 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     return Proof(complete=complete, reasons=tuple(doubts))
 
 
-#: Before every other header, or these have the values for modules.
+#: Included before every other header; otherwise headers use the values for modules.
 _FIRST = re.compile(r"#\s*include <linux/static_call_types\.h>")
 
 
 def _built_in(function: str, sources: Iterable[str]) -> bool:
-    """Whether each C file with the function is compiled as the kernel's own, without MODULE."""
+    """Return True if every C file with the function is built into the kernel, without MODULE."""
     return all(
         re.search(r"^#\s*include\b", _FIRST.sub("", found[0]), re.M) is None if found else False
         for text in sources

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build a bundle again, out of what it has in itself."""
+"""Build a bundle again from its own sources."""
 
 import json
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from lppack.proc import Say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """How a bundle and its second build compare."""
+    """The comparison of a bundle with its second build."""
 
     patch: str
     version: int
     kernel: str
     wrong: tuple[str, ...]  # files whose bytes differ
-    otherwise: tuple[str, ...]  # what provenance.json says of now and did not then
-    identical: bool  # the whole file, byte for byte
+    otherwise: tuple[str, ...]  # differences in provenance.json
+    identical: bool  # True: the whole file is equal, byte for byte
 
 
 def rebuild(path: Path, *, builder: str | None, on_line: Say) -> Rebuilt:
-    """Plan and build the patch in a bundle as its provenance says; ``builder``: with another.
+    """Plan and build the patch in a bundle as its provenance says; ``builder``: another builder.
 
-    Raise BadBundle; EnvironmentMissing: its kernel is not to be had.
+    Raise BadBundle; EnvironmentMissing: its kernel is not available.
     """
     from lppack.pipeline.build import make_bundle
     from lppack.pipeline.check import check_release, make_plan

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was built before, by everything that its bytes depend on."""
+"""Reuse bundles that were built before; the key contains everything that their bytes depend on."""
 
 import functools
 import hashlib
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def recall(pair: Pair, options: Options) -> Outcome | None:
-    """Return the outcome of a pair that was built before, its bundle copied; None: it was not."""
+    """Copy the bundle of a pair that was built before, and return its outcome; None if there is
+    none."""
     from lppack.stages.bundle import read
 
     start = time.monotonic()
@@ -46,7 +47,7 @@ def recall(pair: Pair, options: Options) -> Outcome | None:
 
 
 def _is_kept(options: Options) -> bool:
-    """Proofs, debug packages, keys and --check are looked at again."""
+    """Return False if a proof, a debug package, a key or --check is requested: build again then."""
     return not (
         options.deep or options.prove or options.release or options.sign_key or options.check
     )
@@ -91,7 +92,7 @@ def _resolved(spec: str) -> "Kernel":
 
 
 def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
-    """Return where the bundle of a pair is kept; None if the folder is not a patch."""
+    """Return the path of a pair's bundle in the cache; None if the folder is not a patch."""
     from lppack.stages.ids import ids
     from lppack.stages.load import is_patch
 
@@ -108,7 +109,7 @@ def _kept(pair: Pair, options: Options, kernel: "Kernel") -> Path | None:
 
 @functools.cache
 def code_digest() -> str:
-    """Identify the code of lppack: a checkout changes without its version."""
+    """Return a digest of lppack's code, because a checkout may change without its version."""
     digest = hashlib.sha256(lppack.__version__.encode())
     home = Path(lppack.__file__).parent
     for file in (*sorted(home.rglob("*.py")), *sorted(resources.template_dir().rglob("*"))):
@@ -121,7 +122,7 @@ _identities: dict[tuple[str, str], str] = {}
 
 
 def _identity(builder: str, suite: str, kernel: "Kernel") -> str:
-    """Return the identity of the compiler and its image; queried once for each suite."""
+    """Return the identity of the compiler and its image; it is queried once for each suite."""
     from lppack.pipeline.build import open_builder
 
     if (builder, suite) not in _identities:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Before a roll-out: what is to be expected of each host."""
+"""Predictions for each host before a roll-out."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def rollout_plan(
     bundles: Sequence[Path], hosts: Path, *, watched: float | None, limit: float, seed: int
 ) -> "RolloutPlan":
-    """Predict the transitions of bundles on the hosts that a folder has the data of."""
+    """Predict the transitions of bundles on the hosts whose data is in a folder."""
     from lppack.analyse.rollout import plan_rollout, without_files
     from lppack.stages.agreement import manifest_of
     from lppack.stages.bundle import contents, parse

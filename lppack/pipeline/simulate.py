@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a patch will do, before any kernel does."""
+"""Predict the behaviour of a patch without a kernel."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _RUNS_MAX = 1 << 24  # bytes
 
 
 def checked_manifest(path: Path) -> Manifest:
-    """load, validate."""
+    """Load and validate a patch; return its manifest."""
     from lppack.stages.load import load
     from lppack.stages.validate import validate
 
@@ -33,7 +33,8 @@ def checked_manifest(path: Path) -> Manifest:
 def simulate_patch(
     path: Path, mode: str | None, *, preempted: EngineName | None = None
 ) -> "Simulation":
-    """load, validate, simulate; ``preempted``: where kernel code is, moved by this engine."""
+    """Load, validate and simulate a patch; ``preempted``: the engine, if kernel code is
+    preempted."""
     from lppack.analyse.simulate import simulate
 
     return simulate(checked_manifest(path), ModeName(mode) if mode else None, preempted=preempted)
@@ -41,7 +42,7 @@ def simulate_patch(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Every mode; the weakest that is safe, if one is; and the requested one."""
+    """The simulation of every mode, the weakest safe mode, if any, and the requested one."""
 
     manifest: Manifest
     every: "tuple[Simulation, ...]"
@@ -52,7 +53,7 @@ class Compared:
 def compare_modes(
     path: Path, mode: str | None = None, *, preempted: EngineName | None = None
 ) -> Compared:
-    """Simulate every mode. ``mode``: the requested one; None: the one that apply would choose."""
+    """Simulate every mode. ``mode``: the requested one; None: the mode that apply would use."""
     from lppack.analyse.simulate import compare, mode_of, recommended
 
     manifest = checked_manifest(path)
@@ -77,7 +78,7 @@ def sample_patch(
     seed: int,
     hook: str | None = None,
 ) -> "tuple[Sampled, ...]":
-    """load, validate, sample."""
+    """Load and validate a patch, and sample its transitions."""
     from lppack.analyse.sample import sample
     from lppack.forecast.sampler import SampledHook
 
@@ -103,7 +104,7 @@ def recommended(every: "Sequence[Sampled]") -> ModeName | None:
 def replay_runs(path: Path, file: Path) -> "tuple[ModeName, list[Run]]":
     """Repeat the runs that ``simulate --format json`` wrote to ``file``; return them.
 
-    Raise EnvironmentMissing: it is not such a file, or has no run.
+    Raise EnvironmentMissing if it is not such a file, or contains no run.
     """
     from lppack.analyse.simulate import replay
 
@@ -117,7 +118,7 @@ def replay_runs(path: Path, file: Path) -> "tuple[ModeName, list[Run]]":
 def _kept_runs(
     patch: Path, file: Path
 ) -> tuple[ModeName, EngineName | None, list[tuple[str, _Steps, int]]]:
-    """Return (what it shows, (who, does) of each step, threads) of the runs in ``file``."""
+    """Return the runs in ``file``: (what it shows, (actor, action) of each step, threads)."""
     hint = f"lppack simulate {patch} --mode {ModeName.NULL_MODEL} --format json > run.json"
     from lppack.checker.observe import Seen
 
@@ -157,8 +158,10 @@ def _kept_runs(
 
 
 def report_place(file: Path) -> Path:
-    """Where a report can be written: a new file, an empty one, or another report; what a link
-    leads to. Raise EnvironmentMissing."""
+    """Return the path for a report, with links resolved. Raise EnvironmentMissing.
+
+    Allowed are a new file, an empty file, or another report.
+    """
     from lppack.analyse.html_report import BEGINS
 
     try:
@@ -181,8 +184,10 @@ def report_place(file: Path) -> Path:
 def write_report(
     made: Compared, file: Path, sampled: "Sequence[Sampled]", prices: "Sequence[Price]"
 ) -> None:
-    """Write the HTML report; ``sampled``: of all modes, or nothing. It appears whole, and replaces
-    nothing but another report. Raise EnvironmentMissing."""
+    """Write the HTML report atomically; replace only another report. Raise EnvironmentMissing.
+
+    ``sampled``: the samples of all modes, or empty.
+    """
     from lppack.analyse.html_report import html_report
 
     page = html_report(made.manifest, made.every, made.best, made.chosen, sampled, prices)

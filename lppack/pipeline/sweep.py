@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lppack.analyse.sweep import SweptPoint
 
-#: Chunks for each process: as many as keep the last ones short.
+#: Number of chunks for each process: enough to make the last ones short.
 _CHUNKS = 32
 
 Point = TypeVar("Point")
@@ -31,7 +31,7 @@ _Answer = tuple[Row, ...] | tuple[Problem, ...]
 class Swept:
     rows: "tuple[SweptPoint, ...]"  # in the order of the grid
     usable: tuple[ModeName, ...]  # cover the needs, and hold at every point
-    left_out: int  # points that no engine gives
+    left_out: int  # number of points that no engine supports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class Where:
 def explore_grid(
     path: Path, axes: Mapping[str, Sequence[Any]], where: Where, on_done: OnDone
 ) -> Swept:
-    """load, validate, explore every point. Raise EnvironmentMissing, ManifestError."""
+    """Load and validate a patch, and explore every point. Raise EnvironmentMissing,
+    ManifestError."""
     from lppack.analyse.simulate import patch_of
     from lppack.analyse.sweep import ExplorePoint, Exploring, grid
     from lppack.pipeline.simulate import checked_manifest
@@ -65,7 +66,8 @@ def sample_grid(
     watched: float | None,
     histograms: Sequence[tuple[str, Path]],
 ) -> Swept:
-    """load, validate, predict every point. Raise EnvironmentMissing, ManifestError."""
+    """Load and validate a patch, and predict every point. Raise EnvironmentMissing,
+    ManifestError."""
     from lppack.analyse.sample import of_manifest, watch_of
     from lppack.analyse.simulate import patch_of
     from lppack.analyse.sweep import SamplePoint, Sampling, grid
@@ -94,16 +96,16 @@ def sweep(
     *,
     size: Callable[[Point], int] = lambda _point: 1,
 ) -> list[Row]:
-    """Return what ``work`` finds at each point, in their order, wherever it was done.
+    """Return the result of ``work`` at each point, in the order of the points.
 
-    ``on_done`` is called with the number of points that are done. Of a farm the smallest point is
-    done here as well, and compared. Raise EnvironmentMissing where a process or the farm is lost.
+    ``on_done`` is called with the number of completed points. With a farm, the smallest point is
+    also computed here, and compared. Raise EnvironmentMissing if a process or the farm is lost.
     """
     if not points:
         return []
     order = sorted(range(len(points)), key=lambda place: size(points[place]), reverse=True)
-    # What is known after the first: the imports that the processes then share, and whether the
-    # work can be done at all.
+    # The first point shows whether the work is possible, and imports the modules that the processes
+    # share.
     first = work(points[order[-1]])
     rows: dict[int, Row] = {}
     for chunk, answer in _answers(work, points, order[:-1] if where.farm is None else order, where):
@@ -124,7 +126,7 @@ def sweep(
 def _answers(
     work: Callable[[Any], Any], points: Sequence[Any], order: Sequence[int], where: Where
 ) -> Iterator[tuple[Sequence[int], Any]]:
-    """Yield the places of some points, and what was found there; an exception is an answer."""
+    """Yield the indices of some points with their results; an exception is a result."""
     if where.farm is None and where.jobs == 1:
         for place in order:
             yield (place,), (work(points[place]),)
@@ -138,7 +140,7 @@ def _answers(
             client = stack.enter_context(farm.connect(where.farm))
             jobs = sum(farm.threads(client))
         count = min(len(order), jobs * _CHUNKS)
-        # Each has some of the large ones and of the small ones.
+        # Each chunk has some large and some small points.
         chunks = {
             tuple(points[place] for place in places): places
             for places in (order[number::count] for number in range(count))
@@ -155,7 +157,7 @@ def _answers(
 
 
 def _each(work: Callable[[Point], Row], points: Sequence[Point]) -> _Answer[Row]:
-    """Do some points, in a process or on a worker; what is wrong with the patch is an answer."""
+    """Compute some points, in a process or on a worker; a problem of the patch is a result."""
     try:
         return tuple(work(point) for point in points)
     except ManifestError as error:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Pairs on this machine: each is planned, the modules of one kernel are built in one run of the
-builder, then each is checked and bundled."""
+"""Build pairs on this machine, with the modules of one kernel in one run of the builder.
+
+Each pair is planned first, and checked and bundled afterwards.
+"""
 
 import functools
 import importlib
@@ -20,14 +22,13 @@ from lppack.pipeline.pairs import Options, Outcome, Pair
 if TYPE_CHECKING:
     from lppack.model import Kernel
 
-#: Of one run of the builder: so that a long list shows progress, and a lost one costs little.
+#: Maximum number of pairs in one run of the builder, for progress, and to lose little in a failure.
 _TOGETHER_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Together:
-    """Some pairs of one kernel, and where their modules are built, each in a folder of its
-    number."""
+    """Some pairs of one kernel, and the folder in which their modules are built."""
 
     pairs: tuple[Planned, ...]
     work: Path
@@ -62,7 +63,7 @@ def run(
     do = functools.partial(_do, options=options, jobs=jobs)
     for task, result in run_tasks(do, tasks, jobs=jobs, on_start=begun):
         if isinstance(task, _Together):
-            # Also where its process was lost: each is then built alone.
+            # Also if its process was lost: each pair is then built alone.
             share = result / len(task.pairs) if isinstance(result, float) else 0.0
             finishes = [
                 _Finish(
@@ -78,20 +79,21 @@ def run(
             yield task.planned.pair, result
             continue
         assert not isinstance(result, float)
-        # What can be built goes before what is to be planned.
+        # Prefer building to planning.
         tasks.extendleft(schedule.planned(task, result if isinstance(result, Planned) else None))
         if not isinstance(result, Planned):
             yield task, result
 
 
 def together_at_most(count: int, jobs: int) -> int:
-    """Return how many of ``count`` pairs of one kernel are built in one run, where ``jobs`` are at
-    work at a time."""
+    """Return how many of ``count`` pairs of one kernel to build in one run, with ``jobs`` runs at a
+    time."""
     return min(math.ceil(count / jobs), _TOGETHER_MAX)
 
 
 class _Schedule:
-    """Which pairs are built together: those of one kernel, in as many runs as there are jobs."""
+    """Decides which pairs are built together: those of one kernel, in as many runs as there are
+    jobs."""
 
     def __init__(self, pairs: Sequence[Pair], work: Path, jobs: int) -> None:
         self._open = Counter(pair.kernel for pair in pairs)
@@ -103,7 +105,7 @@ class _Schedule:
         self._runs = 0
 
     def planned(self, pair: Pair, found: Planned | None) -> list[_Task]:
-        """Return what can be built now; ``found``: None if the pair is not to be built."""
+        """Return the tasks that can start now; ``found``: None if the pair will not be built."""
         self._open[pair.kernel] -= 1
         ready: list[_Task] = []
         if found:
@@ -112,7 +114,7 @@ class _Schedule:
             if len(waiting) >= self._sizes[pair.kernel]:
                 ready.append(self._task(found.kernel))
         if not self._open[pair.kernel]:
-            # Two names may be of one kernel: what waits for the other is built with this one.
+            # Two names may refer to one kernel: then waiting pairs are built with this one.
             last = [k for k, all_ in self._waiting.items() if all_[0].pair.kernel == pair.kernel]
             ready += map(self._task, last)
         return ready

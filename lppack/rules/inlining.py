@@ -84,7 +84,8 @@ def fix_reaches_every_copy(document: Document, facts: Facts) -> Iterator[Fault]:
         if left := _left(document, facts, function):
             yield Fault(
                 where,
-                f'"{function}" is also inlined into {listed(left)}, which stay unpatched',
+                f'"{function}" is also inlined into {listed(left)}, '
+                "which the patch does not replace",
                 "replace every function into which it is inlined",
             )
 
@@ -101,7 +102,7 @@ def replaced_function_has_no_copy(document: Document, facts: Facts) -> Iterator[
         if left:
             yield Fault(
                 pointer,
-                f'"{old}" is also inlined into {listed(left)}, which stay unpatched',
+                f'"{old}" is also inlined into {listed(left)}, which the patch does not replace',
                 "replace these functions, too",
             )
 

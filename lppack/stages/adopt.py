@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""adopt: a live patch that another tool built, applied and reverted with lppack's care.
+"""adopt: apply and revert a live patch that another tool built, with lppack's checks.
 
-kpatch keeps its modules in /var/lib/kpatch/RELEASE. What kpatch-build and klp-build make are
-modules of the kernel's own livepatch interface. Such a module says less of itself than a bundle.
+kpatch keeps its modules in /var/lib/kpatch/RELEASE. kpatch-build and klp-build make modules for the
+kernel's livepatch interface. Such a module describes itself in less detail than a bundle.
 """
 
 import hashlib
@@ -28,16 +28,17 @@ from lppack.stages.status import PatchReport
 ADOPTED = f"{FOLDER}/adopted.json"
 #: kpatch(1): where `kpatch install` puts modules.
 INSTALLED = "/var/lib/kpatch"
-_HISTORY = 500  # records that are looked through
+_HISTORY = 500  # number of records to search
 _NOT_A_PATCH = "not-a-live-patch"
 _BUILD_ID = ".note.gnu.build-id"
 
 
 def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
-    """Describe a module as a bundle, as far as it describes itself. Raise ApplyRefused.
+    """Describe a module as a bundle, as far as the module describes itself. Raise ApplyRefused.
 
-    kpatch-build makes patches that replace every other live patch, and an older kernel does not
-    show whether one does: so it is taken for such a patch, and others must not be live.
+    kpatch-build makes patches that replace every other live patch. An older kernel does not show
+    whether a patch does so. The module is therefore treated as such a patch, and no other patch may
+    be live.
     """
     try:
         module = read_module(data)
@@ -46,17 +47,20 @@ def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
         raise ApplyRefused(f"{path} {error.message}", reason=_NOT_A_PATCH) from None
     if found.info:
         raise ApplyRefused(
-            f"{path} was made by lppack", hint="apply its bundle", reason="lppacks-own"
+            f"{path} was built by lppack",
+            hint="use lppack apply with its bundle",
+            reason="lppacks-own",
         )
     if module.info("livepatch") != "Y":
         raise ApplyRefused(
             f"{path} is not a live patch: its modinfo has no livepatch=Y",
-            hint="give a module that kpatch-build or klp-build has made",
+            hint="give a module that kpatch-build or klp-build has built",
             reason=_NOT_A_PATCH,
         )
     if build_of(data) is None:
         raise ApplyRefused(
-            f"{path} has no build id and no srcversion: another build of it would pass for it",
+            f"{path} has neither a build id nor a srcversion: lppack could not tell it "
+            "from another build",
             hint="build it with --build-id, as kbuild does",
             reason=_NOT_A_PATCH,
         )
@@ -82,7 +86,7 @@ def as_bundle(control: Control, path: Path, data: bytes) -> Bundle:
 
 
 def build_of(data: bytes) -> str | None:
-    """Return what identifies this build of a module: its build id, or its srcversion."""
+    """Return the build id of a module, or else its srcversion."""
     for section in Relocatable(data).sections:
         if section.name == _BUILD_ID:
             return bytes(section.data).hex()
@@ -90,7 +94,7 @@ def build_of(data: bytes) -> str | None:
 
 
 def _build_on_host(control: Control, module: str) -> str | None:
-    # kernel/module/sysfs.c: add_notes_attrs(), the bytes of each section of notes (v6.1).
+    # kernel/module/sysfs.c: add_notes_attrs() shows the bytes of each note section (v6.1).
     file = f"{abi.MODULES}/{module}/notes/{_BUILD_ID}"
     done = control.host.run(["sh", "-c", f"od -An -v -tx1 {file} 2> /dev/null"], limit=30.0)
     return "".join(done.out.split()) or control.engine.srcversion(module)
@@ -99,10 +103,9 @@ def _build_on_host(control: Control, module: str) -> str | None:
 def adopt(
     control: Control, bundle: Bundle, ko: Path, *, build: str, load: bool = True
 ) -> PatchReport | None:
-    """Apply a module of another tool, and note that lppack may revert it; None without ``load``.
+    """Apply a module of another tool, and record that lppack may revert it; None without ``load``.
 
-    The very same build, where it is live already, is left as it is.
-    Raise what apply raises.
+    If the same build is live already, it stays as it is. Raise what apply raises.
     """
     state = answered(control, lambda: control.engine.state(bundle.module))
     if state.phase is PatchPhase.PATCHED and _build_on_host(control, bundle.module) == build:
@@ -112,15 +115,18 @@ def adopt(
         rehearse(control, bundle)
         return None
     refuse_early(control, bundle)
-    _note(control, bundle.module, build)  # before it is loaded: recover may have to revert it
+    _note(control, bundle.module, build)  # before loading it, because recover may have to revert it
     return apply(control, bundle, ko, convert=False)
 
 
 def refuse_after_crash(control: Control, bundle: Bundle) -> None:
-    """Raise ApplyRefused for a module with which the machine went down while it was applied, or
-    within a minute after it was live, and which nobody has applied since."""
+    """Raise ApplyRefused if the machine went down while the module was applied, or within a minute
+    after.
+
+    If somebody has applied the module successfully since, it is accepted.
+    """
     if control.host.lock is None:
-        return  # no history is kept of it
+        return  # lppack keeps no history of such a host
     journal = Journal(control.host)
     records = answered(control, lambda: (*journal.history(_HISTORY), *journal.lost()))
     same = [r for r in records if r.command == "apply" and r.sha256 == bundle.module_sha256]
@@ -128,7 +134,7 @@ def refuse_after_crash(control: Control, bundle: Bundle) -> None:
     if last is not None and (why := followed_by(last)):
         raise ApplyRefused(
             f"{bundle.path}: {why[1]}, at {last.ended or last.began}",
-            hint="to try it all the same: --again",
+            hint="to apply it nevertheless: --again",
             reason=why[0],
         )
 
@@ -140,7 +146,7 @@ def _note(control: Control, module: str, build: str) -> None:
 
 
 def is_adopted(control: Control, module: str) -> bool:
-    """Return whether this very build of a foreign module was adopted."""
+    """Return True if this build of a foreign module was adopted."""
     noted = _adopted(control).get(module)
     return noted is not None and noted == _build_on_host(control, module)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What an agent does with each bundle that is served to its host: decided before any is fetched."""
+"""What an agent does with each bundle that is served to its host; decided before a bundle is
+fetched."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -15,20 +16,20 @@ from lppack.stages.journal import JournalRecord, followed_by
 
 
 class AgentState(StrEnum):
-    """Of one bundle, after a run."""
+    """State of one bundle after a run of the agent."""
 
-    WANTED = "wanted"  # it will be applied
+    WANTED = "wanted"  # to be applied
     APPLIED = "applied"
-    LIVE = "live"  # it was before
+    LIVE = "live"  # was live before this run
     WAITS = "waits"
     HELD = "held"
-    REFUSED = "refused"  # the host is as it was
-    FAILED = "failed"  # it was begun, and did not come to its end
+    REFUSED = "refused"  # the host did not change
+    FAILED = "failed"  # the apply began, but did not succeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentOutcome:
-    """What became of the bundle ``file``."""
+    """The result for the bundle ``file``."""
 
     file: str
     series: str
@@ -38,7 +39,7 @@ class AgentOutcome:
     reason: str | None = None
     message: str | None = None
     hint: str | None = None
-    until: str | None = None  # of what waits
+    until: str | None = None  # for WAITS: the time until which it waits
 
     def with_error(self, error: LppackError) -> "AgentOutcome":
         return replace(
@@ -51,7 +52,7 @@ class AgentOutcome:
         )
 
 
-#: Exit codes that an apply ends with before anything was loaded: docs/operators.md, 6.
+#: Exit codes of an apply that has loaded nothing: docs/operators.md, 6.
 _UNTOUCHED = (3, 4, 6, 9)
 
 
@@ -95,9 +96,9 @@ def decide(
     now: datetime.datetime,
     off: frozenset[str] | None = frozenset(),
 ) -> tuple[AgentOutcome, ...]:
-    """Return what is to be done with each series of ``index`` that is for this host.
+    """Return the decision for each series of ``index`` that is for this host.
 
-    ``off``: what disabled() found.
+    ``off``: the result of disabled().
     """
     # A simulated kernel has no release before its first patch.
     mine = [
@@ -129,7 +130,7 @@ def _not_converted(outcome: AgentOutcome, found: HostStatus) -> AgentOutcome:
     if outcome.state is not AgentState.LIVE or outcome.series not in off:
         return outcome
     why = NotConverted(
-        f"{outcome.series} is patched, and its data is not converted",
+        f"{outcome.series} is patched, but its data is not converted",
         hint=f"lppack convert {outcome.series}",
     )
     return replace(outcome, state=AgentState.FAILED).with_error(why)
@@ -144,11 +145,14 @@ def _of_series(
 ) -> Iterator[AgentOutcome]:
     newest = max(offers, key=lambda offer: offer.version)
     if policy.hold is None or newest.series in policy.hold:
-        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds it back")
+        yield _outcome(newest, AgentState.HELD, "hold", "the policy of this host holds this series")
         return
     if off is None or newest.series in off:
         yield _outcome(
-            newest, AgentState.HELD, "lppack.disable", "the kernel command line says lppack.disable"
+            newest,
+            AgentState.HELD,
+            "lppack.disable",
+            "lppack.disable is on the kernel command line",
         )
         return
     begins = {offer: _begin(policy, offer) for offer in offers}
@@ -159,7 +163,7 @@ def _of_series(
     elif chosen is not None and live is not None and chosen.version < live:
         older = ApplyRefused(
             f"{chosen.file} is older than {chosen.series} {live}, which is live",
-            hint="if that is what you want: lppack revert, then lppack apply --allow-older",
+            hint="to apply it nevertheless: lppack revert, then lppack apply --allow-older",
             reason="older-than-before",
         )
         yield _outcome(chosen, AgentState.REFUSED).with_error(older)
@@ -178,7 +182,7 @@ def _of_series(
 
 
 def _begin(policy: Policy, offer: Offer) -> datetime.datetime | None:
-    """From when on ``offer`` may be applied to this host; None: from ever on."""
+    """Return the time from which ``offer`` may be applied to this host; None: at any time."""
     times = [time for time in (policy.not_before, offer.not_before) if time is not None]
     return max(times, default=None)
 
@@ -196,12 +200,12 @@ def _outcome(
     )
 
 
-#: Why guarded() holds a bundle.
+#: Reasons for which guarded() holds a bundle.
 GUARDED = ("went-down", "crashed", "taken-back")
 
 
 def is_done(record: JournalRecord, outcome: AgentOutcome) -> bool:
-    """Return True if ``record`` is of an apply of that very version, which came to its end."""
+    """Return True if ``record`` is of a completed apply of the same version."""
     return (
         (record.command, record.result) == ("apply", "done")
         and record.version == outcome.version
@@ -210,9 +214,9 @@ def is_done(record: JournalRecord, outcome: AgentOutcome) -> bool:
 
 
 def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOutcome:
-    """Hold a bundle that a person took back, or with which the machine went down.
+    """Hold a bundle that a person reverted, or with which the machine went down.
 
-    ``records``: of the host, the oldest first.
+    ``records``: the history of the host, the oldest first.
     """
     why: tuple[str, str] | None = None
     for record in records:
@@ -222,16 +226,16 @@ def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOut
         if record.command == "apply" and same:
             why = followed_by(record) or (None if record.result == "done" else why)
         elif record.command == "revert" and record.result == "done":
-            why = why or ("taken-back", f"it was taken back at {record.ended}, by {record.user}")
+            why = why or ("taken-back", f"it was reverted at {record.ended}, by {record.user}")
     if why is None or not any(
         record.command == "apply" and record.version == outcome.version for record in records
     ):
         return outcome
-    hint = f"to apply it all the same: lppack apply {outcome.file}"
+    hint = f"to apply it nevertheless: lppack apply {outcome.file}"
     return replace(outcome, state=AgentState.HELD, reason=why[0], message=why[1], hint=hint)
 
 
 def _series_of(record: JournalRecord) -> str | None:
-    """Return the series of a record that names a module alone: lppack_NAME_VERSION."""
+    """Return the series of a record that names only a module: lppack_NAME_VERSION."""
     words = (record.module or "").split("_")
     return "-".join(words[1:-1]) if len(words) > 2 and words[0] == "lppack" else None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What `lppack agent` reads: the policy of a host, and the signed index of what is served to it."""
+"""Input of `lppack agent`: the policy of a host, and the signed index of the bundles served to
+it."""
 
 import datetime
 import re
@@ -15,13 +16,13 @@ from lppack.stages.load import load_file, parse
 from lppack.stages.trust import POLICY
 
 INDEX = "index.yaml"
-#: As schemas/index-v1.json has it.
+#: The format in schemas/index-v1.json.
 _FILE = re.compile(r"(?P<series>[a-z][a-z0-9-]{0,59})-(?P<version>\d+)_(?P<release>.+)[.]lpp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """schemas/agent-v1.json."""
+    """The policy of a host; see schemas/agent-v1.json."""
 
     source: str
     signers: Path
@@ -34,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One bundle of an index, for some hosts from some time on."""
+    """One bundle of an index, with the hosts and the time from which it is served."""
 
     file: str
     rings: frozenset[str] | None  # None: every host
@@ -60,14 +61,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """schemas/index-v1.json."""
+    """An index of bundles; see schemas/index-v1.json."""
 
     serial: int
     offers: tuple[Offer, ...]
 
 
 def read_policy(path: Path) -> Policy:
-    """Raise ManifestError with every problem of the file."""
+    """Read the policy at ``path``. Raise ManifestError with every problem of the file."""
     data = _checked(load_file(path, "a policy"), "agent-v1", "the policy")
     hold = data.get("hold", [])
     return Policy(
@@ -82,7 +83,7 @@ def read_policy(path: Path) -> Policy:
 
 
 def parse_index(text: str, path: Path) -> Index:
-    """Read the text of an index, which ``path`` holds. Raise ManifestError."""
+    """Parse ``text``, the content of the index ``path``. Raise ManifestError."""
     found = parse(text, path, "an index", times=False)
     data = _checked(found, "index-v1", "the index", "bundles")
     return Index(
@@ -103,7 +104,7 @@ def _time(data: dict[str, Any]) -> datetime.datetime | None:
 
 
 def _checked(document: Document, schema: str, whole: str, *entries: str) -> dict[str, Any]:
-    """Return the data. Raise ManifestError."""
+    """Return the data of ``document`` if it fits the schema. Raise ManifestError."""
     problems = [*shape_problems(document, schema, whole), *_no_times(document, entries)]
     if problems:
         raise ManifestError(problems)
@@ -112,7 +113,8 @@ def _checked(document: Document, schema: str, whole: str, *entries: str) -> dict
 
 
 def _no_times(document: Document, entries: Sequence[str]) -> Iterator[Problem]:
-    """Yield what has the form of a time, and is none: the 31st of February."""
+    """Yield a problem for each text that looks like a time but is none, such as the 31st of
+    February."""
     places = [(), *(pointer for name in entries for pointer, _ in document.mappings(name))]
     for place in places:
         pointer = (*place, "not-before")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Compare the parts of a bundle: its plan and manifest with the module's own description.
 
-The sums only show that the bundle is as it was packed. That the packer was honest, only a signature
-can show; but what is printed of a bundle, and checked before it is loaded, is what will be loaded.
+The checksums only show that the bundle was not changed since it was packed; only a signature shows
+who packed it. This check makes sure that lppack prints and checks the same module that it loads.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ from lppack.stages.provenance import subjects_of
 if TYPE_CHECKING:
     from lppack.model import Manifest
 
-#: Beside the module, the engine and MANIFEST: what a bundle may hold.
+#: Files that a bundle may contain, beside the module, the engine and MANIFEST.
 _PARTS = re.compile(
     r"(plan|provenance)\.json|sources/.+|test/(targets|programs)/[^/]+|test/sources/.+"
 )
 
 
 def verify(bundle: Bundle, files: Mapping[str, bytes], *, manifest: bool = True) -> None:
-    """Raise BadBundle, with all that is wrong, for what `inspect` finds without a kernel.
+    """Raise BadBundle with all problems that `inspect` finds without a kernel.
 
     ``manifest``: compare it, too. Nothing that is loaded or run on a host comes from it, and to
     read YAML costs a host more than all other checks.
@@ -49,8 +49,10 @@ def verify(bundle: Bundle, files: Mapping[str, bytes], *, manifest: bool = True)
         found = [f"{bundle.module}.ko {error.message}"]
     if found:
         raise BadBundle(
-            "\n  ".join([f"{bundle.path} is not what it says; nothing was loaded:", *found]),
-            hint="fetch it again from where it was released, or ask its author for a new build",
+            "\n  ".join(
+                [f"{bundle.path} contradicts its own description; nothing was loaded:", *found]
+            ),
+            hint="fetch it again from its source, or ask its author for a new build",
         )
 
 
@@ -73,15 +75,15 @@ def _strange_files(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
         known.add(f"{abi.ENGINE}.ko")
     for name in sorted(files):
         if name not in known and not _PARTS.fullmatch(name):
-            yield f"it holds {name}, which is not part of a bundle"
+            yield f"it contains {name}, which is not part of a bundle"
 
 
 def _module_against_plan(bundle: Bundle, module: Identity) -> Iterator[str]:
     if module.name != bundle.module:
-        yield f"the module calls itself {module.name}, the plan {bundle.module}"
+        yield f"the name of the module is {module.name}, but {bundle.module} in the plan"
     info = module.info
     if "series" not in info:
-        yield f"{bundle.module}.ko does not say which patch it is: lppack did not make it"
+        yield f"{bundle.module}.ko has no description of its patch: lppack did not build it"
         return
     says = {
         "series": bundle.series,
@@ -118,17 +120,18 @@ def _engine(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
         return
     data = files[f"{abi.ENGINE}.ko"]
     if (name := identity(data).name) != abi.ENGINE:
-        yield f"{abi.ENGINE}.ko calls itself {name}"
+        yield f"the name of the module in {abi.ENGINE}.ko is {name}"
     vermagic = read_module(data).info("vermagic") or ""
     if vermagic.split(" ")[0] != bundle.release:
-        yield f'{abi.ENGINE}.ko: its vermagic "{vermagic}" is not of {bundle.release}'
+        yield f'{abi.ENGINE}.ko: its vermagic "{vermagic}" is not that of {bundle.release}'
 
 
 def _provenance(files: Mapping[str, bytes]) -> Iterator[str]:
-    """Of a signed module it was written with the signature in place."""
+    """Yield the files that provenance.json does not match; it covers the signature of a module,
+    too."""
     for name, digest in subjects_of(json.loads(files["provenance.json"])).items():
         if hashlib.sha256(files.get(name, b"")).hexdigest() != digest:
-            yield f"provenance.json is of another {name}"
+            yield f"provenance.json has another digest for {name}"
 
 
 def manifest_of(files: Mapping[str, bytes]) -> "Manifest":

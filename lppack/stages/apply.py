@@ -47,7 +47,7 @@ from lppack.stages.drive import (
 from lppack.stages.leftovers import clear, leftovers
 from lppack.stages.status import PatchReport
 
-#: Also what others take from here.
+#: Public names, including names that other modules import from here.
 __all__ = [
     "TIMEOUT",
     "Control",
@@ -71,9 +71,9 @@ __all__ = [
 def refuse_early(
     control: Control, bundle: Bundle, *, without: str | None = None
 ) -> tuple[PatchState, ...]:
-    """Check everything that can be known before the bundle is loaded; print the warnings.
+    """Run every check that is possible before the bundle is loaded; print the warnings.
 
-    ``without``: a series that is reverted first.
+    ``without``: a series that will be reverted first.
 
     Return the live patches of the host. Raise ApplyRefused if a rule is broken, or if the host
     does not answer.
@@ -82,27 +82,30 @@ def refuse_early(
 
 
 def refuse_irreversible(bundle: Bundle, *, allowed: bool) -> None:
-    """Raise ApplyRefused for a bundle that cannot be reverted, unless that is ``allowed``."""
+    """Raise ApplyRefused for an irreversible bundle, unless ``allowed``."""
     if bundle.irreversible and not allowed:
         raise ApplyRefused(
             f"{bundle.path.name} is irreversible: {IRREVERSIBLE}",
-            hint="if that is what you want, give --irreversible; --phase patch alone converts "
-            "nothing, and can be reverted",
+            hint="to accept this, give --irreversible; with --phase patch nothing is "
+            "converted, and the patch can be reverted",
             reason=NO_WAY_BACK,
         )
 
 
 def rehearse(control: Control, bundle: Bundle) -> None:
-    """Check as apply() does, and say what would be replaced. Load nothing. Raise ApplyRefused."""
+    """Run the checks of apply(), and print what would be replaced. Load nothing. Raise
+    ApplyRefused."""
     states = refuse_early(control, bundle)
     for module in _to_be_replaced(states, bundle):
-        control.say(f"would be replaced: {module}, which is live; it goes when this is complete")
+        control.say(
+            f"would replace {module}, which is live: it is unloaded when the transition is complete"
+        )
 
 
 def _check_rules(control: Control, bundle: Bundle, without: str | None) -> tuple[PatchState, ...]:
     refuse_limits(control, bundle.engine)
     states = control.engine.patches()
-    dead = _leftovers(states, bundle)  # apply unloads them: they are in nobody's way
+    dead = _leftovers(states, bundle)  # apply unloads these, so they do not conflict
     others = tuple(
         state
         for state in states
@@ -122,19 +125,21 @@ def _leftovers(states: Sequence[PatchState], bundle: Bundle) -> tuple[PatchState
 
 
 def _clear(control: Control, bundle: Bundle, states: Sequence[PatchState]) -> None:
-    """Unload what earlier versions left. Raise ApplyRefused if the module cannot be loaded anew."""
+    """Unload leftovers of earlier versions. Raise ApplyRefused if a module of that name stays
+    loaded."""
     if bundle.module in clear(control, _leftovers(states, bundle)):
         raise ApplyRefused(
-            f"{bundle.module} is on {control.host.name} already: unpatched, and "
+            f"{bundle.module} is loaded on {control.host.name} already: unpatched, and "
             f"{why_loaded(control, bundle.module)}",
-            hint=f"see what uses it (lsmod), then: {control.command('revert', bundle.module)}",
+            hint=f"see which module uses it (lsmod), then: "
+            f"{control.command('revert', bundle.module)}",
         )
 
 
 def applied_already(control: Control, bundle: Bundle, *, convert: bool) -> PatchReport | None:
-    """Report the patch if this very build of it is in effect, as far as apply would bring it.
+    """Report the patch if the same build is in effect already, so that apply has nothing to do.
 
-    None: it is not, or that is not known; the rules report what differs.
+    Return None if it is not, or if that is not known; the rules then report the differences.
     """
     states = answered(control, control.engine.patches)
     if not any(s.module == bundle.module and s.phase is PatchPhase.PATCHED for s in states):
@@ -147,11 +152,11 @@ def applied_already(control: Control, bundle: Bundle, *, convert: bool) -> Patch
 
 
 def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -> PatchReport:
-    """Patch, wait for the transition, and convert; unload what is not in use any more.
+    """Patch, wait for the transition, and convert; unload modules that are no longer in use.
 
-    What is in effect already is left as it is, and reported as not changed.
-    Raise ApplyRefused (nothing was loaded), ApplyReversed (timed out, put back as it was),
-    ApplyStuck (could not be put back in time), NotConverted, Interrupted.
+    A patch that is in effect already stays as it is, and is reported as not changed.
+    Raise ApplyRefused (nothing was loaded), ApplyReversed (timed out, and reversed),
+    ApplyStuck (the reversal did not end in time), NotConverted, Interrupted.
     """
     try:
         if (found := applied_already(control, bundle, convert=convert)) is not None:
@@ -176,7 +181,7 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
             gone = unload(control, module)
             control.say(
                 f"replaced: {module} is "
-                + ("gone" if gone else f"unpatched, and {why_loaded(control, module)}")
+                + ("unloaded" if gone else f"unpatched, and {why_loaded(control, module)}")
             )
         if convert and bundle.converts:
             if bundle.irreversible:
@@ -191,17 +196,18 @@ def apply(control: Control, bundle: Bundle, ko: Path, *, convert: bool = True) -
 
 
 def _not_after_force(control: Control, bundle: Bundle) -> None:
-    """Raise NotConverted where somebody has forced this very transition while it was waited for."""
+    """Raise NotConverted if somebody forced this transition while lppack waited for it."""
     for fault in forced_transition(control.engine, control.host):
         raise NotConverted(
-            f"{bundle.module} is patched, and not converted: {fault.message}",
+            f"{bundle.module} is patched, but not converted: {fault.message}",
             hint=fault.hint,
             report=as_json(control.report(bundle.module)),
         )
 
 
 def _load(control: Control, bundle: Bundle, ko: Path) -> None:
-    """Load the module. Raise ApplyRefused, and name a transition that another command has begun."""
+    """Load the module. Raise ApplyRefused; its hint names a transition of another command, if
+    any."""
     try:
         control.engine.load(bundle.module, ko)
     except ApplyRefused as error:
@@ -209,8 +215,9 @@ def _load(control: Control, bundle: Bundle, ko: Path) -> None:
         for state in control.engine.patches():
             if state.phase in moving and state.module != bundle.module:
                 error.hint = (
-                    f"{state.module} is {state.phase}, and the kernel moves one live patch at a "
-                    f"time: wait for it (lppack status --on {control.host.name}), then apply again"
+                    f"{state.module} is {state.phase}, and the kernel can move only one "
+                    f"live patch at a time: wait for it (lppack status --on "
+                    f"{control.host.name}), then apply again"
                 )
                 error.reason = "no-other-transition"
         raise
@@ -242,11 +249,12 @@ def _timed_out(
             f"{why}\nreversed: {control.host.name} is as it was before",
             hint=None
             if gave_up(state)
-            else f"{advice(state.blockers)}; or give --timeout more seconds",
+            else f"{advice(state.blockers)}; or give a longer --timeout",
             report=standing(control, state, held_up_by=state, seconds=seconds),
         )
     return ApplyStuck(
-        f"{why}\nthe reversal did not end either: {bundle.module} is on {control.host.name}",
+        f"{why}\nthe reversal did not end either: {bundle.module} is still loaded on "
+        f"{control.host.name}",
         hint=f"go on with: {control.command('revert', bundle.series)}",
         report=standing(control, state),
     )
@@ -257,23 +265,22 @@ def _unloaded_by_another(
 ) -> ApplyReversed | ApplyStuck:
     """Return the error for a module that was loaded and that another command has unloaded."""
     lost = [m for m in replaced if control.engine.state(m).phase is not PatchPhase.PATCHED]
-    why = f"{bundle.module} is gone: another command has reverted and unloaded it"
+    why = f"{bundle.module} is no longer loaded: another command has reverted and unloaded it"
     if lost:
         return ApplyStuck(
-            f"{why}; {', '.join(lost)}, which it had replaced, is not live any more either",
+            f"{why}; {', '.join(lost)}, which it had replaced, is no longer live either",
             hint=f"see what is live: lppack status --on {control.host.name}",
             report=standing(control, state),
         )
     return ApplyReversed(
-        f"{why}; nothing of it is left on {control.host.name}",
+        f"{why}; nothing is left of it on {control.host.name}",
         hint=f"see what is live: lppack status --on {control.host.name}",
         report=standing(control, state),
     )
 
 
 def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReversed | ApplyStuck:
-    """Return the host did not do, or did not answer, what must be done: an open transition is
-    reversed."""
+    """Reverse an open transition after a request failed; return the error to raise."""
     go_on = control.command("revert", bundle.module)
     try:
         before = state = control.engine.state(bundle.module)
@@ -282,7 +289,7 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
             state = undo(control, bundle.module)
     except HostError as second:
         return ApplyStuck(
-            f"{error.message}\nthe reversal failed as well: {second.message}",
+            f"{error.message}\nthe reversal also failed: {second.message}",
             hint=f"see: lppack status --on {control.host.name}; go on with: {go_on}",
         )
     if state.phase is PatchPhase.ABSENT:
@@ -301,22 +308,23 @@ def _broken_off(control: Control, bundle: Bundle, error: HostError) -> ApplyReve
 
 
 def _interrupted(control: Control, bundle: Bundle, replaced: tuple[str, ...]) -> Interrupted:
-    # A version that it replaced may be left: its series alone would not say which is meant.
+    # A replaced version may still be loaded, so the name of the series would be ambiguous.
     go_on = control.command("revert", bundle.module if replaced else bundle.series)
     if bundle.irreversible:
-        go_on += ", as far as it has converted nothing"
+        go_on += ", unless it has converted data"
     try:
         if replaced and control.engine.state(bundle.module).phase is PatchPhase.PATCHED:
-            # The version before cannot be restored, and the original kernel has fewer fixes.
+            # The earlier version cannot be restored, and the original functions have fewer fixes.
             return Interrupted(
-                f"interrupted: {bundle.module} is patched, and has replaced {', '.join(replaced)}; "
-                f"go on with: {control.command('convert', bundle.series)}, or {go_on}"
+                f"interrupted: {bundle.module} is patched, and has replaced "
+                f"{', '.join(replaced)}; go on with: "
+                f"{control.command('convert', bundle.series)}, or {go_on}"
             )
         control.say("interrupted: reversing")
         state = undo(control, bundle.module)
     except KeyboardInterrupt:
         return Interrupted(
-            f"interrupted twice: {bundle.module} is somewhere between; go on with: {go_on}"
+            f"interrupted twice: {bundle.module} may still be in transition; go on with: {go_on}"
         )
     if state.phase is PatchPhase.ABSENT:
         return Interrupted(f"interrupted: reversed, {control.host.name} is as it was before")

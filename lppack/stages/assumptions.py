@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Try on one kernel, without running it, every assumption that lppack makes of a kernel.
+"""Check every assumption that lppack makes about a kernel on one kernel, without running it.
 
-Each is tried on its own: on an unknown kernel the answer is which of them do not hold, and not the
-first failure inside a decoder.
+Each assumption is checked separately. For an unknown kernel the result is a list of those that do
+not hold, not only the first failure of a decoder.
 """
 
 import re
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from lppack.kernel.image import Image
     from lppack.kernel.kallsyms import KallsymsEntry
 
-_MODULES = 20  # of the kernel's, that are read
-#: What templates/module calls of kernel/livepatch.
+_MODULES = 20  # number of the kernel's modules to read
+#: Functions of kernel/livepatch that templates/module calls.
 _EXPORTED = (
     *("klp_enable_patch", "klp_get_state", "klp_get_prev_state", "klp_shadow_get"),
     *("klp_shadow_get_or_alloc", "klp_shadow_free", "klp_shadow_free_all"),
@@ -53,9 +53,9 @@ _NEEDED = re.compile(r'lpe_need\("(\w+)"\)')
 class Assumption:
     name: str
     text: str
-    source: str  # where the kernel's sources have it
-    engine: EngineName | None  # that needs it; None: all of lppack
-    check: "Callable[[_Tried], str]"  # what was found; raises LppackError: it does not hold
+    source: str  # file of the kernel's sources
+    engine: EngineName | None  # the engine that needs it; None: all of lppack
+    check: "Callable[[_Tried], str]"  # returns a text; raises LppackError if it does not hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class _Tried:
 def _image(tried: _Tried) -> str:
     found, kernel = tried.image, tried.kernel
     if (found.release, found.version) != (kernel.release, kernel.version):
-        raise FactsError(f"it is {found.release} {found.version}, not {kernel.version}")
+        raise FactsError(f"the image is of {found.release} {found.version}, not {kernel.version}")
     return f"{found.release} {found.version}"
 
 
@@ -157,7 +157,7 @@ def _prototypes(tried: _Tried) -> str:
     functions = as_compiled(tried.types.functions, names)
     unknown = [name for name, _ in functions if name not in names]
     if unknown:
-        raise FactsError(f"kallsyms has no {unknown[0]}, and {len(unknown) - 1} others")
+        raise FactsError(f"kallsyms lacks {unknown[0]} and {len(unknown) - 1} others")
     return f"{len(functions)} functions with their prototypes"
 
 
@@ -202,7 +202,7 @@ def _headers(tried: _Tried) -> str:
     path = tried.kernel.headers / "include/generated/utsrelease.h"
     text = path.read_text(errors="replace") if path.is_file() else ""
     if f'"{tried.kernel.release}"' not in text:
-        raise FactsError(f"{path} is not of {tried.kernel.release}")
+        raise FactsError(f"{path} belongs to another kernel than {tried.kernel.release}")
     return f"{found.own.installed}, {found.common.installed}, {found.kbuild.installed}"
 
 
@@ -217,7 +217,7 @@ def _modules(tried: _Tried) -> str:
 
     paths = sorted(index_modules(tried.kernel.modules).values())
     if not paths:
-        raise FactsError(f"there is none in {tried.kernel.modules}")
+        raise FactsError(f"no module in {tried.kernel.modules}")
     chosen = paths[:: max(1, len(paths) // _MODULES)][:_MODULES]
     symbols = 0
     for path in chosen:
@@ -256,8 +256,8 @@ def _engine_symbols(tried: _Tried) -> str:
     wanted = ("kallsyms_lookup_name", *_NEEDED.findall(text))
     lacking = [name for name in wanted if name not in tried.names]
     if lacking:
-        raise FactsError(f"there is no {', '.join(lacking)}")
-    return f"{len(wanted)} functions that are not exported"
+        raise FactsError(f"the kernel lacks {', '.join(lacking)}")
+    return f"all {len(wanted)} functions found"
 
 
 def _any(name: str, check: Callable[[_Tried], str], text: str, source: str) -> Assumption:
@@ -271,18 +271,28 @@ def _own(name: str, check: Callable[[_Tried], str], text: str, source: str) -> A
 
 
 ASSUMPTIONS = (
-    _any("image", _image, "the image says which kernel it is", "arch/x86/boot/header.S"),
-    _any("vmlinux", _unpacks, "the image holds vmlinux", "arch/x86/boot/compressed/Makefile"),
-    _any("kallsyms", _kallsyms, "vmlinux has the table of its symbols", "scripts/kallsyms.c"),
-    _any("ftrace-sites", _sites, "symbols have call sites", "include/asm-generic/vmlinux.lds.h"),
+    _any("image", _image, "the image names its kernel", "arch/x86/boot/header.S"),
+    _any("vmlinux", _unpacks, "the image contains vmlinux", "arch/x86/boot/compressed/Makefile"),
+    _any("kallsyms", _kallsyms, "vmlinux has its symbol table", "scripts/kallsyms.c"),
+    _any(
+        "ftrace-sites",
+        _sites,
+        "symbols have ftrace call sites",
+        "include/asm-generic/vmlinux.lds.h",
+    ),
     _any("exports", _exports, "vmlinux has its exports", "include/linux/export-internal.h"),
-    _any("symvers", _symvers, "and the headers have the same", "scripts/mod/modpost.c"),
+    _any("symvers", _symvers, "the headers list the same exports", "scripts/mod/modpost.c"),
     _any("btf", _btf, "vmlinux has its types", "include/uapi/linux/btf.h"),
-    _any("prototypes", _prototypes, "each function of them is a symbol", "scripts/Makefile.btf"),
-    _any("livepatch-types", _layouts, "struct klp_patch is as known", "include/linux/livepatch.h"),
-    _any("livepatch-config", _configured, "live patching is on", "kernel/livepatch/Kconfig"),
+    _any("prototypes", _prototypes, "each function in BTF is a symbol", "scripts/Makefile.btf"),
+    _any(
+        "livepatch-types",
+        _layouts,
+        "struct klp_patch has the known members",
+        "include/linux/livepatch.h",
+    ),
+    _any("livepatch-config", _configured, "livepatch is enabled", "kernel/livepatch/Kconfig"),
     _any("livepatch-calls", _callable, "its functions are exported", "kernel/livepatch/core.c"),
-    _any("headers", _headers, "the headers are there, and of it", "scripts/package/mkdebian"),
+    _any("headers", _headers, "the headers belong to the kernel", "scripts/package/mkdebian"),
     _any("compiler", _compiler, "gcc compiled it", "init/Kconfig: CC_VERSION_TEXT"),
     _any("modules", _modules, "its modules can be read", "kernel/module/main.c"),
     _own("border", _border, "the ways out of it are known", "kernel/entry/common.c"),
@@ -293,7 +303,7 @@ ASSUMPTIONS = (
 
 
 def try_all(kernel: Kernel) -> Iterator[Tried]:
-    """Try each assumption; none keeps the next from being tried."""
+    """Check each assumption; a failed one does not stop the others."""
     tried = _Tried(kernel)
     for one in ASSUMPTIONS:
         try:

@@ -25,19 +25,21 @@ from lppack.stages.test_sources import MODULE, PROGRAMS, TARGET, test_files
 
 _LIMIT = 600.0  # seconds for one command
 _ENGINE, _ENGINE_KO = f"{MODULE}/engine", f"{abi.ENGINE}.ko"
-# Headers of Debian 13 hold what makes BTF of modules; ours would have to match the target's.
+# Headers of Debian 13 contain the tool that adds BTF to modules; that BTF would have to match
+# vmlinux.
 _BTF = ("-R", ".BTF", "-R", ".BTF.base")
 _STRIPPED = ".stripped"
-#: Of build_together(), in the work directory of each module.
+#: Files of build_together() in the work directory of each module.
 _COMMAND, _LOG, _DONE = "build.sh", "build.log", "done"
 
 
 def build(tree: SourceTree, builder: Builder, *, ready: Path | None = None) -> Module:
-    """Return the module of ``tree``, stripped, with its test targets and programs; from the cache
-    if the same thing was built before.
+    """Return the stripped module of ``tree``, with its test targets and programs.
 
-    ``ready``: where build_together() has built it. Raise BuildFailed, whose message shows the
-    author's line and names the kept work directory.
+    It comes from the cache if the same tree was built before.
+
+    ``ready``: the folder in which build_together() has built it. Raise BuildFailed; its message
+    shows the author's line and names the work directory, which is kept.
     """
     start = time.monotonic()
     plan = tree.plan
@@ -66,8 +68,10 @@ def build(tree: SourceTree, builder: Builder, *, ready: Path | None = None) -> M
 
 
 def differences(module: Module, tree: SourceTree, builder: Builder) -> Iterator[tuple[str, bytes]]:
-    """Build ``tree`` once more, with nothing from the cache; yield each file that came out with
-    other bytes, as (its path below the build that is kept, the other bytes)."""
+    """Build ``tree`` again without the cache, and yield each file whose bytes differ.
+
+    Yields (path of the file below the cached build, its new bytes).
+    """
     kept = store.cache_dir() / "modules" / module.work.name
     with store.scratch() as again:
         _build_into(again, tree, builder, fresh=True)
@@ -80,7 +84,7 @@ def differences(module: Module, tree: SourceTree, builder: Builder) -> Iterator[
 
 
 def _kept(tree: SourceTree, builder: Builder) -> Path:
-    """Return where a module is kept: by everything that the bytes depend on, and nothing else."""
+    """Return the cache path of a module; its key contains exactly what the bytes depend on."""
     plan, digest = tree.plan, hashlib.sha256()
     parts = [__version__, plan.kernel.release, plan.kernel.version]
     parts += [f"{key}={value}" for key, value in sorted(builder.identity(plan.kernel).items())]
@@ -93,11 +97,12 @@ def _kept(tree: SourceTree, builder: Builder) -> Path:
 
 
 def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jobs: int) -> None:
-    """Build the modules of one kernel in one run of the builder, each below ``work`` in a folder of
-    its number, for build(), whose bytes they have.
+    """Build the modules of one kernel in one run of the builder, for build().
 
-    What fails is left: build() builds it alone, and says why it fails. What is in the cache is
-    left as well.
+    Each module is built below ``work``, in a folder with its number, with the bytes of build().
+
+    A module that fails is skipped: build() builds it alone, and reports why it fails. A module that
+    is in the cache is skipped as well.
     """
     kernel = trees[0].plan.kernel
     new = {
@@ -117,8 +122,8 @@ def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jo
                 _make_engine(site, tree.plan, work / own, builder, below=own)
             argv = _module_argv(site, tree.plan, below=own, jobs=jobs)
             (work / own / _COMMAND).write_text(f"{shlex.join(argv)}\n")
-        # In the group of this shell (--foreground), which ends as a whole: where one is past its
-        # limit, its compilers still run, so the others are left as well.
+        # --foreground: in the process group of this shell, which ends as a whole. After a timeout
+        # the compilers of that module still run, so the remaining modules are skipped.
         at = f"{site.work}/$one"
         script = (
             f"for one in {' '.join(new)}; do timeout --foreground {_LIMIT:.0f} sh "
@@ -132,7 +137,8 @@ def build_together(trees: Sequence[SourceTree], builder: Builder, work: Path, jo
 
 
 def _from_ready(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> bool:
-    """Fill the draft from what build_together() has built; False: it has not, or it is wrong."""
+    """Copy the result of build_together() into the draft; return False if there is none, or it is
+    wrong."""
     if not (work / _DONE).is_file():
         return False
     try:
@@ -147,7 +153,7 @@ def _from_ready(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> 
 
 
 def _build_into(draft: Path, tree: SourceTree, builder: Builder, *, fresh: bool = False) -> None:
-    """Build ``tree``; ``fresh``: with nothing from the cache."""
+    """Build ``tree``; ``fresh``: without the cache."""
     plan = tree.plan
     probes = None if fresh else open_probes(plan.kernel, builder.identity(plan.kernel))
     with _work_directory(plan) as work:
@@ -200,7 +206,7 @@ def _make_tests(site: Site, plan: Plan, work: Path) -> None:
 
 
 def _fill(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> None:
-    """Copy what was built in ``work``, and write where it comes from."""
+    """Copy the result from ``work``, and record its origin."""
     plan, spec = tree.plan, tree.plan.manifest.test
     provenance = {
         "kernel_package": plan.kernel.package or "-",
@@ -224,8 +230,10 @@ def _fill(draft: Path, tree: SourceTree, builder: Builder, work: Path) -> None:
 
 
 def _make_engine(site: Site, plan: Plan, work: Path, builder: Builder, *, below: str = "") -> None:
-    """lppack_engine.ko and its checksums, beside the sources; the same for all patches of a kernel,
-    so it is made once."""
+    """Put lppack_engine.ko and its checksums beside the sources.
+
+    They are the same for all patches of a kernel, so they are built once.
+    """
     folder = work / _ENGINE
     digest = hashlib.sha256(
         repr((plan.kernel, sorted(builder.identity(plan.kernel).items()))).encode()
@@ -252,7 +260,7 @@ def _target(work: Path, plan: Plan, name: str) -> Path:
     if not ko.is_file():
         raise BuildFailed(
             f'{plan.manifest.folder}/target builds no "{name}.ko"',
-            hint=f"write `obj-m := {name}.o` in target/Kbuild",
+            hint=f"add `obj-m := {name}.o` to target/Kbuild",
         )
     return ko
 
@@ -260,7 +268,10 @@ def _target(work: Path, plan: Plan, name: str) -> Path:
 def _make_argv(
     site: Site, plan: Plan, part: str, ko: str = "", *, below: str = "", jobs: int = 0
 ) -> list[str]:
-    """Build the modules of one folder; beside ``ko``, a copy without debug information."""
+    """Return the command that builds the modules of one folder.
+
+    It also writes a copy of ``ko`` without debug information.
+    """
     argv = [*kbuild_argv(site, plan.kernel, part, below=below, jobs=jobs), "modules"]
     if not ko:
         return argv
@@ -271,8 +282,10 @@ def _make_argv(
 
 
 def _hold_against_the_kernel(ko: Path, plan: Plan) -> None:
-    """Check a newly built module against the kernel. One from the cache has passed this before, as
-    the exact version of the kernel is part of its key."""
+    """Check a newly built module with the rules of the built module.
+
+    A module from the cache has passed this before: the kernel's version is part of its key.
+    """
     with open_facts(plan.kernel) as facts:
         found = compiled_problems(compiled_types(ko.read_bytes()), plan, facts)
     if found:
@@ -291,7 +304,7 @@ def _run(site: Site, plan: Plan, work: Path, argv: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _work_directory(plan: Plan) -> Iterator[Path]:
-    """Yield a fresh directory; kept under ``failed`` if the build fails, gone otherwise."""
+    """Yield a new directory; move it to ``failed`` if the build fails, or else remove it."""
     with store.temporary(f"{plan.name}-") as work:
         try:
             yield work

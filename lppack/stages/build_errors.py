@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a build that failed means, in the author's words."""
+"""Explain a failed build with the names of the author's files and manifest."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from lppack.rules.runner import nearest
 from lppack.stages.generate import generate
 from lppack.stages.test_sources import MODULE, PROGRAMS, TARGET
 
-#: A full disk as the programs of a build print it: most of them; kbuild's fixdep; dash.
+#: How the programs of a build report a full disk: most of them; kbuild's fixdep; dash.
 _FULL = re.compile(
     rf"{os.strerror(errno.ENOSPC)}|^fixdep: not all data was written|\b(echo|printf): I/O error$",
     re.M,
@@ -34,7 +34,7 @@ _ERROR = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?erro
 def failure(
     out: str, summary: str, plan: Plan, work: Path, site_work: str
 ) -> BuildFailed | EnvironmentMissing:
-    """Return the first error of the compiler, at the author's own line; else the end of the log."""
+    """Return the compiler's first error, at the author's own line; or else the end of the log."""
     if lacking := _of_the_machine(out, work):
         return lacking
     (work / "build.log").write_text(f"{out}\n{summary}\n")
@@ -80,17 +80,18 @@ def failure(
 
 
 def _of_the_machine(out: str, work: Path) -> EnvironmentMissing | None:
-    """Return what the machine or the container lacked; None: the sources are at fault."""
+    """Return the error if the machine or the container lacks something; None: the sources are
+    wrong."""
     if _FULL.search(out):
-        # The log and the sources would not fit either.
+        # The disk has no room for the log and the sources either.
         return EnvironmentMissing(
             f"{os.strerror(errno.ENOSPC)} in {work}, or in /tmp of the container (512 MB)",
             hint=store.ROOM,
         )
     if re.search(r"\b(Cannot fork|fork: |vfork: )", out):
         return EnvironmentMissing(
-            "the build may not start another process: too many at once, for this user or in the "
-            "container (512)",
+            "the build could not start another process: too many processes of this user, "
+            "or in the container (512)",
             hint="build fewer pairs at a time: --jobs; see ulimit -u",
         )
     if re.search(
@@ -99,36 +100,38 @@ def _of_the_machine(out: str, work: Path) -> EnvironmentMissing | None:
         out,
     ):
         return EnvironmentMissing(
-            "the compiler was ended for want of memory",
+            "the compiler was killed, because the machine is out of memory",
             hint="build fewer pairs at a time: --jobs",
         )
     return None
 
 
 def _way_out(text: str, plan: Plan) -> str | None:
-    """Return what a compiler message means for a patch; None if it means just what it says."""
+    """Return a hint for a compiler message; None if the message needs no explanation."""
     if header := re.match(r"(\S+\.h): No such file or directory", text):
         folder = header[1].rpartition("/")[0] or "FOLDER"
         return (
-            f"a private header of the kernel: kernel_headers: [{folder}]; one of yours: list it "
-            "under `headers`"
+            f"for a private header of the kernel: kernel_headers: [{folder}]; for your own "
+            "header: list it under `headers`"
         )
     called = re.match(r"implicit declaration of function '(\w+)'", text)
     declared = "\n".join(text for name, text in generate(plan).files if name == "lppack.h")
     if called and re.search(rf"\b{called[1]}\(", declared):
-        return '#include "lppack.h" declares it'
+        return 'add #include "lppack.h", which declares it'
     return None
 
 
 def _named_type(text: str, part: str, manifest: Manifest) -> str | None:
-    """Return a hint for a type that the manifest names and no header defines; only generated code
-    fails on it."""
+    """Return a hint for a type that the manifest names and no header defines.
+
+    Only generated code fails to compile then.
+    """
     found = re.search(r"incomplete type '(?:const )?((?:struct|union) \w+)'", text)
     for shadow in manifest.shadow_variables if found and part == MODULE else ():
         if found and shadow.type == found[1]:
             return (
-                f"{shadow.type}, the type of the shadow variable {shadow.name}, is defined in "
-                f"none of the headers{_meant(shadow.type, manifest)}"
+                f"none of the headers defines {shadow.type}, the type of the shadow "
+                f"variable {shadow.name}{_meant(shadow.type, manifest)}"
             )
     return None
 
@@ -144,20 +147,22 @@ def _meant(type_: str, manifest: Manifest) -> str:
 
 
 def _not_linked(name: str, plan: Plan, facts: Facts) -> str:
-    """Where the kernel has what may not be linked, or what was meant."""
+    """Return where the kernel has a symbol that modules may not link to, or a similar name."""
     release = plan.kernel.release
     objects = [entry.name or "vmlinux" for entry in plan.patched]
     home = next((one for one in objects if copies_of(facts, one, name)), None)
     home = home or next(iter(homes(facts, objects[-1], name, variables=True)), None)
     if home is not None:
-        return f'"{name}" is used, and not exported by {release}: list it under `symbols` of {home}'
+        return (
+            f'"{name}" is used, but {release} does not export it: list it under `symbols` of {home}'
+        )
     similar = facts.similar(name)
     meant = f'; did you mean "{similar[0]}"?' if similar else "; no source defines it either"
-    return f'"{name}" is used, and no object of {release} has it{meant}'
+    return f'"{name}" is used, but no object of {release} has it{meant}'
 
 
 def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
-    """Return what modpost misses, in the author's words."""
+    """Return the error for symbols that modpost reports as undefined."""
     replacements = {fn.new for entry in plan.patched for fn in entry.functions}
     manifest = plan.manifest
     for transform in manifest.transforms:
@@ -169,7 +174,7 @@ def _undefined(names: Sequence[str], plan: Plan) -> BuildFailed:
     replacements |= {var.constructor for var in manifest.shadow_variables if var.constructor}
     with open_facts(plan.kernel) as facts:
         lines = [
-            f'no source defines "{name}", which the manifest names; is it misspelt, or static?'
+            f'no source defines "{name}", which the manifest names: it may be misspelt, or static'
             if name in replacements
             else _not_linked(name, plan, facts)
             for name in dict.fromkeys(names)

@@ -23,27 +23,30 @@ from lppack.stages.provenance import facts_of
 
 SUFFIX = ".lpp"
 SUMS = "SHA256SUMS"
-FORMAT = 1  # of plan.json
-#: Of a bundle, packed and unpacked.
+FORMAT = 1  # format number of plan.json
+#: Limits of a bundle in bytes, packed and unpacked.
 SIZE_MAX = 256 << 20
 _ENTRIES_MAX = 2000
-_ANEW = "fetch it again; if it is so at its source, its author builds it again"
+_ANEW = "fetch it again; if its source has the same file, ask its author to build it again"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
 class BadBundle(AnswerIsNo):
-    """The file is not a whole bundle. Nothing was done with it."""
+    """The file is not a valid, complete bundle. Nothing was done with it."""
 
     kind = "bundle"
 
 
-#: Of a local header without its name, of an entry of the directory, and the end: APPNOTE.TXT, 4.3.
+#: Sizes of a local header without its name, of a directory entry, and of the end (APPNOTE.TXT,
+#: 4.3).
 _LOCAL, _CENTRAL, _END = 30, 46, 22
 
 
 def _is_whole(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
-    """Whether the files and their directory are all that there is, and agree with each other: the
-    sums cover nothing else."""
+    """Return True if the file contains only its files and their directory, and these agree.
+
+    The checksums cover nothing else.
+    """
     at = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset != at:
@@ -52,7 +55,9 @@ def _is_whole(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> bool:
     begin, count = at, len(entries)
     for entry in entries:
         local = data[entry.header_offset :][:_LOCAL]
-        if data[at + 6 : at + 32] != local[4:]:  # from the version to the length of the extra field
+        if (
+            data[at + 6 : at + 32] != local[4:]
+        ):  # the fields from the version to the length of the extra field
             return False
         at += _CENTRAL + len(entry.filename)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, at - begin, begin, 0)
@@ -67,10 +72,12 @@ def packed(path: Path) -> bytes:
     """Return the bytes of a bundle's file. Raise BadBundle, EnvironmentMissing."""
     if path.is_dir():
         raise EnvironmentMissing(
-            f"{path} is a folder, not a bundle", hint=f"make one with: lppack build {path}"
+            f"{path} is a folder, not a bundle", hint=f"to build a bundle: lppack build {path}"
         )
     if not path.is_file():
-        raise EnvironmentMissing(f"{path} does not exist", hint="make one with: lppack build PATCH")
+        raise EnvironmentMissing(
+            f"{path} does not exist", hint="to build a bundle: lppack build PATCH"
+        )
     try:
         if path.stat().st_size > SIZE_MAX:
             raise BadBundle(f"{path} is larger than any bundle")
@@ -80,7 +87,7 @@ def packed(path: Path) -> bytes:
 
 
 def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
-    """Return every file of a bundle, checked against its sums; ``data``: what packed() returned.
+    """Return every file of a bundle, after checking its checksum; ``data``: the result of packed().
 
     Raise BadBundle, EnvironmentMissing.
     """
@@ -93,10 +100,14 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
                 raise BadBundle(f"{path} is larger than any bundle")
             for entry in entries:
                 if not _NAME.fullmatch(entry.filename):
-                    raise BadBundle(f"{path} holds the name {ascii(entry.filename)}")
+                    raise BadBundle(
+                        f"{path} contains a file with the name "
+                        f"{ascii(entry.filename)}, which is not allowed"
+                    )
             if not _is_whole(data, entries):
                 raise BadBundle(
-                    f"{path} has bytes that belong to no file in it, or contradict one",
+                    f"{path} has bytes that belong to no file in it, or its directory "
+                    "contradicts a file",
                     hint=_ANEW,
                 )
             files = {entry.filename: archive.read(entry) for entry in entries}
@@ -119,7 +130,7 @@ def contents(path: Path, data: bytes | None = None) -> dict[str, bytes]:
     if wrong or not files:
         raise BadBundle(
             f"{path}: {wrong[0] if wrong else SUMS} is missing or not what {SUMS} says",
-            hint=f"it was damaged or changed: {_ANEW}",
+            hint=f"the file was damaged or changed: {_ANEW}",
         )
     folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     if folders & files.keys():
@@ -133,14 +144,14 @@ def read(path: Path) -> Bundle:
 
 
 def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
-    """Read a bundle from what contents() returned for ``path``. Raise BadBundle."""
+    """Parse ``files``, the result of contents() for ``path``. Raise BadBundle."""
     try:
         plan: dict[str, Any] = json.loads(files["plan.json"])
         provenance = facts_of(json.loads(files["provenance.json"]))
         if isinstance(plan, dict) and plan.get("format") != FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {FORMAT}",
-                hint="rebuild it with this lppack, or use the lppack that built it",
+                hint="build it again with this version of lppack, or use the version that built it",
             )
         if (wrong := wrong_part(plan)) is not None:
             raise BadBundle(f"{path}: its plan.json is not a valid plan: {wrong}", hint=_ANEW)
@@ -189,7 +200,7 @@ def _srcversion(ko: bytes) -> str | None:
 
 
 def _engine(files: Mapping[str, bytes], engine: str) -> str | None:
-    """Return the sum of lppack_engine.ko; KeyError if it is missing where it is needed."""
+    """Return the checksum of lppack_engine.ko; raise KeyError if it is needed and missing."""
     if engine != EngineName.CONSISTENCY:
         return None
     return sha256_of(files[f"{abi.ENGINE}.ko"])
@@ -201,7 +212,7 @@ def extract(path: Path, folder: Path) -> None:
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write what contents() returned below ``folder``."""
+    """Write ``files``, the result of contents(), below ``folder``."""
     for name, data in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from lppack.rules.fits import fits, inlined
 
 
 def wrong_part(plan: Any) -> str | None:
-    """Say which key is not what it must be; None: all are."""
+    """Return a description of the first wrong key; None if all keys are valid."""
     whole = inlined(_schema(), schema("manifest-v1")["$defs"])
     if fits(plan, whole):
         return None
@@ -16,12 +16,17 @@ def wrong_part(plan: Any) -> str | None:
     wrong = [key for key, part in known if key in plan and not fits(plan[key], part)]
     lacks = [key for key in whole["required"] if isinstance(plan, dict) and key not in plan]
     return (
-        f"it lacks {lacks[0]}" if lacks else f"{wrong[0]} is none" if wrong else "it is no object"
+        f"it lacks {lacks[0]}"
+        if lacks
+        else f"{wrong[0]} is none"
+        if wrong
+        else "it is not an object"
     )
 
 
 def _schema() -> dict[str, Any]:
-    """Return what plan.json must be; the parts that come from the manifest are checked as there."""
+    """Return the schema of plan.json; parts that come from the manifest use the manifest's
+    schema."""
     manifest = schema("manifest-v1")
     part, text = manifest["properties"], {"type": "string"}
     maybe = {"type": ["string", "null"]}

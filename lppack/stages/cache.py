@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the cache holds: listed, checked, and removed where no process uses it."""
+"""List, check and remove entries of the cache."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lppack import entries, store
 
-#: Each kind is a folder of the cache -> what is in it.
+#: The kinds of entries: folder of the cache, and a description.
 KINDS = {
     "apt": "package lists",
     "bundles": "bundles, built",
@@ -19,25 +19,25 @@ KINDS = {
     "facts": "symbols, types and inlining of kernels",
     "failed": "logs and sources of builds that failed",
     "finished": "modules of patches, linked and signed",
-    "images": "what is known of compiler images",
+    "images": "facts about compiler images",
     "initramfs": "roots of guests",
     "kernels": "kernels with headers, unpacked",
     "modules": "modules of patches, built",
     "objects": "object files of kernels' sources",
     "packages": "other packages, unpacked",
-    "probes": "which options compilers take",
+    "probes": "options that compilers accept",
     "programs": "programs of guests and tests, built",
     "sources": "sources of kernels",
-    "vmlinux": "kernels out of their images",
+    "vmlinux": "vmlinux of kernels, unpacked",
 }
-#: Kinds whose entries have no digests of lppack's: apt checks its own, the others are read by
-#: people, or each file in them has its own.
+#: Kinds without digests of lppack: apt checks its own files; people read the others, or each file
+#: contains its own digest.
 _WITHOUT = frozenset(("apt", "consoles", "failed", "finished", "objects", "probes"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """One thing that is kept, and removed as a whole."""
+    """One file or folder of the cache, which is removed as a whole."""
 
     kind: str
     path: Path
@@ -57,7 +57,7 @@ def listed() -> tuple[CacheEntry, ...]:
 def _paths(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
-            # Notes of what apt last said, and locks of an older lppack.
+            # Records of apt's last output, and lock files of an older version of lppack.
             if not path.name.startswith(".") and path.suffix not in (".json", ".lock"):
                 yield path
 
@@ -99,8 +99,11 @@ def damaged(entry: CacheEntry) -> list[str]:
 def chosen(
     found: tuple[CacheEntry, ...], *, older: float | None, max_size: int | None
 ) -> list[CacheEntry]:
-    """Return what to remove: not used for ``older`` seconds; the longest unused of what exceeds
-    ``max_size`` bytes in all."""
+    """Return the entries to remove.
+
+    These are entries that were not used for ``older`` seconds, and the least recently used ones
+    until the rest has at most ``max_size`` bytes.
+    """
     now, left = time.time(), sum(entry.size for entry in found)
     picked = []
     for entry in sorted(found, key=lambda entry: entry.used):
@@ -112,12 +115,12 @@ def chosen(
 
 
 def remove(entry: CacheEntry) -> bool:
-    """Remove an entry; False: a process uses it."""
+    """Remove an entry; return False if a process uses it."""
     return entries.remove(entry.path)
 
 
 def sweep() -> None:
-    """Remove what processes that died have left unfinished."""
+    """Remove unfinished files of processes that died."""
     store.sweep_scratch()
     places = [store.cache_dir(), *(store.cache_dir() / kind for kind in KINDS)]
     for folder in (*places, *(store.cache_dir() / "sources").glob("*")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A command that changes a host: alone on it, each step in its journal, and nothing left behind."""
+"""Frame of a command that changes a host: lock, journal, and removal of leftovers."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -30,13 +30,13 @@ def changing(
     fault: Fault = no_fault,
     note: Note = unnoted,
 ) -> Iterator[Control]:
-    """Yield a Control for ``command``, whose ``intent`` are fields of its JournalRecord.
+    """Yield a Control for ``command``; ``intent`` contains fields of its JournalRecord.
 
-    ``note`` is given that record at the end.
+    ``note`` is called with that record at the end.
 
-    Raise ApplyRefused if another command is at work on the host for longer than ``wait`` seconds,
-    or if it does not answer. A host
-    that no other command can reach has neither lock nor journal.
+    Raise ApplyRefused if another command changes the host for longer than ``wait`` seconds, or if
+    the host does not answer. A host that no other command can reach has neither a lock nor a
+    journal.
     """
     host = control.host
     if host.lock is None:
@@ -69,15 +69,15 @@ def _prepare(host: Host, journal: Journal, say: Say) -> None:
 
 def _name_unfinished(host: Host, journal: Journal, say: Say) -> None:
     for record in journal.unfinished():
-        say(f"{WARNING}unfinished: {record}; the way on is: lppack recover --on {host.name}")
+        say(f"{WARNING}unfinished: {record}; to complete it: lppack recover --on {host.name}")
 
 
 def _resolve(control: Control, journal: Journal, done: JournalRecord) -> None:
-    """Close the records of commands that died, where nothing of theirs is left after ``done``."""
+    """Close the records of commands that died, if ``done`` has completed their work."""
     try:
         for record in journal.unfinished():
             same = done.command == "recover" or record.module in (None, done.module)
             if same or control.engine.state(str(record.module)).phase is PatchPhase.ABSENT:
-                journal.cut_off(record, f"what it left undone, {done.id} has settled")
+                journal.cut_off(record, f"{done.id} has completed its work")
     except HostError as error:
         control.say(f"{WARNING}the journal cannot be written: {error.message}")

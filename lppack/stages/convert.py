@@ -14,9 +14,9 @@ from lppack.stages.status import PatchReport
 
 
 def convert(control: Control, series: str, *, irreversible: bool = False) -> PatchReport:
-    """Enable conversion of ``series``; unload its leftovers. Raise ApplyRefused, NotConverted.
+    """Enable conversion for ``series``; unload its leftovers. Raise ApplyRefused, NotConverted.
 
-    ``irreversible``: even if it cannot be reverted.
+    ``irreversible``: convert even if the patch cannot be reverted afterwards.
     """
     found = answered(control, lambda: find_all(control, series))
     state = found.state
@@ -31,24 +31,26 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
         )
     if state.phase is not PatchPhase.PATCHED:
         raise ApplyRefused(
-            f"{state.module} is {state.phase}: data is converted once every thread has switched",
+            f"{state.module} is {state.phase}: conversion is possible only after every "
+            "thread has switched",
             hint=f"wait, and see: {control.command('status', series)}"
             if state.phase is PatchPhase.PATCHING
-            else f"complete that, then apply it again: {control.command('revert', series)}",
+            else f"complete the reversal, then apply the patch again: "
+            f"{control.command('revert', series)}",
             reason="not-patched",
         )
     if not state.convert:
         if state.info.irreversible and not irreversible:
             raise ApplyRefused(
                 f"{series} is irreversible: {IRREVERSIBLE}",
-                hint=f"if that is what you want: {control.command('convert', series)} "
-                f"--irreversible; to take it back, while that is possible: "
+                hint=f"to accept this: {control.command('convert', series)} "
+                "--irreversible; to revert the patch, while that is still possible: "
                 f"{control.command('revert', series)}",
                 reason=NO_WAY_BACK,
             )
         for fault in forced_transition(control.engine, control.host):
             raise ApplyRefused(
-                f"{fault.message}: old code may meet new data",
+                f"{fault.message}: old code may read converted data",
                 hint=fault.hint,
                 reason="no-transition-was-forced",
             )
@@ -61,6 +63,6 @@ def convert(control: Control, series: str, *, irreversible: bool = False) -> Pat
     except KeyboardInterrupt:
         now = control.report(state.module)
         raise Interrupted(
-            f"interrupted: {now.module} is {now.phase}, conversion is {now.conversion}; "
-            f"go on with: {control.command('convert', series)}"
+            f"interrupted: {now.module} is {now.phase}, conversion is {now.conversion}; go "
+            f"on with: {control.command('convert', series)}"
         ) from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The CVEs of a kernel package, by Debian's security tracker, joined with live patches."""
+"""The CVEs of a kernel package in Debian's security tracker, joined with live patches."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from lppack.stages.vex import Evidence, Status
 
 _URL = "https://security-tracker.debian.org/tracker/data/json"
 _SOURCE = "linux"
-#: What is read of one CVE; the tracker has more.
+#: The fields of a CVE that are read.
 _RELEASE = {"status": str, "fixed_version": str, "urgency": str, "repositories": dict}
 #: CVE to suite to _RELEASE.
 Tracker = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -26,25 +26,26 @@ class CveState(StrEnum):
     """States of a CVE, in report order."""
 
     OPEN = "open"  # Debian has no fix
-    PACKAGE = "package"  # a newer kernel package has
-    FIXABLE = "fixable"  # a bundle at hand has
-    APPLIED = "applied"  # a live patch has it, and it is not in effect, or not known to be all
-    LIVE = "live"  # a live patch has it, and it is in effect
+    PACKAGE = "package"  # a newer kernel package has a fix a fix
+    FIXABLE = "fixable"  # a given bundle has a fix
+    APPLIED = "applied"  # a live patch has a fix that is not in effect, or may be incomplete
+    LIVE = "live"  # a live patch has a fix that is in effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cve:
-    """One that this version of the package has."""
+    """A CVE that affects this version of the package."""
 
     cve: str
     state: CveState
     urgency: str | None
-    by: str | None  # the package version, the bundle, or what is live; None: open
+    # the version of the package, the bundle, or the live patch with the fix; None: open
+    by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelReport:
-    """A kernel package, and all that is known to be wrong with it."""
+    """A kernel package and its known CVEs."""
 
     host: str
     name: str
@@ -54,7 +55,7 @@ class KernelReport:
 
 
 def read_tracker(path: Path) -> Tracker:
-    """Read the tracker's JSON, as it was downloaded. Raise EnvironmentMissing."""
+    """Read the downloaded JSON of the tracker. Raise EnvironmentMissing."""
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:
@@ -80,7 +81,8 @@ def read_tracker(path: Path) -> Tracker:
 def join(
     known: Tracker, host: Evidence, bundles: Iterable[Bundle], suite: str | None
 ) -> KernelReport:
-    """Raise EnvironmentMissing if the suite is not known."""
+    """Return the state of each CVE of the host's kernel. Raise EnvironmentMissing: unknown
+    suite."""
     suite = suite or _suite(known, host.package)
     at_hand = {
         fix.cve: bundle.path.name
@@ -112,7 +114,8 @@ def join(
 
 
 def _has(said: Mapping[str, Any], version: str) -> bool:
-    """Whether ``version`` of the package has this CVE. A fixed version of 0: it never had."""
+    """Return True if ``version`` of the package has this CVE. Fixed version 0: it was never
+    affected."""
     if said.get("status") == "open":
         return True
     fixed = said.get("fixed_version")
@@ -122,7 +125,7 @@ def _has(said: Mapping[str, Any], version: str) -> bool:
 
 
 def _suite(known: Tracker, version: str) -> str:
-    """Return the one suite with kernels of this series: 6.1 is bookworm's alone."""
+    """Return the only suite with kernels of this series; for example, only bookworm has 6.1."""
     series = version.split(".")[:2]
     suites = {
         suite

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The decisions of plan: each function takes one, and returns it with its reason."""
+"""The decisions of plan: each function makes one, and returns it with its reason."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -27,9 +27,10 @@ from lppack.rules.replaced import copies_of
 
 
 def mode_for(document: Document, manifest: Manifest, asked: str | None) -> tuple[Mode, Decision]:
-    """Return the mode that ``asked`` or the manifest names, or the weakest that will do.
+    """Return the mode that ``asked`` or the manifest names, or else the weakest that covers the
+    needs.
 
-    Raise ManifestError if ``asked`` covers less than the needs; of the manifest's, a rule does.
+    Raise ManifestError if ``asked`` does not cover the needs; a rule checks the manifest's mode.
     """
     needs = f"{manifest.needs.leave.name} {manifest.needs.switch.name}"
     named = ModeName(asked) if asked is not None else manifest.mode
@@ -47,7 +48,7 @@ def mode_for(document: Document, manifest: Manifest, asked: str | None) -> tuple
                     ("needs",),
                     "mode-covers-the-needs",
                     f"--mode {asked} gives {chosen.leave.name} {chosen.switch.name}, "
-                    "less than is needed",
+                    "less than the needs",
                     hint=f"leave --mode out, or use {consistency.weakest(manifest.needs).name}",
                 )
             ]
@@ -58,16 +59,16 @@ def mode_for(document: Document, manifest: Manifest, asked: str | None) -> tuple
 
 
 def threads_of(mode: Mode) -> Iterator[Decision]:
-    """Yield what the mode gives threads."""
+    """Yield the LEAVE flags that user threads and kernel threads get."""
     yield Decision(
         what="user threads",
         value=f"{mode.leave.name} {mode.switch.name}",
-        why="what the mode gives them",
+        why="the mode gives it",
     )
     yield Decision(
         what="kernel threads",
         value=f"{mode.kthread.name} {mode.switch.name}",
-        why="what the mode gives them"
+        why="the mode gives it"
         if mode.kthread is mode.leave
         else "they never leave the kernel, so their stacks are checked instead",
     )
@@ -76,9 +77,9 @@ def threads_of(mode: Mode) -> Iterator[Decision]:
 def engine_for(
     document: Document, mode: Mode, asked: str, facts: Facts, *, mixes: bool
 ) -> tuple[EngineName, Decision] | None:
-    """Return the engine; None if ``asked`` does not give the mode, which a rule refuses.
+    """Return the engine; None if ``asked`` does not give the mode (a rule reports that).
 
-    ``mixes``: kernel code is preempted, so the kernel's own engine may mix functions.
+    ``mixes``: kernel code is preempted, so the livepatch engine may mix old and new functions.
     """
     if asked == "auto" and mixes and _is_ours_to_have(document, mode, facts):
         asked = EngineName.CONSISTENCY
@@ -103,7 +104,8 @@ def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
 def functions_of(
     entry: ObjectPatch, facts: Facts, *, counted: bool
 ) -> tuple[ObjectPatch, list[Decision]]:
-    """Settle which function each entry replaces; ``counted``: and the words that it is handed."""
+    """Decide which function each entry replaces; ``counted``: also the number of its argument
+    words."""
     functions, taken = [], []
     for function in entry.functions:
         where = f"{entry.name or 'vmlinux'}:{function.old}"
@@ -125,7 +127,7 @@ def functions_of(
                 Decision(
                     what=f"count {where}",
                     value=f"{words} words",
-                    why="its wrapper hands on so much of the arguments, and counts the visit",
+                    why="its wrapper passes on these arguments, and counts the visit",
                 )
             )
         functions.append(function)
@@ -135,7 +137,7 @@ def functions_of(
 def symbols_of(
     entry: ObjectPatch, facts: Facts, called: Collection[str]
 ) -> tuple[ObjectPatch, list[Decision]]:
-    """Settle how each symbol is found; ``called``: names that the sources call."""
+    """Decide how each symbol is found; ``called``: names that the sources call."""
     symbols, taken = [], []
     for symbol in entry.symbols:
         settled, why = _symbol(entry, symbol, facts, called)
@@ -157,18 +159,18 @@ def _symbol(
     of = f"position {settled.sympos} of several" if settled.sympos else "the only one"
     if home is None:
         return settled, f"{of} of that name; the kernel finds it when the patch is loaded"
-    # A test target is not built yet: its symbols are what the sources take them for.
+    # A test target is not built yet, so the kind of a symbol comes from its use in the sources.
     is_function = (
         symbol.c_name in called if copies is None else copies[(symbol.sympos or 1) - 1].type in "tT"
     )
     kind = "a function, called by a stub" if is_function else "data, reached by a pointer"
-    where = f" of {symbol.module}, which is there before it" if symbol.module else ""
-    why = f"{kind}; {of} of that name{where}, found whenever the module is there"
+    where = f" of {symbol.module}, which is loaded before the object" if symbol.module else ""
+    why = f"{kind}; {of} of that name{where}, found when the module is loaded"
     return replace(settled, callable=is_function), why
 
 
 def _position(copies: Sequence[object] | None, sympos: int | None) -> int:
-    """0 lets the kernel insist that there is one (klp_find_object_symbol)."""
+    """Return the sympos; 0 makes the kernel require a unique name (klp_find_object_symbol)."""
     if sympos is None or (copies is not None and len(copies) == 1):
         return 0
     return sympos
@@ -183,18 +185,21 @@ def _is_exported(symbol: SymbolUse, facts: Facts) -> bool:
 def clearing_of(
     objects: Sequence[ObjectPatch], engine: EngineName, facts: Facts
 ) -> tuple[bool, list[Decision]]:
-    """Settle whether the kernel clears what was written for a module when that goes."""
+    """Decide who clears relocations when a patched module is unloaded: the kernel or generated
+    code."""
     clears = engine is EngineName.LIVEPATCH and bool(facts.copies(CLEARS_RELOCATIONS))
     if not any(entry.slots for entry in objects):
         return clears, []
-    value = "cleared by the kernel" if clears else "cleared by the glue"
-    why = "what is written for a module must be gone before it is loaded again"
+    value = "cleared by the kernel" if clears else "cleared by generated code"
+    why = "relocations for a module must be cleared before it is loaded again"
     return clears, [Decision(what="slots", value=value, why=why)]
 
 
 def objects_of(manifest: Manifest) -> tuple[tuple[ObjectPatch, ...], list[Decision]]:
-    """Return vmlinux, which each patch has, also one that replaces none of its functions; then the
-    modules."""
+    """Return the objects of a patch: vmlinux first, then the modules.
+
+    Each patch has vmlinux, even if it replaces no function there.
+    """
     anchor = next((entry for entry in manifest.objects if entry.name is None), None)
     anchor = anchor or ObjectPatch(name=None, functions=())
     objects = (anchor, *(entry for entry in manifest.objects if entry.name is not None))
@@ -207,18 +212,24 @@ def objects_of(manifest: Manifest) -> tuple[tuple[ObjectPatch, ...], list[Decisi
 def inlining_of(
     document: Document, objects: Sequence[ObjectPatch], facts: Facts
 ) -> tuple[InliningCheck, Decision]:
-    """Return whether copies of the old code were looked for in callers, and what is left."""
+    """Return whether callers were checked for inlined copies of the old code, and the copies
+    found."""
     modules = [entry.name for entry in objects if entry.name is not None]
     if modules:
-        value, why = InliningCheck.UNCHECKED, "the debug files of modules are not read"
-        why += f" ({', '.join(modules)}): their callers may hold copies of the old code"
+        value, why = InliningCheck.UNCHECKED, "debug files of modules are not read"
+        why += (
+            f" ({', '.join(modules)}): callers in them may contain inlined copies of the old code"
+        )
     elif facts.inlining is None:
-        value, why = InliningCheck.UNCHECKED, "callers may hold copies of the old code: use --deep"
+        value, why = (
+            InliningCheck.UNCHECKED,
+            "callers may contain inlined copies of the old code: use --deep",
+        )
     else:
-        value, why = InliningCheck.CHECKED, "no copy of the old code is left in a caller"
+        value, why = InliningCheck.CHECKED, "no caller contains an inlined copy of the old code"
         left = [f"{name} in {', '.join(where)}" for name, where in copies_left(document, facts)]
         if left:
-            why = f"copies of the old code are left: {'; '.join(left)}"
+            why = f"inlined copies of the old code remain: {'; '.join(left)}"
     return value, Decision(what="inlining", value=value.value, why=why)
 
 
@@ -227,30 +238,29 @@ def of_the_kernel(kernel: Kernel) -> Decision:
 
 
 def of_the_module(module: str, compiler: str) -> Iterator[Decision]:
-    """Yield the module's name and its compiler, which are given."""
+    """Yield the module's name and its compiler, which follow from the patch and the kernel."""
     yield Decision(
         what="module", value=module, why="versions of a series can be loaded side by side"
     )
-    yield Decision(
-        what="compiler", value=compiler, why="the kernel's configuration was made with it"
-    )
+    yield Decision(what="compiler", value=compiler, why="the kernel was configured with it")
 
 
 def of_the_manifest(made: Plan) -> Iterator[Decision]:
-    """Yield what the author has decided, and what that means for a kernel."""
+    """Yield the author's decisions in the manifest, and their effect on a kernel."""
     manifest = made.manifest
     if manifest.kernel_headers:
         package = open_distribution().sources.package_of(made.kernel)
         yield Decision(
             what="private headers",
             value=", ".join(manifest.kernel_headers),
-            why=f"from {package}, the sources of this very kernel",
+            why=f"from {package}, the sources of this kernel",
         )
     if made.replace:
         yield Decision(
             what="replaces",
             value=", ".join(manifest.replaces),
-            why="cumulative: the kernel removes every other live patch, so all have to be named",
+            why="cumulative: the kernel removes every other live patch, so the manifest "
+            "must name all of them",
         )
     for state in made.states:
         yield Decision(
@@ -273,22 +283,23 @@ def of_the_manifest(made: Plan) -> Iterator[Decision]:
     for world in manifest.world:
         yield Decision(
             what=f"transform {world.name}",
-            value=f"in the stop, {world.max_stop_ms} ms at most",
-            why="all instances are counted in a stop before the transition, and it is refused if "
-            "that takes too long; in the stop that flips all are converted, or none",
+            value=f"in the stop, at most {world.max_stop_ms} ms",
+            why="a stop before the transition counts all instances, and the patch is "
+            "refused if that takes too long; the stop that switches the kernel converts "
+            "all of them, or none",
         )
     for name in manifest.irreversible:
         yield Decision(
             what=f"transform {name}",
             value="irreversible",
-            why="what it has converted stays so, and revert is refused from then on",
+            why="converted data stays converted, and revert is refused from then on",
         )
     yield Decision(
         what="phase 2",
         value="convert" if made.converts else "none",
-        why="new code converts what it touches once every thread has switched"
+        why="new code converts the data that it touches, once every thread has switched"
         if made.converts
-        else "TRANSFORM_WORLD: the data is converted in the stop that flips"
+        else "TRANSFORM_WORLD: all data is converted in the stop that switches the kernel"
         if manifest.world
         else "the patch has no data to convert",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Steps that apply, convert and revert share: all waiting and undoing is here, once."""
+"""Steps that apply, convert and revert share: waiting, undoing, unloading."""
 
 import errno
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from lppack.stages.owners import overridden
 from lppack.stages.status import PatchReport, report
 
 TIMEOUT = 60.0  # seconds for a transition; upstream's own fake signal comes at 15
-#: Reason of a refusal: its author says that what it converts stays so.
+#: Reason of a refusal: the patch's author has declared that data stays converted.
 NO_WAY_BACK = "irreversible"
 _T = TypeVar("_T")
 _POLL = 0.2
-_FIRST_POLL = 0.02  # a transition may take some ms only
-_UNDO = 60.0  # seconds to put a target back; more where a transition may take more
+_FIRST_POLL = 0.02  # seconds; a transition may take only some ms
+_UNDO = 60.0  # seconds for a reversal; more if a transition may take longer
 _UNLOAD = 15.0  # seconds that the kernel may hold the module after its transition
 
 
@@ -32,13 +32,13 @@ def silent(_line: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """How to drive an engine: where, how long, and where progress goes."""
+    """How to drive an engine: the host, the time limits, and the function that prints progress."""
 
     engine: Engine
     host: Host
     timeout: float = TIMEOUT
-    undo_timeout: float | None = None  # of a reversal; None: as the timeout, 60 s at least
-    max_stop: int | None = None  # percent, see Engine.limit(); None: as the engine has it
+    undo_timeout: float | None = None  # seconds for a reversal; None: as the timeout, at least 60
+    max_stop: int | None = None  # percent, see Engine.limit(); None: the engine's default
     max_hold: int | None = None
     clock: Clock = field(default_factory=SystemClock)
     say: Say = silent
@@ -57,12 +57,12 @@ class Control:
         return replace(found, srcversion=self.engine.srcversion(module))
 
     def command(self, verb: str, series: str) -> str:
-        """Return the command line with which a person goes on."""
+        """Return the command line for a hint."""
         return f"lppack {verb} {series} --on {self.host.name}"
 
 
 def answered(control: Control, query: Callable[[], _T]) -> _T:
-    """Return what ``query`` finds. Raise ApplyRefused if the host does not answer."""
+    """Return the result of ``query``. Raise ApplyRefused if the host does not answer."""
     try:
         return query()
     except HostError as error:
@@ -74,7 +74,8 @@ def answered(control: Control, query: Callable[[], _T]) -> _T:
 
 
 def refuse_limits(control: Control, engine: object) -> None:
-    """Raise ApplyRefused if ``engine``, as a patch names it, lacks the requested limits."""
+    """Raise ApplyRefused if ``engine``, the engine of a patch, does not support the requested
+    limits."""
     if control.limits and engine != EngineName.CONSISTENCY:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in control.limits)
         raise ApplyRefused(
@@ -98,9 +99,9 @@ def longest_stop(state: PatchState) -> str:
 def settle(
     control: Control, module: str, wanted: PatchPhase, limit: float
 ) -> tuple[PatchState, float]:
-    """Wait until ``module`` is in phase ``wanted``; return the last state seen, and the seconds.
+    """Wait until ``module`` is in phase ``wanted``; return its last state, and the seconds waited.
 
-    Progress is a line each time that something else is seen, every 5 s at most.
+    Print a line of progress when the state has changed, at most every 5 s.
     """
     deadline = Deadline(limit, control.clock)
     report_at = 5.0
@@ -119,8 +120,8 @@ def settle(
 
 
 def gave_up(state: PatchState) -> bool:
-    """Return True if the engine has ended the last transition by itself, and all is as it was
-    before."""
+    """Return True if the engine has given up the last transition, and restored the earlier
+    state."""
     return bool(state.problem) and state.phase in (PatchPhase.PATCHED, PatchPhase.UNPATCHED)
 
 
@@ -134,7 +135,7 @@ def describe_blockers(state: PatchState) -> str:
 
 
 def enable_conversion(control: Control, module: str, series: str) -> None:
-    """Phase 2. Raise NotConverted."""
+    """Enable conversion (phase 2). Raise NotConverted."""
     try:
         control.engine.convert(module, on=True)
     except HostError as error:
@@ -147,9 +148,10 @@ def enable_conversion(control: Control, module: str, series: str) -> None:
 
 
 def stop_conversion(control: Control, module: str, limit: float) -> bool:
-    """Stop converting and reverse what is tracked; False if conversions are still under way.
+    """Stop conversion and reverse the tracked objects; return False if conversions are still under
+    way.
 
-    Raise ApplyRefused if what is tracked cannot be reversed.
+    Raise ApplyRefused if the tracked objects cannot be reversed.
     """
     deadline = Deadline(limit, control.clock)
     while True:
@@ -162,9 +164,7 @@ def stop_conversion(control: Control, module: str, limit: float) -> bool:
             if error.errno not in (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY):
                 raise
             if control.engine.state(module).phase is not PatchPhase.PATCHED:
-                return (
-                    True  # another command unpatches: the generated code has reversed, or is at it
-                )
+                return True  # another command unpatches, and so reverses the data
         if deadline.expired:
             return False
         deadline.pause(_POLL)
@@ -189,7 +189,7 @@ def _no_way_back(control: Control, module: str) -> ApplyRefused:
 def unload(control: Control, module: str) -> bool:
     """Unload an unpatched module; False if that failed: see why_loaded().
 
-    Each try may stop the machine to check all threads, so tries get rare while one is inside.
+    Each try may stop the machine to check all threads, so the delay grows while a thread is inside.
     """
     deadline = Deadline(_UNLOAD, control.clock)
     pause = _POLL
@@ -200,14 +200,14 @@ def unload(control: Control, module: str) -> bool:
             if deadline.expired:
                 return False
             deadline.pause(pause)
-            # A stack that cannot be read is another one a moment later; a thread inside may stay.
+            # A stack that cannot be read changes soon; a thread inside may stay for long.
             if any(blocker.function for blocker in control.engine.state(module).blockers):
                 pause *= 2
     return phase is PatchPhase.ABSENT
 
 
 def why_loaded(control: Control, module: str) -> str:
-    """Say what keeps a module that unload() could not unload."""
+    """Return the reason why unload() could not unload a module."""
     state = control.engine.state(module)
     if state.blockers:
         return f"it stays loaded while threads are in it: {describe_blockers(state)}"
@@ -215,9 +215,9 @@ def why_loaded(control: Control, module: str) -> str:
 
 
 def steer(control: Control, module: str, *, to: bool) -> None:
-    """Begin to unpatch, or reverse a transition, towards patched (``to``) or unpatched.
+    """Begin to unpatch, or reverse a transition; ``to``: towards patched, else towards unpatched.
 
-    That another command has sent it there, or has unloaded it, is no error.
+    It is no error if another command has done so already, or has unloaded the module.
     """
     try:
         control.engine.reverse(module, to=to)
@@ -227,17 +227,17 @@ def steer(control: Control, module: str, *, to: bool) -> None:
 
 
 def undo(control: Control, module: str) -> PatchState:
-    """Put the target back: not converting, unpatched, unloaded. The state that was reached."""
+    """Stop conversion, unpatch and unload the module; return the state that was reached."""
     limit = control.undo_timeout or max(_UNDO, control.timeout)
     state = control.engine.state(module)
     converts = state.phase is PatchPhase.PATCHED and state.info.transforms
     try:
         if converts and not stop_conversion(control, module, limit):
-            return state  # to unpatch now would wait in the kernel, with klp_mutex held
+            return state  # unpatching now would wait in the kernel, with klp_mutex held
     except ApplyRefused:
-        return state  # what was converted cannot be reversed
+        return state  # converted data cannot be reversed
     if converts and control.engine.state(module).left_new:
-        return state  # old code would take it for the old form
+        return state  # old code would read converted data as the old form
     if state.phase in (PatchPhase.PATCHING, PatchPhase.PATCHED):
         steer(control, module, to=False)
     state, _ = settle(control, module, PatchPhase.UNPATCHED, limit)
@@ -257,10 +257,10 @@ def standing(
     held_up_by: PatchState | None = None,
     seconds: float | None = None,
 ) -> dict[str, object] | None:
-    """Return what an error reports: where the patch of ``state`` stands now.
+    """Return the current state of the patch of ``state``, for the report of an error.
 
-    Its blockers are those of now, or those of ``held_up_by``, that was waited for ``seconds``. None
-    if the host does not answer any more.
+    Its blockers are the current ones, or those of ``held_up_by``, for which lppack has waited
+    ``seconds``. Return None if the host no longer answers.
     """
     try:
         if control.engine.state(state.module).phase is PatchPhase.ABSENT:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Fault points, for tests alone: lppack dies, or a request fails, at a named step.
+"""Fault points, only for tests: lppack dies, or a request fails, at a named step.
 
-LPPACK_FAULT="kill before insmod": SIGKILL just before that step of the journal; `after`: just after
-it. "fail before insmod": the request is not sent, and fails with EIO; `after`: it was sent, and its
-answer is EIO.
+LPPACK_FAULT="kill before insmod": lppack kills itself just before that step of the journal;
+`after`: just after it. "fail before insmod": the request is not sent, and fails with EIO; `after`:
+it is sent, and fails with EIO.
 """
 
 import errno
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from lppack.errors import EnvironmentMissing, HostError
 
-#: Every step, in the order in which apply, convert and revert go them.
+#: Every step, in the order of apply, convert and revert.
 STEPS = (
     "begin",
     *("put-engine", "insmod-engine", "remove-engine-file"),
@@ -32,7 +32,7 @@ def no_fault(_when: str, _step: str) -> None:
 
 
 def fault_wanted() -> Fault:
-    """Return the fault that the environment names. Raise EnvironmentMissing if it names none."""
+    """Return the fault that LPPACK_FAULT names. Raise EnvironmentMissing for an unknown name."""
     wanted = os.environ.get(VARIABLE)
     if not wanted:
         return no_fault

@@ -15,29 +15,30 @@ from pathlib import Path
 
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 
-SECONDS = 600.0  # for one file, whole
+SECONDS = 600.0  # for a whole file
 _SILENCE = 30.0  # seconds without a byte
 _PART = 1 << 16
 _SAYS = "the server says"
 _ABSENT = f"{_SAYS} 404"
-_HINT = "see whether it can be reached from this host, and whether its files are there"
+_HINT = "check that this host can reach the source, and that the files are there"
 
 
 class NotServed(EnvironmentMissing):
-    """The source does not give the file. Nothing was done."""
+    """The source does not serve the file. Nothing was done."""
 
     kind = "not-served"
-    absent = False  # True: it says that it has no such file
+    absent = False  # True: the source reports that it has no such file
 
 
 class TooLarge(AnswerIsNo):
-    """The source's file is larger than any such file. Nothing of it was kept."""
+    """The source's file is larger than the limit for such files. Nothing of it was kept."""
 
     kind = "too-large"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The policy names the source, and nobody else does: with https it would be left for http."""
+    """Refuse redirects: only the policy names the source. A redirect could lead from https to
+    http."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -65,7 +66,7 @@ def _parts_of_file(place: str) -> Iterator[bytes]:
     url = place.startswith("file://")
     path = Path(urllib.parse.unquote(place.removeprefix("file://")) if url else place)
     try:
-        # Not a pipe, which could be waited for without end: O_NONBLOCK opens that too.
+        # O_NONBLOCK: opening a pipe could wait without end.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise NotServed(f"{path} is not an ordinary file", hint=_HINT)
@@ -77,8 +78,11 @@ def _parts_of_file(place: str) -> Iterator[bytes]:
 
 
 def _parts_of_url(place: str, seconds: float) -> Iterator[bytes]:
-    """Read in a thread that may be left behind: a server that sends a byte now and then, or never
-    ends its headers, would outlast every timeout of a socket."""
+    """Yield the parts of a file, which a thread reads; after ``seconds`` the thread is abandoned.
+
+    The timeout of a socket is not enough: a server may send a byte now and then, or endless
+    headers.
+    """
     parts: queue.Queue[bytes | str | None] = queue.Queue(maxsize=16)
     given_up = threading.Event()
 
@@ -90,8 +94,11 @@ def _parts_of_url(place: str, seconds: float) -> Iterator[bytes]:
                     parts.put(part)
                     if given_up.is_set():
                         return
-                left = answer.length  # read1() does not say that the server has hung up
-            parts.put("the server hung up before its end" if left else None)
+                # read1() does not report that the server has closed the connection
+                left = answer.length
+            parts.put(
+                "the server closed the connection before the end of the file" if left else None
+            )
         except urllib.error.HTTPError as error:
             parts.put(f"{_SAYS} {error.code}")
         except (urllib.error.URLError, OSError) as error:
@@ -117,5 +124,5 @@ def _parts_of_url(place: str, seconds: float) -> Iterator[bytes]:
         raise NotServed(f"{place} was not fetched in {seconds:g} s", hint=_HINT) from None
     finally:
         given_up.set()
-        while not parts.empty():  # the thread may wait for room
+        while not parts.empty():  # the thread may wait for room in the queue in the queue
             parts.get_nowait()

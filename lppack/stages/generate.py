@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""generate: the sources that kbuild will see. The author's files are copied, never rendered."""
+"""generate: the sources that kbuild compiles. The author's files are copied, never rendered."""
 
 import shutil
 from pathlib import Path

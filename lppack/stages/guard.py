@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The boot guard: after which apply the machine crashed within a minute.
+"""The boot guard: detect that the machine crashed within a minute after an apply.
 
-A file is on the disk of the host from the moment in which the patch is live. A transient unit of
-systemd removes it after a minute, and when the machine goes down in order. One that another boot
-finds was followed by a crash. Where systemd does not run, nothing is applied at boot either.
+When a patch is live, lppack writes a file to the host's disk. A transient unit of systemd removes
+the file after a minute, and on a regular shutdown. If a later boot finds the file, the machine
+crashed after that apply. Without systemd there is no guard, but nothing is applied at boot either.
 """
 
 import errno
@@ -13,27 +13,27 @@ from lppack.errors import HostError
 from lppack.hosts.protocol import Host
 from lppack.hosts.put import put_bytes
 
-#: How the history shows an apply that was followed by such a crash.
+#: Result in the history of an apply that was followed by such a crash.
 CRASHED = "crashed"
 WATCHED = "/var/lib/lppack/watched"
-_RUNNING = "/run/systemd/system"  # sd_booted(3): it is there, and often empty
+_RUNNING = "/run/systemd/system"  # exists if systemd runs: sd_booted(3)
 _SECONDS = 60
-_LIMIT = 5.0  # seconds for one request: the record of an apply that is done waits for it
+_LIMIT = 5.0  # seconds for one request; the record of a completed apply waits for it
 #: The id of a record of the journal.
 RECORD = r"\d{8}T\d{6}\.\d{6}Z-\d+"
 
 
 def watch(host: Host, record: str, boot: str) -> None:
-    """Note for a minute that the apply of ``record`` has ended well, where systemd runs.
+    """Guard the successful apply of ``record`` for a minute, if systemd runs.
 
-    Raise HostError: nothing is noted.
+    Raise HostError if that fails.
     """
     if _entries(host, _RUNNING) is None:
         return
     file = f"{WATCHED}/{record}"
     watched = False
     try:
-        # The file is first: one that came after its remover would stay.
+        # Write the file first: if the unit that removes it ran before, the file would stay.
         put_bytes(host, file, f"{boot}\n".encode())
         _remove_in_a_minute(host, file)
         watched = True
@@ -53,14 +53,16 @@ def _remove_in_a_minute(host: Host, file: str) -> None:
 
 
 def crashed(host: Host, boot: str) -> tuple[str, ...]:
-    """Return the records that were followed by a crash; ``boot``: of now. Raise HostError."""
-    # Others: of a put that is under way, or was cut off.
+    """Return the records that were followed by a crash; ``boot``: the current boot. Raise
+    HostError."""
+    # Other names: temporary files of a write that is under way, or was interrupted.
     names = [name for name in _entries(host, WATCHED) or () if re.fullmatch(RECORD, name)]
     return tuple(name for name in names if _boot(host, name) not in (None, boot))
 
 
 def _boot(host: Host, record: str) -> str | None:
-    """Return None where systemd has removed the file since it was listed."""
+    """Return the boot in a record's file; None if systemd has removed the file since it was
+    listed."""
     try:
         return host.read(f"{WATCHED}/{record}").strip()
     except HostError as error:
@@ -70,7 +72,7 @@ def _boot(host: Host, record: str) -> str | None:
 
 
 def _entries(host: Host, folder: str) -> tuple[str, ...] | None:
-    """Return None where there is no such folder; it may be empty."""
+    """Return the names in a folder; None if the folder does not exist."""
     try:
         return host.list(folder)
     except HostError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether every live patch of a host is in effect, for monitoring."""
+"""Check that every live patch of a host is in effect, for monitoring."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from lppack.stages.status import PatchReport
 
 
 def require_live(host: HostStatus) -> None:
-    """Raise AnswerIsNo, with all that keeps a patch made by lppack from being fully in effect.
+    """Raise AnswerIsNo with every reason why a patch of lppack is not fully in effect.
 
-    What a command that died has left undone is a fault too.
+    Unfinished work of a command that died is also a reason.
     """
     steps: dict[str, None] = {}
     found = [("unfinished", f"unfinished: {record}") for record in host.unfinished]
@@ -33,7 +33,7 @@ def require_live(host: HostStatus) -> None:
 
 
 def _faults(patch: PatchReport) -> Iterator[tuple[str, str]]:
-    """(reason, sentence), the gravest first."""
+    """Yield (reason, sentence), the most serious first."""
     if patch.series is None:
         return
     if patch.forced:
@@ -48,7 +48,8 @@ def _faults(patch: PatchReport) -> Iterator[tuple[str, str]]:
         yield "not-converted", "is patched, and phase 2 is still to do"
     for object_, function, module in patch.overridden:
         yield "overridden", f"{function} of {object_} runs in {module}"
-    # A module that is not loaded is patched when it comes: until then nobody runs its defect.
+    # A module that is not loaded is patched when it is loaded: until then no thread runs its
+    # defect.
     settled = patch.phase is PatchPhase.PATCHED and patch.conversion != "off"
     if settled and not patch.overridden and not patch.waiting:
         for fix in patch.fixes:

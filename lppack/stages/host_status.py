@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The host behind its live patches: its kernel, a running command, and what was left undone."""
+"""State of a host: its kernel, the running command, and unfinished work."""
 
 import errno
 from dataclasses import asdict, dataclass, replace
@@ -19,28 +19,28 @@ from lppack.stages.sweep import engine_is_idle, stray_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """All that `status` shows of a host."""
+    """State of a host, as `status` shows it."""
 
     kernel: str  # its release
     can_patch: bool  # False: it was built without CONFIG_LIVEPATCH
     patches: tuple[PatchReport, ...]
-    version: str = ""  # of the kernel, as uname -v
+    version: str = ""  # version of the kernel, as uname -v prints it
     at_work: LockHolder | None = None  # the command that changes it now
-    unfinished: tuple[JournalRecord, ...] = ()  # of commands that died
-    leftovers: tuple[str, ...] = ()  # beside patches: files, the engine
-    next: str | None = None  # the command to go on with, of unfinished and leftovers
-    preempts: str | None = None  # "full" or "lazy": kernel code; None: it does not, or not known
+    unfinished: tuple[JournalRecord, ...] = ()  # records of commands that died
+    leftovers: tuple[str, ...] = ()  # files, and an engine that no patch needs
+    next: str | None = None  # the command that completes unfinished work
+    preempts: str | None = None  # preemption of kernel code: "full", "lazy"; None: off or not known
     last: JournalRecord | None = None  # the last command that has ended
 
     @property
     def mixing(self) -> tuple[str, ...]:
-        """Return the live patches of whose functions a revert may mix old and new."""
+        """Return the live patches whose revert may mix old and new functions."""
         if self.preempts is None:
             return ()
         return tuple(p.module for p in self.patches if p.engine == EngineName.LIVEPATCH)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what status prints beside ``patches``."""
+        """Return the JSON fields of status, except ``patches``."""
         return {
             "kernel": self.kernel,
             "can_patch": self.can_patch,
@@ -69,14 +69,14 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
         preempts=_preempts(engine, host),
     )
     if host.lock is None:
-        return found  # nobody else can be at work on it, and no journal is kept of it
+        return found  # no other command can reach such a host, and it has no journal
     journal = Journal(host)
     found = replace(found, last=next(iter(journal.history(1)), None))
     at_work = host.lock.holder()
     if at_work is not None:
         step = f"wait for {at_work}"
         patches = tuple(replace(patch, at_work=step) for patch in found.patches)
-        # What it has begun is its own; what lies there now, too.
+        # The running command owns its unfinished work and the present files.
         unfinished = tuple(r for r in journal.unfinished() if r.pid != at_work.pid)
         return replace(found, at_work=at_work, patches=patches, unfinished=unfinished, next=step)
     unfinished = journal.unfinished()
@@ -99,7 +99,10 @@ def _preempts(engine: Engine, host: Host) -> str | None:
     try:
         return View(host=host, engine=engine, states=()).preempts()
     except HostError as error:
-        if error.errno in (errno.EACCES, errno.EPERM):  # for root alone: then it is not known
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+        ):  # only root can read it, so the state is not known
             return None
         raise
 

@@ -14,15 +14,17 @@ from lppack.stages.load import load
 FILE = "lppack-ids.yaml"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 _HEAD = """\
-# Ids of live patches that are reserved, or were handed over. An id never gets another meaning.
+# Reserved ids of live patches. An id never gets another meaning.
 lppack-ids: 1
 ids:
 """
 
 
 def ids(folder: Path) -> Ids:
-    """Read the id file for the patch in ``folder``: in the root of its repository, or in the folder
-    itself if that is in none. Raise ManifestError if it is not an id file."""
+    """Read the id file for the patch in ``folder``. Raise ManifestError if it is not an id file.
+
+    The file is in the root of the repository, or in ``folder`` if that is in no repository.
+    """
     path = _root(folder) / FILE
     if not path.is_file():
         return Ids()
@@ -34,9 +36,9 @@ def ids(folder: Path) -> Ids:
 
 
 def reserve(name: str, folder: Path) -> tuple[int, Path]:
-    """Add ``name`` to the id file, with the id that lppack uses for it anyway; return id and file.
+    """Add ``name`` to the id file, with its default id; return the id and the file.
 
-    The file is created if it is missing. Raise ManifestError if the name, or its id, is taken.
+    Create the file if it is missing. Raise ManifestError if the name or its id is in use.
     """
     path = _root(folder) / FILE
     number = default(name)

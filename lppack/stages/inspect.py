@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""inspect: what is in a bundle or a module, and what is wrong with it."""
+"""inspect: show the content and the problems of a bundle or a module."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class Inspection:
 def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
     """Read a bundle or a ``.ko``, also one that lppack did not make.
 
-    With ``kernel``, also check it against that kernel: exports, their checksums, and the targets of
+    With ``kernel``, also compare it with that kernel: exports, their checksums, and the targets of
     livepatch symbols. Raise EnvironmentMissing, BadBundle, NotAModule.
     """
     if not path.is_file() and not path.is_dir():
@@ -60,7 +60,9 @@ def inspect(path: Path, kernel: Kernel | None = None) -> Inspection:
     module = read_module(files[f"{bundle.module}.ko"])
     found = _faults(module, kernel, bundle)
     if kernel is not None and kernel.version != bundle.kernel_version:
-        found.append(f"it is for {bundle.kernel_version}, {kernel.release} is {kernel.version}")
+        found.append(
+            f"the bundle is for {bundle.kernel_version}, but {kernel.release} is {kernel.version}"
+        )
     found += disagreements(bundle, files)
     return Inspection(
         path=path,
@@ -96,7 +98,7 @@ def _module_facts(module: ModuleFile) -> tuple[tuple[str, str], ...]:
 
 
 def _users(name: str, tables: Sequence[Relocations]) -> str:
-    """Where a livepatch symbol is used, as objdump would name the places."""
+    """Return where a livepatch symbol is used, in the form of objdump."""
     used = [table.target for table in tables if any(symbol == name for symbol, _ in table.symbols)]
     return f"used in {', '.join(used)}" if used else "used nowhere"
 
@@ -122,11 +124,11 @@ def _needs_the_engine(module: ModuleFile) -> bool:
 
 
 def _not_found(module: ModuleFile, facts: Facts) -> Iterator[str]:
-    """Livepatch symbols that the kernel would not find, or not tell apart."""
+    """Yield livepatch symbols that the kernel would not find, or that are ambiguous."""
     for name, _ in module.klp_symbols:
         parts = re.fullmatch(r"([^.]+)\.([^,]+),(\d+)", name.removeprefix(abi.KLP_SYMBOL))
         if parts is None:
-            continue  # livepatch_symbols_are_marked says so
+            continue  # livepatch_symbols_are_marked reports it
         object_, symbol, position = parts[1], parts[2], int(parts[3])
         copies = copies_of(facts, object_, symbol)
         if copies is None:

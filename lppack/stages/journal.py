@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What commands meant to do to a host, and how they ended: files on the host itself.
+"""The journal: what commands intended to do on a host, and their results, in files on that host.
 
-The kernel is the truth; the journal records the intent. A record is in `open` from before the first
-change until the command has ended, and in `history` from then on. One that stays in `open` is of a
-command that died.
+The state comes from the kernel; the journal records only the intent. A command writes its record to
+`open` before its first change, and moves it to `history` when it ends. A record that stays in
+`open` belongs to a command that died.
 """
 
 import json
@@ -37,16 +37,16 @@ class JournalRecord:
     host: str
     user: str
     pid: int
-    boot: str  # of the host: its boot_id
+    boot: str  # boot_id of the host
     began: str
-    series: str | None = None  # for revert and convert: as it was typed
+    series: str | None = None  # for revert and convert: as the user typed it
     version: int | None = None
     module: str | None = None
     engine: str | None = None
-    converts: bool = False  # phase 2 is meant
+    converts: bool = False  # phase 2 is intended
     bundle: str | None = None  # the name of its file
     sha256: str | None = None  # of that file
-    signer: str | None = None  # the allowed signer who has signed it; None: none was required
+    signer: str | None = None  # allowed signer of the bundle; None: no signature was required
     ended: str | None = None
     # done; the kind of the error; cut-off; rebooted; crashed. None: not ended
     result: str | None = None
@@ -88,12 +88,12 @@ class Journal:
         self.host = host
 
     def unfinished(self) -> tuple[JournalRecord, ...]:
-        """Return the records of commands that died since the host was booted, the oldest first."""
+        """Return the records of commands that died since the host booted, the oldest first."""
         boot = boot_id(self.host)
         return tuple(record for record in self._open() if record.boot == boot)
 
     def lost(self) -> tuple[JournalRecord, ...]:
-        """Return the open records of commands that ended with the machine, by reboot or crash."""
+        """Return the open records of commands that a reboot or crash of the machine ended."""
         boot = boot_id(self.host)
         return tuple(record for record in self._open() if record.boot != boot)
 
@@ -123,7 +123,7 @@ class Journal:
         self._put(f"{HISTORY}/{record.id}.json", record)
 
     def forget(self, record: JournalRecord) -> None:
-        """Remove a closed record from those that are open."""
+        """Remove a closed record from the open ones."""
         self.host.run(["rm", "-f", f"{OPEN}/{record.id}.json"], limit=_LIMIT)
 
     def cut_off(self, record: JournalRecord, why: str, *, result: str = "cut-off") -> None:
@@ -133,7 +133,8 @@ class Journal:
         self.forget(record)
 
     def tidy(self) -> None:
-        """Close what an earlier boot left open, remove what was closed, and the oldest history."""
+        """Close open records of earlier boots; remove closed records from `open`, and the oldest
+        history."""
         names = self._names(HISTORY)
         closed = {name for name, _ in names}
         boot = boot_id(self.host)
@@ -163,7 +164,8 @@ class Journal:
         return [(name, f"{folder}/{name}") for name in sorted(names) if _NAME.fullmatch(name)]
 
     def _read(self, path: str) -> JournalRecord | None:
-        """None: it cannot be read, as after a loss of power in the middle of its first write."""
+        """Read a record; None if it cannot be read, as after a power failure during its first
+        write."""
         try:
             value = json.loads(self.host.read(path))
             return JournalRecord(**value) if fits(value, _SHAPE) else None
@@ -183,10 +185,10 @@ _WENT_DOWN = "the machine went down while it was being applied"
 
 
 def followed_by(record: JournalRecord) -> tuple[str, str] | None:
-    """Return reason and message, where the machine ended during an apply or just after it."""
+    """Return a reason and a message if the machine went down during an apply or just after it."""
     if record.result == guard.CRASHED:
         return guard.CRASHED, _CRASHED
-    # Without a result it was cut off, and no command has closed it since.
+    # A record without a result was interrupted, and no command has closed it since.
     return ("went-down", _WENT_DOWN) if record.result in (None, "rebooted") else None
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Events for the journal of systemd, with fields, on the machine that lppack runs on.
+"""Events for the journal of systemd, with fields, on the machine on which lppack runs.
 
-https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Where there is no journal, nothing is said.
+https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Without such a journal, nothing is sent.
 """
 
 import contextlib
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from lppack.stages.agent import AgentOutcome
 
 SOCKET = "/run/systemd/journal/socket"
-_SECONDS = 1.0  # that a journal which does not read is waited for
-_LONGEST = 4096  # characters of a value; a datagram has some 200 KiB
+_SECONDS = 1.0  # seconds to wait for a journal that does not read
+_LONGEST = 4096  # characters of a value; a datagram has about 200 KiB
 _ERROR, _WARNING, _NOTICE = 3, 4, 5  # syslog(3)
 
-#: `journalctl MESSAGE_ID=...`: what a command has come to; drawn once, and never changed.
+#: MESSAGE_ID for each result of a command: random, and never changed (journalctl MESSAGE_ID=...).
 DONE = {
     "apply": "f348984e6b4a41e5b7be600d6b678917",
     "convert": "0ff353447ad74369b4c562b7d4981efd",
     "revert": "59d1f0b765074c5ebf247bae6ed034c3",
     "recover": "1259457f8c9a42d9ad09f24a73694653",
 }
-REVERSED = "cf4bcc679a1743b69dfa6407cfe3abd5"  # the host is as it was before
+REVERSED = "cf4bcc679a1743b69dfa6407cfe3abd5"  # the host is as before
 REFUSED = "0b00690c41054c0d8cd32c3b7c1c010e"  # nothing was changed
-STUCK = "028ce4d370f34e42ab3d357b427c83aa"  # a person must look
-#: By the exit code of the command; any other one: STUCK.
+STUCK = "028ce4d370f34e42ab3d357b427c83aa"  # needs a person's attention
+#: MESSAGE_ID by the exit code of the command; for other codes: STUCK.
 _ENDS = {7: (REVERSED, _WARNING), **dict.fromkeys((3, 4, 6, 9), (REFUSED, _WARNING))}
 
 
 def send(fields: Mapping[str, object]) -> None:
-    """Send one event; a value of None is left out."""
+    """Send one event; fields with the value None are omitted."""
     import socket  # late: it is slow to import, and the patch is live by then
 
     data = b"".join(
@@ -53,7 +53,7 @@ def _field(name: str, value: str) -> bytes:
 
 
 def send_record(record: JournalRecord) -> None:
-    """Send what a command that has ended has come to."""
+    """Send the result of a command."""
     code = record.code or 0
     done = DONE.get(record.command, REFUSED), _NOTICE
     event, priority = _ENDS.get(code, (STUCK, _ERROR)) if code else done
@@ -85,7 +85,7 @@ def send_record(record: JournalRecord) -> None:
 
 
 def send_outcome(outcome: "AgentOutcome", host: str) -> None:
-    """Send what an agent refused; an apply that was begun has its own event."""
+    """Send a refusal of an agent; an apply that has begun sends its own event."""
     from lppack.stages.agent import AgentState
 
     if outcome.state is not AgentState.REFUSED:
@@ -109,7 +109,7 @@ def send_outcome(outcome: "AgentOutcome", host: str) -> None:
 
 
 def send_refusal(error: LppackError, host: str) -> None:
-    """Send why an agent has looked at no bundle: its index, the policy, the machine."""
+    """Send why an agent has checked no bundle: an error of its index, its policy or the machine."""
     event, priority = _ENDS.get(error.exit_code, (STUCK, _ERROR))
     send(
         {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The bundles that were applied to a host, kept on it: what `revert --to` goes back to."""
+"""Bundles that were applied to a host, and are kept on it for `revert --to`."""
 
 import base64
 import binascii
@@ -18,16 +18,16 @@ from lppack.stages.journal import FOLDER
 
 KEPT = f"{FOLDER}/bundles"
 _VERSIONS = 3  # of each series; older ones are removed
-_PART = 1 << 20  # bytes of a file that are read at once; an answer of a guest has 4 MiB at most
+_PART = 1 << 20  # bytes to read at once; an answer of a guest has at most 4 MiB
 _LIMIT = 30.0  # seconds for one part
 _READ = f'dd if="$1" bs={_PART} skip="$2" count=1 2> /dev/null | base64'
 
 
 def keep(control: Control, bundle: Bundle, data: bytes, signature: bytes | None) -> None:
-    """Keep a bundle that was applied, and its signature."""
+    """Store a bundle that was applied, and its signature, on the host."""
     host = control.host
     if host.lock is None:
-        return  # nothing is kept of such a host
+        return  # lppack stores nothing on such a host
     path = _path(bundle.series, bundle.version)
     try:
         put_bytes(host, path, data)
@@ -53,13 +53,13 @@ def keep(control: Control, bundle: Bundle, data: bytes, signature: bytes | None)
 
 
 def versions(host: Host, series: str) -> list[int]:
-    """Return the versions that are kept, the oldest first. Raise HostError."""
+    """Return the stored versions, the oldest first. Raise HostError."""
     found = names(host, f"{KEPT}/{series}")
     return sorted(int(m[1]) for name in found if (m := re.fullmatch(r"(\d+)\.lpp", name)))
 
 
 def fetch(control: Control, series: str, version: int, folder: Path) -> Path:
-    """Write the bundle that is kept, and its signature, into ``folder``. Raise ApplyRefused."""
+    """Write the stored bundle and its signature into ``folder``. Raise ApplyRefused."""
     host = control.host
     have = answered(control, lambda: versions(host, series))
     if version not in have:
@@ -90,7 +90,7 @@ def _read(host: Host, path: str) -> bytes:
         try:
             part = base64.b64decode(done.out)
         except binascii.Error:
-            part = b""  # what is cut is found by the sums of the bundle
+            part = b""  # the checksums of the bundle reveal missing parts
         data += part
         if len(part) < _PART:
             break

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Modules that stayed loaded after their patch was unpatched: they do nothing, and are unloaded."""
+"""Leftovers: modules that stayed loaded after their patch was unpatched. They have no effect."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from lppack.stages.drive import Control, unload, why_loaded
 
 
 def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[PatchState, ...]:
-    """Return the modules made by lppack, of one of ``series``, whose functions are not in use."""
+    """Return the modules of lppack that belong to one of ``series`` and are unpatched."""
     names = frozenset(series)
     return tuple(
         state
@@ -19,7 +19,7 @@ def leftovers(states: Iterable[PatchState], series: Iterable[str]) -> tuple[Patc
 
 
 def clear(control: Control, found: Iterable[PatchState]) -> frozenset[str]:
-    """Unload leftovers; return the modules that the kernel does not let go."""
+    """Unload leftovers; return the modules that the kernel does not unload."""
     held = set()
     for state in found:
         gone = unload(control, state.module)
@@ -33,5 +33,5 @@ def clear(control: Control, found: Iterable[PatchState]) -> frozenset[str]:
 
 
 def family(state: PatchState) -> frozenset[str]:
-    """Return the series of a patch, and those that it replaces."""
+    """Return the series of a patch, and the series that it replaces."""
     return frozenset({str(state.info.series), *map(str, state.info.replaces)})

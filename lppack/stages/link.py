@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""link: make livepatch relocations for what the kernel does not export, then read the finished
-bytes again and refuse what cannot work."""
+"""link: add livepatch relocations for symbols that the kernel does not export.
+
+Afterwards, read the finished module again, and refuse one that cannot work.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,8 +24,10 @@ from lppack.store import write_atomic
 
 
 def link(module: Module) -> Module:
-    """Return ``module`` with livepatch relocations. Raise BuildFailed with all that is wrong; then
-    nothing was written."""
+    """Return ``module`` with livepatch relocations. Raise BuildFailed with all problems.
+
+    After BuildFailed nothing was written.
+    """
     plan, name = module.plan, module.ko.name
     _hold_against_targets(module)
     wanted = symbols_of(plan)
@@ -44,7 +48,7 @@ def link(module: Module) -> Module:
     if found:
         raise BuildFailed(
             "\n".join(f"{name}: {fault}" for fault in found),
-            hint="what the kernel does not export is listed under `symbols`",
+            hint="list symbols that the kernel does not export under `symbols`",
             report={"undefined": [n for n in made.undefined if _is_a_modules(n, symvers)]},
         )
     if not wanted:
@@ -65,7 +69,7 @@ def _converted(name: str, kbuilt: bytes, plan: Plan, wanted: Sequence[LivepatchS
     if odd:
         raise BuildFailed(
             "\n".join(f"{name}: {line}" for line in odd),
-            hint="this is a fault of lppack, please report it; nothing was written",
+            hint="this is a bug of lppack: report it; nothing was written",
         )
     return data
 
@@ -76,7 +80,8 @@ def _is_a_modules(name: str, symvers: Path) -> bool:
 
 
 def _hold_against_targets(module: Module) -> None:
-    """Check what `plan` could not know of modules that are built with the patch, for its tests."""
+    """Check the symbols of the test's targets, which `plan` could not know before they were
+    built."""
     faults = []
     for entry, ko in _built(module):
         symbols = read_target(ko)
@@ -104,7 +109,7 @@ def _hold_against_targets(module: Module) -> None:
         raise BuildFailed(
             "\n".join(f"{manifest}: {fault}" for fault in faults),
             file=str(manifest),
-            hint="the test's target is built from target/; what is static may have been inlined",
+            hint="the test's target is built from target/; a static function may have been inlined",
         )
 
 
@@ -114,7 +119,7 @@ def _built(module: Module) -> Iterator[tuple[ObjectPatch, Path]]:
 
 
 def _named(entry: ObjectPatch) -> Iterator[tuple[str, int | None, bool]]:
-    """Each name, its position, and if it has to be a function."""
+    """Yield each name, its position, and whether it must be a function."""
     for function in entry.functions:
         yield function.old, function.sympos, True
     for symbol in entry.symbols:
@@ -123,7 +128,10 @@ def _named(entry: ObjectPatch) -> Iterator[tuple[str, int | None, bool]]:
 
 
 def _keep_apart(plan: Plan, data: bytes) -> None:
-    """Code of one object may not use the symbols of another module, which may not be there."""
+    """Raise BuildFailed if code for one object uses symbols of another module.
+
+    That module may not be loaded.
+    """
     owners = {
         name: entry.name
         for entry in plan.with_slots
@@ -144,12 +152,13 @@ def _keep_apart(plan: Plan, data: bytes) -> None:
         raise BuildFailed(
             "\n".join(f"{manifest}: {fault}" for fault in faults),
             file=str(manifest),
-            hint="use a module's symbols only in what replaces its own functions, and in its hooks",
+            hint="use a module's symbols only in replacements for its own functions, and "
+            "in its hooks",
         )
 
 
 def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
-    """Each function of the author's that the manifest names, and the object that it belongs to."""
+    """Yield each function that the manifest names, and its object."""
     for entry in plan.patched:
         hooks = (*entry.hooks.of_the_kernel, ("barrier", entry.hooks.barrier))
         for name in (*(fn.new for fn in entry.functions), *(name for _, name in hooks)):
@@ -167,7 +176,7 @@ def _code_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
 
 
 def symbols_of(plan: Plan) -> tuple[LivepatchSymbol, ...]:
-    """Return what the kernel has to resolve for ``plan``."""
+    """Return the livepatch symbols that the kernel must resolve for ``plan``."""
     direct = (
         LivepatchSymbol(
             c_name=symbol.c_name, object="vmlinux", name=symbol.name, sympos=symbol.sympos or 0
@@ -186,7 +195,7 @@ def symbols_of(plan: Plan) -> tuple[LivepatchSymbol, ...]:
         for slot in entry.slots
     )
     if plan.by_engine:
-        # lppack_engine.ko fills the slots in by itself, from a table in lp_slots.c.
+        # lppack_engine.ko fills in the slots itself, from a table in lp_slots.c.
         return tuple(direct)
     names = (*abi.OF_UNLOAD, *((abi.EXIT_LISTS,) if plan.exit_list else ()))
     ours = (LivepatchSymbol(c_name=name, object="vmlinux", name=name, sympos=0) for name in names)

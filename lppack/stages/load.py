@@ -17,22 +17,22 @@ _SIZE_MAX = 256 * 1024
 _DEPTH_MAX = 16
 _NODES_MAX = 20_000
 _TIME = "tag:yaml.org,2002:timestamp"
-#: libyaml's parser where PyYAML was built with it: ten times faster, with the same events.
+#: libyaml's parser, if PyYAML was built with it: ten times faster, with the same events.
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(path: Path) -> Document:
     """Read ``path`` (a patch folder or its manifest).
 
-    Raise ManifestError if it is missing, too large, not UTF-8, not YAML, nested too deep, or has a
-    key twice.
+    Raise ManifestError if the file is missing, too large, not UTF-8, not YAML, too deeply nested,
+    or has a duplicate key.
     """
     file = _manifest(path)
     return parse(_text(file, str(file)), file)
 
 
 def load_file(file: Path, what: str) -> Document:
-    """Read a file that is no manifest; a time in it stays text. Raise ManifestError."""
+    """Read a YAML file that is not a manifest; times stay text. Raise ManifestError."""
     if not file.exists():
         hint = f"docs/fleet.md says what is in {what}"
         raise ManifestError([_problem(str(file), (1, 1), "file", "does not exist", hint)])
@@ -40,8 +40,7 @@ def load_file(file: Path, what: str) -> Document:
 
 
 def is_patch(folder: Path) -> bool:
-    """Return True if the manifest of ``folder`` is one of lppack, whatever else is wrong with
-    it."""
+    """Return True if ``folder`` has a manifest of lppack, even a faulty one."""
     try:
         text = _text(folder / MANIFEST, "")
     except ManifestError:
@@ -50,7 +49,7 @@ def is_patch(folder: Path) -> bool:
 
 
 def parse(text: str, file: Path, what: str = "a manifest", *, times: bool = True) -> Document:
-    """Compose ``text``, which ``file`` holds; without ``times``, those in it stay text.
+    """Parse ``text``, the content of ``file``; without ``times``, times stay text.
 
     Raise ManifestError as load() does.
     """
@@ -77,13 +76,13 @@ def parse(text: str, file: Path, what: str = "a manifest", *, times: bool = True
 
 
 def _is_indented_by_tab(text: str, line: int) -> bool:
-    """Line from 1. A mark may stand behind the last line."""
+    """Return True if the line (from 1) is indented by a tab; the line may be after the last one."""
     lines = text.split("\n")
     return line <= len(lines) and re.match(r" *\t", lines[line - 1]) is not None
 
 
 def _manifest(path: Path) -> Path:
-    """Raise ManifestError for a file that is another part of a patch."""
+    """Return the path of the manifest. Raise ManifestError for another file of a patch."""
     try:
         if path.is_dir():
             return path / MANIFEST
@@ -94,7 +93,7 @@ def _manifest(path: Path) -> Path:
                 [_problem(str(path), (1, 1), "file", "is not a manifest", hint)]
             ) from None
         return path
-    except OSError:  # a name too long, a folder that may not be searched: _text() says so
+    except OSError:  # the name is too long, or the folder is not readable: _text() reports it
         return path
 
 
@@ -133,7 +132,7 @@ def _text(file: Path, shown: str) -> str:
 
 
 def _near(file: Path) -> str:
-    """Return what the user may have meant by a path that does not exist."""
+    """Return a hint for a path that does not exist."""
     import difflib
 
     folder = file if file.name != MANIFEST else file.parent
@@ -149,7 +148,7 @@ def _near(file: Path) -> str:
 
 
 def _refuse_unbounded(text: str, shown: str, what: str) -> None:
-    """Raise ManifestError for YAML that would cost too much to compose; do not recurse."""
+    """Raise ManifestError for YAML that is too expensive to parse; works without recursion."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_PARSER)):
         message = None
@@ -172,7 +171,7 @@ def _place(mark: Any) -> Place:
 
 
 class _Loader:
-    """A converter of YAML nodes to plain data; keeps their places, and records duplicate keys."""
+    """Converts YAML nodes to plain data; records the places of values, and duplicate keys."""
 
     def __init__(self, shown: str, *, times: bool) -> None:
         self.shown = shown
@@ -193,11 +192,11 @@ class _Loader:
             return node.value
         try:
             made = self._scalars.construct_object(node)
-            str(made)  # ValueError: more digits than Python prints
+            str(made)  # ValueError: the number has more digits than Python prints
             return made
         except (yaml.YAMLError, ValueError) as error:
             reason = str(getattr(error, "problem", None) or error)
-        except (LookupError, AttributeError):  # an explicit tag on text that is not of its kind
+        except (LookupError, AttributeError):  # the text does not fit its explicit tag
             reason = f"is not what its tag {ascii(node.tag)} says"
         self.problems.append(_problem(self.shown, place, "yaml", reason))
         return None

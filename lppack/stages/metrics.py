@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `status` knows, as metrics for node_exporter's textfile collector."""
+"""The result of `status` as metrics for node_exporter's textfile collector."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from lppack.stages.status import MOVING, PatchReport
 
 @dataclass(slots=True)
 class _Metric:
-    """One gauge; a value for each set of labels."""
+    """One gauge, with a value for each set of labels."""
 
     help: str
     samples: dict[tuple[tuple[str, str], ...], float] = field(default_factory=dict)
@@ -31,24 +31,24 @@ def _metrics() -> dict[str, _Metric]:
         for name, text in {
             "info": "The lppack that wrote this, and the kernel that it saw.",
             "can_patch": "Whether the kernel was built with live patching.",
-            "command_running": "Whether a command changes the host now.",
+            "command_running": "Whether a command is changing the host now.",
             "unfinished_commands": "Commands that died and left something undone.",
-            "leftovers": "Files and modules that commands which died have left.",
+            "leftovers": "Files and modules left by commands that died.",
             "last_command_code": "Exit code of the last command that changed the host, or tried.",
             "patch_info": "A live patch; those that lppack did not make have no series.",
             "patch_version": "The version of a live patch.",
             "patch_phase": "1 for the phase in which the patch is.",
             "patch_transition_seconds": "Seconds since the current transition began.",
-            "patch_blocking_threads": "Threads that are seen to hold the transition up.",
+            "patch_blocking_threads": "Number of threads that block the transition.",
             "patch_forced": "Whether a transition was forced on this kernel.",
-            "patch_given_up": "Whether the engine gave the last transition up.",
+            "patch_given_up": "Whether the engine gave up the last transition.",
             "patch_converting": "Whether data is converted.",
             "patch_converted_objects": "Objects that are in the new form.",
-            "patch_longest_stop_seconds": "For how long the kernel stood still at most.",
+            "patch_longest_stop_seconds": "Longest stop of the kernel in seconds.",
             "patch_waiting_functions": "Functions of modules that are not loaded.",
             "patch_overridden_functions": "Functions that run in another, later live patch.",
             "fix_live": "Whether all of a fix is in effect.",
-            "fix_live_in_part": "Whether a fix is in effect in a part of its places only.",
+            "fix_live_in_part": "Whether a fix is in effect in only a part of its functions.",
         }.items()
     }
 
@@ -70,7 +70,7 @@ def prometheus(found: HostStatus) -> str:
 
 
 def agent_prometheus(report: AgentReport | None, error: LppackError | None) -> str:
-    """Return what a run of an agent came to. ``report``: None if it ended before it had any."""
+    """Return the metrics of a run of an agent. ``report``: None if the run failed before."""
     made = {
         "lppack_agent_code": _Metric("Exit code of the last run of lppack agent."),
         "lppack_agent_serial": _Metric("Serial number of the index that was read."),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """migrate: a process tree from one kernel into another one, by CRIU and kexec, in a guest.
 
-Its files go along as what they are: the images of CRIU and the folder of the program are a third
-archive of the initramfs of the kernel to come, which stays in memory over kexec.
+The images of CRIU and the folder of the program are packed as a third archive of the new kernel's
+initramfs, which stays in memory over kexec.
 """
 
 import contextlib
@@ -17,22 +17,22 @@ from lppack.errors import AnswerIsNo
 from lppack.hosts.guest import GuestHost
 from lppack.proc import Say
 
-#: Of CRIU and kexec; those of the kernel that it has not as modules are built in, or not there.
+#: Kernel modules for CRIU and kexec. Those that a kernel lacks are built in, or do not exist.
 MODULES = (
     *("crc32c_generic", "unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag"),
     *("netlink_diag", "af_packet_diag", "nf_tables", "tun", "veth"),
 )
-#: CRIU 3.17 of bookworm knows no kernel since 6.13: "Unexpected rt vDSO area bounds".
+#: CRIU 3.17 of bookworm fails on kernels since 6.13: "Unexpected rt vDSO area bounds".
 SUITE = "trixie"
 PACKAGES = ("criu", "kexec-tools")
 PROGRAMS = ("usr/sbin/criu", "sbin/kexec")
-#: Where the program runs; what is below goes along.
+#: Folder in which the program runs; it is migrated, too.
 WORK = "/job"
 _IMAGES = "/criu"
 _CRIU = "criu {verb} -D {images} -v4 -o {verb}.log --tcp-established"
 _WORDS = "console=ttyS0 panic=-1 no_timer_check"
 _KEXEC = "setsid sh -c 'sleep 0.3; kexec -e' < /dev/null > /dev/null 2>&1 &"
-_GONE = 1.0  # seconds after which the old kernel answers no more
+_GONE = 1.0  # seconds after which the old kernel no longer answers
 _STEP = 120.0
 _BOOT = 300.0
 
@@ -56,17 +56,17 @@ class TreeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated:
-    """What came of it."""
+    """The result of a migration."""
 
     before: TreeState
     after: TreeState
     seconds: dict[str, float]  # of each step, in order
     image_bytes: int
-    release: str  # of the kernel that runs now
+    release: str  # release of the kernel that runs afterwards
 
     @property
     def pause(self) -> float:
-        """Seconds in which the tree did not run: from its freezing until it went on."""
+        """Seconds in which the tree did not run: from freezing until it continued."""
         return sum(self.seconds[name] for name in ("dump", "pack", "load", "boot", "restore"))
 
 
@@ -80,9 +80,9 @@ def migrate(
     settle: float,
     say: Say,
 ) -> Migrated:
-    """Run ``program`` in the guest, and take it into the kernel ``image``.
+    """Run ``program`` in the guest, and move it to the kernel ``image``.
 
-    Raise AnswerIsNo with CRIU's own words where a step is refused.
+    Raise AnswerIsNo with CRIU's message if a step fails.
     """
     seconds: dict[str, float] = {}
     steps = _Steps(host, seconds, say)
@@ -108,7 +108,7 @@ def migrate(
     size = int(steps.shell("pack", f"du -sk {_IMAGES}").split()[0]) << 10
     steps.shell("load", f"kexec -l /next --initrd=/next.cpio --command-line={shlex.quote(_WORDS)}")
     with steps.timed("boot"):
-        # The answer goes out first; then there is nobody to give one.
+        # The guest answers before kexec, because afterwards it cannot.
         host.run(["/bin/busybox", "sh", "-c", _KEXEC], limit=_STEP)
         host.close()
         time.sleep(_GONE)
@@ -149,7 +149,7 @@ class _Steps:
         return ran.out
 
     def _log(self, name: str) -> str:
-        """Return what CRIU took for an error, in its log."""
+        """Return the errors in CRIU's log."""
         with contextlib.suppress(Exception):
             text = self._host.read(f"{_IMAGES}/{name}.log")
             return "\n".join(re.findall(r".*Error.*", text)[-12:])
@@ -157,7 +157,7 @@ class _Steps:
 
 
 def _state(host: GuestHost) -> TreeState:
-    """Read /proc of all that is called `program`."""
+    """Read /proc of all processes called `program`."""
     script = (
         "for p in $(pidof program); do echo P $p $(cat /proc/$p/comm); "
         "for t in /proc/$p/task/*; do echo T $p/${t##*/}; done; "
@@ -167,7 +167,7 @@ def _state(host: GuestHost) -> TreeState:
     kinds: dict[str, list[str]] = {"P": [], "T": [], "F": []}
     for line in out.splitlines():
         kind, _, rest = line.partition(" ")
-        # The numbers of pipes and sockets are the kernel's own, and others in the next one.
+        # Each kernel assigns other numbers to pipes and sockets, so ignore them.
         kinds[kind].append(re.sub(r":\[\d+\]$", "", rest))
     return TreeState(
         processes=tuple(kinds["P"]), threads=tuple(kinds["T"]), files=tuple(kinds["F"])

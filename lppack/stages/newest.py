@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The newest version of each series that a host had: an older one, signed or not, is no update."""
+"""The newest version of each series that was applied to a host; older versions are refused."""
 
 import json
 
@@ -25,9 +25,9 @@ def refuse_older(control: Control, bundle: Bundle, *, allowed: bool) -> None:
 
 
 def note_version(control: Control, bundle: Bundle) -> None:
-    """Note that the bundle was applied."""
+    """Record the version of a bundle that was applied."""
     if control.host.lock is None:
-        return  # nothing is kept of such a host
+        return  # lppack stores nothing on such a host
     try:
         found = _versions(control)
         if found.get(bundle.series, 0) < bundle.version:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which live patch a function runs in, where several replace it: the one that was loaded last."""
+"""If several live patches replace a function, find the one that runs: the last one loaded."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,18 +8,18 @@ from lppack.engines.protocol import Engine, PatchState
 
 #: (object, function)
 Function = tuple[str, str]
-#: The functions of one patch that threads run in another one, and that other one.
+#: Functions of one patch that run in another patch, and that patch's module.
 Overridden = Mapping[Function, PatchState]
 
 _IN_USE = (PatchPhase.PATCHING, PatchPhase.PATCHED, PatchPhase.UNPATCHING)
 
 
 def overridden(engine: Engine, states: Sequence[PatchState]) -> dict[str, Overridden]:
-    """Return, for each module, its functions that some thread runs in a patch above it.
+    """Return, for each overridden module, the functions that some thread runs in a later patch.
 
     kernel/livepatch/patch.c: klp_patch_func() puts the newest on top of the functions, and
-    klp_ftrace_handler() takes that (v6.1). One in transition counts: the threads that have
-    switched run it. Only modules that are overridden are in the answer.
+    klp_ftrace_handler() takes that (v6.1). A patch in transition counts, because threads that have
+    switched run it.
     """
     live = [state for state in states if state.phase in _IN_USE]
     if len(live) < 2:
@@ -38,7 +38,8 @@ def overridden(engine: Engine, states: Sequence[PatchState]) -> dict[str, Overri
 
 
 def sharing(engine: Engine, states: Sequence[PatchState], state: PatchState) -> dict[Function, str]:
-    """Return the functions of a patch that another live one replaces too, and its module."""
+    """Return the functions of a patch that another live patch also replaces, and that patch's
+    module."""
     others = [each for each in states if each.module != state.module and each.phase in _IN_USE]
     own = engine.replaced(state.module) if others else frozenset()
     return {

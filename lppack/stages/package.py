@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""package: a bundle as a package of a distribution, which applies it at each boot.
+"""package: turn a bundle into a distribution's package, which applies the patch at each boot.
 
-The package needs nothing of lppack on the host: a shell script in it (templates/package/livepatch)
-applies the module and takes it back.
+The host does not need lppack: a shell script in the package (templates/package/livepatch) applies
+and reverts the patch.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from lppack.model import Bundle, Manifest
 from lppack.resources import render
 from lppack.stages.journald import DONE, REFUSED, REVERSED, STUCK
 
-_LIMIT = 120.0  # seconds, of the tool that packs
+_LIMIT = 120.0  # seconds for the packaging tool
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
 MAINTAINER = re.compile(r"[^<>%\n]+ <[^<>@%\s]+@[^<>@%\s]+>")
 
@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What the templates of templates/package/ are rendered with."""
+    """The values for the templates in templates/package/."""
 
     bundle: Bundle
     author: str
@@ -43,7 +43,7 @@ class Package:
     maintainer: str
     summary: str
     date: float  # seconds since 1970
-    files: Mapping[str, bytes]  # of the bundle
+    files: Mapping[str, bytes]  # files of the bundle
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Package:
 
     @property
     def quoted_kernel(self) -> str:
-        """For a shell."""
+        """Return the kernel's version, quoted for a shell."""
         return shlex.quote(self.kernel)
 
     @property
@@ -100,13 +100,14 @@ class Package:
 
     @property
     def events(self) -> Mapping[str, str]:
-        """What the script tells the journal of systemd: MESSAGE_ID, as lppack's own events."""
+        """Return the MESSAGE_IDs that the script sends to systemd's journal; the same as
+        lppack's."""
         others = {"reversed": REVERSED, "refused": REFUSED, "stuck": STUCK}
         return {**DONE, **others}
 
     @property
     def written(self) -> str:
-        """The date, as a changelog of Debian has it."""
+        """Return the date in the form of a Debian changelog."""
         return formatdate(self.date)
 
 
@@ -140,7 +141,7 @@ def package_of(
 def pack(package: Package, format_: Format, work: Path, out: Path) -> Path:
     """Pack in ``work`` with the distribution's own tool; return the file in ``out``.
 
-    Raise EnvironmentMissing (the tool is not here), BuildFailed (what it says).
+    Raise EnvironmentMissing (the tool is missing), BuildFailed (with the tool's message).
     """
     tree = work / "tree"
     write_tree(tree, _contents(package))
@@ -160,7 +161,7 @@ def write_tree(tree: Path, contents: Mapping[str, tuple[int, bytes]]) -> None:
 
 
 def _contents(package: Package) -> dict[str, tuple[int, bytes]]:
-    """Path in the package: mode and data of each file."""
+    """Return the files of the package: path, with mode and data."""
 
     def text(template: str) -> bytes:
         return render(f"package/{template}.j2", package=package).encode()
@@ -193,7 +194,7 @@ def _deb(package: Package, tree: Path, work: Path, out: Path) -> Path:
 
 
 def _rpm(package: Package, tree: Path, work: Path, out: Path) -> Path:
-    # In a spec, what follows a % is carried out.
+    # In a spec, % starts a macro, so escape it.
     spec = render("package/spec.j2", package=package, tree=tree, files=rows_of(tree))
     return build_rpm(spec, work, target="x86_64", date=package.date, out=out)
 
@@ -214,7 +215,8 @@ def build_deb(
 ) -> Path:
     """Pack ``tree`` into the file ``made``; the same bytes for the same ``date``.
 
-    ``control``: given the installed size in KiB. Raise EnvironmentMissing, BuildFailed.
+    ``control``: returns the control file for an installed size in KiB. Raise EnvironmentMissing,
+    BuildFailed.
     """
     files = sorted(path for path in tree.rglob("*") if path.is_file())
     sums = [f"{_md5(path)}  {path.relative_to(tree)}\n" for path in files]
@@ -233,7 +235,7 @@ def build_deb(
 
 
 def rows_of(tree: Path) -> list[tuple[str, Path]]:
-    """Return mode and path of each file, for a spec."""
+    """Return the mode and path of each file, for a spec."""
     files = sorted(path for path in tree.rglob("*") if path.is_file())
     return [(f"{path.stat().st_mode & 0o777:04o}", path.relative_to(tree)) for path in files]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""plan: makes every decision, each with its reason. After it nothing decides."""
+"""plan: make every decision, each with its reason. Later stages decide nothing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from lppack.rules.symbols import called_names
 from lppack.rules.target import threads_are_not_preempted_in_kernel_code as preempted
 from lppack.stages import decisions
 
-#: A parameter of a module is read through one page.
+#: Limit in bytes: sysfs shows a module parameter in one page.
 _INFO_MAX = 4000
 
 
@@ -39,9 +39,9 @@ def plan(
     doubts: Sequence[str] = (),
     warnings: Sequence[Problem] = (),
 ) -> Plan:
-    """Every decision for one patch and one kernel; ``ids`` None: no id is reserved.
+    """Return every decision for one patch and one kernel; ``ids``: None if no id is reserved.
 
-    ``warnings``: of the manifest and its sources; those about the kernel are added.
+    ``warnings``: problems of the manifest and its sources; plan adds those about the kernel.
 
     Raise ManifestError (the patch does not fit the kernel, or no mode fits the needs) and
     EnvironmentMissing (the kernel cannot be live patched).
@@ -129,8 +129,8 @@ def _each(
 
 
 def _told_apart(document: Document, made: Plan) -> None:
-    """Raise ManifestError if two ids are one: the kernel finds states and shadow variables by
-    number alone."""
+    """Raise ManifestError if two ids are equal: the kernel finds states and shadow variables by
+    id."""
     states = [state.id for state in made.states]
     shadows = [id_ for _, id_ in made.shadows]
     for numbers in (states, shadows):
@@ -140,7 +140,7 @@ def _told_apart(document: Document, made: Plan) -> None:
                     document.problem(
                         (),
                         "ids-are-told-apart",
-                        f"two things have the id {', '.join(twice)}",
+                        f"the same id is used twice: {', '.join(twice)}",
                         hint="see `lppack ids list`; one of them is in the id file, or in `states`",
                     )
                 ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """provenance.json of a bundle: an in-toto statement with a predicate of SLSA v1.
 
-https://in-toto.io/Statement/v1 and https://slsa.dev/provenance/v1. All values are texts: readers
-that parse JSON numbers as floating point lose the low bits of large ones. There is no time in it:
-the same build gives the same bytes.
+https://in-toto.io/Statement/v1 and https://slsa.dev/provenance/v1. All values are strings, because
+readers that parse JSON numbers as floating point would round large ones. The statement contains no
+time, so the same build gives the same bytes.
 """
 
 import hashlib
@@ -26,8 +26,11 @@ def statement(
     facts: Mapping[str, str],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the statement: ``subjects`` are the files that were built, ``facts`` what is known of
-    the build and was checked, ``options`` those of the command."""
+    """Return the statement.
+
+    ``subjects``: the files that were built. ``facts``: checked facts about the build. ``options``:
+    the options of the command.
+    """
     return {
         "_type": STATEMENT,
         "subject": [
@@ -58,7 +61,7 @@ def statement(
 
 
 def _texts(options: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    """Only what is not as it is by default."""
+    """Return the options that differ from their defaults, as strings."""
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else str(value)
         for name, value in sorted(options.items())
@@ -86,7 +89,7 @@ def _dependencies(plan: "Plan", facts: Mapping[str, str]) -> Sequence[Mapping[st
 
 
 def facts_of(value: Any) -> dict[str, str]:
-    """Return what a statement says of the build. Raise KeyError, TypeError, ValueError."""
+    """Return the facts about the build in a statement. Raise KeyError, TypeError, ValueError."""
     if value["_type"] != STATEMENT or value["predicateType"] != PREDICATE:
         raise ValueError("provenance.json is not SLSA v1 provenance")
     predicate = value["predicate"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""recover: complete, or take back, what a command that died has begun."""
+"""recover: complete or revert the work of a command that died."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ from lppack.stages.status import PatchReport
 
 
 def recover(control: Control) -> tuple[PatchReport, ...]:
-    """Bring the patches of unfinished commands to rest, the newest first, and unload leftovers.
+    """Complete the work of unfinished commands, the newest first, and unload leftovers.
 
-    An apply or convert that died goes on to its end; a revert, or an apply that was on its way
-    back, goes on until nothing of it is left. Raise what apply, convert and revert raise.
+    An apply or convert that died is completed. A revert, or an apply that was being reversed, is
+    continued until the patch is unloaded. Raise the errors of apply, convert and revert.
     """
     unfinished = answered(control, Journal(control.host).unfinished)
     reports = []
@@ -40,14 +40,14 @@ def recover(control: Control) -> tuple[PatchReport, ...]:
 
 
 def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> PatchReport | None:
-    """Go on with ``records``: what was meant to be done to ``module``, the oldest first."""
+    """Complete ``records``, the unfinished commands on ``module``, the oldest first."""
     state = answered(control, lambda: control.engine.state(module))
     if state.phase is PatchPhase.ABSENT:
         control.say(f"nothing of {module} is on {control.host.name}")
         return None
     meant = [n for n, record in enumerate(records) if record.command != "recover"]
     if not meant:
-        return None  # it had only leftovers to remove
+        return None  # the command only had to remove leftovers
     record = records[meant[-1]]
     back = any(each.reversing for each in records[meant[-1] :])
     forward = record.command in ("apply", "convert") and not back
@@ -58,7 +58,8 @@ def _go_on(control: Control, module: str, records: Sequence[JournalRecord]) -> P
     found = find_all(control, module)
     clear(control, found.dead)
     if record.converts and not found.state.convert and found.state.info.transforms:
-        return convert(control, module, irreversible=True)  # the command that began it had consent
+        # The command that began the conversion had --irreversible.
+        return convert(control, module, irreversible=True)
     return control.report(module)
 
 
@@ -73,7 +74,8 @@ def _back(control: Control, module: str) -> PatchReport:
 
 
 def _complete(control: Control, module: str) -> None:
-    """Wait until ``module`` is patched; reverse it at the timeout, or if interrupted."""
+    """Wait until ``module`` is patched; reverse the transition at the timeout, or on an
+    interrupt."""
     try:
         state, seconds = settle(control, module, PatchPhase.PATCHED, control.timeout)
         if state.phase is PatchPhase.PATCHED:

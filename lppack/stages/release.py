@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Refuse to release a bundle that is not proved complete, unless the author takes it upon them."""
+"""Refuse to release a bundle that is not proved complete, unless the author accepts this
+explicitly."""
 
 from collections.abc import Collection
 
@@ -8,7 +9,7 @@ from lppack.model import Completeness, InliningCheck, Plan
 
 
 class NotReleased(AnswerIsNo):
-    """A check that a release needs was not made, or failed. Nothing was built."""
+    """A check that a release requires was not run, or failed. Nothing was built."""
 
     kind = "not-released"
 
@@ -16,10 +17,10 @@ class NotReleased(AnswerIsNo):
 def release(
     plan: Plan, *, unproved: bool, inlining_unchecked: bool, accepted: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return what provenance.json says of the checks.
+    """Return the results of the checks, for provenance.json.
 
-    ``unproved`` and ``inlining_unchecked``: the author's word that the missing check is known and
-    accepted; ``accepted``: rules whose warnings are. Nothing makes up for a proof that failed.
+    ``unproved`` and ``inlining_unchecked``: the author accepts that the check is missing.
+    ``accepted``: rules whose warnings the author accepts. A proof that failed is always refused.
     Raise NotReleased.
     """
     named = sorted({warning.rule for warning in plan.warnings})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""revert: stop converting, reverse what was converted, unpatch, unload."""
+"""revert: stop conversion, reverse converted data, unpatch, unload."""
 
 import difflib
 from collections.abc import Collection
@@ -30,30 +30,30 @@ from lppack.stages.leftovers import clear, family, leftovers
 from lppack.stages.owners import Function, overridden, sharing
 from lppack.stages.status import PatchReport, report
 
-#: Reason of a refusal: no live patch has that name, or one that is nearly so.
+#: Reason of a refusal: no live patch has that name.
 NOT_THERE = "no-such-series"
-_MOST = 8  # functions that a line names
+_MOST = 8  # number of functions that a line names
 
 
 def find(control: Control, series: str) -> PatchState:
-    """Return the patch of ``series`` (or the module of that name). Raise ApplyRefused."""
+    """Return the patch of ``series``, or the module of that name. Raise ApplyRefused."""
     return find_all(control, series).state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertTarget:
-    """What a series or a module's name stands for, and all live patches of the host."""
+    """The patch that a series or a module's name refers to, and all live patches of the host."""
 
     state: PatchState
-    dead: tuple[PatchState, ...]  # other modules of the series, or of what it replaces: leftovers
+    dead: tuple[PatchState, ...]  # leftovers: unpatched modules of the series, or of a replaced one
     states: tuple[PatchState, ...]
 
 
 def find_all(control: Control, series: str) -> RevertTarget:
     """Find the newest live patch of ``series``, or the module of that name, and its leftovers.
 
-    Where all of the series is unpatched, it is the newest of that. Raise ApplyRefused if there is
-    no such patch, or if lppack did not make it.
+    If all modules of the series are unpatched, use the newest one. Raise ApplyRefused if there is
+    no such patch, or if it is foreign.
     """
     states = control.engine.patches()
     found = [s for s in states if series in (s.info.series, s.module)]
@@ -86,9 +86,9 @@ def _live_and_new(state: PatchState) -> tuple[bool, int]:
 
 
 def _to_revert(control: Control, series: str) -> RevertTarget:
-    """As find_all(), but refuse a series of which one version is live and another a leftover.
+    """Like find_all(), but refuse a series with a live version and a leftover version.
 
-    Its name alone may mean either: to unload what is not in use, or to take the fix back.
+    The name is ambiguous then: the user may want to unload the leftover, or to revert the fix.
     """
     found = find_all(control, series)
     state = found.state
@@ -107,8 +107,8 @@ def _to_revert(control: Control, series: str) -> RevertTarget:
 def revert(control: Control, series: str) -> PatchReport:
     """Revert the newest version of ``series``, or the module of that name.
 
-    Raise ApplyRefused (there is none, it is not clear which, or it is irreversible), ApplyReversed
-    (given up, patched as before), ApplyStuck.
+    Raise ApplyRefused (no such patch, the name is ambiguous, or the patch is irreversible),
+    ApplyReversed (given up, patched as before), ApplyStuck.
     """
     found = answered(control, lambda: _to_revert(control, series))
     state, states = found.state, found.states
@@ -153,7 +153,8 @@ def revert(control: Control, series: str) -> PatchReport:
 
 
 def _replaced(control: Control, state: PatchState) -> frozenset[Function]:
-    """Return what the patch replaces; nothing where the host does not say: it is only told."""
+    """Return the functions that the patch replaces, for a message; empty if the host does not
+    answer."""
     try:
         return control.engine.replaced(state.module)
     except HostError:
@@ -180,9 +181,10 @@ def _live_fixes(control: Control, state: PatchState, states: tuple[PatchState, .
 def unpatch(control: Control, state: PatchState) -> None:
     """Wait until every thread runs the old code again; the module stays loaded.
 
-    ``state`` is where this command found the patch. If that was `patched`, a transition that does
-    not end is reversed, and conversion goes on; an unpatching that had begun continues.
-    Raise ApplyRefused (no revert path), ApplyReversed (patched as before), ApplyStuck.
+    ``state`` is the state in which this command found the patch. If its phase was `patched`, a
+    transition that does not end is reversed, and conversion is enabled again. An unpatch transition
+    that had begun before is continued. Raise ApplyRefused (no revert path), ApplyReversed (patched
+    as before), ApplyStuck.
     """
     module, found = state.module, state.phase
     go_on = control.command("revert", str(state.info.series or module))
@@ -241,7 +243,7 @@ def _way_out(reached: PatchState) -> str:
 
 
 def _stopped(control: Control, state: PatchState) -> bool:
-    """stop_conversion(); what is refused there is left converting, as it was found."""
+    """Call stop_conversion(); if it refuses, enable conversion again."""
     try:
         return stop_conversion(control, state.module, control.timeout)
     except ApplyRefused:
@@ -251,9 +253,9 @@ def _stopped(control: Control, state: PatchState) -> bool:
 
 
 def _reversed(control: Control, module: str) -> str:
-    """Say what is known of the data. Raise StillNew, while new code, which reads both, still runs.
+    """Return what is known about the data. Raise StillNew if data is still in the new form.
 
-    The module is not unloaded by anything that comes before this.
+    At this time new code, which reads both forms, still runs, and the module is still loaded.
     """
     state = control.engine.state(module)
     if left := state.left_new:
@@ -271,7 +273,7 @@ def _reversed(control: Control, module: str) -> str:
 
 
 def _patch_again(control: Control, module: str, why: str, go_on: str) -> bool:
-    """Reverse an unpatch transition; False if it was complete at that moment. Raise ApplyStuck."""
+    """Reverse an unpatch transition; return False if it has just completed. Raise ApplyStuck."""
     control.say(f"turning back: {why}")
     gone = (PatchPhase.UNPATCHED, PatchPhase.ABSENT)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Is what was built the same when it is built elsewhere, and out of a bundle's own sources?"""
+"""Compare two builds: the same sources built elsewhere, or a bundle and its own sources."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ class NotTheSame(AnswerIsNo):
 
 
 def compare(module: Module, tree: SourceTree, builder: Builder) -> None:
-    """Build once more with ``builder``. Raise NotTheSame."""
+    """Build ``tree`` again with ``builder``, and compare the files. Raise NotTheSame."""
     kept = store.cache_dir() / "modules" / module.work.name
     found = dict(differences(module, tree, builder))
     if found:
@@ -35,12 +35,12 @@ def compare(module: Module, tree: SourceTree, builder: Builder) -> None:
         raise NotTheSame(
             f"{module.plan.name} for {module.plan.kernel.release}: built twice, differs: {names}\n"
             + _how(kept / first, data),
-            hint="does a source use the directory, the date or the environment?",
+            hint="check whether a source uses the directory, the date or the environment",
         )
 
 
 def _how(file: Path, other: bytes) -> str:
-    """Return what diffoscope says; without it, where the first byte differs."""
+    """Return the output of diffoscope; if it is not installed, the first byte that differs."""
     if shutil.which("diffoscope"):
         with store.scratch() as folder:
             (folder / file.name).write_bytes(other)
@@ -60,7 +60,9 @@ def unpack(bundle: Bundle, files: Mapping[str, bytes], folder: Path) -> Path:
     patch = folder / bundle.series
     if (numbers := files.get(f"sources/{FILE}")) is not None:
         store.write_atomic(folder / FILE, numbers)
-        (folder / ".git").mkdir()  # where the id file of a repository is
+        (
+            folder / ".git"
+        ).mkdir()  # makes this folder the root of a repository, where the id file is
     store.write_atomic(patch / MANIFEST, files[MANIFEST])
     manifest = manifest_of(files)
     own = {*manifest.sources, *manifest.headers, manifest.follows}
@@ -76,9 +78,9 @@ def unpack(bundle: Bundle, files: Mapping[str, bytes], folder: Path) -> Path:
 def disagreements(
     was: Mapping[str, bytes], now: Mapping[str, bytes]
 ) -> tuple[list[str], list[str]]:
-    """Return the files whose bytes differ, and what provenance says otherwise.
+    """Return the files whose bytes differ, and the differences in the provenance.
 
-    A signature is not made again: a module is compared without it.
+    The signature of a module is not compared.
     """
     names = sorted((was.keys() | now.keys()) - {"provenance.json"})
     wrong = [name for name in names if _unsigned(was.get(name)) != _unsigned(now.get(name))]
@@ -92,7 +94,7 @@ def disagreements(
 
 
 def _unsigned(data: bytes | None) -> bytes | None:
-    """Return the module without what scripts/sign-file appended."""
+    """Return the module without the signature that scripts/sign-file appended."""
     if data is None or not data.endswith(abi.MODULE_SIGNATURE):
         return data
     # include/linux/module_signature.h: struct module_signature, 12 bytes, sig_len last.

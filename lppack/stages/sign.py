@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""sign: the finished module, and the engine beside it, with the kernel's own program; last of all,
-since any later change of the bytes would make the signature void."""
+"""sign: sign the finished module, and the engine beside it, with the kernel's sign-file.
+
+This is the last stage, because any later change of the bytes would invalidate the signature.
+"""
 
 import hashlib
 import os
@@ -24,15 +26,14 @@ _PIN = "KBUILD_SIGN_PIN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """Who signs; the key never goes into a container."""
+    """The key and the certificate; the key never enters a container."""
 
     key: Path  # private key, PEM
-    certificate: Path  # X.509, PEM or DER: the kernel has to trust it
+    certificate: Path  # X.509, PEM or DER; the kernel must trust it
 
 
 def sign(module: Module, signer: Signer) -> Module:
-    """Return ``module`` with its signatures, the same bytes for the same key (PKCS#1 v1.5 has no
-    time).
+    """Return the signed ``module``; the same key gives the same bytes (PKCS#1 v1.5 has no time).
 
     Raise EnvironmentMissing (no key, no sign-file) and BuildFailed; then nothing was written.
     """
@@ -59,7 +60,7 @@ def sign(module: Module, signer: Signer) -> Module:
 
 
 def sign_file_of(kernel: Kernel) -> Path:
-    """scripts/sign-file that came with the kernel's headers. Raise EnvironmentMissing."""
+    """Return the path of scripts/sign-file in the kernel's headers. Raise EnvironmentMissing."""
     places = (
         *kernel.headers.glob("scripts/sign-file"),
         *sorted(kernel.root.glob("usr/lib/linux-kbuild-*/scripts/sign-file")),

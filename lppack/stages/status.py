@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""status: the state of the live patches on a host, read from its kernel alone."""
+"""status: the state of the live patches on a host, read only from its kernel."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -26,23 +26,23 @@ class PatchReport:
     mode: str | None
     host: str
     phase: PatchPhase
-    conversion: str  # none: there is no data to convert; off; on; done: with the flip
+    conversion: str  # "none": no data to convert; "off"; "on"; "done": in the stop
     converted: int
     blockers: tuple[Blocker, ...]
     fixes: tuple[dict[str, Any], ...]
-    waiting: tuple[tuple[str, str], ...] = ()  # (object, function) of modules not loaded
+    waiting: tuple[tuple[str, str], ...] = ()  # (object, function) of modules that are not loaded
     inlining: str | None = None  # "checked" or "unchecked"; None: a foreign patch, or not known
     complete: str | None = None  # whether the patch carries all of its fixes; None: not known
     forced: bool | None = False  # True: a transition was forced here; None: not known
     longest_stop_ms: float | None = None  # None: this engine does not stop the machine
-    problem: str | None = None  # why lppack's engine gave the last transition up
-    left_new: str | None = None  # objects that `reverse` has left in the new form, in words
-    irreversible: bool = False  # what it converts stays so
+    problem: str | None = None  # why lppack's engine gave up the last transition
+    left_new: str | None = None  # text: objects that `reverse` has left in the new form
+    irreversible: bool = False  # data stays converted
     srcversion: str | None = None  # hash of the sources; None: not known
-    seconds: float | None = None  # that the transition goes, or went, on; None: not known
-    overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module that has it now)
-    at_work: str | None = None  # a command is at work on the host: to wait for it
-    changed: bool = True  # of a command: False: the host was as it should be already
+    seconds: float | None = None  # duration of the transition so far; None: not known
+    overridden: tuple[tuple[str, str, str], ...] = ()  # (object, function, module in which it runs)
+    at_work: str | None = None  # the command that is changing the host
+    changed: bool = True  # False: a command had nothing to do
     recover: str | None = None  # the command that goes on with what another one has left undone
 
     @property

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""test: a bundle goes through every step in a private guest, and its checks are compared."""
+"""test: take a bundle through every step in a private guest, and compare the output of its
+checks."""
 
 import re
 import time
@@ -21,7 +22,7 @@ _INSMOD = 30.0  # seconds
 
 
 class TestHost(Host, Protocol):
-    """A host whose kernel's console is watched."""
+    """A host with a kernel console, which is watched."""
 
     @property
     def console(self) -> Path: ...
@@ -41,7 +42,7 @@ class CheckResult:
 class StepResult:
     step: StepName
     ok: bool
-    skipped: str | None  # the reason; None: it was done
+    skipped: str | None  # reason; None: the step was done
     seconds: float
     converted: int
     checks: tuple[CheckResult, ...]
@@ -51,7 +52,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """A bundle, and the folder with its files."""
+    """A bundle and the folder with its files."""
 
     bundle: Bundle
     files: Path
@@ -64,10 +65,10 @@ class Extracted:
 def test(
     control: Control, host: TestHost, bundle: Bundle, files: Path, *, older: Extracted | None = None
 ) -> Iterator[StepResult]:
-    """Yield each step as it is done; ``files`` is where the bundle was extracted.
+    """Yield each step when it is done; ``files`` is the folder of the extracted bundle.
 
-    ``older``: a version to apply first, which this one then replaces. Raise what apply and revert
-    raise, and ConsoleFault.
+    ``older``: a version to apply first, which this one then replaces. Raise the errors of apply and
+    revert, and ConsoleFault.
     """
     ko = files / f"{bundle.module}.ko"
 
@@ -95,7 +96,7 @@ def test(
         first = older
         yield done(StepName.OLDER, lambda: apply(control, first.bundle, first.ko))
         told = any(step is StepName.TAKEN_OVER for c in bundle.test.checks for step, _ in c.expect)
-        # What converts has other things to show after another version has converted them.
+        # The checks of conversion show other results after another version has converted the data.
         alike = None if told or bundle.converts or bundle.world else StepName.PATCHED
         yield done(StepName.TAKEN_OVER, lambda: apply(control, bundle, ko), alike)
     else:
@@ -121,7 +122,7 @@ def _apply(control: Control, bundle: Bundle, ko: Path) -> None:
 
 
 def _apply_early(control: Control, bundle: Bundle, ko: Path) -> None:
-    """Apply while the modules that are patched are away, then load them: `late`."""
+    """For `late`: apply the patch while its target modules are not loaded, then load them."""
     host = control.host
     patched = dict.fromkeys(name for name, _ in bundle.functions)
     files = {
@@ -144,7 +145,7 @@ def _must(host: Host, words: list[str], otherwise: str) -> None:
 
 
 def _no_way_back(control: Control, bundle: Bundle) -> StepResult:
-    """Check that what was converted cannot be reverted."""
+    """Check that an irreversible patch cannot be reverted after conversion."""
     state = find(control, bundle.series)
     if state.converted:
         try:
@@ -182,10 +183,10 @@ def _nothing_to_convert(bundle: Bundle) -> StepResult:
 
 
 def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
-    """Take all steps a second time, to find a crash on what the first round has left.
+    """Take all steps a second time, to find a crash on data that the first round has left.
 
-    The commands of the checks run, and what they print is not compared: their first round has
-    changed what they see.
+    The commands of the checks run, but their output is not compared, because the first round has
+    changed the data.
     """
     apply(control, bundle, ko)
     for check in bundle.test.checks:
@@ -196,7 +197,7 @@ def _again(control: Control, host: TestHost, bundle: Bundle, ko: Path) -> None:
 
 
 def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
-    """Put the test programs in place and load the test targets: what step `before` does."""
+    """Install the test programs and load the test targets, as step `before` does."""
     for name in bundle.test.programs:
         program = Path(name).stem
         host.put(files / "test/programs" / program, f"/test/{program}", mode=0o755)
@@ -207,14 +208,14 @@ def load_targets(host: Host, bundle: Bundle, files: Path) -> None:
 
 
 def load_modules(host: Host, bundle: Bundle, kernel: Kernel) -> None:
-    """Load the kernel's own modules that the bundle patches, and what they depend on."""
+    """Load the kernel's modules that the bundle patches, and their dependencies."""
     objects = dict.fromkeys(name for name, _ in bundle.functions)
     own = [name for name in objects if name not in ("vmlinux", *bundle.test.targets)]
     for file in modules_in_order(kernel, tuple(own)):
         path = f"/test/{file.name}"
         host.put(file, path)
         ran = host.run(["insmod", path], limit=_INSMOD)
-        if ran.rc != 0 and "File exists" not in ran.err:  # the guest boots with some
+        if ran.rc != 0 and "File exists" not in ran.err:  # some are loaded at boot
             raise ApplyStuck(f"module {file.name} does not load: {(ran.err or ran.out).strip()}")
 
 
@@ -244,7 +245,7 @@ def _checked(host: Host, step: StepName, checks: tuple[Check, ...]) -> Iterator[
 
 
 def fits(expect: str, got: str) -> bool:
-    """Return True if ``got`` is what a check expects: text, equal after strip, or ``/regex/``."""
+    """Return True if ``got`` matches ``expect``: equal text after strip(), or ``/regex/``."""
     if len(expect) > 1 and expect[0] == expect[-1] == "/":
         return re.search(expect[1:-1], got) is not None
     return expect.strip() == got.strip()

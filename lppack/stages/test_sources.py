@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sources of a patch's test targets and programs, and where a build has them."""
+"""The sources of a patch's test targets and programs, and their paths in a build."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,8 @@ MODULE, TARGET, PROGRAMS = "module", "target", "programs"
 
 
 def test_files(plan: Plan) -> Iterator[tuple[str, Path]]:
-    """Sources of the test targets and programs, by their path in the work directory."""
+    """Yield the sources of the test targets and programs, with their paths in the work
+    directory."""
     folder, spec = plan.manifest.folder, plan.manifest.test
     if spec.targets:
         for path in sorted((folder / "target").rglob("*")):

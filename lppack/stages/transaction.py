@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One change of a host: the record that is written before, around and after its steps."""
+"""One change of a host: write its record before, around and after the steps."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ Note = Callable[[JournalRecord], None]
 
 
 def unnoted(_record: JournalRecord) -> None:
-    """Note nothing elsewhere."""
+    """Do nothing with a record."""
 
 
 class Transaction:
-    """One record in the making: written before the first step, around each, and at the end."""
+    """A record in progress: written before the first step, around each step, and at the end."""
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class Transaction:
 
     @contextlib.contextmanager
     def step(self, name: str, module: str) -> Iterator[dict[str, Any]]:
-        """Record one request that changes the host. What it yields may be given an `error`."""
+        """Record one request that changes the host; the caller may add an `error` to the yielded
+        dict."""
         if self.record.module is None and not name.endswith("-engine"):
             self.record.module = module
         self._begin()
@@ -52,7 +53,7 @@ class Transaction:
             and steps[-1]["error"]
             and (steps[-1]["step"], steps[-1]["module"]) == (name, module)
         ):
-            steps.pop()  # the kernel was not ready: the same is tried again and again
+            steps.pop()  # the kernel was not ready, and the request is repeated
         steps.append(entry)
         self._save()
         self._fault("before", name)
@@ -67,9 +68,9 @@ class Transaction:
         self._fault("after", name)
 
     def end(self, error: LppackError | None = None) -> None:
-        """Close the record: the command has ended by itself, whatever its result.
+        """Close the record: the command has ended, with whatever result.
 
-        A command that found nothing to do is not noted.
+        A command that had nothing to do is not recorded.
         """
         record = self.record
         if error is None and not self._begun:
@@ -80,9 +81,9 @@ class Transaction:
             record.reason, record.message = error.reason, error.message
         try:
             if (record.command, record.result) == ("apply", "done"):
-                self._watch()  # before it is closed: a crash until then finds it open
+                self._watch()  # first: after a crash until here, the record is still open
         finally:
-            self._close()  # also at Ctrl-C: the command is done
+            self._close()  # also after Ctrl-C: the command is done
 
     def _close(self) -> None:
         record = self.record
@@ -119,7 +120,7 @@ class Transaction:
                     hint=f"look at the file system of {FOLDER} there: df {FOLDER}; mount",
                     reason="journal-not-written",
                 ) from None
-            self._warn(error)  # to take a patch back is allowed all the same
+            self._warn(error)  # a revert is allowed nevertheless
         self._begun = True
         self._fault("after", "begin")
 

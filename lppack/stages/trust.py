@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who vouches for a bundle: an SSH signature over all of its bytes, in a file beside it."""
+"""Signatures of bundles: an SSH signature over all bytes of a bundle, in a file beside it."""
 
 import base64
 import os
@@ -12,20 +12,21 @@ from pathlib import Path
 from lppack import proc, store
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 
-#: What the signature is for: one of another kind of file, or of a mail, is none of a bundle.
+#: Namespace of a bundle's signature; signatures of mails or other files are not accepted.
 NAMESPACE = "lppack-bundle"
-#: Of the index of a source that agents read.
+#: Namespace of the index that agents read.
 INDEX_NAMESPACE = "lppack-index"
-#: ssh-keygen(1), ALLOWED SIGNERS. Where it exists, nothing is applied that nobody of it has signed.
+#: File of allowed signers (ssh-keygen(1)). If it exists, only bundles that one has signed are
+#: applied.
 POLICY = Path("/etc/lppack/allowed_signers")
 SUFFIX = ".sig"
-#: What ssh-keygen says of a line that it passes over: sshsig.c of OpenSSH.
+#: Messages of ssh-keygen for lines that it skips: sshsig.c of OpenSSH.
 _UNREAD = re.compile(
     r"^.*:\d+: (?:missing key|invalid key|bad options|unsupported|line too).*$", re.M
 )
 #: The name of a signer that is one name, and no pattern.
 _PLAIN = re.compile(rb"[A-Za-z0-9@._+-]+")
-SIZE_MAX = 64 << 10  # of a signature; an RSA one has 2 KiB
+SIZE_MAX = 64 << 10  # bytes of a signature; an RSA signature has 2 KiB
 _LIMIT = 60.0  # seconds; the key may be on a slow card
 
 
@@ -44,8 +45,8 @@ def sign(
 ) -> Path:
     """Sign the bytes of a bundle with an SSH key; return the file of the signature.
 
-    Raise EnvironmentMissing if the key, or the agent that holds it, does not sign, or if another
-    key has signed before, unless ``force``.
+    Raise EnvironmentMissing if the key or the SSH agent does not sign. Without ``force``, also
+    raise it if another key has signed before.
     """
     if not key.is_file():
         raise EnvironmentMissing(f"the key {key} is not a file", hint="make one: ssh-keygen")
@@ -70,7 +71,7 @@ def sign(
 
 
 def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPACE) -> str:
-    """Return the allowed signer who has signed ``data``, the bytes of ``bundle``.
+    """Return the allowed signer of ``data``, the bytes of ``bundle``.
 
     Raise NotTrusted if there is none, EnvironmentMissing if ``signers`` cannot be read.
     """
@@ -84,7 +85,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
     _need_program()
     signature = _signature(bundle)
     with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
-        # What is looked at twice is one copy.
+        # Both checks use the same copy.
         copy = Path(folder) / "signature"
         copy.write_bytes(signature)
         about = ["-s", str(copy), "-f", str(signers)]
@@ -143,7 +144,8 @@ def _likely(lines: Sequence[bytes], signature: bytes) -> str | None:
 
 
 def _key_of(signature: bytes) -> bytes | None:
-    """Return the public key in a signature; None: it is none. PROTOCOL.sshsig of OpenSSH."""
+    """Return the public key in a signature; None if it is no signature. PROTOCOL.sshsig of
+    OpenSSH."""
     lines = [line for line in signature.split(b"\n") if line and not line.startswith(b"-----")]
     try:
         blob = base64.b64decode(b"".join(lines), validate=True)
@@ -154,7 +156,7 @@ def _key_of(signature: bytes) -> bytes | None:
 
 
 def read_signature(bundle: Path) -> bytes | None:
-    """Return the signature beside a bundle, unchecked; None: there is none to be read."""
+    """Return the signature beside a bundle, without checking it; None if it cannot be read."""
     try:
         return _signature(bundle)
     except (NotTrusted, EnvironmentMissing):
@@ -162,7 +164,7 @@ def read_signature(bundle: Path) -> bytes | None:
 
 
 def required(given: Path | None) -> Path | None:
-    """Return the file of allowed signers that apply obeys; None: nothing has to be signed."""
+    """Return the file of allowed signers that apply uses; None if no signature is required."""
     return given or (POLICY if os.path.lexists(POLICY) else None)
 
 

@@ -37,7 +37,7 @@ def validate(document: Document) -> Manifest:
 
 
 def validated(document: Document) -> tuple[Manifest, tuple[Problem, ...]]:
-    """As validate(), with the warnings."""
+    """Return the manifest as validate() does, and the warnings."""
     found = problems_of(document)
     errors = [problem for problem in found if problem.level is Level.ERROR]
     if errors:
@@ -46,8 +46,10 @@ def validated(document: Document) -> tuple[Manifest, tuple[Problem, ...]]:
 
 
 def manifest_kept(document: Document) -> Manifest:
-    """Return the manifest of a bundle: what it names is not beside it, and was looked at when it
-    was built, so that only its shape is. Raise ManifestError."""
+    """Return the manifest of a bundle, after checking only its schema. Raise ManifestError.
+
+    The files that it names are not beside it; they were checked when the bundle was built.
+    """
     if problems := list(shape_problems(document)):
         raise ManifestError(problems)
     return _to_manifest(document)
@@ -99,7 +101,7 @@ def _fix(entry: dict[str, Any]) -> Fix:
 
 
 def object_name(name: str) -> str | None:
-    """None for vmlinux, as the kernel has it."""
+    """Return the object's name; None for vmlinux, as in the kernel."""
     return None if name == "vmlinux" else name
 
 

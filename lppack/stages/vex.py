@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is said of each CVE of a kernel package, on a host or with a bundle at hand."""
+"""Statements about the CVEs of a kernel package, for a host or a bundle."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ _DEBIAN = re.compile(r"\bDebian ([0-9][A-Za-z0-9.+~-]*)(?: |$)")
 
 
 class Status(StrEnum):
-    """The weakest claim is the last one."""
+    """Status of a CVE; the weakest claim is the last one."""
 
     FIXED = "fixed"
     UNDER_INVESTIGATION = "under_investigation"
@@ -29,17 +29,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One CVE of the kernel package."""
+    """A statement about one CVE of the kernel package."""
 
     cve: str
     status: Status
     notes: str  # why
-    action: str  # what to do; of `fixed`: nothing
+    action: str  # what to do; empty for `fixed`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is said, and of which kernel package."""
+    """All statements, and the kernel package that they are about."""
 
     subject: str  # the host, or the bundle
     release: str
@@ -59,9 +59,12 @@ class Evidence:
 
 
 def of_host(found: HostStatus, name: str) -> Evidence:
-    """Skip fixes without a CVE. Raise EnvironmentMissing if no package can be named."""
+    """Return the evidence of a host, without fixes that have no CVE.
+
+    Raise EnvironmentMissing if the kernel's package is not known.
+    """
     ours = [patch for patch in found.patches if patch.series is not None]
-    # A module whose place another version has taken says nothing that the other does not.
+    # Skip a module that a later version has replaced: that version covers its fixes.
     used = [patch for patch in ours if patch.phase is not PatchPhase.UNPATCHED] or ours
     said = [_statement(patch, fix) for patch in used for fix in patch.fixes]
     return Evidence(
@@ -73,7 +76,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
 
 
 def of_bundle(bundle: Bundle) -> Evidence:
-    """Return: affected without the bundle, and how to apply it."""
+    """Return the evidence of a bundle: each CVE is affected until the bundle is applied."""
     name = bundle.path.name
     said = (
         Statement(
@@ -104,7 +107,7 @@ def _package(version: str, release: str) -> str:
 
 
 def need_cve(found: Evidence) -> Evidence:
-    """Raise AnswerIsNo if there is nothing to say."""
+    """Return ``found``. Raise AnswerIsNo if it has no statement."""
     if not found.statements:
         raise AnswerIsNo(
             f"no fix with a CVE is known of {found.subject}",
@@ -115,7 +118,8 @@ def need_cve(found: Evidence) -> Evidence:
 
 
 def _one_each(said: Iterable[Statement]) -> tuple[Statement, ...]:
-    """Of several statements about a CVE the weakest: a fix may need more than one live patch."""
+    """Return the weakest statement for each CVE, because a fix may need more than one live
+    patch."""
     weakest: dict[str, Statement] = {}
     order = list(Status)
     for one in said:

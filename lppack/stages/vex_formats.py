@@ -12,7 +12,7 @@ from lppack import __version__
 from lppack.errors import EnvironmentMissing
 from lppack.stages.vex import Evidence, Statement, Status
 
-#: The documents of one author about the same thing at the same moment are the same.
+#: Namespace for document ids: the same author, subject and time give the same id.
 _SPACE = uuid.UUID("5f3f6f0e-0d0b-5b8e-9a55-4f3c1f0f7c11")
 _TOOL = f"lppack {__version__}"
 
@@ -22,7 +22,7 @@ class Author:
     """The issuer of a document."""
 
     name: str
-    namespace: str  # a URL that is the author's
+    namespace: str  # a URL of the author
 
 
 def _identity(found: Evidence, author: Author, now: datetime) -> uuid.UUID:
@@ -36,7 +36,7 @@ def _stamp(now: datetime) -> str:
 
 
 def openvex(found: Evidence, author: Author, now: datetime) -> str:
-    """OpenVEX 0.2.0."""
+    """Return the evidence as OpenVEX 0.2.0."""
     product = {"@id": found.purl, "identifiers": {"purl": found.purl}}
     statements = [
         {
@@ -44,7 +44,7 @@ def openvex(found: Evidence, author: Author, now: datetime) -> str:
             "products": [product],
             "status": said.status.value,
             "status_notes": f"{found.subject}: {said.notes}",
-            # Of the statuses, `affected` alone has to say what to do.
+            # Only the status `affected` requires an action.
             **({"action_statement": said.action} if said.status is Status.AFFECTED else {}),
         }
         for said in found.statements
@@ -70,7 +70,7 @@ _CSAF_STATUS = {
 
 
 def csaf(found: Evidence, author: Author, now: datetime) -> str:
-    """CSAF 2.0, profile 5: VEX."""
+    """Return the evidence as CSAF 2.0, profile 5: VEX."""
     stamp, product = _stamp(now), "kernel"
     number = {"number": "1", "date": stamp, "summary": f"Written by {_TOOL}."}
     title = f"Live patches of {found.subject}"
@@ -149,7 +149,8 @@ def _csaf_one(found: Evidence, said: Statement, product: str) -> dict[str, Any]:
 
 
 def cyclonedx(found: Evidence, author: Author, now: datetime) -> str:
-    """CycloneDX 1.6. Raise EnvironmentMissing without the extra `fleet`."""
+    """Return the evidence as Return the evidence as CycloneDX 1.6. Raise EnvironmentMissing without
+    the extra `fleet`."""
     try:
         from cyclonedx.model.bom import Bom, BomMetaData
         from cyclonedx.model.component import Component, ComponentType

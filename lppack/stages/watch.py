@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""watch: transitions as they go, until none is left, or the time is over."""
+"""watch: print the progress of transitions until none is left, or the time is over."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from lppack.stages.advice import advice
 from lppack.stages.drive import Control
 from lppack.stages.status import MOVING, PatchReport, status
 
-_LOOKED_AT = 1.0  # seconds from one look to the next: the kernel tries as often
+_LOOKED_AT = 1.0  # seconds between two checks: the kernel checks as often
 
 
 def watch(control: Control) -> tuple[PatchReport, ...]:

@@ -42,15 +42,15 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         put(
             NAME, tiny_elf.patch(json.dumps({**INFO, "series": "x"}), FUNCTIONS, name="lppack_x_1")
         ),
-        "the module calls itself lppack_x_1, the plan lppack_conn_limit_2",
+        "the name of the module is lppack_x_1, but lppack_conn_limit_2 in the plan",
     ),
     "a module whose modinfo alone has the name": (
         put(NAME, tiny_elf.patch(json.dumps(INFO), FUNCTIONS, name="evil")),
-        "the module calls itself evil",
+        "the name of the module is evil",
     ),
     "a module that lppack did not make": (
         put(NAME, tiny_elf.module(parts=tiny_elf.this_module("lppack_conn_limit_2"))),
-        "does not say which patch it is",
+        "has no description of its patch",
     ),
     "a module that is none": (put(NAME, b"ELF"), "cannot be read as ELF"),
     "a module of another release": (
@@ -122,7 +122,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     ),
     "a manifest that is none": (put("manifest.yaml", b"\xff"), "its manifest cannot be read"),
     "an empty manifest": (put("manifest.yaml", b""), "its manifest cannot be read"),
-    "one more file": (put("run.sh", b"#!/bin/sh\n"), "it holds run.sh, which is not part"),
-    "one more module": (put("test/x/conn.ko", b""), "it holds test/x/conn.ko"),
-    "an engine that is not needed": (put("lppack_engine.ko", KO), "it holds lppack_engine.ko"),
+    "one more file": (put("run.sh", b"#!/bin/sh\n"), "it contains run.sh, which is not part"),
+    "one more module": (put("test/x/conn.ko", b""), "it contains test/x/conn.ko"),
+    "an engine that is not needed": (put("lppack_engine.ko", KO), "it contains lppack_engine.ko"),
 }

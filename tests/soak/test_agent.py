@@ -130,7 +130,7 @@ def test_an_agent_by_its_timer(
         done = host.run(["lppack", "revert", "conn-limit"], limit=120.0)
         assert done.rc == 0, done.err
         assert events(host, DONE["revert"])[0]["LPPACK_RESULT"] == "done"
-        until(host, "journalctl -b -u lppack-agent | grep -q 'held: it was taken back'")
+        until(host, "journalctl -b -u lppack-agent | grep -q 'held: it was reverted'")
         assert live(host) == []
         done = host.run(["lppack", "apply", f"{SOURCE}/{bundle.name}"], limit=120.0)
         assert done.rc == 0, done.err

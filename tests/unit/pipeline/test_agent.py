@@ -282,7 +282,7 @@ def test_rings_times_and_holds(
     assert (done.exit_code, states(done)) == (0, found)
     if found == [("held", "hold")]:
         [row] = json.loads(done.stdout)["bundles"]
-        assert row["message"] == "the policy of this host holds it back"
+        assert row["message"] == "the policy of this host holds this series"
     assert bool(live()) == (("applied", None) in found)
 
 

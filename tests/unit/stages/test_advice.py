@@ -16,5 +16,5 @@ def test_the_advice_fits_the_reason() -> None:
     assert advice([blocker(1, "runs, and has not", None)]).endswith("next system call or sleep")
     assert advice([]).startswith("wait")
     for reason in ("runs inside f", "sleeps in f", "is in f"):
-        assert advice([blocker(1, reason, "f")]).endswith("wait, or take it back")
+        assert advice([blocker(1, reason, "f")]).endswith("wait, or revert the patch")
     assert "init" not in advice([blocker(1, "runs, and has not", None)])

@@ -286,7 +286,7 @@ def test_a_module_that_someone_else_unloads(kernel: FakeKernel, host: FakeHost) 
             kernel.patches.clear()
 
     kernel.clock.on_sleep = vanish
-    with pytest.raises(ApplyReversed, match="is gone"):
+    with pytest.raises(ApplyReversed, match="is no longer loaded"):
         apply(control(host), bundle(), KO)
 
 

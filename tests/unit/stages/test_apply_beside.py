@@ -69,7 +69,9 @@ def test_a_transition_that_another_command_has_just_begun_is_named(
 
     with pytest.raises(ApplyRefused, match="Device or resource busy") as caught:
         apply(control(host, say), bundle(), KO)
-    assert str(caught.value.hint).startswith("kpatch_1 is patching, and the kernel moves one")
+    assert str(caught.value.hint).startswith(
+        "kpatch_1 is patching, and the kernel can move only one"
+    )
     assert "then apply again" in str(caught.value.hint)
 
 
@@ -80,7 +82,7 @@ def test_a_forced_transition_is_not_followed_by_conversion(
     apply(control(host), bundle(), KO, convert=False)
     kernel.dmesg.append(f"[ 9.0] {abi.FORCED}")
     before = snapshot(host)
-    with pytest.raises(ApplyRefused, match="old code may meet new data") as caught:
+    with pytest.raises(ApplyRefused, match="old code may read converted data") as caught:
         convert(control(host), "conn-limit")
     assert "plan a reboot" in str(caught.value.hint)
     assert snapshot(host) == before

@@ -33,13 +33,16 @@ def test_what_it_replaces_is_unloaded(kernel: FakeKernel, host: FakeHost) -> Non
     report = apply(control(host, said.append), CUMULATIVE, KO)
     assert kernel.log == [f"insmod {MODULE}", f"rmmod {BEFORE}", f"{MODULE} convert 1"]
     assert report.phase is PatchPhase.PATCHED
-    assert f"replaced: {BEFORE} is gone" in said
+    assert f"replaced: {BEFORE} is unloaded" in said
 
 
 def test_a_dry_run_says_what_would_be_replaced(kernel: FakeKernel, host: FakeHost) -> None:
     said: list[str] = []
     rehearse(control(host, said.append), CUMULATIVE)
-    assert f"would be replaced: {BEFORE}, which is live; it goes when this is complete" in said
+    assert (
+        f"would replace {BEFORE}, which is live: it is unloaded when the transition is complete"
+        in said
+    )
     assert kernel.log == [], "nothing was loaded"
     kernel.patches[BEFORE].known = False
     said.clear()
@@ -91,7 +94,7 @@ def test_another_command_that_took_all_of_it_away_is_not_called_put_back(
 ) -> None:
     kernel.blocked = {True: (Thread(1, 1, "busy"),)}
     kernel.clock.on_sleep = lambda: kernel.patches.clear()
-    with pytest.raises(ApplyStuck, match=f"{BEFORE}, which it had replaced, is not live"):
+    with pytest.raises(ApplyStuck, match=f"{BEFORE}, which it had replaced, is no longer live"):
         apply(control(host), CUMULATIVE, KO)
 
 
@@ -123,7 +126,7 @@ def test_a_fix_that_is_dropped_is_named_before(kernel: FakeKernel, host: FakeHos
     said: list[str] = []
     refuse_early(control(host, said.append), bundle(replaces=("conn-limit",), fixes=HELD))
     (line,) = said
-    assert line.startswith(f"warning: CVE-2 is fixed by {BEFORE} now, and conn-limit 2")
+    assert line.startswith(f"warning: {BEFORE} fixes CVE-2; conn-limit 2")
     kernel.patches[BEFORE].known = False
     said.clear()
     refuse_early(control(host, said.append), bundle(replaces=("conn-limit",), fixes=HELD))

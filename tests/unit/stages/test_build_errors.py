@@ -16,11 +16,11 @@ LACKS = {
     "/tmp/ccXx.s: Assembler messages: No space left on device": "No space left on device in",
     "fixdep: not all data was written to the output": "No space left on device in",
     "sh: 1: printf: printf: I/O error": "No space left on device in",
-    "make[2]: vfork: Resource temporarily unavailable": "may not start another process",
-    "sh: 1: Cannot fork": "may not start another process",
-    "gcc-12: fatal error: Killed signal terminated program cc1": "for want of memory",
-    "cc1: out of memory allocating 65536 bytes after a total of 4 bytes": "for want of memory",
-    "virtual memory exhausted: Cannot allocate memory": "for want of memory",
+    "make[2]: vfork: Resource temporarily unavailable": "could not start another process",
+    "sh: 1: Cannot fork": "could not start another process",
+    "gcc-12: fatal error: Killed signal terminated program cc1": "out of memory",
+    "cc1: out of memory allocating 65536 bytes after a total of 4 bytes": "out of memory",
+    "virtual memory exhausted: Cannot allocate memory": "out of memory",
 }
 
 
@@ -64,14 +64,16 @@ def test_a_type_that_no_header_defines_is_the_manifests_mistake(tmp_path: Path) 
     text = "invalid application of 'sizeof' to incomplete type 'struct conn_exd'"
     found = said(text, of, tmp_path, "lp_convert.c")
     assert found.file == str(of.manifest.path)
-    assert found.message.startswith(f"{of.manifest.path}: struct conn_exd, the type of the shadow")
-    assert found.message.endswith('none of the headers; did you mean "struct conn_ext"?')
+    assert found.message.startswith(
+        f"{of.manifest.path}: none of the headers defines struct conn_exd"
+    )
+    assert found.message.endswith('the shadow variable conn_ext; did you mean "struct conn_ext"?')
 
 
 def test_what_lppack_h_declares_has_a_way_out(tmp_path: Path) -> None:
     of = plan(manifest(tmp_path))
     found = said("implicit declaration of function 'lp_test_point'", of, tmp_path)
-    assert str(found.hint).startswith('#include "lppack.h" declares it; build.log')
+    assert str(found.hint).startswith('add #include "lppack.h", which declares it; build.log')
     found = said("implicit declaration of function 'lp_nothing'", of, tmp_path)
     assert str(found.hint).startswith("build.log")
 

@@ -348,9 +348,9 @@ def test_inspect_tells_what_is_wrong(path: Path) -> None:
         "depends on conn",
         "vermagic",
         "weak symbol maybe",
-        "calls itself other",
-        "does not say which patch it is",
-        "provenance.json is of another",
+        "the name of the module is other",
+        "has no description of its patch",
+        "provenance.json has another digest for",
     )
     assert len(found.faults) == len(words)
     for word, fault in zip(words, found.faults, strict=True):

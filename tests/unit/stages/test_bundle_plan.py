@@ -30,7 +30,7 @@ def test_keys_of_a_later_version_are_no_fault(plan: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", [None, [], "x", 1, True])
 def test_what_is_no_object(value: object) -> None:
-    assert wrong_part(value) == "it is no object"
+    assert wrong_part(value) == "it is not an object"
 
 
 def test_each_key_that_it_must_have_is_named(plan: dict[str, Any]) -> None:

@@ -46,5 +46,5 @@ def test_another_commands_patch_settles_what_died_before_anything(tmp_path: Path
     said: list[str] = []
     with changing(control(host, said.append), "revert x", {}):
         pass
-    assert "the way on is: lppack recover --on fake" in said[0]
+    assert "to complete it: lppack recover --on fake" in said[0]
     assert [record.result for record in history(host)] == ["cut-off"]

@@ -61,7 +61,7 @@ def test_convert_of_what_is_on_its_way_out_names_the_way_on(
         kernel.moving = MODULE if phase == "unpatching" else None
         with pytest.raises(ApplyRefused, match=f"is {phase}") as caught:
             convert(control(host), "conn-limit")
-        assert "then apply it again: lppack revert conn-limit" in str(caught.value.hint)
+        assert "then apply the patch again: lppack revert conn-limit" in str(caught.value.hint)
 
 
 def test_what_cannot_be_reverted_is_converted_only_if_it_is_asked_for(
@@ -89,7 +89,7 @@ def test_after_a_forced_transition_no_data_is_converted(kernel: FakeKernel, host
     """Old code may run still, and would meet new data."""
     kernel.patches[MODULE] = patched(convert=False)
     kernel.dmesg = [f"[ 1.0] livepatch: {abi.FORCED}"]
-    with pytest.raises(ApplyRefused, match="old code may meet new data") as caught:
+    with pytest.raises(ApplyRefused, match="old code may read converted data") as caught:
         convert(control(host), "conn-limit")
     assert caught.value.reason == "no-transition-was-forced"
     assert kernel.log == []

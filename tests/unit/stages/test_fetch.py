@@ -103,7 +103,7 @@ def test_a_name_reaches_the_server_as_it_is(server: str, name: str) -> None:
         ("500", "the server says 500", False),
         ("403", "the server says 403", False),
         ("302", "the server says 302", False),  # the source is that of the policy alone
-        ("short", "hung up before its end", False),
+        ("short", "closed the connection before", False),
     ],
 )
 def test_what_a_server_does_not_serve(server: str, name: str, said: str, absent: bool) -> None:

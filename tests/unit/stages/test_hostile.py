@@ -229,7 +229,7 @@ DAMAGED: dict[str, tuple[Spoil, str]] = {
 }
 TRAPS: dict[str, tuple[Spoil, str]] = {
     **{
-        f"the name {ascii(name)}": (files_of(put(name, b"x")), "holds the name")
+        f"the name {ascii(name)}": (files_of(put(name, b"x")), "contains a file with the name")
         for name in (
             *("../evil", "/etc/evil", "a/../../evil", "a/./b", "a//b", "dir/", ".hidden"),
             *("-option", "a b", "a\\..\\b", "a\nb", "ä"),

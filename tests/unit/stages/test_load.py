@@ -299,7 +299,7 @@ def test_text_that_yaml_reads_as_something_else_gets_a_hint_to_quote_it(
     written(tmp_path, f"description: {value}\n")
     (problem,) = (p for p in problems_of(load(tmp_path)) if p.rule == "type")
     assert (problem.line, problem.column) == (1, 14)
-    assert problem.message == f"description must be text, and is {is_now}"
+    assert problem.message == f"description must be text, but is {is_now}"
     assert problem.hint is not None
     assert "quotes" in problem.hint
     written(tmp_path, f'description: "{value}"\n')

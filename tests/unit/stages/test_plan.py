@@ -53,7 +53,7 @@ BAD = (
     Bad("s_show", "function-is-one", "has 3 functions", f"2 at {symbol('s_show', 2).address:#x}"),
     Bad("do_idle", "function-is-traceable", "no fentry call", "a function that calls it"),
     Bad("start_kernel", "function-outlives-boot", "is __init", ""),
-    Bad("tcp_v4", "function-has-a-body-of-its-own", "tcp_v4.isra.0", "patch its callers"),
+    Bad("tcp_v4", "function-has-a-body-of-its-own", "tcp_v4.isra.0", "replace its callers"),
 )
 
 
@@ -289,19 +289,19 @@ def test_the_plan_says_whether_inlining_was_checked(tmp_path: Path) -> None:
     text = one("cmdline_proc_show")
     assert inlining(planned(tmp_path, text))[::2] == (
         "unchecked",
-        "callers may hold copies of the old code: use --deep",
+        "callers may contain inlined copies of the old code: use --deep",
     )
     assert inlining(planned(tmp_path, text, facts=DEEP))[::2] == (
         "checked",
-        "no copy of the old code is left in a caller",
+        "no caller contains an inlined copy of the old code",
     )
     left = inlining(planned(tmp_path, one("ep_poll"), facts=DEEP))
     assert left[::2] == (
         "checked",
-        "copies of the old code are left: ep_poll in worker_thread",
+        "inlined copies of the old code remain: ep_poll in worker_thread",
     )
     clone = inlining(planned(tmp_path, one("tcp_rcv"), facts=DEEP))
-    assert clone[2] == "copies of the old code are left: tcp_rcv in tcp_rcv.part.0"
+    assert clone[2] == "inlined copies of the old code remain: tcp_rcv in tcp_rcv.part.0"
     of_module = inlining(planned(tmp_path, one("lo_open", object_="loop"), facts=DEEP))
     assert of_module[0] == "unchecked"
     assert "of modules are not read (loop)" in of_module[2]
@@ -311,7 +311,10 @@ def test_a_fix_that_leaves_a_copy_is_refused(tmp_path: Path) -> None:
     text = one("udp_rcv", extra="fixes:\n  - {functions: [tcp_check]}\n")
     [problem] = refused(tmp_path, text, facts=DEEP)
     assert problem.rule == "fix-reaches-every-copy"
-    assert problem.message == '"tcp_check" is also inlined into tcp_rcv, and that is not replaced'
+    assert (
+        problem.message
+        == '"tcp_check" is also inlined into tcp_rcv, which the patch does not replace'
+    )
 
 
 # -- what the module tells, and ids
@@ -441,7 +444,7 @@ def test_symbols_of_a_module_are_functions_or_data(tmp_path: Path) -> None:
     assert "lp_slots.o" in made.objects
     assert not made.clears_relocations
     told = {item.what: item.value for item in made.decisions}
-    assert told["slots"] == "cleared by the glue"
+    assert told["slots"] == "cleared by generated code"
 
 
 def test_a_kernel_that_clears_relocations_is_known_by_the_function_that_does(

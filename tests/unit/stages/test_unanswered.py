@@ -99,7 +99,7 @@ def test_a_kernel_that_hides_who_redirects_functions_is_no_reason_to_refuse(erro
     host = Unanswered(FakeKernel(), fails=number, error=error)
     refuse_early(Control(engine=KernelEngines(host), host=host, say=said.append), bundle())
     assert len(said) == 1
-    assert "redirects a function of conn-limit is not known" in said[0]
+    assert "redirects a function of conn-limit; if one does" in said[0]
 
 
 @pytest.mark.parametrize("act", [convert, revert])
@@ -125,7 +125,7 @@ class Mute(FakeHost):
 
 def test_a_log_that_cannot_be_read_is_not_a_log_without_force() -> None:
     host = Mute(FakeKernel())
-    with pytest.raises(ApplyRefused, match="whether a transition was forced is not known"):
+    with pytest.raises(ApplyRefused, match="does not know whether a transition was forced"):
         refuse_early(Control(engine=KernelEngines(host), host=host), bundle())
     host.kernel.patches[MODULE] = patched()
     assert [patch.forced for patch in status(KernelEngines(host), host.name)] == [None]

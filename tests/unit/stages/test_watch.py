@@ -99,5 +99,8 @@ def test_a_stall_has_an_end_and_a_way_out(kernel: FakeKernel, host: FakeHost) ->
     ]
     assert caught.value.reason == "in-transition"
     assert caught.value.message == f"after 5 s on fake: {MODULE} is patching still"
-    for part in ("conn worker (pid 700): sleeps inside lp_conn_open: make", "spin (pid 800): runs"):
+    for part in (
+        "conn worker (pid 700): sleeps inside lp_conn_open: cause",
+        "spin (pid 800): runs",
+    ):
         assert part in (caught.value.hint or "")
