@@ -88,8 +88,12 @@ def faults(c: Context, after: bool = False) -> None:
 def bench(c: Context, name: str) -> None:
     """Measure, against the limits.
 
-    NAME is build, calls, draft, explore, facts, finish, live, revert, sample or startup.
+    With all, each runs, and build/benchmarks.md is written, with what machine it was. Otherwise
+    NAME is build, calls, draft, explore, facts, finish, live, revert, sample, startup or sweep.
     """
+    if name == "all":
+        c.run(f"{_PYTHON} -m benchmarks.page build/benchmarks.md")
+        return
     c.run(f"{_PYTHON} -m benchmarks.{name}")
 
 

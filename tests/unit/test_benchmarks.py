@@ -3,12 +3,27 @@
 
 import importlib
 import inspect
+import os
+import platform
 import re
+from pathlib import Path
 
 import pytest
 
 import tasks
-from benchmarks import build, calls, explore, facts, finish, live, revert, sample, startup
+from benchmarks import (
+    build,
+    calls,
+    explore,
+    facts,
+    finish,
+    live,
+    page,
+    revert,
+    sample,
+    startup,
+    sweep,
+)
 from lppack.cost.measured import UNPATCHED, Measured
 from tests.kit.command import ROOT
 from tests.loads.driver import Row
@@ -152,3 +167,33 @@ def test_revert_compares_with_upstream(
     kept = revert.report({revert.UPSTREAM: 4.0, revert.OURS[0]: ours})
     assert kept is (word == "ok")
     assert f"at most 0.1: {word}" in capsys.readouterr().out
+
+
+def test_all_of_them_on_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(page.names()) == set(NAMES)
+    written = tmp_path / "new/page.md"
+    code = page.write(str(written), "startup")
+    text = written.read_text()
+    assert f"| Python | {platform.python_version()} |" in text
+    assert f"| processors | {os.cpu_count()} of " in text
+    assert "## startup\n" in text and "    python -c pass: median " in text
+    assert ("\nlimits held; " in text) is (code == 0)
+    assert capsys.readouterr().out.endswith(f"written: {written}\n")
+    with pytest.raises(SystemExit, match="no benchmark is called nonesuch"):
+        page.write(str(written), "nonesuch")
+
+
+def test_sweep_prints_how_much_faster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep.report({"one": [9.0, 10.0, 11.0], "two": [5.0], "farm": [6.0]}) == 1
+    said = capsys.readouterr().out
+    assert "  one: 10.0 (9.0 to 11.0)\n" in said
+    assert "  two: 5.0 (5.0 to 5.0), 2.00 times as fast, 1.8 at least: held\n" in said
+    assert "  farm: 6.0 (6.0 to 6.0), 1.67 times as fast, 1.8 at least: MISSED\n" in said
+
+
+@pytest.mark.slow
+def test_sweep_finds_the_same_rows_each_way(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep.main("1", "1") in (0, 1)
+    said = capsys.readouterr().out
+    assert said.startswith("42 explorations, wall seconds")
+    assert "DIFFER" not in said
