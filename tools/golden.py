@@ -47,8 +47,8 @@ class OneOfEach(Facts):
         self.release = KERNEL.release
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
-        # Of CONFIG_PREEMPT_RT alone, and of kernels since 6.9.
-        if name in ("rt_spin_lock", abi.EXIT_LISTS):
+        # Of CONFIG_PREEMPT_RT alone, and of kernels since 6.9 and 6.13.
+        if name in ("rt_spin_lock", "resched_curr_lazy", abi.EXIT_LISTS):
             return ()
         return (Symbol(name=name, address=0, type="t", sympos=1, traceable=True, init=False),)
 

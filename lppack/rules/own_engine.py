@@ -45,6 +45,8 @@ _SERIES = [f"{major}.{minor}" for major, minor in abi.KERNELS_OF_THE_ENGINE]
 TRIED = f"{', '.join(_SERIES[:-1])} and {_SERIES[-1]}"
 #: Only a kernel with CONFIG_PREEMPTION has it: kernel/sched/core.c (v6.1).
 _PREEMPTION = "preempt_schedule"
+#: Only a kernel that can preempt lazily has it, as all from 6.13 on: kernel/sched/core.c (v7.2).
+_LAZY = "resched_curr_lazy"
 
 
 @rule(needs=PLAN)
@@ -113,6 +115,38 @@ def own_engine_was_tried_on_such_a_kernel(
             f"{facts.release} has no CONFIG_PREEMPTION; mode {mode.name} needs lppack_engine.ko, "
             "which was not tested on such a kernel",
             "choose another kernel, or use mode hybrid and omit --engine",
+        )
+
+
+@rule(needs=PLAN, level=Level.WARNING)
+def kernel_threads_leave_together(
+    document: Document, mode: Mode, engine: str, facts: "Facts"
+) -> Iterator[Fault]:
+    """Busy kernel threads may delay a switch of the whole kernel (warning).
+
+    In modes `kpatch` and `checkpoint`, one stop must find all threads outside of the patched
+    functions. The engine holds user threads at the exit to user space, but has no place to hold
+    kernel threads. Where kernel code is preempted only at cond_resched(), a stop finds a kernel
+    thread at such a place, which is mostly outside. 7.x preempts anywhere (PREEMPT_LAZY,
+    kernel/Kconfig.preempt), so a stop finds it where it spends its time. With two kernel threads
+    that call the patched functions all the time, on 7.2.12 with two processors, kpatch took up to
+    57.7 s, and one transition of nine did not end within 60 s. In mode `refcount` the last visit
+    that ends switches the kernel, which took 2.8 s at most. Kernel threads that sleep or work
+    elsewhere delay nothing. Checked by `plan`.
+    """
+    if (
+        engine_for(mode, engine) == EngineName.CONSISTENCY
+        and mode.switch is Switch.SWITCH_KERNEL
+        and not mode.counts
+        and facts.copies(_LAZY)
+    ):
+        yield Fault(
+            ("kernels",),
+            f"{facts.release} preempts kernel code anywhere: in mode {mode.name}, kernel threads "
+            "that are in the patched functions nearly all the time may delay the transition by "
+            "half a minute, or until its deadline",
+            "if no kernel thread calls them in a loop, ignore this; else use mode refcount, or "
+            "hybrid or kgraft, where each thread switches by itself",
         )
 
 

@@ -409,6 +409,8 @@ INLINED.release = "7.2.12+deb13-amd64"
 NOT_PREEMPTED = FakeFacts(
     {"vmlinux": [one for one in FACTS.objects["vmlinux"] if one.name != "preempt_schedule"]}
 )
+LAZY = FakeFacts({"vmlinux": [*INLINED.objects["vmlinux"], symbol("resched_curr_lazy")]})
+LAZY.release = INLINED.release
 LATER = FakeFacts(FACTS.objects)
 LATER.release = "7.9.1+deb14-amd64"
 
@@ -462,6 +464,24 @@ PLAN_CASES = (
             (ModeName.KPATCH, "auto", "one without their names", UNNAMED, True),
             (ModeName.HYBRID, "consistency", "7.9", LATER, True),
             (ModeName.HYBRID, "auto", "7.9", LATER, False),
+        )
+    ),
+    *(
+        PlanCase(
+            own_engine.kernel_threads_leave_together,
+            f"{mode} of {engine} on {facts.release}",
+            mode,
+            engine,
+            [("kernels",)] if warned else [],
+            facts=facts,
+        )
+        for mode, engine, facts, warned in (
+            (ModeName.KPATCH, "auto", FACTS, False),
+            (ModeName.KPATCH, "auto", LAZY, True),
+            (ModeName.CHECKPOINT, "auto", LAZY, True),
+            (ModeName.REFCOUNT, "auto", LAZY, False),
+            (ModeName.KGRAFT, "auto", LAZY, False),
+            (ModeName.HYBRID, "auto", LAZY, False),
         )
     ),
     *(
