@@ -4,11 +4,9 @@ stripped: layouts of structs, and the signatures of functions."""
 
 import io
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lppack.elf.dies import Entry, entries
 from lppack.errors import BuildFailed
 
 #: DWARF 5, 7.8: encodings of base types.
@@ -52,13 +50,12 @@ def compiled_types(module: bytes) -> CompiledTypes:
             raise BuildFailed("the module was compiled without debug information")
         dwarf: Any = elf.get_dwarf_info(relocate_dwarf_sections=False)
         _relocate(elf, dwarf.debug_info_sec.stream.getbuffer())
-        every, by_offset = entries(dwarf)
-        types = _Types(by_offset)
-        for entry in every:
-            if entry.tag in _AGGREGATES and _names_a_whole(entry):
-                layouts[types.layout(entry)] = None
-            elif entry.tag == "DW_TAG_subprogram" and _is_defined(entry):
-                signatures[_name(entry)] = types.signature(entry)
+        for unit in dwarf.iter_CUs():
+            for entry in unit.iter_DIEs():
+                if entry.tag in _AGGREGATES and _names_a_whole(entry):
+                    layouts[_layout(entry)] = None
+                elif entry.tag == "DW_TAG_subprogram" and _is_defined(entry):
+                    signatures[_name(entry)] = _signature(entry)
     except (DWARFError, ELFError, LookupError, ValueError, struct.error) as error:
         raise BuildFailed(f"the module's debug information cannot be read: {error}") from None
     return CompiledTypes(
@@ -82,89 +79,90 @@ def _relocate(elf: Any, entries: memoryview) -> None:
         where.pack_into(entries, offset, value & ((1 << 8 * where.size) - 1))
 
 
-def _name(entry: Entry) -> str:
-    name: bytes = entry.values.get("name", b"")
-    return name.decode(errors="replace")
+# pyelftools has no types: an entry is a DIE.
+def _value(entry: Any, attribute: str, default: Any = None) -> Any:
+    found = entry.attributes.get(f"DW_AT_{attribute}")
+    return default if found is None else found.value
 
 
-def _names_a_whole(entry: Entry) -> bool:
-    return "name" in entry.values and "byte_size" in entry.values
+def _name(entry: Any) -> str:
+    return str(_value(entry, "name", b"").decode(errors="replace"))
 
 
-def _is_defined(entry: Entry) -> bool:
-    return bool(entry.values.get("external")) and "low_pc" in entry.values
+def _type(entry: Any) -> Any:
+    """Return the entry of its type; None: void."""
+    return entry.get_DIE_from_attribute("DW_AT_type") if "DW_AT_type" in entry.attributes else None
 
 
-class _Types:
-    def __init__(self, entries: Mapping[int, Entry]) -> None:
-        self._entries = entries
+def _names_a_whole(entry: Any) -> bool:
+    return "DW_AT_name" in entry.attributes and "DW_AT_byte_size" in entry.attributes
 
-    def _type(self, entry: Entry) -> Entry | None:
-        """Return the entry of its type; None: void."""
-        return self._entries[entry.values["type"]] if "type" in entry.values else None
 
-    def layout(self, entry: Entry) -> CompiledLayout:
-        return CompiledLayout(
-            name=f"{_AGGREGATES[entry.tag]} {_name(entry)}",
-            size=entry.values["byte_size"],
-            members=tuple(self._members(entry, 0)),
-        )
+def _is_defined(entry: Any) -> bool:
+    return bool(_value(entry, "external")) and "DW_AT_low_pc" in entry.attributes
 
-    def _members(self, entry: Entry, start: int) -> list[tuple[str, int]]:
-        """Members of an unnamed inner struct count as its own."""
-        found: list[tuple[str, int]] = []
-        for member in entry.children:
-            if member.tag != "DW_TAG_member":
-                continue
-            values = member.values
-            offset = start + values.get("data_member_location", 0) * 8
-            offset += values.get("data_bit_offset", 0)
-            if "name" in values:
-                found.append((_name(member), offset))
-                continue
-            inner = self._resolved(self._type(member))
-            if inner is None:
-                found.append(("", offset))
-            elif inner.tag in _AGGREGATES:
-                found += self._members(inner, offset)
-        return found
 
-    def _resolved(self, entry: Entry | None) -> Entry | None:
-        while entry is not None and entry.tag in _QUALIFIERS:
-            entry = self._type(entry)
-        return entry
+def _layout(entry: Any) -> CompiledLayout:
+    return CompiledLayout(
+        name=f"{_AGGREGATES[entry.tag]} {_name(entry)}",
+        size=_value(entry, "byte_size"),
+        members=tuple(_members(entry, 0)),
+    )
 
-    def signature(self, entry: Entry) -> tuple[str, ...]:
-        texts = [self._text(self._type(entry))]
-        for child in entry.children:
-            if child.tag == "DW_TAG_formal_parameter":
-                texts.append(self._text(self._type(child)))
-            elif child.tag == "DW_TAG_unspecified_parameters":
-                texts.append("...")
-        return tuple(texts)
 
-    def _text(self, entry: Entry | None) -> str:
-        """Return the same words as Btf.signature()."""
-        entry = self._resolved(entry)
-        if entry is None:
-            return "void"
-        if entry.tag == "DW_TAG_typedef":
-            inner = self._resolved(self._type(entry))
-            unnamed = inner is not None and inner.tag in (*_AGGREGATES, "DW_TAG_enumeration_type")
-            if unnamed and inner is not None and not _name(inner):
-                return _name(entry)
-            return self._text(inner)
-        if entry.tag == "DW_TAG_pointer_type":
-            return f"{self._text(self._type(entry))} *"
-        if entry.tag in _AGGREGATES:
-            return f"{_AGGREGATES[entry.tag]} {_name(entry)}"
-        if entry.tag == "DW_TAG_enumeration_type":
-            return f"enum {_name(entry)}"
-        if entry.tag == "DW_TAG_array_type":
-            return f"{self._text(self._type(entry))} []"
-        if entry.tag == "DW_TAG_base_type":
-            bits, encoding = 8 * entry.values["byte_size"], entry.values["encoding"]
-            if encoding == _BOOLEAN:
-                return "bool"
-            return f"{'s' if encoding in _SIGNED else 'u'}{bits}"
-        return "function"
+def _members(entry: Any, start: int) -> list[tuple[str, int]]:
+    """Members of an unnamed inner struct count as its own."""
+    found: list[tuple[str, int]] = []
+    for member in entry.iter_children():
+        if member.tag != "DW_TAG_member":
+            continue
+        bits = _value(member, "data_member_location", 0) * 8
+        offset = start + bits + _value(member, "data_bit_offset", 0)
+        inner = _resolved(_type(member))
+        if "DW_AT_name" not in member.attributes and inner is not None:
+            if inner.tag in _AGGREGATES:
+                found += _members(inner, offset)
+        else:
+            found.append((_name(member), offset))
+    return found
+
+
+def _resolved(entry: Any) -> Any:
+    while entry is not None and entry.tag in _QUALIFIERS:
+        entry = _type(entry)
+    return entry
+
+
+def _signature(entry: Any) -> tuple[str, ...]:
+    texts = [_text(_type(entry))]
+    for child in entry.iter_children():
+        if child.tag == "DW_TAG_formal_parameter":
+            texts.append(_text(_type(child)))
+        elif child.tag == "DW_TAG_unspecified_parameters":
+            texts.append("...")
+    return tuple(texts)
+
+
+def _text(entry: Any) -> str:
+    """Return the same words as Btf.signature()."""
+    entry = _resolved(entry)
+    if entry is None:
+        return "void"
+    if entry.tag == "DW_TAG_typedef":
+        inner = _resolved(_type(entry))
+        unnamed = inner is not None and inner.tag in (*_AGGREGATES, "DW_TAG_enumeration_type")
+        return _name(entry) if unnamed and not _name(inner) else _text(inner)
+    if entry.tag == "DW_TAG_pointer_type":
+        return f"{_text(_type(entry))} *"
+    if entry.tag in _AGGREGATES:
+        return f"{_AGGREGATES[entry.tag]} {_name(entry)}"
+    if entry.tag == "DW_TAG_enumeration_type":
+        return f"enum {_name(entry)}"
+    if entry.tag == "DW_TAG_array_type":
+        return f"{_text(_type(entry))} []"
+    if entry.tag == "DW_TAG_base_type":
+        bits, encoding = 8 * _value(entry, "byte_size"), _value(entry, "encoding")
+        if encoding == _BOOLEAN:
+            return "bool"
+        return f"{'s' if encoding in _SIGNED else 'u'}{bits}"
+    return "function"
