@@ -18,6 +18,8 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQq")
 _ET_REL, _EM_X86_64 = 1, 62
 _SHT_SYMTAB, _SHT_NOBITS = 2, 8
+#: Twice KSYM_NAME_LEN: include/linux/kallsyms.h (v6.1).
+_LONGEST_NAME = 1024
 
 
 class NotRewritable(LppackError):
@@ -67,7 +69,7 @@ class Relocatable:
     def __init__(self, data: bytes) -> None:
         try:
             self._read(data)
-        except (struct.error, IndexError, UnicodeDecodeError) as error:
+        except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
             raise NotRewritable(f"is damaged: {error}") from None
 
     def _read(self, data: bytes) -> None:
@@ -76,6 +78,9 @@ class Relocatable:
             raise NotRewritable("is not a relocatable x86-64 file")
         table, count, names = header[6], header[12], header[13]
         raw = [_SECTION.unpack_from(data, table + _SECTION.size * n) for n in range(count)]
+        # Sections that overlap would take more memory than the file.
+        if sum(entry[5] for entry in raw if entry[1] != _SHT_NOBITS) > len(data):
+            raise NotRewritable(f"has sections that are longer together than its {len(data)} bytes")
         texts = data[raw[names][4] : raw[names][4] + raw[names][5]]
         self._header = header
         self.sections = [
@@ -203,7 +208,10 @@ class Relocatable:
 
 
 def _text(table: bytes, at: int) -> str:
-    return table[at : table.index(b"\0", at) if b"\0" in table[at:] else None].decode("ascii")
+    end = table.find(b"\0", at, at + _LONGEST_NAME + 1)
+    if end < 0 and len(table) - at > _LONGEST_NAME:
+        raise NotRewritable(f"has a name of more than {_LONGEST_NAME} bytes")
+    return table[at : end if end >= 0 else None].decode("ascii")
 
 
 def _append(table: ElfSection, text: str) -> None:

@@ -90,8 +90,11 @@ class CheckedBundle:
     signer: str | None  # None: no signature was required
 
 
-def check_bundle(path: Path, signers: Path | None) -> CheckedBundle:
-    """Read a bundle once. Raise NotTrusted, BadBundle, EnvironmentMissing."""
+def check_bundle(path: Path, signers: Path | None, *, manifest: bool = False) -> CheckedBundle:
+    """Read a bundle once. Raise NotTrusted, BadBundle, EnvironmentMissing.
+
+    ``manifest``: compare it with the other parts also where an allowed signer has signed.
+    """
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
     from lppack.stages.agreement import verify
@@ -101,8 +104,8 @@ def check_bundle(path: Path, signers: Path | None) -> CheckedBundle:
     signer = trust.verify(path, packed, allowed) if allowed else None
     files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
-    # `lppack sign` has compared the manifest, and who signs is trusted with the module itself.
-    verify(bundle, files, manifest=signer is None)
+    # Who may sign is trusted with the module itself, and nothing is loaded from the manifest.
+    verify(bundle, files, manifest=manifest or signer is None)
     return CheckedBundle(bundle=bundle, files=files, packed=packed, signer=signer)
 
 

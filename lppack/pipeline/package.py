@@ -24,7 +24,7 @@ def package_bundle(
     from lppack.stages.apply import refuse_irreversible
     from lppack.stages.package import Format, pack, package_of
 
-    checked = check_bundle(path, signers)
+    checked = check_bundle(path, signers, manifest=True)
     refuse_irreversible(checked.bundle, allowed=irreversible)
     manifest = manifest_of(checked.files)
     package = package_of(checked.bundle, manifest, checked.files, maintainer=maintainer)

@@ -87,7 +87,13 @@ def header(name: str) -> int:
         (WHOLE[:40], "is damaged"),
         (tiny_elf.module(type_=tiny_elf.EXECUTABLE), "is not a relocatable x86-64 file"),
         (tiny_elf.module(machine=tiny_elf.AARCH64), "is not a relocatable x86-64 file"),
-        (changed(header(".text") + 0x20, "<Q", 1 << 30), "is cut short in section .text"),
+        (changed(header(".text") + 0x18, "<Q", len(WHOLE) - 1), "is cut short in section .text"),
+        (changed(header(".text") + 0x20, "<Q", 1 << 30), "has sections that are longer together"),
+        (
+            changed(header(".text") + 0x20, "<Q", len(WHOLE)),
+            "has sections that are longer together",
+        ),
+        (changed(0x28, "<Q", 1 << 63), "is damaged"),
         (changed(header(".symtab") + 4, "<I", 1), "has 0 symbol tables"),
         (changed(header(".text") + 4, "<I", 2), "has 2 symbol tables"),
         (changed(0x3E, "<H", 99), "is damaged"),
@@ -97,6 +103,15 @@ def test_what_cannot_be_written_again_is_refused(data: bytes, says: str) -> None
     with pytest.raises(NotRewritable, match=says) as caught:
         Relocatable(data)
     assert caught.value.exit_code == 5
+
+
+def test_a_name_is_as_long_as_the_kernel_could_have_it() -> None:
+    file = Relocatable(WHOLE)
+    file.rename(file.symbols[-1], "n" * 1024)
+    assert Relocatable(file.to_bytes()).symbols[-1].name == "n" * 1024
+    file.rename(file.symbols[-1], "n" * 1025)
+    with pytest.raises(NotRewritable, match="has a name of more than 1024 bytes"):
+        Relocatable(file.to_bytes())
 
 
 def test_a_relocation_without_its_symbol_or_its_section_is_refused() -> None:

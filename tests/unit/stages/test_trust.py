@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from lppack.cli.main import commands
 from lppack.errors import EnvironmentMissing
+from lppack.pipeline.operate import check_bundle
+from lppack.pipeline.package import package_bundle
 from lppack.stages import trust
 from lppack.stages.bundle import BadBundle
 from lppack.stages.trust import NotTrusted, sign, signature_of, verify
@@ -273,3 +275,15 @@ def test_no_key_no_program(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EnvironmentMissing, match="ssh-keygen"):
         sign(bundle, b"", key)
+
+
+def test_a_package_is_made_of_what_agrees_whoever_signed_it(
+    bundle: Path, key: Path, tmp_path: Path
+) -> None:
+    """It has words of the manifest; what `apply` loads has not."""
+    path = repacked(bundle, put("manifest.yaml", MANIFEST.replace(b"version: 2", b"version: 3")))
+    sign(path, path.read_bytes(), key)
+    signers = allow(tmp_path, key)
+    assert check_bundle(path, signers).signer == ALICE
+    with pytest.raises(BadBundle, match="the manifest says 3, the plan 2"):
+        package_bundle(path, "deb", tmp_path, maintainer=None, irreversible=False, signers=signers)
