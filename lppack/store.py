@@ -288,3 +288,11 @@ def _flock(path: Path) -> int:
         os.close(handle)
         raise
     return handle
+
+
+def refuse_special(path: Path) -> None:
+    """Raise EnvironmentMissing for a pipe or a device: to read it may take for ever."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise EnvironmentMissing(
+            f"{path} is not an ordinary file", hint="copy what it gives into a file, and give that"
+        )

@@ -25,6 +25,7 @@ def adopt_module(
     run."""
     from lppack.stages.adopt import adopt, as_bundle, build_of, refuse_after_crash
 
+    store.refuse_special(path)
     try:
         data = path.read_bytes()
     except OSError as error:

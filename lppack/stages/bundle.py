@@ -75,9 +75,8 @@ def packed(path: Path) -> bytes:
             f"{path} is a folder, not a bundle", hint=f"to build a bundle: lppack build {path}"
         )
     if not path.is_file():
-        raise EnvironmentMissing(
-            f"{path} does not exist", hint="to build a bundle: lppack build PATCH"
-        )
+        why = "is not an ordinary file" if path.exists() else "does not exist"
+        raise EnvironmentMissing(f"{path} {why}", hint="to build a bundle: lppack build PATCH")
     try:
         if path.stat().st_size > SIZE_MAX:
             raise BadBundle(f"{path} is larger than any bundle")

@@ -75,6 +75,7 @@ def verify(bundle: Path, data: bytes, signers: Path, *, namespace: str = NAMESPA
 
     Raise NotTrusted if there is none, EnvironmentMissing if ``signers`` cannot be read.
     """
+    store.refuse_special(signers)
     try:
         lines = signers.read_bytes().splitlines()
     except OSError as error:
@@ -170,6 +171,7 @@ def required(given: Path | None) -> Path | None:
 
 def _signature(bundle: Path) -> bytes:
     place = signature_of(bundle)
+    store.refuse_special(place)
     try:
         with place.open("rb") as file:
             data = file.read(SIZE_MAX + 1)

@@ -2,7 +2,9 @@
 """Signatures of bundles: made and checked by the real ssh-keygen."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,26 @@ def test_a_key_that_may_not_sign_any_more_is_refused(
     for option in ('valid-before="20200101"', 'namespaces="file"', "cert-authority"):
         with pytest.raises(NotTrusted):
             verify(bundle, data, allow(tmp_path, key, options=option))
+
+
+@pytest.mark.parametrize("which", ["x.lpp", "bundle.sig", "signers", "x.ko"])
+def test_a_pipe_is_not_waited_for(bundle: Path, key: Path, tmp_path: Path, which: str) -> None:
+    sign(bundle, bundle.read_bytes(), key)
+    signers = allow(tmp_path, key)
+    pipe = {"bundle.sig": signature_of(bundle)}.get(which, tmp_path / which)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    words = {
+        "x.lpp": ["apply", pipe],
+        "bundle.sig": ["apply", bundle, "--signers", signers],
+        "signers": ["apply", bundle, "--signers", pipe],
+        "x.ko": ["adopt", pipe],
+    }[which]
+    on = ["--on", "simulated"] if words[0] == "apply" else []
+    argv = [sys.executable, "-m", "lppack", *map(str, words), *on]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    assert f"{pipe} is not an ordinary file" in done.stderr
 
 
 def test_what_does_not_agree_is_not_signed(bundle: Path, key: Path) -> None:
