@@ -131,7 +131,7 @@ def kernel_threads_leave_together(
     kernel/Kconfig.preempt), so a stop finds it where it spends its time. With two kernel threads
     that call the patched functions all the time, on 7.2.12 with two processors, kpatch took up to
     57.7 s, and one transition of nine did not end within 60 s. In mode `refcount` the last visit
-    that ends switches the kernel, which took 2.8 s at most. Kernel threads that sleep or work
+    that ends switches the kernel, which took 15.1 s at most. Kernel threads that sleep or work
     elsewhere delay nothing. Checked by `plan`.
     """
     if (
