@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _DIRECTIVE = re.compile(r"\s*#\s*(?P<word>\w+)\s*(?P<rest>.*)", re.DOTALL)
+_BRANCHES = ("if", "ifdef", "ifndef", "elif", "else", "endif")
 _TAGS = ("struct", "union", "enum")
 
 
@@ -44,6 +45,7 @@ class _Branch:
 
     text: str  # the condition that holds now, as one expression
     before: list[str]  # those of the branches before
+    start: int = 0  # offset of its #if
     at: tuple[int, int] = (0, 0)
 
 
@@ -52,6 +54,7 @@ class _Open:
     """The piece that is being read."""
 
     start: int
+    whole: int  # where the #if begins whose branches it is in, in part; or as start
     words: list[str] = field(default_factory=list)  # tokens outside of brackets
     body: int = 0
     invoked: bool = False  # it is WORD(...) and nothing else until now
@@ -76,14 +79,19 @@ def pieces(text: str) -> Iterator[Piece]:
         outside = now is None
         if kind == "directive":
             word, rest = _directive(token)
-            if word in ("if", "ifdef", "ifndef", "elif", "else", "endif"):
+            start = at + len(token) - len(token.lstrip())
+            if word in ("elif", "else", "endif") and now and not now.invoked and branches:
+                # A head in each branch, and one body: the #if is part of it.
+                now.whole = min(now.whole, branches[-1].start)
+            if word in _BRANCHES:
                 braces, brackets = _condition(branches, word, rest, (braces, brackets))
+            if word in ("if", "ifdef", "ifndef"):
+                branches[-1].start = start
             if now is not None and now.invoked and not (braces or brackets):
                 yield _piece("invocation", now, last, branches)
                 now, outside = None, True
             if outside and word in ("include", "define", "undef"):
                 end = at + len(token.rstrip())
-                start = at + len(token) - len(token.lstrip())
                 yield Piece(
                     kind=word, start=start, end=end, conditions=tuple(b.text for b in branches)
                 )
@@ -101,7 +109,7 @@ def pieces(text: str) -> Iterator[Piece]:
             if token == ";":
                 last = at + 1
                 continue
-            now = _Open(start=at)
+            now = _Open(start=at, whole=at)
         last = at + len(token)
         if not braces and not brackets:
             now.words.append(token)
@@ -134,7 +142,8 @@ def pieces(text: str) -> Iterator[Piece]:
 
 def _piece(kind: str, now: _Open, end: int, branches: list[_Branch]) -> Piece:
     conditions = tuple(branch.text for branch in branches)
-    return Piece(kind=kind, start=now.start, end=end, body=now.body, conditions=conditions)
+    start = now.whole if kind == "function" else now.start
+    return Piece(kind=kind, start=start, end=end, body=now.body, conditions=conditions)
 
 
 def _is_body(words: list[str]) -> bool:
@@ -184,6 +193,18 @@ def _condition(
         case "endif" if branches:
             branches.pop()
     return deep
+
+
+def conditions_at(text: str, place: int) -> tuple[str, ...]:
+    """Return the branches around an offset, outermost first."""
+    branches: list[_Branch] = []
+    for kind, at, token in tokens(text):
+        if at >= place:
+            break
+        word, rest = _directive(token) if kind == "directive" else ("", "")
+        if word in _BRANCHES:
+            _condition(branches, word, rest, (0, 0))
+    return tuple(branch.text for branch in branches)
 
 
 def safe_lines(text: str) -> frozenset[int]:

@@ -2,7 +2,9 @@
 """SYSCALL_DEFINEn and BPF_CALL_n, as the functions that the preprocessor makes of them."""
 
 import re
+from collections import Counter
 
+from lppack.csource.scan import conditions_at
 from lppack.csource.words import by_commas
 
 _SYSCALL = re.compile(
@@ -29,7 +31,17 @@ def with_system_calls(text: str) -> tuple[str, list[tuple[int, int]]]:
         length += call.start() - last + len(head)
         shifts.append((length, call[0].count("\n")))
         last = call.end()
-    return "".join([*out, text[last:], *map(_entries, calls)]), shifts
+    names = Counter(map(_innermost, calls))
+
+    def entries(call: re.Match[str]) -> str:
+        made = _entries(call)
+        if names[_innermost(call)] == 1 or not made:
+            return made
+        # kernel/fork.c (v6.1) has clone() once for each order of its parameters.
+        sides = conditions_at(text, call.start())
+        return "".join(["\n", *(f"{side}\n" for side in sides), made, "#endif\n" * len(sides)])
+
+    return "".join([*out, text[last:], *map(entries, calls)]), shifts
 
 
 def _system_call(match: re.Match[str]) -> str:

@@ -140,7 +140,9 @@ def _form(item: Item, form: ItemForm, made: Extract) -> str:
     body = body[len(signature) :]
     if form is ItemForm.NEW:
         plain = _aligned(head, _STORAGE.sub("", signature).lstrip())
-        return f"{plain.rstrip()};\n\n{plain}{body}"
+        # Behind the #endif of several heads stands no semicolon.
+        end = "\n;" if plain.rstrip().rpartition("\n")[2].startswith("#") else ";"
+        return f"{plain.rstrip()}{end}\n\n{plain}{body}"
     if not item.static:
         return _aligned(head, f"static {signature}") + body
     return _aligned(head, signature) + body

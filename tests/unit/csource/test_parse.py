@@ -208,3 +208,30 @@ def test_a_helper_of_bpf_has_an_entry() -> None:
 )
 def test_the_parameters_of_a_function_are_counted(head: str, count: int) -> None:
     assert parse("a.c", f"{head}\n{{\n}}\n").functions["f"].parameters == count
+
+
+def test_a_head_in_each_branch_and_one_body() -> None:
+    text = (
+        "#define OTHER 1\n#ifdef A\nstatic int f(int x)\n#elif defined(B)\nstatic int f(long x)\n"
+        "#else\nstatic int f(void)\n#endif\n{\n\treturn 1;\n}\n\n"
+        "#ifdef A\nMODULE_IT(x)\n#endif\nint after(void)\n{\n\treturn f();\n}\n"
+    )
+    unit = parse("a.c", text)
+    item = unit.functions["f"]
+    assert item.text.startswith("#ifdef A\nstatic int f(int x)\n#elif")
+    assert item.text.endswith("return 1;\n}") and item.line == 2 and item.conditions == ()
+    assert item.static and item.text[item.body] == "{"
+    assert unit.functions["after"].text.startswith("int after")
+
+
+def test_system_calls_whose_branches_have_other_parameters() -> None:
+    """kernel/fork.c (v6.1): which order clone() takes depends on the architecture."""
+    text = (
+        "#ifdef CONFIG_BACKWARDS\nSYSCALL_DEFINE2(clone, int, a, long, b)\n#else\n"
+        "SYSCALL_DEFINE2(clone, long, b, int, a)\n#endif\n{\n\treturn a;\n}\n"
+    )
+    for on, first in ((True, "(int)regs->di, (long)regs->si"), (False, "(long)regs->di, (int)")):
+        unit = parse("a.c", text, lambda _name, on=on: on)  # type: ignore[misc]
+        [entry] = [i for i in unit.items if i.name == "__x64_sys_clone"]
+        assert first in entry.text and entry.conditions == ()
+        assert unit.functions["__do_sys_clone"].text.startswith("#ifdef CONFIG_BACKWARDS\n")

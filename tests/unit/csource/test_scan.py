@@ -85,8 +85,8 @@ def test_the_body_of_a_function_is_its_own_brace() -> None:
 
 
 def test_a_function_that_each_branch_opens_is_one() -> None:
-    own = "int f(int a)\n{\n#else\nint f(long a)\n{\n#endif\n\treturn 0;\n}"
-    assert split(f"#ifdef A\n{own}\n{AFTER}\n") == [("function", own), ("declaration", AFTER)]
+    own = "#ifdef A\nint f(int a)\n{\n#else\nint f(long a)\n{\n#endif\n\treturn 0;\n}"
+    assert split(f"{own}\n{AFTER}\n") == [("function", own), ("declaration", AFTER)]
 
 
 def test_a_brace_that_each_branch_opens_counts_once() -> None:
