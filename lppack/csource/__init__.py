@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's C as text: its items, what a diff changes of them, and what a function needs."""
+"""The kernel's C as text: items, changes of a diff, and dependencies of functions."""

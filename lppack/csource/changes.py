@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a unified diff makes of a file, and which items that changes."""
+"""Apply a unified diff to files, and find the items that it changes."""
 
 import re
 from collections.abc import Sequence
@@ -24,13 +24,12 @@ class Changes:
 
     before: ParsedFile
     after: ParsedFile
-    changed: tuple[Item, ...]  # as they are after it; what is gone as it was
+    changed: tuple[Item, ...]  # in their new form; removed items in their old form
     added: tuple[Item, ...]
     removed: tuple[Item, ...]
 
     def functions(self) -> tuple[str, ...]:
-        """Functions that were there before and are not as they were, also where only a macro or a
-        constant that they use was changed."""
+        """Return the existing functions that change, also by a macro or constant that they use."""
         touched = {item.name for item in self.changed if item.kind is not ItemKind.FUNCTION}
         found = {item.name for item in self.changed if item.kind is ItemKind.FUNCTION}
         before = self.before.functions
@@ -42,8 +41,8 @@ class Changes:
 
 
 def read_diff(text: str) -> tuple[PatchedFile, ...]:
-    """Return the files of a unified diff. Raise AnswerIsNo: it is none, or names what is no path of
-    the kernel's sources."""
+    """Return the files of a unified diff. Raise AnswerIsNo: no diff, or a path outside of the
+    sources."""
     try:
         found = tuple(PatchSet(text))
     except UnidiffParseError as error:
@@ -78,7 +77,7 @@ def read_diff(text: str) -> tuple[PatchedFile, ...]:
 
 
 def paths_of(file: PatchedFile) -> tuple[str, str]:
-    """Return the path before and after as the diff writes it; "": there is no such file."""
+    """Return the old and the new path in the diff; "" if there is no such file."""
     names = (str(name).split("\t")[0] for name in (file.source_file, file.target_file))
     before, after = ("" if name == "/dev/null" else name for name in names)
     return before, after
@@ -101,7 +100,8 @@ def moves_of(file: PatchedFile) -> list[tuple[str, str]]:
 
 
 def patched(text: str, file: PatchedFile) -> str:
-    """``text`` with the hunks of ``file``; each may have moved, but must fit exactly."""
+    """Return ``text`` with the hunks of ``file`` applied; a hunk may be at another line, but must
+    fit."""
     made, misfit = _moved(text, file, back=False)
     if misfit is not None:
         raise AnswerIsNo(
@@ -116,13 +116,14 @@ def patched(text: str, file: PatchedFile) -> str:
 
 
 def unpatched(text: str, file: PatchedFile) -> str | None:
-    """``text`` before the hunks of ``file`` were applied; None: they are not in it, exactly."""
+    """Return ``text`` with the hunks of ``file`` reversed; None if they do not fit exactly."""
     made, misfit = _moved(text, file, back=True)
     return made if misfit is None else None
 
 
 def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None]:
-    """``text`` with the hunks applied, or reversed; and the line of one that does not fit."""
+    """Return ``text`` with the hunks applied or reversed, and the line of a hunk that does not
+    fit."""
     lines = lines_of(text, ends=True)
     moved = 0
     for hunk in file:
@@ -170,13 +171,16 @@ def _looks_patched(text: str, file: PatchedFile) -> bool:
 
 
 def _places(lines: Sequence[str], old: Sequence[str]) -> list[int]:
-    """Return where ``old`` stands in ``lines``."""
+    """Return the positions of ``old`` in ``lines``."""
     return [at for at in range(len(lines) - len(old) + 1) if lines[at : at + len(old)] == old]
 
 
 def _place(lines: Sequence[str], places: list[int], wanted: int, heading: str) -> int | None:
-    """Return the one of ``places`` that is meant: at its line, or the only one, or the only one in
-    the function that the hunk's heading names; None: that is not known."""
+    """Return the position of a hunk; None if it is ambiguous.
+
+    It is the wanted line, or the only position, or the only one in the function of the hunk's
+    heading.
+    """
     if wanted in places:
         return wanted
     if len(places) > 1 and heading:
@@ -185,12 +189,12 @@ def _place(lines: Sequence[str], places: list[int], wanted: int, heading: str) -
 
 
 def _heading(lines: Sequence[str], at: int) -> str:
-    """Return what diff -p writes behind the @@ of a hunk that begins there."""
+    """Return the heading that diff -p writes after the @@ of a hunk at this line."""
     return next((line for line in reversed(lines[:at]) if re.match(r"[A-Za-z_$]", line)), "")
 
 
 def compare(before: ParsedFile, after: ParsedFile) -> Changes:
-    """Return what differs; comments, blanks and the place in the file do not count."""
+    """Return the items that differ; comments, blanks and positions are ignored."""
     old, new = _defined(before), _defined(after)
     return Changes(
         before=before,
@@ -204,7 +208,7 @@ def compare(before: ParsedFile, after: ParsedFile) -> Changes:
 
 
 def _defined(unit: ParsedFile) -> dict[tuple[str, str, tuple[str, ...]], Item]:
-    """Every item that has a definition, by its kind, name and branch."""
+    """Return every item that has a definition, by its kind, name and branch."""
     kinds = (ItemKind.FUNCTION, ItemKind.VARIABLE, ItemKind.TYPE, ItemKind.MACRO)
     return {
         (item.kind.value, item.name, item.conditions): item

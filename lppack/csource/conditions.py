@@ -4,7 +4,7 @@
 import re
 from collections.abc import Callable
 
-#: What is known of a name in #ifdef: defined, not defined, or not known.
+#: Whether a name is defined: True, False, or None if not known.
 Known = Callable[[str], bool | None]
 
 _TOKEN = re.compile(
@@ -14,7 +14,7 @@ _TOKEN = re.compile(
 
 
 def decided(condition: str, known: Known) -> bool | None:
-    """Whether ``condition`` holds; None: that is for the compiler to say."""
+    """Return whether ``condition`` holds; None if only the compiler knows."""
     tokens: list[str | bool | None] = []
     at, text = 0, condition.strip()
     while at < len(text):

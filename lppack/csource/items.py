@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands at the top level of a C file."""
+"""Items at the top level of a C file."""
 
 import re
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ class ItemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing that stands at the top level of a file."""
+    """One item at the top level of a file."""
 
     kind: ItemKind
-    names: tuple[str, ...]  # what it defines; of a tag "struct x"
+    names: tuple[str, ...]  # names that it defines; "struct x" for a tag
     text: str
     line: int  # from 1
     conditions: tuple[str, ...] = ()  # "#ifdef CONFIG_X": the branches around it, outermost first
-    spots: tuple[tuple[int, str], ...] = ()  # (offset in text, name) of each name of another thing
+    spots: tuple[tuple[int, str], ...] = ()  # (offset in text, name) of each other name
     static: bool = False
     inline: bool = False
-    init: bool = False  # gone when the kernel or the module has started
+    init: bool = False  # freed after the start of the kernel or module
     body: int = 0  # offset of the "{" of a function, or of the "=" of a variable; 0: there is none
     statics: tuple[str, ...] = ()  # static variables in a function that are not const
 
@@ -48,12 +48,12 @@ class Item:
 
     @property
     def tokens(self) -> str:
-        """The text without comments, with each run of white space as one blank."""
+        """Return the text without comments, and with white space reduced to one blank."""
         return " ".join(_COMMENT.sub(" ", self.text).split())
 
     @property
     def parameters(self) -> int:
-        """How many parameters a function has."""
+        """Return the number of parameters of a function."""
         head = _COMMENT.sub(" ", self.text[: self.body])
         found = re.search(rf"\b{re.escape(self.name)}\s*\(", head)
         deep, text = 1, ""
@@ -80,7 +80,7 @@ class Item:
 
 
 class ParsedFile:
-    """One file."""
+    """A file as a list of items."""
 
     def __init__(self, path: str, items: tuple[Item, ...], text: str) -> None:
         self.path = path  # in the kernel's tree
@@ -89,7 +89,7 @@ class ParsedFile:
 
     @cached_property
     def by_name(self) -> dict[str, tuple[Item, ...]]:
-        """Every item that defines or declares a name, in the order of the file."""
+        """Return the items that define or declare each name, in the order of the file."""
         found: dict[str, tuple[Item, ...]] = {}
         for item in self.items:
             for name in item.names:
@@ -107,5 +107,5 @@ class ParsedFile:
         return replace(item, conditions=item.conditions[1:]) if mine else item
 
     def users(self, name: str) -> tuple[str, ...]:
-        """Functions whose own text names it."""
+        """Return the functions whose text contains ``name``."""
         return tuple(n for n, item in self.functions.items() if name in item.uses and n != name)

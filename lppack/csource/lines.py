@@ -7,8 +7,7 @@ from lppack.csource.scan import safe_lines
 
 
 def lines_of(text: str, *, ends: bool = False) -> list[str]:
-    """Return the lines of a file; no other byte than a newline ends one, as str.splitlines() has
-    it."""
+    """Return the lines of a file; unlike str.splitlines(), only a newline ends a line."""
     found = text.split("\n")
     if ends:
         found[:-1] = [f"{line}\n" for line in found[:-1]]
@@ -18,8 +17,7 @@ def lines_of(text: str, *, ends: bool = False) -> list[str]:
 def blocks(before: str, after: str) -> list[difflib.Match]:
     """Run of lines that are in both, numbers from 0, in their order.
 
-    What is alike before and after all changes is taken off first: difflib needs the square of what
-    it is given.
+    Equal lines at the beginning and end are removed first, because difflib needs quadratic time.
     """
     old, new = lines_of(before), lines_of(after)
     head = 0

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a folder's Makefile gives the compiler, beside what all of the kernel gets, and the objects
-that it names."""
+"""Read a folder's Makefile: its compiler flags, and the objects that it names."""
 
 import difflib
 import re
@@ -21,7 +20,7 @@ _DEFINE = re.compile(r"(?<!\S)-D\s*(?P<name>[A-Za-z_]\w*)(?:=(?P<value>[^\s$()\"
 
 
 def defines(makefile: str, stem: str, config: KernelConfig) -> tuple[str, ...]:
-    """Return what it defines while it compiles ``stem``.c, as it stands behind ``#define``."""
+    """Return the macros that it defines for ``stem``.c, as text after ``#define``."""
     joined = re.sub(r"\\\n", " ", makefile)
     return tuple(dict.fromkeys(_defines(joined, stem, config)))
 
@@ -37,8 +36,7 @@ def _defines(makefile: str, stem: str, config: KernelConfig) -> Iterator[str]:
 
 
 def objects_between(before: str, after: str) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Return the objects that are new in a Makefile, and those that are gone; None: other things
-    of it differ."""
+    """Return the objects that a Makefile adds and removes; None if it has other changes."""
     was, now = ([*_words(text)] for text in (before, after))
     added, gone = list[str](), list[str]()
     match = difflib.SequenceMatcher(None, was, now, autojunk=False)
@@ -53,6 +51,6 @@ def objects_between(before: str, after: str) -> tuple[frozenset[str], frozenset[
 
 
 def _words(makefile: str) -> Iterator[str]:
-    """Yield its words, without comments, and without where its lines end."""
+    """Yield the words of a Makefile, without comments and line ends."""
     for line in re.sub(r"\\\n", " ", makefile).splitlines():
         yield from line.partition("#")[0].split()

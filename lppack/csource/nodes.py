@@ -43,7 +43,7 @@ def declarator_name(node: tree_sitter.Node, text: str) -> str:
 
 
 def types_in(node: tree_sitter.Node, text: str) -> Iterator[str]:
-    """Tags and enumerators that are defined in it."""
+    """Yield the tags and enumerators that a node defines."""
     for inner in walk(node):
         if inner.type in ("struct_specifier", "union_specifier", "enum_specifier"):
             name, body = inner.child_by_field_name("name"), inner.child_by_field_name("body")
@@ -56,7 +56,7 @@ def types_in(node: tree_sitter.Node, text: str) -> Iterator[str]:
 
 
 def names_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[int, str]]:
-    """(offset in the file, name) of every identifier that is no member and no label."""
+    """Yield (offset in the file, name) of every identifier, except members and labels."""
     for inner in walk(node):
         if inner.type == "identifier":
             yield inner.start_byte, text_of(inner, text)
@@ -80,7 +80,7 @@ _DECLARE = ("declaration", "expression_statement")
 
 
 def declared_in(node: tree_sitter.Node, text: str) -> Iterator[tuple[str, bool]]:
-    """(name, is it static and not const) of each parameter and local variable."""
+    """Yield (name, True if static and not const) of each parameter and local variable."""
     for inner in walk(node):
         if inner.type == "parameter_declaration":
             declarator = inner.child_by_field_name("declarator")

@@ -13,7 +13,7 @@ from lppack.errors import AnswerIsNo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One piece of the text, with the items that it means."""
+    """One piece of the text, with its items."""
 
     piece: Piece
     items: tuple[Item, ...]
@@ -87,7 +87,7 @@ def only(path: str, before: str, after: str, functions: Iterable[str]) -> str:
 
 
 def same(path: str, before: str, after: str, functions: Iterable[str]) -> bool:
-    """Return True if each of ``functions`` is in both, and says the same."""
+    """Return True if each of ``functions`` is in both texts, and is equal."""
     old, new = (
         {name: _tokens(part) for part in _parts(path, text) for name in part.names}
         for text in (before, after)

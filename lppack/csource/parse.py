@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A C file of the kernel as a list of items: functions, variables, types, macros, includes.
 
-The kernel's sources are not preprocessed here: which of its macros and branches count is left to
-the compiler, and each item keeps the ``#if`` lines around it. The file is split by scan.py, which
-no macro can mislead; tree-sitter reads one item at a time, so what it does not understand ends
-there.
+The sources are not preprocessed: the compiler decides about macros and branches, and each item
+keeps the ``#if`` lines around it. scan.py splits the file, and works with any macro. tree-sitter
+reads one item at a time, so an item that it does not understand does not affect the others.
 """
 
 import bisect
@@ -64,7 +63,7 @@ def parse(path: str, text: str, known: Known = lambda _name: None) -> ParsedFile
 
 
 def members(item: Item) -> tuple[str, ...]:
-    """Names of the members of a struct or union, in their order."""
+    """Return the names of the members of a struct or union, in their order."""
     plain = ATTRIBUTES.sub(lambda match: " " * len(match[0]), item.text)
     tree = parser().parse(plain.encode("latin-1", errors="replace"))
     return tuple(
@@ -107,7 +106,7 @@ def _other(own: str) -> Item:
 
 
 def _tree(own: str) -> tree_sitter.Node:
-    """Return the syntax tree of one piece; what the grammar does not know is blank in it."""
+    """Return the syntax tree of one piece; words that the grammar does not know are blanked."""
     plain = ATTRIBUTES.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), own)
     return parser().parse(plain.encode("latin-1", errors="replace")).root_node
 

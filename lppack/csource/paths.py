@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Which paths a file of the kernel's sources can have.
+"""Check paths of files of the kernel's sources.
 
-Diffs come by mail, and what they name is read, written, and handed to make and to a shell.
+Diffs are not trusted, and their paths are read, written, and passed to make and a shell.
 """
 
 import re
@@ -14,8 +14,7 @@ _LONGEST = 240
 
 
 def check_path(path: str, where: str) -> None:
-    """Raise AnswerIsNo if no file of the kernel's sources can have that path; ``where`` names it
-    there."""
+    """Raise AnswerIsNo if ``path`` is not valid; ``where`` is the place for the message."""
     if len(path) <= _LONGEST and _PLAIN.fullmatch(path):
         return
     shown = path if len(path) <= _LONGEST else f"{path[:_LONGEST]}..."

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Split the text of a kernel's C file into what stands at its top level, without a grammar.
+"""Split the text of a kernel's C file into its top-level pieces, without a grammar.
 
-The kernel's macros do not look like C: a grammar fails at them, and then at all that follows.
+The kernel's macros are not C syntax: a grammar fails at them, and then at all following code.
 Brackets and semicolons are right in every file that compiles, so only these are used.
 """
 
@@ -57,11 +57,11 @@ class _Open:
     whole: int  # where the #if begins whose branches it is in, in part; or as start
     words: list[str] = field(default_factory=list)  # tokens outside of brackets
     body: int = 0
-    invoked: bool = False  # it is WORD(...) and nothing else until now
+    invoked: bool = False  # so far it is only WORD(...)
 
 
 def tokens(text: str) -> Iterator[tuple[str, int, str]]:
-    """(kind, offset, token) of all of ``text``."""
+    """Yield (kind, offset, token) for the whole ``text``."""
     for found in _TOKEN.finditer(text):
         assert found.lastgroup is not None
         yield found.lastgroup, found.start(), found[0]
@@ -147,7 +147,7 @@ def _piece(kind: str, now: _Open, end: int, branches: list[_Branch]) -> Piece:
 
 
 def _is_body(words: list[str]) -> bool:
-    """Whether a "{" behind these words, which end with it, begins the body of a function."""
+    """Return True if the "{" at the end of these words begins the body of a function."""
     before = words[:-1]
     if "=" in before or ")" not in before:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SYSCALL_DEFINEn and BPF_CALL_n, as the functions that the preprocessor makes of them."""
+"""Expand SYSCALL_DEFINEn and BPF_CALL_n to functions, as the preprocessor does."""
 
 import re
 from collections import Counter

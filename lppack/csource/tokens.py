@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A light reading of C: tokens with their places, functions, calls. Not a compiler.
 
-It knows comments, strings and directives, and finds a function by its shape. It expands no macro
-and looks into no header, so a rule that uses it sees only what is in the text. A parser
-would say more of plain C, and give up at the first `list_for_each_entry()`.
+It recognises comments, strings and directives, and finds a function by its shape. It expands no
+macros and reads no headers, so a rule sees only the text. A parser would understand plain C better,
+but would fail at the first `list_for_each_entry()`.
 """
 
 import functools
@@ -49,7 +49,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CFunction:
-    """A definition: ``head`` is all before the body, ``body`` is what the braces hold."""
+    """A definition: ``head`` is the text before the body, ``body`` the text inside the braces."""
 
     name: str
     at: Token
@@ -63,7 +63,7 @@ class CFunction:
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """The words before the name: ``("static", "int")``."""
+        """Return the words before the name: ``("static", "int")``."""
         return tuple(token.text for token in self.head[: self.head.index(self.at)])
 
     def calls(self, *names: str) -> Iterator[Token]:
@@ -73,7 +73,7 @@ class CFunction:
 
 @dataclass(frozen=True, slots=True)
 class CFile:
-    shown: str  # the path as messages name it
+    shown: str  # the path for messages
     tokens: tuple[Token, ...]  # without comments and directives
     directives: tuple[tuple[Token, ...], ...]  # each from its # to the end of the line
     called: tuple[Token, ...]  # anywhere
@@ -82,19 +82,20 @@ class CFile:
     lines: tuple[int, ...] = field(repr=False)  # offset of each line's start
 
     def spot(self, token: Token) -> tuple[str, Place]:
-        """File, and line and column, of a token."""
+        """Return the file, line and column of a token."""
         line = bisect_right(self.lines, token.offset)
         return self.shown, (line, token.offset - self.lines[line - 1] + 1)
 
     @property
     def names(self) -> frozenset[str]:
-        """Every identifier, in directives too."""
+        """Return every identifier, also those in directives."""
         found = {token.text for token in self.tokens if token.kind == "name"}
         return frozenset(found.union(*({t.text for t in line} for line in self.directives)))
 
     @property
     def hides_functions(self) -> bool:
-        """Could a macro or an included source define what is not seen here?"""
+        """Return True if a macro or an included source may define functions that are not visible
+        here."""
         return any(
             any(token.text == "##" for token in line)
             or any(token.kind == "string" and token.text.endswith('.c"') for token in line)
@@ -104,7 +105,7 @@ class CFile:
 
 @functools.lru_cache(maxsize=64)
 def read_c(text: str, shown: str) -> CFile:
-    """Read any text; what is not C gives no functions."""
+    """Read any text; text that is not C has no functions."""
     tokens, directives = _split(text)
     functions, layouts = _outline(tokens, directives)
     starts = [0, *(found.end() for found in re.finditer("\n", text))]
@@ -112,7 +113,7 @@ def read_c(text: str, shown: str) -> CFile:
 
 
 def calls(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-    """Names that an opening parenthesis follows, keywords left out."""
+    """Return the names before an opening parenthesis, without keywords."""
     return tuple(
         token
         for token, after in zip(tokens, tokens[1:], strict=False)
@@ -121,7 +122,7 @@ def calls(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
 
 
 def arguments(tokens: tuple[Token, ...], call: Token) -> tuple[Token, ...]:
-    """Return what stands in the parentheses of a call."""
+    """Return the tokens in the parentheses of a call."""
     start = tokens.index(call) + 2
     depth, end = 1, start
     while end < len(tokens) and depth:

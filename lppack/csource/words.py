@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Words of the kernel's C that the grammar does not know, and what they mean."""
+"""Words of the kernel's C that the grammar does not know, with their meaning."""
 
 import re
 
@@ -106,7 +106,7 @@ def declared(item: Item) -> str:
 
 
 def is_static_key(item: Item) -> bool:
-    """Whether it is a variable that static_branch_likely() and its like ask."""
+    """Return True if it is a variable for static_branch_likely() and similar macros."""
     match = DEFINER.match(item.text)
     return match is not None and match["macro"].startswith("DEFINE_STATIC_KEY_")
 

@@ -27,7 +27,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Some changed lines of the diff, and what becomes of them."""
+    """Some changed lines of the diff, and their fate in the patch."""
 
     path: str
     line: int  # from 1
@@ -63,8 +63,8 @@ def account(
 ) -> tuple[Line, ...]:
     """Return each run of changed lines, in diff order.
 
-    ``unfinished`` names what a person must still write: data that changes; ``overridden`` has the
-    path and name of weak functions of which the kernel uses another file's.
+    ``unfinished``: data that changes, for which a person must write code. ``overridden``: path and
+    name of weak functions for which the kernel uses another file's function.
     """
     teller = _Account(edit, comparison, targets, cannot, unfinished, overridden)
     return tuple(line for path in edit.files for line in teller.file(path))
@@ -123,8 +123,7 @@ class _Account:
         return Line(path=path, line=line, what=what, fate=fate, why=why)
 
     def _built(self, path: str, before: str, after: str) -> tuple[Fate, str] | None:
-        """Return what becomes of a Makefile that names new files of the diff, or renamed ones, and
-        does no more."""
+        """Return the fate of a Makefile whose only change is to name new or renamed files."""
         folder, _, name = path.rpartition("/")
         found = objects_between(before, after) if name in ("Makefile", "Kbuild") else None
         added, gone = ({f"{folder}/{o[:-2]}.c" for o in of} for of in found or ((), ()))
@@ -191,7 +190,7 @@ class _Account:
         return None
 
     def _whole(self, path: str) -> tuple[Fate, str]:
-        """Return what becomes of a C file that is new, or gone."""
+        """Return the fate of a C file that is new or removed."""
         if no := self._not_compared(path):
             return no
         if self._edit.files[path][1] is None:
@@ -201,7 +200,7 @@ class _Account:
         return Fate.LEFT_OUT, "it is a new file, and nothing that is replaced uses it"
 
     def _registered(self, path: str) -> Iterator[Line]:
-        """Yield what a new file, whose object code is not known, registers with the kernel."""
+        """Yield the lines of a new file that register something with the kernel."""
         whys = {what: why for _, what, why in SECTIONS}
         for item in self._changes[path].after.items:
             kind = invoked(item) if item.kind is ItemKind.OTHER else ""
@@ -275,7 +274,7 @@ class _Account:
         return found
 
     def _is_used(self, path: str) -> bool:
-        """Return whether a replacement contains or calls code of the file."""
+        """Return True if a replacement contains or calls code of the file."""
         names = self._changes[path].after.functions.keys()
         return any(t.path == path or names & set(t.covers) for t in self._targets)
 
@@ -292,11 +291,11 @@ def left_out_of_objects(
             yield Line(path=one.after, line=0, what=what, fate=Fate.LEFT_OUT, why=_STAYS)
     for unit in comparison.units:
         if unit.before is None or unit.after is None:
-            continue  # it does not compile, which is said of its lines
+            continue  # it does not compile; its lines are reported
         for name in unit.registered:
             found = section_of(name)
             if found is None and name not in (*unit.data, *unit.others):
-                continue  # a new variable comes with what uses it
+                continue  # a new variable is carried with its users
             if name.startswith((".modinfo", "__UNIQUE_ID", "__ksymtab_strings")):
                 continue  # for tools on disk
             if name in said or name in taken:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a diff does to data and to locks, which a live patch must not pass over in silence."""
+"""Changes of a diff to data and locks, which an author must check."""
 
 import re
 from collections import Counter
@@ -30,13 +30,13 @@ class ChangedLayout:
     """A structure that the diff changes, or a new one that is attached to existing objects."""
 
     type: str  # "struct conn"
-    size: int | None  # of those that live, in bytes; None: the kernel has none of them
+    size: int | None  # of existing objects, in bytes; None: the kernel has none
     gained: tuple[str, ...]
     lost: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Without "struct"; a typedef has no more than its name."""
+        """Return the name without "struct"; a typedef has only its name."""
         return self.type.rpartition(" ")[2]
 
     @property
@@ -52,12 +52,12 @@ class ChangedLayout:
 class Advice:
     layouts: tuple[ChangedLayout, ...]
     data: tuple[str, ...]  # static variables whose contents the diff changes
-    counters: tuple[str, ...]  # members that are counted otherwise
+    counters: tuple[str, ...]  # members whose counting changes
     locks: tuple[str, ...]  # functions whose locking the diff changes
 
     @property
     def world(self) -> bool:
-        """Whether all data has to change at once; else what is new becomes shadow variables."""
+        """Return True if all data must change at once; otherwise shadow variables are enough."""
         return any(layout.in_place for layout in self.layouts)
 
     @property
@@ -66,8 +66,7 @@ class Advice:
 
 
 def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
-    """Return what stands in the changed items of all files; ``places`` gives what has the code of
-    one."""
+    """Return the advice for the changed items; ``places`` returns the places of a file's code."""
     locks: list[str] = []
     counters: Counter[str] = Counter()
     for changes in every:
@@ -91,7 +90,7 @@ def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
 
 
 def refused(advice: Advice) -> tuple[Cannot, ...]:
-    """Return what is not a live patch, whatever a person adds to it."""
+    """Return the changes that no live patch can make."""
     living = [layout for layout in advice.layouts if layout.size is not None]
     if not living or not advice.locks:
         return ()
@@ -109,7 +108,7 @@ def refused(advice: Advice) -> tuple[Cannot, ...]:
 
 
 def words(advice: Advice) -> Iterator[str]:
-    """Yield what a person has to decide, one sentence each."""
+    """Yield the decisions for the author, one sentence each."""
     for layout in advice.layouts:
         if layout.size is None:
             yield (
@@ -147,7 +146,7 @@ def words(advice: Advice) -> Iterator[str]:
 
 
 def stubs(advice: Advice) -> tuple[str, ...]:
-    """Return what stops the build until a person has written it."""
+    """Return #error lines, which stop the build until the author has written the missing code."""
     found = [
         f"write the transform of {layout.type}: lp_{layout.name}_forward() and the rest of "
         "lppack.h's contract, and remove this line"
@@ -193,13 +192,13 @@ def _difference(layout: ChangedLayout) -> str:
 
 
 def _locks(item: Item | None) -> Counter[str]:
-    """Every call that takes or releases a lock, with what it is given."""
+    """Return every call that takes or releases a lock, with its arguments."""
     found = _LOCK.findall(item.tokens) if item else []
     return Counter(f"{call}({''.join(of.split())})" for call, of in found)
 
 
 def _counted(item: Item | None) -> list[str]:
-    """Members that the function counts up or down, each as often as that stands in it."""
+    """Return the members that the function increments or decrements, once for each occurrence."""
     return [
         f"{match['after'] or match['before'] or match['atomic']}"
         f"{'+' if (match['sign'] or match['first'] or match['word'])[0] in '+ia' else '-'}"

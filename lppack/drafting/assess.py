@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a change does to a kernel's object code, and what a live patch of it has to replace."""
+"""Assess how a change affects a kernel's object code, and which functions a patch must replace."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Assessment:
     advice: Advice
     lines: tuple[Line, ...]
     mismatches: tuple[str, ...]
-    places: Mapping[tuple[str, str], Places]  # (path, object) -> what the object has of it
+    places: Mapping[tuple[str, str], Places]  # (path, object): the file's symbols in the object
 
     @property
     def left_out(self) -> tuple[Line, ...]:
@@ -38,7 +38,7 @@ class Assessment:
 
     @property
     def first(self) -> Places | None:
-        """The first object: it also gets what belongs to no function of the patch."""
+        """Return the first object; it also gets code that belongs to no function of the patch."""
         return next(iter(self.places.values()), None)
 
 
@@ -106,7 +106,7 @@ def assess(
 
 
 def _overridden(places: Mapping[tuple[str, str], Places]) -> Iterator[tuple[str, str]]:
-    """Yield (path, function) of weak functions that the kernel has from another file."""
+    """Yield (path, function) of weak functions that another file of the kernel overrides."""
     for (path, _), one in places.items():
         same = [other for (other_path, _), other in places.items() if other_path == path]
         for name in one.code.functions:
@@ -143,7 +143,7 @@ def _mismatches(
     matched: Mapping[tuple[int, str], Mapping[str, Matched]],
     new: Sequence[ParsedFile],
 ) -> tuple[str, ...]:
-    """Explain each doubt that the sources are the kernel's, or that all files were seen."""
+    """Return a sentence for each doubt that the sources are the kernel's, or are complete."""
     found = [*comparison.affected.not_followed]
     if comparison.too_many and not found:
         found.append("more C files may be affected than were compiled")
@@ -162,7 +162,7 @@ def _mismatches(
 
 
 def _moved(comparison: Comparison) -> dict[str, str]:
-    """Map functions that moved to another file to that file."""
+    """Return the functions that moved to another file, with that file."""
     gone = {name for unit in comparison.units for name in unit.removed}
     return {
         name: unit.unit.path for unit in comparison.units for name in unit.added if name in gone
@@ -249,7 +249,7 @@ def _named_apart(targets: Sequence[Target]) -> list[Target]:
 
 
 def _that_differs(advice: Advice, comparison: Comparison) -> Advice:
-    """Drop variables whose contents are the same after all."""
+    """Remove variables whose compiled contents are equal."""
     compiled = [unit for unit in comparison.units if unit.before and unit.after]
     names = {name for unit in compiled for name in (*unit.data, *unit.removed_data)}
     return replace(advice, data=tuple(name for name in advice.data if name in names))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compare the C of a patch with the change it follows, allowing for what a live patch must write
-differently. Report whatever cannot be compared as a doubt."""
+"""Compare the C of a patch with the change that it follows.
+
+Differences that a live patch needs are allowed. Anything that cannot be compared is a doubt.
+"""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -37,11 +39,12 @@ def differences(
     defines: Collection[str],
     aliases: Collection[tuple[str, str]] = (),
 ) -> Iterator[str]:
-    """Yield what of the patch is not as the change has it, one sentence each.
+    """Yield the differences between the patch and the change, one sentence each.
 
-    ``sources``: name -> text of the patch's C files; ``replaced``: what has to be replaced, and the
-    name of its replacement; ``headers`` are those that the change names, or that stand on it;
-    ``defines`` are macros that Makefiles give; ``aliases``: (symbol, its name in the sources).
+    ``sources``: the patch's C files, text by name. ``replaced``: functions to replace, with the
+    names of their replacements. ``headers``: headers that the change names, and those that depend
+    on it.
+    ``defines``: macros from Makefiles. ``aliases``: (symbol, its name in the sources).
     """
     paths = dict.fromkeys([*(target.path for target, _ in replaced), *headers])
     texts = [changes for path in paths if (changes := files(path))]
@@ -91,8 +94,7 @@ def _missing(
     own: Mapping[str, Item],
     known: Mapping[str, Sequence[Item]],
 ) -> Iterator[str]:
-    """Yield what the change has made new or otherwise, and the replacements use, and the patch
-    lacks."""
+    """Yield items that the change adds or changes, the replacements use, and the patch lacks."""
     from lppack.csource.changes import Changes
 
     changed: dict[str, ItemKind] = {}
@@ -114,7 +116,7 @@ def _missing(
 
 
 def _leads(item: Item, aliases: Collection[tuple[str, str]]) -> bool:
-    """Whether a macro lets headers mean a symbol by the name that the manifest gives it."""
+    """Return True if a macro maps a symbol to the name that the manifest gives it, for headers."""
     return any(item.tokens == f"#define {name} {alias}" for name, alias in aliases)
 
 
@@ -123,13 +125,14 @@ def _kernels(name: str) -> str:
 
 
 def plain(item: Item, names: Mapping[str, str]) -> str:
-    """Return the tokens of an item without comments, storage, and names that are the patch's."""
+    """Return the tokens of an item, without comments, storage classes, and the patch's own
+    names."""
     words = [
         names.get(token, token)
         for kind, _, token in tokens(item.text)
         if kind not in ("comment", "blank")
     ]
-    # What is static in the body stays: it is data of the function.
+    # Keep `static` in the body: it declares data of the function.
     body = words.index("{") if "{" in words and item.kind is ItemKind.FUNCTION else len(words)
     kept = [
         word

@@ -32,7 +32,7 @@ class Carried:
     symbols: dict[str, dict[str, Mapping[str, Any]]]  # object -> name in C -> how it is found
 
     def doubled(self, before: ParsedFile) -> Iterator[str]:
-        """Functions with static data of their own that the kernel's has as well."""
+        """Yield functions with static data that the kernel's function also has."""
         for at, form in sorted(self.extract.forms.items()):
             item = self.extract.unit.items[at]
             if item.kind is ItemKind.FUNCTION and form is not ItemForm.EXTERN and item.statics:
@@ -40,14 +40,14 @@ class Carried:
                 yield from second_copies(item, old) if old is not None else ()
 
     def _by_another_name(self, item: Item, before: ParsedFile) -> Item | None:
-        """Return a function that is gone and had static data of the same name."""
+        """Return a removed function that had static data of the same name."""
         now = self.extract.unit.functions
         gone = (one for name, one in before.functions.items() if name not in now)
         return next((one for one in gone if {*one.statics} & {*item.statics}), None)
 
     @property
     def listed(self) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
-        """(object, the kernel's name, how it is found) of each symbol."""
+        """Return (object, the kernel's name, how it is found) of each symbol."""
         return tuple(
             (object_, how.get("name", name), how)
             for object_, found in self.symbols.items()
@@ -57,14 +57,14 @@ class Carried:
 
 @dataclass(frozen=True, kw_only=True)
 class CarryRequest:
-    """What the compiler was missing at the first try."""
+    """What the next draft must also carry, because the compiler missed it."""
 
     expect: bool = True  # predict which symbols are missing
-    symbols: frozenset[str] = frozenset()  # used, and neither defined nor exported
+    symbols: frozenset[str] = frozenset()  # used, but neither defined nor exported
     every_header: bool = False  # all private headers of a file, in their order
-    also: frozenset[str] = frozenset()  # names that macros of the file put together
+    also: frozenset[str] = frozenset()  # names that macros of the file compose
     invocations: frozenset[str] = frozenset()  # names that macros at the top level may define
-    given_up: tuple[tuple[str, str, str], ...] = ()  # (path, object, why) of what does not build
+    given_up: tuple[tuple[str, str, str], ...] = ()  # (path, object, why): does not build
 
 
 def carry(
@@ -77,11 +77,10 @@ def carry(
     comparison: Comparison,
     wanted: CarryRequest,
 ) -> tuple[Carried, ...]:
-    """Return the replacements, and the new functions of other files of the change that they
-    call."""
+    """Return the replacements, and new functions of other changed files that they call."""
     writer = _Writer(edit, files, targets, places, facts, headers, comparison, wanted)
     made = writer.write({})
-    # Several symbols may have one name: each file then calls its own by another.
+    # If several symbols have one name, each file gets an alias for its own symbol.
     homes: dict[str, set[str]] = {}
     for one in made:
         for object_, name, how in one.listed:
@@ -120,10 +119,9 @@ def own_data(
     comparison: Comparison,
     files: Files,
 ) -> Iterator[str]:
-    """Report data of the kernel's that the patch defines once more: by a macro, as a rule, of which
-    only the preprocessor knows what it defines.
+    """Report data of the kernel that the patch defines again, usually by a macro.
 
-    ``made``: (file of the patch, path, object) of each; ``defined``: names of the module's data.
+    ``made``: (file of the patch, path, object); ``defined``: names of the module's data.
     """
     paths = {path for _, path, _ in made}
     for unit in comparison.units:
@@ -205,7 +203,8 @@ class _Writer:
         }
 
     def write(self, shared: Mapping[tuple[str, str], Collection[str]]) -> tuple[Carried, ...]:
-        """All files; ``shared`` are names of each that mean something else in another one."""
+        """Return all files; ``shared``: names of each file that have another meaning in another
+        file."""
         given: dict[tuple[str, str], set[str]] = {key: set() for key in self._replaced}
         while True:
             made = [self._one(key, names, shared.get(key, ())) for key, names in given.items()]
@@ -222,8 +221,7 @@ class _Writer:
     def _home(
         self, name: str, caller: str, given: Mapping[tuple[str, str], Collection[str]]
     ) -> tuple[str, str]:
-        """Return the file of a new function, and the object whose code it becomes: it is there
-        once, and what several objects call may only use what is always there."""
+        """Return the file and the object of a new function; vmlinux if its file is built in."""
         path = self._new[name][0]
         if (path, "vmlinux") in self._after:
             return path, "vmlinux"
@@ -236,7 +234,7 @@ class _Writer:
         path, object_ = key
         changes = self._files(path)
         assert changes is not None
-        # A file that is new, or is part of another object, has no symbol of its own there.
+        # A file that is new, or is part of another object, has no symbols in this object.
         here = self._places.get(key) or Places(self._facts, object_, ObjectFile())
         made = extract(
             changes,
@@ -283,8 +281,8 @@ class _Writer:
     def _rest(
         self, made: Sequence[Carried], shared: Mapping[tuple[str, str], Collection[str]]
     ) -> None:
-        """Symbols that a macro of a header says, and no text of the file: of each file whose
-        object code uses them."""
+        """Add symbols that only macros of headers name, for each file whose object code uses
+        them."""
         used = [self._used(one) for one in made]
         for name in sorted(self._wanted.symbols):
             users = [one for one, names in zip(made, used, strict=True) if name in names]
@@ -299,7 +297,7 @@ class _Writer:
                 self._found(one.symbols, one.places, one.extract, name, None)
 
     def _used(self, one: Carried) -> frozenset[str]:
-        """Return what the functions that are written refer to, as they were compiled."""
+        """Return the symbols that the written functions refer to, from their object code."""
         code = self._after.get((one.path, one.places.object))
         items = one.extract.unit.items
         names = {items[at].name for at, f in one.extract.forms.items() if f is not ItemForm.EXTERN}
@@ -313,7 +311,7 @@ class _Writer:
         name: str,
         at: int | None,
     ) -> None:
-        """Enter a symbol where its home is."""
+        """Record a symbol under the object that defines it."""
         own = name in here.code.functions or name in here.code.data
         own = own or (made.unit.path, here.object, name) in self._moved
         home, sympos = (here.object, at) if own else here.home(name)
@@ -334,13 +332,13 @@ class _Writer:
 
 
 def _apart(path: str, object_: str, name: str) -> str:
-    """Return another name for a symbol, as several of one name are used."""
+    """Return an alias for a symbol, because several symbols with its name are used."""
     stem = path.rpartition("/")[2].partition(".")[0].replace("-", "_")
     return f"lp_{object_}_{stem}_{name}"
 
 
 def _folders(flags: Sequence[str]) -> tuple[str, ...]:
-    """Where the file's Makefile lets the compiler look for headers of the tree."""
+    """Return the include folders of the tree that the file's Makefile adds."""
     found, last = [], ""
     for flag in flags:
         word = flag[2:] if flag.startswith("-I") and flag != "-I" else flag if last == "-I" else ""

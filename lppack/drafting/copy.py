@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A function as it is, to be edited: drafted as a change of one instruction, which is left out of
-what is written."""
+"""Draft an unchanged copy of a function, for an author to edit.
+
+It is drafted as a change of one instruction, which is not written to the patch.
+"""
 
 import difflib
 import re
@@ -14,13 +16,13 @@ from lppack.drafting.edit import BYTES, Edit, Read, edited
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 
-#: At the begin of a function: its object code differs, and so it is replaced.
+#: Inserted at the beginning of a function: its object code differs, so it is replaced.
 MARK = '\n\tasm volatile("nop");\t/* lppack */'
 # arch/x86/include/asm/syscall_wrapper.h (v6.1): the names that SYSCALL_DEFINEn(NAME, ...) makes.
 _SYSTEM_CALL = re.compile(r"__(?:x64|ia32|do)_(?:compat_)?sys_")
-#: C files of the kernel's tree that have all of the words.
+#: Returns the C files of the kernel's tree that contain all words.
 Search = Callable[[Collection[str]], Sequence[str]]
-#: Functions of the kernel whose names are like one.
+#: Returns functions of the kernel with similar names.
 Similar = Callable[[str], Sequence[str]]
 
 
@@ -67,7 +69,7 @@ def copy_of(
 
 
 def _bodies(path: str, text: str) -> dict[str, int]:
-    """Where the body of each function begins."""
+    """Return the offset of the body of each function."""
     return {
         name: piece.body
         for piece in pieces(text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""draft: a change of the kernel's sources becomes a patch folder for one exact kernel."""
+"""draft: turn a change of the kernel's sources into a patch folder for one exact kernel."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Draft:
     """A patch folder, and what it carries and leaves out."""
 
     name: str
-    folder: str  # as the user calls it
+    folder: str  # path, as the user gave it
     subject: str
     commit: str | None
     cve: str | None
@@ -43,9 +43,9 @@ class Draft:
     copies: tuple[str, ...]
     decide: tuple[str, ...]
     lines: tuple[Line, ...]
-    mismatches: tuple[str, ...]  # where the sources are not what the kernel was built from
-    expected: frozenset[str]  # symbols that were predicted, where none was known to be missing
-    unfinished: bool  # it does not build until a person has filled something in
+    mismatches: tuple[str, ...]  # differences between the sources and the kernel
+    expected: frozenset[str]  # predicted symbols, if none was known to be missing
+    unfinished: bool  # True: the author must add code before it builds
     manifest: Mapping[str, Any]
     sources: tuple[tuple[str, bytes], ...]
     change: bytes  # the unified diff that the patch follows
@@ -62,7 +62,7 @@ class Draft:
 
     @property
     def is_copy(self) -> bool:
-        """True if it follows no change: the functions are as they are in the kernel."""
+        """Return True if the functions are unchanged copies of the kernel's."""
         return not self.change
 
     @property
@@ -92,8 +92,11 @@ def draft(
     folder: str | None,
     wanted: CarryRequest = NOTHING,
 ) -> Draft:
-    """Return the patch folder for ``edit``. Raise AnswerIsNo, with every reason and a hint, if it
-    is not a live patch of this kernel or nothing of it can be placed."""
+    """Return the patch folder for ``edit``.
+
+    Raise AnswerIsNo, with every reason and a hint, if no part of it can be a live patch of this
+    kernel.
+    """
     files = files_of(edit, read, config)
     found = assess(edit, comparison, prover, facts, files)
     found = _without(found, wanted)
@@ -130,7 +133,7 @@ def draft(
             built_in=one.places.object == "vmlinux",
         )
         text = text.replace(MARK, "")
-        left = []  # once is enough
+        left = []  # reported once
         sources.append((_file_name(one.path, sources), text.encode(BYTES)))
         for object_, found_symbols in one.symbols.items():
             symbols.setdefault(object_, {}).update(found_symbols)
@@ -184,8 +187,10 @@ def draft(
 
 
 def fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:
-    """Return the names of what is replaced in each place where it stands. What was inlined into
-    others as well, and stays there, is what it was there: the proof says so, and no rule can."""
+    """Return the names of functions that are replaced everywhere.
+
+    Inlined copies that remain have the same code as before: the proof shows this, no rule can.
+    """
     names = {target.name for target in targets if target.object == "vmlinux"}
 
     def is_whole(target: Target) -> bool:
@@ -198,7 +203,7 @@ def fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:
 
 
 def _without(found: Assessment, wanted: CarryRequest) -> Assessment:
-    """Without the functions of files that could not be written, which are left out then."""
+    """Return the assessment without functions of files that could not be written."""
     whys = {(path, object_): why for path, object_, why in wanted.given_up}
     gone = [target for target in found.targets if (target.path, target.object) in whys]
     lines = tuple(
@@ -216,8 +221,8 @@ def _without(found: Assessment, wanted: CarryRequest) -> Assessment:
 
 
 def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
-    """Return what the diff changes or adds in headers, what stands on that, and what was
-    borrowed."""
+    """Return header items that the diff changes or adds, items that depend on them, and borrowed
+    ones."""
     found = {
         name: changes.after.unguarded(item)
         for changes in edit.changes
@@ -228,7 +233,7 @@ def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
     for path, name in comparison.affected.standing:
         changes = files(path)
         for item in changes.after.by_name.get(name, ()) if changes else ():
-            # The kernel's headers would compile it with what is old.
+            # The kernel's headers would compile it with the old definitions.
             if name not in found and item.kind in (ItemKind.FUNCTION, ItemKind.MACRO):
                 found[name] = changes.after.unguarded(item) if changes else item
     found |= {item.name: item for item in edit.inlined if item.name not in found}
@@ -236,7 +241,7 @@ def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
 
 
 def _empty(edit: Edit, files: Files, first: Places | None) -> Carried:
-    """Return a file that holds only what the author must write."""
+    """Return a file that contains only the parts that the author must write."""
     path = next((c.before.path for c in edit.changes if c.before.path.endswith(".c")), "")
     changes = files(path or edit.changes[0].before.path)
     assert changes is not None and first is not None
@@ -285,7 +290,7 @@ def lines_json(lines: Collection[Line], fate: Fate) -> list[dict[str, Any]]:
 
 
 def _file_name(path: str, taken: Sequence[tuple[str, bytes]]) -> str:
-    """Return a name for the C file; what becomes part of the module must not be called like it."""
+    """Return a name for the C file; it must differ from the module's name."""
     name = path.rpartition("/")[2].removesuffix(".h").removesuffix(".c").replace("-", "_")
     name = name if not name.startswith(("lp_", "lppack")) else f"x_{name}"
     while f"{name}.c" in dict(taken):

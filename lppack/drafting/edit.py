@@ -18,12 +18,12 @@ from lppack.drafting.places import Cannot, Files
 from lppack.errors import AnswerIsNo, HasItAlready
 from lppack.kernel.config import KernelConfig
 
-#: One file of the kernel's tree; None: there is none of that path.
+#: Returns a file of the kernel's tree; None if it does not exist.
 Read = Callable[[str], bytes | None]
-#: Headers, with their paths, that have one of the words.
+#: Returns headers, with their paths, that contain one of the words.
 Headers = Callable[[Collection[str]], Iterable[tuple[str, bytes]]]
 
-#: What this kernel is not compiled from: texts, programs beside it, other architectures.
+#: Paths that are not compiled into this kernel: texts, tools, other architectures.
 NO_CODE = re.compile(
     r"(?:Documentation|LICENSES|samples|tools/(?!arch/x86/lib/|build/|lib/|objtool/)[\w-]+)/"
     r"|arch/(?!x86/)\w+/|arch/x86/um/|scripts/(?:coccinelle|gdb)/"
@@ -32,13 +32,13 @@ NO_CODE = re.compile(
 _INCLUDED = re.compile(
     r'^[ \t]*#[ \t]*include[ \t]+[<"](?P<name>[^>"\n]+\.[ch])[>"][ \t]*$', re.MULTILINE
 )
-# The kernel's files are in no one encoding: this one keeps each byte.
+# The kernel's files have various encodings; this one preserves each byte.
 BYTES = "latin-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """A change: its files before and after, and what is said of it."""
+    """A change: its files before and after, and its description."""
 
     changes: tuple[Changes, ...]  # of its C files and headers
     subject: str
@@ -69,7 +69,7 @@ def between(
     *,
     own: Read,
 ) -> Edit:
-    """Return the edit that brings some functions of one file to a later version of the sources.
+    """Return the edit that updates some functions of one file to a later version of the sources.
 
     ``own``: the sources of the kernel that is to be patched. Raise AnswerIsNo.
     """
@@ -78,7 +78,7 @@ def between(
     if before is None or after is None:
         raise AnswerIsNo(f"one of the two versions has no {path}")
     later = after.decode(BYTES)
-    if functions:  # and each of them differs between the two versions
+    if functions:  # each of them differs between the two versions
         after = only(path, before.decode(BYTES), later, functions).encode(BYTES)
     if here is not None and _has(path, here.decode(BYTES), later, functions, config):
         raise HasItAlready
@@ -107,8 +107,7 @@ def edited(
     author: str | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> Edit:
-    """Return the change of ``files`` from what the first of each pair holds to what the second
-    does."""
+    """Return the change of ``files``, which are pairs of (text before, text after)."""
     changes = tuple(
         _compared(path, (was or b"").decode(BYTES), (now or b"").decode(BYTES), config)
         for path, (was, now) in files.items()
@@ -133,11 +132,10 @@ def borrow(
     new: Headers | None,
     config: KernelConfig,
 ) -> tuple[Edit, tuple[Cannot, ...]]:
-    """``edit`` with what the compiler does not find of ``names``, and a later version has in a
-    header and this one in none.
+    """Return ``edit`` with definitions of ``names`` from headers of a later version.
 
-    Only macros and inline functions, and such as stand on what the old headers have. What came
-    with new types or new helpers may mean something else in this kernel.
+    Only macros and inline functions are borrowed, and only if they depend on nothing that the old
+    headers lack. Definitions with new types or helpers may have another meaning in this kernel.
     """
     if new is None:
         return edit, ()
@@ -147,7 +145,7 @@ def borrow(
 
 
 def inline_users(names: Collection[str], headers: Iterable[Changes | None]) -> tuple[Item, ...]:
-    """Inline functions of headers that use one of ``names``."""
+    """Return the inline functions of headers that use one of ``names``."""
     return tuple(
         changes.after.unguarded(item)
         for changes in headers
@@ -160,12 +158,12 @@ def inline_users(names: Collection[str], headers: Iterable[Changes | None]) -> t
 def _stands(
     name: str, taken: dict[str, tuple[str, Item]], old: Headers, new: Headers, config: KernelConfig
 ) -> Cannot | None:
-    """Take it, after what it stands on; or say why it cannot be."""
+    """Borrow an item after its dependencies; or return why it cannot be borrowed."""
     after = _defined([name], new([name]), config).get(name, [])
     if name in taken or not after or _defined([name], old([name]), config):
         return None
     path, item = after[0]
-    # To look for a definition of each would be to read most of the headers.
+    # Searching a definition of each name would read most headers.
     lacks = {n for n in item.uses - {name} if not any(old([n])) and any(new([n]))}
     more = dict(taken)
     missing = (_stands(other, more, old, new, config) for other in sorted(lacks))
@@ -232,7 +230,7 @@ def files_of(edit: Edit, read: Read, config: KernelConfig) -> Files:
 
 
 def makefile_defines(path: str, read: Read, config: KernelConfig) -> tuple[str, ...]:
-    """Macros that the file's Makefile gives the compiler, as they stand behind ``#define``."""
+    """Return the macros that the file's Makefile defines, as text after ``#define``."""
     folder, _, name = path.rpartition("/")
     makefile = read(f"{folder}/Makefile")
     return defines(makefile.decode(BYTES), name.removesuffix(".c"), config) if makefile else ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Enums of headers, written anew beside those that the kernel's headers define."""
+"""Rewrite changed enums of headers, beside those that the kernel's headers define."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,10 @@ _WORD = re.compile(r"(?<!\w)(?:\d\w*|[A-Za-z_]\w*|'(?:\\.|[^'])'|<<|[-~])")
 
 
 def written_anew(item: Item) -> tuple[Item, ...] | None:
-    """Return an enum with other names, and macros that lead to them from its own: the old one is
-    declared already, and cannot be again. None: it is no enum, or also a typedef.
+    """Return an enum with other names, and macros that map the original names to them.
+
+    The old enum is declared already, and cannot be declared again. Return None if ``item`` is no
+    enum, or is also a typedef.
 
     The constants are of the type that they had in the enum, int as a rule, and no longer of the
     enum: prototypes of the headers have the old one, and the compiler would warn.
@@ -31,8 +33,10 @@ def written_anew(item: Item) -> tuple[Item, ...] | None:
 
 
 def perhaps_of_another_type(every: Sequence[Changes]) -> Iterator[str]:
-    """Yield enums of headers whose type may be signed, or wide, where the old one is not: a
-    variable of that type is of the old one in the patch."""
+    """Yield enums of headers whose type may become signed or wider.
+
+    A variable of such an enum has the old type in the patch.
+    """
     for changes in every:
         for item in changes.changed if changes.after.path.endswith(".h") else ():
             found = _ENUM.match(item.text)
@@ -48,7 +52,7 @@ def perhaps_of_another_type(every: Sequence[Changes]) -> Iterator[str]:
 
 
 def _range(item: Item) -> frozenset[str]:
-    """Return what its type may depend on: signs, large numbers, and values of other things."""
+    """Return the parts on which its type may depend: signs, large numbers, other constants."""
     found = set()
     body = _SMALL.sub("1", item.tokens).partition("{")[2]
     for word in _WORD.findall(body):
@@ -70,7 +74,7 @@ def _macro(name: str, tag: str) -> Item:
 
 
 def _spots(text: str, item: Item) -> tuple[tuple[int, str], ...]:
-    """Return where the names stand that it uses."""
+    """Return the offset of each name that it uses."""
     return tuple(
         (found.start(), name)
         for name in sorted(item.uses)
@@ -79,6 +83,6 @@ def _spots(text: str, item: Item) -> tuple[tuple[int, str], ...]:
 
 
 def leads_to_an_enum(item: Item) -> bool:
-    """Whether a macro is one that written_anew() gives."""
+    """Return True if a macro was created by written_anew()."""
     name = re.escape(item.name)
     return bool(re.fullmatch(rf"# ?define {name} (?:\(\+lp_{name}\)|lp_{name})", item.tokens))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Predict from the object code which symbols a patch needs that are not exported.
 
-Without it the compiler would report them, by a first build that fails.
+Without this prediction, a first build would fail, and the compiler would report them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,7 +30,8 @@ def expected(
 
 
 def _outside(unit: UnitDifference, names: Collection[str]) -> Iterator[str]:
-    """Yield what the functions refer to outside of their file, and its global variables.
+    """Yield the symbols of other files to which the functions refer, and global variables of the
+    file.
 
     Also what those refer to of which the patch has a copy: functions that are new, and such as the
     kernel has a changed copy of alone (NAME.isra.0).

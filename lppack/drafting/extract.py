@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What must stand in the C of a live patch: the new functions, and what they need of their file."""
+"""Extract the content of a patch's C file: the new functions, and the items that they need."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from lppack.drafting.enums import written_anew
 from lppack.drafting.places import Places
 from lppack.kernel.facts import SymbolVerdict
 
-# Invocations that tell the kernel or kbuild of something, and define nothing that is used here.
+# Invocations that register something, and define nothing that a patch uses.
 _REGISTERS = re.compile(
     r"(?:\w*EXPORT_|MODULE_|DEFINE_EVENT|TRACE_|BUILTIN_|early_|__setup|\w*module_|\w+_initcall"
     r"|\w*_param|subsys_|device_|late_|arch_|fs_|core_|pure_|SYSCALL|COMPAT|ALLOW_|NOKPROBE)"
@@ -29,8 +29,8 @@ class ItemForm(Enum):
     """The form of a kernel file's item in our file."""
 
     NEW = auto()  # a replacement
-    COPY = auto()  # the same, for the replacements alone
-    EXTERN = auto()  # declared; the kernel's own is used
+    COPY = auto()  # unchanged, used only by the replacements
+    EXTERN = auto()  # declared; the patch uses the kernel's own
 
 
 @dataclass
@@ -39,17 +39,17 @@ class Extract:
 
     unit: ParsedFile
     forms: dict[int, ItemForm] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)  # what is called otherwise in ours
+    names: dict[str, str] = field(default_factory=dict)  # names that differ in the patch
     sizes: dict[str, int] = field(default_factory=dict)  # of the kernel's variables, in bytes
-    aliases: dict[str, str] = field(default_factory=dict)  # those of them that the manifest says
+    aliases: dict[str, str] = field(default_factory=dict)  # of variables, for the manifest
     symbols: dict[str, int | None] = field(default_factory=dict)  # unexported, with their position
     fresh: list[Item] = field(default_factory=list)  # from headers, in their new form
     notes: list[str] = field(default_factory=list)
-    copies: list[str] = field(default_factory=list)  # functions that are ours alone
+    copies: list[str] = field(default_factory=list)  # functions that exist only in the patch
     called: list[str] = field(default_factory=list)  # functions of other files of the patch
 
     def apart(self, name: str, alias: str) -> None:
-        """Let macros of headers, which say ``name``, mean what the manifest calls ``alias``."""
+        """Map ``name``, which macros of headers use, to ``alias`` of the manifest."""
         self.aliases[name] = alias
         declaration = f"extern typeof({name}) {alias};"
         self.fresh[:0] = [
@@ -157,7 +157,7 @@ class _Closure:
             )
 
     def need(self, names: Iterable[str]) -> None:
-        """Take what has one of ``names``, too."""
+        """Also extract the items that define ``names``."""
         self._todo += names
 
     def run(self) -> None:
@@ -201,7 +201,7 @@ class _Closure:
         if name in self.replaced or defined[0].kind not in (ItemKind.FUNCTION, ItemKind.TYPE):
             return
         for item in items:
-            # A declaration that comes before the definition is needed by what stands between.
+            # Items between a declaration and its definition need the declaration.
             if item.kind is ItemKind.PROTOTYPE and name not in self.extract.symbols:
                 self.take(item, ItemForm.COPY)
 
@@ -289,7 +289,7 @@ class _Closure:
         self.take(item, ItemForm.COPY)
 
     def _own_name(self, item: Item) -> str:
-        """Return what the compiler calls it."""
+        """Return the name that the compiler sees."""
         return self._renamed.get(item.name, item.name)
 
     def _is_value(self, item: Item) -> bool:
@@ -319,7 +319,7 @@ class _Closure:
         data = (there or self._places).code.data
         if item.name in data:
             self.extract.sizes[item.name] = data[item.name].size
-        # Where it is declared first, others of the file may use it before it is defined.
+        # Other items may use it after its first declaration, before its definition.
         earlier = (i for i in self._unit.by_name[item.name] if i.kind is ItemKind.PROTOTYPE)
         self.take(next(earlier, item), ItemForm.EXTERN)
 
@@ -328,7 +328,7 @@ class _Closure:
 
 
 def includes(unit: ParsedFile) -> Iterator[tuple[int, Item]]:
-    """Includes, and the macros that stand before the last of them at the top of the file."""
+    """Yield the includes, and macros before the last include at the top of the file."""
     first_code = next(
         (at for at, i in enumerate(unit.items) if i.kind in (ItemKind.FUNCTION, ItemKind.VARIABLE)),
         len(unit.items),

@@ -14,8 +14,7 @@ from lppack.kernel.config import KernelConfig
 
 
 def of_diff(text: str, read: Read, config: KernelConfig) -> Edit:
-    """Return the change that a unified diff makes of the kernel's own sources. Raises
-    AnswerIsNo."""
+    """Return the change that a unified diff makes to the kernel's sources. Raise AnswerIsNo."""
     text = decoded(text)
     files = read_diff(text)
     try:
@@ -51,7 +50,7 @@ def _applied(
     """Return each file of the diff before and after it, and the C files that it renames, by their
     new path. Raise AnswerIsNo."""
     found: dict[str, tuple[bytes | None, bytes | None]] = {}
-    renamed: dict[str, str] = {}  # C files that are changed where they are
+    renamed: dict[str, str] = {}  # C files that are patched at their old path
 
     def now(path: str) -> bytes | None:
         return found[path][1] if path in found else read(path)
@@ -144,7 +143,7 @@ def _is_copy(file: PatchedFile) -> bool:
 
 
 def _is_in(files: Sequence[PatchedFile], read: Read) -> bool:
-    """Return True if all of the diff can be taken out of the sources, exactly."""
+    """Return True if the whole diff can be reversed on the sources exactly."""
     now: dict[str, str | None] = {}
     for file in reversed(files):  # a series may change one file several times
         path, new = _path(file, read)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The headers that a file of the kernel takes from its own place in the tree."""
+"""The private headers of a kernel file: those in its own folders of the tree."""
 
 import posixpath
 import re
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.drafting.extract import Extract
 
-#: The kernel's header of that path; None: its sources have none.
+#: Returns the kernel's header of a path; None if it does not exist.
 Header = Callable[[str], ParsedFile | None]
 
 _NAMED = re.compile(r'#\s*include\s+(?P<sign>["<])(?P<name>[^">]+)')
@@ -16,7 +16,7 @@ _PUBLIC = ("include/", "arch/x86/include/", "../")
 
 
 class Private:
-    """Those of them that say what something means that is written, or that such a header needs."""
+    """The private headers that define names of the written code, and their dependencies."""
 
     def __init__(
         self,
@@ -53,7 +53,8 @@ class Private:
         return tuple(sorted(found))
 
     def include(self, item: Item) -> str | None:
-        """Return the line as needed outside the kernel's tree; None if nothing of it is used."""
+        """Return the #include line for use outside the kernel's tree; None if the header is not
+        needed."""
         own = self._own(item.text, self._path)
         if own is None:
             return item.text
@@ -90,8 +91,7 @@ class Private:
         return [self._own(i.text, unit.path) for i in unit.items if i.kind is ItemKind.INCLUDE]
 
     def _own(self, text: str, path: str) -> str | None:
-        """Return the path in the tree of a header that is not below include/; None: it is, or is
-        not there."""
+        """Return the path of a header outside of include/; None if there is none."""
         match = _NAMED.match(text)
         if match is None:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Types whose layout follows what a change makes of something else."""
+"""Find types whose layout depends on another item that a change modifies."""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +12,10 @@ from lppack.proof.prover import Comparison
 
 
 def laid_out(edit: Edit, comparison: Comparison, files: Files) -> Iterator[str]:
-    """Types whose layout may follow a macro, a constant or another type that differs: what lives
-    already has the old one."""
+    """Yield types whose layout may depend on a changed macro, constant or type.
+
+    Existing objects have the old layout.
+    """
     names = {name for changes in edit.changes for name in _measures(changes)}
     if not names:
         return
@@ -43,7 +45,7 @@ def laid_out(edit: Edit, comparison: Comparison, files: Files) -> Iterator[str]:
 
 
 def _measures(changes: Changes) -> Iterator[str]:
-    """Yield what differs in a file and may say how large a member of a type is."""
+    """Yield changed names of a file on which the size of a member may depend."""
     for item in (*changes.changed, *changes.added, *changes.removed):
         if item.kind is ItemKind.MACRO:
             yield from item.names
@@ -55,12 +57,12 @@ def _measures(changes: Changes) -> Iterator[str]:
 
 
 def _holds(item: Item, name: str) -> bool:
-    """Whether it names it otherwise than as what a pointer leads to."""
+    """Return True if the item uses ``name`` other than as the target of a pointer."""
     return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)(?!\s*\*)", item.text))
 
 
 def _constants(old: str, new: str) -> set[str]:
-    """Return enum constants whose value may differ."""
+    """Return the enum constants whose value may differ."""
 
     def entries(text: str) -> dict[str, str]:
         body = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)

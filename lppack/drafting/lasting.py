@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Data of the kernel's that lives on after a change: defined by another file, or under another
-name."""
+"""Variables of the kernel that a change moves to another file, or renames."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -30,7 +29,7 @@ class MovedData:
     after: str
     old: Data
     new: Data
-    alone: bool  # no other file of the object lost, or has now, one of that name
+    alone: bool  # no other file of the object has or had a variable of that name
 
     @property
     def name(self) -> str:
@@ -38,17 +37,17 @@ class MovedData:
 
     @property
     def is_same(self) -> bool:
-        """Whether the kernel's own serves as well: as large, of its kind, with its first value."""
+        """Return True if the kernel's variable can be used: same size, kind and initial value."""
         return self.alone and _kind(self.old) == _kind(self.new)
 
     @property
     def is_kernels(self) -> bool:
-        """Whether the kernel's own is meant, and not a copy of what nobody writes to."""
+        """Return True if the patch must use the kernel's variable, not a copy of constant data."""
         return self.is_same and self.new.writable
 
 
 def moved(comparison: Comparison) -> tuple[MovedData, ...]:
-    """Return what moved; of several files that may have it now, or had it, each pair."""
+    """Return the variables that moved; if several files are possible, return each pair."""
     units = [unit for unit in comparison.units if not unit.error]
     pairs = [
         (object_, name, old, new)
@@ -82,7 +81,7 @@ def moved_data(comparison: Comparison) -> dict[tuple[str, str, str], str]:
 
 
 def perhaps_another(comparison: Comparison) -> Iterator[str]:
-    """Yield what has the same name in another file, and may be another variable."""
+    """Yield variables with the same name in another file that may be another variable."""
     for one in moved(comparison):
         if one.is_kernels and one.old.static and one.new.static:
             yield (
@@ -92,7 +91,7 @@ def perhaps_another(comparison: Comparison) -> Iterator[str]:
 
 
 def perhaps_renamed(comparison: Comparison, files: Sequence[ParsedFile] = ()) -> Iterator[str]:
-    """Yield what may be one variable under two names: then what the kernel's holds is lost.
+    """Yield possible renamed variables, whose current value would be lost.
 
     ``files`` are new ones, of which no object code is known.
     """
@@ -127,7 +126,7 @@ def perhaps_renamed(comparison: Comparison, files: Sequence[ParsedFile] = ()) ->
 def _that_live(
     code: ObjectFile | None, names: Iterable[str], path: str, but: Collection[tuple[str, str]]
 ) -> Iterator[Data]:
-    """Yield variables that code writes to, and none of the compiler's or of kbuild's."""
+    """Yield the variables that code writes to, without those of the compiler or of kbuild."""
     for data in (code.data[name] for name in names) if code else ():
         own = data.section.startswith((".bss", ".data")) and not _MADE.match(data.name)
         if data.writable and own and (path, data.name) not in but:
@@ -135,6 +134,6 @@ def _that_live(
 
 
 def _kind(data: Data) -> object:
-    """Return all of a variable but its name, and who may name it."""
+    """Return all properties of a variable except its name and its visibility."""
     section = _SECTION.match(data.section)
     return data.size, data.key, data.writable, section[0] if section else data.section

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands around a diff: in a mail, or in a commit."""
+"""Read the text around a diff: of a mail or a commit."""
 
 import contextlib
 import re
@@ -40,7 +40,7 @@ _PATCH = (".patch", ".diff")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """None: it does not say."""
+    """The description of a diff; a field is None if it is missing."""
 
     subject: str | None
     author: str | None
@@ -49,7 +49,7 @@ class Mail:
 
 
 def read_mail(text: str) -> Mail:
-    """Read what is said beside the diff; ``text`` has a character for each byte (latin-1)."""
+    """Read the description of a diff; ``text`` has one character for each byte (latin-1)."""
     cve = _CVE.search(text)
     hashes = _UPSTREAM.findall(text)[-1:] or _OWN.findall(text)[:1]
     return Mail(
@@ -94,7 +94,7 @@ def _texts(mail: Message) -> Iterator[str]:
 
 
 def _author_of(text: str) -> str | None:
-    """Who sent the diff; None: it does not say."""
+    """Return the sender of the diff; None if it is not named."""
     found = _AUTHOR.search(text.partition("\n--- ")[0])
     if found is None:
         return None

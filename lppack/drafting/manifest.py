@@ -15,7 +15,7 @@ from lppack.names import MANIFEST
 #: The file with the change that a draft follows.
 CHANGE = "change.diff"
 README = "README.md"
-#: What every draft has, beside its C.
+#: Files that every draft has, beside its C.
 ALWAYS = frozenset((CHANGE, MANIFEST, README))
 _TO_FILL_IN = "struct to_fill_in"
 
@@ -34,7 +34,7 @@ def manifest_of(
 ) -> dict[str, Any]:
     """Return the manifest, with one entry for each object.
 
-    ``symbols``: object -> name in C -> how it is found; ``main`` has the data that changes.
+    ``symbols``: object, name in C, and how it is found; ``main``: the object of changed data.
     """
     names = [target.object for target in found] or [main]
     names += [object_ for object_, own in symbols.items() if own]
@@ -122,7 +122,7 @@ def _data(advice: Advice, object_: str) -> dict[str, Any]:
     }
 
 
-#: What a transform has beside what both kinds have; {0} is its name.
+#: Keys of each kind of transform; {0} is its name.
 _ACCESS: Mapping[str, Any] = {
     "lock": {"take": "lp_{0}_lock", "release": "lp_{0}_unlock"},
     "context": "process",

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What one object of a kernel has of one C file: its functions and variables, by that file's own
-object code, so that no function of another file with the same name is taken for it."""
+"""The functions and variables of one C file in one object of a kernel.
+
+They are found by the file's own object code, not by name, because other files may use the same
+names.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from lppack.kernel.facts import Facts, Symbol, SymbolVerdict
 from lppack.proof.match import Matched
 from lppack.proof.objects import ObjectFile
 
-#: The file of that path, before and after the change; None: the kernel's sources have none.
+#: Returns a file before and after the change; None if the kernel's sources have none.
 Files = Callable[[str], Changes | None]
 
 
@@ -32,7 +35,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cannot:
-    """Something that could not be drafted, why, and what to do instead."""
+    """A part that could not be drafted, with the reason and a hint."""
 
     what: str
     why: str
@@ -42,9 +45,9 @@ class Cannot:
 
 
 class Places:
-    """What ``object_`` has of the file whose unchanged object code is ``code``.
+    """The symbols of ``object_`` that come from a file; ``code``: its unchanged object code.
 
-    ``matched``: what its functions are in the kernel, as far as that was compared.
+    ``matched``: its functions in the kernel, as far as they were compared.
     """
 
     def __init__(
@@ -72,10 +75,8 @@ class Places:
             found = self._matched.get(function.name)
             symbol = found.symbol if found else None
             if found is not None and symbol is None:
-                return (
-                    SymbolVerdict.AMBIGUOUS,
-                    None,
-                )  # what the kernel has of that name is other code
+                # The kernel's function of that name has other code.
+                return SymbolVerdict.AMBIGUOUS, None
             if symbol is None or symbol.name != name:
                 symbol = self._alone(name)
             if symbol is None:
@@ -100,7 +101,7 @@ class Places:
         return SymbolVerdict.MISSING, None
 
     def overridden(self, name: str) -> bool:
-        """Whether the file's function is weak, and the kernel uses that of another file."""
+        """Return True if the file's function is weak, and another file overrides it."""
         found = self._matched.get(self._aliases.get(name, name))
         return found is not None and found.symbol is None and found.expected
 
@@ -115,7 +116,7 @@ class Places:
         return copies[0] if len(copies) == 1 else None
 
     def _seen(self, name: str) -> Symbol | None:
-        """Find which symbol of that name the file's own functions refer to; None: not known."""
+        """Return the symbol of that name to which the file's functions refer; None: not known."""
         places = {
             found.leads[name]
             for found in self._matched.values()
@@ -141,14 +142,14 @@ class Places:
         return "vmlinux", _global(facts.copies(name))
 
     def is_a_tag(self, name: str, home: str) -> bool:
-        """Whether a struct or union has the name of that variable of a module."""
+        """Return True if a struct or union has the same name as a module's variable."""
         if home == "vmlinux" or all(s.type in "tT" for s in self.facts.module_copies(home, name)):
             return False
         found = (self.facts.layouts(f"{word} {name}", module=home) for word in ("struct", "union"))
         return any(found)
 
     def several(self, name: str) -> bool:
-        """Whether a position is needed to name it."""
+        """Return True if the symbol needs a position, because its name is not unique."""
         return len(self.copies(name)) > 1
 
 

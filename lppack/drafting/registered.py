@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a C file registers with the kernel or with the kernel's tools, which no patch brings."""
+"""Registrations of a C file with the kernel or its tools, which a patch cannot carry."""
 
 import re
 
@@ -37,7 +37,7 @@ _INVOKED = (
 
 
 def section_of(name: str) -> tuple[str, str] | None:
-    """Return what a section or variable of kbuild's own is, and why no patch brings it."""
+    """Describe a section or variable of kbuild, and why a patch cannot carry it."""
     plain = name.lstrip("_")
     for start, what, why in SECTIONS:
         if plain.startswith(start.lstrip("_")) or name.startswith(start):
@@ -46,5 +46,5 @@ def section_of(name: str) -> tuple[str, str] | None:
 
 
 def invoked(item: Item) -> str:
-    """Return what a macro at the top level registers; "": that is not known."""
+    """Return what a macro at the top level registers; "" if that is not known."""
     return next((kind for pattern, kind in _INVOKED if re.match(pattern, item.text)), "")

@@ -61,7 +61,7 @@ class _Selection:
         self.selected = Selected(difference.unit.path, places.object)
         self._todo = [*difference.changed, *difference.removed]
         self._seen: set[str] = set()
-        self._instead: dict[str, set[str]] = {}  # user -> what it is replaced instead of
+        self._instead: dict[str, set[str]] = {}  # user: the functions in whose place it is replaced
 
     def run(self) -> None:
         while self._todo:
@@ -81,7 +81,7 @@ class _Selection:
             self.selected.targets[name] = replace(target, covers=tuple(covers))
 
     def _replaced_for(self, name: str) -> set[str]:
-        """Return the functions of the sources that are replaced by way of ``name``."""
+        """Return the source functions for which ``name`` is replaced."""
         found: set[str] = set()
         todo = [name]
         while todo:
@@ -167,7 +167,7 @@ class _Selection:
         elif not function.static and "." not in function.name:
             self._cannot(function.name, f"{why}, and other files, or assembler, may call it", way)
         elif not users:
-            # What is static, and gone, was there for nobody.
+            # Nobody else could use a removed static function.
             if not function.static or function.name in self.after.functions:
                 nothing = f"{why}, and nothing in {self.selected.path} calls it"
                 self._cannot(function.name, nothing, way)
@@ -197,7 +197,7 @@ class _Selection:
             )
 
     def _stays_from_now_on(self, name: str) -> bool:
-        """Whether no more of it changes than that it is no longer __init."""
+        """Return True if the only change is the removal of __init."""
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
         if old is None or new is None or not old.init or new.init:
             return False
@@ -241,7 +241,7 @@ class _Selection:
 
 
 def _plain(item: Item) -> str:
-    """Return its text without the words that say how long it is there."""
+    """Return its text without __init and similar words."""
     return " ".join(INIT.sub(" ", item.tokens).split())
 
 

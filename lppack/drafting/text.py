@@ -28,7 +28,7 @@ _DROPPED = ("CREATE_TRACE_POINTS",)
 
 
 def comment(words: str) -> str:
-    """Return ``words``, which a mail may say, as a comment of C that nothing in it ends."""
+    """Return ``words`` as a C comment; text from a mail must not end the comment."""
     plain = words.replace("*/", "* /").replace("/*", "/ *")
     lines = textwrap.wrap(plain, 90, initial_indent=" * ", subsequent_indent=" * ")
     # A character for each byte, as the kernel's text has.
@@ -149,7 +149,7 @@ def _form(item: Item, form: ItemForm, made: Extract) -> str:
 
 
 def _with_size(text: str, name: str, size: int | None) -> str:
-    """Return a declaration of an array whose initialiser gives its length, with that length."""
+    """Return the declaration of an array with the length that its initialiser gives."""
     found = re.match(rf"extern (?P<type>.*?)\b{re.escape(name)}\[\];$", text, re.DOTALL)
     if not found or not size:
         return text
@@ -169,7 +169,7 @@ def _is_new(made: Extract, name: str) -> bool:
 
 
 def _aligned(old: str, new: str) -> str:
-    """Parameters that stood below the opening bracket stand there again."""
+    """Align parameters below the opening bracket again, after a name has changed its length."""
     first, *rest = new.split("\n")
     before = old.split("\n")
     if "(" not in first or len(before) != len(rest) + 1 or "(" not in before[0]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What is wired into an object's own code when that is loaded, and is read by other code instead.
+"""Static keys, static calls and tracepoints of a module, which a patch must read through lppack.h.
 
-Tracepoints and static keys of a module, and what THIS_MODULE is: see lppack.h.
+The same holds for THIS_MODULE.
 """
 
 import re
@@ -20,7 +20,7 @@ _KEY = re.compile(r"\bstatic_branch_(?:un)?likely\(&(\w+)\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """What of it the written code has."""
+    """The tracepoints, keys, calls and THIS_MODULE that the written code uses."""
 
     module: str | None  # that is patched; None: vmlinux
     this_module: bool
@@ -32,12 +32,12 @@ class Wired:
 
     @property
     def needs_lppack_h(self) -> bool:
-        """Whether something of lppack.h is used."""
+        """Return True if the written code needs lppack.h."""
         own = self.this_module and self.module is not None
         return bool(own or self.tracepoints or self.asked or self.keys or self.calls)
 
     def rewired(self, text: str) -> str:
-        """``text``, of the kernel, as code of another module has to say it."""
+        """Return the kernel's ``text`` rewritten for use in another module."""
         for name, point in self.tracepoints.items():
             text = re.sub(rf"\b{name}\(\s*", f"lp_trace({point}, ", text)
             text = text.replace(f"lp_trace({point}, )", f"lp_trace({point})")
