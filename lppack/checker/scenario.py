@@ -106,8 +106,10 @@ def _order(patch: Patch) -> list[str]:
 
 
 def _kinds(patch: Patch) -> dict[str, int] | None:
-    """Each function's kind: those of one kind call the same kinds; None: not declared, or too many
-    to explore."""
+    """Return the kind of each function; functions of one kind call the same kinds.
+
+    Return None if the calls are not declared, or if there are too many kinds to explore.
+    """
     if patch.calls is None:
         return None
     order = _order(patch)

@@ -184,6 +184,6 @@ def complete_and_let_go(m: Machine, k: Globals, threads: Others) -> Iterator[Tur
 
 
 def revert_unless_waiting(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R11: by the operator or the deadline; a worker that waits hears of neither."""
+    """R11: the operator or the deadline reverses the transition, unless the worker waits."""
     if not k.waiting:
         yield from revert(m, k, threads)

@@ -29,7 +29,8 @@ SECONDS = click.option(
     "--seconds",
     metavar="S",
     type=Finite(min=0, min_open=True, max=10 * 365 * 86400),
-    help="Seconds for which calls were counted, for a file of --calls that does not say it.",
+    help="Seconds for which calls were counted. Used for files of --calls that do not "
+    "contain this time.",
 )
 CPI = click.option(
     "--cpi",

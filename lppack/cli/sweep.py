@@ -129,7 +129,9 @@ def axes_of(
     count = math.prod(map(len, axes.values()))
     if count > POINTS_MAX:
         each = " x ".join(f"{len(values)} {name}" for name, values in axes.items())
-        raise click.UsageError(f"{each} are {count} points; {POINTS_MAX} at most: sweep less")
+        raise click.UsageError(
+            f"{each} are {count} points; at most {POINTS_MAX} are allowed: give fewer values"
+        )
     return axes
 
 
@@ -153,7 +155,9 @@ def _values(words: str, read: Value) -> list[Any]:
         if not (isinstance(low, int) and isinstance(high, int)):
             raise ValueError(f"has no ranges: {word!r}")
         if high < low or high - low >= POINTS_MAX:
-            raise ValueError(f"takes ranges as 1..4, of {POINTS_MAX} values at most: {word!r}")
+            raise ValueError(
+                f"takes ranges as 1..4, with at most {POINTS_MAX} values, not {word!r}"
+            )
         found += range(low, high + 1)
     return found
 

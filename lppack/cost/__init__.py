@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a call of a replaced function costs, and how often functions are called on a host."""
+"""The cost of calls of replaced functions, and how often functions are called on a host."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How often functions were called on a host: files that other tools have written there.
 
-Understood are what `funccount` of bcc prints, the function profile of ftrace
-(trace_stat/functionN), and of perf, with a probe on each function, what `perf stat`, `perf report`
-and `perf script` print. A profile of time says how long functions run, and not how often they are
-called: it is refused.
+Supported are the output of bcc's `funccount`, the function profile of ftrace
+(trace_stat/functionN), and the output of `perf stat`, `perf report` and `perf script` with a probe
+on each function. A time profile is refused: it shows how long functions run, not how often they are
+called.
 """
 
 import math
@@ -25,7 +25,7 @@ RULE = "calls"
 
 
 class CallSource(StrEnum):
-    """Which program has written a file."""
+    """The program that wrote a file."""
 
     FUNCCOUNT = "funccount"
     PROFILE = "function profile of ftrace"
@@ -36,12 +36,13 @@ class CallSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFile:
-    """What one file says. A function that it does not name was not counted, which is not 0."""
+    """The content of one file. A function that it does not name was not counted; that does not mean
+    0."""
 
     path: Path
     kind: CallSource
     counts: dict[str, int]
-    seconds: float | None  # during which was counted; None: the file does not say
+    seconds: float | None  # duration of counting; None: not in the file
     cycles_per_instruction: float | None = None
     ghz: float | None = None
 
@@ -76,7 +77,7 @@ _PROBE = "put a probe on each function: perf probe --add FUNCTION; perf stat -a 
 
 @dataclass(slots=True)
 class _Reader:
-    """One file under way."""
+    """The state of reading one file."""
 
     faults: Faults
     kind: CallSource | None = None
@@ -115,10 +116,10 @@ class _Reader:
 
 
 def read_calls(path: Path) -> CallFile:
-    """Return what ``path`` says of calls.
+    """Return the counted calls in ``path``.
 
-    Raise ManifestError with file, line and column of what is not understood; also if the file
-    counts no function.
+    Raise ManifestError, with file, line and column, for text that is not understood, and if the
+    file counts no function.
     """
     faults = Faults(path, RULE)
     reader = _Reader(faults)
@@ -151,7 +152,7 @@ def read_calls(path: Path) -> CallFile:
 
 
 def _kind(text: str, known: CallSource | None) -> CallSource | None:
-    """Return whose file begins with this line; None: it is no beginning."""
+    """Return the program whose output begins with this line; None if it is none."""
     for pattern, kind in (
         (_FUNCCOUNT, CallSource.FUNCCOUNT),
         (_PROFILE, CallSource.PROFILE),
@@ -164,7 +165,7 @@ def _kind(text: str, known: CallSource | None) -> CallSource | None:
 
 
 def _span(reader: _Reader) -> float | None:
-    """Between the first and the last call: less than was watched, by one call at most."""
+    """Return the time between the first and last call; the real duration is slightly longer."""
     if reader.first is None or reader.last is None or reader.last <= reader.first:
         return None
     return reader.last - reader.first
@@ -267,7 +268,7 @@ _READERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRates:
-    """What all files together say, and of what machine."""
+    """The counts of all files together, with the machine."""
 
     per_second: dict[str, float]
     files: tuple[CallFile, ...]
@@ -276,10 +277,10 @@ class CallRates:
 
 
 def call_rates(paths: Sequence[Path], seconds: float | None) -> CallRates:
-    """Read ``paths``; ``seconds``: how long was counted where a file does not say.
+    """Read ``paths``; ``seconds``: duration of counting, for files that do not contain it.
 
-    Files of the function profile are of one CPU each, and are added up. Any other function that
-    two files name is refused. Raise ManifestError.
+    Each file of the function profile belongs to one CPU, so these counts are added. Otherwise a
+    function may be in only one file. Raise ManifestError.
     """
     files: list[CallFile] = []
     rates: dict[str, float] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of what a call costs: the only place where these figures are kept.
+"""The table of measured costs of a call, the only place with these figures.
 
 COMMAND measures them, and prints rows of this table.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from lppack.errors import EnvironmentMissing
 
 COMMAND = "invoke bench calls"
-#: A call that nobody redirects.
+#: A call that is not redirected.
 UNPATCHED = "not patched"
-#: At the end of a path: a function that is one of several which the patch replaces in its object.
+#: Suffix of a path: the patch replaces several functions in this object.
 SEVERAL = ", one of several"
 
 
@@ -27,7 +27,7 @@ class Measured:
 
     @property
     def command(self) -> str:
-        """What has measured it."""
+        """Return the command that measured it."""
         return COMMAND
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The price of a patch: instructions a call, calls a second, and so the share of a CPU."""
+"""The price of a patch: instructions per call, calls per second, and share of a CPU."""
 
 import math
 from collections import Counter
@@ -12,29 +12,29 @@ from lppack.cost.measured import SEVERAL, Measured, measured_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCost:
-    """What one instruction costs on a host."""
+    """The cost of one instruction on a host."""
 
     cycles_per_instruction: float
     ghz: float
 
     def share(self, instructions: float) -> float:
-        """Return the part of one CPU that so many instructions a second take."""
+        """Return the share of one CPU that this number of instructions per second takes."""
         return instructions * self.cycles_per_instruction / (self.ghz * 1e9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionPrice:
-    """Of one replaced function."""
+    """The price of one replaced function."""
 
     object: str
     name: str
-    per_second: float | None  # None: not counted, which is not 0
+    per_second: float | None  # None: not counted, which does not mean 0
     why_not: str | None = None  # it was not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathPrice:
-    """What all counted calls cost, redirected in one way."""
+    """The cost of all counted calls, redirected in one way."""
 
     path: str  # "not patched" or "ENGINE MODE"
     instructions: float  # of one call; where functions differ, of the dearest
@@ -50,7 +50,7 @@ class PathPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The answer of `cost`."""
+    """The result of `cost`."""
 
     release: str
     measured: Measured
@@ -61,7 +61,7 @@ class Price:
 
     @property
     def exact(self) -> bool:
-        """Return True if this very kernel was measured."""
+        """Return True if exactly this kernel was measured."""
         return self.measured.release == self.release
 
     @property
@@ -78,8 +78,10 @@ def price_of(
     ghz: float | None = None,
     own: str | None = None,
 ) -> Price:
-    """Price ``functions`` ((object, name)) on ``release``; what is given goes before what the files
-    of ``rates`` say. Raise EnvironmentMissing."""
+    """Price ``functions`` ((object, name)) on ``release``. Raise EnvironmentMissing.
+
+    Given values override those from the files of ``rates``.
+    """
     measured = measured_for(release)
     of_files = (rates.cycles_per_instruction, rates.ghz) if rates else (None, None)
     cycles = cycles_per_instruction or of_files[0]
@@ -108,7 +110,7 @@ def _path(
     several: Collection[str],
     cost: CallCost | None,
 ) -> PathPrice:
-    """Price all calls by one path; ``several``: objects of which more than one function is."""
+    """Price all calls on one path; ``several``: objects with more than one replaced function."""
     medians = {name: median for name, median, _, _ in measured.paths}
 
     def instructions(one: FunctionPrice) -> float:

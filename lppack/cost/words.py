@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A price in words for people."""
+"""A price as text."""
 
 from collections.abc import Iterator
 
@@ -18,14 +18,14 @@ def amount(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share of one CPU; above 100% it is of several."""
+    """Return a share of one CPU as text; above 100 % it is more than one CPU."""
     if share is None:
         return UNKNOWN
     return f"{share * 100:.3g}%" if share < 9.995 else f"{share * 100:.0f}%"
 
 
 def assumptions(price: Price) -> Iterator[str]:
-    """Yield what the figures rest on, and what is not in them."""
+    """Yield the assumptions behind the figures, and what they do not include."""
     where = price.measured.release
     on = f"{where} {price.measured.version}" + ("" if price.exact else f", not on {price.release}")
     yield f"instructions of a call, with a loop around it: measured on {on} ({COMMAND})"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""This machine's package sources, read through apt with directories of our own.
+"""This machine's package sources, read through apt with lppack's own directories.
 
 Works as any user; nothing under /etc or /var is written and no hook of the machine's apt runs.
 """
@@ -53,8 +53,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 class Apt:
     """The packages of one Debian release, as this machine's sources offer them.
 
-    ``release`` None: the machine's own, or all its sources if none of them names that one.
-    Another Debian release than any source names is read from where the machine's own one is.
+    ``release``: None means the machine's own release, or all sources if none names that release. A
+    release that no source names is read from the address of the machine's own release.
     """
 
     def __init__(self, release: str | None = None, *, etc: Path = Path("/etc/apt")) -> None:
@@ -73,7 +73,7 @@ class Apt:
             )
         self._etc = etc
         self._main = etc / "apt.conf"
-        self._tried = False  # one attempt in each process: off line, the next would fail as well
+        self._tried = False  # one attempt per process: without a network, the next would also fail
         self._prepared = False
         identity = hashlib.sha256(repr(sorted(self.texts.items())).encode()).hexdigest()[:12]
         self.home = store.cache_dir() / "apt" / identity
@@ -87,7 +87,7 @@ class Apt:
 
     @property
     def stamp(self) -> str:
-        """A text that changes whenever the package lists do; "" before there are any."""
+        """Return a text that changes with the package lists; "" if there are none yet."""
         try:
             return str((self.home / "updated").stat().st_mtime_ns)
         except FileNotFoundError:
@@ -95,25 +95,25 @@ class Apt:
 
     @property
     def fresh(self) -> bool:
-        """Whether the lists are younger than a day."""
+        """Return True if the lists are younger than a day."""
         return bool(self.stamp) and self.age < LISTS_FRESH_FOR
 
     @property
     def age(self) -> float:
-        """Seconds since the lists were fetched; infinite before that."""
+        """Return the seconds since the lists were fetched; infinite if there are none."""
         return abs(time.time() - int(self.stamp) / 1e9) if self.stamp else float("inf")
 
     def update(self, *, fresh: bool = False) -> None:
         """Make sure that the package lists are younger than a day, or just fetched with ``fresh``.
 
-        Lists that cannot be renewed go on being used as they are, unless ``fresh``.
+        If the lists cannot be updated, use the old ones, unless ``fresh``.
         """
         if not fresh and (self.fresh or (self._tried and self.stamp)):
             return
         self._tried = True
         before = self.stamp
         with store.locked(self.home / "lock"):
-            if self.stamp != before:  # another process was faster
+            if self.stamp != before:  # another process has updated them
                 return
             self._prepare()
             done = self._run(["apt-get", "-q", "update"], limit=300)
@@ -123,7 +123,7 @@ class Apt:
                 raise _unreachable("the package lists cannot be fetched", done)
 
     def package_names(self, prefix: str) -> tuple[str, ...]:
-        """All packages whose name begins with ``prefix``, sorted."""
+        """Return all packages whose name begins with ``prefix``, sorted."""
         self.update()
         return tuple(sorted(self._run(["apt-cache", "pkgnames", "--", prefix]).out.split()))
 
@@ -133,7 +133,7 @@ class Apt:
         return match[1] if match and match[1] != "(none)" else None
 
     def versions(self, name: str) -> dict[str, str]:
-        """Every version on offer -> the suite that offers it, highest first."""
+        """Return every available version with its suite, highest version first."""
         return parse_policy(self._policy(name))
 
     def depends(self, name: str, version: str) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class Apt:
         return tuple(part.strip() for part in text.split(",") if part.strip())
 
     def download(self, name: str, version: str | None, into: Path) -> Path:
-        """Return the package file, in ``into``; its checksum was verified by apt."""
+        """Download a package into ``into``, and return the file; apt verifies its checksum."""
         chosen = version or self.candidate(name)
         if chosen is None or chosen not in self.versions(name):
             raise self._no_such(name, chosen)
@@ -161,7 +161,7 @@ class Apt:
             return files[0].rename(into / files[0].name)
 
     def uri(self, name: str, version: str) -> str:
-        """Where the package file is."""
+        """Return the URI of the package file."""
         done = self._run(["apt-get", "-q", "download", "--print-uris", "--", f"{name}={version}"])
         found = re.search(r"^'([^']+)' ", done.out, re.MULTILINE)
         if found is None:
@@ -169,20 +169,19 @@ class Apt:
         return found[1]
 
     def proxy(self, scheme: str) -> str | None:
-        """Return the proxy that this machine's apt uses for http or https; None: it names none."""
+        """Return the proxy that this machine's apt uses for http or https; None if it uses none."""
         wanted = f"Acquire::{scheme}::Proxy "
         lines = [line for line in self.options() if line.startswith(wanted)]
         text = lines[0].split('"')[1] if lines else ""
         return text if "://" in text else None
 
     def source_files(self) -> tuple[Path, ...]:
-        """Return the sources as files, for a program that takes such."""
+        """Return the files that list the package sources."""
         self._prepare()
         return tuple(self.home / "sources.list.d" / name for name in sorted(self.texts))
 
     def options(self) -> tuple[str, ...]:
-        """Return what this machine sets to reach its sources (proxy, date checks), for another
-        apt."""
+        """Return this machine's apt options for access to its sources (proxy, date checks)."""
         self._prepare()
         dump = self._run(["apt-config", "dump"]).out
         return tuple(line for line in dump.splitlines() if _SAFE_OPTION.fullmatch(line))
@@ -218,8 +217,8 @@ class Apt:
         # apt.conf(5): APT_CONFIG is read first, then the machine's apt.conf.d, then Dir::Etc::main:
         # so ours comes last, and may clear the hooks. The machine's own main file is included.
         main = f'#include "{self._main}";' if self._main.is_file() else ""
-        # One name, however the cache was reached: apt passes a file over that is not there, and
-        # would go on with the machine's own lists.
+        # Use the resolved path of the cache: apt ignores a file that does not exist, and would use
+        # the machine's own lists.
         home = self.home.resolve()
         text = _CONFIGURATION.format(home=home, main=main)
         _write(home / "apt.conf", text.encode())
@@ -228,21 +227,23 @@ class Apt:
         self._prepared = True
 
     def _run(self, argv: Sequence[str], *, limit: float = 60, cwd: Path | None = None) -> proc.Done:
-        if not self._prepared:  # also where the lists are fresh: the cache may have moved here
+        if not self._prepared:  # also if the lists are fresh, because the cache may have been moved
             self._prepare()
         env = {"APT_CONFIG": str(self.home / "first.conf"), "TMPDIR": tempfile.gettempdir()}
         return proc.run(argv, limit=limit, cwd=cwd, env=env)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Leave a file alone that is right already: apt makes its pkgcache.bin anew, in a second or
-    more, once a file that it was made of is newer."""
+    """Write a file, unless it has this content already.
+
+    After a change, apt needs a second or more to build its pkgcache.bin again.
+    """
     if not path.is_file() or path.read_bytes() != data:
         store.write_atomic(path, data)
 
 
 def parse_policy(text: str) -> dict[str, str]:
-    """Return the version table of ``apt-cache policy``: version -> suite."""
+    """Return the version table of ``apt-cache policy``: the suite of each version."""
     found: dict[str, str] = {}
     version = ""
     for line in text.partition("Version table:")[2].splitlines():

@@ -19,7 +19,7 @@ def unpack(package: Path, into: Path) -> None:
 
 
 def field(package: Path, name: str) -> str | None:
-    """One control field of the package file ``package``; None: it has no such field."""
+    """Return a control field of the package file ``package``; None if it has no such field."""
     done = proc.run(["dpkg-deb", "-f", str(package), name], limit=60)
     if not done.ok:
         raise EnvironmentMissing(f"{package}: not a Debian package\n{done.summary(tail=3)}")

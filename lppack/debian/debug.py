@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Fetch the vmlinux with debug information of an exact kernel, from its large debug package.
 
-The debug files of all modules come after vmlinux in the package: reading stops before them, so that
-only a ninth of it is fetched. The package's checksum covers all of it and cannot be checked, so a
-caller must compare the file's build id with that of the kernel.
+The debug files of all modules come after vmlinux in the package. Reading stops before them, so only
+a ninth of the package is fetched. Its checksum covers the whole package and cannot be checked, so
+the caller must compare the build id of the file with that of the kernel.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from lppack.proc import Say
 
 _TIMEOUT = 60.0  # seconds without a byte
 _LARGEST = 2 << 30  # a vmlinux with debug information is 0.6 to 0.9 GB
-_OTHERS = 64 << 20  # what stands before the packed files: control.tar
+_OTHERS = 64 << 20  # bytes before the packed files: control.tar
 _CHUNK = 1 << 20
 
 
 class DebugSource(Protocol):
-    """Where the package is; Apt is the real one."""
+    """A source of debug packages; Apt is the real one."""
 
     def others(self) -> "Iterator[DebugSource]": ...
 
@@ -42,7 +42,7 @@ class DebugSource(Protocol):
 
 @contextlib.contextmanager
 def debug_vmlinux(kernel: Kernel, say: Say, *, source: DebugSource | None = None) -> Iterator[Path]:
-    """Yield the file, for as long as the block runs: it takes 0.6 GB, and is not kept."""
+    """Yield the file (0.6 GB), and remove it after the block."""
     name, version = f"linux-image-{kernel.release}-dbg", kernel.package
     if version is None:
         raise EnvironmentMissing(
@@ -75,7 +75,7 @@ def _offering(name: str, version: str, source: DebugSource) -> DebugSource:
         f"no package {name} {version} in the package sources",
         hint=f"the archive has {', '.join(offered)}: use --kernel with a kernel of that version"
         if offered
-        else "do the sources have Debian's kernels? see: lppack doctor",
+        else "check that the package sources contain Debian's kernels: lppack doctor",
     )
 
 
@@ -90,7 +90,7 @@ def _opened(source: DebugSource, uri: str) -> Iterator[IO[bytes]]:
             hint="--deep needs a package source by http, https or file",
         )
     proxy = source.proxy(scheme)
-    proxies = {scheme: proxy} if proxy else None  # None: what the environment says
+    proxies = {scheme: proxy} if proxy else None  # None: use the environment
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
     try:
         answer = opener.open(uri, timeout=_TIMEOUT)
@@ -104,7 +104,7 @@ def _opened(source: DebugSource, uri: str) -> Iterator[IO[bytes]]:
 
 
 def _extract(package: IO[bytes], member: str, into: Path) -> None:
-    """Write the file ``member`` of a .deb; what comes behind it is never read."""
+    """Write the file ``member`` of a .deb to ``into``; do not read any later data."""
     unpacked = io.BufferedReader(_Unpacked(_data_of(package)), _CHUNK)
     with tarfile.open(fileobj=unpacked, mode="r|") as archive:
         for entry in archive:
@@ -121,7 +121,7 @@ def _extract(package: IO[bytes], member: str, into: Path) -> None:
 
 
 def _data_of(package: IO[bytes]) -> IO[bytes]:
-    """Move to the packed files of a .deb (deb(5): an ar archive of three)."""
+    """Skip to the packed files of a .deb (deb(5): an ar archive of three files)."""
     if package.read(8) != b"!<arch>\n":
         raise ValueError("it is not a Debian package")
     while header := package.read(60):
@@ -141,7 +141,7 @@ def _data_of(package: IO[bytes]) -> IO[bytes]:
 
 
 class _Unpacked(io.RawIOBase):
-    """What is packed in ``packed``."""
+    """The unpacked data of ``packed``."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed = packed

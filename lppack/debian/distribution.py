@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian, as lppack/distributions/protocol.py wants a distribution."""
+"""Debian, for the protocol in lppack/distributions/protocol.py."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from lppack.distributions.protocol import (
 
 
 class Debian:
-    """Each part is a module of this room, imported when it is used."""
+    """The Debian distribution; each part is a module of this package, imported when it is used."""
 
     name = "debian"
 

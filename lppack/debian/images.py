@@ -15,7 +15,8 @@ def official(suite: str) -> str:
 
 
 def own_base(suite: str) -> BaseRecipe | None:
-    """Return how mmdebstrap makes a base of this machine's package sources; None: it has none."""
+    """Return the recipe for a base image from this machine's package sources; None if it has
+    none."""
     try:
         apt = Apt(suite)
         options = apt.options()

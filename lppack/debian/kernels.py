@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernels to build for and to boot: found in the package sources, fetched, and unpacked."""
+"""Find, fetch and unpack kernels from the package sources."""
 
 import contextlib
 import difflib
@@ -30,10 +30,10 @@ _RELEASE = re.compile(r"\d+\.\d+\S*")
 
 
 class Source(Protocol):
-    """Where packages come from; Apt is the real one."""
+    """A source of packages; Apt is the real one."""
 
     def others(self) -> "Iterator[Source]":
-        """Where to look, in this order, for what this one lacks."""
+        """Yield further sources to search for packages that this one lacks, in this order."""
 
     @property
     def fresh(self) -> bool: ...
@@ -58,10 +58,10 @@ class Source(Protocol):
 
 
 def available(patterns: Sequence[str], *, source: Source | None = None) -> tuple[str, ...]:
-    """Releases on offer with image and headers that a pattern matches, newest first.
+    """Return the available releases (with image and headers) that a pattern matches, newest first.
 
-    "*" matches no "-", so that "6.1.0-*-amd64" is not a cloud kernel. The machine's own suite
-    comes first: another one is looked at only if nothing in it matches.
+    "*" matches no "-", so that "6.1.0-*-amd64" is not a cloud kernel. Other suites than the
+    machine's own are searched only if its own has no match.
     """
     wanted = [
         re.compile("[^-]*".join(re.escape(part) for part in pattern.split("*")))
@@ -93,7 +93,7 @@ def fetch(release: str, *, source: Source | None = None) -> Kernel:
 
 
 def everywhere(source: Source) -> Iterator[Source]:
-    """``source``, and then the others that it knows."""
+    """Yield ``source``, and then its others()."""
     yield source
     yield from source.others()
 
@@ -135,7 +135,7 @@ def running(*, root: Path = Path("/"), source: Source | None = None) -> Kernel:
 
 
 def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None = None) -> Kernel:
-    """Return what ``--kernel`` means; without it, the newest release that a pattern matches."""
+    """Return the kernel for ``--kernel``; without it, the newest release that a pattern matches."""
     if spec == "running":
         return running(source=source)
     if spec is None:
@@ -159,7 +159,7 @@ def resolve(spec: str | None, patterns: Sequence[str], *, source: Source | None 
 
 
 def _near(patterns: Sequence[str], offered: Collection[str]) -> str:
-    """Name the releases that are likest to one of ``patterns``, those of its flavour first."""
+    """Return a text with the releases most similar to one of ``patterns``, its flavour first."""
     if not offered:
         return "see: lppack doctor"
 
@@ -207,9 +207,9 @@ _SHOWN = 4  # releases that a hint names
 
 @contextlib.contextmanager
 def _remembered(note: Path, source: Source, only: str = "") -> Iterator[list[Path]]:
-    """One item: the tree found last time, if the package lists are still those of that time.
+    """Yield a list with the tree found last time, if the package lists have not changed since.
 
-    Otherwise none, and the block puts the tree in. One process at a time is in the block.
+    Otherwise the list is empty, and the block must add the tree. Only one process runs the block.
     """
     with store.disk_errors(note), store.locked(entries.lock_of(note)):
         found = _recall(note, source, only)
@@ -233,7 +233,7 @@ def _recall(note: Path, source: Source, only: str) -> Path | None:
 
 def _offered(source: Source) -> set[str]:
     def releases(prefix: str) -> set[str]:
-        # linux-image-amd64 and linux-headers-6.1.0-56-common are no kernels.
+        # linux-image-amd64 and linux-headers-6.1.0-56-common are not kernels.
         names = (name.removeprefix(prefix) for name in source.package_names(prefix))
         return {
             name
@@ -266,7 +266,8 @@ def _fill(release: str, version: str, draft: Path, source: Source) -> None:
         except EnvironmentMissing:
             if source.age < 60:
                 raise
-            # The archive drops a version when the next one comes: old lists name what is gone.
+            # The archive removes a version when the next one appears, so old lists name removed
+            # packages.
             source.update(fresh=True)
             if source.candidate(f"linux-image-{release}") != version:
                 raise
@@ -277,7 +278,7 @@ def _fill(release: str, version: str, draft: Path, source: Source) -> None:
         write_note(draft, version, own or sources.codename())
 
 
-#: What the packages of one kernel depend on, and are part of it (from 6.19 on, of the image too).
+#: Dependencies of a kernel's packages that belong to it (from 6.19 on, also of the image).
 _PART = re.compile(r"(linux-(?:headers|kbuild|binary|base|modules)-\d\S*)(?: \((>=|=) (\S+)\))?")
 
 
@@ -295,8 +296,7 @@ def _download_all(release: str, version: str, into: Path, source: Source) -> lis
 
 
 def _shared(name: str, version: str, source: Source) -> Path:
-    """Return a package that several kernels of a version need (headers-common, kbuild), fetched
-    once."""
+    """Return a package that several kernels share (headers-common, kbuild); it is fetched once."""
 
     def fetch(draft: Path) -> None:
         with store.scratch() as folder:
@@ -311,7 +311,7 @@ def _choose(name: str, relation: str | None, bound: str | None, own: str, source
         return bound
     offered = tuple(source.versions(name))
     if own in offered or not offered:
-        return own  # not offered at all: the download says so
+        return own  # not available: the download reports it
     enough = [
         version
         for version in offered
@@ -321,4 +321,4 @@ def _choose(name: str, relation: str | None, bound: str | None, own: str, source
 
 
 def _file_name(version: str) -> str:
-    return version.replace(":", "%3a")  # as Debian names its files
+    return version.replace(":", "%3a")  # as in Debian's file names

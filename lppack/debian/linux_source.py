@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sources of a kernel: from the linux-source package of its exact version."""
+"""The sources of a kernel, from the linux-source package of its exact version."""
 
 import difflib
 import re
@@ -14,7 +14,7 @@ from lppack.debian.kernels import Source, everywhere
 from lppack.errors import EnvironmentMissing
 from lppack.model import Kernel
 
-#: What no kernel for x86 is compiled from; without it the tree is half as large.
+#: Paths that no x86 kernel needs; without them the tree is half as large.
 _LEFT_OUT = (
     *("Documentation", "LICENSES", "rust", "samples", "usr", "tools/testing"),
     *("arch/[!x]*", "arch/x[!8]*"),
@@ -23,7 +23,7 @@ _UNPACK_LIMIT = 900.0  # seconds
 
 
 def package_of(kernel: Kernel) -> str:
-    """``linux-source-6.1 6.1.192-2``: where the headers of ``kernel`` are from."""
+    """Return the source package of ``kernel``: "linux-source-6.1 6.1.192-2"."""
     found = re.match(r"\d+\.\d+", kernel.package or "")
     if found is None:
         raise EnvironmentMissing(
@@ -34,7 +34,7 @@ def package_of(kernel: Kernel) -> str:
 
 
 def package_at(version: str) -> str:
-    """``linux-source-6.1 6.1.192-2`` for "6.1.192-2"."""
+    """Return "linux-source-6.1 6.1.192-2" for "6.1.192-2"."""
     found = re.match(r"\d+\.\d+(?=\.\d)", version)
     if found is None or not re.fullmatch(r"[A-Za-z0-9.+~-]+", version):
         raise EnvironmentMissing(
@@ -44,7 +44,7 @@ def package_at(version: str) -> str:
 
 
 def source_tree(package: str, *, source: Source | None = None) -> Path:
-    """Return the unpacked sources in the cache, as far as a kernel for x86 is compiled from them.
+    """Return the unpacked sources in the cache, without files that no x86 kernel needs.
 
     Unpack them once: 12 s of processor time, 1 GB. Raise EnvironmentMissing for an unknown package.
     """

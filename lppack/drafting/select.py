@@ -187,7 +187,7 @@ class _Selection:
         return sorted(user for user in users if user not in self.before.functions)
 
     def _doubt_takers(self, name: str) -> None:
-        """Doubt that all is covered where functions that run pass its address on."""
+        """Record a doubt if functions that stay in use pass the address of ``name`` on."""
         known = self.before.takers.get(name, frozenset())
         takers = {one for one in known if not self.before.functions[one].init}
         if takers:

@@ -38,7 +38,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
     except HostError as error:
         raise ApplyRefused(
             f"{host.name} cannot take the module file, and nothing was loaded: {error.message}",
-            hint=f"look at the file system of {DROP} there: df {DROP}; mount",
+            hint=f"check the file system of {DROP} on the host: df {DROP}; mount",
             reason="file-not-taken",
         ) from None
     began = _uptime(host)

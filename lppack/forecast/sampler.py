@@ -45,7 +45,7 @@ class Load:
         return self.visits.mean + self.gaps.mean if self.visits and self.gaps else math.inf
 
     def forgets(self, seconds: float) -> bool:
-        """Return True if where a thread was ``seconds`` ago says nothing about where it is now."""
+        """Return True if a thread's place now does not depend on its place ``seconds`` ago."""
         if self.visits is None or self.gaps is None:
             return False
         return self.visits.mean_rest() * (1 - self.inside) * _FORGOTTEN < seconds

@@ -42,7 +42,8 @@ class Areas:
 
 
 def areas_of(data: bytes, what: str) -> Areas:
-    """Return the header, found right."""
+    """Return the areas of BTF data, after checking its header. Raise FactsError if it is
+    invalid."""
     if len(data) < _HEADER.size:
         raise FactsError(f"{what}: its BTF is cut short")
     magic, version, flags, size, types, types_len, strings, strings_len = _HEADER.unpack_from(data)

@@ -112,7 +112,8 @@ class _Unit:
             self._gather(entry, found, depth + 1)
 
     def _inside(self, outer: Die) -> Iterator[Die]:
-        """Yield what stands directly in ``outer``: one and the same object, moved on."""
+        """Yield the direct children of ``outer``; each time the same object, moved to the next
+        child."""
         entry = Die()
         state = self._lib.dwarf_child(outer, entry)
         while state == 0:

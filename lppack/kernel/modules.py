@@ -58,7 +58,10 @@ def find_module(directory: Path, name: str) -> Path | None:
 
 
 def index_modules(directory: Path) -> dict[str, Path]:
-    """Name -> file of all modules: from modules.dep, or by a walk where depmod has not run."""
+    """Return the file of each module by its name.
+
+    Read modules.dep, or search the folder if depmod has not run.
+    """
     index: dict[str, Path] = {}
     for path in _listed(directory) or _walked(directory):
         index.setdefault(module_name(path), path)

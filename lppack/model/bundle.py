@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is built, and what travels."""
+"""A built module, and a bundle."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """Built and stripped; ``work`` is the folder for what is derived from it."""
+    """A built and stripped module; ``work``: folder for files that are derived from it."""
 
     plan: "Plan"
     ko: Path
@@ -30,7 +30,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle on disk that was read and found whole."""
+    """A bundle on disk that was read and checked."""
 
     path: Path
     series: str
@@ -41,14 +41,14 @@ class Bundle:
     engine: EngineName
     mode: ModeName
     converts: bool  # in phase 2
-    world: bool = False  # its data is transformed in the stop that flips
-    irreversible: bool = False  # what it converts stays so
+    world: bool = False  # data is converted in the stop that switches the kernel
+    irreversible: bool = False  # data stays converted
     module_sha256: str
-    srcversion: str | None = None  # of the module: a hash of all of its sources
+    srcversion: str | None = None  # hash of the module's sources
     engine_sha256: str | None = None  # of lppack_engine.ko; None: it is not needed
     provenance: tuple[tuple[str, str], ...]
-    functions: tuple[tuple[str, str], ...]  # (object, function) of all that it replaces
-    signed: bool = False  # has the mark of a signature at its end
-    replaces: tuple[str, ...] = ()  # series whose live patches it takes the place of
+    functions: tuple[tuple[str, str], ...]  # (object, function) of each replaced function
+    signed: bool = False  # the module ends with the mark of a signature
+    replaces: tuple[str, ...] = ()  # series whose live patches it replaces
     fixes: tuple[Fix, ...]
     test: TestSpec

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What `test` is to do with a patch: the `test` of a manifest, also as a bundle has kept it."""
+"""The `test` of a manifest, also as stored in a bundle."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-#: Seconds, where a check names none.
+#: Seconds, if a check has no limit.
 CHECK_LIMIT = 10.0
 
 
@@ -18,11 +18,11 @@ class StepName(StrEnum):
     BEFORE = "before"
     PATCHED = "patched"
     CONVERTED = "converted"
-    OLDER = "older"  # the version before is live, and has converted what the checks touch
-    TAKEN_OVER = "taken-over"  # this version has replaced it, and converts
+    OLDER = "older"  # the earlier version is live, and has converted the data of the checks
+    TAKEN_OVER = "taken-over"  # this version has replaced the earlier one, and converts
     REVERTED = "reverted"
     UNLOADED = "unloaded"
-    AGAIN = "again"  # all of it a second time, on what the first round has left
+    AGAIN = "again"  # all steps again, on the data that the first round has left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class TestSpec:
     programs: tuple[str, ...]
     boot: tuple[str, ...]
     checks: tuple[Check, ...]
-    late: bool = False  # the modules come after the patch
+    late: bool = False  # the modules are loaded after the patch
 
 
 def test_spec(entry: dict[str, Any]) -> TestSpec:

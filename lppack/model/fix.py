@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a live patch fixes."""
+"""Fixes of a live patch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Effective(StrEnum):
-    """From when on a fix is live."""
+    """When a fix becomes effective."""
 
     PATCHED = "patched"
     CONVERTED = "converted"
@@ -18,22 +18,22 @@ class Effective(StrEnum):
 class Fix:
     cve: str | None  # None: the fix has none
     commit: str | None
-    functions: tuple[str, ...]  # what upstream's diff changes
+    functions: tuple[str, ...]  # functions that upstream's diff changes
     effective: Effective
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return the name for messages."""
         return self.cve or self.commit or ", ".join(self.functions) or "a fix without a name"
 
     @property
     def names(self) -> frozenset[str]:
-        """Names that identify the same fix in every patch."""
+        """Return the names that identify the same fix in every patch."""
         return frozenset(filter(None, (self.cve, self.commit))) or frozenset({self.name})
 
 
 def fix_of(entry: Mapping[str, Any]) -> Fix:
-    """Read a fix of what a live patch says of itself."""
+    """Read a fix from a live patch's description of itself."""
     return Fix(
         cve=entry.get("cve"),
         commit=entry.get("commit"),

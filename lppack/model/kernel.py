@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """One exact kernel on this machine's disk: what a patch is checked, built and run against."""
+    """One exact kernel on this machine's disk, for which a patch is checked, built and run."""
 
     release: str  # as uname -r: "6.1.0-56-amd64"
     version: str  # as uname -v: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an author writes, once it was found right, and what follows from its names alone."""
+"""A valid manifest, and values that follow from its names."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,11 +16,11 @@ class FunctionPatch:
     old: str
     new: str
     sympos: int | None  # None in a manifest: to be filled in by plan
-    words: int = 0  # that a wrapper which counts its calls hands on; plan fills it in
+    words: int = 0  # argument words that the counting wrapper passes on; plan sets it
 
     @property
     def slot(self) -> str:
-        """The pointer to the old function, if that is in a module with slots."""
+        """Return the name of the pointer to the old function, for a module with slots."""
         return f"lp_old_{self.new}"
 
     @property
@@ -29,7 +29,7 @@ class FunctionPatch:
 
     @property
     def wrapper(self) -> str:
-        """Stands for the function while its calls are counted."""
+        """Return the name of the wrapper that counts the function's calls."""
         return f"lp_count_{self.new}"
 
 
@@ -40,19 +40,24 @@ class SymbolUse:
     name: str  # the kernel's; "count.3" is a static variable of a function
     c_name: str  # the author's
     sympos: int | None  # None in a manifest: to be filled in by plan
-    module: str | None = None  # that has it, and that the object depends on; None: the object has
-    exported: bool = False  # by vmlinux, as plan finds out: needs no livepatch relocation
-    callable: bool = False  # of a module: a function, as plan finds out; otherwise data
+    module: str | None = (
+        None  # module with the symbol, on which the object depends; None: the object
+    )
+    exported: bool = False  # set by plan: vmlinux exports it, so no livepatch relocation is needed
+    callable: bool = False  # set by plan: a module's function; False: data
 
     @property
     def slot(self) -> str:
-        """The pointer to it, if it is a module's."""
+        """Return the name of the pointer to a module's symbol."""
         return f"lp_slot_{self.c_name}"
 
     @property
     def wanted(self) -> str:
-        """The undefined name that the slot points to; never the module's own, which modpost would
-        find exported and make the patch depend on the module."""
+        """Return the undefined name to which the slot points.
+
+        It differs from the module's own name: modpost would find that exported, and add a
+        dependency.
+        """
         return f"__lp_symbol_{self.c_name}"
 
 
@@ -68,18 +73,18 @@ class Hooks:
 
     @property
     def of_the_kernel(self) -> tuple[tuple[str, str], ...]:
-        """(step, function) of those that are callbacks of struct klp_object."""
+        """Return (step, function) of the hooks that are callbacks of struct klp_object."""
         steps = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
         return tuple((step, name) for step in steps if (name := getattr(self, step)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A klp_state: the kernel refuses a cumulative patch that lacks it, or has it older."""
+    """A klp_state: the kernel refuses a cumulative patch that lacks it or has an older version."""
 
     id: int
     version: int
-    what: str  # for people
+    what: str  # description for messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +96,16 @@ class ObjectPatch:
 
     @property
     def resolved(self) -> tuple[SymbolUse, ...]:
-        """The symbols that the kernel resolves by livepatch relocations."""
+        """Return the symbols that the kernel resolves by livepatch relocations."""
         return tuple(symbol for symbol in self.symbols if not symbol.exported)
 
     @property
     def slots(self) -> tuple[SymbolUse | FunctionPatch, ...]:
-        """A module's symbols, reached through pointers; and the functions that are replaced, so
-        that one that is missing is found before the first pointer is written."""
+        """Return the symbols of a module that are reached through pointers, and replaced functions.
+
+        The functions are included so that a missing one is found before the first pointer is
+        written.
+        """
         if self.name is None or not self.symbols:
             return ()
         return (*self.functions, *self.symbols)
@@ -120,19 +128,18 @@ class TransformPatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldTransform:
-    """All instances of one type at once, in the stop that flips; the names are functions of the
-    author's."""
+    """Conversion of all instances of a type in one stop; the names are functions of the author."""
 
     name: str
     object: str | None
     type: str
     marker: str
     for_each: str
-    prepare: str | None  # None: nothing is needed that a stop cannot make
+    prepare: str | None  # None: the stop needs no preparation
     check: str | None  # None: every instance can be converted
     forward: str
     reverse: str
-    finish: str | None  # None: nothing is left over
+    finish: str | None  # None: nothing to free afterwards
     max_stop_ms: int
 
 
@@ -152,7 +159,7 @@ class ShadowVariable:
 
 
 class Counts(StrEnum):
-    """What the number at the end of a folded stack counts."""
+    """The meaning of the number at the end of a folded stack."""
 
     SAMPLES = "samples"
     MICROSECONDS = "microseconds"
@@ -160,7 +167,7 @@ class Counts(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visits:
-    """What is known of the visits of threads of one name to one function."""
+    """Facts about the visits of threads with one name to one function."""
 
     function: str
     comm: str | None = None  # None: of all threads
@@ -173,7 +180,7 @@ class Visits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What the simulator is to assume of the machine."""
+    """Assumptions about the machine, for the simulator."""
 
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()  # function, what it calls
     threads: tuple[tuple[str, ...], ...] = ()  # of each the functions, outermost first
@@ -186,7 +193,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest that was found right; paths in it are relative to ``folder``."""
+    """A valid manifest; its paths are relative to ``folder``."""
 
     path: Path
     name: str
@@ -218,10 +225,11 @@ class Manifest:
 
     @property
     def irreversible(self) -> tuple[str, ...]:
-        """Names of the transforms that cannot be reversed."""
+        """Return the names of the transforms that cannot be reversed."""
         return tuple(entry.name for entry in self.transforms if entry.reverse is None)
 
     @property
     def module(self) -> str:
-        """The module's name. It has the version, as two versions must be loadable side by side."""
+        """Return the module's name. It contains the version, so that two versions can be loaded
+        together."""
         return module_name(self.name, self.version)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a live patch that lppack built says of itself: its module's parameter `info`."""
+"""The description that a live patch of lppack has of itself: its module's parameter `info`."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from typing import Any, Self
 from lppack.model.fix import Fix, fix_of
 from lppack.shape import fits
 
-#: What an irreversible patch is, for people.
+#: Explanation of irreversible patches, for messages.
 IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
 
 
@@ -23,7 +23,7 @@ class InliningCheck(StrEnum):
 
 
 class Completeness(StrEnum):
-    """Whether a patch carries all of a change, as far as its object code was compared."""
+    """Whether a comparison of object code has proved that a patch carries a whole change."""
 
     PROVED = "proved"
     NOT_CHECKED = "not checked"
@@ -41,7 +41,7 @@ _SHAPE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchInfo:
-    """False if the patch is foreign: not managed by lppack. One of an older lppack says less."""
+    """The description of a patch; false if it is foreign. An older lppack sets fewer fields."""
 
     series: str | None = None  # None: it is foreign
     version: int | None = None
@@ -62,7 +62,8 @@ class PatchInfo:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
-        """Read what a host says, which may be anything; what does not fit is foreign."""
+        """Read the description from a host, which is not trusted; an invalid one counts as
+        foreign."""
         if not fits(value, _SHAPE) or "series" not in value:
             return cls()
         known = {field.name for field in dataclasses.fields(cls)}
@@ -75,7 +76,7 @@ class PatchInfo:
             said[key] = tuple(said.get(key, ()))
         try:
             said["fixes"] = tuple(map(fix_of, said.get("fixes", ())))
-        except ValueError:  # effective as nothing that is known
+        except ValueError:  # unknown value of `effective`
             return cls()
         said["irreversible"] = said.get("irreversible") is True
         return cls(**said)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was decided for a manifest and a kernel, and the sources that come of it."""
+"""The plan for a manifest and a kernel, and the generated sources."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from lppack.model.patch_info import Completeness, InliningCheck, PatchInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One thing that ``plan`` settled, and why."""
+    """One decision of ``plan``, with its reason."""
 
     what: str
     value: str
@@ -30,7 +30,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitList:
-    """Where a kernel's lists of threads that exit are, in bytes; see kernel/exiting.py."""
+    """Offsets, in bytes, of a kernel's lists of exiting threads; see kernel/exiting.py."""
 
     head: int  # into struct rcu_tasks_percpu, of which there is one for each CPU
     node: int  # into struct task_struct
@@ -38,7 +38,7 @@ class ExitList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every decision; what comes after obeys."""
+    """All decisions, which the later stages follow."""
 
     manifest: Manifest
     kernel: Kernel
@@ -48,17 +48,17 @@ class Plan:
     anchor: ObjectPatch  # vmlinux, always there: the kernel runs no callback of an absent object
     modules: tuple[ObjectPatch, ...]  # the objects that are modules
     series_state: int  # klp_state id
-    states: tuple[State, ...]  # of the module, that of the series first
+    states: tuple[State, ...]  # klp_states of the module, the series first
     transform_states: tuple[tuple[str, int], ...]  # (transform, id of its klp_state)
     shadows: tuple[tuple[ShadowVariable, int], ...]  # each with its id
     info: str  # JSON that the module shows as its parameter `info`
     decisions: tuple[Decision, ...]
-    complete: Completeness = Completeness.NOT_CHECKED  # does it carry all that it follows?
-    doubts: tuple[str, ...] = ()  # why that is not proved
+    complete: Completeness = Completeness.NOT_CHECKED  # whether the patch carries the whole change
+    doubts: tuple[str, ...] = ()  # why the patch is not proved complete
     warnings: tuple[Problem, ...] = ()  # of the rules, as validate prints them
-    inlining: InliningCheck = InliningCheck.UNCHECKED  # checked: of every function of the patch
-    exit_list: ExitList | None = None  # of threads that exit; None: RCU waits for those
-    clears_relocations: bool = False  # the kernel does, when a module goes
+    inlining: InliningCheck = InliningCheck.UNCHECKED  # CHECKED: for every function of the patch
+    exit_list: ExitList | None = None  # list of exiting threads; None: RCU waits for them
+    clears_relocations: bool = False  # the kernel clears them when a module is unloaded
     test_points: bool = False  # threads can be held at named places; only for tests
 
     @property
@@ -75,38 +75,40 @@ class Plan:
 
     @property
     def by_engine(self) -> bool:
-        """Moved by lppack_engine.ko, which the bundle then holds too."""
+        """Return True if lppack_engine.ko moves the patch; the bundle then contains it."""
         return self.engine is EngineName.CONSISTENCY
 
     @property
     def engine_mode(self) -> str:
-        """The mode as enum lpe_mode of kmod/engine/lppack_engine.h has it."""
+        """Return the name of the mode in enum lpe_mode (kmod/engine/lppack_engine.h)."""
         return f"LPE_{self.mode.name.name}"
 
     @property
     def counts(self) -> bool:
-        """Calls of replaced functions are counted, by wrappers in the module."""
+        """Return True if wrappers in the module count the calls of replaced functions."""
         return self.mode.counts
 
     @property
     def target_modules(self) -> tuple[str, ...]:
-        """Modules whose data is transformed."""
+        """Return the modules whose data is converted."""
         return tuple(dict.fromkeys(t.object for t in self.manifest.transforms if t.object))
 
     @property
     def patched(self) -> tuple[ObjectPatch, ...]:
-        """Every object, vmlinux first."""
+        """Return every object, vmlinux first."""
         return (self.anchor, *self.modules)
 
     @property
     def resolved(self) -> tuple[tuple[str, SymbolUse], ...]:
-        """(object, symbol) of all that the kernel resolves by livepatch relocations."""
+        """Return (object, symbol) of each symbol that the kernel resolves by livepatch
+        relocations."""
         return tuple(
             (entry.name or "vmlinux", symbol) for entry in self.patched for symbol in entry.resolved
         )
 
     def slots_of(self, entry: ObjectPatch) -> tuple[SymbolUse | FunctionPatch, ...]:
-        """lppack_engine.ko looks the functions up by itself, before it hooks the first."""
+        """Return the slots of an object. lppack_engine.ko itself looks up functions before the
+        first hook."""
         return entry.symbols if self.by_engine and entry.slots else entry.slots
 
     @property
@@ -115,17 +117,18 @@ class Plan:
 
     @property
     def module_license(self) -> str:
-        """As MODULE_LICENSE takes it."""
+        """Return the license for MODULE_LICENSE."""
         return MODULE_LICENSES[self.manifest.license]
 
     @property
     def converts(self) -> bool:
-        """In phase 2: TRANSFORM_ON_ACCESS."""
+        """Return True if the patch converts data in phase 2 (TRANSFORM_ON_ACCESS)."""
         return bool(self.manifest.transforms)
 
     @property
     def replace(self) -> bool:
-        """A cumulative patch: the kernel's replace, which removes every other live patch."""
+        """Return True for a cumulative patch, which removes every other live patch
+        (klp_patch.replace)."""
         return bool(self.manifest.replaces)
 
     @property
@@ -133,13 +136,15 @@ class Plan:
         return tuple((var, id_) for var, id_ in self.shadows if var.newest)
 
     def older_shadows_of(self, transform: str) -> tuple[tuple[ShadowVariable, int], ...]:
-        """Return variables of earlier versions; they are freed when an instance gets our form."""
+        """Return the variables of earlier versions, which are freed when an instance is
+        converted."""
         of = (entry for entry in self.shadows if entry[0].transform == transform)
         return tuple(entry for entry in of if not entry[0].newest)
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """What kbuild links: generated files, then the author's, in order."""
+        """Return the object files that kbuild links: generated ones, then the author's, in
+        order."""
         ours = ["lp_glue.o", "lp_series.o"]
         ours += ["lp_slots.o"] if self.with_slots else []
         ours += ["lp_count.o"] if self.counts else []
@@ -150,13 +155,13 @@ class Plan:
         return (*ours, *(source.removesuffix(".c") + ".o" for source in self.manifest.sources))
 
     def shadow_ids_of(self, transform: str) -> tuple[tuple[str, int], ...]:
-        """(name, id) of the shadow variables that ``transform`` allows to be made."""
+        """Return (name, id) of the shadow variables that ``transform`` may create."""
         return tuple((var.name, id_) for var, id_ in self.shadows if var.transform == transform)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTree:
-    """What kbuild will see: text by relative path, and files to be copied."""
+    """The sources for kbuild: texts by relative path, and files to copy."""
 
     plan: Plan
     files: tuple[tuple[str, str], ...]  # (relative path, text), sorted
@@ -164,7 +169,7 @@ class SourceTree:
 
 
 def info_json(made: Plan) -> str:
-    """Return what the module says of itself, so that status needs no file on disk."""
+    """Return the description for the module's parameter `info`, so that status needs no files."""
     manifest = made.manifest
     return PatchInfo(
         series=made.name,
