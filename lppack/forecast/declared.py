@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Groups of threads that were not observed: what is declared, and what is known of any machine."""
+"""Groups of threads that were not observed: declared ones, and those that every machine has."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,11 +11,12 @@ from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused
 from lppack.model import Visits
 
 ALL = "(all)"  # threads of any name
-SOMEBODY = "some thread"  # that was not observed
+SOMEBODY = "some thread"  # a thread that was not observed
 
 
 def declared(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[Group, ...]:
-    """Visits to ``functions``; with ``kernel``, those of tasks to the kernel instead."""
+    """Return the declared visits to ``functions``; with ``kernel``, visits of tasks to the
+    kernel."""
 
     def wanted(visits: Visits) -> bool:
         area = [SYSCALL] if kernel and not visits.kthread else functions
@@ -25,8 +26,11 @@ def declared(watch: Watch, functions: Sequence[str], *, kernel: bool) -> tuple[G
 
 
 def assumed(watch: Watch, found: Sequence[Group], *, kernel: bool) -> tuple[Group, ...]:
-    """Return a thread in each function that one never leaves, or sleeps in for as long as it likes,
-    if nothing was watched of that function (``found``)."""
+    """Return a thread for each function that some thread never leaves, or sleeps in without a
+    limit.
+
+    Functions that were observed (``found``) are skipped.
+    """
     told = {part.function for group in found for part in group.parts if part.inside > 0}
     told.update(visits.function for visits, _ in watch.histograms)
     watched = watch.stacks is not None or (kernel and SYSCALL in told)
@@ -122,7 +126,7 @@ def _groups(watch: Watch, wanted: Callable[[Visits], bool]) -> tuple[Group, ...]
             threads=threads,
             watched=watch.workload.watched,
             parts=tuple(parts),
-            # What an author declares is taken as it is said; only the shape is open.
+            # Declared values are exact; only the shape of the distribution is unknown.
             spread=0.0,
         )
         for (comm, kthread, threads), parts in by_comm.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From what was watched of a machine to groups of threads that do the same."""
+"""Estimate groups of similar threads from the observations of a machine."""
 
 import math
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from lppack.forecast.stacks import StackCounts, Stacks, kind_of
 from lppack.forecast.watch import WORKLOAD, Watch, lengths_of, refused, seen_mean
 from lppack.model import Counts, Visits
 
-#: From so many threads on, the spread between them is a better estimate than a formula.
+#: With at least this many threads, their spread is a better estimate than a formula.
 _MANY_THREADS = 5
-#: A histogram says more than that many hits.
+#: A histogram is used instead of at most this many hits.
 _FEW_HITS = 100
 #: Significance level: below it, a thread that was inside in every sample counts as stuck.
 _NO_CHANCE = 1e-3
@@ -39,7 +39,7 @@ def groups(watch: Watch, functions: Sequence[str], *, kernel: bool = False) -> t
 
 
 class _Gathering:
-    """One kind of thread in the stacks, on the way to its groups."""
+    """Collects the groups of one kind of thread from the stacks."""
 
     def __init__(
         self,
@@ -99,7 +99,8 @@ class _Gathering:
         )
 
     def _lived(self, seen: StackCounts) -> float | None:
-        """Seconds for which this thread was watched: it may have come later, or gone before."""
+        """Return the seconds for which a thread was observed; it may have begun later, or ended
+        earlier."""
         if self._watched is None or not self._ids:
             return self._watched
         most = max(self._total(other) for others in self._everybody.values() for other in others)
@@ -221,7 +222,7 @@ class _Gathering:
         return next(iter(mine + [entry for entry in of if entry[0].comm is None]), None)
 
     def _counted(self, function: str) -> float | None:
-        """Visits of these threads that were watched; None: nobody counted."""
+        """Return the number of observed visits of these threads; None if they were not counted."""
         known = self._known(function)
         if not known:
             return None
@@ -233,7 +234,7 @@ class _Gathering:
         return None
 
     def _portion(self, function: str) -> float:
-        """Of what all threads do in ``function``, by the hits."""
+        """Return the share of these threads in the hits of all threads in ``function``."""
         known = self._known(function)
         if known and known[0].comm:
             return 1.0

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Times to finish of an engine that shuts a gate at the border (kmod/engine/gate.c).
+"""Simulate the times to finish of an engine with a gate at the border (kmod/engine/gate.c).
 
-While it is shut, a thread that comes to the border is held there, so that no visit begins: the
-threads inside only have to leave. In between it is open, and the held threads go on. Kernel threads
-come to no border; they count as outside when they happen to be.
+While the gate is shut, each thread that reaches the border is held there, so no visit begins, and
+the threads inside only have to leave. Between these windows it is open, and held threads continue.
+Kernel threads have no border; they count as outside whenever they are outside.
 
-The engine also keeps the gate open where shutting it would not help, and has a budget for it
-(budget.c). Neither is simulated: where many windows are needed, a real transition takes longer.
+The engine also keeps the gate open if shutting it would not help, and has a budget for it
+(budget.c). Neither is simulated. A real transition that needs many windows takes longer.
 """
 
 import math
@@ -21,7 +21,7 @@ from lppack.forecast.sampler import STAGES_MAX, Load, SampledHook, whole_kernel
 #: Seconds for which it is shut: LPE_FIRST_GATE, doubled up to LPE_LAST_GATE. Then it is open for
 #: half as long.
 FIRST, LAST = 0.1, 1.6
-_GRID = 257  # points of a window at which it is computed how likely a pool has left
+_GRID = 257  # points of a window at which the probability that a pool has left is computed
 
 
 def windows(limit: float) -> Iterator[tuple[float, float, float]]:
@@ -55,7 +55,7 @@ def gated(
     crowds, pool = [], []
     for load in sorted(loads, key=lambda load: (load.gaps is not None, load.threads)):
         stages -= load.threads * samples
-        if stages >= 0 or load.gaps is None:  # one that leaves for good has to be remembered
+        if stages >= 0 or load.gaps is None:  # a thread that leaves for good must be remembered
             crowds.append(_Crowd(load, samples, dice))
         else:
             pool.append(load)
@@ -82,8 +82,10 @@ def gated(
 def _pool_leaves(
     loads: Sequence[Load], shut: float, samples: int, dice: np.random.Generator
 ) -> Floats:
-    """Seconds until the last thread of ``loads`` has left, of those that are inside at a random
-    moment; infinity: not within ``shut``."""
+    """Return the seconds until the last thread of ``loads`` has left, from a random moment on.
+
+    Infinity: not within ``shut``.
+    """
     moments = np.linspace(0.0, shut, _GRID)
     left = np.zeros(_GRID)
     for load in loads:
@@ -107,7 +109,7 @@ class _Crowd:
         inside = dice.random(shape) < load.inside
         #: When the visit of each ends, or ended.
         self._until = np.where(inside, load.visits.rest(dice, shape), 0.0)
-        #: For how long the gate has to be open until each begins its next visit.
+        #: Seconds for which the gate must be open until each thread begins its next visit.
         self._gap = self._gaps(shape)
         if load.gaps:
             self._gap[~inside] = load.gaps.rest(dice, int((~inside).sum()))
@@ -117,14 +119,15 @@ class _Crowd:
         return gaps.draw(self._dice, shape) if gaps else as_floats(np.full(shape, math.inf))
 
     def last(self) -> Floats:
-        """When the last of each sample leaves, if nobody enters."""
+        """Return when the last thread of each sample leaves, if no thread enters."""
         return as_floats(self._until.max(axis=1))
 
     def keep(self, rows: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
         self._until, self._gap = self._until[rows], self._gap[rows]
 
     def open(self, begin: float, seconds: float) -> None:
-        """Keep the gate open from ``begin`` on for so long: visits begin, end, and begin again."""
+        """Keep the gate open for ``seconds`` from ``begin`` on: visits begin, end, and begin
+        again."""
         assert self._load.visits
         end = begin + seconds
         until, gap = self._until.ravel(), self._gap.ravel()

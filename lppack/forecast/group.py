@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Threads of one kind as they were observed, and how uncertain the observation is.
+"""Groups of similar threads, with the uncertainty of their observation.
 
 How well a share is known depends on how many visits were seen, not on how many samples: a thousand
-samples of one long sleep are one observation. What was not observed (how lengths are distributed,
-when few or no visits were seen) is drawn from several families of distributions.
+samples of one long sleep are one observation. If few or no visits were observed, the distribution
+of their lengths is chosen at random from several families of distributions.
 """
 
 import functools
@@ -22,15 +22,15 @@ class Part:
 
     function: str
     inside: float  # share of the time of one thread
-    samples: float  # that the share was counted in; infinite: it was not sampled
-    visits: float | None  # that were watched; None: nobody counted
+    samples: float  # number of samples behind the share; infinite: not sampled
+    visits: float | None  # number of observed visits; None: not counted
     lengths: Lengths | None  # None: nothing is known
-    histogram: bool = False  # lengths are those of visits that were seen
+    histogram: bool = False  # the lengths come from observed visits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Threads of one kind that do the same."""
+    """A group of similar threads."""
 
     comm: str
     kthread: bool
@@ -46,11 +46,11 @@ class Group:
 
     @property
     def timeless(self) -> bool:
-        """True if nothing says how long its visits last."""
+        """Return True if the length of its visits is unknown."""
         return not self.stuck and any(p.lengths is None and p.inside > 0 for p in self.parts)
 
     def load(self, hook: SampledHook, dice: np.random.Generator | None = None) -> Load:
-        """Return the best guess; with ``dice``, one of those that the observations leave open."""
+        """Return the best estimate; with ``dice``, a random one that fits the observations."""
         if self.stuck:
             return self._stuck(hook, dice)
         gap = _gap(dice)
@@ -70,7 +70,7 @@ class Group:
         )
 
     def drawn_inside(self, dice: np.random.Generator) -> float:
-        """Return a share that the observations leave open."""
+        """Return a random share of time inside that fits the observations."""
         gap = _gap(dice)
         return sum(_drawn_share(self, part, part.lengths, gap, dice) for part in self.parts)
 
@@ -102,7 +102,7 @@ def _drawn(group: Group, part: Part, gap: Lengths, dice: np.random.Generator) ->
         # Gamma(n) for n visits in a bucket: the Bayesian bootstrap.
         counts = lengths.weight * part.visits
         pieces = max(1, round(len(counts) / 8))
-        # Where in its bucket a visit lies was not watched: more likely near one end or the other.
+        # The position of a visit in its bucket is not known; it is more likely near one end.
         weight = np.concatenate(
             [_tilted(c, dice) * _noise(c.sum(), dice) for c in np.array_split(counts, pieces)]
         )

@@ -23,9 +23,9 @@ class Histogram:
     """Visits counted by length: ``buckets`` are (from, below, count), lengths in seconds."""
 
     path: Path
-    function: str | None  # as the file names it (funclatency -F); None: it does not
+    function: str | None  # name in the file (funclatency -F); None: the file has none
     buckets: tuple[tuple[float, float, int], ...]
-    mean: float | None  # seconds, where the tool has summed; None: only the buckets are known
+    mean: float | None  # seconds, if the tool prints the sum; None: only buckets
 
     @property
     def visits(self) -> int:
@@ -39,7 +39,7 @@ class _Part:
     counts: dict[tuple[float, float], int] = field(default_factory=dict)
     total: float = 0.0
     summed: int = 0
-    #: Lengths of the table that is being read, until its sum line comes.
+    #: Lengths of the current table, until its sum line is read.
     table: list[tuple[float, float, int]] = field(default_factory=list)
 
 
@@ -53,7 +53,7 @@ def read_histograms(path: Path) -> tuple[Histogram, ...]:
     faults = Faults(path, "histogram")
     parts: dict[str | None, _Part] = {}
     name: str | None = None
-    unit = 0.0  # no table has begun
+    unit = 0.0  # 0: no table has begun
     for number, text in lines_of(path, faults, size_max=SIZE_MAX):
         if match := _SECTION.fullmatch(text.strip()):
             quoted = _QUOTED.match(match[1])
@@ -104,7 +104,8 @@ def _add_row(
 
 
 def _add_sum(part: _Part, total: int, count: int, unit: float) -> None:
-    """Older funclatency calls its sum nanoseconds whatever it is: the buckets tell."""
+    """Add the sum line of a table; older funclatency prints a wrong unit, which the buckets
+    correct."""
     rows = sum(row[2] for row in part.table)
     if not rows or abs(count - rows) > 0.05 * rows:  # counted apart, it may be off by a few
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long something lasts, as a random variable: a mixture of uniform pieces, in numpy."""
+"""Durations as random variables: mixtures of uniform pieces, in numpy."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,16 @@ Floats = NDArray[np.float64]
 
 
 def as_floats(values: object) -> Floats:
-    """For arrays of which numpy's types only know that they hold some kind of number."""
+    """Cast an array of numbers to Floats, for the type checker."""
     return np.asarray(values, dtype=np.float64)
 
 
-_PIECES = 8  # of each bucket of a histogram, so that its mean can be met
+_PIECES = 8  # pieces of each bucket of a histogram, so that its mean can be matched
 
 
 class Lengths:
-    """Seconds. ``low``, ``high``: the pieces; ``weight``: how likely each is, together 1."""
+    """A distribution of seconds. ``low``, ``high``: the pieces; ``weight``: probabilities, sum
+    1."""
 
     def __init__(self, low: Floats, high: Floats, weight: Floats) -> None:
         kept = weight > 0
@@ -51,9 +52,9 @@ class Lengths:
         return as_floats(self.low[piece] + dice.random(shape) * self._width[piece])
 
     def rest(self, dice: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
-        """Draw what is left of a length that is under way at a random moment.
+        """Draw the rest of a duration that is under way at a random moment.
 
-        Long ones are met more often.
+        At a random moment, long durations are more likely.
         """
         piece = self._biased_sum.searchsorted(dice.random(shape), side="right")
         low, high = self.low[piece], self.high[piece]
@@ -61,14 +62,14 @@ class Lengths:
         return as_floats(whole * dice.random(shape))
 
     def mean_rest(self, limit: float = math.inf) -> float:
-        """Seconds, of the rest or of ``limit`` where that is less, on average."""
+        """Return the mean of the rest in seconds, with each rest limited to ``limit``."""
         if math.isinf(limit):
             return self.mean * (1 + self.variation) / 2
         grid = np.linspace(0.0, limit, 513)
         return float(np.trapezoid(self.rest_beyond(grid), grid))
 
     def rest_beyond(self, moments: Floats) -> Floats:
-        """How likely the rest is to be longer, for each of ``moments``."""
+        """Return the probability that the rest is longer, for each of ``moments``."""
         width = np.maximum(self.high - self.low, 1e-300)
         at = np.atleast_1d(moments)[:, None]
         left = np.where(
@@ -84,7 +85,7 @@ class Lengths:
 
     @classmethod
     def mixed(cls, parts: Sequence[tuple[float, "Lengths"]]) -> "Lengths":
-        """``parts`` are (share, lengths)."""
+        """Return a mixture; ``parts`` are (share, lengths)."""
         return cls(
             np.concatenate([part.low for _, part in parts]),
             np.concatenate([part.high for _, part in parts]),
@@ -128,7 +129,7 @@ def exponential(mean: float) -> Lengths:
 
 
 def lognormal(mean: float, sigma: float) -> Lengths:
-    """``sigma`` is of the logarithm."""
+    """Return a lognormal distribution; ``sigma``: standard deviation of the logarithm."""
     score = np.linspace(-6.0, 6.0, 201)
     below = np.array([math.erf(x / math.sqrt(2)) for x in score])
     return _of_edges(np.exp(sigma * score), np.diff(below), mean)

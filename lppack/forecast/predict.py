@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Predict if and when a transition finishes, and what holds it up: from a workload or stacks."""
+"""Predict whether and when a transition finishes, and which threads block it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from lppack.forecast.watch import Watch
 SAMPLES = 2000
 GUESSES = 100
 SAMPLES_OF_A_GUESS = 120
-#: Stages that are drawn one by one: of the best guess, and of each of the others.
+#: Number of stages to draw individually: for the best estimate, and for each other one.
 _STAGES, _STAGES_OF_A_GUESS = 1 << 21, 1 << 15
 #: A stall within this of 1 or 0 counts as certain or excluded.
 MARGIN = 0.05
@@ -29,46 +29,46 @@ MARGIN = 0.05
 #: within the limit is out of the question: 2.51 / ln 2, the quantile of Group.leaving(), and twice
 #: that, as the interval is of GUESSES.
 WATCHED_ENOUGH = 8.0
-#: Threads of no known speed that are inside so seldom, all together, are passed over.
+#: Threads of unknown speed are ignored if their total share inside is below this value.
 _NEGLIGIBLE = 0.005
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
-#: Shares of the transitions at which the curve of the times is known.
+#: Shares of the transitions for which the curve has a time.
 CURVE = tuple((number + 0.5) / 40 for number in range(40))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A value and where the truth lies, 19 times of 20; infinity: not within the limit."""
+    """A value with its 95 % interval; infinity: not within the limit."""
 
-    value: float  # NaN: nothing says more than the bounds
+    value: float  # NaN: only the bounds are known
     low: float
     high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadHolder:
-    """Threads of one kind in one function, and how they hold the transition up."""
+    """Similar threads in one function, and how much they delay the transition."""
 
     comm: str
     function: str
     kthread: bool
     threads: int
-    inside: float  # share of the time of each
-    share: float  # of all the waiting, 0 to 1
-    never: bool  # was inside for as long as it was watched
+    inside: float  # share of the time of each thread
+    share: float  # share of all the waiting, 0 to 1
+    never: bool  # was inside for the whole observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """``times`` is empty if nothing says how long visits last."""
+    """The prediction; ``times`` is empty if the length of visits is unknown."""
 
     limit: float  # seconds
     seed: int
-    at_once: Interval  # probability that it finishes at the first look
+    at_once: Interval  # probability that it finishes at the first check
     stall: Interval  # probability that it does not finish within the limit
     times: tuple[tuple[str, Interval], ...]  # (quantile, seconds)
     curve: tuple[Interval, ...]  # seconds by which each share of CURVE is done; empty as ``times``
-    blockers: tuple[ThreadHolder, ...]  # those that hold it up most come first
+    blockers: tuple[ThreadHolder, ...]  # the most important first
     unknown: tuple[str, ...]
 
     @property
@@ -149,7 +149,7 @@ def predict(
 
 
 def _not_known(of: Interval, *, low: float | None = None, high: float | None = None) -> Interval:
-    """Nothing but its bounds, of which these are new."""
+    """Return an interval without a value, with new bounds."""
     return Interval(
         value=math.nan,
         low=of.low if low is None else low,
@@ -158,8 +158,7 @@ def _not_known(of: Interval, *, low: float | None = None, high: float | None = N
 
 
 def _bounded(at_once: Interval, stall: Interval, *, from_below: bool) -> tuple[Interval, Interval]:
-    """Return what it means that threads stay in the area for at least, or at most, as long as
-    taken."""
+    """Return the intervals if threads stay inside for at least, or at most, the assumed time."""
     if from_below:
         sure = stall.value >= 1 - MARGIN
         return _not_known(at_once, low=0.0), replace(stall if sure else _not_known(stall), high=1.0)
@@ -179,7 +178,7 @@ def _certain(
 
 
 def _hook(group: Group, mode: Mode, asked: SampledHook | None) -> SampledHook:
-    """Threads without a border to user space are looked at now and then, whatever the mode."""
+    """Return when the engine checks a group; threads without a border are checked by ticks."""
     if asked is not None:
         return asked
     if mode.method == "count":
@@ -193,8 +192,8 @@ class _Transition:
 
     def __init__(self, mode: Mode, limit: float, tick: float, *, gate: bool) -> None:
         self.gate = gate and mode.switch is Switch.SWITCH_KERNEL
-        #: All have to be outside at once. In checkpoint, threads that come to the border are held
-        #: there, so only the last one counts.
+        #: All threads must be outside at once. In mode checkpoint, threads are held at the border,
+        #: so only the last one matters.
         self.whole = (
             mode.switch is Switch.SWITCH_KERNEL
             and mode.leave is not Leave.LEAVE_KERNEL

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines of files that other tools have written: hostile input, read with limits."""
+"""Read lines of files from other tools, as hostile input, with limits."""
 
 import os
 import stat
@@ -9,19 +9,19 @@ from pathlib import Path
 from lppack.errors import Level, ManifestError, Problem
 
 LINE_MAX = 1 << 16
-#: Faults of one file that are reported; the rest of it is not read.
+#: Maximum number of reported faults of one file; then reading stops.
 FAULTS_MAX = 10
 
 
 class Faults:
-    """What is wrong with one file, each with its line."""
+    """The faults of one file, with their lines."""
 
     def __init__(self, path: Path, rule: str) -> None:
         self._file, self._rule = str(path), rule
         self._problems: list[Problem] = []
 
     def add(self, line: int, message: str, hint: str | None = None, *, column: int = 1) -> None:
-        """Raise ManifestError if there are so many that the rest would not be read anyway."""
+        """Add a fault. Raise ManifestError when the maximum number is reached."""
         self._problems.append(
             Problem(
                 file=self._file,
@@ -48,7 +48,7 @@ def lines_of(path: Path, faults: Faults, *, size_max: int) -> Iterator[tuple[int
     Text is UTF-8 and printable (tabs become blanks); carriage returns at ends are dropped.
     """
     try:
-        # Not a pipe, which could be waited for without end: O_NONBLOCK opens that too.
+        # O_NONBLOCK: opening a pipe could wait without end.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             state = os.fstat(file.fileno())
             if not stat.S_ISREG(state.st_mode):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Times to finish of many thousand transitions of many threads, drawn by chance.
+"""Sample the times to finish of many thousand random transitions.
 
 While an engine only looks on, threads are independent: each is an alternating renewal process, in
 turns inside the area (a visit) and outside (a gap). A whole sample is a few numpy arrays of sums.
@@ -15,18 +15,18 @@ import numpy as np
 
 from lppack.forecast.lengths import Floats, Lengths, as_floats
 
-#: Stages of all samples that are drawn one by one; beyond, fast threads are taken as one pool.
+#: Number of stages, over all samples, to draw individually; beyond it, fast threads form a pool.
 STAGES_MAX = 1 << 23
-#: A thread whose state lasts so many times shorter than a tick has forgotten the last one.
+#: If a tick is this many times longer than a thread's states, ticks are independent.
 _FORGOTTEN = 20.0
-_CELLS_MAX = 1 << 22  # of one array
+_CELLS_MAX = 1 << 22  # maximum number of cells in an array
 
 
 class SampledHook(Enum):
-    """When an engine looks whether a thread may switch."""
+    """When an engine checks whether a thread may switch."""
 
     EXIT = "exit"  # at the end of each visit
-    TICK = "tick"  # now and then: what lies between is not seen (L4)
+    TICK = "tick"  # periodically; it does not see changes between ticks (L4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Load:
 
 
 class Counter:
-    """Stages that were drawn."""
+    """Counts the stages that were drawn."""
 
     def __init__(self) -> None:
         self.stages = 0
@@ -83,7 +83,7 @@ def each_thread(
 def waits(
     load: Load, threads: int, *, limit: float, tick: float, dice: np.random.Generator
 ) -> Floats:
-    """Seconds until each of ``threads`` that are inside has switched."""
+    """Return the seconds until each of ``threads``, which are inside, has switched."""
     if load.visits is None:
         return as_floats(np.full(threads, math.inf))
     rest = load.visits.rest(dice, threads)
@@ -100,7 +100,7 @@ def _found_outside(
     visit."""
     assert load.visits is not None
     found = as_floats(np.full(len(wait), math.inf))
-    if load.gaps is None:  # left once, it does not come back
+    if load.gaps is None:  # after leaving once, it does not return
         return as_floats(np.ceil(wait / tick) * tick)
     ticks = np.ceil(wait / tick)
     if load.forgets(tick):
@@ -134,7 +134,7 @@ def whole_kernel(
     ``stages``: of all samples, how many are drawn one by one; beyond, the fast threads are a pool.
     """
     once = [load for load in loads if load.gaps is None and load.inside > 0]
-    if once:  # until they have left, the others need not be looked at
+    if once:  # the others need no check until these have left
         others = [load for load in loads if load not in once]
         after = each_thread(once, samples=samples, limit=limit, tick=tick, dice=dice)
         times = after + whole_kernel(
@@ -217,7 +217,7 @@ def _until_clear(loads: Sequence[Load]) -> float:
 def _clear_moment(
     loads: Sequence[Load], pool: _Pool, limit: float, dice: np.random.Generator, counter: Counter
 ) -> float:
-    """When all are outside for the first time. Paths are drawn as far as they are needed."""
+    """Return when all threads are first outside; draw paths only as far as needed."""
     walkers = [_Walk(load, dice, counter) for load in loads]
     busy = math.fsum(load.threads * load.inside for load in loads)
     far = min((load.visits.mean for load in loads if load.visits), default=limit)
@@ -246,7 +246,7 @@ def _clear_moment(
 
 
 class _Walk:
-    """The visits of the threads of one load, as far as they were drawn."""
+    """The visits of the threads of one load that were drawn so far."""
 
     def __init__(self, load: Load, dice: np.random.Generator, counter: Counter) -> None:
         self._load, self._dice, self._counter = load, dice, counter
@@ -307,7 +307,7 @@ def _clear_ticks(
 def _busy_ticks(
     load: Load, samples: int, ticks: int, tick: float, dice: np.random.Generator
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """For each sample and tick: is one of the threads inside?"""
+    """Return, for each sample and tick, whether a thread is inside."""
     assert load.visits and load.gaps
     row = np.repeat(np.arange(samples), load.threads)
     inside = dice.random(len(row)) < load.inside

@@ -2,9 +2,9 @@
 """Folded stacks of a real machine: which threads were inside the patched set, and how long.
 
 A line is `COMM[-[PID/]TID];FRAME;...;FRAME COUNT`, the outermost frame first: what perf's
-stackcollapse-perf.pl --tid, and offcputime -f of bcc, print. Counts must be of wall-clock time, of
-threads that sleep too: a profile of what runs on CPUs never sees a thread that sleeps inside a
-patched function, and just that one holds a patch up.
+stackcollapse-perf.pl --tid, and offcputime -f of bcc, print. Counts must be of wall-clock time,
+including sleeping threads. A CPU profile never shows a thread that sleeps inside a patched
+function, and such threads delay a transition most.
 """
 
 import re
@@ -29,24 +29,25 @@ _COLD = re.compile(r"\.cold(\.[0-9]+)?$")  # gcc's cold part belongs to its func
 
 @dataclass(slots=True, kw_only=True)
 class StackCounts:
-    """What was counted of one thread, or of all threads of one name if ``tid`` is None."""
+    """The counts of one thread, or of all threads with one name if ``tid`` is None."""
 
     comm: str
     tid: int | None  # None: the lines have no ids
     total: int = 0
     in_kernel: int = 0
     of_kthread: int = 0
-    #: By the outermost frame of the patched set.
+    #: Counts by the outermost function of the patched set.
     inside: Counter[str] = field(default_factory=Counter)
 
     @property
     def kthread(self) -> bool:
-        """True if most of its stacks begin as kernel threads' do."""
+        """Return True if most of its stacks begin like those of kernel threads."""
         return 2 * self.of_kthread > self.total
 
     @property
     def kind_of_thread(self) -> str:
-        """Threads that differ in numbers alone are of one kind: `web-1` and `web-2` are `web-*`."""
+        """Return the kind of a thread: names that differ only in numbers are equal (`web-1`:
+        `web-*`)."""
         return kind_of(self.comm)
 
 

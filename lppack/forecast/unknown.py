@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a prediction does not know, said beside it."""
+"""Notes about facts that a prediction does not know."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from lppack.forecast.declared import SOMEBODY
 from lppack.forecast.group import Group
 from lppack.forecast.watch import Watch
 
-#: What neither stacks nor histograms tell, whatever they hold.
+#: Facts that no stacks or histograms contain.
 ALWAYS_UNKNOWN = (
     "threads are assumed to come and go independently: locks and barriers that they share are not "
     "seen",

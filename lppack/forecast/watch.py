@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was observed on a machine, or is declared: read, and checked for contradictions."""
+"""Read observations and declarations about a machine, and check them for contradictions."""
 
 import difflib
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from lppack.forecast.lengths import Lengths, exponential, of_buckets
 from lppack.forecast.stacks import Stacks, kind_of, read_stacks
 from lppack.model import Visits, Workload
 
-#: Stands for the manifest in what is refused; its path is not known here.
+#: Name for the manifest in errors; its path is not known here.
 WORKLOAD = "workload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What is known of a workload, read."""
+    """The facts about a workload."""
 
     workload: Workload
     stacks: Stacks | None
     histograms: tuple[tuple[Visits, Histogram | None], ...]
     stays: tuple[str, ...] = ()  # functions that some thread never leaves, on any machine
-    sleeps: tuple[str, ...] = ()  # in which threads sleep for as long as they like
+    sleeps: tuple[str, ...] = ()  # functions in which threads sleep without a limit
 
 
 def read_watch(
@@ -101,5 +101,5 @@ def lengths_of(
 
 
 def seen_mean(histogram: Histogram) -> float:
-    """Of the visits that were seen, in seconds."""
+    """Return the mean length of the observed visits in seconds."""
     return histogram.mean or of_buckets(histogram.buckets).mean
