@@ -74,7 +74,7 @@ SUPPORTED = (
         where="backports of 13, forky, sid",
         facts="CI, against a booted guest",
         kernel_engine="CI: two examples",
-        own_engine="CI: kpatch, kgraft; others by hand",
+        own_engine="CI: kpatch, kgraft, checkpoint; refcount by hand",
         draft="CI (source against kernel); drafts by hand",
     ),
     Supported(

@@ -39,8 +39,10 @@ def guest(kernel: Kernel, folder: Path) -> Iterator[GuestHost]:  # noqa: F811
     ("mode", "name", "loads"),
     [
         (ModeName.KPATCH, "visits", ("close",)),
-        # The ends of an interrupt, of a system call that a debugger watches, and of others.
-        (ModeName.KGRAFT, "forms", ("spin", "traced", "close")),
+        # It never ends if the exit of an interrupt is not known,
+        (ModeName.KGRAFT, "forms", ("spin", "close")),
+        # nor this, if a debugger's stop is not.
+        (ModeName.CHECKPOINT, "visits", ("traced",)),
     ],
     ids=lambda value: value.value if isinstance(value, ModeName) else "",
 )
