@@ -70,5 +70,9 @@ def test_ten_kills(builder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         while left(owners) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert not left(owners)
-        lppack("cache", "--verify", "--prune")
+        # Kernels and sources are the user's own, tens of gigabytes, and not what was killed.
+        for kind in (place / "cache/lppack").iterdir():
+            if kind.is_symlink():
+                kind.unlink()
+        assert lppack("cache", "--verify", "--prune").rc == 0
         assert not list((place / "cache/lppack").rglob(".draft-*"))
