@@ -299,6 +299,10 @@ CASES: dict[str, Case] = {
     "raid10-included-c": Case(
         what="a file that includes a C file", replaced={"raid10": ["raid10_status"]}
     ),
+    "ratelimit": Case(
+        what="one more ratelimited message, where other functions of the file have theirs",
+        replaced=_vmlinux("end_swap_bio_read"),
+    ),
     "static-call": Case(
         what="a static call that the file defines, with the same name as the changed function",
         replaced=_vmlinux("x86_pmu_add"),
