@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Read a folder's Makefile: its compiler flags, and the objects that it names."""
 
-import difflib
 import re
 from collections.abc import Iterator
 
@@ -13,8 +12,13 @@ _LINE = re.compile(
     r"\s*[:+?]?=(?P<flags>.*)$",
     re.MULTILINE,
 )
-# What begins a list of objects: obj-y += x.o, obj-$(CONFIG_X) += x.o, name-objs := x.o.
-_HEAD = re.compile(r"[\w-]+-(?:y|m|objs|\$\(CONFIG_\w+\))|[:+]?=")
+# A list of objects: obj-y += x.o, obj-$(CONFIG_X) += x.o, name-objs := x.o.
+_LIST = re.compile(
+    r"(?P<head>[\w-]+-(?:y|m|objs|\$\(CONFIG_\w+\)))\s*(?P<how>[:+]?=)\s*(?P<words>.*)"
+)
+_BRANCH = re.compile(r"(?:ifn?eq|ifn?def|else|endif)\b")
+#: An object, with the list and the branches in which it stands.
+Listed = tuple[str, str]
 _OBJECT = re.compile(r"\w[\w/.-]*\.o")
 _DEFINE = re.compile(r"(?<!\S)-D\s*(?P<name>[A-Za-z_]\w*)(?:=(?P<value>[^\s$()\"']+))?(?!\S)")
 
@@ -35,22 +39,35 @@ def _defines(makefile: str, stem: str, config: KernelConfig) -> Iterator[str]:
             yield f"{found['name']} {found['value'] or 1}"
 
 
-def objects_between(before: str, after: str) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Return the objects that a Makefile adds and removes; None if it has other changes."""
-    was, now = ([*_words(text)] for text in (before, after))
-    added, gone = list[str](), list[str]()
-    match = difflib.SequenceMatcher(None, was, now, autojunk=False)
-    for _, start, end, start_new, end_new in (c for c in match.get_opcodes() if c[0] != "equal"):
-        gone += was[start:end]
-        added += now[start_new:end_new]
-    objects = frozenset(filter(_OBJECT.fullmatch, added))
-    heads = [word for word in added if word not in objects]
-    if not objects or not all(map(_HEAD.fullmatch, heads)):
-        return None
-    return (objects, frozenset(gone)) if all(map(_OBJECT.fullmatch, gone)) else None
+def objects_between(before: str, after: str) -> tuple[frozenset[Listed], frozenset[Listed]] | None:
+    """Return the objects that are new in a Makefile, and those that are gone, each as (where it
+    stands, object); None: other things of it differ, or an object that stays stands elsewhere."""
+    (was, rest), (now, new_rest) = _listed(before), _listed(after)
+    added, gone = now - was, was - now
+    both = {of for _, of in added} & {of for _, of in was}
+    return None if rest != new_rest or not added or both else (frozenset(added), frozenset(gone))
 
 
-def _words(makefile: str) -> Iterator[str]:
-    """Yield the words of a Makefile, without comments and line ends."""
-    for line in re.sub(r"\\\n", " ", makefile).splitlines():
-        yield from line.partition("#")[0].split()
+def _listed(makefile: str) -> tuple[set[Listed], list[str]]:
+    """Return its objects, and all else that it says, without comments."""
+    found, rest = set[Listed](), list[str]()
+    branches: list[str] = []
+    for whole in re.sub(r"\\\n", " ", makefile).splitlines():
+        line = " ".join(whole.partition("#")[0].split())
+        if branch := _BRANCH.match(line):
+            if not branch[0].startswith("if") and branches:
+                line = f"{branches.pop()} {line}"
+            branches += [line] if branch[0] != "endif" else []
+        match = _LIST.fullmatch(line)
+        if match is None:
+            rest += [line] if line else []
+            continue
+        where = " ".join([*branches, match["head"]])
+        if match["how"] != "+=" and any(head == where for head, _ in found):
+            rest.append(line)  # it takes back what stands before it
+        for word in match["words"].split():
+            if _OBJECT.fullmatch(word):
+                found.add((where, word))
+            else:
+                rest.append(f"{where} {word}")
+    return found, rest

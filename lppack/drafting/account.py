@@ -126,11 +126,15 @@ class _Account:
         """Return the fate of a Makefile whose only change is to name new or renamed files."""
         folder, _, name = path.rpartition("/")
         found = objects_between(before, after) if name in ("Makefile", "Kbuild") else None
-        added, gone = ({f"{folder}/{o[:-2]}.c" for o in of} for of in found or ((), ()))
-        renamed = {new: old for new, old in self._edit.renamed.items() if new in added}
-        fresh = added - renamed.keys()
+        added, gone = (
+            {(where, f"{folder}/{o[:-2]}.c") for where, o in of} for of in found or ((), ())
+        )
+        renamed = self._edit.renamed
+        fresh = {of for _, of in added if of not in renamed}
         new = all(self._edit.files.get(of, (b"", b""))[0] is None for of in fresh)
-        if not added or not new or gone != {*renamed.values()}:
+        # Under the new name it must stand where it stood under the old one.
+        kept = {(where, renamed[of]) for where, of in added if of in renamed}
+        if not added or not new or gone != kept:
             return None
         if any(self._whole(of)[0] is not Fate.CARRIED for of in fresh):
             return None

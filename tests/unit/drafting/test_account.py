@@ -211,6 +211,8 @@ NEW_FILE = ("fs/new.c", None, "int fresh(void)\n{\n\treturn 1;\n}\n")
         ("obj-y += a.o new.o b.o more.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
         ("obj-y += a.o new.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
         ("obj-m += a.o new.o b.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o\nobj-$(CONFIG_N) += new.o b.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
+        ("obj-y += a.o\nobj-$(CONFIG_N) += renamed.o\n", "fresh", Fate.LEFT_OUT, "kbuild"),
         ("obj-y += a.o new.o b.o\nccflags-y := -DX\n", "fresh", Fate.LEFT_OUT, "kbuild"),
         ("obj-y += a.o renamed.o\n", "fresh", Fate.NO_EFFECT, "a file's name"),
     ],
