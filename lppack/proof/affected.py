@@ -3,7 +3,7 @@
 it changes in headers, through macros, inline functions, constants and types."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from lppack.proof.kbuild import FOLDERS_APART, apart
 
 _MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
 _FEW = 40  # users of a header that are all compiled, whatever they name
+_FOREIGN = re.compile(r"arch/(?!x86/)")
 # include/linux/tracepoint.h (v6.1): trace_NAME() is inline, and the rest is compiled where
 # CREATE_TRACE_POINTS is defined.
 _EVENT = re.compile(
@@ -72,11 +73,9 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
-
-        own_names = {n for c in every if c.before.path in headers for n in _plain_names(c)}
-        near += _expanded(own_names, near, includes, read, standing)
-        names |= {name for _, name in standing}
-        not_followed += _follow(names, near, tree, read, standing)
+        tags = [tag for c in every if c.before.path in headers for tag in _tags(c)]
+        elsewhere = _Elsewhere(near, users, tags, includes, read)
+        not_followed += _follow(names, near, tree, read, standing, elsewhere)
         not_followed += _compiled_apart(", ".join(headers), names, users, tree)
         wanted = _Pattern(names)
         for path in sorted(_c_files(users) - found):
@@ -119,45 +118,48 @@ def _compiled_apart(
             yield f"{user} uses what {path} changes, and is not compared: {apart(user)}"
 
 
-def _plain_names(changes: Changes) -> set[str]:
-    """Return the macros, functions and constants that differ, without the tags of types."""
-    items = (*changes.changed, *changes.added, *changes.removed)
-    return {name for item in items for name in item.names if " " not in name}
+def _tags(changes: Changes) -> Iterator[str]:
+    """Yield the types that differ and have a tag: "struct x"."""
+    for item in (*changes.changed, *changes.added, *changes.removed):
+        yield from (name for name in item.names if " " in name)
 
 
-def _expanded(
-    names: Collection[str],
-    near: Sequence[str],
-    includes: Includes,
-    read: Callable[[str], Changes | None],
-    standing: dict[tuple[str, str], None],
-) -> list[str]:
-    """Add macros that use one of ``names``, of headers that do not include what defines it, to
-    ``standing``, and return those headers: a macro is expanded where both are included."""
-    found: dict[str, None] = {}
-    folders = {_reach(path) for path in near}
-    folders = {""} if "" in folders else folders
-    todo, seen = {*names}, {*names}
-    while todo:
-        every = {path for folder in folders for path in includes.naming(todo, folder)}
-        fresh: set[str] = set()
-        for path in sorted(every - {*near}):
-            changes = read(path)
-            for item in changes.after.items if changes else ():
-                if item.kind is ItemKind.MACRO and item.uses & todo:
-                    found[path] = None
-                    fresh |= {*item.names}
-                    standing |= {(path, name): None for name in item.names}
-        todo = fresh - seen
-        seen |= todo
-    return list(found)
+class _Elsewhere:
+    """Finds headers that use a name without including what defines it: the files that include both
+    do so before, as each file of fs/xfs includes xfs_log_format.h before xfs_quota.h (v6.1)."""
 
+    def __init__(
+        self,
+        near: Collection[str],
+        users: Collection[str],
+        tags: Iterable[str],
+        includes: Includes,
+        read: Callable[[str], Changes | None],
+    ) -> None:
+        self._near, self._users = {*near}, {*users}
+        self._tags = [*tags]
+        self._includes, self._read = includes, read
 
-def _reach(header: str) -> str:
-    """Return the folder in which a header's macros may be used: a header of a folder's own is for
-    the files there."""
-    shared = re.match(r"(?:arch/x86/)?include/", header)
-    return "" if shared else header.rpartition("/")[0]
+    def using(
+        self, names: Collection[str], standing: Mapping[tuple[str, str], None]
+    ) -> Iterator[str]:
+        """Yield the headers, of any folder, that are not searched anyway."""
+        tags = {tag.rpartition(" ")[2]: tag for tag in (*self._tags, *(n for _, n in standing))}
+        # The last stands in each header of trace events, and no code of theirs is made by it.
+        wanted = {tags.get(name, name) for name in names} - {"CREATE_TRACE_POINTS"}
+        for path in self._includes.naming(wanted):
+            if path in self._near or _FOREIGN.match(path) or not self._meets(path):
+                continue
+            changes = self._read(path)
+            if any(item.uses & wanted for item in (changes.after.items if changes else ())):
+                self._near.add(path)
+                yield path
+
+    def _meets(self, path: str) -> bool:
+        """Whether a file includes it that includes what changes as well."""
+        if path.startswith(("include/", "arch/x86/include/")):
+            return True  # so many files include it that to ask is dear
+        return not self._users.isdisjoint(self._includes.users(path))
 
 
 def _c_files(paths: Iterable[str]) -> set[str]:
@@ -226,11 +228,7 @@ def _assembler(
     headers = [user for user in users if user.endswith(".h")]
     _follow(names, [path, *headers], tree, read, {})
     wanted = _Pattern(names)
-    texts = {
-        file: (tree / file).read_bytes()
-        for file in (path, *headers, *sources)
-        if (tree / file).is_file()
-    }
+    texts = dict(_texts((path, *headers, *sources), tree))
     macro = any(b".macro" in text and wanted.search(text) for text in texts.values())
     using = [
         s for s in sources if len(names) > _MOST_NAMES or macro or wanted.search(texts.get(s, b""))
@@ -245,15 +243,17 @@ def _follow(
     tree: Path,
     read: Callable[[str], Changes | None],
     standing: dict[tuple[str, str], None],
+    elsewhere: _Elsewhere | None = None,
 ) -> list[str]:
-    """Add what in ``headers`` depends on ``names`` to ``names`` and to ``standing``. Return what
-    could not be followed, one sentence each."""
-    texts: Mapping[str, bytes] = {
-        path: (tree / path).read_bytes() for path in headers if (tree / path).is_file()
-    }
+    """Add what in ``headers``, or ``elsewhere``, depends on ``names`` to ``names`` and to
+    ``standing``. Return what could not be followed, one sentence each."""
+    texts = dict(_texts(headers, tree))
     lost: dict[str, None] = {}
     todo = set(names)
     while todo:
+        if len(names) > _MOST_NAMES:
+            return [f"more than {_MOST_NAMES} names depend on {', '.join(sorted(names)[:3])}"]
+        texts |= _texts(elsewhere.using(todo, standing), tree) if elsewhere else ()
         wanted = _Pattern(todo)
         fresh: set[str] = set()
         for path, text in texts.items():
@@ -275,9 +275,13 @@ def _follow(
                 standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
-        if len(names) > _MOST_NAMES:
-            return [f"more than {_MOST_NAMES} names depend on {', '.join(sorted(names)[:3])}"]
     return list(lost)
+
+
+def _texts(paths: Iterable[str], tree: Path) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        if (tree / path).is_file():
+            yield path, (tree / path).read_bytes()
 
 
 def _enumerated(item: Item, unit: ParsedFile) -> set[str]:

@@ -84,13 +84,19 @@ class Includes:
             if path.startswith(PROGRAMS) or not who.startswith(PROGRAMS)
         )
 
-    def naming(self, names: Collection[str], folder: str) -> tuple[str, ...]:
-        """Return the headers below ``folder`` that have one of the words."""
-        words = [part for name in sorted(names) for part in ("-e", name)]
-        argv = ["env", "LC_ALL=C", "grep", "-rlIwFZ", "--include=*.h", *words, "--", folder or "."]
-        done = proc.run_bytes(argv, limit=300, cwd=self._tree) if words else b""
-        found = (done or b"").decode("utf-8", "replace").split("\0")
-        return tuple(sorted(path.removeprefix("./") for path in found if path))
+    def naming(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the kernel's headers that have one of the words. Raise EnvironmentMissing."""
+        if not names:
+            return ()
+        argv = ["grep", "-rlIwFZ", "--include=*.h", "-f", "-", "."]
+        words = "".join(f"{name}\n" for name in sorted(names)).encode()
+        done = proc.run(argv, limit=300, cwd=self._tree, env={"LC_ALL": "C"}, data=words)
+        if done.timed_out or done.rc not in (0, 1):  # 1: there is none
+            raise EnvironmentMissing(
+                f"the headers in {self._tree} cannot be searched", hint="run: lppack doctor"
+            )
+        found = {path.removeprefix("./") for path in done.out.split("\0") if path}
+        return tuple(sorted(path for path in found if not path.startswith(PROGRAMS)))
 
     def users(self, path: str) -> frozenset[str]:
         """Return every file that may include ``path``, directly or through others."""

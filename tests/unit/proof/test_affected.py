@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The C files that a change can affect are found through what they use of it."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -115,6 +116,71 @@ def test_a_header_that_does_not_include_what_its_macro_uses(tmp_path: Path) -> N
     assert {"LAZY", "LAZIER"} <= {*found.names}
     assert ("fs/lazy.h", "LAZY") in found.standing
     assert not found.not_followed
+
+
+FORMAT = "fs/xfs/libxfs/log_format.h"
+CHKD = ("0x1", "0x2")
+
+
+@pytest.mark.parametrize(
+    ("headers", "used", "edit"),
+    [
+        ({"q.h": "#define NEED(mp) ((mp)->flags & CHKD)\n"}, "NEED(p)", CHKD),
+        ({"q.h": "static inline int chkd(void)\n{\n\treturn CHKD;\n}\n"}, "chkd()", CHKD),
+        ({"q.h": "struct flags { char of[CHKD]; };\n"}, "sizeof(struct flags)", CHKD),
+        ({"q.h": "enum flag { FLAG = CHKD };\n"}, "FLAG", CHKD),
+        ({"q.h": "TRACE_EVENT(quota,\n\tTP_printk(CHKD)\n);\n"}, "trace_quota()", CHKD),
+        (
+            {"q.h": "static inline int id(struct dqblk *d)\n{\n\treturn d->id;\n}\n"},
+            "id(0)",
+            ("int id", "long id"),
+        ),
+        (
+            {
+                "libxfs/flags.h": '#include "log_format.h"\n#define FLAGS (CHKD + 1)\n',
+                "q.h": "#define DOUBLE (2 * FLAGS)\n",
+            },
+            "DOUBLE",
+            CHKD,
+        ),
+        ({"../deep/q.h": "#define BY_OPTION CHKD\n"}, "BY_OPTION", CHKD),
+    ],
+)
+def test_users_by_way_of_headers_of_other_folders(
+    tmp_path: Path, headers: dict[str, str], used: str, edit: tuple[str, str]
+) -> None:
+    """fs/xfs/xfs_quota.h (v6.1) uses XFS_UQUOTA_CHKD of fs/xfs/libxfs, and does not include it."""
+    text = '#include "log_format.h"\n#include "{}"\nint f(void *p)\n{{\n\treturn {};\n}}\n'
+    files = {
+        FORMAT: "#define CHKD 0x1\nstruct dqblk { int id; };\n",
+        **{os.path.normpath(f"fs/xfs/{name}"): said for name, said in headers.items()},
+        "fs/xfs/user.c": text.format("q.h", used),
+        "fs/xfs/none.c": text.format("q.h", "STRANGE + FOREIGN"),
+        # Of these none is included where the changed one is.
+        "fs/apart/own.h": "#define STRANGE CHKD\n",
+        "fs/apart/strange.c": '#include "own.h"\nint x = STRANGE;\n',
+        "arch/arm/include/asm/quota.h": "#define FOREIGN CHKD\n",
+    }
+    found = changed(tmp_path, {FORMAT: edit}, files)
+    assert found.paths == ("fs/xfs/user.c",)
+    assert not found.not_followed
+
+
+def test_macros_at_the_top_level_of_a_header_of_another_folder(tmp_path: Path) -> None:
+    user = '#include "log_format.h"\n#include "late.h"\n'
+    files = {FORMAT: "#define CHKD 0x1\n", "fs/xfs/late.h": "MAKE(CHKD)\n", "fs/xfs/late.c": user}
+    found = changed(tmp_path, {FORMAT: CHKD}, files)
+    why = "macros at the top level of fs/xfs/late.h depend on what is changed"
+    assert found.not_followed == (why,)
+
+
+@pytest.mark.parametrize("text", ["#define N{} LIMIT\n", "#define N{} (N{} + LIMIT)\n"])
+def test_too_many_names_of_headers_that_include_nothing(tmp_path: Path, text: str) -> None:
+    lines = "".join(text.format(n, n + 1) for n in range(401))
+    user = '#include "a.h"\n#include "many.h"\n'
+    files = {"fs/a.h": A_H, "fs/many.h": lines, "fs/many.c": user}
+    [why] = changed(tmp_path, {"fs/a.h": ("LIMIT 3", "LIMIT 4")}, files).not_followed
+    assert why.startswith("more than 400 names depend on ")
 
 
 def test_what_is_new_in_a_header(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lppack import proc
 from lppack.errors import EnvironmentMissing
 from lppack.proof.includes import Includes
 
@@ -101,3 +103,21 @@ def test_a_damaged_index_is_read_anew(includes: Includes, tmp_path: Path, cut: i
 def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="cannot be read"):
         Includes(tmp_path / "nothing", tmp_path).users("a.h")
+
+
+def test_headers_that_name_a_word(tmp_path: Path) -> None:
+    files = {"fs/a.h": "LIMIT\n", "fs/b.h": "LIMITS\n", "fs/c.c": "LIMIT\n", "tools/d.h": "LIMIT"}
+    includes = Includes(write(tmp_path / "linux", files), tmp_path)
+    assert includes.naming(["LIMIT", "other"]) == ("fs/a.h",)
+    assert includes.naming([f"name_{n}" for n in range(200_000)]) == ()  # no list of arguments
+    assert includes.naming([]) == ()
+
+
+@pytest.mark.parametrize("how", [{"rc": 2}, {"rc": 1, "timed_out": True}, {"rc": -9}])
+def test_a_search_that_fails_is_no_answer(
+    includes: Includes, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    done = proc.Done(argv=(), out="", err="", seconds=1, **how)
+    monkeypatch.setattr(proc, "run", lambda *args, **options: done)
+    with pytest.raises(EnvironmentMissing, match="cannot be searched"):
+        includes.naming(["LIMIT"])
