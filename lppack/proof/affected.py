@@ -73,8 +73,8 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
-        tags = [tag for c in every if c.before.path in headers for tag in _tags(c)]
-        elsewhere = _Elsewhere(near, users, tags, includes, read)
+        own = [name for c in every if c.before.path in headers for name in _defined(c)]
+        elsewhere = _Elsewhere(near, users, own, includes, read)
         not_followed += _follow(names, near, tree, read, standing, elsewhere)
         not_followed += _compiled_apart(", ".join(headers), names, users, tree)
         wanted = _Pattern(names)
@@ -118,10 +118,10 @@ def _compiled_apart(
             yield f"{user} uses what {path} changes, and is not compared: {apart(user)}"
 
 
-def _tags(changes: Changes) -> Iterator[str]:
-    """Yield the types that differ and have a tag: "struct x"."""
+def _defined(changes: Changes) -> Iterator[str]:
+    """Yield the names of what differs, of types with their tags: "struct x"."""
     for item in (*changes.changed, *changes.added, *changes.removed):
-        yield from (name for name in item.names if " " in name)
+        yield from item.names
 
 
 class _Elsewhere:
@@ -132,21 +132,22 @@ class _Elsewhere:
         self,
         near: Collection[str],
         users: Collection[str],
-        tags: Iterable[str],
+        own: Iterable[str],
         includes: Includes,
         read: Callable[[str], Changes | None],
     ) -> None:
         self._near, self._users = {*near}, {*users}
-        self._tags = [*tags]
+        self._own = [*own]
         self._includes, self._read = includes, read
 
     def using(
         self, names: Collection[str], standing: Mapping[tuple[str, str], None]
     ) -> Iterator[str]:
         """Yield the headers, of any folder, that are not searched anyway."""
-        tags = {tag.rpartition(" ")[2]: tag for tag in (*self._tags, *(n for _, n in standing))}
-        # The last stands in each header of trace events, and no code of theirs is made by it.
-        wanted = {tags.get(name, name) for name in names} - {"CREATE_TRACE_POINTS"}
+        every = {name: name.rpartition(" ")[2] for name in (*self._own, *(n for _, n in standing))}
+        wanted = {*names} - {*every.values()} | {n for n, bare in every.items() if bare in names}
+        # This stands in each header of trace events, and no code of theirs is made by it.
+        wanted -= {"CREATE_TRACE_POINTS"}
         for path in self._includes.naming(wanted):
             if path in self._near or _FOREIGN.match(path) or not self._meets(path):
                 continue
