@@ -8,15 +8,15 @@ Its log follows kernel/livepatch/core.c and transition.c of v6.1.
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lppack.checker import semantics
-from lppack.checker.area import area_frames
-from lppack.checker.explorer import Population, Step, successors
 from lppack.checker.machine import NEW, OLD, Machine, Place, State
-from lppack.checker.semantics import Rules
 from lppack.engines import simulated_tasks
 from lppack.engines.simulated_tasks import LivePatch, Task
+
+if TYPE_CHECKING:
+    from lppack.checker.explorer import Step
+    from lppack.checker.semantics import Rules
 
 _STEPS_A_SECOND = 50
 #: Rules that take effect only on request; the others happen by themselves.
@@ -45,7 +45,7 @@ class SimulatedKernel:
     depth: int = 1  # maximum number of functions of one patch on a stack
     #: Function that tasks call while no patch is loaded; None: no function.
     target: LivePatch | None = None
-    rules: Rules = field(default_factory=Rules, repr=False, compare=False)  # not stored
+    rules: "Rules | None" = field(default=None, repr=False, compare=False)  # not stored
 
     @classmethod
     def fresh(cls, seed: int = 0) -> "SimulatedKernel":
@@ -163,6 +163,8 @@ class SimulatedKernel:
     def blockers(self) -> list[tuple[Task, str | None]]:
         """Return the tasks that block the transition, each with the patched function that it is
         in."""
+        from lppack.checker.area import area_frames
+
         patch = self.patch(self.moving) if self.moving else None
         if patch is None:
             return []
@@ -192,6 +194,8 @@ class SimulatedKernel:
         return ""
 
     def _begin(self, patch: LivePatch, target: int) -> None:
+        from lppack.checker import semantics
+
         turned = self.moving == patch.module
         patch.enabled, patch.problem = target == NEW, None
         if not turned:
@@ -205,11 +209,13 @@ class SimulatedKernel:
         begun = semantics.begin(m, k, threads, target, "R6", "")
         self._store(patch, (begun.kernel, tuple(map(begun.each, threads))))
 
-    def steps(self) -> list[tuple[LivePatch, Step]]:
+    def steps(self) -> list[tuple[LivePatch, "Step"]]:
         """Return every step that the rules allow now, of any thread, each with its patch."""
         patch = self._ruled_by()
         if patch is None:
             return []
+        from lppack.checker.explorer import Population, successors
+
         m, state = self._project(patch)
         made = [(patch, step) for step in successors(m, state, Population.ORDERED)]
         if state[0].stopped or state[0].spin:
@@ -219,7 +225,7 @@ class SimulatedKernel:
                 made += [(other, step) for step in self._settled(other)]
         return made
 
-    def take(self, patch: LivePatch, step: Step) -> None:
+    def take(self, patch: LivePatch, step: "Step") -> None:
         """Take ``step``, which is one of steps()."""
         self._store(patch, step.state)
         if patch.enabled and step.state[0].target == OLD:
@@ -228,8 +234,10 @@ class SimulatedKernel:
         if step.rule == "R9":
             self._complete(patch)
 
-    def _settled(self, patch: LivePatch) -> Iterator[Step]:
+    def _settled(self, patch: LivePatch) -> Iterator["Step"]:
         """Yield the steps of threads in functions of a patch that is not in transition."""
+        from lppack.checker.explorer import Population, successors
+
         for step in successors(*self._project(patch), Population.ORDERED):
             if step.place < 0 or step.rule not in _SETTLED:
                 continue
@@ -260,7 +268,7 @@ class SimulatedKernel:
         self.take(*self._drawn(able))
         return True
 
-    def _drawn(self, able: list[tuple[LivePatch, Step]]) -> tuple[LivePatch, Step]:
+    def _drawn(self, able: list[tuple[LivePatch, "Step"]]) -> tuple[LivePatch, "Step"]:
         """Choose a thread, then a rule, then a step: more possible steps do not give a thread more
         turns."""
         draw = random.Random(self.seed * 1_000_003 + self.turns)
@@ -269,7 +277,7 @@ class SimulatedKernel:
         ways = [way for way in able if (way[1].place, way[1].rule) == (who, rule)]
         return draw.choice(sorted(ways, key=lambda way: way[1].text))
 
-    def _happens(self, patch: LivePatch, step: Step) -> bool:
+    def _happens(self, patch: LivePatch, step: "Step") -> bool:
         if step.rule in ("T1", "T2") and patch.refuses and patch.enabled:
             return step.state[0].target == OLD
         if step.place < 0:

@@ -3,10 +3,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lppack import consistency
-from lppack.checker import semantics
 from lppack.checker.machine import (
     NEW,
     OLD,
@@ -19,9 +18,10 @@ from lppack.checker.machine import (
     State,
     Thread,
 )
-from lppack.checker.scenario import settings
-from lppack.checker.semantics import Rules
 from lppack.consistency import ModeName, Transform
+
+if TYPE_CHECKING:
+    from lppack.checker.semantics import Rules
 
 OBJECTS = 3
 
@@ -79,11 +79,15 @@ class LivePatch:
         return [function for _, function in self.functions]
 
 
-def machine_of(patch: LivePatch, by: Rules, depth: int) -> Machine:
+def machine_of(patch: LivePatch, by: "Rules | None", depth: int) -> Machine:
     """Return the machine of one patch, in its mode, as the real engines run it."""
+    # Late: a kernel that has no patch is asked for its status without the rules.
+    from lppack.checker.scenario import settings
+    from lppack.checker.semantics import Rules
+
     mode = consistency.mode_named(ModeName(patch.mode))
     return Machine(
-        rules=by,
+        rules=by or Rules(),
         leave=mode.leave,
         switch=mode.switch,
         kthreads=mode.kthread,
@@ -105,6 +109,8 @@ def state_of(
 
     Calls of other patches' functions are outside P: they must return before the calls below them.
     """
+    from lppack.checker import semantics
+
     target = NEW if patch.enabled else OLD
     settled = (target,) * m.words
     pairs = zip(patch.new, patch.tracked, strict=True)

@@ -44,6 +44,7 @@ def openvex(found: Evidence, author: Author, now: datetime) -> str:
             "products": [product],
             "status": said.status.value,
             "status_notes": f"{found.subject}: {said.notes}",
+            "timestamp": _stamp(now),  # as the document's; lib4vex needs it here too
             # Only the status `affected` requires an action.
             **({"action_statement": said.action} if said.status is Status.AFFECTED else {}),
         }
@@ -54,6 +55,7 @@ def openvex(found: Evidence, author: Author, now: datetime) -> str:
             "@context": "https://openvex.dev/ns/v0.2.0",
             "@id": f"urn:uuid:{_identity(found, author, now)}",
             "author": author.name,
+            "role": "Document Creator",  # optional, but lib4vex needs one
             "timestamp": _stamp(now),
             "version": 1,
             "tooling": _TOOL,

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
 from tests.kit.command import lppack
-from tests.kit.fleet import BIN, FORCED, SERIES, Fleet, collections, fleet, recap
+from tests.kit.fleet import BIN, COLLECTION, FORCED, SERIES, Fleet, collections, fleet, recap
 from tests.kit.rollout import FAST, HISTOGRAM, SLOW, STUCK, gather
 from tests.kit.samples import RELEASE, bundle
+from tests.kit.sanity import ALONE, sanity
 from tests.kit.sshd import Sshd, serve
 
 __all__ = ["collections", "fleet"]  # fixtures
@@ -44,18 +46,25 @@ def test_each_wave_then_nothing_to_do_then_only_a_look(fleet: Fleet) -> None:
 
 
 def test_a_wave_with_a_host_that_fails_is_taken_back_and_no_other_begins(fleet: Fleet) -> None:
-    """Your own command finds that `b` is not well once it is patched."""
-    kernel = f"{fleet.state('b')}/lppack/simulated/kernel.json"
-    gate = f"sh -c 'test {{{{ inventory_hostname }}}} != b || ! grep -q lppack_conn {kernel}'"
-    hosts: dict[str, dict[str, Any]] = {name: {"lppack_rollout_gate": gate} for name in "abcd"}
+    """Your own command finds that `b` is not well once it is patched, and `e` has an oops then."""
+    gate = (
+        "sh -c 'test {{ inventory_hostname }} != b || "
+        f"! grep -q lppack_conn {fleet.kernel('b')}'"
+    )
+    hosts: dict[str, dict[str, Any]] = {name: {"lppack_rollout_gate": gate} for name in "abced"}
     hosts["a"] = {"lppack_rollout_soak": 1}
-    inventory, play = fleet.inventory(hosts), fleet.play(serial=[1, 2, 1])
+    fleet.complains("e")
+    inventory, play = fleet.inventory(hosts), fleet.play(serial=[1, 3, 1])
     done = fleet.run("ansible-playbook", "-i", inventory, play)
     assert done.returncode != 0
-    assert fleet.states() == {"a": "done", "b": "failed", "c": "reverted", "d": "not begun"}
+    states = {"a": "done", "b": "failed", "c": "reverted", "e": "failed", "d": "not begun"}
+    assert fleet.states() == states, done.stdout[-3000:]
     assert fleet.reason("b").endswith("; reverted")
-    assert [fleet.live(host) for host in hosts] == [True, False, False, False]
-    assert "stopped at b" in done.stdout
+    assert fleet.reason("e") == (
+        "the kernel has reported a fault: [   99.500000] Oops: 0002 [#1] PREEMPT SMP; reverted"
+    )
+    assert [fleet.live(host) for host in hosts] == [True, *[False] * 4]
+    assert "stopped at b, e" in done.stdout
 
 
 #: The far side dies while lppack is at work on it: the connection, and the server.
@@ -207,3 +216,17 @@ def test_waves_go_in_the_order_of_the_plan(fleet: Fleet, tmp_path: Path) -> None
     begun = re.findall(r"TASK \[lppack.livepatch.rollout : Begin\] \*+\nok: \[(\w)\]", done.stdout)
     assert begun == ["c", "a"], "those that finish soonest first, and not in the inventory's order"
     assert [fleet.live(host) for host in "abc"] == [True, False, True]
+
+
+def test_the_collection_is_sane_and_a_page_that_is_wrong_is_seen(tmp_path: Path) -> None:
+    """By what ansible-test can say with few packages; `invoke soak sanity` is all of it."""
+    done = sanity(tmp_path, *ALONE, "validate-modules")
+    assert done.returncode == 0, done.stdout + done.stderr
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(COLLECTION, spoilt)
+    module = spoilt / "plugins/modules/convert.py"
+    text = module.read_text()
+    module.write_text(text.replace('"series": {"type": "str", "required": True}', '"series": {}'))
+    done = sanity(tmp_path, "validate-modules", collection=spoilt)
+    assert done.returncode != 0
+    assert "convert.py:0:0: doc-required-mismatch" in done.stdout, done.stdout

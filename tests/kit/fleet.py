@@ -29,6 +29,12 @@ FORCED: Mapping[str, Any] = {
 }
 
 
+_DMESG = """#!/bin/sh
+echo '[    1.000000] BUG: an old one, of before'
+! grep -q lppack_conn {kernel} 2> /dev/null || echo '[   99.500000] Oops: 0002 [#1] PREEMPT SMP'
+"""
+
+
 def recap(text: str) -> dict[str, dict[str, int]]:
     """Read the last lines of ansible-playbook: for each host, how often each outcome was."""
     rows = re.findall(r"^(\S+) +: (ok=.*)$", text, re.MULTILINE)
@@ -49,6 +55,16 @@ class Fleet:
 
     def state(self, host: str) -> Path:
         return self.folder / host / "state"
+
+    def kernel(self, host: str) -> Path:
+        return self.state(host) / "lppack/simulated/kernel.json"
+
+    def complains(self, host: str) -> None:
+        """Let the log of its kernel have a fault once it is patched."""
+        file = self.folder / host / "bin/dmesg"
+        file.parent.mkdir(parents=True)
+        file.write_text(_DMESG.format(kernel=self.kernel(host)))
+        file.chmod(0o755)
 
     def inventory(self, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
         common = {
@@ -73,7 +89,10 @@ class Fleet:
             "hosts": "all",
             "serial": serial,
             "gather_facts": False,
-            "environment": {"XDG_STATE_HOME": f"{self.folder}/{{{{ inventory_hostname }}}}/state"},
+            "environment": {
+                "XDG_STATE_HOME": f"{self.folder}/{{{{ inventory_hostname }}}}/state",
+                "PATH": f"{self.folder}/{{{{ inventory_hostname }}}}/bin:{os.environ['PATH']}",
+            },
             "roles": ["lppack.livepatch.rollout"],
             **more,
         }
@@ -103,7 +122,7 @@ class Fleet:
 
     def live(self, host: str) -> bool:
         """Whether the kernel of a host has the patch, by the file that it is kept in."""
-        file = self.state(host) / "lppack/simulated/kernel.json"
+        file = self.kernel(host)
         if not file.exists():
             return False
         return bool(json.loads(file.read_text())["patches"])

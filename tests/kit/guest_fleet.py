@@ -81,7 +81,7 @@ class Machine:
 
     def kill_in_transition(self) -> None:
         """Wait until the kernel is at it; then end the machine at once, as a lost power does."""
-        end = time.monotonic() + 200
+        end = time.monotonic() + 800  # a wave before it may be at work
         while "1" not in self.shell("cat /sys/kernel/livepatch/*/transition || true"):
             assert time.monotonic() < end, "no transition has begun"
             time.sleep(0.2)

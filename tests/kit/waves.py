@@ -25,7 +25,7 @@ def roll_out(
 ) -> Done:
     words = json.dumps({"lppack_waves": waves, **more})
     return fleet.run(
-        *("ansible-playbook", "-i", fleet.hosts(hosts), ROLLOUT, "-e", words), limit=900
+        *("ansible-playbook", "-i", fleet.hosts(hosts), ROLLOUT, "-e", words), limit=2400
     )
 
 
@@ -37,7 +37,7 @@ def each(fleet: GuestFleet, waves: Sequence[int], module: str) -> dict[str, int]
         roles=[],
         tasks=[{"name": "Do it", f"lppack.livepatch.{module}": {"series": SERIES}}],
     )
-    done = fleet.run("ansible-playbook", "-i", fleet.hosts(), play, limit=900)
+    done = fleet.run("ansible-playbook", "-i", fleet.hosts(), play, limit=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert begun(done.stdout, "Do it", "changed") == in_waves(list(fleet.machines), waves)
     return changes(done)
@@ -103,7 +103,7 @@ def a_host_is_killed(
     play = fleet.play(serial=list(waves), environment={}, **(FORCED if forced else {}))
     argv = ("ansible-playbook", "-i", fleet.hosts(hosts), play)
     with ThreadPoolExecutor(1) as beside:
-        running = beside.submit(fleet.run, *argv, limit=900)
+        running = beside.submit(fleet.run, *argv, limit=2400)
         one.kill_in_transition()
         done = running.result()
     _stopped(fleet, done, names, waves, victim, "unreachable")

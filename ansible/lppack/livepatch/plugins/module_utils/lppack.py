@@ -29,10 +29,12 @@ class Lppack:
         code, out, err = self.module.run_command(argv, handle_exceptions=False)
         try:
             said = json.loads(out)
-            assert isinstance(said, dict)
-        except (ValueError, AssertionError):
-            last = (err.strip() or out.strip()).splitlines()[-5:]
-            self.fail(code, {}, " ".join(last) or "lppack printed nothing", argv)
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict) or code in ok and not isinstance(said.get("patches"), list):
+            last = " ".join((err.strip() or out.strip())[-1000:].splitlines()[-5:])
+            why = f"was ended by signal {-code}" if code < 0 else "did not answer with its JSON"
+            self.fail(code, {}, f"lppack {why}; it said: {last or 'nothing'}", argv)
         if code not in ok:
             error = said.get("error") or {}
             self.fail(code, said, str(error.get("message") or f"exit code {code}"), argv)
