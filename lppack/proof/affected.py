@@ -73,8 +73,8 @@ def affected(
         not_followed += _unnamed(changes)
     if names:
         near = [*headers, *(path for path in users if path.endswith(".h"))]
-        own = [name for c in every if c.before.path in headers for name in _defined(c)]
-        elsewhere = _Elsewhere(near, users, own, includes, read)
+        defined = [name for c in every if c.before.path in headers for name in _defined(c)]
+        elsewhere = _Elsewhere(near, users, defined, includes, read)
         not_followed += _follow(names, near, tree, read, standing, elsewhere)
         not_followed += _compiled_apart(", ".join(headers), names, users, tree)
         wanted = _Pattern(names)
