@@ -12,7 +12,7 @@ from lppack.drafting.enums import perhaps_of_another_type
 from lppack.drafting.laid_out import laid_out
 from lppack.drafting.lasting import perhaps_another, perhaps_renamed
 from lppack.drafting.places import Cannot, Files, Places, Target
-from lppack.drafting.select import select
+from lppack.drafting.select import select, whole
 from lppack.kernel.facts import Facts
 from lppack.proof.match import Matched
 from lppack.proof.prover import Comparison, Prover
@@ -55,6 +55,7 @@ def assess(
         if unit.before is not None
     }
     moved = _moved(comparison)
+    of = whole(comparison, edit.changes)
     targets: list[Target] = []
     cannot: list[Cannot] = []
     notes: list[str] = []
@@ -65,7 +66,7 @@ def assess(
         changes = files(unit.unit.path)
         assert changes is not None
         for object_ in unit.unit.objects:
-            found = select(unit, places[unit.unit.path, object_], changes, touched, moved)
+            found = select(unit, places[unit.unit.path, object_], changes, touched, moved, of)
             targets += found.targets.values()
             cannot += found.cannot
             notes += found.notes

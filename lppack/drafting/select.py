@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Select the functions to replace, so that no differing code of an object stays in use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lppack.csource.changes import Changes
-from lppack.csource.items import Item
+from lppack.csource.items import Item, ItemKind
 from lppack.csource.words import INIT, STATIC
 from lppack.drafting.places import Cannot, Places, Target
 from lppack.kernel.facts import SymbolVerdict
 from lppack.proof.compare import UnitDifference
-from lppack.proof.objects import Function
+from lppack.proof.objects import Function, ObjectFile
+from lppack.proof.prover import Comparison
 
 _MOST = 64  # functions in one patch
 
@@ -27,12 +28,49 @@ class Selected:
     doubts: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The whole change, beside the one unit that is looked at."""
+
+    files: tuple[ObjectFile, ...] = ()  # all that was compiled, as it was
+    differing: frozenset[str] = frozenset()  # names whose definitions differ, or stand on such
+    declared: frozenset[str] = frozenset()  # names that changed headers declare
+
+
+def whole(comparison: Comparison, every: Sequence[Changes]) -> Whole:
+    """Collect what the selection in one unit must know of the others."""
+    headers = [one.after for one in every if one.after.path.endswith(".h")]
+    return Whole(
+        files=tuple(unit.before for unit in comparison.units if unit.before),
+        differing=frozenset(
+            [name for one in every for item in _otherwise(one) for name in item.names]
+            + [name for _, name in comparison.affected.standing]
+        ),
+        declared=frozenset(
+            name
+            for header in headers
+            for item in header.items
+            if item.kind is ItemKind.PROTOTYPE
+            for name in item.names
+        ),
+    )
+
+
+def _otherwise(changes: Changes) -> Iterator[Item]:
+    """Yield the items that differ by more than how long they are there."""
+    for item in (*changes.changed, *changes.added, *changes.removed):
+        was, now = (unit.by_name.get(item.name, ()) for unit in (changes.before, changes.after))
+        if [*map(_plain, was)] != [*map(_plain, now)]:
+            yield item
+
+
 def select(
     difference: UnitDifference,
     places: Places,
     unit: Changes,
     touched: Mapping[str, Item],
     moved: Mapping[str, str],
+    of: Whole,
 ) -> Selected:
     """Select the functions to replace for one unit.
 
@@ -40,7 +78,7 @@ def select(
     file, as they are now; ``moved`` names functions that another file of the change has now.
     """
     assert difference.before is not None and difference.after is not None
-    chosen = _Selection(difference, places, unit, touched, moved)
+    chosen = _Selection(difference, places, unit, touched, moved, of)
     chosen.run()
     return chosen.selected
 
@@ -53,11 +91,12 @@ class _Selection:
         unit: Changes,
         touched: Mapping[str, Item],
         moved: Mapping[str, str],
+        of: Whole,
     ) -> None:
         assert difference.before is not None and difference.after is not None
         self.before, self.after = difference.before, difference.after
         self.places, self.unit = places, unit
-        self.touched, self.moved = touched, moved
+        self.touched, self.moved, self.whole = touched, moved, of
         self.selected = Selected(difference.unit.path, places.object)
         self._todo = [*difference.changed, *difference.removed]
         self._seen: set[str] = set()
@@ -128,6 +167,11 @@ class _Selection:
                 why = f"it has other parameters, and its address is in {', '.join(data)}"
                 self._cannot(name, why, "install the fixed kernel")
             self._doubt_takers(name)
+            if not function.static and name not in self.whole.declared:
+                self.selected.doubts.append(
+                    f"{name} of {self.places.object} has other parameters, and no header of the "
+                    "change declares it: files that were not compiled may use it"
+                )
         elif not function.traceable:
             self._through_users(function, "it has no fentry call (notrace)")
         elif name not in self.unit.after.functions:
@@ -181,15 +225,29 @@ class _Selection:
                 self._instead.setdefault(whole, set()).add(function.name)
             self._todo += sorted(users)
 
+    def _files_with(self, name: str) -> tuple[ObjectFile, ...]:
+        """Return the compiled files that can mean the function by its name."""
+        if self.before.functions[name].static:
+            return (self.before,)
+        return (self.before, *(file for file in self.whole.files if file is not self.before))
+
     def _data_with(self, name: str) -> list[str]:
-        """Return the variables of the file that have its address."""
-        users = self.before.users.get(name, frozenset())
-        return sorted(user for user in users if user not in self.before.functions)
+        """Return the variables that have its address."""
+        return sorted(
+            user
+            for file in self._files_with(name)
+            for user in file.users.get(name, ())
+            if user not in file.functions
+        )
 
     def _doubt_takers(self, name: str) -> None:
         """Record a doubt if functions that stay in use pass the address of ``name`` on."""
-        known = self.before.takers.get(name, frozenset())
-        takers = {one for one in known if not self.before.functions[one].init}
+        takers = {
+            one
+            for file in self._files_with(name)
+            for one in file.takers.get(name, ())
+            if not file.functions[one].init
+        }
         if takers:
             self.selected.doubts.append(
                 f"{', '.join(sorted(takers))} of {self.places.object} may have stored the address "
@@ -197,11 +255,20 @@ class _Selection:
             )
 
     def _stays_from_now_on(self, name: str) -> bool:
-        """Return True if the only change is the removal of __init."""
+        """Return True if the only change, also of what it uses, is the removal of __init."""
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))
         if old is None or new is None or not old.init or new.init:
             return False
-        return _plain(old) == _plain(new)
+        return _plain(old) == _plain(new) and not self._reached(name) & self.whole.differing
+
+    def _reached(self, name: str) -> set[str]:
+        """Return the names that a function uses, also by way of others of the file."""
+        found, todo = {name}, [name]
+        while todo:
+            for item in self.unit.after.by_name.get(todo.pop(), ()):
+                todo += item.uses - found
+                found |= item.uses
+        return found
 
     def _has_another_head(self, name: str) -> bool:
         old, new = (unit.functions.get(name) for unit in (self.unit.before, self.unit.after))

@@ -121,7 +121,7 @@ class ObjectFile:
         for function in self.functions.values():
             for one in function.references:
                 kind, what, _ = one.target
-                if kind == "symbol" and what in self.functions and not _branches(function, one):
+                if kind == "symbol" and what not in self.data and not _branches(function, one):
                     found.setdefault(str(what), set()).add(function.name)
         return {name: frozenset(takers) for name, takers in found.items()}
 

@@ -206,3 +206,27 @@ def test_a_new_function_in_place_of_a_weak_one(kind: str, told: int, new_file: b
     assert [(line.path, line.what) for line in said] == [
         ("fs/strong.c", "arch_foo" if not new_file else "arch_foo of vmlinux")
     ] * told
+
+
+def test_a_function_that_lost_init_and_uses_a_constant_that_changed() -> None:
+    was = OLD.replace("int helper", "int __init helper").replace("x;", "LIMIT;", 1)
+    was = was.replace("return helper(x)", "return x")
+    now = was.replace("__init ", "").replace("return x", "return helper(x)")
+    before = [function("helper", section=".init.text"), function("show", static=False)]
+    after = [function("helper"), function("show", "helper", static=False, code=NEW)]
+    header = changes("#define LIMIT 4\n", "#define LIMIT 3\n", "include/limit.h")
+    for every, why in (((), []), ((header,), ["helper of vmlinux"])):
+        found = assessed([changes(now, was), *every], [difference(before, after)])
+        assert [no.what for no in found.cannot] == why
+
+
+def test_a_function_that_got_a_parameter_and_is_in_a_table_of_a_file_that_stays() -> None:
+    now = OLD.replace("show(int x)", "show(int x, int y)")
+    header = changes("int show(int x, int y);\n", "int show(int x);\n", "include/show.h")
+    code = [function("helper"), function("show", "helper", static=False, code=NEW)]
+    table = [variable("ops", "show")]
+    other = replace(
+        difference(table, table), unit=Unit(path="fs/ops.c", objects=("vmlinux",), flags=())
+    )
+    found = assessed([changes(now), header], [difference(own(), code), other])
+    assert [no.why for no in found.cannot] == ["it has other parameters, and its address is in ops"]

@@ -9,7 +9,7 @@ import pytest
 from lppack.csource.changes import Changes, compare
 from lppack.csource.parse import parse
 from lppack.drafting.places import Places
-from lppack.drafting.select import Selected, select
+from lppack.drafting.select import Selected, Whole, select
 from lppack.proof.match import Matched
 from lppack.proof.objects import R_32S, R_PLT32, Data, Function
 from tests.kit.fake_facts import FakeFacts, symbol
@@ -20,6 +20,7 @@ static inline int twice(int x) { return 2 * x; }
 static int helper(int x) { return twice(x); }
 int show(int x) { return helper(x); }
 """
+FILE_OPEN = FILE.replace("static int", "int")
 NEW = b"\x90\x90"
 
 
@@ -33,6 +34,7 @@ def chosen(
     edit: Changes,
     *,
     copies: int = 1,
+    of: Whole | None = None,
 ) -> Selected:
     names = [one.name for one in before]
     symbols = [symbol(name, at + 1) for name in names for at in range(copies)]
@@ -46,7 +48,7 @@ def chosen(
     places = Places(facts, "vmlinux", code, own)
     names_of = {*edit.functions(), *(i.name for i in edit.added)}
     touched = {n: i for n, i in edit.after.functions.items() if n in names_of}
-    return select(difference(before, after), places, edit, touched, {})
+    return select(difference(before, after), places, edit, touched, {}, of or Whole())
 
 
 TWICE = changes(FILE.replace("2 * x", "3 * x"))
@@ -179,7 +181,7 @@ def test_a_function_that_the_kernel_has_otherwise_is_not_taken() -> None:
     before = [function("helper")]
     places = Places(facts, "vmlinux", file_of(*before), {})
     after = [function("helper", code=NEW)]
-    found = select(difference(before, after), places, TWICE, {}, {})
+    found = select(difference(before, after), places, TWICE, {}, {}, Whole())
     assert not found.targets
     assert "none of them is what its sources compile to" in found.cannot[0].why
 
@@ -191,7 +193,7 @@ def test_a_weak_function_that_another_file_overrides_is_not_replaced() -> None:
         match = Matched(name="helper", symbol=None, why="other code", expected=expected)
         places = Places(facts, "vmlinux", file_of(*before), {"helper": match})
         assert places.overridden("helper") is expected
-        found = select(difference(before, after), places, TWICE, {}, {})
+        found = select(difference(before, after), places, TWICE, {}, {}, Whole())
         assert not found.targets and [one.what for one in found.cannot] == [
             f"{name} of vmlinux" for name in replaced
         ]
@@ -246,3 +248,53 @@ def test_an_address_in_a_table_of_a_function_that_gets_a_parameter() -> None:
     found = chosen(before, after, changes(new))
     [no] = found.cannot
     assert no.why == "it has other parameters, and its address is in table"
+
+
+@pytest.mark.parametrize(("static", "said"), [(False, "table, ops"), (True, "table")])
+def test_an_address_in_a_table_of_another_file(static: bool, said: str) -> None:
+    """That file has the same code before and after, and is not looked at otherwise."""
+    new = FILE.replace("helper(int x)", "helper(int x, int y)")
+    table = variable("table", "helper")
+    before: list[Function | Data] = [function("helper", static=static), table]
+    after: list[Function | Data] = [function("helper", static=static, code=NEW), table]
+    of = Whole(files=(file_of(variable("ops", "helper")),), declared=frozenset(["helper"]))
+    found = chosen(before, after, changes(new.replace("static int", "int"), FILE_OPEN), of=of)
+    whys = [no.why.rpartition(" is in ")[2] for no in found.cannot]
+    assert whys == [", ".join(sorted(said.split(", ")))] and not found.doubts
+
+
+def test_an_address_that_another_file_stores() -> None:
+    setup = function("setup", "helper", static=False)
+    last = replace(setup.references[-1], kind=R_32S)
+    setup = replace(setup, references=(*setup.references[:-1], last))
+    new = FILE_OPEN.replace("helper(int x)", "helper(int x, int y)")
+    before, after = (
+        [function("helper", static=False)],
+        [function("helper", static=False, code=NEW)],
+    )
+    names = frozenset(["helper"])
+    of = Whole(files=(file_of(setup),), declared=names)
+    [doubt] = chosen(before, after, changes(new, FILE_OPEN), of=of).doubts
+    assert doubt.startswith("setup of vmlinux may have stored the address of helper")
+    assert not chosen(before, after, changes(new, FILE_OPEN), of=Whole(declared=names)).doubts
+    [doubt] = chosen(before, after, changes(new, FILE_OPEN)).doubts
+    assert doubt.endswith("files that were not compiled may use it")
+
+
+@pytest.mark.parametrize(
+    ("differing", "stays"),
+    [("", True), ("other", True), ("LIMIT", False), ("struct x", False), ("twice", False)],
+)
+def test_what_was_init_and_used_what_changed_is_said(differing: str, stays: bool) -> None:
+    """What it did at boot it did with the old one."""
+    old = """\
+#define OWN (LIMIT + 1)
+static inline int ask(struct x *x) { return twice(OWN); }
+static int __init helper(int x) { return ask(0); }
+"""
+    new = old.replace("__init ", "")
+    before = [function("helper", section=".init.text")]
+    after = [function("helper")]
+    of = Whole(differing=frozenset([differing]))
+    found = chosen(before, after, changes(new, old), of=of)
+    assert bool(found.cannot) is not stays and bool(found.notes) is stays
