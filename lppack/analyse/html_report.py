@@ -218,7 +218,7 @@ def _players(
         "One run of many: three threads"
         + (
             ", two of them inside the patched functions when the patch is applied."
-            if made.replaces
+            if patch_of(manifest).functions
             else "; no function is replaced, so that they only switch."
         ),
         first,

@@ -63,7 +63,7 @@ class Simulation:
     never_ends: bool  # else blockers may go away
     explored: tuple[Explored, ...]
     assumptions: tuple[str, ...]
-    replaces: bool  # a function, at least
+    empty: str | None  # why "safe" says nothing here; None: it says something
     covers: bool  # the needs; no other mode is ever applied
     preempted: EngineName | None  # the engine, where kernel code is preempted
 
@@ -81,13 +81,6 @@ class Simulation:
         return sum(entry.events for entry in self.explored)
 
     @property
-    def empty(self) -> str | None:
-        """Why "safe" says nothing here; None: it says something."""
-        if not self.replaces:
-            return "no function is replaced"
-        return None if self.forbidden else "nothing is declared that must hold"
-
-    @property
     def ok(self) -> bool:
         return self.verdict in (Verdict.SAFE, Verdict.MAY_STALL)
 
@@ -102,6 +95,13 @@ class Simulation:
         for flag in self.forbidden:
             invariant, what = observe.WORDS[flag]
             yield flag in reached, what, invariant
+
+
+def empty(patch: Patch) -> str | None:
+    """Return why "safe" says nothing of this patch; None if it says something."""
+    if not patch.functions:
+        return "no function is replaced"
+    return None if scenario.forbidden(patch.needs) else "nothing is declared that must hold"
 
 
 def patch_of(manifest: Manifest) -> Patch:
@@ -215,7 +215,7 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules, preempted: EngineName | No
         never_ends=never,
         explored=tuple(explored),
         assumptions=tuple(assumptions(patch, mode, preempted)),
-        replaces=bool(patch.functions),
+        empty=empty(patch),
         covers=mode.covers(patch.needs),
         preempted=preempted,
     )

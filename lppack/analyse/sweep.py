@@ -34,6 +34,7 @@ class ExplorePoint:
 
     @property
     def exists(self) -> bool:
+        """The engine that moves the threads gives the mode."""
         return self.preempted is None or self.preempted in consistency.mode_named(self.mode).engines
 
     @property
@@ -70,14 +71,6 @@ class SamplePoint:
     hook: str | None = None
     seed: int = 0
 
-    @property
-    def exists(self) -> bool:
-        return True
-
-    @property
-    def size(self) -> int:
-        return 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledPoint:
@@ -105,11 +98,9 @@ P = TypeVar("P", ExplorePoint, SamplePoint)
 
 
 def grid(first: P, axes: Mapping[str, Sequence[Any]]) -> Iterator[P]:
-    """Yield ``first`` with every combination of ``axes``, but none that no engine gives."""
+    """Yield ``first`` with every combination of ``axes``."""
     for values in product(*axes.values()):
-        point = replace(first, **dict(zip(axes, values, strict=True)))
-        if point.exists:
-            yield point
+        yield replace(first, **dict(zip(axes, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,12 @@ def _choice(values: Mapping[str, Any]) -> Value:
 
 def _number(low: int, high: int) -> Value:
     def read(word: str) -> int:
-        if not (word.isascii() and word.isdigit()) or not low <= int(word[:20]) <= high:
+        # int() refuses thousands of digits: leading zeros say nothing, and more than these are not
+        # in the range.
+        digits = word.lstrip("0")[:20] or word[:1]
+        if not (word.isascii() and word.isdigit()) or not low <= int(digits) <= high:
             raise ValueError(f"takes whole numbers from {low} to {high}, and ranges 1..4: {word!r}")
-        return int(word)
+        return int(digits)
 
     return read
 
@@ -189,12 +192,19 @@ def run(
     report = {
         "points": [_json(row) for row in swept.rows],
         "usable": [name.value for name in swept.usable],
-        "left_out": swept.left_out,
+        "left_out": sum(swept.left_out.values()),
     }
     if format_ != "json":
         _show(swept, axes)
     elif swept.usable:
         result({"ok": True, **report})
+    if swept.empty:
+        raise AnswerIsNo(
+            f"{patch}: no mode is shown to hold, because {swept.empty}",
+            hint=f"see what is assumed: lppack simulate {patch}; and what `needs` can declare: "
+            "lppack explain SWITCH",
+            report=report,
+        )
     if not swept.usable:
         raise AnswerIsNo(
             f"{patch}: no mode that covers the needs was shown to hold at every point",
@@ -267,7 +277,11 @@ def _show(swept: pipeline.Swept, axes: Mapping[str, Sequence[Any]]) -> None:
             "undecided: more states than are explored; sweep fewer threads, or `simulate` it alone"
         )
     if swept.left_out:
-        note(f"{swept.left_out} points left out: that engine does not give the mode")
+        count, modes = sum(swept.left_out.values()), ", ".join(swept.left_out)
+        note(
+            f"{count} points left out, of {modes}: that engine does not give the mode, which is "
+            "therefore not said to hold at every point"
+        )
     if swept.usable:
         click.echo(f"cover the needs, and hold at every point: {', '.join(swept.usable)}")
 

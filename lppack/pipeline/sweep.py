@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,8 @@ _Answer = tuple[Row, ...] | tuple[Problem, ...]
 class Swept:
     rows: "tuple[SweptPoint, ...]"  # in the order of the grid
     usable: tuple[ModeName, ...]  # cover the needs, and hold at every point
-    left_out: int  # number of points that no engine supports
+    left_out: Mapping[ModeName, int]  # number of points of a mode that the engine does not give
+    empty: str | None = None  # why no mode is usable, whatever is found; None: some may be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +47,20 @@ def explore_grid(
 ) -> Swept:
     """Load and validate a patch, and explore every point. Raise EnvironmentMissing,
     ManifestError."""
-    from lppack.analyse.simulate import patch_of
-    from lppack.analyse.sweep import ExplorePoint, Exploring, grid
+    from lppack.analyse.simulate import empty, patch_of
+    from lppack.analyse.sweep import ExplorePoint, Exploring, grid, usable
     from lppack.pipeline.simulate import checked_manifest
 
     patch = patch_of(checked_manifest(path))
-    points = tuple(grid(ExplorePoint(mode=MODES[0].name), axes))
+    every = tuple(grid(ExplorePoint(mode=MODES[0].name), axes))
+    points = tuple(point for point in every if point.exists)
+    left_out = Counter(point.mode for point in every if not point.exists)
     work = Exploring.of(patch, points)
     rows = sweep(work, points, where, on_done, size=lambda point: point.size)
-    return _swept(rows, axes)
+    why = empty(patch)
+    # A mode with points that were left out was not shown to hold there.
+    held = () if why else tuple(name for name in usable(rows) if name not in left_out)
+    return Swept(rows=tuple(rows), usable=held, left_out=left_out, empty=why)
 
 
 def sample_grid(
@@ -70,7 +77,7 @@ def sample_grid(
     ManifestError."""
     from lppack.analyse.sample import of_manifest, watch_of
     from lppack.analyse.simulate import patch_of
-    from lppack.analyse.sweep import SamplePoint, Sampling, grid
+    from lppack.analyse.sweep import SamplePoint, Sampling, grid, usable
     from lppack.pipeline.simulate import checked_manifest
 
     manifest = checked_manifest(path)
@@ -78,14 +85,7 @@ def sample_grid(
     points = tuple(grid(SamplePoint(mode=MODES[0].name), axes))
     with of_manifest(manifest):
         rows = sweep(Sampling(patch_of(manifest), watch), points, where, on_done)
-    return _swept(rows, axes)
-
-
-def _swept(rows: "Sequence[SweptPoint]", axes: Mapping[str, Sequence[Any]]) -> Swept:
-    from lppack.analyse.sweep import usable
-
-    whole = functools.reduce(lambda product, values: product * len(values), axes.values(), 1)
-    return Swept(rows=tuple(rows), usable=usable(rows), left_out=whole - len(rows))
+    return Swept(rows=tuple(rows), usable=usable(rows), left_out={})
 
 
 def sweep(

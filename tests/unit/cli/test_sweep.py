@@ -25,6 +25,11 @@ def test_values_lists_and_ranges() -> None:
     }
 
 
+def test_leading_zeros_say_nothing() -> None:
+    axes = axes_of((f"kthreads={'0' * 5000},{'0' * 5000}64,0..02",), {}, sample=False)
+    assert axes["kthreads"] == (0, 64, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("words", "sample", "said"),
     [
@@ -36,6 +41,9 @@ def test_values_lists_and_ranges() -> None:
         ("threads=", False, "takes NAME=VALUES"),
         ("threads=0", False, "whole numbers from 1 to 64, and ranges 1..4: '0'"),
         ("threads=1..1000000000000000000000000000000", False, "whole numbers from 1 to 64"),
+        ("kthreads=00000000000000000000900", False, "whole numbers from 0 to 64"),
+        (f"kthreads={'0' * 5000}65", False, "whole numbers from 0 to 64"),
+        (f"seed={'9' * 5000}", True, "whole numbers from 0 to"),
         ("threads=1,,2", False, "whole numbers from 1 to 64, and ranges 1..4: ''"),
         ("threads=\N{ARABIC-INDIC DIGIT THREE}", False, "whole numbers"),
         ("threads=4..1", False, "takes ranges as 1..4"),

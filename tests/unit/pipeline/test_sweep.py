@@ -68,11 +68,54 @@ def test_what_was_not_explored_to_its_end_is_not_called_safe(
     assert cut.usable == ()
 
 
-def test_what_no_engine_gives_is_left_out() -> None:
+def test_a_mode_with_points_that_were_left_out_is_not_said_to_hold() -> None:
     axes = {"mode": (ModeName.HYBRID, ModeName.KGRAFT), "preempted": (EngineName.LIVEPATCH,)}
     swept = explore_grid(EXAMPLES / "proc-cmdline", axes, HERE, nothing)
     assert [row.point.mode for row in swept.rows] == [ModeName.HYBRID]
-    assert (swept.left_out, swept.usable) == (1, ())
+    assert (swept.left_out, swept.usable) == ({ModeName.KGRAFT: 1}, ())
+    # Its other points hold, but say nothing of those.
+    both: dict[str, tuple[object, ...]] = {"mode": (ModeName.KPATCH,)}
+    both["preempted"] = (None, EngineName.LIVEPATCH)
+    swept = explore_grid(EXAMPLES / "proc-cmdline", both, HERE, nothing)
+    assert [row.ok and row.covers for row in swept.rows] == [True]
+    assert (swept.left_out, swept.usable) == ({ModeName.KPATCH: 1}, ())
+    swept = explore_grid(EXAMPLES / "proc-cmdline", {"mode": (ModeName.KPATCH,)}, HERE, nothing)
+    assert (swept.left_out, swept.usable) == ({}, (ModeName.KPATCH,))
+
+
+def without_needs(folder: Path) -> Path:
+    shutil.copytree(EXAMPLES / "proc-cmdline", folder)
+    text = (folder / "manifest.yaml").read_text()
+    for flag in ("LEAVE_PATCHED_SET", "SWITCH_THREAD"):
+        assert flag in text
+        text = text.replace(flag, f"{flag.split('_')[0]}_FUNCTION")
+    (folder / "manifest.yaml").write_text(text)
+    return folder
+
+
+def test_no_mode_is_recommended_where_nothing_can_go_wrong(tmp_path: Path) -> None:
+    axes = {"mode": tuple(ModeName), "threads": (1,)}
+    for patch, why in (
+        (without_needs(tmp_path / "free"), "nothing is declared that must hold"),
+        (EXAMPLES / "fixes/tcp-reordering", "no function is replaced"),
+    ):
+        swept = explore_grid(patch, axes, HERE, nothing)
+        assert any(row.ok and row.covers for row in swept.rows), "as if it held"
+        assert (swept.usable, swept.empty) == ((), why)
+
+
+@pytest.mark.slow
+def test_why_no_mode_is_recommended_is_said(tmp_path: Path) -> None:
+    words = ("simulate", without_needs(tmp_path / "free"), "--sweep", "threads=1")
+    ran = lppack(*words)
+    assert ran.rc == 9
+    assert "hold at every point" not in ran.out
+    assert "no mode is shown to hold, because nothing is declared that must hold" in ran.err
+    ran = lppack(*words, "--format", "json")
+    assert ran.rc == 9
+    check_shape("simulate-sweep", ran.json)
+    assert (ran.json["ok"], ran.json["usable"]) == (False, [])
+    assert "nothing is declared" in ran.json["error"]["message"]
 
 
 def test_a_function_that_is_never_left_ends_no_point(tmp_path: Path) -> None:
@@ -125,7 +168,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         *("mode", "threads", "preempted", "verdict", "states", "reached")
     ]
     assert "1 points left out" not in ran.err
-    assert "2 points left out: that engine does not give the mode" in ran.err
+    assert "2 points left out, of null-model: that engine does not give the mode" in ran.err
     assert "null-model: 2 unsafe" in ran.err
     assert "no mode that covers the needs was shown to hold at every point" in ran.err
 
