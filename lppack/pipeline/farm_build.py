@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Build pairs on a farm: a job contains some patches for one kernel, built in one run."""
 
+import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lppack import store
 from lppack.pipeline import farm
@@ -15,6 +16,8 @@ from lppack.pipeline.together import build_planned, together_at_most
 
 if TYPE_CHECKING:
     from distributed import Client
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +69,45 @@ def jobs_of(pairs: Sequence[Pair], options: Options, threads: Sequence[int]) -> 
             yield Job(pairs=each, options=options, beside=max(threads))
 
 
-def do(job: Job) -> tuple[FarmResult, ...]:
-    """Build a job; this function runs in a worker."""
+def do(job: Job) -> tuple[FarmResult | RuntimeError, ...]:
+    """Build a job; this function runs in a worker. An exception is the result of its pair alone."""
     with store.scratch() as folder:
         options = replace(job.options, output=folder / "out")
         here = [
-            plan_pair(replace(one.pair, patch=_written(one, folder / str(number))), options)
+            _caught(_planned, one, folder / str(number), options)
             for number, one in enumerate(job.pairs)
         ]
-        ready = _together([one for one in here if isinstance(one, Planned)], job, folder)
-        outcomes = [
-            finish_pair(one, options, ready=ready.get(one.pair), recorded=False)
-            if isinstance(one, Planned)
-            else one
-            for one in here
-        ]
+        ready = _caught(_together, [one for one in here if isinstance(one, Planned)], job, folder)
+        if isinstance(ready, RuntimeError):
+            ready = {}  # each is built alone, and says the same, or that it was not at fault
         return tuple(
-            FarmResult(
-                outcome=_as_there(outcome, one.pair),
-                bundle=outcome.bundle.path.read_bytes() if outcome.bundle else None,
-            )
-            for outcome, one in zip(outcomes, job.pairs, strict=True)
+            one if isinstance(one, RuntimeError) else _caught(_finished, one, there, options, ready)
+            for one, there in zip(here, job.pairs, strict=True)
         )
+
+
+def _caught(work: Callable[..., Result], *args: Any) -> Result | RuntimeError:
+    """Return an exception as a result, with its traceback, in a form that the submitter can
+    read."""
+    try:
+        return work(*args)
+    except Exception as error:
+        return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _planned(one: PairFiles, folder: Path, options: Options) -> Planned | Outcome:
+    return plan_pair(replace(one.pair, patch=_written(one, folder)), options)
+
+
+def _finished(
+    one: Planned | Outcome, there: PairFiles, options: Options, ready: Mapping[Pair, Path]
+) -> FarmResult:
+    if isinstance(one, Planned):
+        one = finish_pair(one, options, ready=ready.get(one.pair), recorded=False)
+    return FarmResult(
+        outcome=_as_there(one, there.pair),
+        bundle=one.bundle.path.read_bytes() if one.bundle else None,
+    )
 
 
 def _together(planned: Sequence[Planned], job: Job, folder: Path) -> dict[Pair, Path]:
@@ -138,8 +158,17 @@ def run(
             for one in job.pairs:
                 yield one.pair, results
         else:
-            for result in results:
-                yield result.outcome.pair, _kept(result, options.output)
+            for one, result in zip(job.pairs, results, strict=True):
+                yield one.pair, _outcome(result, options.output)
+
+
+def _outcome(result: FarmResult | RuntimeError, output: Path) -> Outcome | Exception:
+    if isinstance(result, RuntimeError):
+        return result
+    try:
+        return _kept(result, output)
+    except Exception as error:  # of this pair alone
+        return error
 
 
 def _kept(result: FarmResult, output: Path) -> Outcome:
