@@ -64,7 +64,8 @@ def affected(
             found |= _c_files(its)
             near = [path, *(user for user in its if user.endswith(".h"))]
             own_names = _touched(changes)
-            _follow(own_names, near, tree, read, standing)
+            elsewhere = _Elsewhere(near, its, _defined(changes), includes, read)
+            _follow(own_names, near, tree, read, standing, elsewhere)
             not_followed += _compiled_apart(path, own_names, its, tree) if own_names else ()
             continue
         headers.append(path)

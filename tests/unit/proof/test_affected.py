@@ -164,6 +164,9 @@ def test_users_by_way_of_headers_of_other_folders(
     found = changed(tmp_path, {FORMAT: edit}, files)
     assert found.paths == ("fs/xfs/user.c",)
     assert not found.not_followed
+    # Where all users are compiled, what stands on the change is told as well.
+    few = changed(tmp_path, {FORMAT: edit}, files, few=40)
+    assert few.standing == found.standing and len(few.standing) >= ("TRACE" not in str(headers))
 
 
 def test_macros_at_the_top_level_of_a_header_of_another_folder(tmp_path: Path) -> None:
