@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+_AGAIN = "look at its logs, and start it again"
 _ANSWER = 15  # seconds for the scheduler
 _LOOK = 5.0  # seconds between two checks of the farm
-_ALONE = 60.0  # seconds to wait while there is no worker
+_ALONE = 60.0  # seconds to wait while there is no worker, or no answer
+_CODE = 60.0  # seconds for all workers to import lppack and read its files
 
 
 @contextlib.contextmanager
@@ -42,7 +45,15 @@ def connect(address: str) -> Iterator["Client"]:
             hint="start one: dask scheduler; and on each machine: dask worker ADDRESS",
         ) from None
     with contextlib.closing(client):
-        digests: dict[str, Any] = client.run(code_digest, on_error="return")
+        try:
+            digests: dict[str, Any] = client.run(
+                code_digest, on_error="return", callback_timeout=_CODE
+            )
+        except (OSError, TimeoutError) as error:
+            raise EnvironmentMissing(
+                f"the scheduler at {address}, or one of its workers, does not answer: {error}",
+                hint=_AGAIN,
+            ) from None
         if not digests:
             raise EnvironmentMissing(
                 f"the scheduler at {address} has no workers",
@@ -58,8 +69,18 @@ def connect(address: str) -> Iterator["Client"]:
 
 
 def threads(client: "Client") -> tuple[int, ...]:
-    """Return how many tasks each worker runs at a time."""
-    return tuple(client.nthreads().values())
+    """Return how many tasks each worker runs at a time. Raise EnvironmentMissing."""
+    try:
+        # A scheduler that is stopped keeps its connections, and never answers. After an error,
+        # Client.scheduler_info() returns what it knew.
+        found: dict[str, int] = client.nthreads(callback_timeout=_ANSWER)
+    except (OSError, TimeoutError) as error:
+        raise EnvironmentMissing(
+            f"the scheduler of the farm does not answer: {error}", hint=_AGAIN
+        ) from None
+    if not found:
+        raise EnvironmentMissing("all workers of the farm are lost", hint=_AGAIN)
+    return tuple(found.values())
 
 
 def each(
@@ -85,20 +106,22 @@ def each(
                 with client.as_current():
                     done = wait(list(waiting), timeout=_LOOK, return_when="FIRST_COMPLETED").done
             except TimeoutError:
-                if _workers(client):
+                try:
+                    threads(client)
                     seen = time.monotonic()
-                elif time.monotonic() - seen > _ALONE:
-                    yield from _lost(waiting, "all workers of the farm are lost")
-                    return
+                except EnvironmentMissing as lost:
+                    if time.monotonic() - seen > _ALONE:
+                        yield from _lost(waiting, lost.message)
+                        return
                 continue
-            except (asyncio.CancelledError, concurrent.futures.CancelledError):
+            except _CANCELLED:
                 yield from _lost(waiting, "the scheduler of the farm is lost")
                 return
             seen = time.monotonic()
             for future in done:
                 item = waiting.pop(future)
                 if future.status == "finished":
-                    yield item, future.result()
+                    yield item, _fetched(client, future)
                     continue
                 error = future.exception()
                 if isinstance(error, KilledWorker):
@@ -110,13 +133,18 @@ def each(
         client.cancel(list(waiting))
 
 
-def _workers(client: "Client") -> bool:
+def _fetched(client: "Client", future: Any) -> Any:
+    """Return a result, which is still on the worker; or that it is lost."""
     try:
-        return bool(client.scheduler_info()["workers"])
-    except OSError:
-        return False
+        return future.result(timeout=_ALONE)
+    except (OSError, TimeoutError, *_CANCELLED) as error:
+        try:
+            threads(client)
+        except EnvironmentMissing as lost:
+            return lost
+        return EnvironmentMissing(f"its result is lost: {error}", hint=_AGAIN)
 
 
 def _lost(waiting: dict[Any, Item], why: str) -> Iterator[tuple[Item, BaseException]]:
     for item in waiting.values():
-        yield item, EnvironmentMissing(why, hint="look at its logs, and start it again")
+        yield item, EnvironmentMissing(why, hint=_AGAIN)

@@ -71,6 +71,22 @@ def test_a_farm_finds_what_one_process_does(running: Farm, tmp_path: Path) -> No
         sweep(slow, items, where, nothing)
 
 
+def test_a_scheduler_that_is_stopped_ends_the_work(
+    running: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps its connections, and answers nothing."""
+    monkeypatch.setattr(farm_, "_ANSWER", 2)
+    with farm_.connect(running.address) as client:
+        assert farm_.threads(client) == (1, 1)
+        os.kill(running.scheduler.pid, signal.SIGSTOP)
+        items = [(tmp_path, number) for number in range(4)]
+        answers = [answer for _, answer in farm_.each(client, slow, items)]
+        assert len(answers) == 4
+        for answer in answers:
+            assert isinstance(answer, EnvironmentMissing)
+            assert "the scheduler of the farm does not answer" in str(answer)
+
+
 @pytest.mark.parametrize("what", ["workers", "scheduler"])
 def test_a_farm_that_goes_away(what: str, running: Farm, tmp_path: Path) -> None:
     items = [(tmp_path, number) for number in range(40)]
