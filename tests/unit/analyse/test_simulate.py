@@ -229,7 +229,7 @@ def test_where_no_mode_will_do_the_answer_is_no(tmp_path: Path) -> None:
     asleep = written(tmp_path / "asleep", ["f", "g"], sleeps=["f"])
     ran = lppack("simulate", asleep, "--compare")
     assert ran.rc == 0
-    assert ran.out.endswith("always ends; the weakest that is safe: hybrid\n")
+    assert ran.out.endswith("always ends; the weakest safe mode: hybrid\n")
     apart = written(tmp_path / "apart", ["f", "g"], calls={"f": []})
     ran = lppack("simulate", apart, "--compare")
     null = next(line for line in ran.out.splitlines() if line.startswith("null-model"))
