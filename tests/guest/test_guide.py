@@ -13,7 +13,7 @@ import click
 import pytest
 
 from lppack.cli import main
-from tests.kit.command import EXAMPLES, ROOT
+from tests.kit.command import ROOT
 
 pytestmark = pytest.mark.guest
 
@@ -36,13 +36,15 @@ def test_commands_are_told_from_what_they_print() -> None:
 
 def typed(page: str, folder: Path) -> Iterator[str]:
     """Type the commands of a page; each prints what the page shows, and is yielded then."""
-    (folder / "examples").symlink_to(EXAMPLES)
+    for name in ("examples", "ansible"):
+        (folder / name).symlink_to(ROOT / name)
     # As a shell has it whose virtual environment is active.
     (folder / "bin").mkdir()
     program = folder / "bin/lppack"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m lppack "$@"\n')
     program.chmod(0o755)
-    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "LC_ALL": "C"}
+    path = f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
     env |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
     for command, wanted in commands((ROOT / page).read_text()):
         ran = subprocess.run(
@@ -67,6 +69,8 @@ def test_from_one_host_to_many(tmp_path: Path) -> None:
     done = [command for command in typed("docs/fleet.md", tmp_path) if "lppack" in command]
     for word in ("sign", "verify", "agent", "status", "vex", "rollout plan", "revert"):
         assert any(f"lppack {word} " in command for command in done), word
+    for word in ("ansible-galaxy", "ansible-playbook", "ansible"):
+        assert any(command.startswith(f"{word} ") for command in done), word
 
 
 @pytest.mark.parametrize("page", ["docs/fleet.md", "docs/operators.md"])
