@@ -114,8 +114,23 @@ def test_worse_than_before(status: ModuleType, now: dict[str, Any], why: str | N
     ],
 )
 def test_not_settled(status: ModuleType, found: dict[str, Any], why: str | None) -> None:
-    said = status.unsettled({**_FOUND, **found})
+    said = status.unsettled({**_FOUND, **found}, 0.1, None)
     assert said == why or (why and said.endswith(why))
+
+
+@pytest.mark.parametrize(
+    ("load", "most", "why"),
+    [
+        (9.0, None, None),
+        (0.5, 0.5, None),
+        (0.51, 0.5, "the load is 0.51 for each processor"),
+        (0.01, 0.0, "the load is 0.01 for each processor"),
+    ],
+)
+def test_a_load_that_is_too_high(
+    status: ModuleType, load: float, most: float | None, why: str | None
+) -> None:
+    assert status.unsettled(_FOUND, load, most) == why
 
 
 def test_the_collection_is_where_it_is_taken_from(status: ModuleType) -> None:

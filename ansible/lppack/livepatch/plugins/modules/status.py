@@ -126,7 +126,7 @@ def worse(now: dict, before: dict) -> str | None:
     return None
 
 
-def unsettled(found: dict) -> str | None:
+def unsettled(found: dict, load: float, max_load: float | None) -> str | None:
     """Why a roll-out must not begin here; None: it may."""
     if not found["can_patch"]:
         return f"kernel {found['kernel']} has no live patching"
@@ -135,7 +135,11 @@ def unsettled(found: dict) -> str | None:
     if found["unfinished"] or found["leftovers"]:
         return f"a command has left something undone; the way on is: {found['next']}"
     moving = [p["module"] for p in found["patches"] if p["phase"] in ("patching", "unpatching")]
-    return f"a transition of {moving[0]} goes on" if moving else None
+    if moving:
+        return f"a transition of {moving[0]} goes on"
+    if max_load is not None and load > max_load:
+        return f"the load is {load:.2f} for each processor"
+    return None
 
 
 def main() -> None:
@@ -152,10 +156,7 @@ def main() -> None:
     found = Lppack(module).status()
     del found["ok"]
     found["health"] = now = health(module)
-    why = unsettled(found) if params["settled"] else None
-    if why is None and params["settled"] and params["max_load"] is not None:
-        high = now["load"] > params["max_load"]
-        why = f"the load is {now['load']:.2f} for each processor" if high else None
+    why = unsettled(found, now["load"], params["max_load"]) if params["settled"] else None
     if why is None and params["before"]:
         why = worse(now, params["before"])
     if why is not None:
