@@ -2,7 +2,7 @@
 /*
  * docs/semantics.md, how many threads are in each state: the same as threads.pml, where threads are
  * interchangeable. -DN=threads; -DST: SWITCH_THREAD, else SWITCH_KERNEL. Faults: -DRACE, -DNOINIT,
- * -DSKIP, -DEARLY, as there. Written from the page by hand: it shares nothing with lppack/simulator.
+ * -DSKIP, -DEARLY, as there. Written from the page by hand: it shares nothing with lppack/checker.
  *
  * A stack: USER, KERNEL, one activation (old or new), or two; odd numbers are new on top. A counter
  * of the area is the depth, once it counts; only with NOINIT it is something else, and stands apart.

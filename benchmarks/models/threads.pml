@@ -5,7 +5,7 @@
  *
  * -DN=threads; -DST: SWITCH_THREAD, else SWITCH_KERNEL; -DTWO: f and g call each other. Faults: -DRACE count after look-up, -DNOINIT
  * counters from zero, -DSKIP no check, -DEARLY conversion before the transition is complete.
- * Written from the page by hand: it shares nothing with lppack/simulator.
+ * Written from the page by hand: it shares nothing with lppack/checker.
  */
 #ifndef N
 #define N 2

@@ -38,8 +38,8 @@ def assumptions(price: Price) -> Iterator[str]:
         )
     elif any(one.per_second is not None for one in price.functions):
         yield (
-            "share of a CPU: not known; give --cpi and --ghz, or perf stat with cycles and "
-            "instructions"
+            "share of a CPU: not known; give --cpi and --ghz, or perf stat with cpu-clock, cycles "
+            "and instructions"
         )
     else:
         yield "calls a second: not known; give --calls FILE"
