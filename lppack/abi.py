@@ -50,6 +50,8 @@ RELIABLE_STACKS = ("STACKTRACE", "HAVE_RELIABLE_STACKTRACE")
 OLDEST_KERNEL = (5, 5)
 # kmod/engine/support.c: the kernel series on which lppack's own engine was tested.
 KERNELS_OF_THE_ENGINE = ((6, 1), (6, 12), (7, 2), (7, 3))
+#: Those where all its modes were tested under all loads, so that `--engine auto` may choose it.
+KERNELS_BY_AUTO = ("6.1.", "6.12.")
 #: Functions that some thread never leaves: main functions of kernel threads, and the functions in
 #: which they sleep (v6.1).
 NEVER_LEFT = {

@@ -23,25 +23,32 @@ struct lpe_range {
  * ways.c looks whether what is there will do.
  */
 static const char * const lpe_border_names[] = {
-	"exit_to_user_mode_prepare", "exit_to_user_mode_loop",
-	"syscall_exit_to_user_mode", "irqentry_exit_to_user_mode",
-	"syscall_trace_enter", "syscall_trace_enter.constprop.0",
+	"exit_to_user_mode_prepare", "exit_to_user_mode_loop", "irqentry_exit_to_user_mode",
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	/* Who is preempted in one of these is not seen there: irqentry_exit() is in the way. */
+	"syscall_exit_to_user_mode", "syscall_trace_enter", "syscall_trace_enter.constprop.0",
 	"syscall_exit_to_user_mode_prepare", "syscall_exit_work", "syscall_exit_work.constprop.0",
-	"trace_syscall_enter", "trace_syscall_exit",
+#else
+	"trace_syscall_exit",	/* the last of a system call: audit comes before it */
+#endif
 };
 
-/*
- * From v7.0 on the way out of an interrupt is a part of irqentry_exit(), through which one that has
- * interrupted the kernel goes as well: see lpe_after_interrupt().
- */
+/* From v7.0 on the compiler inlines most of the way out into the functions below. */
+#define LPE_IS_INLINED	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0))
+
+/* One that has interrupted the kernel goes through it as well: see lpe_after_interrupt(). */
 static const char * const lpe_interrupt_names[] = { "irqentry_exit" };
 
 /*
- * And there a debugger's stop at either end of a system call is a part of these: their caller is
- * user space, and they call ptrace_notify() for nothing else.
+ * A debugger's stop at either end of a system call is a part of these, and they call
+ * ptrace_notify() for nothing else. Who is preempted in one of them has seccomp or audit to pass,
+ * so they alone are no border.
  */
 static const char * const lpe_call_names[] = {
 	"do_syscall_64", "do_int80_emulation", "__do_fast_syscall_32", "ret_from_fork",
+	"syscall_trace_enter", "syscall_trace_enter.constprop.0",
+	"syscall_exit_to_user_mode", "syscall_exit_to_user_mode_prepare",
+	"syscall_exit_work", "syscall_exit_work.constprop.0",
 };
 
 static const char * const lpe_notify_names[] = { "ptrace_notify" };
@@ -221,14 +228,15 @@ static enum lpe_place lpe_place_at(unsigned long address)
 /*
  * Of a stack whose entry i is of irqentry_exit(): the entry of the code that was interrupted, count
  * if that is in user space, and i if this is another stack than it seems. Between the two are the
- * handler, unless it jumps here as its last, and the entry code.
+ * entry code, and the handler unless it jumps here as its last: exc_page_fault(), which may have
+ * called __kvm_handle_async_pf(), is the longest way.
  */
 static unsigned int lpe_after_interrupt(const unsigned long *entries, unsigned int count,
 					unsigned int i)
 {
 	unsigned int entry;
 
-	for (entry = i + 1; entry < count && entry <= i + 2; entry++)
+	for (entry = i + 1; entry < count && entry <= i + 3; entry++)
 		if (lpe_is_entry(entries[entry]))
 			return entry + 1;
 	return i;
@@ -237,7 +245,7 @@ static unsigned int lpe_after_interrupt(const unsigned long *entries, unsigned i
 /* Entry i > 0 is where a debugger has stopped the thread at an end of a system call. */
 static bool lpe_is_call_stop(const unsigned long *entries, unsigned int i)
 {
-	return lpe_in_any(entries[i], lpe_call, ARRAY_SIZE(lpe_call)) &&
+	return LPE_IS_INLINED && lpe_in_any(entries[i], lpe_call, ARRAY_SIZE(lpe_call)) &&
 	       lpe_in_any(entries[i - 1], lpe_notify, ARRAY_SIZE(lpe_notify));
 }
 
@@ -256,7 +264,8 @@ bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_wo
 	if (lpe_leaves_out(LPE_NO_BORDER_CHECK))
 		return true;
 	for (i = 0; i < count; i++) {
-		if (lpe_in_any(entries[i], lpe_interrupt, ARRAY_SIZE(lpe_interrupt))) {
+		if (LPE_IS_INLINED &&
+		    lpe_in_any(entries[i], lpe_interrupt, ARRAY_SIZE(lpe_interrupt))) {
 			next = lpe_after_interrupt(entries, count, i);
 			if (next == count)
 				return true;

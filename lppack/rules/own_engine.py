@@ -27,7 +27,7 @@ BORDER = frozenset(
         *("ptrace_stop", "ptrace_notify", "ptrace_do_notify", "do_signal_stop"),
         *("do_jobctl_trap", "do_freezer_trap", "__refrigerator", "irqentry_exit_cond_resched"),
         *("__cond_resched", "preempt_schedule_common", "__traceiter_sys_exit"),
-        *("trace_syscall_enter", "trace_syscall_exit"),
+        "trace_syscall_exit",
         *("raw_irqentry_exit_cond_resched", "preempt_schedule_irq"),
     )
 )

@@ -246,8 +246,8 @@ def threads_are_not_preempted_in_kernel_code(
     address of the new function. After a revert, or after another live patch was enabled above, it
     runs functions of both patches. The first patch of a function is not affected, and neither is a
     patch of one function. Measured on 7.2.12, which preempts by default, and on 6.12.117 booted
-    with preempt=full. lppack's own engine counts such a thread as inside: `--engine auto` selects
-    it there, if it supports the kernel. To simulate this: lppack simulate PATCH --preempted.
+    with preempt=full. lppack's own engine counts such a thread as inside; `--engine consistency`
+    selects it, if it supports the kernel. To simulate this: lppack simulate PATCH --preempted.
     """
     preempts = ("PREEMPT_LAZY", "PREEMPT", "PREEMPT_RT")
     option = next((name for name in preempts if config.is_on(name)), None)
@@ -257,8 +257,8 @@ def threads_are_not_preempted_in_kernel_code(
             ("needs",),
             f"{kernel.release} has CONFIG_{option}: while the livepatch engine reverts the "
             "patch, or enables another above it, a new function may call an old one",
-            "make the functions of the patch independent of each other, or revert by a "
-            "reboot; see: lppack simulate --preempted",
+            "make the functions of the patch independent of each other, use --engine consistency, "
+            "or revert by a reboot; see: lppack simulate --preempted",
         )
 
 

@@ -4,7 +4,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from lppack import consistency
+from lppack import abi, consistency
 from lppack.abi import CLEARS_RELOCATIONS
 from lppack.consistency import MODES, EngineName, Mode, ModeName
 from lppack.distributions import open_distribution
@@ -94,10 +94,15 @@ def engine_for(
 
 
 def _is_ours_to_have(document: Document, mode: Mode, facts: Facts) -> bool:
-    """Return True if lppack's own engine can be used for this patch and kernel."""
+    """Return True if lppack's own engine can be used for this patch and kernel, and was tested on
+    that kernel in all modes: see `abi.KERNELS_BY_AUTO`."""
     ours: str = EngineName.CONSISTENCY
-    return ours in consistency.engines_of(mode) and not any(
-        problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
+    return (
+        ours in consistency.engines_of(mode)
+        and facts.release.startswith(abi.KERNELS_BY_AUTO)
+        and not any(
+            problem.level is Level.ERROR for problem in ask(PLAN, document, mode, ours, facts)
+        )
     )
 
 

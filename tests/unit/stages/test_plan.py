@@ -239,7 +239,13 @@ def test_where_kernel_code_is_preempted_auto_takes_lppacks_own_engine(
     assert said is (engine == "consistency")
 
 
-@pytest.mark.parametrize("why", ["one function", "the engine does not know it", "it replaces"])
+@pytest.mark.parametrize(
+    "why",
+    [
+        *("one function", "the engine does not know it", "it replaces"),
+        "it was tested there in few modes",
+    ],
+)
 def test_where_lppacks_own_engine_is_not_to_be_had_auto_takes_the_kernels(
     tmp_path: Path, why: str
 ) -> None:
@@ -249,6 +255,10 @@ def test_where_lppacks_own_engine_is_not_to_be_had_auto_takes_the_kernels(
         facts.release = "7.9.1+deb14-amd64"
     if why == "it replaces":
         text += "replaces: [conn-limit]\n"
+    if why == "it was tested there in few modes":
+        facts.release = "7.2.12+deb13-amd64"
+        asked = planned(tmp_path, text, facts, engine="consistency", config=preempting())
+        assert asked.engine == "consistency"
     made = planned(tmp_path, text, facts, config=preempting("PREEMPT_LAZY"))
     assert made.engine == "livepatch"
     assert (MIXES in {problem.rule for problem in made.warnings}) is (why != "one function")
