@@ -88,7 +88,7 @@ from lppack.pipeline.pairs import Options, Outcome, Pair, PairState
     "--plan",
     "service",
     type=click.Choice(["github", "gitlab"]),
-    help="Build nothing. Print jobs for this CI service: one for each kernel, with its patches. "
+    help="Build nothing. Print jobs for this CI service: for each kernel, with its patches. "
     "github: the value of strategy.matrix; gitlab: a child pipeline.",
 )
 @click.option(

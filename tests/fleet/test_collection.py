@@ -158,6 +158,8 @@ def test_the_modules_say_what_they_would_do_and_what_they_did(fleet: Fleet) -> N
         assert "+conn-limit 2: patched, conversion" in applied["out"]
         assert module("apply", f"bundle={fleet.bundle} phase=patch")["changed"] is False
         assert module("convert", f"series={SERIES}", "--check")["changed"] is False
+        done = module("convert", f"series={SERIES}", "--diff")
+        assert (done["changed"], done["patches"][0]["conversion"]) == (False, "none")
         status = module("status", "settled=true")
         assert (status["changed"], status["patches"][0]["conversion"]) == (False, "none")
         assert module("revert", f"series={SERIES}", "--check")["changed"] is True

@@ -58,9 +58,11 @@ def main() -> None:
     )
     lppack, params = Lppack(module), module.params
     before = lppack.status() if module._diff else {"patches": []}
+    found = lppack.call("status", params["series"])
     if module.check_mode:
-        found = lppack.call("status", params["series"])
         lppack.end(before, None, changed=any(p["conversion"] == "off" for p in found["patches"]))
+    if all(p["conversion"] == "none" for p in found["patches"]):
+        lppack.end(before, before if module._diff else found, changed=False)
     done = lppack.call("convert", params["series"], "--wait", str(params["wait"]))
     after = lppack.status() if module._diff else done
     lppack.end(before, after, changed=done["changed"])
