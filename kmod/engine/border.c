@@ -25,6 +25,7 @@
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
@@ -285,15 +286,21 @@ static void lpe_queue(struct task_struct *task, struct lpe_thread *thread,
  */
 static void lpe_on_exit(void *data, struct pt_regs *regs, long ret)
 {
-	struct lpe_patch *patch = READ_ONCE(lpe_gate_of);
-	struct lpe_thread *thread = lpe_thread_of(current);
+	struct lpe_thread *thread;
+	struct lpe_patch *patch;
 
+	/* In 7.2 probes of system calls are called with preemption on; 6.12 had it off. */
+	preempt_disable();
+	patch = READ_ONCE(lpe_gate_of);
+	thread = lpe_thread_of(current);
 	if (!thread || !lpe_is_user(current) || !lpe_needs_work(patch, thread))
-		return;
+		goto out;
 	if (patch->mode->by_thread && lpe_own_end(patch, thread, NULL) == LPE_AT_THE_END)
 		lpe_switch_self(patch, thread);
 	else
 		lpe_queue(current, thread, TWA_RESUME);
+out:
+	preempt_enable();
 }
 
 /* Only where it is needed: it makes each system call of the machine slower. */
