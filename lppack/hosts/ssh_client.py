@@ -62,12 +62,14 @@ class Client:
         self._master: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._said = b""
+        self._listener: threading.Thread | None = None
 
     def connect(self) -> None:
         """Connect. Raise EnvironmentMissing with ssh's message if that fails."""
         master = self._start(far_side.STAY, stdin=subprocess.PIPE, master=True)
         self._master = master
-        threading.Thread(target=self._listen, args=(master,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(master,), daemon=True)
+        self._listener.start()
         deadline = Deadline(_CONNECT)
         while not self._socket.exists():
             if master.poll() is not None or deadline.expired:
@@ -112,6 +114,8 @@ class Client:
             master.wait(timeout=1.0)
         proc.kill_group(master.pid)
         master.wait()
+        if self._listener is not None:
+            self._listener.join(1.0)  # what ssh printed last may not be read yet
 
     def _listen(self, master: "subprocess.Popen[bytes]") -> None:
         assert master.stderr

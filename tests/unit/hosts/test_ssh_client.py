@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The system's ssh: one connection for all requests, which ends with them."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,22 @@ def test_ssh_says_why_it_does_not_connect(behave: Behave, tmp_path: Path) -> Non
     assert "by ssh: Host key verification failed." in caught.value.message
     assert "\x1b" not in caught.value.message
     assert "ssh -o BatchMode=yes -- web1 true" in str(caught.value.hint)
+
+
+def test_what_ssh_says_last_is_waited_for(
+    behave: Behave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen = ssh_client.Client._listen
+
+    def late(client: ssh_client.Client, master: "subprocess.Popen[bytes]") -> None:
+        master.wait()
+        time.sleep(0.3)
+        listen(client, master)
+
+    monkeypatch.setattr(ssh_client.Client, "_listen", late)
+    (tmp_path / "bin/refuse").write_text("Host key verification failed.\n")
+    with pytest.raises(EnvironmentMissing, match="Host key verification failed"), connect("web1"):
+        pass
 
 
 def test_no_ssh_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
