@@ -261,7 +261,7 @@ def test_a_kernel_that_it_was_not_tried_on_is_refused_by_the_module(
 def test_each_way_out_of_the_kernel_is_tried_when_the_module_is_loaded(
     guest: GuestHost, kernel: Kernel, tmp_path: Path
 ) -> None:
-    """Each answer turned round, as if a compiler had inlined what is looked for."""
+    """Each answer inverted, as if a compiler had inlined what is looked for."""
     ko = spoilt.make(
         kernel, tmp_path, ("ways.c", "!lpe_is_known(&lpe_ways[i])", "lpe_is_known(&lpe_ways[i])")
     )

@@ -14,7 +14,7 @@ _MODULES = f"usr/lib/modules/{samples.RELEASE}"
 
 
 class RpmRoot:
-    """Debian's own root, in which systemctl only notes what was asked of it."""
+    """A root of Debian, in which systemctl only records its arguments."""
 
     def __init__(self, kernel: Kernel, path: Path) -> None:
         installed("rpmbuild", "rpm")
