@@ -164,7 +164,7 @@ def test_users_by_way_of_headers_of_other_folders(
     found = changed(tmp_path, {FORMAT: edit}, files)
     assert found.paths == ("fs/xfs/user.c",)
     assert not found.not_followed
-    # Where all users are compiled, what stands on the change is told as well.
+    # Where all users are compiled, what depends on the change is reported as well.
     few = changed(tmp_path, {FORMAT: edit}, files, few=40)
     assert few.standing == found.standing and len(few.standing) >= ("TRACE" not in str(headers))
 
