@@ -91,7 +91,7 @@ def own_engine_knows_the_border(
         return
     yield Fault(
         ("kernels",),
-        f"mode {mode.name} needs lppack_engine.ko, which was tested on {TRIED}: in "
+        f"mode {mode.name} needs lppack_engine.ko, which supports {TRIED}: in "
         f"{facts.release} the exits to user space "
         + ("may work differently" if named else "have other names"),
         "choose such a kernel, or use mode hybrid and omit --engine; `lppack doctor --kernel REL` "

@@ -90,6 +90,8 @@ def engine_for(
     why = f"{'the kernel' if own else 'lppack'}'s own engine gives {mode.name}"
     if mixes and not own and EngineName.LIVEPATCH in mode.engines:
         why += ", also where kernel code is preempted, as here"
+    if not own and not facts.release.startswith(abi.KERNELS_BY_AUTO):
+        why += "; on this kernel series only some of its modes and loads were tested"
     return chosen, Decision(what="engine", value=chosen, why=why)
 
 

@@ -237,6 +237,7 @@ def test_where_kernel_code_is_preempted_auto_takes_lppacks_own_engine(
     (why,) = (item.why for item in made.decisions if item.what == "engine")
     said = "also where kernel code is preempted" in why
     assert said is (engine == "consistency")
+    assert "only some of its modes" not in why
 
 
 @pytest.mark.parametrize(
@@ -259,6 +260,8 @@ def test_where_lppacks_own_engine_is_not_to_be_had_auto_takes_the_kernels(
         facts.release = "7.2.12+deb13-amd64"
         asked = planned(tmp_path, text, facts, engine="consistency", config=preempting())
         assert asked.engine == "consistency"
+        (told,) = (item.why for item in asked.decisions if item.what == "engine")
+        assert told.endswith("only some of its modes and loads were tested")
     made = planned(tmp_path, text, facts, config=preempting("PREEMPT_LAZY"))
     assert made.engine == "livepatch"
     assert (MIXES in {problem.rule for problem in made.warnings}) is (why != "one function")
