@@ -45,9 +45,8 @@ def migrate(
 
     CRIU of Debian saves the process tree, kexec starts the other kernel, and CRIU restores the
     tree. Prints how long the program stood still, and which of its processes, threads and files are
-    restored; exit code 9 if one is missing. PROGRAM must be statically linked. What survives, and
-    what does
-    not: docs/criu-kexec.md.
+    restored; exit code 9 if one is missing, or a periodic timerfd does not expire any more. PROGRAM
+    must be statically linked. What survives, and what does not: docs/criu-kexec.md.
 
     \b
     Example:
@@ -66,14 +65,13 @@ def migrate(
             plan, arguments=arguments, settle=settle, builder=builder, say=tell
         )
     told = migrated_json(made)
-    lost = made.before.lost(made.after)
     if format_ != "json":
         _show(made)
-    elif not lost:
+    elif not made.lost:
         result({"ok": True, **told})
-    if lost:
+    if made.lost:
         raise AnswerIsNo(
-            f"{program} runs in {made.release}, but lost: {', '.join(lost[:8])}",
+            f"{program} runs in {made.release}, but lost: {', '.join(made.lost[:8])}",
             hint="what survives: docs/criu-kexec.md",
             report=told,
         )
@@ -98,7 +96,7 @@ def migrated_json(made: "Migrated") -> dict[str, Any]:
         "pause": made.pause,
         "seconds": made.seconds,
         "image_bytes": made.image_bytes,
-        "lost": list(made.before.lost(made.after)),
+        "lost": list(made.lost),
         "processes": list(made.after.processes),
         "threads": list(made.after.threads),
         "files": list(made.after.files),

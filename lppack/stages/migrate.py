@@ -29,6 +29,10 @@ PROGRAMS = ("usr/sbin/criu", "sbin/kexec")
 #: Folder in which the program runs; it is migrated, too.
 WORK = "/job"
 _IMAGES = "/criu"
+#: A periodic timerfd that had expired, in CRIU's log: restoring its value of 0 disarms it.
+_DISARMED = re.compile(
+    r"timerfd: Dumping .* it_value\(0, 0\) it_interval\((?!0, 0\))(\d+), (\d+)\)"
+)
 _CRIU = "criu {verb} -D {images} -v4 -o {verb}.log --tcp-established"
 _WORDS = "console=ttyS0 panic=-1 no_timer_check"
 _KEXEC = "setsid sh -c 'sleep 0.3; kexec -e' < /dev/null > /dev/null 2>&1 &"
@@ -60,9 +64,18 @@ class Migrated:
 
     before: TreeState
     after: TreeState
+    timers: tuple[float, ...]  # intervals in s of the periodic timerfds that never expire again
     seconds: dict[str, float]  # of each step, in order
     image_bytes: int
     release: str  # release of the kernel that runs afterwards
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What the restored tree lacks."""
+        return (
+            *self.before.lost(self.after),
+            *(f"periodic timerfd of {interval:g} s" for interval in self.timers),
+        )
 
     @property
     def pause(self) -> float:
@@ -100,6 +113,7 @@ def migrate(
         raise AnswerIsNo(f"{program} has ended before {settle:g} s were over\n{out[-2000:]}")
     before = _state(host)
     steps.shell("dump", _criu("dump") + f" -t {pid} --network-lock nftables")
+    told = steps.shell("dump", f"grep timerfd: {_IMAGES}/dump.log || true")
     steps.shell(
         "pack",
         f"cd /; find {_IMAGES[1:]} {WORK[1:]} | busybox cpio -o -H newc > /extra 2>/dev/null; "
@@ -116,7 +130,12 @@ def migrate(
     steps.shell("restore", "ip link set lo up; " + _criu("restore") + " --restore-detached")
     release = steps.shell("after", "uname -r").strip()
     return Migrated(
-        before=before, after=_state(host), seconds=seconds, image_bytes=size, release=release
+        before=before,
+        after=_state(host),
+        timers=tuple(int(s) + int(ns) / 1e9 for s, ns in _DISARMED.findall(told)),
+        seconds=seconds,
+        image_bytes=size,
+        release=release,
     )
 
 

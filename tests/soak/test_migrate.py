@@ -69,6 +69,7 @@ def test_a_service_is_in_another_kernel(tree: Path, to: str) -> None:
     )
     assert made.release == new
     assert made.before.lost(made.after) == ()
+    assert bool(made.timers) is not bool(seen["timer runs"])
     assert len(made.after.processes) == 2
     assert len(made.after.threads) == 3
     steps = ", ".join(f"{name} {value:.2f}" for name, value in made.seconds.items())

@@ -107,6 +107,16 @@ def test_what_is_lost_is_named() -> None:
     assert before.lost(before) == ()
 
 
+def test_a_timer_that_criu_disarms_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log has the time that is left: none, where the timer had expired."""
+    line = "(00.07) timerfd: Dumping id 0x4 clockid 1 it_value({}) it_interval({})\n"
+    cases = (("0, 0", "0, 50000000"), ("0, 7", "0, 40000000"), ("0, 0", "0, 0"))
+    log = "".join(line.format(*case) for case in cases)
+    made = run(Guest(**{"grep timerfd": log}), monkeypatch)
+    assert made.lost == ("periodic timerfd of 0.05 s",)
+    assert run(Guest(**{"grep timerfd": ""}), monkeypatch).lost == ()
+
+
 def test_what_is_no_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="is no file"):
         pipeline.plan_migration(tmp_path / "absent", None, "x")
