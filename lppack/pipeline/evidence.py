@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reports about a host: metrics, evidence for scanners, and its CVEs."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,12 +60,13 @@ def vex(bundle: Path | None, on: str, kind: str, *, author: str, namespace: str)
     """
     from lppack.pipeline.operate import status_of
     from lppack.stages.bundle import read
-    from lppack.stages.vex import need_cve, of_bundle, of_host
+    from lppack.stages.vex import need_cve, of_bundle, of_host, subject
     from lppack.stages.vex_formats import FORMATS, Author
 
-    found = of_bundle(read(bundle)) if bundle else of_host(status_of(None, on), on)
+    found = of_bundle(read(bundle)) if bundle else of_host(status_of(None, on), subject(on))
     now = datetime.now(UTC).replace(microsecond=0)
-    return FORMATS[kind](need_cve(found), Author(name=author, namespace=namespace), now)
+    issuer = Author(name=author, namespace=namespace)
+    return FORMATS[kind](need_cve(found), issuer, now, uuid.uuid4())
 
 
 def cves_of(tracker: Path, bundles: Sequence[Path], on: str, suite: str | None) -> KernelReport:

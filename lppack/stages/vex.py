@@ -2,6 +2,7 @@
 """Statements about the CVEs of a kernel package, for a host or a bundle."""
 
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
-from lppack.model import Bundle
+from lppack.model import Bundle, Completeness, InliningCheck
 from lppack.stages.host_status import HostStatus
 from lppack.stages.status import PatchReport
 
@@ -56,6 +57,11 @@ class Evidence:
         name, version = quote(self.name, safe=""), quote(self.package, safe="")
         known = f"?arch={arch}" if arch in ("amd64", "arm64") else ""
         return f"pkg:deb/debian/{name}@{version}{known}"
+
+
+def subject(on: str) -> str:
+    """Return the name of a host under which a document can leave this machine."""
+    return on if on.startswith("ssh:") else f"{on} at {socket.gethostname()}"
 
 
 def of_host(found: HostStatus, name: str) -> Evidence:
@@ -161,6 +167,14 @@ def _doubt(patch: PatchReport) -> str | None:
         return "a transition was forced: which code threads run is not known"
     if patch.forced is None:
         return "the kernel's log cannot be read: whether a transition was forced is unknown"
-    if patch.inlining == "unchecked":
-        return "inlining is unchecked: callers may hold copies of the old code"
+    match patch.inlining:
+        case InliningCheck.UNCHECKED:
+            return "inlining is unchecked: callers may hold copies of the old code"
+        case None:
+            return "whether inlining was checked is not known: callers may hold copies of old code"
+    match patch.complete:
+        case Completeness.NOT_CHECKED:
+            return "it is not proved that the patch carries the whole fix: lppack build --prove"
+        case None:
+            return "whether the patch carries the whole fix is not known"
     return None

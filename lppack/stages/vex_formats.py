@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Evidence as OpenVEX, CSAF VEX and CycloneDX VEX."""
+"""Evidence as OpenVEX, CSAF VEX and CycloneDX VEX, each document with a number of its own."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from lppack import __version__
 from lppack.errors import EnvironmentMissing
 from lppack.stages.vex import Evidence, Statement, Status
 
-#: Namespace for document ids: the same author, subject and time give the same id.
-_SPACE = uuid.UUID("5f3f6f0e-0d0b-5b8e-9a55-4f3c1f0f7c11")
 _TOOL = f"lppack {__version__}"
 
 
@@ -25,17 +23,11 @@ class Author:
     namespace: str  # a URL of the author
 
 
-def _identity(found: Evidence, author: Author, now: datetime) -> uuid.UUID:
-    return uuid.uuid5(
-        _SPACE, f"{author.namespace} {found.subject} {now.astimezone(UTC).isoformat()}"
-    )
-
-
 def _stamp(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def openvex(found: Evidence, author: Author, now: datetime) -> str:
+def openvex(found: Evidence, author: Author, now: datetime, number: UUID) -> str:
     """Return the evidence as OpenVEX 0.2.0."""
     product = {"@id": found.purl, "identifiers": {"purl": found.purl}}
     statements = [
@@ -53,7 +45,7 @@ def openvex(found: Evidence, author: Author, now: datetime) -> str:
     return _text(
         {
             "@context": "https://openvex.dev/ns/v0.2.0",
-            "@id": f"urn:uuid:{_identity(found, author, now)}",
+            "@id": f"urn:uuid:{number}",
             "author": author.name,
             "role": "Document Creator",  # optional, but lib4vex needs one
             "timestamp": _stamp(now),
@@ -71,10 +63,10 @@ _CSAF_STATUS = {
 }
 
 
-def csaf(found: Evidence, author: Author, now: datetime) -> str:
+def csaf(found: Evidence, author: Author, now: datetime, number: UUID) -> str:
     """Return the evidence as CSAF 2.0, profile 5: VEX."""
     stamp, product = _stamp(now), "kernel"
-    number = {"number": "1", "date": stamp, "summary": f"Written by {_TOOL}."}
+    revision = {"number": "1", "date": stamp, "summary": f"Written by {_TOOL}."}
     title = f"Live patches of {found.subject}"
     return _text(
         {
@@ -89,12 +81,12 @@ def csaf(found: Evidence, author: Author, now: datetime) -> str:
                 },
                 "title": title,
                 "tracking": {
-                    "id": f"lppack-{_identity(found, author, now)}",
+                    "id": f"lppack-{number}",
                     "status": "final",
                     "version": "1",
                     "initial_release_date": stamp,
                     "current_release_date": stamp,
-                    "revision_history": [number],
+                    "revision_history": [revision],
                     "generator": {
                         "date": stamp,
                         "engine": {"name": "lppack", "version": __version__},
@@ -150,9 +142,8 @@ def _csaf_one(found: Evidence, said: Statement, product: str) -> dict[str, Any]:
     return one
 
 
-def cyclonedx(found: Evidence, author: Author, now: datetime) -> str:
-    """Return the evidence as Return the evidence as CycloneDX 1.6. Raise EnvironmentMissing without
-    the extra `fleet`."""
+def cyclonedx(found: Evidence, author: Author, now: datetime, number: UUID) -> str:
+    """Return the evidence as CycloneDX 1.6. Raise EnvironmentMissing without the extra `fleet`."""
     try:
         from cyclonedx.model.bom import Bom, BomMetaData
         from cyclonedx.model.component import Component, ComponentType
@@ -186,7 +177,7 @@ def cyclonedx(found: Evidence, author: Author, now: datetime) -> str:
         bom_ref=found.purl,
     )
     made = Bom(
-        serial_number=_identity(found, author, now),
+        serial_number=number,
         metadata=BomMetaData(
             timestamp=now, component=kernel, authors=[OrganizationalContact(name=author.name)]
         ),
@@ -212,7 +203,7 @@ def _text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Evidence, Author, datetime], str]] = {
+FORMATS: Mapping[str, Callable[[Evidence, Author, datetime, UUID], str]] = {
     "openvex": openvex,
     "csaf": csaf,
     "cyclonedx": cyclonedx,

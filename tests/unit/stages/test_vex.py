@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is said of each CVE of a kernel package."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Effective, Fix
 from lppack.stages.status import PatchReport
-from lppack.stages.vex import Statement, Status, need_cve, of_bundle, of_host
+from lppack.stages.vex import Statement, Status, need_cve, of_bundle, of_host, subject
 from tests.kit.command import lppack
 from tests.kit.evidence import CVE, fix, host, patch
 from tests.kit.samples import bundle
@@ -33,6 +34,9 @@ def said(*patches: PatchReport) -> Statement:
         (patch(forced=True), Status.UNDER_INVESTIGATION, "was forced"),
         (patch(forced=None), Status.UNDER_INVESTIGATION, "log cannot be read"),
         (patch(inlining="unchecked"), Status.UNDER_INVESTIGATION, "inlining is unchecked"),
+        (patch(inlining=None), Status.UNDER_INVESTIGATION, "inlining was checked is not known"),
+        (patch(complete="not checked"), Status.UNDER_INVESTIGATION, "is not proved"),
+        (patch(complete=None), Status.UNDER_INVESTIGATION, "the whole fix is not known"),
     ],
 )
 def test_what_is_said_of_a_fix(found: PatchReport, status: Status, notes: str) -> None:
@@ -57,6 +61,13 @@ def test_a_version_whose_place_was_taken_does_not_count() -> None:
 def test_what_is_no_cve_is_not_named(name: object) -> None:
     with pytest.raises(AnswerIsNo, match="no fix with a CVE is known of local"):
         need_cve(of_host(host(patch(fix(cve=name))), "local"))
+
+
+@pytest.mark.parametrize("on", ["local", "guest:demo", "simulated"])
+def test_a_document_names_the_machine(on: str) -> None:
+    """Each machine is `local` to itself."""
+    assert subject(on) == f"{on} at {socket.gethostname()}"
+    assert subject("ssh:root@web1") == "ssh:root@web1"
 
 
 def test_patches_of_others_say_nothing() -> None:
