@@ -11,6 +11,7 @@ from lppack import abi
 from lppack.engines.protocol import Blocker
 from lppack.errors import ApplyRefused, ApplyStuck, HostError
 from lppack.hosts.protocol import Host, Ran
+from lppack.hosts.put import put_bytes
 from lppack.model.patch_info import PatchInfo
 
 #: Reason of a refusal: another command has loaded the module.
@@ -20,6 +21,8 @@ LIMIT = 30.0  # seconds for one command on the host
 _INSERT = 600.0
 #: Folder for module files while they are loaded.
 DROP = "/run/lppack/load"
+#: The note that a transition was forced: ID of the boot in which that was seen.
+FORCED = "/var/lib/lppack/forced"
 _NOT_EXECUTABLE, _NO_PROGRAM = 126, 127  # as in a shell
 _EXISTS = os.strerror(errno.EEXIST)  # as insmod of kmod and of busybox print it
 _KILLED = 128  # and above: killed by a signal, as in a shell
@@ -198,14 +201,26 @@ def _blocker(path: str, row: list[str]) -> Blocker:
 
 
 def was_forced(host: Host) -> bool | None:
-    """Search the kernel's log for a forced transition; None if the log cannot be read."""
+    """Search the kernel's log for a forced transition; None if the log cannot be read.
+
+    The log loses its oldest lines. So one that was seen once is noted, with the boot ID.
+    """
+    boot = text(host, abi.BOOT_ID)
+    if boot is not None and text(host, FORCED) == boot:
+        return True
     try:
         log = host.run(["dmesg"], limit=LIMIT)
     except HostError as error:
         if error.absent:
             return None
         raise
-    return abi.FORCED in log.out if log.rc == 0 else None
+    if log.rc != 0:
+        return None
+    if abi.FORCED not in log.out:
+        return False
+    with contextlib.suppress(HostError):  # only root can write the note
+        put_bytes(host, FORCED, f"{boot}\n".encode(), mode=0o644)
+    return True
 
 
 def moving_for(host: Host, module: str) -> float | None:

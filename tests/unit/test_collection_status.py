@@ -4,14 +4,17 @@
 import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.kit.fleet import COLLECTION
 
-_NOW = {"boot": "a", "taint": 0, "faults": 0, "last_fault": 0.0, "line": "", "load": 0.1}
+_NOW = {
+    **{"boot": "a", "taint": 0, "faults": 0, "last_fault": 0.0, "line": "", "load": 0.1},
+    **{"log_problem": None, "log_begins": 0.0, "log_ends": 1.0},
+}
 _FOUND = {
     **{"can_patch": True, "kernel": "6.1.0-47-amd64", "at_work": None, "unfinished": []},
     **{"leftovers": [], "next": None, "patches": [{"module": "m", "phase": "patched"}]},
@@ -35,12 +38,14 @@ def status(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 class Machine:
     """What health() asks of AnsibleModule: the kernel's log."""
 
-    def __init__(self, log: str, code: int = 0) -> None:
-        self.log, self.code = log, code
+    def __init__(self, log: str, code: int = 0, says: str = "", raises: bool = False) -> None:
+        self.log, self.code, self.says, self.raises = log, code, says, raises
 
     def run_command(self, argv: list[str], **_more: object) -> tuple[int, str, str]:
         assert argv == ["dmesg"]
-        return self.code, self.log, ""
+        if self.raises:
+            raise FileNotFoundError(2, "No such file or directory")
+        return self.code, self.log, self.says
 
 
 @pytest.mark.parametrize(
@@ -82,8 +87,52 @@ def test_what_is_no_fault_of_the_kernel_stops_nothing(status: ModuleType, line: 
     assert status.health(Machine(f"[   99.500000] {line}\n"))["faults"] == 0
 
 
-def test_a_log_that_cannot_be_read_has_no_faults(status: ModuleType) -> None:
-    assert status.health(Machine("[    1.0] BUG: x", code=1))["faults"] == 0
+@pytest.mark.parametrize(
+    ("machine", "why"),
+    [
+        (
+            Machine("[    1.0] BUG: x", code=1, says="dmesg: not permitted\n"),
+            "dmesg: not permitted",
+        ),
+        (Machine("", code=1), "dmesg ended with 1"),
+        (Machine("", raises=True), "dmesg: No such file or directory"),
+        (Machine("Linux version 6.1\nBUG: x\n"), "its lines have no time"),
+    ],
+)
+def test_a_log_that_does_not_tell_is_not_a_log_without_faults(
+    status: ModuleType, machine: Machine, why: str
+) -> None:
+    now = status.health(machine)
+    assert now["faults"] is None
+    assert "would not be seen" in status.unlogged(now) and why in status.unlogged(now)
+    assert status.unlogged(status.health(Machine("[    1.0] Linux version 6.1\n"))) is None
+
+
+QUIET = "[    0.000000] Linux version 6.1\n[   50.000000] a line\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "known"),
+    [
+        (QUIET, QUIET, True),
+        (QUIET, f"{QUIET}[   60.000000] more\n", True),
+        (QUIET, "[   50.000000] a line\n[   60.000000] more\n", True),
+        (QUIET, "[   60.000000] more\n", False),
+        (QUIET, "", False),
+        ("", "[   60.000000] more\n", True),
+    ],
+)
+def test_a_log_that_has_lost_lines_is_not_known(
+    status: ModuleType, before: str, now: str, known: bool
+) -> None:
+    """Between both, a kernel may have reported a fault."""
+    old, new = status.health(Machine(before)), status.health(Machine(now))
+    why = status.worse({**new, "taint": 0}, {**old, "taint": 0})
+    assert why is None if known else "does not go back to the call before" in why
+
+
+def test_what_is_no_health_of_before_is_refused(status: ModuleType) -> None:
+    assert status.worse(_NOW, {"boot": "a"}).startswith("`before` is not the health of an earlier")
 
 
 @pytest.mark.parametrize(
@@ -135,3 +184,40 @@ def test_a_load_that_is_too_high(
 
 def test_the_collection_is_where_it_is_taken_from(status: ModuleType) -> None:
     assert Path(str(status.__file__)).resolve().is_relative_to(COLLECTION)
+
+
+class Ended(Exception):
+    """The module has ended; as Ansible ends a process."""
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "fails"),
+    [
+        ("local", {"settled": True}, True),
+        ("local", {"before": {}}, True),
+        ("local", {}, False),  # nobody asked whether the host is well
+        ("simulated", {"settled": True}, False),  # that kernel has no log
+    ],
+)
+def test_a_gate_fails_on_a_log_that_cannot_be_read(
+    status: ModuleType, monkeypatch: pytest.MonkeyPatch, host: str, asked: Any, fails: bool
+) -> None:
+    mute = Machine("", code=1, says="dmesg: read kernel buffer failed: Operation not permitted")
+    if "before" in asked:
+        asked = {"before": status.health(Machine(QUIET))}
+    params = {"host": host, "settled": False, "before": None, "max_load": None, **asked}
+    ended: dict[str, Any] = {}
+
+    def end(**result: Any) -> None:
+        ended.update(result)
+        raise Ended
+
+    module = SimpleNamespace(params=params, run_command=mute.run_command)
+    module.fail_json, module.exit_json = end, end
+    monkeypatch.setattr(status, "AnsibleModule", lambda **_spec: module)
+    found = SimpleNamespace(status=lambda: {"ok": True, **_FOUND})
+    monkeypatch.setattr(status, "Lppack", lambda _module: found)
+    with pytest.raises(Ended):
+        status.main()
+    assert ("Operation not permitted" in ended.get("msg", "")) == fails
+    assert ended["health"]["faults"] is None

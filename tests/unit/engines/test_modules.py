@@ -163,8 +163,13 @@ def test_an_attribute_is_written_as_it_is_wanted_or_turned(
 
 def test_whether_a_transition_was_forced(kernel: FakeKernel, host: FakeHost) -> None:
     assert modules.was_forced(host) is False
+    assert host.stored == {}
     kernel.dmesg = [f"[ 1.0] livepatch: {abi.FORCED}"]
     assert modules.was_forced(host) is True
+    kernel.dmesg = ["[ 99.0] a later line, after the log has lost the first ones"]
+    assert modules.was_forced(host) is True
+    kernel.boot = "second"
+    assert modules.was_forced(host) is False
 
 
 def test_a_build_is_known_by_its_sources(kernel: FakeKernel, host: FakeHost) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lppack import abi
 from lppack.abi import PatchPhase
+from lppack.engines.modules import was_forced
 from lppack.errors import (
     ApplyRefused,
     ApplyReversed,
@@ -81,6 +82,7 @@ def test_a_forced_transition_is_not_followed_by_conversion(
     """Threads may run old code for ever; they would meet new data."""
     apply(control(host), bundle(), KO, convert=False)
     kernel.dmesg.append(f"[ 9.0] {abi.FORCED}")
+    assert was_forced(host), "and that is noted"
     before = snapshot(host)
     with pytest.raises(ApplyRefused, match="old code may read converted data") as caught:
         convert(control(host), "conn-limit")

@@ -12,7 +12,8 @@ extends_documentation_fragment: [lppack.livepatch.lppack]
 options:
   settled:
     description:
-      - Fail unless nothing is going on and nothing was left undone, so that a roll-out may begin.
+      - Fail unless nothing is going on, nothing was left undone, and the kernel's log can be read,
+        so that a roll-out may begin.
     type: bool
     default: false
   max_load:
@@ -22,6 +23,8 @@ options:
     description:
       - RV(health) of an earlier call. Fail if the kernel has a new taint, has reported a fault
         since, or was booted anew.
+      - Fail also if the kernel's log cannot be read, or does not go back to the earlier call, as
+        then nobody knows whether it has reported a fault. Only a simulated kernel needs no log.
     type: dict
 attributes:
   check_mode:
@@ -64,13 +67,16 @@ unfinished:
   type: list
   elements: dict
 health:
-  description: What a later call compares with. Of the host on which the module runs.
+  description:
+    - What a later call compares with. Of the host on which the module runs.
+    - C(faults) is null if the kernel's log does not tell; C(log_problem) says why.
   returned: always
   type: dict
 """
 
 import os
 import re
+from collections.abc import Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lppack.livepatch.plugins.module_utils.lppack import COMMON, Lppack
@@ -96,19 +102,35 @@ def text(path: str) -> str:
 
 
 def health(module: AnsibleModule) -> dict[str, object]:
-    """Of this machine: its boot, the taint of its kernel, and the last fault in the log."""
-    code, out, _err = module.run_command(["dmesg"], handle_exceptions=False)
-    told = out.splitlines() if code == 0 and any(word in out for word in WORDS) else []
-    lines = [line for line in told if FAULT.search(line)]
-    last = STAMP.match(lines[-1]) if lines else None
+    """Of this machine: its boot, the taint of its kernel, and what its log tells."""
+    try:
+        code, out, err = module.run_command(["dmesg"], handle_exceptions=False)
+    except OSError as error:
+        code, out, err = 127, "", f"dmesg: {error.strerror}"
+    problem = f"it cannot be read: {err.strip() or f'dmesg ended with {code}'}" if code else None
+    told = [] if code else out.splitlines()
+    begins, ends = stamp(told), stamp(reversed(told))
+    if told and ends is None:
+        problem = "its lines have no time: echo Y > /sys/module/printk/parameters/time"
+    searched = told if any(word in out for word in WORDS) else []
+    lines = [line for line in searched if FAULT.search(line)]
     return {
         "boot": text("/proc/sys/kernel/random/boot_id"),
         "taint": int(text("/proc/sys/kernel/tainted") or 0),
-        "faults": len(lines),
-        "last_fault": float(last[1]) if last else 0.0,
+        "log_problem": problem,
+        "log_begins": begins,
+        "log_ends": ends,
+        "faults": None if problem else len(lines),
+        "last_fault": stamp(reversed(lines)) or 0.0,
         "line": lines[-1][:300] if lines else "",
         "load": os.getloadavg()[0] / (os.cpu_count() or 1),
     }
+
+
+def stamp(lines: Iterable[str]) -> float | None:
+    """Return the time of the first of the lines that has one; None: none has."""
+    found = next(filter(None, map(STAMP.match, lines)), None)
+    return float(found[1]) if found else None
 
 
 #: Bits that loading a live patch sets, and its signature or the lack of one: tainted-kernels.rst.
@@ -116,14 +138,30 @@ EXPECTED = 1 << 15 | 1 << 12 | 1 << 13
 
 
 def worse(now: dict, before: dict) -> str | None:
-    """Why the machine is not as well as it was; None: it is."""
+    """Why the machine is not as well as it was, or why that is not known; None: it is."""
+    if lost := now.keys() - before.keys():
+        return f"`before` is not the health of an earlier call: {', '.join(sorted(lost))} not there"
     if now["boot"] != before["boot"]:
         return "the host was rebooted"
     if now["last_fault"] > before["last_fault"]:
         return f"the kernel has reported a fault: {now['line']}"
     if new := now["taint"] & ~before["taint"] & ~EXPECTED:
         return f"the kernel has a new taint: {new}"
+    # A kernel that logs much overwrites the oldest lines; `dmesg --clear` drops all.
+    begins, known = now["log_begins"], before["log_ends"]
+    if not now["log_problem"] and known is not None and (begins is None or begins > known):
+        return (
+            "the kernel's log does not go back to the call before: whether it has reported a fault "
+            "is not known; boot with a larger log_buf_len, or shorten the time between both calls"
+        )
     return None
+
+
+def unlogged(now: dict) -> str | None:
+    """Why a fault of this kernel would not be seen; None: it would."""
+    if now["log_problem"] is None:
+        return None
+    return f"a fault of the kernel would not be seen in its log: {now['log_problem']}"
 
 
 def unsettled(found: dict, load: float, max_load: float | None) -> str | None:
@@ -156,9 +194,12 @@ def main() -> None:
     found = Lppack(module).status()
     del found["ok"]
     found["health"] = now = health(module)
+    asked = params["settled"] or params["before"]
     why = unsettled(found, now["load"], params["max_load"]) if params["settled"] else None
     if why is None and params["before"]:
         why = worse(now, params["before"])
+    if why is None and asked and params["host"] != "simulated":
+        why = unlogged(now)
     if why is not None:
         module.fail_json(msg=why, changed=False, **found)
     module.exit_json(changed=False, **found)
