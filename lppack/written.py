@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lppack import store
 from lppack.errors import EnvironmentMissing
+from lppack.shape import read_json
 
 #: File in the folder with the hashes of the files that each command wrote.
 RECORD = ".lppack-written.json"
@@ -128,7 +129,7 @@ def _hash(data: bytes) -> str:
 def _read(record: Path) -> dict[str, dict[str, str]]:
     """Return the record, by command; an empty dict if there is none, or it is not lppack's."""
     try:
-        found = json.loads(record.read_bytes())
+        found = read_json(record.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How a patch module made by lppack describes itself, read from its bytes."""
 
-import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from lppack import abi
 from lppack.elf.module import NotAModule
 from lppack.elf.rewrite import NotRewritable, Relocatable, SymbolEntry
+from lppack.shape import read_json
 
 _POINTER = 8
 
@@ -28,7 +28,7 @@ def identity(data: bytes) -> Identity:
         return Identity(name=_name(file), info=_info(file), functions=frozenset(_functions(file)))
     except NotRewritable as error:
         raise NotAModule(error.message) from None
-    except (IndexError, ValueError, OverflowError, RecursionError, struct.error) as error:
+    except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise NotAModule(f"cannot be read as a module: {error}") from None
 
 
@@ -46,7 +46,7 @@ def _info(file: Relocatable) -> dict[str, Any]:
     symbol = _symbol(file, "lp_info")
     if symbol is None:
         return {}
-    found = json.loads(_text(file.sections[symbol.section].data, symbol.value))
+    found = read_json(_text(file.sections[symbol.section].data, symbol.value), clean=False)
     return found if isinstance(found, dict) else {}
 
 

@@ -12,6 +12,7 @@ from lppack.engines.protocol import Blocker, PatchState
 from lppack.errors import HostError
 from lppack.hosts.protocol import Host
 from lppack.model.patch_info import PatchInfo
+from lppack.shape import printable
 
 _BLOCKERS_SHOWN = 20
 
@@ -163,4 +164,4 @@ class Livepatch:
             reason = "runs, and has not crossed the border to user space"
         else:
             reason = "not checked yet, or its stack is not reliable"
-        return Blocker(pid=pid, tid=tid, comm=comm, function=function, reason=reason)
+        return Blocker(pid=pid, tid=tid, comm=printable(comm), function=function, reason=reason)

@@ -3,10 +3,10 @@
 
 import re
 
+from lppack.shape import printable
+
 _NOISE = 1 << 16  # bytes that login scripts may print before an answer
 _WINDOW = 256  # bytes: longer than any last line
-#: Terminal control characters.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Nonsense(Exception):
@@ -67,4 +67,4 @@ class Framed:
 
 def plain(data: bytes) -> str:
     """Return the text without terminal control characters, except line ends and tabs."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", data.decode(errors="replace"))
+    return printable(data.decode(errors="replace"))

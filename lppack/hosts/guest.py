@@ -14,6 +14,7 @@ from lppack.clock import Deadline
 from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
 from lppack.hosts.agent import Connection, Op
+from lppack.hosts.framed import plain
 from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel
@@ -92,7 +93,7 @@ class GuestHost:
         return ""
 
     def read(self, path: str) -> str:
-        return self._ask(Op.READ, path, path.encode() + b"\0").decode(errors="replace")
+        return plain(self._ask(Op.READ, path, path.encode() + b"\0"))
 
     def write(self, path: str, text: str) -> None:
         """Write in a single write(2), after truncation; ENOENT if there is no such file."""

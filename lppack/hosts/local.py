@@ -10,6 +10,7 @@ from lppack import proc
 from lppack.errors import EnvironmentMissing, HostError
 from lppack.hosts.lock import PATH, HostLock
 from lppack.hosts.protocol import TIMED_OUT, Ran
+from lppack.shape import printable
 from lppack.store import write_atomic
 
 
@@ -24,7 +25,7 @@ class LocalHost:
 
     def read(self, path: str) -> str:
         try:
-            return Path(path).read_text(errors="replace")
+            return printable(Path(path).read_text(errors="replace"))
         except OSError as error:
             raise HostError(path, error.errno or errno.EIO) from None
 
@@ -59,4 +60,4 @@ class LocalHost:
         except EnvironmentMissing as error:  # as a shell and the agent of a guest report it
             return Ran(rc=127, out="", err=error.message)
         rc = TIMED_OUT if done.timed_out else done.rc if done.rc >= 0 else 128 - done.rc
-        return Ran(rc=rc, out=done.out, err=done.err)
+        return Ran(rc=rc, out=printable(done.out), err=printable(done.err))

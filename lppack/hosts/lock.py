@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from lppack.errors import ApplyRefused
+from lppack.shape import fits, read_json
 from lppack.store import lock_holder
 
 #: The same path for all users and environments of a machine, because it has one kernel.
@@ -36,6 +37,12 @@ class LockHolder:
     def __str__(self) -> str:
         where = f" on {self.machine}" if self.machine else ""
         return f"{self.command} (pid {self.pid}{where}, user {self.user}, since {self.since})"
+
+
+_SHAPE = {
+    **dict.fromkeys(("command", "user", "since"), str),
+    **{"pid": int, "machine": str | None, "lock_pid": int | None},
+}
 
 
 def user_name() -> str:
@@ -114,9 +121,9 @@ class HostLock:
         """Return the holder with ``pid`` from /proc/locks; ``text`` may be from a killed
         command."""
         with contextlib.suppress(ValueError, TypeError):
-            said = LockHolder(**json.loads(text))
-            if pid == (said.lock_pid or said.pid):
-                return said
+            said = read_json(text)
+            if fits(said, _SHAPE) and pid == ((who := LockHolder(**said)).lock_pid or who.pid):
+                return who
         return LockHolder(command="another command", pid=pid, user="not known", since="not known")
 
     @staticmethod

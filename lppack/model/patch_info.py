@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from lppack.model.fix import Fix, fix_of
-from lppack.shape import fits
+from lppack.shape import fits, read_json
 
 #: Explanation of irreversible patches, for messages.
 IRREVERSIBLE = "what it converts stays so, and from then on it cannot be reverted"
@@ -84,8 +84,8 @@ class PatchInfo:
     @classmethod
     def from_json(cls, text: str | None) -> Self:
         try:
-            return cls.of(json.loads(text)) if text else cls()
-        except (ValueError, RecursionError):
+            return cls.of(read_json(text, clean=False)) if text else cls()
+        except ValueError:
             return cls()
 
     def to_json(self) -> str:

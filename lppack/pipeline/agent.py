@@ -29,7 +29,7 @@ from lppack.pipeline.operate import (
     status_of,
 )
 from lppack.proc import Say
-from lppack.shape import fits
+from lppack.shape import fits, read_json
 from lppack.stages.agent import (
     GUARDED,
     AgentOutcome,
@@ -197,7 +197,7 @@ def _guarded(
 def _read_held(kept: Path) -> dict[str, list[str | None]]:
     """Return the held files, with reason, message and hint. Raise EnvironmentMissing."""
     try:
-        held = json.loads(kept.read_text()) if kept.exists() else {}
+        held = read_json(kept.read_text()) if kept.exists() else {}
         if fits(held, dict) and all(fits(w, [str | None]) and len(w) == 3 for w in held.values()):
             return dict(held)
     except ValueError:
@@ -248,7 +248,7 @@ def _seen(kept: Path) -> tuple[int, str | None]:
     if not kept.exists():
         return 0, None
     with contextlib.suppress(ValueError):
-        seen = json.loads(kept.read_text())
+        seen = read_json(kept.read_text())
         if fits(seen, {"serial": int, "sha256": str}) and "serial" in seen:
             return seen["serial"], seen.get("sha256")
     raise EnvironmentMissing(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Build a bundle again from its own sources."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from lppack import store
 from lppack.consistency import EngineName, ModeName
 from lppack.errors import EnvironmentMissing
 from lppack.proc import Say
+from lppack.shape import read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def rebuild(path: Path, *, builder: str | None, on_line: Say) -> Rebuilt:
     bundle = parse(path, was)
     said = dict(bundle.provenance)
     try:
-        options: dict[str, Any] = options_of(json.loads(was["provenance.json"]))
+        options: dict[str, Any] = options_of(read_json(was["provenance.json"]))
         mode = ModeName(options["mode"]).value if "mode" in options else None
         engine = EngineName(options["engine"]).value if "engine" in options else "auto"
     except (KeyError, TypeError, ValueError) as error:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Predict the behaviour of a patch without a kernel."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from lppack import store
 from lppack.consistency import EngineName, ModeName, mode_named
 from lppack.errors import EnvironmentMissing
 from lppack.model import Manifest
+from lppack.shape import read_json
 
 if TYPE_CHECKING:
     from lppack.analyse.sample import Sampled
@@ -127,10 +127,10 @@ def _kept_runs(
             raise EnvironmentMissing(f"{file} is not a plain file", hint=hint)
         if file.stat().st_size > _RUNS_MAX:
             raise EnvironmentMissing(f"{file} is too large for what simulate prints", hint=hint)
-        said = json.loads(file.read_text())
+        said = read_json(file.read_text())
     except OSError as error:
         raise EnvironmentMissing(f"{file} cannot be read: {error.strerror}", hint=hint) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise EnvironmentMissing(f"{file} is not JSON", hint=hint) from None
     if isinstance(said, dict) and "modes" in said and "mode" not in said:
         raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)

@@ -6,7 +6,6 @@ kernel's livepatch interface. Such a module describes itself in less detail than
 """
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from lppack.elf.rewrite import Relocatable
 from lppack.errors import ApplyRefused, HostError
 from lppack.hosts.put import put_json
 from lppack.model import Bundle, TestSpec
+from lppack.shape import read_json
 from lppack.stages.apply import apply, refuse_early, rehearse
 from lppack.stages.drive import Control, answered
 from lppack.stages.journal import FOLDER, Journal, followed_by
@@ -168,7 +168,7 @@ def _adopted(control: Control) -> dict[str, str]:
     if control.host.lock is None:
         return {}
     try:
-        said = json.loads(control.host.read(ADOPTED))
+        said = read_json(control.host.read(ADOPTED))
     except HostError as error:
         if error.absent:
             return {}

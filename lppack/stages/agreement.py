@@ -6,7 +6,6 @@ who packed it. This check makes sure that lppack prints and checks the same modu
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from lppack.model.fix import fix_json
 from lppack.names import MANIFEST
 from lppack.rules.module import faults
 from lppack.rules.view import Against
+from lppack.shape import read_json
 from lppack.stages.bundle import BadBundle
 from lppack.stages.provenance import subjects_of
 
@@ -129,7 +129,7 @@ def _engine(bundle: Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
 def _provenance(files: Mapping[str, bytes]) -> Iterator[str]:
     """Yield the files that provenance.json does not match; it covers the signature of a module,
     too."""
-    for name, digest in subjects_of(json.loads(files["provenance.json"])).items():
+    for name, digest in subjects_of(read_json(files["provenance.json"])).items():
         if hashlib.sha256(files.get(name, b"")).hexdigest() != digest:
             yield f"provenance.json has another digest for {name}"
 

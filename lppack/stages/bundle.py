@@ -3,7 +3,6 @@
 
 import hashlib
 import io
-import json
 import lzma
 import re
 import struct
@@ -18,6 +17,7 @@ from lppack.consistency import EngineName, ModeName
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Effective, Fix
 from lppack.model.checks import test_spec
+from lppack.shape import read_json
 from lppack.stages.bundle_plan import wrong_part
 from lppack.stages.provenance import facts_of
 
@@ -145,8 +145,8 @@ def read(path: Path) -> Bundle:
 def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
     """Parse ``files``, the result of contents() for ``path``. Raise BadBundle."""
     try:
-        plan: dict[str, Any] = json.loads(files["plan.json"])
-        provenance = facts_of(json.loads(files["provenance.json"]))
+        plan: dict[str, Any] = read_json(files["plan.json"], clean=False)
+        provenance = facts_of(read_json(files["provenance.json"]))
         if isinstance(plan, dict) and plan.get("format") != FORMAT:
             raise BadBundle(
                 f"{path} is of format {plan.get('format')!r}, this lppack reads {FORMAT}",
@@ -187,7 +187,7 @@ def parse(path: Path, files: Mapping[str, bytes]) -> Bundle:
         )
     except KeyError as error:
         raise BadBundle(f"{path} lacks {error.args[0]}", hint=_ANEW) from None
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         why = ascii(str(error))[:200]
         raise BadBundle(f"{path}: its plan cannot be read: {why}", hint=_ANEW) from None
 

@@ -28,8 +28,8 @@ def _schema() -> dict[str, Any]:
     """Return the schema of plan.json; parts that come from the manifest use the manifest's
     schema."""
     manifest = schema("manifest-v1")
-    part, text = manifest["properties"], {"type": "string"}
-    maybe = {"type": ["string", "null"]}
+    part, text = manifest["properties"], {"type": "string", "pattern": "^[ -~]*$"}
+    maybe = text | {"type": ["string", "null"]}
     fix = {"cve": maybe, "commit": maybe, "functions": {"type": "array", "items": text}}
     return {
         "type": "object",

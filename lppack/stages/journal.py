@@ -6,7 +6,6 @@ The state comes from the kernel; the journal records only the intent. A command 
 `open` belongs to a command that died.
 """
 
-import json
 import os
 import re
 import time
@@ -18,7 +17,7 @@ from lppack.errors import HostError
 from lppack.hosts.lock import user_name, utc_now
 from lppack.hosts.protocol import Host
 from lppack.hosts.put import put_json
-from lppack.shape import fits
+from lppack.shape import fits, read_json
 from lppack.stages import guard
 
 FOLDER = "/var/lib/lppack"
@@ -79,6 +78,12 @@ _SHAPE = {
     **dict.fromkeys(("version", "code"), int | None),
     **{"pid": int, "converts": bool, "steps": [_STEP]},
 }
+
+
+def _is_record(value: Any) -> bool:
+    return fits(value, _SHAPE) and all(
+        {"step", "module"} <= step.keys() for step in value.get("steps", ())
+    )
 
 
 class Journal:
@@ -167,8 +172,8 @@ class Journal:
         """Read a record; None if it cannot be read, as after a power failure during its first
         write."""
         try:
-            value = json.loads(self.host.read(path))
-            return JournalRecord(**value) if fits(value, _SHAPE) else None
+            value = read_json(self.host.read(path))
+            return JournalRecord(**value) if _is_record(value) else None
         except (ValueError, TypeError):
             return None
         except HostError as error:

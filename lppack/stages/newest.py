@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The newest version of each series that was applied to a host; older versions are refused."""
 
-import json
-
 from lppack.errors import WARNING, ApplyRefused, HostError
 from lppack.hosts.put import put_json
 from lppack.model import Bundle
+from lppack.shape import read_json
 from lppack.stages.drive import Control, answered
 from lppack.stages.journal import FOLDER
 
@@ -38,7 +37,7 @@ def note_version(control: Control, bundle: Bundle) -> None:
 
 def _versions(control: Control) -> dict[str, int]:
     try:
-        said = json.loads(control.host.read(VERSIONS))
+        said = read_json(control.host.read(VERSIONS))
     except HostError as error:
         if error.absent:
             return {}

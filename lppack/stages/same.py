@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Compare two builds: the same sources built elsewhere, or a bundle and its own sources."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from lppack.builders.protocol import Builder
 from lppack.errors import AnswerIsNo
 from lppack.model import Bundle, Module, SourceTree
 from lppack.names import MANIFEST
+from lppack.shape import read_json
 from lppack.stages.agreement import manifest_of
 from lppack.stages.build import differences
 from lppack.stages.ids import FILE
@@ -84,7 +84,7 @@ def disagreements(
     """
     names = sorted((was.keys() | now.keys()) - {"provenance.json"})
     wrong = [name for name in names if _unsigned(was.get(name)) != _unsigned(now.get(name))]
-    before, after = (facts_of(json.loads(files["provenance.json"])) for files in (was, now))
+    before, after = (facts_of(read_json(files["provenance.json"])) for files in (was, now))
     said = [
         f"{key}: {before.get(key, '-')} then, {after.get(key, '-')} now"
         for key in sorted(before.keys() | after.keys())

@@ -127,3 +127,11 @@ def test_a_file_that_was_put_is_there_after_a_crash(
     (file, before), folder = seen
     assert Path(file).parent == place.parent and not before
     assert folder == (str(place.parent), True)
+
+
+def test_what_it_says_moves_no_terminals_cursor(tmp_path: Path) -> None:
+    """Any user names threads, and writes files that root's commands read."""
+    (tmp_path / "comm").write_bytes(b"x\x1b[2J\tb\n")
+    assert HOST.read(str(tmp_path / "comm")) == "x\ufffd[2J\tb\n"
+    ran = HOST.run(["sh", "-c", "printf 'x\\033[2J'; printf 'y\\007' >&2"], limit=5)
+    assert (ran.out, ran.err) == ("x\ufffd[2J", "y\ufffd")

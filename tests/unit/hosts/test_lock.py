@@ -93,6 +93,28 @@ def test_a_holder_without_a_name(tmp_path: Path) -> None:
             assert (named.pid, named.user) == (os.getpid(), "not known")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"user": 7},
+        {"since": ["long ago"]},
+        {"machine": {}},
+        {"lock_pid": "1"},
+        {"pid": 10**400},
+        {"more": 1},
+        {"command": [[[[]]]]},
+    ],
+    ids=str,
+)
+def test_what_a_lock_says_is_not_trusted(tmp_path: Path, said: dict[str, object]) -> None:
+    right = {"command": "lppack \x1b]0;x\x07", "pid": 7, "user": "\x9b2J", "since": "long ago"}
+    named = HostLock._named(7, json.dumps(right))
+    assert str(named) == "lppack \ufffd]0;x\ufffd (pid 7, user \ufffd2J, since long ago)"
+    for text in (json.dumps(right | said), "[" * 200_000):
+        named = HostLock._named(7, text)
+        assert (named.pid, named.user) == (7, "not known")
+
+
 def test_sudo_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "alice")
     assert user_name() == "alice (sudo)"

@@ -86,6 +86,23 @@ def test_a_record_that_cannot_be_read_stops_nothing(host: Mortal) -> None:
     assert [path for path in host.stored if path.startswith(OPEN)] == []
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"steps": [{}]}, {"steps": [{"step": "load"}]}, {"code": 10**400}, {"version": 2**64}],
+    ids=str,
+)
+def test_a_record_that_cannot_be_is_none(host: Mortal, more: dict[str, object]) -> None:
+    record = new_record("apply", host).to_json() | {"result": "done", "code": 1}
+    path = f"{HISTORY}/{record['id']}.json"
+    for text in (json.dumps(record | more), "[" * 200_000, json.dumps(record | {"steps": 1})):
+        host.stored[path] = text
+        assert history(host) == ()
+    step = {"step": "load", "module": "x\x1b[2J"}
+    host.stored[path] = json.dumps(record | {"steps": [step], "message": "a\nb\x9b"})
+    [found] = history(host)
+    assert (found.steps[0]["module"], found.message) == ("x\ufffd[2J", "a\nb\ufffd")
+
+
 def test_the_oldest_history_goes(host: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_KEPT", 3)
     for _ in range(3):
