@@ -7,7 +7,7 @@ status --format json` prints, `stacks.folded` and FUNCTION.hist, as `simulate --
 
 import errno
 import hashlib
-import json
+import ipaddress
 import math
 import os
 import re
@@ -23,12 +23,14 @@ from lppack.errors import EnvironmentMissing, LppackError
 from lppack.forecast.predict import Prediction
 from lppack.forecast.stacks import SIZE_MAX
 from lppack.model import Bundle, Manifest, Workload
-from lppack.shape import fits
+from lppack.shape import fits, read_json
 
 STATUS, STACKS, HISTOGRAM = "status.json", "stacks.folded", ".hist"
 _STATUS_MAX = 4 << 20
 _HOSTS_MAX = 20_000
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+#: Groups that every inventory of Ansible has.
+_GROUPS = ("all", "ungrouped")
 _TEXT = str | None
 _SHAPE = {
     "kernel": str,
@@ -143,11 +145,12 @@ def _hosts(folder: Path) -> list[Path]:
         raise EnvironmentMissing(
             f"{folder} cannot be read: {error.strerror}", hint="give a folder of hosts"
         ) from None
-    wrong = [entry.name for entry in names if not _NAME.fullmatch(entry.name)]
+    wrong = [entry.name for entry in names if not _is_host(entry.name)]
     if wrong:
         raise EnvironmentMissing(
             f"{folder} has a folder {ascii(wrong[0])}, which is not a host name",
-            hint="name each folder after its host, as the inventory does",
+            hint="name each folder after one host, as the inventory does; for a port, use "
+            "ansible_port there",
         )
     if not names or len(names) > _HOSTS_MAX:
         raise EnvironmentMissing(
@@ -155,6 +158,14 @@ def _hosts(folder: Path) -> list[Path]:
             hint=f"gather {STATUS} and {STACKS} of each host into a folder with its name",
         )
     return names
+
+
+def _is_host(name: str) -> bool:
+    """Return True if Ansible takes ``name`` for one host: no pattern, and no group of all."""
+    try:
+        return bool(ipaddress.IPv6Address(name)) and "%" not in name
+    except ValueError:
+        return bool(_NAME.fullmatch(name)) and name not in _GROUPS
 
 
 def _forecast(
@@ -168,7 +179,7 @@ def _forecast(
 ) -> HostForecast:
     try:
         said = _status(host / STATUS)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         why = f"{STATUS}: {getattr(error, 'strerror', None) or 'is not what lppack status prints'}"
         return HostForecast(host=host.name, kernel=None, bundle=None, verdict="not-known", why=why)
     kernel = str(said["kernel"])
@@ -237,7 +248,7 @@ def _status(file: Path) -> dict[str, Any]:
     if not file.is_file() or file.stat().st_size > _STATUS_MAX:
         file.stat()  # which names what is in the way
         raise ValueError
-    said = json.loads(file.read_bytes())
+    said = read_json(file.read_bytes(), clean=False)
     if not fits(said, _SHAPE) or not {"kernel", "patches"} <= said.keys():
         raise ValueError
     if not said["kernel"].isprintable():

@@ -21,6 +21,8 @@ from lppack.hosts.framed import Framed, Nonsense, plain
 PROGRAM = "ssh"
 _CONNECT = 30.0  # seconds until the connection is established
 _SAID = 4096  # bytes of ssh's own messages to keep
+#: Where ssh finds the keys of its agent, and the tickets of Kerberos (GSSAPI).
+_PASSED = ("SSH_AUTH_SOCK", "KRB5CCNAME", "KRB5_CONFIG")
 #: Bytes of an answer to read; the rest is ignored.
 _FLOOD = 256 << 20
 
@@ -129,14 +131,14 @@ class Client:
         # If the connection is lost, ssh must not open another one: the proxy command is `false`.
         how = ("-o", "ControlMaster=yes") if master else ("-o", "ProxyCommand=false")
         words = (PROGRAM, *_OPTIONS, *how, "-S", str(self._socket), *self._address.words(), line)
-        agent = {k: os.environ[k] for k in ("SSH_AUTH_SOCK",) if k in os.environ}
+        passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
         try:
             return subprocess.Popen(
                 words,
                 stdin=stdin,
                 stdout=subprocess.DEVNULL if master else subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=proc.environment(agent),
+                env=proc.environment(passed),
                 start_new_session=True,  # Ctrl-C is only for lppack
             )
         except FileNotFoundError:

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The CVEs of a kernel package in Debian's security tracker, joined with live patches."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lppack import store
 from lppack.debian.deb import version_key
 from lppack.errors import EnvironmentMissing
 from lppack.model import Bundle
-from lppack.shape import fits
+from lppack.shape import fits, read_json
 from lppack.stages.vex import Evidence, Status
 
 _URL = "https://security-tracker.debian.org/tracker/data/json"
 _SOURCE = "linux"
+_SIZE_MAX = 512 << 20  # bytes; the file has about 80 MiB
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}|TEMP-[0-9]{1,12}-[0-9A-F]{1,12}")
+_SUITE = re.compile(r"[a-z][a-z0-9-]{0,60}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+:~-]{0,200}")
 #: The fields of a CVE that are read.
 _RELEASE = {"status": str, "fixed_version": str, "urgency": str, "repositories": dict}
 #: CVE to suite to _RELEASE.
@@ -26,7 +31,7 @@ class CveState(StrEnum):
     """States of a CVE, in report order."""
 
     OPEN = "open"  # Debian has no fix
-    PACKAGE = "package"  # a newer kernel package has a fix a fix
+    PACKAGE = "package"  # a newer kernel package has a fix
     FIXABLE = "fixable"  # a given bundle has a fix
     APPLIED = "applied"  # a live patch has a fix that is not in effect, or may be incomplete
     LIVE = "live"  # a live patch has a fix that is in effect
@@ -56,8 +61,9 @@ class KernelReport:
 
 def read_tracker(path: Path) -> Tracker:
     """Read the downloaded JSON of the tracker. Raise EnvironmentMissing."""
+    store.refuse_special(path)
     try:
-        value = json.loads(path.read_bytes())
+        value = read_json(path.read_bytes()) if path.stat().st_size <= _SIZE_MAX else None
     except OSError as error:
         raise EnvironmentMissing(
             f"{path} cannot be read: {error.strerror}", hint=f"download it: curl -o {path} {_URL}"
@@ -65,17 +71,23 @@ def read_tracker(path: Path) -> Tracker:
     except ValueError:
         value = None
     found = value.get(_SOURCE) if isinstance(value, dict) else None
-    if not isinstance(found, dict) or not all(
-        isinstance(one, dict)
-        and fits(one, {"releases": dict})
-        and all(fits(said, _RELEASE) for said in one.get("releases", {}).values())
-        for one in found.values()
-    ):
+    if not isinstance(found, dict) or not all(_is_cve(*row) for row in found.items()):
         raise EnvironmentMissing(
             f"{path} is not the JSON of Debian's security tracker, or has no package {_SOURCE}",
             hint=f"download it: curl -o {path} {_URL}",
         )
     return {cve: one.get("releases", {}) for cve, one in found.items()}
+
+
+def _is_cve(cve: str, said: Any) -> bool:
+    if not (_CVE.fullmatch(cve) and isinstance(said, dict) and fits(said, {"releases": dict})):
+        return False
+    return all(
+        _SUITE.fullmatch(suite)
+        and fits(one, _RELEASE)
+        and _VERSION.fullmatch(one.get("fixed_version", "0"))
+        for suite, one in said.get("releases", {}).items()
+    )
 
 
 def join(

@@ -145,3 +145,17 @@ def test_what_cannot_be_planned_is_refused(bundle: Path, tmp_path: Path, wrong: 
     said: dict[str, Any] = ran.json["error"]
     assert (ran.rc, said["kind"]) == (4, "environment")
     assert said["hint"]
+
+
+@pytest.mark.parametrize("name", ["web:all", "web1:22", "all", "ungrouped", "fe80::1%eth0", "a,b"])
+def test_a_name_that_ansible_reads_as_a_pattern_is_refused(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    hosts = tmp_path / "hosts"
+    for right in ("web1", "10.0.0.1", "2001:db8::1"):
+        gather(hosts, right, FAST)
+    assert plan(bundle, hosts).rc == 0
+    gather(hosts, name, FAST)
+    said = plan(bundle, hosts, "--format", "json").json["error"]
+    assert (said["code"], said["kind"]) == (4, "environment")
+    assert name in said["message"] and "is not a host name" in said["message"]

@@ -11,7 +11,7 @@ from lppack import proc
 from lppack.errors import EnvironmentMissing, LostHost
 from lppack.hosts import ssh, ssh_client
 from lppack.hosts.ssh import SshHost, connect
-from tests.kit.fake_ssh import Behave
+from tests.kit.fake_ssh import HONEST, Behave
 
 
 def test_after_ctrl_c_in_an_answer_the_host_still_answers(
@@ -82,3 +82,15 @@ def test_nothing_is_left_here(behave: Behave, tmp_path: Path) -> None:
         assert host.run(["true"], limit=5).rc == 0
     left = proc.run(["pgrep", "-f", f"{tmp_path}/bin/ssh"], limit=10)
     assert left.out == ""
+
+
+def test_ssh_finds_the_tickets_of_kerberos(
+    behave: Behave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/tmp/krb5cc_of_me")
+    monkeypatch.setenv("LD_PRELOAD_OF_ME", "no")
+    behave(f"env > seen; {HONEST}")
+    with connect("web1") as host:
+        assert host.read("/proc/sys/kernel/ostype") == "Linux\n"
+    seen = (tmp_path / "bin/seen").read_text()
+    assert "KRB5CCNAME=FILE:/tmp/krb5cc_of_me\n" in seen and "OF_ME=" not in seen

@@ -121,6 +121,44 @@ def test_what_is_not_the_tracker_is_refused(tmp_path: Path, value: Any) -> None:
         read_tracker(written(tmp_path, value))
 
 
+@pytest.mark.parametrize(
+    ("cve", "suite", "more"),
+    [
+        ("CVE-1\x1b[2J", "bookworm", {}),
+        ("CVE-2026-0001\n", "bookworm", {}),
+        ("CVE-2026-0001", "book\x1b[2Jworm", {}),
+        ("CVE-2026-0001", "bookworm", {"fixed_version": "6.1\x1b[2J"}),
+        ("CVE-2026-0001", "bookworm", {"fixed_version": "1" * 5000}),
+        ("CVE-2026-0001", "bookworm", {"nodsa": 10**400}),
+    ],
+)
+def test_names_and_versions_of_the_tracker_are_checked(
+    tmp_path: Path, cve: str, suite: str, more: dict[str, Any]
+) -> None:
+    one = {cve: {"releases": {suite: said("resolved", NEWER, **more)}}}
+    with pytest.raises(EnvironmentMissing, match="is not the JSON of Debian's security tracker"):
+        read_tracker(written(tmp_path, {"linux": one}))
+    right = {"releases": {"bookworm": said("resolved", "1:6.1~rc1+b2-3")}}
+    assert read_tracker(
+        written(tmp_path, {"linux": {"CVE-2026-0001": right, "TEMP-0000000-0FD2E8": right}})
+    )
+
+
+def test_a_tracker_without_bounds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, tracker(CVE_2026_0001=said("open")))
+    monkeypatch.setattr("lppack.stages.cves._SIZE_MAX", file.stat().st_size)
+    assert read_tracker(file)
+    monkeypatch.setattr("lppack.stages.cves._SIZE_MAX", file.stat().st_size - 1)
+    with pytest.raises(EnvironmentMissing, match="is not the JSON"):
+        read_tracker(file)
+    monkeypatch.undo()
+    file.write_text("[" * 200_000)
+    with pytest.raises(EnvironmentMissing, match="is not the JSON"):
+        read_tracker(file)
+
+
 def test_a_file_that_is_not_there_is_named_with_where_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "no.json").write_text("<html>")
     for name, why in (("absent", "No such file"), ("no.json", "is not the JSON")):
