@@ -41,6 +41,10 @@ class Problem:
         return (self.file, self.line, self.column, self.rule, self.message)
 
 
+#: Exit codes after which the target is unchanged: nothing was loaded. docs/operators.md, 6.
+UNCHANGED = (3, 4, 6, 9)
+
+
 class LppackError(Exception):
     """Base class of all errors that users see; any other exception that escapes is a bug (exit code
     1)."""

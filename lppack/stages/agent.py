@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from lppack.abi import PatchPhase
-from lppack.errors import ApplyRefused, LppackError, NotConverted
+from lppack.errors import UNCHANGED, ApplyRefused, LppackError, NotConverted
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
 from lppack.stages.journal import JournalRecord, followed_by
@@ -35,7 +35,7 @@ class AgentOutcome:
     series: str
     version: int
     state: AgentState
-    code: int = 0  # exit code of the refusal
+    code: int = 0  # exit code of the refusal, or of what is held because the machine crashed
     reason: str | None = None
     message: str | None = None
     hint: str | None = None
@@ -44,16 +44,12 @@ class AgentOutcome:
     def with_error(self, error: LppackError) -> "AgentOutcome":
         return replace(
             self,
-            state=AgentState.REFUSED if error.exit_code in _UNTOUCHED else AgentState.FAILED,
+            state=AgentState.REFUSED if error.exit_code in UNCHANGED else AgentState.FAILED,
             code=error.exit_code,
             reason=error.reason,
             message=error.message,
             hint=error.hint,
         )
-
-
-#: Exit codes of an apply that has loaded nothing: docs/operators.md, 6.
-_UNTOUCHED = (3, 4, 6, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +196,22 @@ def _outcome(
     )
 
 
-#: Reasons for which guarded() holds a bundle.
-GUARDED = ("went-down", "crashed", "taken-back")
+#: Reasons for which guarded() holds a bundle, and the exit code of each: a person has taken it
+#: back, but nobody knows of a crash yet.
+GUARDED = {
+    "went-down": ApplyRefused.exit_code,
+    "crashed": ApplyRefused.exit_code,
+    "taken-back": 0,
+}
+
+
+def held(
+    outcome: AgentOutcome, reason: str | None, message: str | None, hint: str | None
+) -> AgentOutcome:
+    code = GUARDED.get(reason or "", 0)
+    return replace(
+        outcome, state=AgentState.HELD, code=code, reason=reason, message=message, hint=hint
+    )
 
 
 def is_done(record: JournalRecord, outcome: AgentOutcome) -> bool:
@@ -231,8 +241,7 @@ def guarded(outcome: AgentOutcome, records: Sequence[JournalRecord]) -> AgentOut
         record.command == "apply" and record.version == outcome.version for record in records
     ):
         return outcome
-    hint = f"to apply it nevertheless: lppack apply {outcome.file}"
-    return replace(outcome, state=AgentState.HELD, reason=why[0], message=why[1], hint=hint)
+    return held(outcome, *why, f"to apply it nevertheless: lppack apply {outcome.file}")
 
 
 def _series_of(record: JournalRecord) -> str | None:

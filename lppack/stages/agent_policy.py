@@ -2,6 +2,7 @@
 """Input of `lppack agent`: the policy of a host, and the signed index of the bundles served to
 it."""
 
+import contextlib
 import datetime
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 
 from lppack.document import Document
 from lppack.errors import ManifestError, Problem
+from lppack.resources import schema
+from lppack.rules.fits import fits, inlined
 from lppack.rules.shape import shape_problems
 from lppack.stages.load import load_file, parse
 from lppack.stages.trust import POLICY
@@ -80,6 +83,16 @@ def read_policy(path: Path) -> Policy:
         timeout=float(data.get("timeout", 60)),
         metrics=Path(data["metrics"]) if "metrics" in data else None,
     )
+
+
+def metrics_named(path: Path) -> Path | None:
+    """Return the file for metrics that the policy at ``path`` names, also if all else is wrong."""
+    with contextlib.suppress(ManifestError):
+        data = load_file(path, "a policy").data
+        shape = schema("agent-v1")["properties"]["metrics"]
+        if fits(found := data.get("metrics"), inlined(shape, {})):
+            return Path(found)
+    return None
 
 
 def parse_index(text: str, path: Path) -> Index:

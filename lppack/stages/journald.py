@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lppack.errors import LppackError
+from lppack.errors import UNCHANGED, LppackError
 from lppack.stages.journal import JournalRecord
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ REVERSED = "cf4bcc679a1743b69dfa6407cfe3abd5"  # the host is as before
 REFUSED = "0b00690c41054c0d8cd32c3b7c1c010e"  # nothing was changed
 STUCK = "028ce4d370f34e42ab3d357b427c83aa"  # needs a person's attention
 #: MESSAGE_ID by the exit code of the command; for other codes: STUCK.
-_ENDS = {7: (REVERSED, _WARNING), **dict.fromkeys((3, 4, 6, 9), (REFUSED, _WARNING))}
+_ENDS = {7: (REVERSED, _WARNING), **dict.fromkeys(UNCHANGED, (REFUSED, _WARNING))}
 
 
 def send(fields: Mapping[str, object]) -> None:
@@ -85,14 +85,15 @@ def send_record(record: JournalRecord) -> None:
 
 
 def send_outcome(outcome: "AgentOutcome", host: str) -> None:
-    """Send a refusal of an agent; an apply that has begun sends its own event."""
+    """Send why an agent has not begun with a bundle; an apply that has begun sends its own
+    event."""
     from lppack.stages.agent import AgentState
 
-    if outcome.state is not AgentState.REFUSED:
+    if outcome.state not in (AgentState.REFUSED, AgentState.HELD):
         return
     send(
         {
-            "MESSAGE": f"agent {outcome.file} on {host}: refused: {outcome.message}",
+            "MESSAGE": f"agent {outcome.file} on {host}: {outcome.state}: {outcome.message}",
             "MESSAGE_ID": REFUSED,
             "PRIORITY": _WARNING,
             "SYSLOG_IDENTIFIER": "lppack",
@@ -101,7 +102,7 @@ def send_outcome(outcome: "AgentOutcome", host: str) -> None:
             "LPPACK_SERIES": outcome.series,
             "LPPACK_VERSION": outcome.version,
             "LPPACK_BUNDLE": outcome.file,
-            "LPPACK_RESULT": "refused",
+            "LPPACK_RESULT": outcome.state.value,
             "LPPACK_CODE": outcome.code,
             "LPPACK_REASON": outcome.reason,
         }

@@ -23,11 +23,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from lppack.abi import PatchPhase
 from lppack.cli.main import commands
 from lppack.engines.protocol import PatchState
-from lppack.errors import ApplyRefused, ApplyStuck, EnvironmentMissing
+from lppack.errors import (
+    UNCHANGED,
+    ApplyRefused,
+    ApplyStuck,
+    Level,
+    ManifestError,
+    Problem,
+)
 from lppack.model.patch_info import PatchInfo
 from lppack.pipeline import agent
+from lppack.pipeline.agent_files import AgentFiles, folder
 from lppack.stages import fetch as fetching
-from lppack.stages import trust
+from lppack.stages import journald, trust
 from lppack.stages.agent import AgentOutcome, AgentState, decide, disabled, guarded
 from lppack.stages.agent_policy import Index, Offer, Policy
 from lppack.stages.host_status import HostStatus
@@ -51,7 +59,7 @@ class Served:
         self.key = make_key(folder, "key")
         self.signers = allow(folder, self.key, options='namespaces="lppack-*"')
         self.metrics = folder / "lppack-agent.prom"
-        self.store = folder / "state/lppack/agent"
+        self.store = folder / "state/lppack/agent/on/simulated"
         self.policy: dict[str, Any] = {
             "lppack-agent": 1,
             "source": str(self.source),
@@ -163,7 +171,7 @@ def test_a_dry_run_tells_the_journal_of_systemd_nothing(
     assert served.agent("--dry-run").exit_code == 9
     assert told == ["unsigned"]
     assert served.agent().exit_code == 9
-    assert told == ["unsigned", "unsigned"]
+    assert told == ["unsigned"] * 3, "the index, and the bundle that is not fetched then"
 
 
 def test_an_unsigned_bundle_is_refused(served: Served) -> None:
@@ -316,13 +324,20 @@ def test_one_that_fails_does_not_keep_others_from_being_applied(served: Served) 
     assert [row["state"] for row in said["bundles"]] == ["refused", "applied"]
 
 
+#: As it is raised if a bundle's manifest is wrong.
+WRONG = ManifestError(
+    [Problem(file="a", line=1, column=1, level=Level.ERROR, rule="r", message="is wrong")]
+)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "found"),
     [
+        (WRONG, 6, ["refused", "refused", "applied"]),
         (ApplyStuck("it is stuck"), 8, ["refused", "failed", "wanted"]),
         (OSError(errno.ENOSPC, "No space left on device"), 6, ["refused", "refused", "applied"]),
     ],
-    ids=["stuck", "no space"],
+    ids=["manifest", "stuck", "no space"],
 )
 def test_what_goes_on_after_a_refusal_and_a_failure(
     served: Served,
@@ -339,6 +354,7 @@ def test_what_goes_on_after_a_refusal_and_a_failure(
         return replace(outcome, state=AgentState.APPLIED)
 
     monkeypatch.setattr(agent, "_apply", apply)
+    monkeypatch.setattr(AgentFiles, "bundle", lambda _self, outcome, _away: Path(outcome.file))
     names = [served.bundle.name.replace("conn-limit", name) for name in ("aa", "bb", "cc")]
     served.serve([{"file": name} for name in names])
     done = served.agent()
@@ -377,16 +393,7 @@ def test_a_patch_that_is_not_converted_is_a_failure() -> None:
         patches=(status_report(state, engine="livepatch", host="local"),),
     )
     offer = Offer(file="conn-limit-2_6.1.0-47-amd64.lpp", rings=None, not_before=None)
-    policy = Policy(
-        source="",
-        signers=Path(),
-        ring=None,
-        not_before=None,
-        hold=frozenset(),
-        timeout=60,
-        metrics=None,
-    )
-    [outcome] = decide(policy, Index(serial=1, offers=(offer,)), found, datetime.now(UTC))
+    [outcome] = decide(POLICY, Index(serial=1, offers=(offer,)), found, datetime.now(UTC))
     assert (outcome.state, outcome.code) == (AgentState.FAILED, 10)
 
 
@@ -452,7 +459,7 @@ def test_no_policy_is_no_policy(served: Served) -> None:
 def test_two_at_once_are_refused(served: Served) -> None:
     from lppack import store
 
-    with store.locked(served.store / "lock"):
+    with store.locked(folder() / "lock"):
         done = served.agent()
     assert (done.exit_code, json.loads(done.stdout)["error"]["reason"]) == (6, "host-in-use")
 
@@ -606,6 +613,17 @@ def test_a_server_that_drips_is_left(
     assert "was not fetched in 0.5 s" in said["error"]["message"]
 
 
+POLICY = Policy(
+    source="",
+    signers=Path(),
+    ring=None,
+    not_before=None,
+    hold=frozenset(),
+    timeout=60,
+    metrics=None,
+)
+
+
 WANTED = AgentOutcome(file="f.lpp", series="conn-limit", version=2, state=AgentState.WANTED)
 
 
@@ -645,25 +663,169 @@ def test_what_was_taken_back_or_went_down_is_held(
     assert (found.state is AgentState.HELD, found.reason) == (reason is not None, reason)
 
 
-def test_what_is_held_stays_so_when_the_journal_has_forgotten_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _no_source(served: Served) -> None:
+    served.source.rename(served.folder / "away")
+
+
+def _no_signature(served: Served) -> None:
+    trust.signature_of(served.source / "index.yaml").unlink()
+
+
+def _another_index(served: Served) -> None:
+    (served.source / "index.yaml").write_text("what is this")
+
+
+def _replayed(served: Served) -> None:
+    served.serve([], serial=4)
+
+
+def _of_the_same_serial(served: Served) -> None:
+    served.serve([], serial=5)
+
+
+@pytest.mark.parametrize(
+    ("broken", "code", "reason"),
+    [
+        (_no_source, 4, "not-served"),
+        (_no_signature, 9, "unsigned"),
+        (_another_index, 9, "wrong-signature"),
+        (_replayed, 6, "older-index"),
+        (_of_the_same_serial, 6, "changed-index"),
+    ],
+)
+def test_a_host_that_boots_without_its_source_gets_its_patches_back(
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[Served], None],
+    code: int,
+    reason: str,
 ) -> None:
-    monkeypatch.setattr(agent, "folder", lambda: tmp_path)
-    applied, reverted = record("apply", version=2), record("revert")
-    others = [record("apply", version=1, series="x", result="refused")] * 500
+    told: list[str] = []
+    monkeypatch.setattr(agent, "send_refusal", lambda error, _on: told.append(error.reason))
+    served.serve([{}], serial=5)
+    assert served.agent().exit_code == 0
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    before = (served.store / "index.json").read_text()
+    broken(served)
+    done = served.agent()
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["error"]["reason"]) == (code, reason)
+    assert states(done) == [("applied", None)]
+    assert live() == [("conn-limit", 2)]
+    assert told == [reason], "that it is not served is reported all the same"
+    assert served.samples()["lppack_agent_code"] == {"reason": reason, "": str(code)}
+    assert served.samples()["lppack_agent_bundle"]["state"] == "applied"
+    assert (served.store / "index.json").read_text() == before
+    done = served.agent()
+    assert (done.exit_code, states(done)) == (code, [("live", None)])
 
-    def state(*records: JournalRecord) -> AgentState:
-        [outcome] = agent._guarded([WANTED], records)
-        return outcome.state
 
-    assert state(applied) is AgentState.WANTED
-    assert state(applied, reverted) is AgentState.HELD
-    assert state(*others) is AgentState.HELD
-    assert state(*others, applied) is AgentState.WANTED, "a person has applied it again"
-    assert state(*others) is AgentState.WANTED
-    (tmp_path / "held.json").write_text("{")
-    with pytest.raises(EnvironmentMissing, match="what is held on this host is not known"):
-        state(applied)
+@pytest.mark.parametrize("spoilt", ["index.yaml", "index.yaml.sig", "index.json", "signers"])
+def test_what_is_stored_of_an_index_is_checked_again(served: Served, spoilt: str) -> None:
+    assert served.agent().exit_code == 0
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    _no_source(served)
+    if spoilt == "signers":
+        served.signers.write_text("")
+    else:
+        (served.store / spoilt).write_text('{"serial": 5}')
+    done = served.agent()
+    assert (done.exit_code, json.loads(done.stdout)["error"]["reason"]) == (4, "not-served")
+    assert not live()
+
+
+def test_of_a_source_that_is_down_no_bundle_is_fetched(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would take up to ten minutes, at boot."""
+    other = served.bundle.name.replace("conn-limit", "another")
+    served.serve([{"file": other}, {}])
+    assert served.agent().exit_code == 4
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    asked: list[str] = []
+
+    def down(_source: str, name: str, **_: Any) -> bytes:
+        asked.append(name)
+        raise fetching.NotServed("no route to host")
+
+    monkeypatch.setattr(fetching, "fetch", down)
+    done = served.agent()
+    assert states(done) == [("refused", "not-served"), ("applied", None)]
+    assert asked == ["index.yaml"]
+
+
+@pytest.mark.parametrize("reason", ["crashed", "went-down", "taken-back"])
+def test_what_a_crash_holds_has_an_exit_code(
+    served: Served, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """An alert goes by the code; what a person has taken back is no news."""
+    result = {"crashed": "crashed", "went-down": "rebooted"}.get(reason, "done")
+    records = [record("apply", version=2, result=result), record("revert")]
+    monkeypatch.setattr(agent, "_host", lambda _on: (frozenset(), tuple(records)))
+    told: list[tuple[AgentState, str | None]] = []
+    monkeypatch.setattr(
+        agent, "send_outcome", lambda outcome, _on: told.append((outcome.state, outcome.reason))
+    )
+    code = 0 if reason == "taken-back" else 6
+    for _ in range(2):  # by the journal, and by what is stored of it
+        done = served.agent()
+        assert (done.exit_code, states(done)) == (code, [("held", reason)])
+        assert not live()
+        shown = {"reason": reason if code else "", "": str(code)}
+        assert served.samples()["lppack_agent_code"] == shown
+        assert told == ([(AgentState.HELD, reason)] if code else [])
+        told.clear()
+        records[:] = [record("apply", version=1, series="x")]
+
+
+def test_what_is_tried_on_another_host_is_nothing_of_this_one(served: Served) -> None:
+    assert served.agent().exit_code == 0
+    assert (served.store / "index.json").is_file()
+    assert {file.name for file in folder().iterdir()} == {"lock", "on"}
+
+
+def test_a_wrong_policy_is_reported_where_it_says(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(agent, "send_refusal", lambda error, _on: told.append(error.reason))
+    assert served.agent(hold=3, ring=[]).exit_code == 3
+    assert served.samples()["lppack_agent_code"] == {"reason": "manifest", "": "3"}
+    assert told == ["manifest"]
+    served.metrics.unlink()
+    for metrics in ("relative.prom", "/etc/passwd", 7):
+        assert served.agent(metrics=metrics).exit_code == 3
+    assert served.agent("--dry-run", hold=3).exit_code == 3
+    assert told == ["manifest"] * 4
+    assert not served.metrics.exists()
+
+
+def test_without_a_place_for_metrics_patches_are_applied(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(agent, "send_refusal", lambda error, _on: told.append(error.message))
+    place = served.folder / "purged/lppack-agent.prom"
+    assert states(served.agent("--dry-run", metrics=str(place))) == [("wanted", None)]
+    assert told == []
+    said: list[str] = []
+    policy = served.folder / "agent.yaml"
+    made = agent.run_agent(policy, "simulated", dry_run=False, say=said.append)
+    assert [outcome.state for outcome in made.outcomes] == [AgentState.APPLIED]
+    assert live() == [("conn-limit", 2)]
+    assert said[-1].startswith("warning: cannot write")
+    [message] = told
+    assert "purged is not a folder" in message
+
+
+def test_codes_of_refusals_are_the_same_for_the_journal_of_systemd() -> None:
+    refused = {code for code, (event, _) in journald._ENDS.items() if event == journald.REFUSED}
+    assert refused == set(UNCHANGED)
+    for code in UNCHANGED:
+        error = ApplyRefused("no")
+        error.exit_code = code
+        assert WANTED.with_error(error).state is AgentState.REFUSED
+    assert WANTED.with_error(ApplyStuck("no")).state is AgentState.FAILED
 
 
 @pytest.mark.parametrize(
