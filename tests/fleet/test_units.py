@@ -31,6 +31,14 @@ def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["lppack-agent", "lppack-adopt@"])
+def test_no_reversal_is_killed_half_way(name: str) -> None:
+    """A policy may allow a transition an hour, and its reversal as long again."""
+    lines = (ROOT / f"fleet/systemd/{name}.service").read_text().splitlines()
+    assert {"TimeoutStartSec=infinity", "TimeoutStopSec=infinity"} <= set(lines)
+    assert not [line for line in lines if line.startswith(("KillMode=", "RuntimeMaxSec="))]
+
+
 def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     for unit in UNITS:
         wrong = unit.read_text().replace("ExecStart=", "ExcStart=").replace("OnBoot", "OnBot")
