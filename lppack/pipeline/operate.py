@@ -16,12 +16,10 @@ from lppack.proc import Say
 from lppack.stages.drive import Control
 
 if TYPE_CHECKING:
+    from lppack.model import Bundle
     from lppack.stages.host_status import HostStatus
     from lppack.stages.journal import JournalRecord
     from lppack.stages.status import PatchReport
-
-if TYPE_CHECKING:
-    from lppack.model import Bundle
 
 
 @contextlib.contextmanager
@@ -133,7 +131,7 @@ def apply_bundle(
     from lppack.stages.apply import applied_already, apply, refuse_irreversible, rehearse
     from lppack.stages.bundle import write_files
     from lppack.stages.kept import keep
-    from lppack.stages.newest import note_version, refuse_older
+    from lppack.stages.newest import noted, refuse_older
 
     checked = check_bundle(path, signers)
     bundle = checked.bundle
@@ -171,8 +169,8 @@ def apply_bundle(
     ):
         refuse_older(control, bundle, allowed=allow_older)
         write_files(checked.files, folder)
-        report = apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
-        note_version(control, bundle)
+        with noted(control, bundle):
+            report = apply(control, bundle, folder / f"{bundle.module}.ko", convert=convert)
         keep(control, bundle, checked.packed, trust.read_signature(path))
         return report
 
@@ -263,6 +261,7 @@ def revert_to(
     """
     from lppack.stages.apply import applied_already, refuse_early, refuse_irreversible
     from lppack.stages.kept import fetch
+    from lppack.stages.newest import refuse_older
 
     with store.scratch() as folder:
         with open_control(on, say=say) as control:
@@ -272,6 +271,7 @@ def revert_to(
         with open_control(on, bundle, say=say) as control:
             if found := applied_already(control, bundle, convert=True):
                 return found
+            refuse_older(control, bundle, allowed=True)  # its record may be damaged
             refuse_early(control, bundle, without=series)
         revert_series(
             series, on, timeout=timeout, say=say, wait=wait, max_stop=max_stop, max_hold=max_hold
