@@ -13,8 +13,8 @@ from lppack import proc
 from lppack.clock import Deadline
 from lppack.errors import HostError, LostHost
 from lppack.hosts import console, qemu
-from lppack.hosts.agent import Connection, Op
 from lppack.hosts.framed import plain
+from lppack.hosts.guest_protocol import Connection, Op
 from lppack.hosts.lock import HostLock
 from lppack.hosts.protocol import Ran
 from lppack.model import Kernel

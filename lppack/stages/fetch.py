@@ -124,5 +124,5 @@ def _parts_of_url(place: str, seconds: float) -> Iterator[bytes]:
         raise NotServed(f"{place} was not fetched in {seconds:g} s", hint=_HINT) from None
     finally:
         given_up.set()
-        while not parts.empty():  # the thread may wait for room in the queue in the queue
+        while not parts.empty():  # the thread may wait for room in the queue
             parts.get_nowait()

@@ -13,8 +13,8 @@ import pytest
 
 from lppack.errors import HostError
 from lppack.hosts import qemu
-from lppack.hosts.agent import Op, frame
 from lppack.hosts.guest import GuestHost
+from lppack.hosts.guest_protocol import Op, frame
 
 pytestmark = pytest.mark.guest
 

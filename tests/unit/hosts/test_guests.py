@@ -281,7 +281,7 @@ def test_a_kernel_that_died_is_not_waited_for(
 ) -> None:
     """The agent lives, and what it runs does not end."""
     monkeypatch.setattr("lppack.hosts.guest._AFTER_FAULT", 0.2)
-    monkeypatch.setattr("lppack.hosts.agent._GLANCE", 0.05)
+    monkeypatch.setattr("lppack.hosts.guest_protocol._GLANCE", 0.05)
     monkeypatch.setattr("lppack.hosts.guest._GRACE", 0.5)
     silent = Agent(folder, (0, b""), silent=True)
     silent.start()
