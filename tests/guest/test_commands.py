@@ -433,6 +433,8 @@ def test_a_forced_transition_is_found_and_stops_the_next_patch(terminal: Termina
     terminal.type(f"{load} lppack guest shell forced '{force}'; wait")
     [patch] = json.loads(terminal.type("lppack status --on guest:forced --format json"))["patches"]
     assert patch["forced"]
+    # As if its log had lost that line since.
+    assert "forcing" in terminal.type("lppack guest shell forced 'dmesg -c | grep forcing'")
     assert "forced" in terminal.type("lppack status --on guest:forced")
     terminal.type("lppack apply proc-cmdline-1_*.lpp --on guest:forced", code=6)
     assert patch["conversion"] == "off", "nor was the forced one converted by the apply of before"
