@@ -93,6 +93,8 @@ def _contents(
     yield "usr/bin/lppack", (0o755, render("host/lppack.j2", host=package).encode())
     for unit in (ROOT / "fleet/systemd").iterdir():
         yield f"usr/lib/systemd/system/{unit.name}", (0o644, unit.read_bytes())
+    conf = ROOT / "fleet/tmpfiles/lppack.conf"
+    yield f"usr/lib/tmpfiles.d/{conf.name}", (0o644, conf.read_bytes())
     # In a process of its own: it changes the table of commands.
     _made(["tools.man", str(man)], {"SOURCE_DATE_EPOCH": str(int(package.date))})
     for page in man.iterdir():

@@ -39,14 +39,12 @@ def _gives(name: str) -> str:
 
 
 def _fixes(patch: "PatchReport") -> list[str]:
-    away = {function for _, function in patch.waiting}
     lines = []
     for fix in patch.fixes:
         what = fix["cve"] or ", ".join(fix["functions"]) or "fix"
-        waits = not (fix["live"] or fix["in_part"]) and away.intersection(fix["functions"] or away)
-        why = ": its module is not loaded; it is patched when it is loaded" if waits else ""
+        waits = ": its module is not loaded; it is patched when it is loaded"
         state = "live" if fix["live"] else "live in part" if fix["in_part"] else "not live"
-        lines.append(f"  {what}: {state}{why}")
+        lines.append(f"  {what}: {state}{waits if fix['waits'] else ''}")
     return lines
 
 

@@ -48,10 +48,7 @@ def _faults(patch: PatchReport) -> Iterator[tuple[str, str]]:
         yield "not-converted", "is patched, and phase 2 is still to do"
     for object_, function, module in patch.overridden:
         yield "overridden", f"{function} of {object_} runs in {module}"
-    # A module that is not loaded is patched when it is loaded: until then no thread runs its
-    # defect.
-    settled = patch.phase is PatchPhase.PATCHED and patch.conversion != "off"
-    if settled and not patch.overridden and not patch.waiting:
+    if patch.phase is PatchPhase.PATCHED and patch.conversion != "off" and not patch.overridden:
         for fix in patch.fixes:
-            if not fix["live"]:
+            if not fix["live"] and not fix["waits"]:
                 yield "not-live", f"{fix['cve'] or ', '.join(fix['functions'])} is not live"

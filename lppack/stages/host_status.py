@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lppack import abi
+from lppack.abi import PatchPhase
 from lppack.consistency import EngineName
 from lppack.engines.protocol import Engine
 from lppack.errors import HostError
 from lppack.hosts.lock import LockHolder
 from lppack.hosts.protocol import Host
 from lppack.rules.view import View
-from lppack.stages.journal import Journal, JournalRecord
+from lppack.stages.journal import Journal, JournalRecord, boot_id
 from lppack.stages.status import PatchReport, status
 from lppack.stages.sweep import engine_is_idle, stray_files
 
@@ -31,6 +32,16 @@ class HostStatus:
     next: str | None = None  # the command that completes unfinished work
     preempts: str | None = None  # preemption of kernel code: "full", "lazy"; None: off or not known
     last: JournalRecord | None = None  # the last command that has ended
+    boot: str | None = None  # ID of the boot; None: the host has no journal
+
+    @property
+    def in_use(self) -> tuple[PatchReport, ...]:
+        """Return the patches of lppack whose fixes count.
+
+        A module that a later version has replaced does not: that version covers its fixes.
+        """
+        ours = tuple(patch for patch in self.patches if patch.series is not None)
+        return tuple(p for p in ours if p.phase is not PatchPhase.UNPATCHED) or ours
 
     @property
     def mixing(self) -> tuple[str, ...]:
@@ -71,7 +82,8 @@ def host_status(engine: Engine, host: Host) -> HostStatus:
     if host.lock is None:
         return found  # no other command can reach such a host, and it has no journal
     journal = Journal(host)
-    found = replace(found, last=next(iter(journal.history(1)), None))
+    last = next(iter(journal.history(1)), None)
+    found = replace(found, last=last, boot=boot_id(host))
     at_work = host.lock.holder()
     if at_work is not None:
         step = f"wait for {at_work}"

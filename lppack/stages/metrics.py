@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lppack import __version__
 from lppack.abi import PatchPhase
@@ -35,6 +36,8 @@ def _metrics() -> dict[str, _Metric]:
             "unfinished_commands": "Commands that died and left something undone.",
             "leftovers": "Files and modules left by commands that died.",
             "last_command_code": "Exit code of the last command that changed the host, or tried.",
+            "last_command_ended_seconds": "When that command ended, in seconds since 1970.",
+            "last_command_in_this_boot": "Whether that command ran since the host booted.",
             "patch_info": "A live patch; those that lppack did not make have no series.",
             "patch_version": "The version of a live patch.",
             "patch_phase": "1 for the phase in which the patch is.",
@@ -49,6 +52,7 @@ def _metrics() -> dict[str, _Metric]:
             "patch_overridden_functions": "Functions that run in another, later live patch.",
             "fix_live": "Whether all of a fix is in effect.",
             "fix_live_in_part": "Whether a fix is in effect in only a part of its functions.",
+            "fix_waits": "Whether a fix is not in effect only as its module is not loaded.",
         }.items()
     }
 
@@ -64,8 +68,12 @@ def prometheus(found: HostStatus) -> str:
     if found.last is not None and found.last.code is not None:
         about = {"command": found.last.command, "result": found.last.result}
         made["lppack_last_command_code"].set(found.last.code, **about)
+        made["lppack_last_command_ended_seconds"].set(_seconds(found.last.ended))
+        made["lppack_last_command_in_this_boot"].set(found.last.boot == found.boot)
     for patch in found.patches:
         _add_patch(made, patch)
+    for patch in found.in_use:
+        _add_fixes(made, patch)
     return _text(made)
 
 
@@ -111,10 +119,23 @@ def _add_patch(made: Mapping[str, _Metric], patch: PatchReport) -> None:
         made["lppack_patch_longest_stop_seconds"].set(patch.longest_stop_ms / 1000, **module)
     made["lppack_patch_waiting_functions"].set(len(patch.waiting), **module)
     made["lppack_patch_overridden_functions"].set(len(patch.overridden), **module)
+
+
+def _add_fixes(made: Mapping[str, _Metric], patch: PatchReport) -> None:
+    named = {"series": patch.series or "", "module": patch.module}
     for fix in patch.fixes:
         which = {"cve": fix["cve"] or "", "functions": ",".join(map(str, fix["functions"]))}
         made["lppack_fix_live"].set(bool(fix["live"]), **named, **which)
         made["lppack_fix_live_in_part"].set(bool(fix["in_part"]), **named, **which)
+        made["lppack_fix_waits"].set(bool(fix["waits"]), **named, **which)
+
+
+def _seconds(time: str | None) -> float | None:
+    """Return the seconds since 1970; None if a host says what is no time."""
+    try:
+        return datetime.fromisoformat(time).timestamp() if time else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _lines(name: str, metric: _Metric) -> Iterator[str]:

@@ -211,13 +211,16 @@ def _fix(fix: Fix, state: PatchState, conversion: str, taken: Overridden) -> dic
         for (_, name), above in taken.items()
         if name in functions or not functions
     )
-    live = state.phase is PatchPhase.PATCHED and effective and not waits and not lost
+    here = state.phase is PatchPhase.PATCHED and effective and not lost
+    live = here and not waits
     whole = state.info.complete != Completeness.INCOMPLETE
     return {
         "cve": fix.cve,
         "functions": list(functions),
         "live": live and whole,
         "in_part": live and not whole,
+        # Its module is not loaded: it is patched when it is, and until then no thread runs it.
+        "waits": here and whole and bool(waits),
     }
 
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from lppack.abi import PatchPhase
 from lppack.errors import AnswerIsNo, EnvironmentMissing
 from lppack.model import Bundle, Completeness, InliningCheck
 from lppack.stages.host_status import HostStatus
@@ -69,10 +68,7 @@ def of_host(found: HostStatus, name: str) -> Evidence:
 
     Raise EnvironmentMissing if the kernel's package is not known.
     """
-    ours = [patch for patch in found.patches if patch.series is not None]
-    # Skip a module that a later version has replaced: that version covers its fixes.
-    used = [patch for patch in ours if patch.phase is not PatchPhase.UNPATCHED] or ours
-    said = [_statement(patch, fix) for patch in used for fix in patch.fixes]
+    said = [_statement(patch, fix) for patch in found.in_use for fix in patch.fixes]
     return Evidence(
         subject=name,
         release=found.kernel,

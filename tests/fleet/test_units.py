@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The units for systemd, by its own checker."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,23 @@ def test_no_reversal_is_killed_half_way(name: str) -> None:
     lines = (ROOT / f"fleet/systemd/{name}.service").read_text().splitlines()
     assert {"TimeoutStartSec=infinity", "TimeoutStopSec=infinity"} <= set(lines)
     assert not [line for line in lines if line.startswith(("KillMode=", "RuntimeMaxSec="))]
+
+
+def test_a_boot_removes_what_was_written_before_it(tmp_path: Path) -> None:
+    """By systemd itself; another cleaning up, as when a package is installed, does not."""
+    folder = tmp_path / "var/lib/prometheus/node-exporter"
+    folder.mkdir(parents=True)
+    for name in ("lppack.prom", "lppack-agent.prom", "other.prom"):
+        (folder / name).write_text("")
+    conf = ROOT / "fleet/tmpfiles/lppack.conf"
+    words = ["systemd-tmpfiles", f"--root={tmp_path}", "--remove"]
+    subprocess.run([*words, str(conf)], check=True, timeout=60)
+    assert len(list(folder.iterdir())) == 3
+    subprocess.run([*words, "--boot", str(conf)], check=True, timeout=60)
+    assert [file.name for file in folder.iterdir()] == ["other.prom"]
+    for unit in UNITS:  # all that a unit writes there
+        for file in re.findall(r"-o (/\S+[.]prom)", unit.read_text()):
+            assert f"r! {file}\n" in conf.read_text()
 
 
 def test_what_is_wrong_is_found(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ KERNEL = "#1 SMP PREEMPT_DYNAMIC Debian 6.12.118-1~bpo+1 (2026-11-16)"
 
 
 def fix(**more: Any) -> dict[str, Any]:
-    return {"cve": CVE, "functions": ["f"], "live": True, "in_part": False, **more}
+    return {"cve": CVE, "functions": ["f"], "live": True, "in_part": False, "waits": False, **more}
 
 
 def patch(*fixes: dict[str, Any], **more: Any) -> PatchReport:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,16 @@ def test_examples_in_a_man_page_stand_as_they_were_written(tmp_path: Path) -> No
     text = (tmp_path / "lppack-apply.1").read_text()
     assert ".nf\nExample:\n  lppack apply proc\\-cmdline\\-1_*.lpp" in text
     assert all("\x08" not in page.read_text() for page in tmp_path.iterdir())
+
+
+def test_it_has_all_that_systemd_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_package, "_made", lambda *_: None)  # the pages
+    with zipfile.ZipFile(tmp_path / "x.whl", "w"):
+        (tmp_path / "man").mkdir()
+    package = HostPackage(maintainer=MAINTAINER, date=0)
+    contents = dict(host_package._contents(package, tmp_path / "x.whl", tmp_path / "man"))
+    for name, folder in (("systemd", "systemd/system"), ("tmpfiles", "tmpfiles.d")):
+        files = list((ROOT / "fleet" / name).iterdir())
+        assert files
+        for file in files:
+            assert contents[f"usr/lib/{folder}/{file.name}"] == (0o644, file.read_bytes())

@@ -11,7 +11,7 @@ from lppack.cli.patches import patch_lines
 from lppack.engines.protocol import Blocker
 from lppack.stages.status import PatchReport
 
-FIX = {"cve": "CVE-2026-0001", "functions": ["f"], "live": True, "in_part": False}
+FIX = {"cve": "CVE-2026-0001", "functions": ["f"], "live": True, "in_part": False, "waits": False}
 LIVE = PatchReport(
     series="conn-limit",
     version=2,
@@ -63,7 +63,7 @@ def test_a_patch_of_which_all_is_well() -> None:
         ({"fixes": ({**FIX, "live": False},)}, "  CVE-2026-0001: not live"),
         ({"fixes": ({**FIX, "live": False, "in_part": True},)}, "  CVE-2026-0001: live in part"),
         (
-            {"fixes": ({**FIX, "live": False},), "waiting": (("conn", "f"),)},
+            {"fixes": ({**FIX, "live": False, "waits": True},)},
             "  CVE-2026-0001: not live: its module is not loaded; it is patched when it is loaded",
         ),
     ],

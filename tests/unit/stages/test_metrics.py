@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from lppack import pipeline
+from lppack.engines.kernel import KernelEngines
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import EnvironmentMissing
 from lppack.stages.host_status import HostStatus, host_status
+from lppack.stages.journal import new_record
 from lppack.stages.metrics import prometheus
 from tests.kit.command import lppack
 from tests.kit.control import MODULE, patched, stranger
-from tests.kit.fake_kernel import FakeHost, FakeKernel, Thread
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -73,6 +75,44 @@ def test_a_transition_that_stalls(kernel: FakeKernel, host: FakeHost) -> None:
     assert of(read, "lppack_patch_phase", module=MODULE, phase="patching") == 1
     assert of(read, "lppack_patch_blocking_threads", module=MODULE) == 1
     assert of(read, "lppack_fix_live", cve="CVE-1") == 0
+
+
+def test_a_fix_counts_by_the_version_that_is_in_use(kernel: FakeKernel, host: FakeHost) -> None:
+    """What a later version has replaced is still loaded, and says nothing."""
+    old = Patch(info=info(version=1), enabled=False, known=False)
+    kernel.patches |= {"lppack_conn_limit_1": old, MODULE: patched()}
+    read = samples(prometheus(told(host)))
+    assert of(read, "lppack_fix_live", cve="CVE-1") == 1
+    assert of(read, "lppack_patch_phase", module="lppack_conn_limit_1", phase="unpatched") == 1
+    del kernel.patches[MODULE]
+    assert of(samples(prometheus(told(host))), "lppack_fix_live", cve="CVE-1") == 0
+
+
+def test_a_fix_of_a_module_that_is_not_loaded_waits(kernel: FakeKernel, host: FakeHost) -> None:
+    made = Patch(info=info(engine="consistency", mode="kgraft"), complete=True, hooked=False)
+    made.functions = ("conn/a,1",)
+    kernel.patches[MODULE] = made
+    read = samples(prometheus(host_status(KernelEngines(host), host)))
+    assert [of(read, f"lppack_fix_{name}", cve="CVE-1") for name in ("live", "waits")] == [0, 1]
+    assert [of(read, f"lppack_fix_{name}", cve="CVE-2") for name in ("live", "waits")] == [0, 0], (
+        "it is not converted, and is not in that module"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "seconds"), [("2026-11-30T18:00:00Z", 1796061600), ("soon", None), (None, None)]
+)
+@pytest.mark.parametrize("boot", ["first", "before"])
+def test_when_the_last_command_ran(
+    host: FakeHost, ended: str | None, seconds: int | None, boot: str
+) -> None:
+    last = new_record("revert", host)
+    last.ended, last.boot, last.code, last.result = ended, boot, 0, "done"
+    read = samples(prometheus(replace(told(host), last=last, boot="first")))
+    assert of(read, "lppack_last_command_code", command="revert", result="done") == 0
+    assert of(read, "lppack_last_command_in_this_boot") == (boot == "first")
+    found = [value for (name, _), value in read.items() if name.endswith("_ended_seconds")]
+    assert found == ([seconds] if seconds else [])
 
 
 @given(st.text(st.characters(exclude_characters="\r"), max_size=20))
