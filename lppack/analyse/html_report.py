@@ -201,7 +201,7 @@ def _column(
         made=made,
         chosen=made.mode.name is chosen,
         best=made.mode.name is best,
-        reached=frozenset(run.flag for run in made.violations),
+        reached=frozenset(made.reached),
         prediction=prediction,
         curve=curve(prediction, on) if prediction and on and prediction.curve else None,
     )

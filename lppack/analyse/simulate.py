@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """simulate: is this mode safe for this patch, and will it ever finish?"""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,7 +59,8 @@ class Simulation:
     mode: Mode
     verdict: Verdict
     forbidden: tuple[observe.Seen, ...]
-    violations: tuple[Run, ...]
+    reached: tuple[observe.Seen, ...]  # of the forbidden
+    violations: tuple[Run, ...]  # a run for each that is reached with few threads
     blockers: tuple[Blocked, ...]
     never_ends: bool  # else blockers may go away
     explored: tuple[Explored, ...]
@@ -91,10 +93,15 @@ class Simulation:
     @property
     def findings(self) -> Iterator[tuple[bool, str, str]]:
         """(reached, what, invariant) of all that is forbidden."""
-        reached = {run.flag for run in self.violations}
         for flag in self.forbidden:
             invariant, what = observe.WORDS[flag]
-            yield flag in reached, what, invariant
+            yield flag in self.reached, what, invariant
+
+    @property
+    def unshown(self) -> tuple[str, ...]:
+        """What is reached, but by no run that was found."""
+        shown = {run.flag for run in self.violations}
+        return tuple(observe.WORDS[flag][1] for flag in self.reached if flag not in shown)
 
 
 def empty(patch: Patch) -> str | None:
@@ -201,15 +208,20 @@ def _simulate(patch: Patch, mode: Mode, rules: Rules, preempted: EngineName | No
     machines = [("switching", scenario.switching(patch, mode, rules, preempted=preempted))]
     if converting := scenario.converting(patch, mode, rules):
         machines.append(("data", converting))
+    reached: list[observe.Seen] = []
     violations: list[Run] = []
     explored: list[Explored] = []
     for what, m in machines:
-        violations += _violations(m, list(_explore(m, what, wanted, explored)), wanted)
+        seen = functools.reduce(int.__or__, _explore(m, what, wanted, explored)) & wanted
+        flags = [flag for flag in observe.names(seen) if flag in observe.WORDS]
+        reached += flags
+        violations += [run for flag in flags if (run := runs.shortest(m, flag))]
     blockers, never = ends(patch, mode, rules, explored)
     return Simulation(
         mode=mode,
-        verdict=verdict_of(unsafe=bool(violations), never=never, blocked=bool(blockers)),
+        verdict=verdict_of(unsafe=bool(reached), never=never, blocked=bool(blockers)),
         forbidden=tuple(observe.names(wanted)),
+        reached=tuple(reached),
         violations=tuple(violations),
         blockers=blockers,
         never_ends=never,
@@ -254,15 +266,6 @@ def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> It
         yield found.seen
         if found.seen & wanted:
             return
-
-
-def _violations(m: Machine, every: list[int], wanted: int) -> list[Run]:
-    """Return a shortest concrete run for each thing that was reached and is forbidden."""
-    seen = 0
-    for each in every:
-        seen |= each & wanted
-    made = [runs.shortest(m, flag) for flag in observe.names(seen) if flag in observe.WORDS]
-    return [run for run in made if run is not None]
 
 
 def ends(

@@ -288,8 +288,9 @@ def _compared(compared: pipeline.Compared) -> None:
 
 
 def _why(made: "Simulation") -> str:
-    if made.violations:
-        return made.violations[0].says
+    for reached, what, _ in made.findings:
+        if reached:
+            return what
     if made.blockers:
         return made.blockers[0].reason
     never = "is reached" if made.whole else "was seen, as far as was explored"

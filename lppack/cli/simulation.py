@@ -58,12 +58,13 @@ def simulation_lines(made: "Simulation") -> list[str]:
     mode = made.mode
     lines = [f"assumed: {line}" for line in made.assumptions]
     lines += ["", f"mode {mode.name} ({mode.leave.name} {mode.switch.name}): {verdict(made)}"]
-    never = made.whole and not made.violations
+    never = made.whole and not made.reached
     for reached, what, invariant in made.findings:
         word = "REACHED: " if reached else "never:   " if never else "not seen:"
         lines.append(f"  {word} {what} ({invariant})")
     lines.append(f"  ends:     {ending(made)}")
     lines.append(f"  explored: {_explored(made)}")
+    lines += [f"  no run with few threads shows that {what}" for what in made.unshown]
     for run in made.violations:
         lines += ["", *run_lines(run)]
     return lines
@@ -96,7 +97,7 @@ def _explored(made: "Simulation") -> str:
     abstract = [entry for entry in every if entry.threads is None]
     if abstract and all(entry.whole for entry in abstract):
         return f"{text}, and, by abstraction, with any number of threads"
-    end = "stopped at a violation" if made.violations else "the rest is too large to explore"
+    end = "stopped at a violation" if made.reached else "the rest is too large to explore"
     return f"{text}; {end}"
 
 

@@ -21,7 +21,7 @@ from lppack.analyse.simulate import (
     replay,
     simulate,
 )
-from lppack.checker import scenario
+from lppack.checker import runs, scenario
 from lppack.checker.observe import Seen
 from lppack.checker.scenario import Patch
 from lppack.cli.simulation import simulation_lines
@@ -98,6 +98,17 @@ def test_a_counter_example_is_short_and_can_be_replayed() -> None:
             len(run.first.threads),
         )
         assert again == run
+
+
+def test_what_is_reached_is_unsafe_without_a_run_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are looked for with few threads; eight may reach what four do not."""
+    monkeypatch.setattr(runs, "shortest", lambda *_words: None)
+    made = simulate(manifest("conn-limit"), ModeName.NULL_MODEL)
+    assert (made.verdict, made.violations) == (Verdict.UNSAFE, ())
+    assert Seen.MIX_IN_P in made.reached
+    lines = "\n".join(simulation_lines(made))
+    assert "REACHED:  one visit to the patched functions mixes old and new" in lines
+    assert "no run with few threads shows that one visit to the patched functions mixes" in lines
 
 
 @pytest.mark.parametrize("change", ["shorter", "another mode"])
