@@ -14,7 +14,7 @@ _START, _END = "<!-- cases -->\n", "<!-- end of cases -->\n"
 
 
 def page(text: str) -> str:
-    """``text`` of the page with the table anew."""
+    """Return ``text`` with a new table. Raise ValueError if the lines around it are missing."""
     before, start, rest = text.partition(_START)
     _, end, after = rest.partition(_END)
     if not start or not end:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds the container image of lppack for CI pipelines; one of the same content is kept."""
+"""Build the container image of lppack for CI, unless there is one with the same content."""
 
 import argparse
 import hashlib
@@ -28,22 +28,21 @@ LABEL = "lppack.content"
 
 _TEMPLATE = "container/lppack.Dockerfile.j2"
 _SOURCES = ("pyproject.toml", "README.md", "LICENSES", "lppack", "schemas", "templates", "examples")
-_LIMIT = 1800.0  # seconds for the image, 600 for what pip does
-# The interpreter in the image, and the C libraries that it can run: not those of this machine.
+_LIMIT = 1800.0  # seconds for the image; pip has 600 for each command
+# For the interpreter and the C library of the image, not of this machine.
 _TARGET = ("--python-version", "3.11", "--implementation", "cp")
 _PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What the Dockerfile's template sees."""
+    """The values that the Dockerfile's template uses."""
 
     base: str
 
 
 def ensure(*, fresh: bool = False) -> str:
-    """Return the id of the image NAME for what is in the checkout now; ``fresh`` makes it in any
-    case."""
+    """Return the id of image NAME; build it if the checkout has changed, or with ``fresh``."""
     wanted = content()
     with docker_engine.connect() as client, store.locked(store.cache_dir() / "images/lppack.lock"):
         if not fresh and (found := look(client, wanted)):
@@ -60,8 +59,7 @@ def ensure(*, fresh: bool = False) -> str:
 
 
 def content() -> str:
-    """Return a hash of all in the checkout that goes into the image, but for the packages it
-    takes."""
+    """Return a hash of the files of the checkout that go into the image, not of dependencies."""
     digest = hashlib.sha256()
     for name in _SOURCES:
         top = ROOT / name
@@ -72,7 +70,7 @@ def content() -> str:
 
 
 def look(client: "docker.DockerClient", wanted: str) -> str | None:
-    """Return the id of NAME, if it was made from that content."""
+    """Return the id of image NAME if it was built from the content ``wanted``, else None."""
     from docker.errors import ImageNotFound
 
     with docker_engine.errors():
@@ -84,7 +82,7 @@ def look(client: "docker.DockerClient", wanted: str) -> str | None:
 
 
 def _collect(wheels: Path) -> None:
-    """lppack's wheel and those of all that it needs, so that the image's pip asks nobody."""
+    """Collect the wheels of lppack and of all that it needs: the image's pip uses no network."""
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     _say("building the wheel")
     _run([sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(ROOT)], pip)
@@ -102,8 +100,7 @@ def _run(argv: list[str], env: dict[str, str]) -> None:
 
 
 def _context(base: str, wheels: Path) -> bytes:
-    """Return the Dockerfile and the wheels, as the engine takes them; the same bytes for the
-    same."""
+    """Return a tar of the Dockerfile and the wheels; the same files give the same bytes."""
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = info.mtime = 0
@@ -130,7 +127,7 @@ def _build(client: "docker.DockerClient", context: bytes, wanted: str, *, fresh:
             fileobj=io.BytesIO(context),
             custom_context=True,
             tag=NAME,
-            network_mode="host",  # a bridge may have no way out
+            network_mode="host",  # a bridge may have no route to the network
             rm=True,
             forcerm=True,
             nocache=fresh,

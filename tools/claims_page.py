@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes docs/claims.md of the claims that the tests hold, or compares the two."""
+"""Generate docs/claims.md from the claims in the tests, or compare the two."""
 
 import argparse
 import ast
@@ -67,7 +67,7 @@ back. Two runs of the kernel's own engine follow, which is unchanged, on a kerne
 kernel code ([report](reports/livepatch-mixes-universes.md)).
 """
 
-#: What no kernel shows here, and why.
+#: Claim -> why no test in a guest shows it.
 NOT_SHOWN = {
     "C8": "rule `needs-agree` and `plan` decide it before anything is loaded",
     "C10": "this is so for SWITCH_THREAD; the loads that show C2 show the part on SWITCH_KERNEL",
@@ -84,7 +84,7 @@ NOT_SHOWN = {
 
 
 def shown() -> Iterator[tuple[str, str]]:
-    """(claim, test) of each test that is marked with what it shows."""
+    """Yield (claim, test) for each test in a guest that is marked as showing the claim."""
     for file in sorted((ROOT / "tests/guest").glob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.FunctionDef):
@@ -104,7 +104,7 @@ def _in_a_kernel() -> Iterator[str]:
 
 
 def page() -> str:
-    """All of docs/claims.md."""
+    """Return the text of docs/claims.md."""
     claims = "".join(
         f"| {claim.number} | {claim.says} | {', '.join(claim.mutations) or '-'} |\n"
         for claim in CLAIMS.values()
@@ -137,7 +137,7 @@ def _fault(name: str) -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """Return the lines of a diff from what is kept in ``path`` to what the tests say."""
+    """Return a diff, as lines, from the text in ``path`` to the generated text."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "the claims", lineterm=""

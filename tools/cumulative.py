@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Writes examples/fixes/all and all-2: cumulative patches, each made of the fixes beside it.
+"""Write examples/fixes/all and all-2: cumulative patches, generated from the fixes beside them.
 
-Run by hand after a fix has changed; a test compares.
+Run this by hand after a fix has changed; a test compares the result.
 """
 
 import shutil
@@ -19,7 +19,7 @@ FIRST = (
 #: Version 2 drops the first of them, and adds one.
 SECOND = (*FIRST[1:], "raw-header")
 PATCHES = {"all": (1, FIRST), "all-2": (2, SECOND)}
-#: Where more than one fix has a hook, these call them all; written by hand.
+#: Files with hooks that call those of several fixes; written by hand.
 HOOKS = ("hooks.c", "hooks.h")
 
 
@@ -29,7 +29,7 @@ def manifest_of(name: str) -> dict[str, Any]:
 
 
 def merged(version: int, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the manifest of all of ``names`` in one patch."""
+    """Return the manifest of one patch that has all the fixes ``names``."""
     each = [manifest_of(name) for name in names]
 
     def every(key: str) -> list[Any]:
@@ -62,7 +62,7 @@ def merged(version: int, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def objects(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry for each object."""
+    """Merge the entries of all fixes into one entry for each object."""
     made: dict[str, dict[str, Any]] = {}
     hooks: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in entries:
@@ -80,7 +80,7 @@ def objects(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a fix that is in effect when it is patched is so when the others are converted."""
+    """Return the check; what it expects when patched, it also expects when others are converted."""
     expect = entry["expect"]
     if "patched" in expect:
         expect = {"converted": expect["patched"], **expect}
@@ -88,7 +88,7 @@ def check(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(folder: Path, version: int, names: tuple[str, ...]) -> None:
-    """Write the patch folder, but for its README."""
+    """Write the patch folder, except its README."""
     manifest = merged(version, names)
     text = yaml.safe_dump(manifest, sort_keys=False, default_flow_style=None, width=100)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Makes lppack's debug kernel: KASAN, lockdep and more, from the sources of Debian's own kernel.
+"""Build lppack's debug kernel, with KASAN, lockdep and more, from the sources of Debian's kernel.
 
-Prints the tree that ``--kernel`` takes. One of the same sources, configuration and compiler is
-kept in the cache; a new one takes about ten minutes on two cores.
+Print its tree, which ``--kernel`` takes. The cache keeps a kernel for each combination of sources,
+configuration and compiler; a new one takes about ten minutes on two cores.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from lppack.kernel.config import parse_config
 from lppack.model import Kernel
 
 CONFIG = Path(__file__).parent.parent / "tests/debug/kernel.config"
-#: Sources of this kernel's package; as Debian's own, so that the same manifests fit.
+#: The kernel whose sources are built. RELEASE is like Debian's, so that the same manifests fit.
 PATTERN = releases_of()
 RELEASE = "6.1.0-debug-amd64"
 
-_FORMAT = "2"  # of the tree; raise it when _install() changes
+_FORMAT = "2"  # version of the tree's layout; raise it when _install() changes
 _LIMIT = 4 * 3600.0  # seconds for one make
 _PROGRAMS = {
     **{name: name for name in ("flex", "bison", "bc", "m4", "make")},
@@ -40,7 +40,7 @@ _HEADERS = {"libelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
 
 
 def ensure(*, config: Path = CONFIG) -> Path:
-    """Return the tree of the debug kernel, made if it is not in the cache. Raises LppackError."""
+    """Return the tree of the debug kernel; build it unless it is cached. Raise LppackError."""
     of = resolve(None, (PATTERN,))
     compiler = compiler_of(of)
     _need(compiler)
@@ -79,7 +79,7 @@ def _make(of: Kernel, compiler: str, config: Path, key: str, tree: Path) -> None
         out.mkdir()
 
         def make(*words: str) -> None:
-            # The number of the build is in uname -v: what was built for another one is told apart.
+            # uname -v has the number of the build, so a bundle for another build does not fit.
             ours = (f"O={out}", f"CC={compiler}", f"HOSTCC={compiler}", f"KERNELRELEASE={RELEASE}")
             _run(
                 work,
@@ -97,7 +97,7 @@ def _make(of: Kernel, compiler: str, config: Path, key: str, tree: Path) -> None
 
 
 def _check(wanted: Path, got: Path) -> None:
-    """Kconfig drops in silence what does not exist or whose dependencies are off."""
+    """Raise BuildFailed if Kconfig dropped an option, which it does without a message."""
     have = parse_config(got.read_text())
     lost = [
         f"CONFIG_{name}={value}"
@@ -109,7 +109,7 @@ def _check(wanted: Path, got: Path) -> None:
 
 
 def _install(source: Path, out: Path, tree: Path) -> None:
-    """Image, configuration and headers, placed as Debian's packages place them."""
+    """Copy image, configuration and headers to the places where Debian's packages have them."""
     (tree / "boot").mkdir()
     shutil.copyfile(out / "arch/x86/boot/bzImage", tree / f"boot/vmlinuz-{RELEASE}")
     shutil.copyfile(out / ".config", tree / f"boot/config-{RELEASE}")
@@ -151,7 +151,7 @@ def _say(line: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--config", type=Path, default=CONFIG, help="over allnoconfig")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="options to add to allnoconfig")
     try:
         print(ensure(config=parser.parse_args().config))
     except LppackError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints what a kill at each step of apply, convert and revert leaves, and where status leads."""
+"""Kill lppack at each step of apply, convert and revert; print what is left, and the recovery."""
 
 import argparse
 import tempfile

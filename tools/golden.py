@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compares what the templates render for the examples with tests/golden, or writes it anew."""
+"""Compare tests/golden with what the templates render for the examples, or update it."""
 
 import argparse
 import difflib
@@ -47,7 +47,7 @@ class OneOfEach(Facts):
         self.release = KERNEL.release
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
-        # Of CONFIG_PREEMPT_RT alone, and of kernels since 6.9 and 6.13.
+        # Only with CONFIG_PREEMPT_RT, or only in kernels from 6.13 or 6.9 on.
         if name in ("rt_spin_lock", "resched_curr_lazy", abi.EXIT_LISTS):
             return ()
         return (Symbol(name=name, address=0, type="t", sympos=1, traceable=True, init=False),)
@@ -60,22 +60,22 @@ class OneOfEach(Facts):
 
 
 def plan_of(document: Document, *, test_points: bool = False) -> Plan:
-    """Return the plan for a kernel that is the same everywhere."""
+    """Return the plan for KERNEL, which does not depend on this machine."""
     return plan(document, validate(document), KERNEL, OneOfEach(), CONFIG, test_points=test_points)
 
 
 def rendered(example: str) -> dict[str, str]:
-    """Name and text of each file that is rendered for an example."""
+    """Return name -> text of each file that is rendered for an example."""
     return dict(generate(plan_of(load(resources.examples() / example))).files)
 
 
 def kept(folder: Path) -> dict[str, str]:
-    """Name and text of each file in ``folder``."""
+    """Return name -> text of each file in ``folder``."""
     return {file.name: file.read_text() for file in sorted(folder.glob("*"))}
 
 
 def differences(folder: Path, made: dict[str, str]) -> list[str]:
-    """Return the lines of a diff from what is kept in ``folder`` to what was made."""
+    """Return a diff, as lines, from the files in ``folder`` to the rendered ones."""
     old = kept(folder)
     return [
         line
@@ -91,7 +91,7 @@ def differences(folder: Path, made: dict[str, str]) -> list[str]:
 
 
 def update(folder: Path, made: dict[str, str]) -> None:
-    """Make ``folder`` hold what was made, and nothing else."""
+    """Write the rendered files into ``folder``, and remove all others."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
         for name, text in made.items():

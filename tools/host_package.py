@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Builds lppack for hosts as a package: `invoke deb`, `invoke rpm`; the same bytes each time.
+"""Build the package of lppack for hosts: `invoke deb`, `invoke rpm`; each build has the same bytes.
 
-Everything is in a folder of its own, as one tree serves both: other programs do not import it.
+Its modules are in a private folder, so that one tree serves both formats; other programs do not
+import them.
 """
 
 import argparse
@@ -24,9 +25,9 @@ from lppack.stages.package import MAINTAINER, Format, build_deb, build_rpm, rows
 
 ROOT = Path(__file__).parent.parent
 PLACE = "/usr/share/lppack"
-#: Below lppack/_data: what the kernel links.
+#: Folders of lppack/_data with code under the GPL, because the kernel links it.
 _GPL = ("kmod", "templates/module", "examples")
-_NOT = "lppack/_data/templates/host/"  # what this package is made with
+_NOT = "lppack/_data/templates/host/"  # templates that only build this package
 _LIMIT = 600.0  # seconds, of one program
 _BUILD = "the wheel needs build, and hatchling: pip install -e '.[dev]'"
 _DOCS = ("CHANGELOG.md", "docs/operators.md", "docs/fleet.md")
@@ -45,12 +46,12 @@ class HostPackage:
 
     @property
     def written(self) -> str:
-        """The date, as a changelog of Debian has it."""
+        """The date in the format of a Debian changelog."""
         return formatdate(self.date)
 
     @property
     def mit(self) -> str:
-        """The text of the licence, as a copyright file has it."""
+        """The text of the MIT licence in the format of a Debian copyright file."""
         text = (ROOT / "LICENSES/MIT.txt").read_text().partition("Permission")
         paragraphs = "".join(text[1:]).strip().split("\n\n")
         return "\n.\n".join(textwrap.fill(paragraph, 78) for paragraph in paragraphs)
@@ -61,7 +62,7 @@ class HostPackage:
 
 
 def build(package: HostPackage, format_: Format, wheel: Path, out: Path) -> Path:
-    """Return the package in ``out``. Raise EnvironmentMissing, BuildFailed."""
+    """Build the package in ``out``; return its path. Raise EnvironmentMissing or BuildFailed."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lppack-") as folder:
         work = Path(folder)
@@ -112,7 +113,10 @@ def _packed(data: bytes) -> bytes:
 
 
 def maintainer_of(given: str | None) -> str:
-    """Return the maintainer of the package: as given, or as Debian's own tools take it."""
+    """Return ``given``, or DEBFULLNAME and DEBEMAIL, as Debian's tools do.
+
+    Raise EnvironmentMissing if there is none, or if it is not NAME <MAIL>.
+    """
     name, mail = os.environ.get("DEBFULLNAME"), os.environ.get("DEBEMAIL")
     hint = "give --maintainer 'NAME <MAIL>', or set DEBFULLNAME and DEBEMAIL"
     if given is None and not (name and mail):
@@ -132,7 +136,7 @@ def date_of() -> float:
         if not re.fullmatch("[0-9]{1,10}", given):
             raise EnvironmentMissing(
                 f'SOURCE_DATE_EPOCH is "{given}", and not a number of seconds since 1970',
-                hint="unset it, and the date is that of the last commit",
+                hint="unset it to use the date of the last commit",
             )
         return float(given)
     argv = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]

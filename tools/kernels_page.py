@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the table of supported kernels into docs/kernels.md, or compares the two."""
+"""Write the table of supported kernels into docs/kernels.md, or compare the two."""
 
 import argparse
 import difflib
@@ -32,7 +32,7 @@ def table() -> str:
 
 
 def page(path: Path = PAGE) -> str:
-    """Return the page as it must be. Raise ValueError where it has no place for the table."""
+    """Return the page with the current table. Raise ValueError if it has no place for one."""
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -41,7 +41,7 @@ def page(path: Path = PAGE) -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """Return the lines of a diff from what ``path`` has to what the table says."""
+    """Return a diff, as lines, from the text in ``path`` to the generated text."""
     kept, wanted = path.read_text().splitlines(), page(path).splitlines()
     return list(difflib.unified_diff(kept, wanted, str(path), "supported.py", lineterm=""))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes a man page for each command into build/man, from what --help says."""
+"""Write a man page for each command into build/man, from its --help text."""
 
 import re
 import sys
@@ -12,15 +12,15 @@ from lppack import __version__
 from lppack.cli.main import commands
 
 PLACE = Path(__file__).parent.parent / "build/man"
-#: What click prints as it is written: from \b to the end of the paragraph.
+#: Text that click does not rewrap: from \b to the end of the paragraph.
 _AS_WRITTEN = re.compile(r"\x08\n(.*?)(?=\n\.(?:PP|SH))", re.DOTALL)
 
 
 def write(place: Path = PLACE) -> list[Path]:
-    """Return the files, lppack.1 and one for each command."""
+    """Write lppack.1 and a page for each command into ``place``; return their paths."""
     place.mkdir(parents=True, exist_ok=True)
     context = click.Context(commands)
-    # lppack imports a command when it is called; click-man reads this table.
+    # lppack imports a command only when it is called, but click-man needs all of them here.
     named = {name: commands.get_command(context, name) for name in commands.list_commands(context)}
     commands.commands = {name: found for name, found in named.items() if found is not None}
     write_man_pages("lppack", commands, version=__version__, target_dir=str(place))

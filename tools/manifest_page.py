@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes docs/manifest.md of schemas/manifest-v1.json, or compares the two."""
+"""Generate docs/manifest.md from schemas/manifest-v1.json, or compare the two."""
 
 import argparse
 import difflib
@@ -37,7 +37,7 @@ the schema beside your patches, so that the editor uses the schema of your versi
 def keys(
     part: dict[str, Any], whole: dict[str, Any], path: str = ""
 ) -> Iterator[tuple[str, bool, dict[str, Any]]]:
-    """(path, must be there, what the schema says) of each key, parents first."""
+    """Yield (path, is it required, its part of the schema) of each key, parents first."""
     for name, said in part.get("properties", {}).items():
         full = {**_resolved(said, whole), **said}
         here = f"{path}.{name}" if path else name
@@ -56,7 +56,7 @@ def _resolved(part: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def type_of(part: dict[str, Any], whole: dict[str, Any]) -> str:
-    """Return what a value is, in words."""
+    """Return the type of a value, in words."""
     part = {**_resolved(part, whole), **part}
     if "enum" in part:
         return " or ".join(f"`{word}`" for word in part["enum"])
@@ -77,7 +77,7 @@ def _word(kind: str, part: dict[str, Any], whole: dict[str, Any]) -> str:
 
 
 def page() -> str:
-    """All of docs/manifest.md."""
+    """Return the text of docs/manifest.md."""
     whole = schema("manifest-v1")
     rows = []
     for path, needed, said in keys(whole, whole):
@@ -98,7 +98,7 @@ def page() -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """Return the lines of a diff from what is kept in ``path`` to what the schema says."""
+    """Return a diff, as lines, from the text in ``path`` to the generated text."""
     kept = path.read_text() if path.is_file() else ""
     return list(
         difflib.unified_diff(

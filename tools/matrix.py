@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints the matrix: each engine in each of its modes, against each load."""
+"""Run each engine in each of its modes under each load, and print the matrix of results."""
 
 import argparse
 import sys
@@ -16,11 +16,11 @@ from tools import debug_kernel
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kernel", help="as lppack's; the newest 6.1 of Debian 12")
-    parser.add_argument("--flips", type=int, default=4, help="for each cell")
-    parser.add_argument("--load", action="append", choices=list(LOADS), help="all")
-    parser.add_argument("--mode", action="append", choices=list(MODES_BY_NAME), help="all")
-    parser.add_argument("--boot", default="", help="words for the guest's kernel")
+    parser.add_argument("--kernel", help="as for lppack; default: the newest 6.1 of Debian 12")
+    parser.add_argument("--flips", type=int, default=4, help="flips for each cell; default: 4")
+    parser.add_argument("--load", action="append", choices=list(LOADS), help="default: all")
+    parser.add_argument("--mode", action="append", choices=list(MODES_BY_NAME), help="default: all")
+    parser.add_argument("--boot", default="", help="kernel parameters for the guest")
     parser.add_argument("--debug", action="store_true", help="on the debug kernel")
     asked = parser.parse_args()
     try:

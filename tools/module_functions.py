@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Ten functions of ten modules, each taken as it is from linux-source, compiled as its own
-replacement, and converted: a table of how many pass, and why the others do not."""
+"""Draft and build a patch that changes nothing, for ten functions of each of ten modules.
+
+Print a table of how many pass, and why the others do not.
+"""
 
 import difflib
 import re
@@ -20,14 +22,13 @@ LIST = Path(__file__).parent.parent / "tests/soak/module_functions.txt"
 
 
 def listed(text: str) -> tuple[tuple[str, str, str], ...]:
-    """Yield (module, file, function) of each line."""
+    """Return (module, file, function) of each line."""
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return tuple((module, path, function) for module, path, function in lines)
 
 
 def touched(text: str, path: str, function: str) -> str:
-    """Return a diff that changes nothing of what the function does: an empty statement at its
-    end."""
+    """Return a diff that adds an empty statement to the end of a function: it changes nothing."""
     head = re.search(rf"^[a-z][\w \t\*]*?\b{function}\([^;{{]*?\)\n\{{\n", text, re.M)
     assert head, f"{function} is not in {path}"
     end = text.index("\n}\n", head.end()) + 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes docs/nine.md from the rules of the simulator, or compares the two."""
+"""Generate docs/nine.md from the rules of the simulator, or compare the two."""
 
 import argparse
 import difflib
@@ -79,12 +79,12 @@ _WHAT: dict[tuple[Leave, Switch], str] = {
     ),
 }
 
-#: For which a shortest run is shown, the worst first.
+#: Results for which a shortest run is shown, the worst first.
 _WORST = (Seen.MIX_IN_P, Seen.MIX_IN_KERNEL, Seen.BOTH_AT_ONCE)
 
 
 def page() -> str:
-    """All of docs/nine.md."""
+    """Return the text of docs/nine.md."""
     rules = Rules()
     found = {row: observed(row, rules).seen for row in ROWS}
     lines = [_HEAD, "| pair | " + " | ".join(_words(flag) for flag, _ in MATRIX) + " |"]
@@ -141,7 +141,7 @@ def _section(row: Row, rules: Rules) -> Iterator[str]:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """Return the lines of a diff from what is kept in ``path`` to what the simulator says."""
+    """Return a diff, as lines, from the text in ``path`` to the generated text."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "simulator", lineterm=""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For each rule what breaks it and what passes, from the cases of its tests."""
+"""For each rule, an example that breaks it and one that passes, from the cases of its tests."""
 
 import difflib
 import tempfile
@@ -25,7 +25,7 @@ def base() -> str:
 
 
 def examples(entry: RuleEntry[Any]) -> str:
-    """Markdown: the shortest case that breaks a rule, and the shortest that does not."""
+    """Return Markdown: the shortest case that breaks the rule, and the shortest that passes."""
     cases = [case for case in CASES if case.rule is entry.rule]
     breaks = min((case for case in cases if case.fails), key=_cost)
     passes = min((case for case in cases if not case.fails), key=_cost)
@@ -33,7 +33,7 @@ def examples(entry: RuleEntry[Any]) -> str:
 
 
 def _cost(case: AnyCase) -> tuple[bool, int]:
-    """Something to be seen comes first, then what is short."""
+    """Return a sort key: cases that have text to show come first, then short ones."""
     text = _body(case)
     return not text, len(text)
 
@@ -65,7 +65,7 @@ def _body(case: AnyCase) -> str:
 
 
 def _code(code: str) -> str:
-    """C; of a change to the sample alone the change."""
+    """Return a block of C; if it is the sample with a change, only the diff."""
     if not code.startswith(CONN_C[:40]) or len(code.splitlines()) < 12:
         return _fenced("c", code)
     if code == CONN_C:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes docs/rules.md of what `lppack explain` shows of each rule, or compares the two."""
+"""Generate docs/rules.md from what `lppack explain` shows of each rule, or compare the two."""
 
 import argparse
 import difflib
@@ -40,7 +40,7 @@ Examples are cases of the tests (tests/unit/rules), so each is known to break it
 
 
 def page() -> str:
-    """All of docs/rules.md."""
+    """Return the text of docs/rules.md."""
     parts = [_HEAD.format(count=len(every()), live=len(live()))]
     for asked in Asked:
         entries = [entry for entry in every() if entry.asked is asked]
@@ -54,7 +54,7 @@ def page() -> str:
 
 
 def differences(path: Path = PAGE) -> list[str]:
-    """Return the lines of a diff from what is kept in ``path`` to what the rules say."""
+    """Return a diff, as lines, from the text in ``path`` to the generated text."""
     kept = path.read_text() if path.is_file() else ""
     lines = difflib.unified_diff(
         kept.splitlines(), page().splitlines(), str(path), "lppack/rules", lineterm=""

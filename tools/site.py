@@ -14,7 +14,7 @@ from lppack.cli.main import commands
 
 ROOT = Path(__file__).parent.parent
 
-#: File of the repository -> page of the site, beside docs/NAME.md -> NAME.md.
+#: File of the repository -> page of the site, in addition to docs/NAME.md -> NAME.md.
 PAGES = {
     **{
         f"{name}.md": f"{name.lower()}.md"
@@ -39,12 +39,15 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Make links of the repository links of the site."""
+    """Turn links of the repository into links of the site."""
     return linked(markdown, page.file.src_uri)
 
 
 def linked(markdown: str, page: str) -> str:
-    """``markdown`` of ``page``: a link to a page leads there, one to another file is its text."""
+    """Return ``markdown`` of ``page`` with the links of the site.
+
+    A link to a file that is no page becomes its text, with the file's path.
+    """
     source = next((file for file, name in PAGES.items() if name == page), f"docs/{page}")
 
     def link(found: re.Match[str]) -> str:
@@ -69,7 +72,7 @@ def linked(markdown: str, page: str) -> str:
 
 
 def commands_page() -> str:
-    """Every command with what --help prints."""
+    """Return a page with the --help text of every command."""
     parts = ["# Commands", "What `--help` prints.", *_help(commands, "lppack")]
     return "\n\n".join(parts) + "\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds lppack.pyz: what a host needs to apply, revert and look, in one file."""
+"""Build lppack.pyz: one file with what a host needs to apply, revert and inspect patches."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ import zipapp as python_zipapp
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-#: Compiled for one Python; without it PyYAML reads the same in Python alone.
+#: Extension modules, each for one version of Python; PyYAML also works without its own.
 _COMPILED = "*.so"
-#: Python's own would drop the exit code.
+#: __main__.py: the one that Python's zipapp generates drops the exit code.
 _MAIN = "import sys\nfrom lppack.__main__ import main\nsys.exit(main())\n"
 
 

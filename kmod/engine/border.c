@@ -2,23 +2,25 @@
 /*
  * lppack_engine: threads at the border to user space.
  *
- * Each user thread gets a task work that runs when it next comes to the border. There, while the
- * gate is closed, it waits: that keeps threads out of the kernel until a stop has found all others
- * outside as well. Where threads switch one by one it does so itself, there and then.
+ * Each user thread gets a task work, which runs when the thread next comes to the border. While the
+ * gate is closed, the thread waits there: it stays out of the kernel until a stop has found all
+ * others outside as well. In modes where threads switch one by one, the thread switches itself
+ * there.
  *
- * Task work of others is work of the system call that queued it: the final fput() of a close() is
- * one. So a thread has left the kernel only when ours is the last one, and puts itself behind the
- * others where it is not.
+ * Other task work belongs to the system call that queued it: the final fput() of a close() is an
+ * example. So a thread has left the kernel only if our work is the last one. If it is not, the work
+ * queues itself again, behind the others.
  *
  * A gate is closed for a bounded time, which each held thread measures itself: it goes on even if
  * the gate is never opened.
  *
- * Nothing here waits for a user thread. A work that task_work_run() has taken off the task cannot
- * be cancelled, and those before it may block for as long as a server does not answer. So a work is
- * an object of its own, with a reference for the entry of its thread and one while it is queued;
- * queued, it also keeps this module. It touches an entry or a patch only with preemption off, after
- * it has seen that its thread's entry still names it: entries belong to one transition.
- * lpe_border_end() waits for such sections, and for nothing else.
+ * Nothing here waits for a user thread. A work that task_work_run() has taken off the list cannot
+ * be cancelled, and works that run before it may block for as long as a server does not answer. So
+ * a work is an object of its own, with a reference for its thread's entry, and one while it is
+ * queued or runs; the latter also pins this module. A work touches an entry or a patch only with
+ * preemption off, and only after it has checked that its thread's entry still points to it, because
+ * entries belong to one transition. lpe_border_end() waits for these sections, and for nothing
+ * else.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -45,9 +47,9 @@
 /* A task work of ours. */
 struct lpe_work {
 	struct callback_head head;
-	refcount_t refs;	/* the entry's, and the queue's */
-	unsigned int again;	/* its thread's alone */
-	bool queued;		/* by xchg: on a task, or running */
+	refcount_t refs;	/* the entry's, and one while queued or running */
+	unsigned int again;	/* how often it was queued again in this visit; its thread's */
+	bool queued;		/* set with xchg(): on a task, or running */
 	bool parked;		/* held at the gate, with nothing else to do; read in stops */
 };
 
@@ -77,8 +79,8 @@ void lpe_work_put(struct lpe_work *work)
 }
 
 /*
- * It is on no list any more. What its thread still runs of this module after module_put() is waited
- * for by synchronize_rcu_tasks() in lpe_exit().
+ * End of a work that is on no list any more. After module_put() its thread still runs a few
+ * instructions of this module: synchronize_rcu_tasks() in lpe_exit() waits for these.
  */
 static void lpe_work_done(struct lpe_work *work)
 {
@@ -87,7 +89,7 @@ static void lpe_work_done(struct lpe_work *work)
 	module_put(THIS_MODULE);
 }
 
-/* A task work that is not ours. In a stop, where the list stands still. */
+/* In a stop, where the list cannot change. True if a task work that is not ours is queued. */
 static bool lpe_has_works(const struct task_struct *task)
 {
 	const struct callback_head *head;
@@ -107,9 +109,9 @@ static bool lpe_is_parked(const struct task_struct *task)
 }
 
 /*
- * In a stop. True if a user thread has nothing more to do of its visit to the kernel than to leave
- * it: its stack shows that, and no task work is left, be it still queued or taken off the task by a
- * task_work_run() that has not ended. A parked thread had none behind its own.
+ * In a stop. True if a user thread has only to leave the kernel: its stack shows nothing else, and
+ * no task work is left, neither queued nor taken off the list by a task_work_run() that has not
+ * ended. A parked thread is in task_work_run(), too, but had no work behind its own.
  */
 bool lpe_has_left_kernel(const struct task_struct *task, const unsigned long *entries,
 			 unsigned int count)
@@ -131,9 +133,9 @@ enum lpe_visit_end {
 };
 
 /*
- * Whether a work that is not ours waits for the current thread. Others queue and cancel meanwhile,
- * so nothing is looked at but what the thread's entry keeps; what they queue a moment later does
- * not belong to this visit.
+ * True if a work that is not ours is queued for the current thread. Other CPUs may queue and cancel
+ * works at the same time, so no work is dereferenced but our own, which the thread's entry keeps. A
+ * work that is queued after this check does not belong to this visit.
  */
 static bool lpe_work_waits(const struct lpe_thread *thread)
 {
@@ -143,8 +145,8 @@ static bool lpe_work_waits(const struct lpe_thread *thread)
 }
 
 /*
- * With preemption off. How far the current thread is; next is what its task_work_run() runs after
- * this, if that is where it is.
+ * With preemption off. Return how far the current thread is on its way out. next: the work that its
+ * task_work_run() runs after ours; NULL: none, or it is not in task_work_run().
  */
 static enum lpe_visit_end lpe_own_end(struct lpe_patch *patch, const struct lpe_thread *thread,
 				      const struct callback_head *next)
@@ -155,7 +157,7 @@ static enum lpe_visit_end lpe_own_end(struct lpe_patch *patch, const struct lpe_
 
 	if (lpe_leaves_out(LPE_NO_WORK_CHECK))
 		return LPE_AT_THE_END;
-	/* The end of a stack that does not fit in was not seen. */
+	/* A full array may lack the end of the stack. */
 	if (count == ARRAY_SIZE(entries) || !lpe_at_border(entries, count, &in_works))
 		return LPE_MIDWAY;
 	if (lpe_leaves_out(LPE_NO_OWN_SET_CHECK))
@@ -167,21 +169,27 @@ static enum lpe_visit_end lpe_own_end(struct lpe_patch *patch, const struct lpe_
 	return LPE_AT_THE_END;
 }
 
-/* With preemption off. A stop may reverse the transition: before this, or after. */
+/*
+ * With preemption off: a stop may reverse the transition, but only before or after this, not
+ * between reading the target and writing the universe.
+ */
 static void lpe_switch_self(struct lpe_patch *patch, struct lpe_thread *thread)
 {
 	if (patch->mode->by_thread)
 		WRITE_ONCE(thread->universe, READ_ONCE(patch->target));
 }
 
-/* How long the thread is to be held here, in jiffies; *again: first come the works behind this. */
+/*
+ * Return how long to hold the thread here, in jiffies. *again: works behind this one have to run
+ * first, so it must be queued again.
+ */
 static long lpe_arrive(struct lpe_work *work, bool *again)
 {
 	struct lpe_thread *thread;
 	struct lpe_patch *patch;
 	long left = 0;
 
-	/* The other side is lpe_border_end(). */
+	/* Pairs with synchronize_rcu_expedited() in lpe_border_end(), which waits for this. */
 	preempt_disable();
 	patch = READ_ONCE(lpe_gate_of);
 	thread = lpe_thread_of(current);
@@ -210,7 +218,10 @@ out:
 	return left;
 }
 
-/* True if the gate is still closed, and works have come that have to be run first. */
+/*
+ * Wait at the gate for at most left jiffies. True if it is still closed, and works have been queued
+ * that must run first.
+ */
 static bool lpe_park(struct lpe_work *work, long left)
 {
 	WRITE_ONCE(work->parked, true);
@@ -221,9 +232,9 @@ static bool lpe_park(struct lpe_work *work, long left)
 }
 
 /*
- * Where a thread is not at the border, as io_uring runs task work in the middle of its system
- * calls, the work is not queued again from here, where it would run at once and for ever, but at
- * the end of the system call.
+ * io_uring runs task work in the middle of its system calls. A work that runs there, not at the
+ * border, is not queued again from here: it would run at once, and for ever. lpe_on_exit() queues
+ * it again at the end of the system call.
  */
 void lpe_at_work(struct callback_head *head)
 {
@@ -237,7 +248,7 @@ void lpe_at_work(struct callback_head *head)
 	}
 	if (left)
 		again = lpe_park(work, left) && work->again++ < LPE_AGAIN;
-	/* From there on it may be cancelled, and freed. */
+	/* Once it is queued again, lpe_cancel() may free it: it must not be used any more. */
 	if (again && !lpe_work_add(current, head, TWA_NONE))
 		return;
 	work->again = 0;
@@ -252,7 +263,7 @@ void lpe_border_begin(struct lpe_patch *patch)
 	WRITE_ONCE(lpe_gate_of, patch);
 }
 
-/* From now on threads that come to the border stay there, for so long at most. */
+/* Close the gate: from now on threads that come to the border wait there, at most for ms. */
 void lpe_border_close(unsigned int ms)
 {
 	WRITE_ONCE(lpe_gate_end, jiffies + msecs_to_jiffies(ms));
@@ -264,7 +275,10 @@ static bool lpe_needs_work(struct lpe_patch *patch, struct lpe_thread *thread)
 	return !patch->mode->by_thread || READ_ONCE(thread->universe) != READ_ONCE(patch->target);
 }
 
-/* With preemption off, or under rcu_read_lock() and from the worker: the entry stays. */
+/*
+ * Queue a thread's work, unless it is queued already. So that the entry stays, call it with
+ * preemption off, or from the worker under rcu_read_lock().
+ */
 static void lpe_queue(struct task_struct *task, struct lpe_thread *thread,
 		      enum task_work_notify_mode how)
 {
@@ -280,9 +294,10 @@ static void lpe_queue(struct task_struct *task, struct lpe_thread *thread,
 }
 
 /*
- * The end of a system call, after which no more task work is run in it. Where threads use io_uring
- * a work that was queued before has often been used up by then. Where task_work_run() itself is
- * replaced a work never switches its thread: so that is done here if it can be.
+ * Probe at the end of a system call, after which task work runs only at the border. In threads that
+ * use io_uring, a work that was queued earlier has often run too early, so it is queued again. If
+ * task_work_run() itself is replaced, a work can never switch its thread, so the thread is switched
+ * here, if it is at the border.
  */
 static void lpe_on_exit(void *data, struct pt_regs *regs, long ret)
 {
@@ -303,7 +318,7 @@ out:
 	preempt_enable();
 }
 
-/* Only where it is needed: it makes each system call of the machine slower. */
+/* Register the probe only if a work has run too early: it slows down every system call. */
 static void lpe_watch_exits(void)
 {
 	if (!lpe_probing && READ_ONCE(lpe_midway))
@@ -335,7 +350,10 @@ int lpe_border_init(void)
 	return -EOPNOTSUPP;
 }
 
-/* Takes back what waits. How many works that were; one may be of an earlier transition. */
+/*
+ * Cancel the works of a task that have not started. Return how many these were; one may be of an
+ * earlier transition.
+ */
 static unsigned int lpe_cancel(struct task_struct *task)
 {
 	struct callback_head *head;
@@ -347,8 +365,8 @@ static unsigned int lpe_cancel(struct task_struct *task)
 }
 
 /*
- * Every user thread that has none gets a work. TWA_RESUME lets sleepers sleep; TWA_SIGNAL wakes
- * those that may be woken, and also takes the place of a work that still waits.
+ * Queue a work for each user thread that needs one. TWA_RESUME lets sleepers sleep; TWA_SIGNAL
+ * wakes those that can be woken, and replaces a work that is still queued.
  */
 void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 {
@@ -367,7 +385,10 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 			patch->stats.signalled++;
 			trace_lppack_signalled(patch->klp->mod->name, task);
 		}
-		/* It is not at the border any more, and does not know yet: see lpe_park(). */
+		/*
+		 * A work was queued behind ours, so the thread is not at the border any more: wake
+		 * it in lpe_park() to run that work.
+		 */
 		if (READ_ONCE(thread->work->parked) && task_work_pending(task))
 			lpe_wake(task, TASK_IDLE);
 		lpe_queue(task, thread, how);
@@ -375,7 +396,10 @@ void lpe_border_add(struct lpe_patch *patch, enum task_work_notify_mode how)
 	rcu_read_unlock();
 }
 
-/* For those that run task work where they sleep, and sleep on. */
+/*
+ * Send a fake signal to each thread that still needs to switch: a thread that runs task work where
+ * it sleeps would sleep on otherwise.
+ */
 void lpe_border_signal(struct lpe_patch *patch)
 {
 	struct task_struct *group, *task;
@@ -395,7 +419,10 @@ void lpe_border_signal(struct lpe_patch *patch)
 	rcu_read_unlock();
 }
 
-/* Lets everybody go, and takes back what waits; what already runs does so in its own time. */
+/*
+ * Open the gate: release the held threads, and cancel the works that have not started. A work that
+ * runs already ends by itself.
+ */
 void lpe_border_open(void)
 {
 	struct task_struct *group, *task;
@@ -410,12 +437,15 @@ void lpe_border_open(void)
 }
 
 /*
- * The gate is open, for good. On return no work uses the patch, nor the entry of its thread: those
- * that are still out will find no patch, or later the entry of another work.
+ * The gate stays open. On return no work uses the patch, nor its thread's entry: a work that runs
+ * later finds no patch, or the entry points to another work.
  */
 void lpe_border_end(void)
 {
 	WRITE_ONCE(lpe_gate_of, NULL);
-	/* Waits for lpe_arrive(). Expedited: the transition is reported over after this. */
+	/*
+	 * Pairs with preempt_disable() in lpe_arrive(). Expedited, because the end of the
+	 * transition is reported only after this.
+	 */
 	synchronize_rcu_expedited();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: how much of the machine's time a transition may take. The worker's alone.
+ * lppack_engine: how much of the machine's time a transition may take. Called by the worker, except
+ * lpe_moving_time().
  *
  * A transition disturbs in two ways: stops, in which no thread runs, and a closed gate, which holds
  * threads that have nothing to do with the patch. Each has a budget: a free amount, so that a short
@@ -15,7 +16,7 @@
 
 #define LPE_FREE_STOP	(50 * NSEC_PER_MSEC)
 #define LPE_FREE_HOLD	(700 * NSEC_PER_MSEC)
-/* Where sleepers must be woken to leave the kernel: that begins late, see LPE_FAKE. */
+/* For LEAVE_KERNEL, as sleepers must be woken; that begins late, see LPE_FAKE. */
 #define LPE_FREE_WAKE	(3000 * NSEC_PER_MSEC)
 
 static u64 lpe_passed(const struct lpe_patch *patch)
@@ -36,7 +37,7 @@ void lpe_budget_end(struct lpe_patch *patch)
 	WRITE_ONCE(patch->began, 0);
 }
 
-/* For people, without a lock: ns of all transitions, with the one that is under way. */
+/* For sysfs, without a lock: ns of all transitions, with the one that is under way. */
 u64 lpe_moving_time(const struct lpe_patch *patch)
 {
 	u64 began = READ_ONCE(patch->began);
@@ -44,7 +45,7 @@ u64 lpe_moving_time(const struct lpe_patch *patch)
 	return READ_ONCE(patch->stats.moving) + (began ? ktime_get_mono_fast_ns() - began : 0);
 }
 
-/* What may still be spent, in ns; below 0: so much is lacking. */
+/* Return what may still be spent, in ns; below 0: what is lacking. */
 static s64 lpe_left(const struct lpe_patch *patch, u64 spent, u64 free, unsigned int percent)
 {
 	if (lpe_leaves_out(LPE_NO_BUDGET))
@@ -52,7 +53,7 @@ static s64 lpe_left(const struct lpe_patch *patch, u64 spent, u64 free, unsigned
 	return free + div_u64(lpe_passed(patch) * percent, 100) - spent;
 }
 
-/* ms until a budget has grown by so many ns. */
+/* Return the ms until a budget has grown by lacking ns. */
 static unsigned int lpe_until(s64 lacking, unsigned int percent)
 {
 	return lacking > 0 ? div_u64(lacking * 100, percent * NSEC_PER_MSEC) + 1 : 0;
@@ -64,7 +65,7 @@ static s64 lpe_left_stop(const struct lpe_patch *patch, unsigned int percent)
 			percent);
 }
 
-/* ms until the machine may be stopped again. */
+/* Return the ms until the machine may be stopped again; 0: now. */
 unsigned int lpe_stop_pause(const struct lpe_patch *patch)
 {
 	unsigned int percent = READ_ONCE(patch->max_stop);
@@ -78,7 +79,7 @@ static s64 lpe_left_hold(const struct lpe_patch *patch, unsigned int percent)
 			patch->mode->leave_kernel ? LPE_FREE_WAKE : LPE_FREE_HOLD, percent);
 }
 
-/* ms until the gate may be closed for so many ms. */
+/* Return the ms until the budget allows to close the gate for ms; 0: now. */
 unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms)
 {
 	unsigned int percent = READ_ONCE(patch->max_hold);
@@ -86,7 +87,7 @@ unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms)
 	return lpe_until(ms * NSEC_PER_MSEC - lpe_left_hold(patch, percent), percent);
 }
 
-/* ms that it may be closed for. */
+/* Return the ms for which the gate may be closed now. */
 unsigned int lpe_hold_left(const struct lpe_patch *patch)
 {
 	s64 left = lpe_left_hold(patch, READ_ONCE(patch->max_hold));

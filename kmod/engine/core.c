@@ -2,12 +2,12 @@
 /*
  * lppack_engine: moves a kernel to a live patch and back, in each of the consistency modes.
  *
- * One patch is in transition at a time. One worker thread takes its steps, so that a thread that
- * requests a transition does not wait for its end, and may itself be held at the border.
+ * Only one patch is in transition at a time. A single worker thread runs the transition, so the
+ * thread that requests it does not wait for its end, and may itself be held at the border.
  *
- * Locks, outermost first: lpe_lock; what the callbacks of patches take; the lock of the threads.
- * The worker holds lpe_lock while callbacks run and functions are hooked, never while it waits for
- * threads.
+ * Lock order, outermost first: lpe_lock; the locks that callbacks of patches take;
+ * lpe_threads_lock. The worker holds lpe_lock while callbacks run and functions are unhooked, and
+ * never while it waits for threads.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,7 +26,10 @@
 #define CREATE_TRACE_POINTS
 #include "lppack_trace.h"
 
-/* Protects the list, phases and objects of patches. */
+/*
+ * Serialises the worker, writers of sysfs, init and exit of patch modules, and lpe_on_module():
+ * protects lpe_patches, and the phase and objects of each patch.
+ */
 DEFINE_MUTEX(lpe_lock);
 LIST_HEAD(lpe_patches);
 
@@ -39,7 +42,7 @@ static int lpe_api_get(char *buf, const struct kernel_param *kp)
 	return sysfs_emit(buf, "%u\n", LPE_API);
 }
 
-/* parse_args() calls it whatever the mode says. */
+/* Called for "insmod lppack_engine.ko api=...": parse_args() ignores that the mode is 0444. */
 static int lpe_api_set(const char *val, const struct kernel_param *kp)
 {
 	return -EPERM;
@@ -52,7 +55,7 @@ static const struct kernel_param_ops lpe_api_ops = {
 module_param_cb(api, &lpe_api_ops, NULL, 0444);
 MODULE_PARM_DESC(api, "what patch modules must have been built for");
 
-/* The worker waits, without lpe_lock, for so long or until a reversal is requested. */
+/* In the worker, without lpe_lock: wait for ms, or until a reversal is requested. */
 void lpe_pause(unsigned int ms)
 {
 	lockdep_assert_not_held(&lpe_lock);
@@ -62,7 +65,7 @@ void lpe_pause(unsigned int ms)
 
 static void lpe_move(struct kthread_work *work)
 {
-	struct lpe_patch *patch = lpe_moving;	/* does not change while there is work */
+	struct lpe_patch *patch = lpe_moving;	/* only this function clears it */
 
 	mutex_lock(&lpe_lock);
 	lpe_budget_begin(patch);
@@ -78,7 +81,9 @@ static void lpe_move(struct kthread_work *work)
 		mutex_lock(&lpe_lock);
 		if (!patch->turn)
 			break;
-		/* Asked for after the last try, whose answer was that it has begun. */
+		/*
+		 * A reversal was requested after the last try, with success: so it must take place.
+		 */
 		patch->turn = false;
 		patch->draining = false;
 		patch->target = patch->target == LPE_NEW ? LPE_OLD : LPE_NEW;
@@ -99,12 +104,18 @@ static void lpe_move(struct kthread_work *work)
 		WRITE_ONCE(patch->phase, LPE_UNPATCHED);
 		patch->draining = false;
 		pr_notice("'%s': unpatching complete\n", patch->klp->mod->name);
-		/* May go now; it forgets the patch first, which waits for lpe_lock. */
+		/*
+		 * The module may go now; its exit first calls lpe_forget_patch(), which waits for
+		 * lpe_lock.
+		 */
 		module_put(patch->klp->mod);
 	}
 	lpe_moving = NULL;
 	mutex_unlock(&lpe_lock);
-	/* The patch may be gone. One that begins now comes after this: there is one worker. */
+	/*
+	 * The patch may be freed by now. There is one worker, so the next transition begins after
+	 * this.
+	 */
 	lpe_threads_end();
 }
 
@@ -126,8 +137,13 @@ static void lpe_begin(struct lpe_patch *patch, enum lpe_phase phase)
 }
 
 /*
- * Begins to unpatch, or turns a transition round; the answer is whether that has begun. A patch
- * that was unpatched is not enabled again, as in kernel/livepatch.
+ * Begin to unpatch, or request that the transition under way is reversed. Does not wait for the
+ * end: the worker does the rest.
+ *
+ * Return: 0 if it was begun or requested. -EALREADY if the patch is there already, or on its way;
+ * -EINPROGRESS if a reversal is requested already; -EBUSY if another patch is in transition, or all
+ * threads are back in the old universe; -EPERM for an unpatched patch, which cannot be enabled
+ * again, as in kernel/livepatch; -EINTR if the caller is killed while it waits.
  */
 int lpe_set_enabled(struct lpe_patch *patch, bool on)
 {
@@ -210,7 +226,7 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 	if (err)
 		return err;
 	err = lpe_world_begin(patch, options);
-	/* Last: what can be read below /sys is a patch that is there. */
+	/* Last, so that a patch that appears below /sys/kernel/lppack is set up completely. */
 	if (!err)
 		err = lpe_sysfs_add(patch, klp->mod->name);
 	if (err) {
@@ -218,7 +234,7 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 		lpe_end_objects(patch);
 		return err;
 	}
-	/* Until it is unpatched. */
+	/* lpe_move() puts this reference when the patch is unpatched. */
 	__module_get(klp->mod);
 	list_add_tail_rcu(&patch->list, &lpe_patches);
 	lpe_begin(patch, LPE_PATCHING);
@@ -227,21 +243,29 @@ static int lpe_enable(struct lpe_patch *patch, struct klp_patch *klp,
 
 /**
  * lpe_enable_patch() - Hook a live patch's functions, and begin its transition.
- * @klp: The patch: its functions and callbacks. Stays where it is until lpe_forget_patch().
- * @options: How it is to be moved. What it points to stays as long; it itself does not have to.
+ * @klp: The patch with its functions and callbacks. It must stay valid until lpe_forget_patch().
+ * @options: How to run its transitions. What it points to must stay valid as long; the struct
+ *	itself need not.
  *
- * The transition goes on when this has returned; /sys/kernel/lppack/MODULE shows it. Until it
- * has led back to the old universe a reference keeps the module of the patch. To be called once for
- * each load, from the module's init.
+ * Call this once for each load, from the module's init. The transition continues after the return;
+ * /sys/kernel/lppack/MODULE shows its state. A reference keeps the patch's module until a
+ * transition back to the old universe is complete.
  *
- * Context: May sleep. Takes the engine's mutex, and under it runs the patch's callbacks pre_patch.
+ * Context: May sleep. Takes lpe_lock, and calls the callbacks pre_patch under it; if it fails, also
+ * post_unpatch.
  *
- * Return: 0, or an error after which nothing is left of it: -EPROTO if the patch was built for
- * another engine, -EBUSY if another one is in transition, other code redirects one of the functions
- * or ftrace is off, -EAGAIN if BPF programs come and go there, -EINVAL if one cannot be traced or
- * two names are of one function, -EEXIST if one of the same series is there, -ENOENT if a function
- * or symbol is missing, -ENOMEM, or what a callback has returned. -ENODEV if ftrace has turned
- * itself off: if it did so meanwhile the engine stays loaded.
+ * Return: 0, or an error, after which nothing of the patch is left:
+ * -EPROTO: it was built for another engine;
+ * -EBUSY: another patch is in transition, an object is still being loaded, other code redirects
+ * one of the functions, or ftrace is off;
+ * -EAGAIN: BPF trampolines at the functions kept changing;
+ * -EINVAL: a function cannot be traced or has no wrapper, two entries name one function, or the
+ * transforms do not fit the mode or the objects;
+ * -EEXIST: a patch of the same series is loaded;
+ * -ENOENT: a function or symbol is missing;
+ * -ENODEV: ftrace has turned itself off; if that happened in this call, the memory of the patch
+ * and the engine stay until a restart;
+ * -ENOMEM, or the error of a callback or a transform.
  */
 int lpe_enable_patch(struct klp_patch *klp, const struct lpe_options *options)
 {
@@ -281,12 +305,13 @@ static struct lpe_patch *lpe_patch_of(struct klp_patch *klp)
 
 /**
  * lpe_forget_patch() - Forget a patch that is unpatched.
- * @klp: As lpe_enable_patch() has got it. With one that the engine does not know it does nothing.
+ * @klp: As passed to lpe_enable_patch(). One that the engine does not know is ignored.
  *
- * To be called from the module's exit, which the engine lets begin only when the module is not in
- * use: the patch is unpatched, and no thread is in it.
+ * Call this from the module's exit. The engine's reference keeps the module until the patch is
+ * unpatched and no thread is in its code, so the exit cannot begin earlier.
  *
- * Context: May sleep. Takes the engine's mutex, and waits for readers of the patch's files.
+ * Context: May sleep. Takes lpe_lock, and waits for readers and writers of the patch's files in
+ * sysfs.
  */
 void lpe_forget_patch(struct klp_patch *klp)
 {
@@ -299,9 +324,13 @@ void lpe_forget_patch(struct klp_patch *klp)
 	mutex_unlock(&lpe_lock);
 	if (!patch)
 		return;
-	/* For lpe_place_of_new(), which has preemption off. */
+	/*
+	 * Pairs with lpe_place_of_new(), which walks lpe_patches with preemption off or in a stop.
+	 */
 	synchronize_rcu();
-	/* Waits for its readers and writers, which may want lpe_lock. */
+	/*
+	 * Without lpe_lock, because this waits for users of the files, which may wait for lpe_lock.
+	 */
 	lpe_sysfs_del(patch);
 	lpe_free_patch(patch);
 }
@@ -327,7 +356,10 @@ static int __init lpe_init(void)
 	lpe_worker = kthread_create_worker(0, "lppack_engine");
 	if (IS_ERR(lpe_worker))
 		return PTR_ERR(lpe_worker);
-	/* An ordinary thread waits for seconds where many run: those are held meanwhile. */
+	/*
+	 * Under load an ordinary thread may wait for seconds to run, while threads are held at a
+	 * gate.
+	 */
 	sched_set_fifo_low(lpe_worker->task);
 	err = lpe_sysfs_init();
 	if (err)
@@ -342,8 +374,9 @@ worker:
 }
 
 /*
- * No patch module is loaded any more, so no transition is under way and nothing is hooked. No task
- * work is out, as each keeps this module; one may just be about to return to task_work_run().
+ * Patch modules use symbols of this module, so none is loaded any more: no transition is under way,
+ * and nothing is hooked. No task work is queued or running, as each pins this module; but a thread
+ * may still be about to return from lpe_at_work(). synchronize_rcu_tasks() waits for it.
  */
 static void __exit lpe_exit(void)
 {

@@ -6,15 +6,15 @@
  * A wrapper counts the visit and reads its universe in one atomic operation. The thread that ends
  * the last visit switches the kernel, in another one: nothing has to be stopped for that.
  *
- * Visits that began before are in no count. So the word is armed in a stop that finds none of them
- * on any stack; from then on the count is all there is.
+ * Visits that began before that are not counted. So the word is armed only in a stop that finds
+ * none of them on any stack; from then on the count alone decides.
  *
- * With TRANSFORM_WORLD it is never armed: all has to be done in one stop, so the worker stops the
- * machine and reads the count there. The thread that ends the last visit cannot do that, as it
- * may hold a lock, or run in a softirq.
+ * With TRANSFORM_WORLD the word is never armed: functions and data have to switch in one stop, so
+ * the worker stops the machine and reads the count there. The thread that ends the last visit
+ * cannot stop the machine, as it may hold a lock, or run in a softirq.
  *
- * Outside of transitions calls go straight to where they belong. Visits that are in a wrapper then
- * are of the same universe, and stay in the count until they end.
+ * Outside of transitions calls go to the old or the new function directly. Visits that are still in
+ * a wrapper then are of the same universe, and stay in the count until they end.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -35,15 +35,18 @@ static u32 lpe_universe(long word)
 	return word & LPE_IN_NEW ? LPE_NEW : LPE_OLD;
 }
 
-/* How many are counted. Less than 0: one that was given up for dead has ended after all. */
+/*
+ * Return the number of visits. Below 0: a visit that lpe_look() took for dead has ended after all.
+ */
 static long lpe_visits(long word)
 {
 	return (s32)(word & LPE_VISITS) / LPE_VISIT;
 }
 
 /*
- * In a stop. A count that is too low is never armed: the kernel would switch with a thread inside.
- * lpe_look() corrects it as soon as none is.
+ * In a stop. Arm the word if all visits are counted. If the count is lower than the number of
+ * visits on stacks, the word is not armed, because the kernel would switch with a thread inside;
+ * lpe_look() corrects the count as soon as no thread is inside.
  */
 static int lpe_arm(void *data)
 {
@@ -56,19 +59,20 @@ static int lpe_arm(void *data)
 	    lpe_visits(atomic_long_read(word)) < patch->seen)
 		return -EAGAIN;
 	atomic_long_or(LPE_ARMED, word);
-	/* If no thread is inside, none will come out and switch the kernel. */
+	/* If no visit is under way, no lpe_leave() will switch the kernel. */
 	lpe_switch_if_last(patch->counter, atomic_long_read(word));
 	return 0;
 }
 
 /*
- * In a stop. Corrects the count, and lists the blockers. If no stack shows a thread inside, the
- * visits that are still counted are of threads that died in them: an oops ends a thread anywhere.
+ * In a stop. Correct the count, and list the blockers. If no stack shows a thread inside, the
+ * visits that are still counted are of threads that died in them: an oops can end a thread
+ * anywhere.
  *
- * But a thread that ends is on no list for its last steps, and may be inside. So this takes two
- * looks; between them (-EAGAIN) lpe_look_twice() waits for all threads that are ending. If the
- * second finds as many visits, and no thread has entered since, the visits are of dead threads. If
- * one has entered, the same number may include another thread that is ending.
+ * But an exiting thread is on no list during its last steps, and may be inside. So this takes two
+ * looks; after the first (-EAGAIN), lpe_look_twice() waits for all exiting threads. If the second
+ * look finds the same number of visits and of entries, the visits are of dead threads. If another
+ * thread has entered meanwhile, the same number of visits may include another exiting thread.
  */
 static int lpe_look(void *data)
 {
@@ -89,14 +93,14 @@ static int lpe_look(void *data)
 	return 0;
 }
 
-/* Both looks, of which nothing is left for the next time. */
+/* Make both looks of lpe_look(). The next call begins with a first look again. */
 static void lpe_look_twice(struct lpe_patch *patch)
 {
 	unsigned long lost = patch->stats.lost;
 
 	patch->unseen = 0;
 	if (lpe_stop(lpe_look, patch)) {
-		synchronize_rcu_tasks();	/* exit_tasks_rcu_start() */
+		synchronize_rcu_tasks();	/* for exiting threads: exit_tasks_rcu_start() */
 		lpe_stop(lpe_look, patch);
 	}
 	lost = patch->stats.lost - lost;
@@ -130,7 +134,7 @@ void lpe_count_begin(struct lpe_patch *patch)
 	WRITE_ONCE(patch->route, LPE_BY_COUNT);
 }
 
-/* 0 if the kernel has switched. */
+/* Return 0 if the kernel has switched, -EAGAIN if not yet, or the error of a transform. */
 int lpe_count_try(struct lpe_patch *patch)
 {
 	atomic_long_t *word = &patch->counter->word;
@@ -153,7 +157,10 @@ int lpe_count_try(struct lpe_patch *patch)
 	return lpe_universe(atomic_long_read(word)) == patch->target ? 0 : -EAGAIN;
 }
 
-/* 0 if the kernel has switched, perhaps just now. On return it does not any more. */
+/*
+ * Disarm the word and stop counting. Return 0 if the kernel has switched, perhaps at the last
+ * moment, else -EAGAIN. On return no visit can switch it any more.
+ */
 int lpe_count_end(struct lpe_patch *patch)
 {
 	u32 universe = lpe_universe(atomic_long_fetch_andnot(LPE_ARMED, &patch->counter->word));

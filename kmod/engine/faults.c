@@ -25,8 +25,9 @@ MODULE_PARM_DESC(dwelt, "how often a thread was delayed");
 static unsigned int lpe_dwelling;
 
 /*
- * Delays one thread at a time, or no thread would make progress. It spins, so that it may be called
- * anywhere, and can be preempted where its caller can be. Nothing in it can be traced.
+ * Delay one thread at a time, because otherwise no thread would make progress. It spins, so that it
+ * can be called anywhere, and can be preempted where its caller can be. Nothing in it can be
+ * traced.
  */
 void notrace lpe_dwell(void)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lppack_engine: steps that tests can leave out, to show that such a fault is noticed, and places
- * where tests can delay a thread, to catch it there.
- * Only with LPE_TEST, which no bundle is built with.
+ * lppack_engine: steps that a test can skip, to show that the fault is noticed, and points where a
+ * test can delay a thread. Compiled only with LPE_TEST, which is set for no bundle.
  */
 #ifndef LPPACK_ENGINE_FAULTS_H
 #define LPPACK_ENGINE_FAULTS_H
@@ -11,19 +10,19 @@
 
 enum lpe_fault {
 	LPE_NO_FAULT,
-	LPE_NO_STACK_CHECK,	/* every thread is taken for one that has left */
+	LPE_NO_STACK_CHECK,	/* every thread counts as having left */
 	LPE_NO_BORDER_CHECK,	/* any place in the kernel counts as the border */
-	LPE_NO_UNDO,		/* a transform that fails leaves what it has done */
+	LPE_NO_UNDO,		/* a failed transform is not undone */
 	LPE_NO_REVERSE,		/* data stays new when the kernel flips back */
-	LPE_NO_GATE_CHECK,	/* with the gate closed, threads still inside are not checked */
-	LPE_NO_WORK_CHECK,	/* a task work is taken for the border, wherever it runs */
-	LPE_NO_CALL_CHECK,	/* a thread in the ftrace call of an old function is outside */
+	LPE_NO_GATE_CHECK,	/* at a closed gate, the kernel switches without a check */
+	LPE_NO_WORK_CHECK,	/* a task work counts as at the border, wherever it runs */
+	LPE_NO_CALL_CHECK,	/* a thread in the fentry call of an old function is outside */
 	LPE_NO_MEMORY,		/* a reversal forgets which threads have switched */
 	LPE_NO_END_CHECK,	/* a stack that the kernel calls reliable counts as whole */
-	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed all the same */
-	LPE_NO_LAST_CHECK,	/* at the border, even if task work is still to be run */
-	LPE_NO_OWN_SET_CHECK,	/* it switches itself in the patched set, before other works */
-	LPE_NO_BUDGET,		/* the machine is stopped, and gates are closed, at will */
+	LPE_RUDE_ONLY,		/* entries are used with preemption on, and freed too early */
+	LPE_NO_LAST_CHECK,	/* a thread is at the border even with task work to run */
+	LPE_NO_OWN_SET_CHECK,	/* a thread switches itself without looking for the set, or works */
+	LPE_NO_BUDGET,		/* stops and gates have no limit */
 };
 
 enum lpe_point {

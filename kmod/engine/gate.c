@@ -14,11 +14,11 @@
 /* ms */
 #define LPE_FIRST_GATE	100	/* how long a gate is closed at first, then twice that, ... */
 #define LPE_LAST_GATE	1600
-#define LPE_NEXT_GATE	400	/* shorter ones are not worth the wait for more */
-#define LPE_LAST_TRY	10	/* before it opens */
-#define LPE_LOOK	2000	/* between tries that cannot help, for `blockers` to be complete */
+#define LPE_NEXT_GATE	400	/* open until the budget allows at least this */
+#define LPE_LAST_TRY	10	/* the last try begins so long before the gate opens */
+#define LPE_LOOK	2000	/* between tries that cannot help; they keep blockers up to date */
 
-/* The same while the gate is closed: it does not end without a try. */
+/* As lpe_step(), while the gate is closed: shortened so that there is a try before it opens. */
 static unsigned int lpe_gate_step(struct lpe_patch *patch, unsigned long begin, unsigned long end)
 {
 	long left = end - jiffies;
@@ -28,8 +28,8 @@ static unsigned int lpe_gate_step(struct lpe_patch *patch, unsigned long begin, 
 }
 
 /*
- * Closes the gate for a while: threads that come to the border stay there, until a stop finds no
- * thread in the way.
+ * Close the gate for ms, which holds threads that come to the border, until a stop finds no thread
+ * in the way. 0 if the kernel has switched, -EAGAIN if not.
  */
 static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long begin)
 {
@@ -37,7 +37,7 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 	unsigned long middle = jiffies + msecs_to_jiffies(ms / 2);
 	bool blind = lpe_leaves_out(LPE_NO_GATE_CHECK);
 	u64 start = ktime_get_mono_fast_ns();
-	unsigned int then = 0;	/* in the way, in the middle */
+	unsigned int then = 0;	/* threads in the way, after half of the time */
 	bool wakes, signalled = false;
 	int err;
 
@@ -74,8 +74,8 @@ static int lpe_one_gate(struct lpe_patch *patch, unsigned int ms, unsigned long 
 }
 
 /*
- * True while no gate would help: a thread sleeps in the way, and has slept there while the last one
- * was closed. Where sleepers are woken, all of that was tried on it.
+ * True while no gate would help: a thread in the way has slept since the last one was closed, and
+ * what this mode does to wake it was done.
  */
 static bool lpe_is_hopeless(struct lpe_patch *patch)
 {
@@ -86,9 +86,10 @@ static bool lpe_is_hopeless(struct lpe_patch *patch)
 }
 
 /*
- * The gate stays open until it may be closed again for long enough, and while that would not help.
- * So a thread in the way that waits for a held one can go on, and one sleeping thread does not keep
- * the machine from its work. Sometimes no thread is in the way even without a gate.
+ * Keep the gate open until the budget allows to close it for long enough, and while a gate would
+ * not help. Meanwhile a thread in the way that waits for a held one can go on, and a single
+ * sleeping thread does not keep the machine from its work. Try at times: perhaps no thread is in
+ * the way even without a gate.
  */
 static int lpe_stay_open(struct lpe_patch *patch, unsigned int ms, bool free, unsigned long begin)
 {
@@ -113,8 +114,11 @@ static int lpe_stay_open(struct lpe_patch *patch, unsigned int ms, bool free, un
 }
 
 /*
- * Where threads still left at the end of a gate one that is twice as long is worth its price: it is
- * free until there is no longer one.
+ * Close one gate after the other, each twice as long, until the kernel has switched. If threads
+ * still left in the second half of a gate, the next, longer one is worth its price: it may exceed
+ * the budget ("free").
+ *
+ * Return: 0, -EINTR if a reversal was requested, -ETIMEDOUT after deadline_ms, or another error.
  */
 int lpe_gates(struct lpe_patch *patch)
 {

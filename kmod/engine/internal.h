@@ -18,7 +18,7 @@
 
 #include "lppack_engine.h"
 
-/* The universes, and how a call finds its own. */
+/* Where a call goes: to one universe, or to that of its thread, or of the counter. */
 enum lpe_route {
 	LPE_OLD,
 	LPE_NEW,
@@ -33,59 +33,59 @@ enum lpe_phase {
 	LPE_UNPATCHED,
 };
 
-/* What a mode requires, on the axes of the consistency models. */
+/* What threads must leave, and what switches at one time, in a consistency mode. */
 struct lpe_mode_info {
 	const char *name;
-	bool leave_kernel;	/* user threads; kernel threads leave the patched set */
+	bool leave_kernel;	/* LEAVE_KERNEL; for kernel threads LEAVE_PATCHED_SET */
 	bool by_thread;		/* SWITCH_THREAD */
 	bool at_once;		/* LEAVE_FUNCTION: nothing is waited for */
-	bool counted;		/* visits to the patched set are counted, stacks not checked */
+	bool counted;		/* visits to the patched set are counted, see count.c */
 };
 
 struct lpe_patch;
 
-/* What a function is to a thread that leaves the kernel. */
+/* What a frame of a function says about a thread that may be leaving the kernel. */
 enum lpe_place {
-	LPE_ELSEWHERE,
-	LPE_WAY_OUT,	/* one of the last functions of a visit */
-	LPE_ON_WAY_OUT,	/* what may be done in them */
-	LPE_IN_WORKS,	/* task_work_run(), which is one of those */
+	LPE_ELSEWHERE,	/* it has not left */
+	LPE_WAY_OUT,	/* it has: this is one of the last functions of a visit */
+	LPE_ON_WAY_OUT,	/* nothing: the function may also run inside of those */
+	LPE_IN_WORKS,	/* the same; but it is task_work_run(), so work may be left */
 };
 
 struct lpe_func {
 	/* Read by each call, see redirect.c. */
-	unsigned long fentry;	/* of old: the address that ftrace knows it by */
+	unsigned long fentry;	/* ip that ftrace passes for a call of old */
 	const u32 *route;	/* enum lpe_route: of the patch, or own */
 	unsigned long new;
 	unsigned long wrapper;	/* counts visits; 0: this mode does not count */
-	const struct lpe_func *next;	/* in its slot of the hook; NULL: it is the end */
+	const struct lpe_func *next;	/* next in the same slot of the hook; NULL: the last */
 
-	u32 own;		/* SWITCH_FUNCTION: a word for each function */
+	u32 own;		/* SWITCH_FUNCTION: the route of this function alone */
 	bool hooked;
 	struct klp_func *klp;
 	unsigned long old;
 	unsigned long old_size;
-	unsigned long cold;	/* the part that the compiler has moved away; 0: none */
+	unsigned long cold;	/* NAME.cold, which the compiler has split off; 0: none */
 	unsigned long cold_size;
 	unsigned long new_size;
 	unsigned long wrapper_size;
-	const struct lpe_counted *counted;	/* NULL: as wrapper */
+	const struct lpe_counted *counted;	/* NULL: this mode does not count */
 	enum lpe_place place;	/* of old; the replacement stands for it on a stack */
 };
 
-/* Where code of a function is: of the old one, its cold part, the new one, or the wrapper. */
+/* A range of code of a patched function: the old one, its cold part, the new one or the wrapper. */
 struct lpe_span {
 	unsigned long start;
-	unsigned long last;	/* address that still belongs to it */
+	unsigned long last;	/* the last address that belongs to it */
 	struct lpe_func *func;
-	bool old;
+	bool old;		/* the old function, without its cold part */
 };
 
 #define LPE_SPANS	4	/* of a function */
 
 /*
- * Where calls of an object's functions arrive. The functions are found by their fentry in a table
- * of one size, so that a call reads neither where it is nor how large it is.
+ * What ftrace calls for an object's functions. Each is found by its fentry in a table whose place
+ * and size are fixed, so that a call need not load these.
  */
 struct lpe_hook {
 	struct ftrace_ops ops;	/* one for all functions: unregistering waits for RCU once */
@@ -100,10 +100,10 @@ struct lpe_object {
 	struct lpe_hook *hook;	/* NULL: there are no functions */
 	struct lpe_func *funcs;
 	unsigned int count;
-	struct lpe_span *spans;	/* by their starts; valid while hooked */
+	struct lpe_span *spans;	/* sorted by start; valid while hooked */
 	unsigned int span_count;
-	bool hooked;		/* its functions are; read without a lock, see redirect.c */
-	bool began;		/* pre_patch was called and succeeded */
+	bool hooked;		/* its functions are; read without a lock, see lpe_hook() */
+	bool began;		/* pre_patch succeeded, or there is none; post_unpatch is due */
 };
 
 /* A thread that keeps a transition open, copied while it was stopped. */
@@ -118,11 +118,11 @@ struct lpe_blocker {
 #define LPE_BLOCKERS	20
 
 struct lpe_statistics {
-	unsigned long tries;	/* to find all threads outside; each begins with a stop */
+	unsigned long tries;	/* attempts to find all threads outside */
 	unsigned long stops;
 	u64 longest_stop;	/* ns */
 	atomic_long_t held;	/* threads, over all closed gates; each counts itself */
-	unsigned long signalled;	/* sleepers in the way */
+	unsigned long signalled;	/* how often a thread was signalled */
 	unsigned long lost;	/* counted visits whose threads have died */
 	u64 transform;		/* ns, of the last stop that changed data */
 	u64 moving;		/* ns, of all finished transitions */
@@ -139,9 +139,9 @@ struct lpe_problem {
 
 struct lpe_world;
 
-/* A list as its reader sees it, from the first read to the last. */
+/* A list that stays the same for one reader, from its first read to its last. */
 struct lpe_listing {
-	struct mutex lock;	/* for all of it */
+	struct mutex lock;	/* readers of the file race for the fields */
 	const struct file *reader;	/* only compared: it may be closed */
 	char *text;		/* NULL: nobody has read yet */
 	size_t len;
@@ -159,7 +159,7 @@ struct lpe_patch {
 	unsigned int exit_node;
 	struct lpe_object *objects;
 	unsigned int count;
-	struct lpe_world *world;	/* NULL: data is left as it is */
+	struct lpe_world *world;	/* NULL: no TRANSFORM_WORLD */
 
 	u32 route;		/* enum lpe_route; one word for all functions */
 	u32 target;		/* LPE_OLD or LPE_NEW; written in a stop, or under lpe_lock */
@@ -170,28 +170,28 @@ struct lpe_patch {
 	/* percent of the time of a transition, see budget.c */
 	unsigned int max_stop;
 	unsigned int max_hold;
-	u64 began;		/* ns; the transition; 0: there is none */
+	u64 began;		/* ns; start of the transition; 0: there is none */
 	u64 stopped_before;	/* of stats.stopped and .closed, when it began */
 	u64 closed_before;
-	unsigned int gate;	/* its number, from 1 on; the worker's, read in stops */
-	bool closed;		/* the gate is; the worker's, read in stops */
-	bool helps;		/* its second half still got threads outside; the worker's */
-	bool woke;		/* tried to wake all sleepers in the way; the worker's */
+	unsigned int gate;	/* number of the last gate, from 1; the worker's, read in stops */
+	bool closed;		/* the gate is closed; the worker's, read in stops */
+	bool helps;		/* threads still left in the gate's second half; the worker's */
+	bool woke;		/* this gate has sent fake signals too; the worker's */
 	struct lpe_thread *asleep;	/* slept in the way while it was closed; NULL: none */
 
-	bool kept;		/* ftrace has not let go of it, so nothing of it is freed */
+	bool kept;		/* ftrace may still use it, so nothing of it is freed */
 	bool signals;		/* may wake sleepers, which may see EINTR */
 	unsigned int deadline_ms;	/* for a transition, 0: none */
 
 	/* of the last try: written in stops, and `left` by the worker too; read without a lock */
 	unsigned int left;
 	struct lpe_blocker blockers[LPE_BLOCKERS];
-	struct lpe_listing listing;	/* of blockers, for who reads them */
+	struct lpe_listing listing;	/* for readers of the file blockers */
 	struct lpe_statistics stats;
 	u64 stop_began;		/* ns; in a stop */
 	struct lpe_problem problem;
-	long unseen;		/* of the counter: visits that are on no stack; the worker's */
-	long seen;		/* visits that are on stacks for certain; in a stop */
+	long unseen;		/* the counter at the first look of lpe_look(); 0: none */
+	long seen;		/* visits that lpe_arm() has found on stacks; in a stop */
 };
 
 #define lpe_for_each_object(patch, obj) \
@@ -206,8 +206,8 @@ int lpe_set_enabled(struct lpe_patch *patch, bool on);
 void lpe_pause(unsigned int ms);
 
 /*
- * What comments say of a function's context is asserted in it: by lockdep, and in modules for tests
- * on every kernel. There, which thread holds the mutex is not checked.
+ * Functions assert the context that their comments require: by lockdep, and in modules for tests on
+ * every kernel. The latter does not check which thread holds the mutex.
  */
 #ifdef LPE_TEST
 #define lpe_assert_locked()	WARN_ON_ONCE(!mutex_is_locked(&lpe_lock))
@@ -284,7 +284,7 @@ struct lpe_thread {
 	struct lpe_work *work;	/* never NULL */
 	u32 universe;		/* LPE_OLD or LPE_NEW */
 	unsigned int gate;	/* number of the last gate that it was in the way of */
-	unsigned long switches;	/* how often it had been switched out by then */
+	unsigned long switches;	/* how often it had been switched out when that was seen */
 };
 
 int lpe_threads_init(void);
@@ -339,7 +339,7 @@ unsigned int lpe_stop_pause(const struct lpe_patch *patch);
 unsigned int lpe_hold_pause(const struct lpe_patch *patch, unsigned int ms);
 unsigned int lpe_hold_left(const struct lpe_patch *patch);
 
-/* lists.c; to sysfs they are const in 7.2, and were not in 6.12 */
+/* lists.c; sysfs takes const attributes in 7.2, and did not in 6.12 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define LPE_CONST
 #else

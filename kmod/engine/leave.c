@@ -9,14 +9,14 @@
 #include "faults.h"
 #include "internal.h"
 
-/* A call ends within so many bytes of a function's start only in its fentry call. */
+/* A return address so few bytes behind a function's start can only be that of its fentry call. */
 #define LPE_ENTRY	9
 
 #ifndef PF_USER_WORKER	/* since 6.4 */
 #define PF_USER_WORKER	0
 #endif
 
-/* Has a border to user space. Workers of io_uring and vhost never come there. */
+/* True if the thread returns to user space. Workers of io_uring and vhost never do. */
 bool lpe_is_user(const struct task_struct *task)
 {
 	return !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER));
@@ -46,7 +46,10 @@ static void lpe_blame(struct lpe_patch *patch, struct task_struct *task, unsigne
 	lpe_thread_watch(patch, task);
 }
 
-/* Also where the next function begins at its end: it does not end in a call. */
+/*
+ * Without the end, unlike lpe_within(): the next function may begin there, and a wrapper does not
+ * end in a call.
+ */
 static bool lpe_in_wrapper(const struct lpe_func *func, unsigned long address)
 {
 	return func->wrapper && address - func->wrapper < func->wrapper_size;
@@ -89,9 +92,9 @@ bool lpe_is_in_set(struct lpe_patch *patch, const unsigned long *entries, unsign
 }
 
 /*
- * In a stop, of the count entries of a stack. True if the thread is outside of the patched set. A
- * frame of either universe counts, and so does one in the fentry call of an old function: there the
- * thread has its universe already, and may go to either.
+ * In a stop. True if the thread is outside of the patched set, by the count entries of its stack. A
+ * frame of either universe is inside, and so is one in the fentry call of an old function: there
+ * the universe may be chosen already, and the thread has not entered the function.
  */
 static bool lpe_has_left_set(struct lpe_patch *patch, struct task_struct *task,
 			     const unsigned long *entries, int count)
@@ -130,8 +133,8 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 	if (!lpe_has_left_set(patch, task, entries, count))
 		return false;
 	/*
-	 * One that is dead only waits to vanish, and most often has no stack any more. A zombie
-	 * that is not is still in do_exit(), where it lets go of this and that.
+	 * A thread in TASK_DEAD only waits to be freed, and most often has no stack any more (count
+	 * is 0). A zombie in another state is still in do_exit(), where it releases what it holds.
 	 */
 	if (patch->mode->leave_kernel && lpe_is_user(task) && count &&
 	    READ_ONCE(task->__state) != TASK_DEAD && !lpe_has_left_kernel(task, entries, count)) {
@@ -143,10 +146,10 @@ bool lpe_is_ready(struct lpe_patch *patch, struct task_struct *task)
 }
 
 /*
- * In a stop. True if all visits of the thread to the patched set are counted: a frame of the set
- * has its wrapper for a caller. One in the fentry call of an old function has not: there the thread
- * may be on its way past the wrapper. Adds to patch->seen; a wrapper without such a frame may be
- * before its visit, or behind it.
+ * In a stop. True if all visits of the thread to the patched set are counted: each frame of the set
+ * has its wrapper as caller. A frame in the fentry call of an old function has not: from there the
+ * thread may enter the function without the wrapper. Adds the visits to patch->seen; a wrapper
+ * without such a frame does not count there, as its visit may not have begun, or may be over.
  */
 bool lpe_is_counted(struct lpe_patch *patch, struct task_struct *task)
 {
@@ -195,7 +198,10 @@ static bool lpe_is_in_old_entry(struct lpe_patch *patch, unsigned long address)
 	return span && span->old && lpe_is_in_call(span->func, address);
 }
 
-/* Outside the patch's module, and not in a trampoline that may lead there. */
+/*
+ * True if the thread is outside of the patch's module, and not in the fentry call of an old
+ * function, from where it may still get there.
+ */
 static bool lpe_is_outside(struct lpe_patch *patch, struct task_struct *task)
 {
 	const unsigned long *entries = NULL;

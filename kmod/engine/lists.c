@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: the lists below /sys/kernel/lppack/MODULE. They are binary attributes, as others
- * are cut at the end of a page without a word, and what is not listed would be taken for live.
+ * lppack_engine: the lists below /sys/kernel/lppack/MODULE. They are binary attributes, because
+ * other attributes are truncated at one page without an error, and a function that is missing in
+ * the list would be taken for patched.
  */
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
@@ -15,7 +16,7 @@
 
 #include "internal.h"
 
-/* A thread's name may hold anything. */
+/* A thread's name may have any bytes: replace those that are not printable ASCII. */
 static void lpe_clean(char *comm)
 {
 	for (; *comm; comm++)
@@ -34,7 +35,9 @@ static size_t lpe_list_blockers(struct lpe_blocker *one, unsigned int count, cha
 	for (; count--; one++) {
 		lpe_clean(one->comm);
 		len += scnprintf(text + len, size - len, "%d\t%d\t", one->pid, one->tid);
-		/* An address on a stack is that after a call, perhaps the next function's. */
+		/*
+		 * An address on a stack is that behind a call: perhaps the next function's start.
+		 */
 		if (one->function)
 			len += scnprintf(text + len, size - len, "%ps",
 					 (void *)(one->function - 1));
@@ -45,7 +48,7 @@ static size_t lpe_list_blockers(struct lpe_blocker *one, unsigned int count, cha
 	return len;
 }
 
-/* Takes down what blockers are now, for one that begins to read them. */
+/* Record the current blockers for a reader that begins. */
 static int lpe_take_down(struct lpe_patch *patch, const struct file *reader)
 {
 	struct lpe_listing *listing = &patch->listing;
@@ -59,7 +62,7 @@ static int lpe_take_down(struct lpe_patch *patch, const struct file *reader)
 		kfree(copy);
 		return -ENOMEM;
 	}
-	/* They are written in a stop, which waits for this. */
+	/* Against the stop that writes them: it cannot begin while preemption is off. */
 	preempt_disable();
 	left = min_t(unsigned int, READ_ONCE(patch->left), LPE_BLOCKERS);
 	memcpy(copy, patch->blockers, left * sizeof(*copy));
@@ -72,10 +75,10 @@ static int lpe_take_down(struct lpe_patch *patch, const struct file *reader)
 }
 
 /*
- * Lines of: process, thread, function or -, why, name; between them tabulators. It takes two reads
- * at least, and between them the next try may have found other threads: a reader gets those of its
- * first read to the end. There is one listing: if somebody else begins to read in the middle, the
- * first reader has to begin again, which -ESTALE says.
+ * A line for each thread: process, thread, function or -, reason, name, separated by tabs. It takes
+ * at least two reads, and a try between them may find other threads: so a reader gets the list of
+ * its first read, to the end. There is one such list: if another reader begins meanwhile, the first
+ * reader gets -ESTALE, and has to begin again.
  */
 static ssize_t blockers_read(struct file *file, struct kobject *kobj,
 			     LPE_CONST struct bin_attribute *attr, char *buf, loff_t pos,
@@ -96,10 +99,10 @@ static ssize_t blockers_read(struct file *file, struct kobject *kobj,
 	return ret;
 }
 
-/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
+/* 0400 as /proc/PID/stack: it shows where in the kernel the threads of all users are. */
 static BIN_ATTR(blockers, 0400, blockers_read, NULL, 0);
 
-/* The text of functions, as far as it fits; its whole length. */
+/* Write the text of the file functions, as far as it fits. Return its whole length. */
 static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t size)
 {
 	struct lpe_object *obj;
@@ -115,8 +118,8 @@ static size_t lpe_list_functions(struct lpe_patch *patch, char *text, size_t siz
 }
 
 /*
- * Lines of: object, function, and 1 if it is redirected; 0: its module is not loaded. No line
- * changes its length while it is read in pieces.
+ * A line for each function: object, function, and 1 if it is redirected, or 0 if its module is not
+ * loaded. The length of a line never changes, so the file can be read in pieces.
  */
 static ssize_t functions_read(struct file *file, struct kobject *kobj,
 			      LPE_CONST struct bin_attribute *attr, char *buf, loff_t pos,

@@ -2,9 +2,9 @@
 /*
  * lppack_engine: its interface for patch modules.
  *
- * A patch is described with the kernel's own struct klp_patch, of which only the parts that are
- * the author's are used: its callbacks run at the same steps and under one lock of the engine, as
- * they do in kernel/livepatch. The kernel's own engine never sees it.
+ * A patch is described by the kernel's own struct klp_patch, of which only the parts that are the
+ * author's, and obj->mod, are used. Its callbacks run at the same steps as in kernel/livepatch,
+ * under lpe_lock instead of klp_mutex. The kernel's own engine never sees the patch.
  */
 #ifndef LPPACK_ENGINE_H
 #define LPPACK_ENGINE_H
@@ -14,7 +14,7 @@
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
-/* Changes with this interface, and with what the modes promise. */
+/* Increment it when this interface changes, or what a mode guarantees. */
 #define LPE_API		6
 
 enum lpe_mode {
@@ -28,21 +28,22 @@ enum lpe_mode {
 };
 
 /*
- * LPE_REFCOUNT: how many visits to the patched set are under way, and the universe of those that
- * begin now, in one word: a visit is counted and finds its universe at one instant. Its upper half
- * counts entries, so that the same number of visits is not taken for the same visits.
+ * LPE_REFCOUNT: the number of visits to the patched set that are under way, and the universe of
+ * visits that begin now. They share a word, so that one operation counts a visit and reads its
+ * universe. The upper half counts entries: if two reads show the same number of visits, but other
+ * entries, these are not the same visits.
  */
 struct lpe_counter {
 	atomic_long_t word;
 };
 
-#define LPE_IN_NEW	1L	/* the universe */
+#define LPE_IN_NEW	1L	/* visits that begin now are of the new universe */
 #define LPE_ARMED	2L	/* the last visit to end switches the kernel */
 #define LPE_VISIT	4L
 #define LPE_ENTERED	BIT(32)
 #define LPE_VISITS	(LPE_ENTERED - LPE_VISIT)	/* signed, see lpe_visits() of count.c */
 
-/* A function of the patch module that stands for one that is replaced, while visits are counted. */
+/* The wrapper of a replacement: calls go to it while visits are counted. */
 struct lpe_counted {
 	void *new;		/* the replacement; NULL ends the list */
 	void *wrapper;
@@ -51,13 +52,13 @@ struct lpe_counted {
 };
 
 /**
- * struct lpe_symbol - A symbol of a module, and where its address is to be.
- * @object: While this object is patched; NULL ends the list.
- * @module: Whose symbol it is: the object, or a module that it depends on.
- * @name: As in the module's symbol table.
- * @position: As old_sympos of struct klp_func.
- * @slot: Written before pre_patch of the object. Cleared by the patch, in post_unpatch or where its
- *	pre_patch fails.
+ * struct lpe_symbol - A symbol of a module, and the pointer that gets its address.
+ * @object: The address is valid while this object is patched. NULL ends the list.
+ * @module: The module that defines it: the object, or one that the object depends on.
+ * @name: Its name in the module's symbol table.
+ * @position: Which of several symbols of that name, as old_sympos of struct klp_func.
+ * @slot: The engine writes the address here before pre_patch of the object. The patch clears it,
+ *	in post_unpatch or if its pre_patch fails.
  */
 struct lpe_symbol {
 	const char *object;
@@ -68,29 +69,31 @@ struct lpe_symbol {
 };
 
 /**
- * struct lpe_visitor - What for_each of struct lpe_transform does with each instance.
- * @visit: If it returns an error, the walk ends, and for_each returns that error.
+ * struct lpe_visitor - The argument of for_each in struct lpe_transform.
+ * @visit: Called by for_each with each instance. for_each stops at its first error, and returns it.
  */
 struct lpe_visitor {
 	int (*visit)(struct lpe_visitor *visitor, void *obj);
 };
 
 /**
- * struct lpe_transform - A type of which all instances change their form in the stop that flips.
- * @name: For people.
- * @object: Whose data it is; NULL: of vmlinux.
- * @max_stop_ms: How long the machine may stand still, for the whole stop.
- * @prepare: Called before a stop; may sleep. Or NULL.
- * @finish: Called after it, whatever came of it; may sleep. Or NULL.
- * @for_each: In a stop: meets each instance once.
- * @is_new: In a stop: which form an instance has.
- * @check: In a stop, before anything is changed: whether an instance can be. Or NULL.
- * @forward: In a stop: to the new form.
- * @reverse: In a stop: to the old form.
- * @converted: The engine's: how many were, when the kernel flipped.
+ * struct lpe_transform - A data type, all instances of which are converted in one stop.
+ * @name: For messages.
+ * @object: The object that owns the data; NULL: vmlinux.
+ * @max_stop_ms: Limit for the whole stop; of several transforms, the smallest one counts.
+ * @prepare: Called before a stop that converts to the new form; may sleep. Or NULL.
+ * @finish: Called when the transition is over, whatever its outcome, if prepare has succeeded or
+ *	data was changed; may sleep. Or NULL.
+ * @for_each: In a stop: calls the visitor for each instance, once.
+ * @is_new: In a stop: true if an instance has the new form.
+ * @check: In a stop, before anything is changed: 0 if an instance can be converted. Or NULL.
+ * @forward: In a stop: converts an instance to the new form.
+ * @reverse: In a stop: converts an instance back; cannot fail.
+ * @converted: Written by the engine: the number of instances that were converted when the kernel
+ *	switched; 0 after a revert.
  *
- * In a stop nothing sleeps, allocates or waits for a lock. -EAGAIN of @check or @forward requests
- * another try, before which @prepare is called again.
+ * In a stop, nothing may sleep, allocate or wait for a lock. If @check or @forward returns
+ * -EAGAIN, the engine calls @prepare again and makes another try.
  */
 struct lpe_transform {
 	const char *name;
@@ -107,17 +110,17 @@ struct lpe_transform {
 };
 
 /**
- * struct lpe_options - How a patch is to be moved, see lpe_enable_patch().
+ * struct lpe_options - How to run the transitions of a patch, see lpe_enable_patch().
  * @api: LPE_API of the header that the patch was built with.
- * @mode: Of the consistency models.
- * @counter: Where its visits are counted, with LPE_REFCOUNT alone.
- * @counted: Its wrappers, with LPE_REFCOUNT alone.
- * @symbols: Those of modules that it uses; NULL: it uses none.
- * @exit_head: Where the kernel's lists of threads that exit have their heads, in bytes in struct
- *	rcu_tasks_percpu. 0: there are none, as synchronize_rcu_tasks() waits for such threads.
- * @exit_node: Where their nodes are, in bytes in struct task_struct.
- * @transforms: With TRANSFORM_WORLD: its types.
- * @transform_count: How many these are.
+ * @mode: The consistency mode.
+ * @counter: Counts its visits; only with LPE_REFCOUNT.
+ * @counted: The wrappers of its functions; only with LPE_REFCOUNT.
+ * @symbols: The symbols of modules that it uses; NULL: none.
+ * @exit_head: Offset in struct rcu_tasks_percpu, in bytes, of the list of exiting threads.
+ *	0: this kernel has no such list; its synchronize_rcu_tasks() waits for exiting threads.
+ * @exit_node: Offset in struct task_struct, in bytes, of the node in that list.
+ * @transforms: The types that TRANSFORM_WORLD converts.
+ * @transform_count: The number of @transforms.
  */
 struct lpe_options {
 	u32 api;
@@ -137,7 +140,8 @@ struct lpe_options {
  *
  * One operation counts the visit and reads its universe, so the kernel cannot be switched
  * (lpe_switch_if_last(), or lpe_arm() in a stop) between the two. It returns a value, so it is a
- * full barrier: the visit reads the universe's data only after it.
+ * full barrier, which pairs with lpe_leave(): a visit that finds the new universe sees what earlier
+ * visits have written.
  *
  * Context: Any. To be paired with lpe_leave() by the same thread.
  *
@@ -149,8 +153,8 @@ static __always_inline bool lpe_enter(struct lpe_counter *counter)
 }
 
 /*
- * If no visit is counted, switch the whole kernel, unless one has begun since word was read: then
- * the entries in its upper half differ, and the end of that visit will try again.
+ * Switch the whole kernel if no visit is under way. If one has begun since word was read, the
+ * entries in the upper half differ and cmpxchg fails; lpe_leave() of that visit tries again.
  */
 static __always_inline void lpe_switch_if_last(struct lpe_counter *counter, long word)
 {

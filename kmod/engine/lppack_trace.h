@@ -46,7 +46,7 @@ TRACE_EVENT(lppack_stop,
 	    TP_printk("%s ns=%llu left=%u", __entry->module, __entry->ns, __entry->left)
 );
 
-/* held: the thread waits at the border. signalled: by the engine, where it sleeps. */
+/* held: the thread waits at the border. signalled: the engine has signalled the thread. */
 DECLARE_EVENT_CLASS(lppack_thread,
 		    TP_PROTO(const char *module, struct task_struct *task),
 		    TP_ARGS(module, task),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: one patch: made, begun, ended; and modules that come and go meanwhile.
+ * lppack_engine: set up, begin and end a patch, and follow modules that are loaded and unloaded.
  *
  * Callbacks run at the same steps as in kernel/livepatch/core.c, and with lpe_lock held.
  */
@@ -26,7 +26,10 @@ static bool lpe_is_loaded(struct lpe_object *obj)
 	return !obj->klp->name || obj->klp->mod;
 }
 
-/* All calls go to the old functions, and no thread is in the new ones. */
+/*
+ * Unhook an object, and call its post_unpatch. All calls go to the old functions already, and no
+ * thread is in the new ones.
+ */
 static void lpe_end_object(struct lpe_object *obj)
 {
 	lpe_assert_locked();
@@ -37,8 +40,8 @@ static void lpe_end_object(struct lpe_object *obj)
 }
 
 /*
- * What klp_object_init_loaded() and klp_patch_object() do. On an error nothing is left of it,
- * unless the patch is kept.
+ * Resolve the symbols of a loaded object and hook its functions, as klp_init_object_loaded() and
+ * klp_patch_object() do. On an error all of it is undone, unless the patch is kept: see lpe_keep().
  */
 static int lpe_begin_object(struct lpe_object *obj)
 {
@@ -87,7 +90,9 @@ void lpe_end_objects(struct lpe_patch *patch)
 		lpe_end_object(obj);
 }
 
-/* On an error nothing is left of it, unless the patch is kept. */
+/*
+ * Begin all objects that are loaded. On an error all of them are ended, unless the patch is kept.
+ */
 int lpe_begin_objects(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
@@ -170,7 +175,10 @@ void lpe_free_patch(struct lpe_patch *patch)
 	kfree(patch);
 }
 
-/* Everything in the old universe; nothing is hooked yet. */
+/*
+ * Fill in a patch: all is in the old universe, and nothing is hooked yet. After an error the caller
+ * calls lpe_free_patch().
+ */
 int lpe_make_patch(struct lpe_patch *patch, struct klp_patch *klp,
 		   const struct lpe_options *options)
 {
@@ -214,7 +222,10 @@ static bool lpe_is_live(struct lpe_patch *patch)
 	return patch->phase != LPE_UNPATCHED;
 }
 
-/* A function that comes now is in no universe yet: it joins where its patch is. */
+/*
+ * A module of the patch is being loaded. No thread can be in its functions yet, so these begin in
+ * the universe that the patch is in, or moves to.
+ */
 static int lpe_come(struct lpe_patch *patch, struct lpe_object *obj, struct module *mod)
 {
 	struct lpe_func *func;
@@ -235,17 +246,17 @@ static int lpe_come(struct lpe_patch *patch, struct lpe_object *obj, struct modu
 	return 0;
 }
 
-/* Its exit function has run; no thread is in it any more. */
+/* A module goes: its exit function has run, or its init has failed, and no thread is in it. */
 static void lpe_go(struct lpe_patch *patch, struct lpe_object *obj)
 {
-	/* As klp_cleanup_module_patches_limited(): in its own transition it was never complete. */
+	/* Not in a transition of the patch, as in klp_cleanup_module_patches_limited(). */
 	if (obj->began && patch->phase == LPE_PATCHED && obj->klp->callbacks.pre_unpatch)
 		obj->klp->callbacks.pre_unpatch(obj->klp);
 	lpe_end_object(obj);
 	obj->klp->mod = NULL;
 }
 
-/* NULL is the name of vmlinux. */
+/* Return the object of that name (NULL: vmlinux), or NULL if the patch has none. */
 struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name)
 {
 	struct lpe_object *obj;
@@ -256,7 +267,10 @@ struct lpe_object *lpe_object_named(struct lpe_patch *patch, const char *name)
 	return NULL;
 }
 
-/* For people: read by sysfs without a lock, so a moment's mixture of two of them is possible. */
+/*
+ * Set what the file problem shows. It is read without a lock, so a reader may get a mixture of two
+ * problems.
+ */
 void lpe_tell(struct lpe_patch *patch, const char *transform, const char *what, int err)
 {
 	WRITE_ONCE(patch->problem.transform, transform);

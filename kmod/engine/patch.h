@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lppack_engine: one patch, as core.c handles it. */
+/* lppack_engine: the functions of patch.c, which core.c calls. */
 #ifndef LPPACK_ENGINE_PATCH_H
 #define LPPACK_ENGINE_PATCH_H
 
 #include "internal.h"
 
-/* ms until the engine itself gives a transition up, as no lppack may be running by then. */
+/* ms until the engine itself gives up a transition: the lppack that began it may have died. */
 #define LPE_DEADLINE	300000
 
-/* Percent of its time in which the machine stands still, and in which a gate is closed. */
+/* Percent of a transition's time in which the machine may be stopped, and a gate closed. */
 #define LPE_MAX_STOP	1
 #define LPE_MAX_HOLD	3
 

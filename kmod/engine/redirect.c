@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lppack_engine: calls are redirected by ftrace, each by the universe that it belongs to. */
+/* lppack_engine: redirect calls with ftrace, each to the function of its universe. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bits.h>
@@ -23,12 +23,12 @@
 #endif
 
 /*
- * There is no FTRACE_OPS_FL_RECURSION, which costs more than all the rest: so nothing here may be
- * traced, and everything is inlined or marked. It may run in any context. The route that decides is
- * read once: an activation has one universe.
+ * FTRACE_OPS_FL_RECURSION is not used, because its check costs more than all the rest. So nothing
+ * here may be traced: everything is inlined or marked notrace. It may run in any context. The value
+ * that decides is read only once, so a call has one universe.
  *
- * Threads are found without a lock, with preemption off: lpe_threads_end() waits for that before it
- * frees anything.
+ * Entries of threads are looked up without a lock, with preemption off. This pairs with
+ * synchronize_rcu_tasks_rude() in lpe_threads_end(), before entries are freed.
  */
 static __always_inline u32 lpe_universe_of_thread(const struct lpe_func *func)
 {
@@ -38,7 +38,10 @@ static __always_inline u32 lpe_universe_of_thread(const struct lpe_func *func)
 	lpe_test_point(LPE_BEFORE_ENTRY);
 	if (!lpe_leaves_out(LPE_RUDE_ONLY))
 		preempt_disable_notrace();
-	/* Read again: the transition may have ended, and its threads may be gone. */
+	/*
+	 * Read again, with preemption off: the transition may have ended, and its entries may be
+	 * gone.
+	 */
 	universe = READ_ONCE(*func->route);
 	if (universe == LPE_BY_THREAD) {
 		thread = lpe_thread_of(current);
@@ -54,7 +57,7 @@ static __always_inline void lpe_redirect(const struct lpe_func *func, struct ftr
 {
 	u32 universe = READ_ONCE(*func->route);
 
-	/* Steady calls end here, after one comparison. */
+	/* Outside of a transition, calls of a live patch end here, after one comparison. */
 	if (likely(universe == LPE_NEW)) {
 		lpe_test_point(LPE_IN_CALL);
 		lpe_set_ip(fregs, func->new);
@@ -69,22 +72,22 @@ static __always_inline void lpe_redirect(const struct lpe_func *func, struct ftr
 		lpe_set_ip(fregs, func->wrapper);
 }
 
-/* Of an object with one function: nothing is looked up. */
+/* For an object with one function: no table is needed. */
 static void notrace lpe_redirect_only(unsigned long ip, unsigned long parent_ip,
 				      struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	lpe_redirect(container_of(ops, struct lpe_hook, ops)->slots[0], fregs);
 }
 
-/* As hash_32(), which may be traced where it is not inlined. */
+/* The same as hash_32(), which may be traced where the compiler does not inline it. */
 static __always_inline unsigned int lpe_slot_of(unsigned long fentry)
 {
 	return (u32)fentry * GOLDEN_RATIO_32 >> (32 - LPE_SLOT_BITS);
 }
 
 /*
- * ftrace calls for the functions of its filter alone, so the search finds one. Should it not,
- * lpe_no_func ends each slot.
+ * ftrace calls this for the functions of its filter only, so the search finds one. If not, it ends
+ * at lpe_no_func, the last of each slot.
  */
 static void notrace lpe_redirect_one_of(unsigned long ip, unsigned long parent_ip,
 					struct ftrace_ops *ops, struct ftrace_regs *fregs)
@@ -154,12 +157,13 @@ static int lpe_find(struct lpe_object *obj, struct lpe_func *func)
 }
 
 /*
- * ftrace has met an inconsistency and turned itself off: it refuses everything from then on, and
- * goes on to call. So what a call reads stays for good: what was allocated, and the modules.
+ * ftrace has met an inconsistency and turned itself off: from then on it refuses every request, but
+ * continues to call. So everything that a call reads has to stay for ever: the allocated memory,
+ * and the modules.
  *
- * A module whose init this is in goes nevertheless: do_init_module() frees it whatever its
- * references. That does no harm, as its routes say old for good: such a call reads the routes, the
- * functions and the hook, none of which is in the module.
+ * If this happens in the init of a patch's module, that module goes nevertheless: do_init_module()
+ * frees it, whatever its references. That does no harm, as the routes of the patch stay LPE_OLD: a
+ * call then reads only the routes, the functions and the hook, none of which is in the module.
  */
 static void lpe_keep(struct lpe_patch *patch, int err)
 {
@@ -174,8 +178,9 @@ static void lpe_keep(struct lpe_patch *patch, int err)
 }
 
 /*
- * On an error ftrace_startup() has not set ENABLED, or clears it as it takes all back. Where ftrace
- * turns itself off in the middle nothing is taken back, and functions may call already.
+ * Register the ops. On an ordinary error FTRACE_OPS_FL_ENABLED is clear: ftrace_startup() has not
+ * set it, or has undone everything. If ftrace turns itself off halfway, it undoes nothing, and some
+ * functions may call already: then the patch is kept.
  */
 static int lpe_try_register(struct lpe_object *obj)
 {
@@ -188,13 +193,13 @@ static int lpe_try_register(struct lpe_object *obj)
 	return err;
 }
 
-/* To register. Each sleeps for two jiffies, of 4 ms with HZ=250: that is 2 to 4 s in all. */
+/* Attempts to register. Each sleeps for one or two jiffies of 4 ms (HZ=250): 2 to 4 s in all. */
 #define LPE_TRIES	500
 
 /*
- * A BPF trampoline that is being changed refuses to share its function with us, as to wait could be
- * a deadlock: -EAGAIN, after msleep(1) (bpf_tramp_ftrace_ops_func()). Modules that are loaded
- * meanwhile wait for lpe_lock.
+ * A BPF trampoline that is being changed cannot share its function with us at that moment, and does
+ * not wait, because that could be a deadlock: -EAGAIN, after msleep(1)
+ * (bpf_tramp_ftrace_ops_func()). Modules that are loaded meanwhile wait for lpe_lock.
  */
 static int lpe_register_ops(struct lpe_object *obj)
 {
@@ -217,7 +222,7 @@ static int lpe_unregister_ops(struct lpe_object *obj)
 	return err;
 }
 
-/* Find the function that other code redirects: each is tried by itself, and once. */
+/* Log the functions that other code redirects: try to register each one alone, once. */
 static void lpe_find_owner(struct lpe_object *obj)
 {
 	struct ftrace_ops *ops = &obj->hook->ops;
@@ -259,7 +264,10 @@ static int lpe_register(struct lpe_object *obj)
 	return err;
 }
 
-/* All or none; calls go to the old functions until a route says otherwise. */
+/*
+ * Hook all functions of an object, or none. Calls go to the old functions until a route says
+ * otherwise.
+ */
 int lpe_hook(struct lpe_object *obj)
 {
 	struct ftrace_ops *ops;
@@ -273,7 +281,7 @@ int lpe_hook(struct lpe_object *obj)
 		return -ENODEV;
 	ops = &obj->hook->ops;
 	ops->func = obj->count == 1 ? lpe_redirect_only : lpe_redirect_one_of;
-	/* PERMANENT: sysctl kernel.ftrace_enabled may not be turned off under us. */
+	/* PERMANENT: sysctl kernel.ftrace_enabled cannot be set to 0 while this is registered. */
 	ops->flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
 	lpe_for_each_func(obj, func) {
 		err = lpe_find(obj, func);
@@ -289,14 +297,17 @@ int lpe_hook(struct lpe_object *obj)
 	lpe_for_each_func(obj, func)
 		WRITE_ONCE(func->hooked, true);
 	lpe_spans_make(obj);
-	/* A reader that sees it also sees where the functions are: lpe_span_at(). */
+	/*
+	 * Pairs with lpe_span_at() and lpe_place_of_new(): a reader that sees hooked also sees the
+	 * spans and the functions.
+	 */
 	smp_store_release(&obj->hooked, true);
 	return 0;
 }
 
 /*
- * On return no thread is in a trampoline or in lpe_redirect(), unless the patch is kept: ftrace has
- * waited for that.
+ * Unhook an object. On return no thread is in a trampoline or in lpe_redirect(), because ftrace
+ * waits for that, unless the patch is kept.
  */
 void lpe_unhook(struct lpe_object *obj)
 {
@@ -304,7 +315,7 @@ void lpe_unhook(struct lpe_object *obj)
 	struct lpe_func *func;
 
 	lpe_assert_locked();
-	/* lpe_hook() was not called, or ftrace lets go of nothing any more. */
+	/* lpe_hook() was not called, or ftrace has turned itself off. */
 	if (!hook || !hook->ops.func || obj->patch->kept)
 		return;
 	if (obj->hooked) {
@@ -314,7 +325,10 @@ void lpe_unhook(struct lpe_object *obj)
 			return;
 		}
 	} else {
-		/* A registration that failed was on ftrace's list, and ftrace need not wait. */
+		/*
+		 * A failed registration may have been called for a moment, and ftrace need not wait
+		 * for that.
+		 */
 		synchronize_rcu_tasks_rude();
 	}
 	ftrace_free_filter(&hook->ops);

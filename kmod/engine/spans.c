@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: which patched function an address belongs to. It is looked up for each frame of
- * each thread while the machine stands still, so it is found by bisection.
+ * lppack_engine: find the patched function that an address belongs to. That is done for each frame
+ * of each thread while the machine stands still, so it is a binary search.
  */
 #include <linux/module.h>
 #include <linux/sort.h>
@@ -15,7 +15,7 @@ static int lpe_compare(const void *a, const void *b)
 	return one->start < other->start ? -1 : one->start > other->start;
 }
 
-/* The size is without the end; see lpe_within() for which addresses belong to a function. */
+/* start + size is the last address that belongs to the function, see lpe_within(). */
 static void lpe_add_span(struct lpe_object *obj, struct lpe_func *func, unsigned long start,
 			 unsigned long size, bool old)
 {
@@ -29,7 +29,10 @@ static void lpe_add_span(struct lpe_object *obj, struct lpe_func *func, unsigned
 	};
 }
 
-/* Before obj->hooked is set. A wrapper does not end in a call: its end is the next function's. */
+/*
+ * Call it before obj->hooked is set. The span of a wrapper is one byte shorter: a wrapper does not
+ * end in a call, and the next function may begin at its end.
+ */
 void lpe_spans_make(struct lpe_object *obj)
 {
 	struct lpe_func *func;
@@ -44,7 +47,7 @@ void lpe_spans_make(struct lpe_object *obj)
 	sort(obj->spans, obj->span_count, sizeof(*obj->spans), lpe_compare, NULL);
 }
 
-/* The last span that begins at the address or before; NULL if it ends before, or there is none. */
+/* Return the span that the address is in, or NULL. */
 static const struct lpe_span *lpe_span_of(const struct lpe_object *obj, unsigned long address)
 {
 	unsigned int low = 0, high = obj->span_count, middle;
@@ -59,14 +62,16 @@ static const struct lpe_span *lpe_span_of(const struct lpe_object *obj, unsigned
 	return low && address <= obj->spans[low - 1].last ? &obj->spans[low - 1] : NULL;
 }
 
-/* In a stop, or with preemption off: lpe_unhook() waits for that before a place can change. */
+/*
+ * Call it in a stop, or with preemption off: lpe_unhook() waits for that before spans can change.
+ */
 const struct lpe_span *lpe_span_at(const struct lpe_patch *patch, unsigned long address)
 {
 	const struct lpe_span *span;
 	struct lpe_object *obj;
 
 	lpe_for_each_object(patch, obj) {
-		/* Pairs with lpe_hook(): places are known before. */
+		/* Pairs with smp_store_release() in lpe_hook(): the spans are complete. */
 		span = smp_load_acquire(&obj->hooked) ? lpe_span_of(obj, address) : NULL;
 		if (span)
 			return span;

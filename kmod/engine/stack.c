@@ -18,14 +18,16 @@ struct lpe_range {
 
 /*
  * The last functions of a visit to the kernel, and the first of a system call, where a debugger may
- * stop it before it has done anything; and what a thread may do in them. The compiler gives some of
- * them other names, and inlines others into their callers: what is not there is passed over, and
- * ways.c looks whether what is there will do.
+ * stop it before it has done anything. The compiler renames some of them, and inlines others into
+ * their callers: names that do not exist are skipped, and ways.c checks that the others suffice.
  */
 static const char * const lpe_border_names[] = {
 	"exit_to_user_mode_prepare", "exit_to_user_mode_loop", "irqentry_exit_to_user_mode",
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-	/* Who is preempted in one of these is not seen there: irqentry_exit() is in the way. */
+	/*
+	 * A thread that is preempted in one of these is not recognised: irqentry_exit() comes
+	 * first.
+	 */
 	"syscall_exit_to_user_mode", "syscall_trace_enter", "syscall_trace_enter.constprop.0",
 	"syscall_exit_to_user_mode_prepare", "syscall_exit_work", "syscall_exit_work.constprop.0",
 #else
@@ -36,13 +38,13 @@ static const char * const lpe_border_names[] = {
 /* From v7.0 on the compiler inlines most of the way out into the functions below. */
 #define LPE_IS_INLINED	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0))
 
-/* One that has interrupted the kernel goes through it as well: see lpe_after_interrupt(). */
+/* An interrupt of kernel code also returns through it: see lpe_after_interrupt(). */
 static const char * const lpe_interrupt_names[] = { "irqentry_exit" };
 
 /*
- * A debugger's stop at either end of a system call is a part of these, and they call
- * ptrace_notify() for nothing else. Who is preempted in one of them has seccomp or audit to pass,
- * so they alone are no border.
+ * From v7.0 on, a debugger's stop at either end of a system call is inlined into these, and they
+ * call ptrace_notify() for nothing else. A thread that is preempted in one of them may still have
+ * seccomp or audit before it, so a frame of these alone is no border.
  */
 static const char * const lpe_call_names[] = {
 	"do_syscall_64", "do_int80_emulation", "__do_fast_syscall_32", "ret_from_fork",
@@ -53,6 +55,7 @@ static const char * const lpe_call_names[] = {
 
 static const char * const lpe_notify_names[] = { "ptrace_notify" };
 
+/* What a thread may call in the functions above, and still be on its way out. */
 static const char * const lpe_inside_names[] = {
 	"get_signal", "arch_do_signal_or_restart", "schedule", "__schedule",
 	"schedule_timeout",
@@ -63,12 +66,12 @@ static const char * const lpe_inside_names[] = {
 	"__traceiter_sys_exit",
 };
 
-/* Which may be on the way out, or in the middle of a system call of io_uring. */
+/* Runs on the way out, but io_uring also calls it in the middle of a system call. */
 static const char * const lpe_works_names[] = { "task_work_run" };
 
 static const char * const lpe_newborn_names[] = { "ret_from_fork", "ret_from_fork_asm" };
 
-/* The code that all ways into the kernel from user space begin with. */
+/* The entry code, where every way from user space into the kernel begins. */
 static unsigned long lpe_entry_start, lpe_entry_end;
 
 static struct lpe_range lpe_border[ARRAY_SIZE(lpe_border_names)];
@@ -79,7 +82,7 @@ static struct lpe_range lpe_inside[ARRAY_SIZE(lpe_inside_names)];
 static struct lpe_range lpe_works[ARRAY_SIZE(lpe_works_names)];
 static struct lpe_range lpe_newborn[ARRAY_SIZE(lpe_newborn_names)];
 
-/* Only the one stopper that runs a body uses it. */
+/* Used only in a stop, by the one CPU that runs its body. */
 static unsigned long lpe_entries[LPE_STACK];
 
 static void lpe_resolve(const char * const *names, struct lpe_range *ranges, unsigned int count)
@@ -114,8 +117,8 @@ int lpe_stack_init(void)
 }
 
 /*
- * Addresses on a stack are those after a call, so the end belongs to a function; the start does as
- * well where a thread was interrupted, and is taken as inside.
+ * True if the address belongs to a function. An address on a stack is that behind a call, so the
+ * function's end belongs to it. Its start counts as inside, too: a thread can be interrupted there.
  */
 bool lpe_within(unsigned long address, unsigned long start, unsigned long size)
 {
@@ -138,17 +141,20 @@ static bool lpe_is_entry(unsigned long address)
 }
 
 /*
- * The kernel takes a stack for reliable that ends too early: where a thread was interrupted and
- * preempted in a thunk of an indirect branch, beyond which the unwinder knows nothing
- * (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S, v6.1). So the stack's end is checked: it must be
- * where a thread begins. An idle task is never preempted.
+ * The kernel calls some stacks reliable that end too early: if a thread was interrupted and
+ * preempted in a thunk of an indirect branch, the unwinder sees nothing beyond it
+ * (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S, v6.1). So check that a stack ends where threads
+ * begin. An idle task is never preempted, so it is not checked.
  */
 static bool lpe_is_end(unsigned long address)
 {
 	return lpe_is_entry(address) || lpe_in_any(address, lpe_newborn, ARRAY_SIZE(lpe_newborn));
 }
 
-/* In a stop, valid until the next: the number of entries, or an error if not all are known. */
+/*
+ * In a stop. Return the number of entries of a task's stack, or an error if not all are known.
+ * *entries is valid until the next call.
+ */
 int lpe_whole_stack(struct task_struct *task, const unsigned long **entries)
 {
 	int count = lpe_stack_of(task, lpe_entries, LPE_STACK), i;
@@ -164,7 +170,7 @@ int lpe_whole_stack(struct task_struct *task, const unsigned long **entries)
 	return count;
 }
 
-/* By the start of a function, as it is before it is replaced. */
+/* True if the original function that starts there (no replacement) is in ranges. */
 static bool lpe_starts_any(unsigned long start, const struct lpe_range *ranges, unsigned int count)
 {
 	unsigned int i;
@@ -187,8 +193,9 @@ enum lpe_place lpe_place_of(unsigned long old)
 }
 
 /*
- * In a stop, or with preemption off: lpe_forget_patch() waits for that. A replacement is on a stack
- * in the place of the old function, whichever patch it is of.
+ * Call it in a stop, or with preemption off: this pairs with synchronize_rcu() in
+ * lpe_forget_patch(). On a stack, a replacement counts as the function that it replaces, whichever
+ * patch it belongs to.
  */
 static enum lpe_place lpe_place_of_new(unsigned long address)
 {
@@ -200,7 +207,7 @@ static enum lpe_place lpe_place_of_new(unsigned long address)
 		if (!within_module(address, patch->klp->mod))
 			continue;
 		lpe_for_each_object(patch, obj) {
-			/* Pairs with lpe_hook(). */
+			/* Pairs with smp_store_release() in lpe_hook(). */
 			if (!smp_load_acquire(&obj->hooked))
 				continue;
 			lpe_for_each_func(obj, func)
@@ -226,10 +233,10 @@ static enum lpe_place lpe_place_at(unsigned long address)
 }
 
 /*
- * Of a stack whose entry i is of irqentry_exit(): the entry of the code that was interrupted, count
- * if that is in user space, and i if this is another stack than it seems. Between the two are the
- * entry code, and the handler unless it jumps here as its last: exc_page_fault(), which may have
- * called __kvm_handle_async_pf(), is the longest way.
+ * Entry i of the stack is in irqentry_exit(). Return the index of the entry for the interrupted
+ * code; count if that is in user space; i if the stack has another shape. Between the two are the
+ * entry code and the handler, unless the handler ends in a jump to irqentry_exit():
+ * exc_page_fault(), which may have called __kvm_handle_async_pf(), is the longest way.
  */
 static unsigned int lpe_after_interrupt(const unsigned long *entries, unsigned int count,
 					unsigned int i)
@@ -242,7 +249,7 @@ static unsigned int lpe_after_interrupt(const unsigned long *entries, unsigned i
 	return i;
 }
 
-/* Entry i > 0 is where a debugger has stopped the thread at an end of a system call. */
+/* True if a debugger has stopped the thread in entry i > 0, at an end of a system call. */
 static bool lpe_is_call_stop(const unsigned long *entries, unsigned int i)
 {
 	return LPE_IS_INLINED && lpe_in_any(entries[i], lpe_call, ARRAY_SIZE(lpe_call)) &&
@@ -250,10 +257,11 @@ static bool lpe_is_call_stop(const unsigned long *entries, unsigned int i)
 }
 
 /*
- * True if the stack shows nothing more to do in the kernel than to leave it: from the innermost
- * frame on nothing is seen but the exit loop and what may be done there. A callback of task work
- * alone does not prove that: io_uring runs them in the middle of a system call. Nor is it enough:
- * see lpe_has_left_kernel(), for which *in_works says whether task work is being run.
+ * True if, by its stack, a thread has only to leave the kernel: from the innermost frame outwards,
+ * nothing is seen but the exit functions and what may run in them. A callback of task work alone
+ * does not show that, as io_uring runs such callbacks in the middle of a system call. Nor does a
+ * true suffice: lpe_has_left_kernel() also looks for task work, and *in_works is true if some is
+ * being run.
  */
 bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_works)
 {
@@ -271,7 +279,7 @@ bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_wo
 				return true;
 			if (next == i)
 				break;
-			i = next - 1;	/* what is seen next was interrupted, and preempted */
+			i = next - 1;	/* go on with the code that was interrupted */
 			continue;
 		}
 		place = lpe_place_at(entries[i]);
@@ -281,12 +289,12 @@ bool lpe_at_border(const unsigned long *entries, unsigned int count, bool *in_wo
 			break;
 		*in_works |= place == LPE_IN_WORKS;
 	}
-	/* A thread that has never run: it is about to enter user mode, and was nowhere. */
+	/* A thread that has never run: it was nowhere, and is about to enter user mode. */
 	return count && i == 0 && count <= 2 &&
 	       lpe_in_any(entries[0], lpe_newborn, ARRAY_SIZE(lpe_newborn));
 }
 
-/* Where a thread is, for people: what it waits for. */
+/* For messages: the innermost address that is not in lpe_inside_names; 0: there is none. */
 unsigned long lpe_innermost(const unsigned long *entries, unsigned int count)
 {
 	unsigned int i;

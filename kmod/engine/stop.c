@@ -22,9 +22,9 @@
 #include "lppack_trace.h"
 
 /*
- * Threads that exit are taken off the list of processes some steps before they run for the last
- * time, and may sleep in those. From v6.9 on RCU-tasks has them on a list for each CPU, which they
- * leave when they cannot be preempted any more.
+ * An exiting thread is taken off the list of processes some steps before it runs for the last time,
+ * and may sleep in these steps. From v6.9 on, RCU-tasks has exiting threads on a list for each CPU,
+ * until they cannot be preempted any more.
  */
 int lpe_find_exit_lists(struct lpe_patch *patch, const struct lpe_options *options)
 {
@@ -42,7 +42,10 @@ int lpe_find_exit_lists(struct lpe_patch *patch, const struct lpe_options *optio
 	return 0;
 }
 
-/* In a stop: the lock of the list is held with interrupts off alone. */
+/*
+ * In a stop. The lock of the list is held only with interrupts off, so no thread is changing the
+ * list.
+ */
 static bool lpe_each_exiting(struct lpe_patch *patch, int cpu, lpe_visit *visit)
 {
 	struct list_head *head, *node;
@@ -58,7 +61,7 @@ static bool lpe_each_exiting(struct lpe_patch *patch, int cpu, lpe_visit *visit)
 		if (is_vmalloc_addr(node))
 			continue;
 		task = (struct task_struct *)((unsigned long)node - patch->exit_node);
-		/* One that has its pid is on the list of processes. */
+		/* A task that still has its pid is on the list of processes, too. */
 		if (!pid_alive(task))
 			all &= visit(patch, task);
 	}
@@ -107,7 +110,7 @@ static int lpe_stop_body(void *data)
 	return err;
 }
 
-/* Runs body on one CPU while all others stand still with interrupts off. */
+/* Run body on one CPU while all others stand still with interrupts off. Return its result. */
 int lpe_stop(int (*body)(void *patch), struct lpe_patch *patch)
 {
 	struct lpe_stopped stopped = { .body = body, .patch = patch };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: the kernels that it is made for, and was tried on. `plan` refuses the others, too
- * (own-engine-* in lppack/rules/own_engine.py); a table with the tests is in docs/engine.md.
+ * lppack_engine: refuse kernels on which it is not supported. `plan` refuses them, too
+ * (own-engine-* in lppack/rules/own_engine.py); docs/engine.md has a table of the tests.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,21 +23,23 @@ struct lpe_bar {
 };
 
 static const struct lpe_bar lpe_bars[] __initconst = {
-	/* What is at the border to user space, and the ends of stacks, are known by name. */
+	/* stack.c knows the border to user space, and the ends of stacks, by name. */
 	{ !LPE_IS_SERIES(6, 1) && !LPE_IS_SERIES(6, 12) && !LPE_IS_SERIES(7, 2) &&
 	  !LPE_IS_SERIES(7, 3),
 	  "is none of 6.1, 6.12, 7.2 and 7.3, on which this engine was tried" },
-	/* There spinlocks sleep, and ours is taken in stops and with preemption off. */
+	/*
+	 * With it spinlocks sleep, but lpe_threads_lock is taken in stops and with preemption off.
+	 */
 	{ IS_ENABLED(CONFIG_PREEMPT_RT),
 	  "has CONFIG_PREEMPT_RT, which this engine is not made for" },
-	/* synchronize_rcu_tasks() may be synchronize_rcu() there, and not wait for exits. */
+	/* Without it synchronize_rcu_tasks() may be synchronize_rcu(), and not wait for exits. */
 	{ !IS_ENABLED(CONFIG_PREEMPTION),
 	  "has no CONFIG_PREEMPTION, without which this engine was not tried" },
 	{ !IS_ENABLED(CONFIG_HAVE_RELIABLE_STACKTRACE),
 	  "has no CONFIG_HAVE_RELIABLE_STACKTRACE: no thread would be seen outside" },
 };
 
-/* 0, or -EOPNOTSUPP with each reason in the log. */
+/* Return 0, or -EOPNOTSUPP after logging each reason. */
 int __init lpe_support_init(void)
 {
 	unsigned int i;

@@ -2,9 +2,9 @@
 /*
  * lppack_engine: symbols that the kernel does not export, and the functions to be patched.
  *
- * They are looked up once, from where a kprobe finds kallsyms_lookup_name(). With IBT a function
+ * They are looked up once, by kallsyms_lookup_name(), which a kprobe finds. With IBT, a function
  * whose address is never taken has its ENDBR sealed, and may only be called directly: hence static
- * calls, which are direct branches, and no pointers.
+ * calls, which are direct branches, instead of pointers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -37,8 +37,8 @@ DEFINE_STATIC_CALL_RET0(lpe_kprobe, get_kprobe);	/* without it there are none */
 DEFINE_STATIC_CALL_RET0(lpe_bpf, is_bpf_text_address);	/* where stacks end in BPF anyhow */
 
 /*
- * A kprobe stands at the function's first instruction after ENDBR, and kallsyms has the address
- * before it.
+ * Return the address of kallsyms_lookup_name(), or 0. A kprobe reports the address behind ENDBR,
+ * and kallsyms has that of ENDBR.
  */
 static unsigned long lpe_first_symbol(void)
 {
@@ -59,7 +59,9 @@ static unsigned long lpe_first_symbol(void)
 	/* ENDBR, or what seals it, has 4 bytes; functions are aligned to 16 */
 	address &= ~15UL;
 #endif
-	/* Not so in every configuration; and it is about to be called. */
+	/*
+	 * Not every configuration aligns functions so, and this address will be called: check it.
+	 */
 	sprint_symbol(name, address);
 	if (strncmp(name, wanted, strlen(wanted))) {
 		pr_err("kallsyms_lookup_name does not begin where it was looked for\n");
@@ -112,15 +114,16 @@ int lpe_symbols_init(void)
 	kprobe = lpe_symbol("get_kprobe", NULL);
 	if (kprobe)	/* only for the message of lpe_tell_owner() */
 		static_call_update(lpe_kprobe, (void *)kprobe);
-	/* By which unwinders go on beyond BPF code: arch/x86/kernel/unwind_orc.c (v7.2). */
+	/* Where it exists, unwinders go on beyond BPF code: arch/x86/kernel/unwind_orc.c (v7.2). */
 	if (lpe_symbol("bpf_has_frame_pointer", NULL))
 		static_call_update(lpe_bpf, lpe_need("is_bpf_text_address"));
 	return lpe_missing ? -EOPNOTSUPP : 0;
 }
 
 /*
- * With lpe_lock held a module that is LIVE does not go: its notifier would have to wait. One that
- * is COMING may fail, and a patch that has not seen it come is not notified: -EBUSY.
+ * Find a loaded module; *found is NULL if there is none. While lpe_lock is held, a LIVE module does
+ * not go, because lpe_on_module() waits for the lock. A COMING module may still fail, and a patch
+ * that is not in lpe_patches yet would not be notified: -EBUSY.
  */
 int lpe_find_module(const char *name, struct module **found)
 {
@@ -146,7 +149,7 @@ int lpe_find_module(const char *name, struct module **found)
 struct lpe_search {
 	const char *object;	/* NULL: vmlinux */
 	const char *name;
-	unsigned long position;	/* 0: there must be one only */
+	unsigned long position;	/* 0: the name must be unique */
 	unsigned long count;
 	unsigned long address;
 };
@@ -232,7 +235,9 @@ clear:
 	return -ENOENT;
 }
 
-/* Where a function of the patch begins and ends, its parts and its replacement. */
+/*
+ * Find the addresses and sizes of an old function, its cold part, its replacement and its wrapper.
+ */
 int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 {
 	const char *object = obj->klp->name, *name = func->klp->old_name;
@@ -252,7 +257,7 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 		pr_err("%s of %s: its size is not known\n", name, object ?: "vmlinux");
 		return -ENOENT;
 	}
-	/* Of several copies, which is whose is not known; then the cold parts are not looked at. */
+	/* If several functions have that name, their cold parts cannot be told apart: use none. */
 	if (!func->klp->old_sympos && snprintf(cold, sizeof(cold), "%s.cold", name) < sizeof(cold))
 		func->cold = lpe_search(object, cold, 0);
 	if (func->cold && !static_call(lpe_lookup_size)(func->cold, &func->cold_size, &offset))
@@ -262,8 +267,8 @@ int lpe_find_function(struct lpe_object *obj, struct lpe_func *func)
 }
 
 /*
- * The wrapper calls the old function behind its fentry call, which would lead to the wrapper again.
- * With IBT that call is not at the start, so its place is looked up.
+ * Let the wrapper call the old function, behind its fentry call, which would lead to the wrapper
+ * again. With IBT that call is not at the start of the function, so its address was looked up.
  */
 void lpe_find_body(struct lpe_func *func)
 {
@@ -272,7 +277,7 @@ void lpe_find_body(struct lpe_func *func)
 				     (void *)(func->fentry + MCOUNT_INSN_SIZE));
 }
 
-/* No thread is in its wrapper any more, or its object has gone and none will come. */
+/* Call it when no thread is in the wrapper any more, or the module of the old function has gone. */
 void lpe_forget_body(struct lpe_func *func)
 {
 	if (func->counted)
@@ -293,7 +298,7 @@ bool lpe_ftrace_is_on(void)
 	return !enabled || READ_ONCE(*enabled);	/* without KALLSYMS_ALL it is not known */
 }
 
-/* Who redirects a function, where that is not us; for people. */
+/* Log which other code redirects a function. */
 void lpe_tell_owner(const struct lpe_func *func)
 {
 	void *fentry = (void *)func->fentry;
@@ -301,7 +306,7 @@ void lpe_tell_owner(const struct lpe_func *func)
 
 	preempt_disable();	/* as get_kprobe() requires */
 	kp = static_call(lpe_kprobe)(fentry);
-	if (!kp)	/* with IBT it may have the symbol's own address */
+	if (!kp)	/* with IBT the kprobe may be at the symbol's own address */
 		kp = static_call(lpe_kprobe)((void *)func->old);
 	if (kp && kp->post_handler)
 		pr_err("%s is redirected by a kprobe with a post handler, %ps\n",
@@ -319,9 +324,9 @@ int lpe_stack_of(struct task_struct *task, unsigned long *entries, unsigned int 
 }
 
 /*
- * A trampoline of BPF may have been entered by a jump (CONFIG_DYNAMIC_FTRACE_WITH_JMP): then no
- * address on the stack is in the function that it stands before. So a stack with such code is as
- * little worth as where the unwinder cannot go beyond it.
+ * A BPF trampoline may have been entered by a jump (CONFIG_DYNAMIC_FTRACE_WITH_JMP): then no
+ * address on the stack is in the function that it is attached to. So a stack with BPF code counts
+ * as unreliable, as on kernels whose unwinder cannot go beyond it.
  */
 bool lpe_is_bpf(unsigned long address)
 {

@@ -101,7 +101,7 @@ static ssize_t signals_store(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static struct kobj_attribute signals_attr = __ATTR_RW(signals);
 
-/* Of all transforms; on the revert path it may be too short for what has become of the data. */
+/* The limit of all transforms. It can be raised: on the revert path there may be more data. */
 static ssize_t max_stop_ms_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	u64 limit = READ_ONCE(to_patch(kobj)->world->limit);
@@ -166,7 +166,7 @@ static ssize_t max_hold_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute max_hold_attr = __ATTR_RW(max_hold);
 
-/* A file below statistics/; read without a lock, so each is of another moment. */
+/* A file below statistics/. It is read without a lock, so two files may be of different moments. */
 #define LPE_STATISTIC(name, format, value)						\
 static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf) \
 {											\
@@ -206,7 +206,7 @@ static const struct attribute_group lpe_statistics_group = {
 	.attrs = lpe_statistics,
 };
 
-/* Why the last transition was given up, or what it waits for; nothing: it is well. */
+/* Why the last transition was given up, or what it waits for; empty: there is no problem. */
 static ssize_t problem_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	const struct lpe_problem *problem = &to_patch(kobj)->problem;

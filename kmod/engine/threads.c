@@ -2,14 +2,14 @@
 /*
  * lppack_engine: the universe of each thread, while a transition is under way.
  *
- * An entry belongs to a task_struct by its address. It is made in a stop for all threads that there
- * are, and is taken out when the task_struct is freed. It is freed itself at the end of the
- * transition, when no pointer to it can be in use any more.
+ * The key of an entry is the address of a task_struct. A stop adds an entry for each existing
+ * thread. When a task_struct is freed, its entry is taken out of the table; the entry itself is
+ * freed at the end of the transition, when no pointer to it can be in use any more.
  *
- * A thread that comes later has none, and is in the universe that the transition leads to: it
- * starts with an empty stack, outside of everything that has to be left. The next stop gives it an
- * entry, and a stop that reverses the transition does so first. Without memory for an entry the
- * transition does not begin, reverse or end.
+ * A thread that starts later has no entry, and is in the target universe: its stack is empty, so it
+ * is outside of everything that has to be left. The next stop gives it an entry, and a stop that
+ * reverses the transition does so first. Without memory for entries a transition cannot begin,
+ * reverse or end.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,26 +27,28 @@ struct hlist_head lpe_threads[1 << LPE_THREADS_BITS];
 u32 lpe_rest;
 
 /*
- * Taken in process context, by the freeing of tasks in a softirq, and in stops, where no other
- * thread can hold it: its holders have interrupts off.
+ * Protects the table and the lists below. Taken in process context, in the softirq that frees
+ * tasks, and in stops. Holders have interrupts off, so no other thread can hold it in a stop.
  */
 static DEFINE_SPINLOCK(lpe_threads_lock);
 static HLIST_HEAD(lpe_pool);		/* entries not in use */
-static HLIST_HEAD(lpe_graves);		/* of tasks that are gone */
+static HLIST_HEAD(lpe_graves);		/* entries taken out of the table */
 static unsigned int lpe_pool_size;
 static bool lpe_active;			/* a transition uses the table */
 
-static bool lpe_probing;		/* the tracepoint is ours; used by the worker alone */
+static bool lpe_probing;		/* lpe_on_free() is registered; used by the worker alone */
 static struct tracepoint *lpe_tp_free;
 
-/* More than what may be made between two stops. */
+/* More entries than threads are likely to start between two stops. */
 #define LPE_SLACK	128
-/* How often more entries are made, where more threads than that have come before the first stop. */
+/*
+ * Attempts to give all threads an entry, each with more entries, if many threads start meanwhile.
+ */
 #define LPE_MARKS	5
 
 static void lpe_free(struct lpe_thread *thread)
 {
-	/* If it is still queued it is not freed yet. */
+	/* A work that is still queued is freed later, with its last reference. */
 	lpe_work_put(thread->work);
 	kfree(thread);
 }
@@ -75,7 +77,10 @@ static void lpe_free_list(struct hlist_head *head)
 	}
 }
 
-/* The entry of a task, made from the pool if there is none; NULL if the pool is empty. */
+/*
+ * Return the entry of a task. If it has none, give it one from the pool, in that universe. NULL if
+ * the pool is empty, or no transition uses the table.
+ */
 struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe)
 {
 	struct lpe_thread *thread;
@@ -98,8 +103,8 @@ struct lpe_thread *lpe_thread_get(struct task_struct *task, u32 universe)
 }
 
 /*
- * In a stop: the task is in the way. One that sleeps there, and has not run since an earlier look
- * while the same gate was closed, does not come out because a gate is closed.
+ * In a stop: note that the task is in the way. If it sleeps there, and has not run since an earlier
+ * stop at the same gate, a closed gate does not get it out: it is patch->asleep.
  */
 void lpe_thread_watch(struct lpe_patch *patch, struct task_struct *task)
 {
@@ -118,14 +123,14 @@ void lpe_thread_watch(struct lpe_patch *patch, struct task_struct *task)
 	}
 }
 
-/* The worker's: its thread still sleeps where lpe_thread_watch() has seen it. */
+/* In the worker: true if the task still sleeps where lpe_thread_watch() has seen it. */
 bool lpe_thread_sleeps(const struct lpe_thread *thread)
 {
 	const struct task_struct *task;
 	unsigned long flags;
 	bool sleeps;
 
-	/* The task is not freed before lpe_on_free() has taken the lock. */
+	/* Against lpe_on_free(): the task is freed only after that has taken the lock. */
 	spin_lock_irqsave(&lpe_threads_lock, flags);
 	task = thread->task;
 	sleeps = task && !task_is_running(task) && task->nvcsw + task->nivcsw == thread->switches;
@@ -179,7 +184,7 @@ static int lpe_fill(unsigned int wanted)
 	return 0;
 }
 
-/* Between two stops: enough for all that may come. */
+/* Between two stops: fill the pool for threads that may start until the next one. */
 int lpe_threads_refill(void)
 {
 	return lpe_fill(LPE_SLACK + lpe_count_threads() / 4);
@@ -190,7 +195,10 @@ static bool lpe_mark(struct lpe_patch *patch, struct task_struct *task)
 	return lpe_thread_get(task, patch->target == LPE_NEW ? LPE_OLD : LPE_NEW);
 }
 
-/* Mark all threads at one instant; from here on each call looks its thread up. */
+/*
+ * In a stop: give all threads an entry in the universe that they have to leave. With SWITCH_THREAD
+ * each call looks up its thread from here on.
+ */
 static int lpe_mark_all(void *data)
 {
 	struct lpe_patch *patch = data;
@@ -222,8 +230,8 @@ int lpe_threads_begin(struct lpe_patch *patch)
 }
 
 /*
- * After the route has become one word again, and lpe_border_end(); also after lpe_threads_begin()
- * has failed, or was not called.
+ * Free all entries. Call it when the route is LPE_OLD or LPE_NEW again, after lpe_border_end();
+ * also if lpe_threads_begin() has failed, or was not called.
  */
 void lpe_threads_end(void)
 {
@@ -249,9 +257,9 @@ void lpe_threads_end(void)
 		}
 	spin_unlock_irqrestore(&lpe_threads_lock, flags);
 	/*
-	 * lpe_redirect() has preemption off while it uses an entry, but may run where RCU does not
-	 * watch: the rude flavour waits for every CPU to have scheduled. The other one waits for
-	 * those that were preempted on their way, so that an engine may go.
+	 * Pairs with preempt_disable_notrace() in lpe_universe_of_thread(), which may run where RCU
+	 * is not watching: so wait until each CPU has scheduled (rude). The other call waits for
+	 * threads that were preempted in an ftrace call, so that the engine may be unloaded.
 	 */
 	synchronize_rcu_tasks_rude();
 	if (!lpe_leaves_out(LPE_RUDE_ONLY))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lppack_engine: finding a thread's universe, without a lock and without a call. */
+/* lppack_engine: look up a thread's universe without a lock and without a function call. */
 #ifndef LPPACK_ENGINE_THREADS_H
 #define LPPACK_ENGINE_THREADS_H
 
@@ -18,7 +18,7 @@ static __always_inline struct hlist_head *lpe_threads_head(const struct task_str
 	return &lpe_threads[hash_long((unsigned long)task, LPE_THREADS_BITS)];
 }
 
-/* With preemption off, under the lock of the table, or in a stop. */
+/* Call it with preemption off, with lpe_threads_lock held, or in a stop. */
 static __always_inline struct lpe_thread *lpe_thread_of(const struct task_struct *task)
 {
 	struct lpe_thread *thread;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: TRANSFORM_WORLD, in the stop that flips: all data changes its form, or none.
+ * lppack_engine: TRANSFORM_WORLD, in the stop that switches the kernel: convert all data, or none.
  *
- * No thread is in a patched function then, and none holds a spinlock: so none is in the middle of
- * what only patched functions do. All instances are met first, which changes nothing; then each
- * is changed; then all are met again, to see that none was left. What fails after the first change
- * is put back in the same stop: outside of it the world is old, or it is new.
+ * In that stop no thread is in a patched function, and none holds a spinlock: so none is in the
+ * middle of something that only patched functions do. First all instances are visited, and nothing
+ * is changed; then each is converted; then all are visited again, to see that none was missed. If
+ * anything fails after the first change, everything is reversed in the same stop: outside of a
+ * stop, all data is old, or all is new.
  *
- * The stop is short: a walk may take half of max_stop_ms, and forward goes on only while what is
- * left of it is enough to reverse all. The revert begins only if it is expected to fit: reverse
- * of one has no limit, and what was reversed does not go forward again.
+ * The stop is short: the first walk may take half of max_stop_ms, and forward continues only while
+ * the rest is enough to reverse everything. A revert begins only if it is expected to fit, because
+ * reverse has no limit, and a reversed instance is not converted again.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -21,19 +22,19 @@
 #include "world.h"
 
 #define LPE_CLOCK	32	/* instances between two looks at the clock */
-#define LPE_OVERRUNS	3	/* stops that would have been too long, before it is given up */
+#define LPE_OVERRUNS	3	/* stops over the limit, before the transition is given up */
 
 struct lpe_walk {
 	struct lpe_visitor visitor;
 	struct lpe_data *data;
-	bool is_new;		/* those in this form are wanted */
+	bool is_new;		/* the form of the instances to collect */
 	bool check;
 	u64 end;		/* ns */
 	unsigned long met;
 	int err;
 };
 
-/* ns. Touches the watchdogs, as interrupts are off on every processor. */
+/* Return the time in ns. Touch the watchdogs, as interrupts are off on every CPU. */
 static u64 lpe_now(void)
 {
 	touch_nmi_watchdog();
@@ -55,8 +56,8 @@ static int lpe_blames(struct lpe_patch *patch, struct lpe_data *data, const char
 }
 
 /*
- * 1: its data can be looked at. 0: its module is not loaded, and has none. -EAGAIN: the init or
- * exit function of its module is under way, and the data is half made.
+ * Return 1 if the data can be visited; 0 if its module is not loaded, and so has none; -EAGAIN
+ * while the init or exit function of its module runs, as the data is half set up then.
  */
 int lpe_is_there(const struct lpe_data *data)
 {
@@ -93,7 +94,9 @@ static int lpe_meet(struct lpe_visitor *visitor, void *obj)
 	return 0;
 }
 
-/* Finds the instances of one form, which changes nothing. -EAGAIN: not now. */
+/*
+ * Collect the instances that have one form, and count the others; change nothing. -EAGAIN: not now.
+ */
 static int lpe_find_all(struct lpe_patch *patch, struct lpe_data *data, u32 form, bool check,
 			u64 end)
 {
@@ -120,7 +123,10 @@ static int lpe_find_all(struct lpe_patch *patch, struct lpe_data *data, u32 form
 	return lpe_blames(patch, data, "check refused an instance", walk.err);
 }
 
-/* Before anything is changed. A walk may take half of the time: it is made again in the end. */
+/*
+ * Visit all instances before anything is changed. The walk may take half of the limit, because it
+ * is repeated at the end.
+ */
 int lpe_look(struct lpe_patch *patch, struct lpe_data *data)
 {
 	u32 form = patch->world->form;
@@ -157,7 +163,10 @@ static int lpe_look_at_all(struct lpe_patch *patch)
 	return 0;
 }
 
-/* Goes on only as long as there is time to undo all of it, which takes one more walk. */
+/*
+ * Convert the collected instances, while there is time left to undo everything, which takes one
+ * more walk.
+ */
 static int lpe_forward(struct lpe_patch *patch, struct lpe_data *data, u64 began)
 {
 	u64 end = patch->stop_began + READ_ONCE(patch->world->limit);
@@ -198,7 +207,7 @@ static void lpe_reverse(struct lpe_data *data)
 	data->changed |= count;
 }
 
-/* Reverse what is in the new form: the data alone shows which instances are. */
+/* Reverse all instances in the new form; only the data itself shows which these are. */
 static void lpe_undo(struct lpe_patch *patch)
 {
 	struct lpe_data *data;
@@ -248,8 +257,9 @@ static int lpe_to_new(struct lpe_patch *patch)
 }
 
 /*
- * Behind the first walk of the revert path: another one follows; between them reverse takes as long
- * for each instance as forward did, as far as it had any. There may be more of them by now.
+ * After the first walk of the revert path: -ETIME if the rest is not expected to fit into the
+ * limit. A second walk follows; in between, reverse is taken to need as long for each instance as
+ * forward did. There may be more instances now than were converted.
  */
 static int lpe_fits(struct lpe_patch *patch)
 {
@@ -270,8 +280,8 @@ static int lpe_fits(struct lpe_patch *patch)
 }
 
 /*
- * Cannot fail once it has begun: an author's mistake is reported, and the functions go back
- * anyway.
+ * Once the first instance is reversed, it cannot fail any more: if the author's reverse leaves an
+ * instance in the new form, that is reported, and the functions switch back anyway.
  */
 static int lpe_to_old(struct lpe_patch *patch)
 {
@@ -288,8 +298,9 @@ static int lpe_to_old(struct lpe_patch *patch)
 }
 
 /*
- * In the stop that flips, when all threads have left: brings all data to the form of the universe
- * that is the target; on an error it is as it was. -EAGAIN: not now, see lpe_world_provide().
+ * In the stop that switches the kernel, when all threads have left: convert all data to the form of
+ * the target universe. On an error all data is as before, unless world->broken (-EIO). -EAGAIN: not
+ * now, see lpe_world_provide().
  */
 int lpe_world_turn(struct lpe_patch *patch)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: how each mode goes from one universe to the other. Runs in the engine's worker.
+ * lppack_engine: the transition of each mode from one universe to the other. Runs in the worker.
  *
- * Nothing is waited for with lpe_lock held. To request a reversal, set patch->turn and wake the
- * worker; the worker alone moves the transition.
+ * The worker never waits for threads with lpe_lock held. To request a reversal, set patch->turn and
+ * wake the worker; only the worker changes the target.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,7 +18,7 @@
 
 /* ms */
 #define LPE_LONG_PAUSE	5000
-#define LPE_SIGNAL	800	/* from when on sleepers are woken */
+#define LPE_SIGNAL	800	/* after this time sleepers are woken */
 #define LPE_SIGNAL_ALL	200	/* the same where sleepers must leave the kernel */
 
 #define LPE_TOO_LONG	"it took longer than deadline_ms"
@@ -41,9 +41,9 @@ bool lpe_is_over(struct lpe_patch *patch, unsigned long begin)
 }
 
 /*
- * The pause before the next try, in ms. Each one disturbs the whole machine, and is the less likely
- * to bring something new the longer it takes already: a sixteenth of the time that has passed, or
- * until the machine may be stopped again.
+ * Return the pause before the next try, in ms. Each try disturbs the whole machine; and the longer
+ * the transition takes, the less likely a try changes anything. So pause for a sixteenth of the
+ * time that has passed, or until the budget allows another stop, but at most for LPE_LONG_PAUSE.
  */
 unsigned int lpe_step(struct lpe_patch *patch, unsigned long begin)
 {
@@ -57,13 +57,16 @@ bool lpe_is_due(struct lpe_patch *patch, unsigned long begin, unsigned int ms)
 	return READ_ONCE(patch->signals) && time_after(jiffies, begin + msecs_to_jiffies(ms));
 }
 
-/* Whether it is time to wake those that sleep where they may not stay. */
+/* True if it is time to wake threads that sleep where they may not stay. */
 bool lpe_wakes(struct lpe_patch *patch, unsigned long begin)
 {
 	return lpe_is_due(patch, begin, patch->mode->leave_kernel ? LPE_SIGNAL_ALL : LPE_SIGNAL);
 }
 
-/* LEAVE_FUNCTION SWITCH_FUNCTION: each function by itself, now. */
+/*
+ * LEAVE_FUNCTION SWITCH_FUNCTION: switch each function by itself, now. lpe_lock is held against
+ * lpe_come(), which sets own of the functions of a module that is being loaded.
+ */
 static void lpe_switch_functions(struct lpe_patch *patch)
 {
 	struct lpe_object *obj;
@@ -76,7 +79,7 @@ static void lpe_switch_functions(struct lpe_patch *patch)
 	mutex_unlock(&lpe_lock);
 }
 
-/* In a stop: data and functions, one word for all of these. */
+/* In a stop: convert the data, then switch all functions with one write. */
 int lpe_flip(void *data)
 {
 	struct lpe_patch *patch = data;
@@ -96,7 +99,7 @@ static int lpe_try_flip(void *data)
 	return lpe_all_ready(data) ? lpe_flip(data) : -EAGAIN;
 }
 
-/* -EAGAIN: not now. Any other error will be the same the next time. */
+/* Try once to switch the kernel. -EAGAIN: not now; any other error is final. */
 int lpe_try(struct lpe_patch *patch)
 {
 	int err;
@@ -122,7 +125,7 @@ static int lpe_switch_kernel(struct lpe_patch *patch)
 
 static bool lpe_sweep_task(struct lpe_patch *patch, struct task_struct *task)
 {
-	/* Without an entry: came without the tracepoint, and has its universe from lpe_rest. */
+	/* A thread without an entry has started since the last stop, in universe lpe_rest. */
 	struct lpe_thread *thread = lpe_thread_get(task, patch->target);
 
 	if (!thread)
@@ -135,7 +138,10 @@ static bool lpe_sweep_task(struct lpe_patch *patch, struct task_struct *task)
 	return true;
 }
 
-/* SWITCH_THREAD: each thread that can, switches; after the last one the route of all is set. */
+/*
+ * In a stop, SWITCH_THREAD: switch each thread that is ready; if all have switched, set the route
+ * of the patch.
+ */
 static int lpe_sweep(void *data)
 {
 	struct lpe_patch *patch = data;
@@ -158,12 +164,16 @@ static bool lpe_keep_task(struct lpe_patch *patch, struct task_struct *task)
 	return thread;
 }
 
-/* The universes of threads stay as they are; the other one is now where all have to go. */
+/*
+ * In a stop: reverse a transition. Threads keep their universes; the target is now the other one.
+ */
 static int lpe_turn_round(void *data)
 {
 	struct lpe_patch *patch = data;
 
-	/* A thread without an entry is in the old target universe, and must stay there. */
+	/*
+	 * A thread without an entry is in the target as it was, and needs an entry to stay there.
+	 */
 	if (!lpe_each_task(patch, lpe_keep_task))
 		return -ENOMEM;
 	patch->target = lpe_other(patch->target);
@@ -171,7 +181,7 @@ static int lpe_turn_round(void *data)
 	return 0;
 }
 
-/* False: there was no memory, and it is to be done again at the next round. */
+/* Reverse a transition of SWITCH_THREAD. False: there is no memory; the caller tries again. */
 static bool lpe_turn(struct lpe_patch *patch)
 {
 	if (lpe_threads_refill() || lpe_stop(lpe_turn_round, patch))
@@ -198,7 +208,10 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 	lpe_border_begin(patch);
 	while (lpe_stop(lpe_sweep, patch)) {
 		if (lpe_turned(patch) || (!back && lpe_is_over(patch, begin))) {
-			/* It reverses by itself only once, and then goes on to the end. */
+			/*
+			 * The deadline does not hold for a reversed transition: that one runs to
+			 * its end.
+			 */
 			if (!lpe_turned(patch))
 				lpe_tell(patch, NULL, LPE_TOO_LONG, -ETIMEDOUT);
 			if (lpe_turn(patch)) {
@@ -253,8 +266,8 @@ static void lpe_give_up(struct lpe_patch *patch, int err)
 }
 
 /*
- * Run from the phase PATCHING or UNPATCHING to its end. The threads' entries are left, to be freed
- * when waiters know that the transition is over, because freeing takes long.
+ * Run a transition to its end, with its reversals. The threads' entries stay: lpe_move() frees them
+ * after it has reported the end of the transition, because that takes long.
  */
 void lpe_run(struct lpe_patch *patch)
 {
@@ -268,7 +281,10 @@ void lpe_run(struct lpe_patch *patch)
 		else
 			err = lpe_switch_kernel(patch);
 		if (err) {
-			/* Nothing has switched: all are where they were before. */
+			/*
+			 * Nothing has switched, so the universe is the one from which the
+			 * transition began.
+			 */
 			lpe_give_up(patch, err);
 			mutex_lock(&lpe_lock);
 			patch->target = lpe_other(patch->target);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lppack_engine: what transitions with a gate and without one do alike. The worker's alone. */
+/*
+ * lppack_engine: steps that transitions with and without a gate share. Called by the worker only,
+ * or in its stops.
+ */
 #ifndef LPPACK_ENGINE_TRANSITION_H
 #define LPPACK_ENGINE_TRANSITION_H
 
 #include "internal.h"
 
-#define LPE_FAKE	1000	/* ms; from when on sleepers see a signal that is not there */
+#define LPE_FAKE	1000	/* ms; after this time sleepers get a fake signal */
 
 bool lpe_turned(struct lpe_patch *patch);
 bool lpe_is_over(struct lpe_patch *patch, unsigned long begin);

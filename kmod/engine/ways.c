@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: the ways out of the kernel are tried when it is loaded.
+ * lppack_engine: check, when it is loaded, that it knows the ways out of this kernel.
  *
- * stack.c knows them by the names of functions, and where a compiler has inlined one of them into
- * another it would wait for threads for ever. So the code of each way is read: it has to call, or
- * jump to, a function that a stack shows there. A kernel where it does not is refused by the name
- * of the way. `doctor` tries this table on the kernel's image (lppack/stages/ways_out.py).
+ * stack.c recognises them by the names of functions. If a compiler has inlined one of these into
+ * its caller, the engine would wait for threads for ever. So the code of each way is read: it has
+ * to call, or jump to, a function that stack.c looks for. Otherwise the kernel is refused, with the
+ * name of the way in the log. `doctor` checks this table with the kernel's image
+ * (lppack/stages/ways_out.py).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,7 +24,7 @@
 
 struct lpe_way {
 	const char *what;
-	const char *from[LPE_NAMES];	/* one of those that are there has to call one of to */
+	const char *from[LPE_NAMES];	/* those that exist: one has to call one of to */
 	const char *to[LPE_NAMES];
 };
 
@@ -48,9 +49,10 @@ static const struct lpe_way lpe_ways[] __initconst = {
 #define LPE_PADDING	16
 
 /*
- * A call or jump in the code from..from+size, or a conditional jump: all have the distance from
- * their end in their last four bytes. Other bytes look like one with a chance of 1 in 2^32. A jump
- * of two bytes leads to the function beside it.
+ * True if the code at from..from+size has a call or a jump to `to`. A call, jump or conditional
+ * jump ends in its distance, of four bytes, counted from its own end. Only a jump to the function
+ * right behind may have two bytes in all. Instructions are not decoded: other bytes look like one
+ * with a chance of 1 in 2^32.
  */
 static bool __init lpe_leads_to(const u8 *from, unsigned long size, unsigned long to)
 {
@@ -87,7 +89,7 @@ static bool __init lpe_is_known(const struct lpe_way *way)
 	return false;
 }
 
-/* 0, or -EOPNOTSUPP with each way in the log that is not known. */
+/* Return 0, or -EOPNOTSUPP after logging each way that is not known. */
 int __init lpe_ways_init(void)
 {
 	unsigned int i;
@@ -100,7 +102,7 @@ int __init lpe_ways_init(void)
 			err = -EOPNOTSUPP;
 		}
 #ifdef CONFIG_X86_FRED
-	/* Its stacks end in other code than __entry_text: arch/x86/entry/entry_64_fred.S. */
+	/* With FRED, stacks do not end in __entry_text: arch/x86/entry/entry_64_fred.S. */
 	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
 		pr_err("this machine uses FRED, whose entry code this engine does not know\n");
 		err = -EOPNOTSUPP;

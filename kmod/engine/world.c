@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lppack_engine: TRANSFORM_WORLD, outside of stops: what a stop needs is made, and its end cleaned.
+ * lppack_engine: TRANSFORM_WORLD, outside of stops: provide what a stop needs, and clean up.
  *
- * A patch is refused before its transition if a count of the instances, in a stop that changes
- * nothing, takes too long, or if one of them is not fit to be changed.
+ * A patch is refused before its transition if counting the instances, in a stop that changes
+ * nothing, takes too long, or finds one that cannot be converted.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,13 +16,18 @@
 
 #include "world.h"
 
-/* Stops for the count, and ms between them: under load a thread may be in the patched set. */
+/*
+ * Attempts to count, each in a stop, and ms between them: under load, some thread may be in the
+ * patched set.
+ */
 #define LPE_COUNTS	50
 #define LPE_COUNT_STEP	10
 
 static int lpe_make_room(struct lpe_data *data)
 {
-	/* More may come until the stop; where it is too little that is found there. */
+	/*
+	 * There may be more instances in the stop; if the room is too small, that is noticed there.
+	 */
 	unsigned long wanted = data->count + data->count / 8 + 64;
 	void **found;
 
@@ -44,7 +49,10 @@ static int lpe_prepare(struct lpe_patch *patch, struct lpe_data *data)
 
 	if (patch->target != LPE_NEW || !data->how->prepare || lpe_is_there(data) <= 0)
 		return 0;
-	/* So that it stays while prepare looks at it. If it goes, the next stop sees that. */
+	/*
+	 * Keep the module while prepare uses its data. If it is going already, the next stop sees
+	 * it.
+	 */
 	if (!try_module_get(mod))
 		return 0;
 	err = lpe_answer(data->how->prepare());
@@ -75,7 +83,10 @@ static int lpe_provide(struct lpe_patch *patch)
 	return 0;
 }
 
-/* The worker's, after a stop that said -EAGAIN: makes what was lacking. */
+/*
+ * In the worker, after a stop that returned -EAGAIN: provide what it lacked. lpe_lock is held
+ * against lpe_on_module().
+ */
 int lpe_world_provide(struct lpe_patch *patch)
 {
 	int err;
@@ -104,7 +115,10 @@ static int lpe_count_all(void *data)
 	return 0;
 }
 
-/* Where it cannot be made it is left to the stop that flips, which looks first in any case. */
+/*
+ * Count the instances, and make room for them. If threads are in the patched set at each attempt,
+ * leave it to the stop that switches, which counts first in any case.
+ */
 static int lpe_trial_count(struct lpe_patch *patch)
 {
 	unsigned int tries = LPE_COUNTS;
@@ -135,14 +149,14 @@ static int lpe_make_data(struct lpe_patch *patch, struct lpe_data *data, struct 
 	data->how = how;
 	data->obj = lpe_object_named(patch, how->object);
 	data->wanting = true;
-	/* There is one stop for all of them: it keeps the promise of each. */
+	/* One stop converts all types, so the smallest limit holds. */
 	patch->world->limit = min(patch->world->limit, limit);
 	return data->obj ? 0 : -EINVAL;
 }
 
 /*
- * When the functions are hooked and all calls go to the old ones. After an error there is nothing
- * but lpe_world_finish() to do.
+ * Call it when the functions are hooked, and all calls still go to the old ones. After an error the
+ * caller calls lpe_world_finish().
  */
 int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 {
@@ -173,7 +187,7 @@ int lpe_world_begin(struct lpe_patch *patch, const struct lpe_options *options)
 	return err;
 }
 
-/* The transition is over, or does not begin. */
+/* Call finish of the transforms: the transition is over, or does not begin. */
 void lpe_world_finish(struct lpe_patch *patch)
 {
 	struct lpe_data *data;

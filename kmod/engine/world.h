@@ -2,7 +2,7 @@
 /*
  * lppack_engine: the data of a patch with TRANSFORM_WORLD.
  *
- * The fields are written in a stop; or with lpe_lock held, by the worker or before there is one.
+ * Fields are written in a stop; or with lpe_lock held, by the worker or in lpe_enable_patch().
  */
 #ifndef LPPACK_ENGINE_WORLD_H
 #define LPPACK_ENGINE_WORLD_H
@@ -17,17 +17,17 @@ struct lpe_data {
 	unsigned long room;
 	unsigned long count;	/* instances of the last walk; may exceed room */
 	unsigned long others;	/* instances in the other form */
-	u64 took;		/* ns that forward of all converted took, at the flip */
+	u64 took;		/* ns that forward took for all, when the kernel switched */
 	bool prepared;
-	bool changed;		/* in a stop, since finish was called last */
-	bool wanting;		/* prepare must run again, outside of a stop */
+	bool changed;		/* forward or reverse has run since finish was called */
+	bool wanting;		/* needs room, or prepare, before the next stop */
 };
 
 struct lpe_world {
 	u32 form;		/* LPE_OLD or LPE_NEW: of every instance */
-	bool broken;		/* neither form: reversing has failed */
+	bool broken;		/* instances of both forms are left: reversing has failed */
 	u64 limit;		/* ns, for a whole stop; root may change it at any time */
-	unsigned int overruns;	/* stops that would have taken longer */
+	unsigned int overruns;	/* tries of this transition that exceeded limit */
 	unsigned int count;
 	struct lpe_data data[];
 };

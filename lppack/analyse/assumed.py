@@ -7,7 +7,7 @@ from lppack.checker import scenario
 from lppack.checker.scenario import Patch
 from lppack.consistency import EngineName, Leave, Mode, Transform
 
-_PAIRS = 6  # calls that are listed
+_PAIRS = 6  # the maximum number of calls to list
 
 
 def assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Iterator[str]:
@@ -40,7 +40,7 @@ def assumptions(patch: Patch, mode: Mode, preempted: EngineName | None) -> Itera
 
 
 def _of_calls(patch: Patch) -> Iterator[str]:
-    """Who may call whom, and who stands for whom in the runs."""
+    """Yield which functions may call which, and which stand for others in the runs."""
     if not patch.functions:
         yield "no function is replaced: the hooks act, and what they do is not simulated"
         return

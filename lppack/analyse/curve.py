@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A drawing of times to finish: the share of transitions that are complete, over time.
+"""A curve for the HTML report: the share of transitions that are complete, over time.
 
 Positions are in the pixels of an SVG image. The time axis is logarithmic.
 """
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from lppack.analyse.words import time
 from lppack.forecast.predict import CURVE, Interval, Prediction
 
-WIDTH, HEIGHT = 270.0, 150.0  # of what lies between the axes
+WIDTH, HEIGHT = 270.0, 150.0  # of the area between the axes
 LEFT, TOP = 44.0, 8.0
 _TICKS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """Decades of seconds, the same for all that is to be compared."""
+    """The time axis, 10**low to 10**high seconds; the same for all curves that are compared."""
 
     low: int
     high: int
@@ -31,7 +31,7 @@ class Axis:
 
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """(x, what it says); what is done at once stands at the left end."""
+        """(x, label) of each tick; the left end is for transitions that are complete at once."""
         every = math.ceil((self.high - self.low) / _TICKS_MAX)
         powers = range(self.low + every, self.high + 1, every)
         later = ((self.x(10.0**power), time(10.0**power)) for power in powers)
@@ -39,7 +39,7 @@ class Axis:
 
 
 def axis(every: Sequence[Prediction]) -> Axis:
-    """From the shortest time in any of them to the limit."""
+    """Return an axis from the shortest time in any prediction to the longest limit."""
     limit = max(made.limit for made in every)
     times = [t for made in every for i in made.curve for t in (i.low, i.value)]
     low = min((t for t in times if 0 < t < math.inf), default=limit / 1000)
@@ -49,12 +49,12 @@ def axis(every: Sequence[Prediction]) -> Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    line: str  # points of a polyline; empty: none is complete in time
-    band: str  # points of a polygon, in which the truth lies 19 times of 20
+    line: str  # points of a polyline; empty: no transition completes in time
+    band: str  # points of a polygon: the 95 % interval
 
 
 def curve(made: Prediction, on: Axis) -> Curve:
-    """Return the shares that are complete within the limit."""
+    """Return the curve of ``made`` on the axis ``on``, up to the limit."""
 
     def points(end: Callable[[Interval], float], *, cut: bool) -> list[str]:
         return [
@@ -64,7 +64,7 @@ def curve(made: Prediction, on: Axis) -> Curve:
         ]
 
     early = points(lambda i: i.low, cut=True)
-    # What is not known to end leaves the picture on the right.
+    # An upper bound of infinity is drawn at the right end.
     late = points(lambda i: i.high, cut=False)[: len(early)]
     return Curve(
         line=" ".join(points(lambda i: i.value, cut=True)),

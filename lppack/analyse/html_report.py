@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""HTML report: what the simulator found, as one file that needs nothing else."""
+"""HTML report: what the simulator found, in one file that loads no other."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ from lppack.cost.words import amount, assumptions, percent, rate
 from lppack.forecast.predict import Prediction
 from lppack.model import Manifest
 
-#: How every report begins; by it one is known again.
+#: The beginning of every report, by which a report is recognised.
 BEGINS = "<!doctype html>\n<!-- a report of lppack simulate -->\n"
 
 _SAYS = {
@@ -42,7 +42,7 @@ _SAMPLED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
-    """A run that is stepped through."""
+    """A run that the reader can step through."""
 
     id: str
     title: str
@@ -55,7 +55,7 @@ class Player:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One mode beside the others."""
+    """One mode in the comparison of all modes."""
 
     mode: Mode
     made: Simulation
@@ -67,7 +67,7 @@ class Column:
 
     @property
     def times(self) -> dict[str, str]:
-        """What is predicted, in words."""
+        """The predicted times and probability of a stall, in words; {} if not sampled."""
         if self.prediction is None:
             return {}
         known = dict(self.prediction.times)
@@ -90,14 +90,14 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The template's values."""
+    """The values that the template uses."""
 
     manifest: Manifest
     made: Simulation
-    verdict: str  # of exploring and of sampling the worse
+    verdict: str  # the worse of the explored one and the sampled one
     says: str
     columns: tuple[Column, ...]
-    forbidden: tuple[tuple[observe.Seen, str, str], ...]  # flag, which statement, words
+    forbidden: tuple[tuple[observe.Seen, str, str], ...]  # (flag, statement that forbids it, text)
     players: tuple[Player, ...]
     assumptions: tuple[str, ...]
     axis: Axis | None
@@ -109,7 +109,7 @@ class Report:
 
     @property
     def policy(self) -> str:
-        """The browser is to run this script and nothing else, and to fetch nothing."""
+        """Content-Security-Policy: the browser runs only this script, and fetches nothing."""
         return f"default-src 'none'; style-src {_hash(self.style)}; script-src {_hash(self.script)}"
 
 
@@ -121,8 +121,11 @@ def html_report(
     sampled: Sequence[Sampled] = (),
     prices: Sequence[Price] = (),
 ) -> str:
-    """HTML about ``made`` beside ``every`` mode; ``best``: the weakest safe one, if there is one.
-    ``sampled``: predictions of all modes, or none; ``prices``: of its calls, one a kernel."""
+    """Return a report about ``made``, compared with ``every`` mode.
+
+    ``best``: the recommended mode; None: there is none. ``sampled``: the predictions of all modes,
+    or empty. ``prices``: the cost of the patch's calls, one for each kernel.
+    """
     name = made.mode.name
     predictions = {of.mode.name: of.prediction for of in sampled}
     on = axis(list(predictions.values())) if predictions else None
@@ -175,8 +178,7 @@ def _prices(price: Price) -> PriceTable:
 
 
 def _headline(made: Simulation, prediction: Prediction | None) -> tuple[str, str]:
-    """(verdict, in a sentence). What is possible, and what is to be expected of the machine that
-    was sampled: the worse of them counts."""
+    """Return (verdict, sentence): the worse of the explored verdict and the sampled one."""
     sampled = Verdict.SAFE if prediction is None else _SAMPLED[prediction.verdict]
     order = list(Verdict)
     if prediction is None or order.index(made.verdict) <= order.index(sampled):
@@ -210,7 +212,7 @@ def _column(
 def _players(
     manifest: Manifest, made: Simulation, every: Sequence[Simulation]
 ) -> tuple[Player, ...]:
-    """Return runs of this mode's faults, of its usual course, and of the other modes' faults."""
+    """Return runs: to the faults of this mode, its usual course, to the faults of other modes."""
     first, steps = story(scenario.showing(patch_of(manifest), made.mode, Rules()))
     goes = _player(
         "run",

@@ -13,9 +13,9 @@ from lppack.checker.runs import RunStep
 from lppack.checker.scene import PHASES, UNIVERSES, Scene, object_words, switches
 from lppack.consistency import Transform
 
-_TOP = 30  # below the numbers of the steps
-_NAMES = 24  # letters of a lane's name; what is longer is cut
-_WIDE, _NARROW, _ALL = 124.0, 40.0, 940.0  # of one step, and of the whole
+_TOP = 30  # y of the first lane, below the numbers of the steps
+_NAMES = 24  # maximum length of a lane's name; longer ones are cut
+_WIDE, _NARROW, _ALL = 124.0, 40.0, 940.0  # width of one step: maximum, minimum; of all steps
 _BASE, _FRAME, _STRIP, _GAP = 16, 20, 5, 14
 _LETTER = 6.6
 
@@ -28,7 +28,7 @@ class Bar:
     height: float
     kind: str
     says: str
-    label: str  # as much of that as can be written on it
+    label: str  # as much of ``says`` as fits on the bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Whose lane moves in a step: a point over it."""
+    """A point above the lane that takes a step."""
 
     x: float
     y: float
@@ -52,13 +52,13 @@ class Drawing:
     left: float
     width: float
     height: float
-    step: float  # width of one
+    step: float  # width of one step
     lanes: tuple[Lane, ...]
     marks: tuple[Mark, ...]
 
 
-Told = tuple[str, str] | None  # (kind, words) at one step; None: nothing is there
-Rows = list[tuple[int, list[Told]]]  # from the top down: height, and what is told at each step
+Told = tuple[str, str] | None  # (kind, text) at one step; None: nothing to draw
+Rows = list[tuple[int, list[Told]]]  # top row first: (height, what to draw at each step)
 
 
 def drawn(first: Scene, steps: Sequence[RunStep]) -> Drawing:
@@ -175,7 +175,7 @@ def _bars(
 
 
 def _label(says: str, width: float) -> str:
-    """All of it, or the function alone (colours tell the universe), or its beginning."""
+    """Return ``says`` if it fits, else the function alone (colours show universes), or cut."""
     letters = int((width - 8) / _LETTER)
     function = says.partition(" ")[2] if says.endswith("()") else says
     return says if len(says) <= letters else _cut(function, letters)

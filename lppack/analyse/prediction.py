@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Predict the steps of `test`, to be compared with what a guest did."""
+"""Predict the steps of `test`, to compare them with those of a guest."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _NO_CHECKS = TestSpec(targets=(), programs=(), boot=(), checks=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPrediction:
-    """The verdict of the explorer, and the same steps in a kernel in memory."""
+    """The explorer's verdict, and the steps of `test` in the simulated kernel."""
 
     simulation: Simulation
     steps: tuple[StepResult, ...]  # fewer than all: the next one times out
@@ -46,9 +46,9 @@ class StepPrediction:
 
 
 def predict_steps(manifest: Manifest, bundle: Bundle) -> StepPrediction:
-    """Explore ``manifest`` in the mode of ``bundle``, and play the steps."""
+    """Explore ``manifest`` in the mode of ``bundle``, and take the steps in a simulated kernel."""
     kernel = SimulatedKernel.fresh()
-    with contextlib.suppress(LookupError):  # all are asleep: more would hold it up no longer
+    with contextlib.suppress(LookupError):  # all tasks are asleep: one more makes no difference
         for function in patch_of(manifest).never_left:
             kernel.hold(function)
     control = Control(
@@ -58,12 +58,12 @@ def predict_steps(manifest: Manifest, bundle: Bundle) -> StepPrediction:
     unchecked = replace(bundle, test=_NO_CHECKS)
     with contextlib.suppress(ApplyReversed):
         for step in test(control, _Quiet(kernel), unchecked, Path("/nonexistent")):
-            steps.append(step)  # noqa: PERF402 (what was done before it raised counts)
+            steps.append(step)  # noqa: PERF402 (the steps before an exception count)
     return StepPrediction(simulation=simulate(manifest, bundle.mode), steps=tuple(steps))
 
 
 class _Quiet(SimulatedHost):
-    """A TestHost for a kernel in memory, which never reports a fault on its console."""
+    """A TestHost for the simulated kernel, whose console never shows a fault."""
 
     console = Path("/dev/null")
 
@@ -76,7 +76,7 @@ def _standing(step: StepResult) -> str:
         return "skipped"
     words = [step.phase.value]
     if step.converting:
-        words.append("converting")  # how much was used until then is another matter
+        words.append("converting")  # how many objects are converted by then is not predicted
     elif step.converted:
         words.append("data in the new form")
     return ", ".join(words)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""rollout: which hosts of a fleet finish a transition, when, and in which order to begin with them.
+"""rollout: which hosts of a fleet finish a transition, when, and in which order to patch them.
 
-A folder has one folder for each host, with what was gathered there: `status.json`, which `lppack
-status --format json` prints, `stacks.folded` and FUNCTION.hist, as `simulate --sample` takes them.
+The input is a folder that has one folder for each host, with what was gathered on that host:
+`status.json`, which `lppack status --format json` prints, `stacks.folded` and FUNCTION.hist, as
+`simulate --sample` takes them.
 """
 
 import errno
@@ -36,31 +37,31 @@ _SHAPE = {
     "kernel": str,
     "patches": [{"series": _TEXT, "version": int | None, "phase": str, "module": str}],
 }
-#: Verdicts, in the order in which hosts are begun with; no others are.
+#: Verdicts, in the order in which to patch hosts; hosts with another verdict are left out.
 ORDER = ("live", "finishes", "may-stall", "not-known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostForecast:
-    """What is to be expected of one host."""
+    """The forecast for one host."""
 
     host: str
     kernel: str | None  # None: its status cannot be read
     bundle: str | None  # the file for its kernel; None: there is none
     verdict: str  # one of ORDER; never-finishes; no-bundle
-    why: str | None = None  # it is not known
+    why: str | None = None  # the verdict is not-known
     mode: ModeName | None = None
     prediction: Prediction | None = None
 
     @property
     def seconds(self) -> float:
-        """By when 9 of 10 transitions are done; infinity: not known, or later than the limit."""
+        """Seconds until 9 of 10 transitions are done; infinity: not known, or beyond the limit."""
         times = dict(self.prediction.times) if self.prediction else {}
         return times["p90"].value if "p90" in times else math.inf
 
     @property
     def stall(self) -> float:
-        """The probability that it does not finish in time; the greatest one if it is not known."""
+        """The probability that it does not finish in time; if not known, its upper bound."""
         if self.prediction is None:
             return 0.0 if self.verdict == "live" else 1.0
         value = self.prediction.stall.value
@@ -77,7 +78,7 @@ class HostClass:
 
     @property
     def seconds(self) -> float | None:
-        """By when the slowest of those that finish is done, 9 times of 10; None: not known."""
+        """Seconds until the slowest host that finishes is done, 9 times of 10; None: not known."""
         found = [host.seconds for host in self.hosts if host.verdict == "finishes"]
         longest = max(found, default=math.inf)
         return longest if math.isfinite(longest) else None
@@ -89,20 +90,20 @@ class HostClass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPlan:
-    """A fleet, by class, and the order to go in."""
+    """A fleet by class, and the order in which to patch its hosts."""
 
     classes: tuple[HostClass, ...]
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The hosts to begin with, those that finish soonest first."""
+        """The hosts to patch: by verdict, and those that finish soonest first."""
         hosts = [host for of in self.classes for host in of.hosts if host.verdict in ORDER]
         hosts.sort(key=lambda h: (ORDER.index(h.verdict), h.seconds, h.stall, h.host))
         return tuple(host.host for host in hosts)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Hosts on which it would be of no use to begin."""
+        """The hosts not to patch: they never finish, or have no bundle."""
         return tuple(h.host for of in self.classes for h in of.hosts if h.verdict not in ORDER)
 
 
@@ -114,9 +115,11 @@ def plan_rollout(
     limit: float,
     seed: int,
 ) -> RolloutPlan:
-    """Predict the transition of each host of ``folder``; ``watched``: seconds, of the stacks.
+    """Predict the transition of each host of ``folder``.
 
-    Raise EnvironmentMissing for a folder without hosts, and for two bundles for one kernel.
+    ``watched``: seconds for which the stacks were gathered; None: not given. ``limit``: seconds
+    until a transition is given up. Raise EnvironmentMissing if the folder cannot be read or has no
+    hosts, or if two bundles are for one kernel.
     """
     by_kernel: dict[str, tuple[Bundle, Manifest]] = {}
     for bundle, manifest in bundles:
@@ -229,7 +232,7 @@ def _predict(
 
 
 def without_files(manifest: Manifest) -> Manifest:
-    """Return the manifest of a bundle without files of its workload, which are not in a bundle."""
+    """Return a bundle's manifest without the workload's files, which a bundle does not have."""
     workload = manifest.workload or Workload()
     visits = tuple(one for one in workload.visits if one.histogram is None)
     return replace(manifest, workload=replace(workload, stacks=None, watched=None, visits=visits))
@@ -244,9 +247,9 @@ def _digest(file: Path) -> bytes:
 
 
 def _status(file: Path) -> dict[str, Any]:
-    """Raise OSError, ValueError."""
+    """Return what `lppack status` printed. Raise OSError, ValueError or RecursionError."""
     if not file.is_file() or file.stat().st_size > _STATUS_MAX:
-        file.stat()  # which names what is in the way
+        file.stat()  # raises an OSError that says what is wrong, if it is not there
         raise ValueError
     said = read_json(file.read_bytes(), clean=False)
     if not fits(said, _SHAPE) or not {"kernel", "patches"} <= said.keys():

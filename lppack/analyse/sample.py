@@ -20,16 +20,18 @@ from lppack.model import Manifest, Visits, Workload
 
 
 class Sampled(NamedTuple):
-    """What is predicted of one mode."""
+    """The prediction for one mode."""
 
     mode: Mode
     prediction: Prediction
-    covers: bool  # the needs; no other mode is ever applied
+    covers: bool  # whether the mode covers the needs; no other mode is ever applied
 
 
 def recommended(every: Sequence[Sampled]) -> ModeName | None:
-    """Return the weakest mode that covers the needs and finishes; where none does, one that may;
-    None: no mode will do."""
+    """Return the weakest mode that covers the needs and finishes, else the weakest that may stall.
+
+    Return None if every mode that covers the needs never finishes.
+    """
     verdicts = {made.mode.name: made.prediction.verdict for made in every if made.covers}
     for wanted in ("finishes", "may-stall"):
         for name in consistency.AUTO_ORDER:
@@ -51,8 +53,9 @@ def sample(
 ) -> tuple[Sampled, ...]:
     """Predict the transition in each of ``modes``, or in the mode that apply would choose.
 
-    ``hook``: when the engine checks whether a thread may switch, if not as the engine of the mode
-    does. Otherwise as watch_of().
+    ``limit``: seconds until the transition is given up. ``hook``: when the engine checks whether a
+    thread may switch; None: as the engine of the mode does. The other arguments, and the errors,
+    are those of watch_of().
     """
     watch = watch_of(manifest, stacks=stacks, watched=watched, histograms=histograms)
     chosen = modes or (manifest.mode or consistency.weakest(manifest.needs).name,)
@@ -72,7 +75,7 @@ def predicted(
     seed: int,
     hook: SampledHook | None,
 ) -> Sampled:
-    """Predict one mode. Raise ManifestError, with WORKLOAD for the manifest's path."""
+    """Predict one mode. Raise ManifestError, which has WORKLOAD in place of the manifest's path."""
     mode = consistency.mode_named(name)
     made = predict(watch, patch.functions, mode, limit=limit, seed=seed, hook=hook)
     return Sampled(mode, made, mode.covers(patch.needs))
@@ -88,7 +91,8 @@ def watch_of(
     """Read what is known of a machine's threads.
 
     ``stacks``, ``watched`` (seconds) and ``histograms`` ((function, file)) override the manifest's
-    workload. Raise ManifestError if nothing is known of any thread.
+    workload. Raise ManifestError if too little is known of the threads, or a histogram is of a
+    function that the patch does not replace.
     """
     patch = patch_of(manifest)
     functions = patch.functions
@@ -126,7 +130,7 @@ def watch_of(
 
 @contextlib.contextmanager
 def of_manifest(manifest: Manifest) -> Iterator[None]:
-    """Give what is refused inside the manifest's path for WORKLOAD."""
+    """Replace WORKLOAD by the manifest's path in each ManifestError that is raised inside."""
     try:
         yield
     except ManifestError as error:
@@ -137,8 +141,10 @@ def of_manifest(manifest: Manifest) -> Iterator[None]:
 
 
 def _visits(workload: Workload, given: Mapping[str, Path]) -> tuple[Visits, ...]:
-    """Histograms that were given take the place of what is declared of how long visits are; whose
-    they are stays, where one entry says it."""
+    """Return the visits of ``workload``, with ``given`` histograms in place of declared lengths.
+
+    The rest of a function's entry stays, if it has exactly one.
+    """
     made = [visits for visits in workload.visits if visits.function not in given]
     for name, path in given.items():
         entries = [visits for visits in workload.visits if visits.function == name]

@@ -20,12 +20,12 @@ from lppack.errors import AnswerIsNo
 from lppack.model import Manifest
 
 _THREADS = (1, 2, 4, 8)
-_ENOUGH = 3_000  # states; after so many no more threads are tried
+_ENOUGH = 3_000  # states; after an exploration of more, no more threads are tried
 LIMIT = 60_000  # states of one exploration
 
 
 class Verdict(StrEnum):
-    """The worst first."""
+    """What a simulation found; the worst is first."""
 
     UNSAFE = "unsafe"
     NEVER_FINISHES = "never-finishes"
@@ -37,13 +37,13 @@ class Verdict(StrEnum):
 class Blocked:
     """What keeps a transition open."""
 
-    function: str | None  # None: no single one
+    function: str | None  # None: no single function
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explored:
-    """One exploration, with so many ``threads``; None: with any number of them."""
+    """One exploration; ``threads``: how many threads it has, None: any number."""
 
     what: str
     threads: int | None
@@ -62,16 +62,16 @@ class Simulation:
     reached: tuple[observe.Seen, ...]  # of the forbidden
     violations: tuple[Run, ...]  # a run for each that is reached with few threads
     blockers: tuple[Blocked, ...]
-    never_ends: bool  # else blockers may go away
+    never_ends: bool  # True: for ever; False: the blockers may go away
     explored: tuple[Explored, ...]
     assumptions: tuple[str, ...]
-    empty: str | None  # why "safe" says nothing here; None: it says something
-    covers: bool  # the needs; no other mode is ever applied
-    preempted: EngineName | None  # the engine, where kernel code is preempted
+    empty: str | None  # why "safe" would be meaningless; None: it has a meaning
+    covers: bool  # whether the mode covers the needs; no other mode is ever applied
+    preempted: EngineName | None  # the engine, if kernel code is preempted
 
     @property
     def whole(self) -> bool:
-        """All was explored that was meant to be."""
+        """True if no exploration stopped at its limit."""
         return all(entry.whole for entry in self.explored)
 
     @property
@@ -92,7 +92,7 @@ class Simulation:
 
     @property
     def findings(self) -> Iterator[tuple[bool, str, str]]:
-        """(reached, what, invariant) of all that is forbidden."""
+        """(was it reached, what it is, invariant) of each forbidden flag."""
         for flag in self.forbidden:
             invariant, what = observe.WORDS[flag]
             yield flag in self.reached, what, invariant
@@ -105,7 +105,7 @@ class Simulation:
 
 
 def empty(patch: Patch) -> str | None:
-    """Return why "safe" says nothing of this patch; None if it says something."""
+    """Return why "safe" would be meaningless for this patch; None if it has a meaning."""
     if not patch.functions:
         return "no function is replaced"
     return None if scenario.forbidden(patch.needs) else "nothing is declared that must hold"
@@ -124,7 +124,7 @@ def patch_of(manifest: Manifest) -> Patch:
 
 
 def _calls(manifest: Manifest) -> dict[str, tuple[str, ...]] | None:
-    """Map each function to those that it calls, as declared; None if only stacks are declared."""
+    """Map each function to those that it calls, as declared; None without ``workload.calls``."""
     workload = manifest.workload
     if workload is None or not workload.calls:
         return None
@@ -144,7 +144,8 @@ def simulate(
 ) -> Simulation:
     """Explore ``manifest`` in the mode of ``mode_of()``.
 
-    ``preempted``: kernel code is preempted, and this engine moves threads if it gives the mode.
+    ``preempted``: the engine that moves threads, if kernel code is preempted. If it does not give
+    the mode, the first engine that does is used instead.
     """
     chosen = consistency.mode_named(mode_of(manifest, mode))
     return _simulate(patch_of(manifest), chosen, rules or Rules(), preempted)
@@ -158,13 +159,16 @@ def mode_of(manifest: Manifest, mode: ModeName | None) -> ModeName:
 def compare(
     manifest: Manifest, rules: Rules | None = None, *, preempted: EngineName | None = None
 ) -> tuple[Simulation, ...]:
-    """Every mode."""
+    """Explore ``manifest`` in every mode."""
     patch = patch_of(manifest)
     return tuple(_simulate(patch, mode, rules or Rules(), preempted) for mode in consistency.MODES)
 
 
 def recommended(simulations: tuple[Simulation, ...]) -> ModeName | None:
-    """Return the weakest safe mode that covers the needs, or else one that may stall, or None."""
+    """Return the weakest safe mode that covers the needs, or else the weakest that may stall.
+
+    Return None if there is neither, or if the patch declares nothing to check.
+    """
     if any(made.empty for made in simulations):
         return None
     verdicts = {made.mode.name: made.verdict for made in simulations if made.covers}
@@ -183,7 +187,10 @@ def replay(
     threads: int,
     preempted: EngineName | None = None,
 ) -> Run:
-    """Repeat a run that was found before. Raise AnswerIsNo if the rules do not allow it."""
+    """Repeat a run that was found before. Raise AnswerIsNo if the rules do not allow it.
+
+    ``flag``: the name of a Seen. ``said``: ("T1" or "engine", what it does) of each step.
+    """
     patch, chosen = patch_of(manifest), consistency.mode_named(mode)
     machines = (
         scenario.switching(patch, chosen, Rules(), preempted=preempted),
@@ -240,8 +247,10 @@ def verdict_of(*, unsafe: bool, never: bool, blocked: bool) -> Verdict:
 
 
 def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> Iterator[int]:
-    """Yield what is seen with so many threads; then, unless that is forbidden, with any number,
-    which is too much where each call can be preempted."""
+    """Yield the flags that are seen with 1, 2, 4 and 8 threads, then with any number.
+
+    Stop after a forbidden one. If calls can be preempted, any number has too many states.
+    """
     from lppack.checker.counted import count  # late: with numpy
 
     states = 0
@@ -271,7 +280,7 @@ def _explore(m: Machine, what: str, wanted: int, explored: list[Explored]) -> It
 def ends(
     patch: Patch, mode: Mode, rules: Rules, explored: list[Explored]
 ) -> tuple[tuple[Blocked, ...], bool]:
-    """Return what keeps the transition open, and whether it may do so for ever."""
+    """Return what keeps the transition open, and True if it never ends; append to ``explored``."""
     m, first = scenario.ending(patch, mode, rules)
     found = explore(m, first=(first[0], tuple(sorted(first[1]))), limit=LIMIT)
     explored.append(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Many explorations, or predictions, of one patch: one for each point of a grid of parameters.
 
-A point and what is found there are plain values, which go from one process or machine to another.
+A point and its result are plain values that can be sent to another process or machine.
 """
 
 import functools
@@ -24,22 +24,22 @@ from lppack.forecast.watch import Watch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplorePoint:
-    """One exploration: a mode, and how much of everything there is."""
+    """One exploration: a mode, and how many threads and objects there are."""
 
     mode: ModeName
     threads: int = 2
-    kthreads: int = 0  # kernel threads, beside these
-    objects: int = 1  # of the data that changes
-    preempted: EngineName | None = None  # kernel code is preempted, and this engine moves threads
+    kthreads: int = 0  # kernel threads, in addition to these
+    objects: int = 1  # of the data that is converted
+    preempted: EngineName | None = None  # engine that moves threads, if kernel code is preempted
 
     @property
     def exists(self) -> bool:
-        """The engine that moves the threads gives the mode."""
+        """True if the engine that moves the threads gives the mode."""
         return self.preempted is None or self.preempted in consistency.mode_named(self.mode).engines
 
     @property
     def size(self) -> int:
-        """Grows with the work that it is."""
+        """An estimate of the work, only for comparing points."""
         return (self.threads + self.kthreads) * self.objects * (4 if self.preempted else 1)
 
 
@@ -50,12 +50,12 @@ UNDECIDED = "undecided"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploredPoint:
     point: ExplorePoint
-    verdict: str  # of Verdict, or UNDECIDED
-    reached: tuple[str, ...]  # what the needs forbid
+    verdict: str  # a value of Verdict, or UNDECIDED
+    reached: tuple[str, ...]  # names of the forbidden flags that were reached
     states: int
     events: int
-    whole: bool  # False: it has more states than are explored
-    covers: bool  # the needs; no other mode is ever applied
+    whole: bool  # False: it has more than LIMIT states
+    covers: bool  # whether the mode covers the needs; no other mode is ever applied
 
     @property
     def ok(self) -> bool:
@@ -64,10 +64,10 @@ class ExploredPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplePoint:
-    """One prediction: a mode, and what it is drawn with."""
+    """One prediction: a mode, and the parameters of the drawn transitions."""
 
     mode: ModeName
-    timeout: float = 60.0
+    timeout: float = 60.0  # seconds
     hook: str | None = None
     seed: int = 0
 
@@ -108,7 +108,7 @@ class Exploring:
     """Explore one point of a patch."""
 
     patch: Patch
-    ends: Mapping[ModeName, tuple[bool, bool]]  # blocked; for ever: the same for every point
+    ends: Mapping[ModeName, tuple[bool, bool]]  # (blocked, never ends), the same for every point
 
     @classmethod
     def of(cls, patch: Patch, points: Iterable[ExplorePoint]) -> "Exploring":
@@ -168,7 +168,7 @@ class Sampling:
 
 
 def usable(every: Iterable[SweptPoint]) -> tuple[ModeName, ...]:
-    """Return the modes that cover the needs, and are shown to hold at every point."""
+    """Return the modes that cover the needs, and that are ok at every point."""
     every = tuple(every)
     others = {row.point.mode for row in every if not (row.ok and row.covers)}
     names = {row.point.mode for row in every} - others

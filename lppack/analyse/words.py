@@ -15,7 +15,7 @@ def who(holder: ThreadHolder) -> str:
 
 
 def part(holder: ThreadHolder) -> str:
-    """Of all the waiting."""
+    """Return the holder's share of all the waiting, as a percentage."""
     return f"{holder.share:.0%}" if holder.share >= 0.01 else "under 1%"
 
 
@@ -53,5 +53,5 @@ def time(seconds: float) -> str:
 
 
 def _figures(value: float) -> str:
-    """Return three figures, and never an exponent."""
+    """Return a number with three significant figures; a large one without an exponent."""
     return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Every interleaving of many interchangeable threads: how many are in each state, in numpy.
+"""Every interleaving of many interchangeable threads, many states at a time, with numpy.
 
-What explorer.py does for Population.COUNTED one state after the other, done for many at once: all
-states that have the same kernel stand in one array, each an integer whose digits are the numbers of
-threads in each local state. A step of one thread adds a constant. Of the other threads, rules look
-only at whether any is in some local state (except for births, which this refuses). What a rule has
-looked at is recorded, so it is evaluated once for all states that it cannot distinguish.
+The result is that of explorer.py for Population.COUNTED. All states with the same kernel are in one
+array. Each state is an integer; its digits are the numbers of threads in each local state. A step
+of one thread adds a constant. Rules only check whether some other thread is in a given local state
+(except for births, which count() refuses). _Others records these checks, so that each rule runs
+once for all states that it cannot distinguish.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,14 +20,14 @@ from lppack.checker.explorer import flips
 from lppack.checker.machine import Globals, Machine, Moved, Phase, Thread, Turned
 from lppack.checker.semantics import engine_steps, thread_steps
 
-Codes = NDArray[Any]  # int64, or Python's integers where 63 bits do not do
+Codes = NDArray[Any]  # int64; Python's integers if 63 bits are not enough
 _BITS = 63
 _ALL = -1  # every bit
 
 
 @dataclass(slots=True)
 class Counted:
-    """What an exploration came to; the same numbers as explorer.Found."""
+    """The result of an exploration; the same numbers as in explorer.Found."""
 
     states: int = 0
     events: int = 0
@@ -37,11 +37,11 @@ class Counted:
 
 
 class _Others(Collection[Thread]):
-    """Threads in a fixed order; knows how far they were looked at."""
+    """The other threads, in a fixed order; records which local states a rule has checked."""
 
     def __init__(self, *first: Thread, named: Sequence[tuple[int, Thread]]) -> None:
-        self._first, self._named = first, named  # known anyway; (bit, local state)
-        self.looked = 0  # bits of local states of which it was seen whether somebody is there
+        self._first, self._named = first, named  # known without a check; (bit, local state)
+        self.looked = 0  # bits of the local states that were checked for threads
 
     def __iter__(self) -> Iterator[Thread]:
         yield from self._first
@@ -60,7 +60,7 @@ class _Others(Collection[Thread]):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What rules say wherever of the local states ``looked`` just those of ``found`` are there."""
+    """The steps in states in which, of the local states ``looked``, just ``found`` are occupied."""
 
     looked: int
     found: int
@@ -72,22 +72,22 @@ class _Cell:
 
     def __init__(self, kernel: Globals, bits: int) -> None:
         self.kernel = kernel
-        self.fields: dict[Thread, int] = {}  # local state: where its number stands in a code
+        self.fields: dict[Thread, int] = {}  # local state -> bit position of its number in a code
         self.todo: list[Codes] = []
         self.answers: dict[Thread | None, list[_Answer]] = {}  # None: of the engine
-        self.alone = 0  # bits of local states that were observed
+        self.alone = 0  # bits of the local states that were observed singly
         self.crowds: set[int] = set()  # sets of profiles that were observed
-        #: What can be observed of a thread among others: bits of the local states that have it.
+        #: What together() observes of a thread -> bits of the local states with that profile.
         self.profiles: dict[object, int] = {}
         self._bits = bits
-        self._runs: list[Codes] = []  # what was seen, each sorted, the largest first
+        self._runs: list[Codes] = []  # visited states, in sorted arrays, the largest first
 
     @property
     def wide(self) -> bool:
         return len(self.fields) * self._bits > _BITS
 
     def shift(self, t: Thread) -> int:
-        """Where the number of threads in the local state ``t`` stands."""
+        """Return the bit position of the number of threads in ``t``; add ``t`` if it is new."""
         if t not in self.fields:
             profile = (frozenset(observe.activations((t,))), t.u)
             self.profiles[profile] = self.profiles.get(profile, 0) | 1 << len(self.fields)
@@ -97,14 +97,14 @@ class _Cell:
         return self.fields[t]
 
     def named(self, pattern: int) -> list[tuple[int, Thread]]:
-        """(bit, local state) of a set."""
+        """Return (bit, local state) of each bit that is set in ``pattern``."""
         return [(bit, t) for bit, t in enumerate(self.fields) if pattern >> bit & 1]
 
     def fits(self, codes: Codes) -> Codes:
         return codes.astype(object) if self.wide else codes
 
     def take(self) -> Codes:
-        """Return the states to be visited that are new, and remember them."""
+        """Empty ``todo``; return those of its states that are new, and remember them as visited."""
         codes = _distinct(np.concatenate([self.fits(codes) for codes in self.todo]))
         self.todo = []
         for run in self._runs:
@@ -121,7 +121,7 @@ class _Cell:
 
 
 def _distinct(codes: Codes) -> Codes:
-    """Sorted, each once; numpy's own unique() hashes, which takes longer here."""
+    """Return the codes sorted, without duplicates; numpy's unique() hashes: slower here."""
     codes = np.sort(codes)
     first = np.ones(len(codes), dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=first[1:])
@@ -164,7 +164,7 @@ class _Search:
         self._observe(cell, present)
         for bit, t in enumerate(list(cell.fields)):
             if bit >= len(numbers):
-                break  # came up meanwhile: nobody is there yet
+                break  # added in this loop: no thread is in it yet
             at = np.flatnonzero(numbers[bit])
             if len(at):
                 last = np.equal(numbers[bit][at], 1).astype(codes.dtype) << bit
@@ -172,7 +172,10 @@ class _Search:
         self._each(cell, codes, present, None)
 
     def _observe(self, cell: _Cell, present: Codes) -> None:
-        """Note what the states show: each thread by itself, and all together."""
+        """Record what the states show: each thread alone, and all threads together.
+
+        ``present``: for each state, the bits of the local states that have threads.
+        """
         fresh = int(np.bitwise_or.reduce(present)) & ~cell.alone
         cell.alone |= fresh
         for _, t in cell.named(fresh):
@@ -187,7 +190,10 @@ class _Search:
             self.found.seen |= observe.together(cell.kernel, some)
 
     def _each(self, cell: _Cell, codes: Codes, others: Codes, t: Thread | None) -> None:
-        """Take every step that ``t`` (None: the engine) may take in the states of ``codes``."""
+        """Take every step that ``t`` (None: the engine) may take in the states of ``codes``.
+
+        ``others``: for each state, the bits of the local states of the other threads.
+        """
         answers = cell.answers.setdefault(t, [])
         tried = 0
         while len(codes):
@@ -241,7 +247,7 @@ class _Search:
         each: Callable[[Thread], Thread],
         more: tuple[Thread, ...],
     ) -> None:
-        """``codes`` of ``cell``, and ``more`` threads, under another kernel."""
+        """Queue ``codes`` under ``kernel``: ``each`` changes every thread, ``more`` are added."""
         target = self.cell(kernel)
         if target is cell and each is _same:
             made = codes
@@ -262,7 +268,10 @@ def _same(t: Thread) -> Thread:
 
 
 def count(m: Machine, kinds: tuple[int, ...], *, limit: int = 200_000_000) -> Counted:
-    """Explore ``m`` with threads of these kinds, from the state before apply."""
+    """Explore ``m`` with threads of these kinds, from the state before apply.
+
+    Stop after ``limit`` states. Raise ValueError if threads of ``m`` create threads.
+    """
     if m.births:
         raise ValueError("threads created meanwhile cannot be counted")
     search = _Search(m, len(kinds))

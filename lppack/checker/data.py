@@ -39,7 +39,7 @@ def put(k: Globals, number: int, o: Object) -> Globals:
 
 
 def met(m: Machine, univ: int, form: int) -> int:
-    """Which function meets which form."""
+    """Return the flag for a function of universe ``univ`` that meets an object in ``form``."""
     return _PAIRS[univ >= m.reader, form]
 
 
@@ -47,7 +47,7 @@ def met(m: Machine, univ: int, form: int) -> int:
 
 
 def access(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """T3: the innermost function of P uses an object."""
+    """T3: the function on top of the stack uses an object, if it is in P."""
     if t.place != Place.KERNEL or not t.stack or t.stack[-1].univ == OUTSIDE:
         return
     r, univ = m.rules.data, t.stack[-1].univ
@@ -70,7 +70,7 @@ def access(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]
 
 
 def converts(m: Machine, k: Globals, univ: int) -> bool:
-    """Functions of this universe write the new form now."""
+    """Return True if functions of universe ``univ`` write the new form now."""
     on_access = m.transform is Transform.TRANSFORM_ON_ACCESS
     return (
         univ >= m.writer
@@ -80,8 +80,7 @@ def converts(m: Machine, k: Globals, univ: int) -> bool:
 
 
 def at_once(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
-    """Yield the whole access in one step: what old functions do under the lock, and T3 as in
-    1.2."""
+    """Yield an access as one step: that of old functions, or of all if T3 is atomic (1.2)."""
     o, univ = k.data[number], t.stack[-1].univ
     if o.locked:
         return
@@ -94,13 +93,13 @@ def at_once(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def written(m: Machine, o: Object) -> Object:
-    """Return the new form, and the object joins the registry, in one section."""
+    """Return the object in the new form; with ON_ACCESS it is also in the registry."""
     tracked = int(m.transform is Transform.TRANSFORM_ON_ACCESS)
     return o._replace(form=NEW, tracked=tracked)
 
 
 def read_flag(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
-    """1.8: the flag is read before the lock is taken, only to save the lock."""
+    """1.8: read the flag without the lock; inside() reads it again under the lock."""
     if k.conv and t.stack[-1].univ >= m.writer:
         t = t._replace(inside=Form.FLAG_READ, pending=(number, NOTHING))
         yield Moved("T3", "reads the flag: converting", k, (t,))
@@ -109,7 +108,7 @@ def read_flag(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]
 
 
 def lock(k: Globals, t: Thread, number: int) -> Iterator[Moved]:
-    """Take the lock, and report the form by its marker."""
+    """Yield the step that locks an object and finds its form; nothing while it is locked."""
     o = k.data[number]
     if not o.locked:
         found = Form.LOCKED_NEW if o.form == NEW else Form.LOCKED_OLD
@@ -146,7 +145,7 @@ def inside(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
 
 
 def rechecks(k: Globals) -> bool:
-    """1.8: under the lock the flag is read again."""
+    """Return the conversion flag, which is read again under the lock (1.8)."""
     return bool(k.conv)
 
 
@@ -159,14 +158,14 @@ def locks_something(t: Thread) -> bool:
 
 
 def free(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
-    """1.8: an object is forgotten where it is unlinked."""
+    """1.8: free an object; in the same step it leaves the registry."""
     o = k.data[number]._replace(live=0, form=OLD, tracked=0)
     text = "forgets and frees" if k.data[number].tracked else "frees"
     yield Moved("T3", f"{text} an object", put(k, number, o), (t,))
 
 
 def allocate(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
-    """With conv = 0 an object is born in the old form; born new it is tracked."""
+    """T3: allocate an object: in the old form while conv = 0; in the new form it is tracked."""
     o = k.data[number]._replace(live=1)
     if m.transform is Transform.TRANSFORM_ON_ACCESS and converts(m, k, t.stack[-1].univ):
         o = m.rules.data.written(m, o)
@@ -178,7 +177,7 @@ def allocate(m: Machine, k: Globals, t: Thread, number: int) -> Iterator[Moved]:
 
 
 def hold(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """Yield a function outside P is entered and left; one that holds a pointer uses it."""
+    """Yield the steps of R13: enter and leave functions outside P, take a pointer, and use it."""
     if t.place != Place.KERNEL or t.inside != Form.NOT_THERE:
         return
     if not t.stack:
@@ -214,9 +213,9 @@ def held(t: Thread, gen: int) -> Thread:
 
 
 def world(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """T1, and T2 where counters spin: all that the roots lead to is converted, the world resumes.
+    """T1, or T2 if threads spin: convert every object that a root leads to, and resume the world.
 
-    Back to old it is the reverse function that runs, in the stop that flips back (T4).
+    On a revert, the reverse function converts them, in the stop that flips back (T4).
     """
     saw = 0
     data = k.data
@@ -236,12 +235,15 @@ def world(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 
 def refused(m: Machine, k: Globals, made: tuple[Object, ...]) -> Globals:
-    """1.8: all or nothing: ``made`` is dropped, and the same stop goes back to the old universe."""
+    """1.8, all or nothing: drop the converted objects ``made``; the stop returns to old."""
     return k._replace(target=OLD, sw=(OLD,) * len(k.sw))
 
 
 def convert_one(m: Machine, o: Object, target: int) -> Object:
-    """One object, in another place of memory; with a tag of its form each is converted once."""
+    """Return the object in the form ``target``, moved to other memory.
+
+    Return it unchanged if no root leads to it, if it is freed, or if its tag shows that form.
+    """
     if not o.rooted or not o.live or (m.tagged and o.form == target):
         return o
     return o._replace(form=target, gen=(o.gen + 1) % 4, passes=(o.passes + 1) % 4)
@@ -270,13 +272,13 @@ def undo(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 
 def undone(m: Machine, k: Globals, threads: Others) -> bool:
-    """T4: nothing is tracked, and no conversion is under way: R11 may begin."""
+    """Return True if R11 may begin (T4): no object is tracked, and no thread holds a lock."""
     under_way = any(locks_something(t) for t in threads)
     return not any(o.tracked for o in k.data) and not under_way
 
 
 def nowhere(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """WORLD is done in the stop that flips, and at no other place."""
+    """Yield nothing: TRANSFORM_WORLD converts only in the stop that flips."""
     return iter(())
 
 
@@ -290,7 +292,7 @@ ObjectRule = Callable[[Machine, Globals, Thread, int], Iterator[Moved]]
 
 @dataclass(frozen=True, kw_only=True)
 class DataRules:
-    """Which function is which part of T1 to T4."""
+    """The function that implements each part of T1 to T4."""
 
     access: Callable[[Machine, Globals, Thread, Others], Iterator[Moved]] = access
     hold: Callable[[Machine, Globals, Thread, Others], Iterator[Moved]] = hold

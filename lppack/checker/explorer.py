@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every interleaving: concretely for so many threads, or for any number of them.
+"""Every interleaving, either of a given number of threads, or of any number.
 
-The three populations differ in what they keep of the threads: their order; how many are in the
-same state (threads of a kind are interchangeable); or only in which states there is at least one,
-which is sound for every number of threads. Guards of the rules only look at whether another thread
-is in an area, so that the same rules serve all three.
+The three populations differ in what they store of the threads: their order; how many are in each
+state (threads are interchangeable); or only which states have at least one thread, which is sound
+for any number of threads. Rules only check whether another thread is in an area, so the same rules
+serve all three.
 """
 
 from collections import deque
@@ -27,12 +27,12 @@ class Population(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: who did what by which rule, and what it came to."""
+    """One step of a run: its rule, the thread that takes it, and the state after it."""
 
     rule: str
     text: str
-    who: Thread | None  # before the step; None: the engine
-    place: int  # of the thread among the others; -1: the engine
+    who: Thread | None  # the thread before the step; None: the engine
+    place: int  # index of the thread; -1: the engine
     state: State
     seen: int
 
@@ -40,7 +40,7 @@ class Step:
 def _others(population: Population, threads: Threads, i: int) -> Iterator[Threads]:
     rest = threads[:i] + threads[i + 1 :]
     yield rest
-    # At least one more may be where this one is, unless only one can: it holds a lock.
+    # Another thread may be in the same state, unless only one can be: it holds a lock.
     if population is Population.PRESENT and not data.locks_something(threads[i]):
         yield threads
 
@@ -54,7 +54,7 @@ def _rebuilt(population: Population, rest: Threads, i: int, made: Threads) -> Th
 
 
 def successors(m: Machine, state: State, population: Population) -> Iterator[Step]:
-    """All steps from ``state``."""
+    """Yield every step from ``state``."""
     k, threads = state
     last: Thread | None = None
     for i, t in enumerate(threads):
@@ -79,25 +79,25 @@ def _seen(before: State, step: Moved | Turned, after: State) -> int:
 
 
 def flips(rule: str) -> bool:
-    """Return a unit may switch in such a step."""
+    """Return True if a unit may switch in a step of ``rule``."""
     return "R8" in rule or rule in ("R6", "R11", "R12")
 
 
 @dataclass(slots=True)
 class Found:
-    """What an exploration came to."""
+    """The result of an exploration."""
 
     states: int = 0
     events: int = 0
     seen: int = 0
-    #: The first step or state (breadth first: a shortest one) that shows a flag.
+    #: Flag -> the first (state, None) or (state, step) that shows it, at the end of a shortest run.
     witness: dict[observe.Seen, tuple[State, Step | None]] = field(default_factory=dict)
     parents: dict[State, tuple[State, Step] | None] = field(default_factory=dict)
     completes: bool = False
-    whole: bool = True  # False: stopped at the limit, or where all that was wanted is seen
+    whole: bool = True  # False: stopped at the limit, or once ``until`` was seen
 
     def run(self, flag: observe.Seen) -> tuple[State, tuple[Step, ...]]:
-        """Return the first state and the shortest run that shows ``flag``."""
+        """Return the initial state, and the steps of a shortest run that shows ``flag``."""
         state, step = self.witness[flag]
         steps = [step] if step else []
         while (back := self.parents[state]) is not None:
@@ -115,10 +115,10 @@ def explore(
     limit: int = 200_000,
     until: int = 0,
 ) -> Found:
-    """Breadth first, from ``first``, or from the state before apply.
+    """Explore breadth first, from ``first``, or from the state before apply.
 
-    ``kinds`` are the threads (for PRESENT: which kinds there are). Stops early at ``limit`` states,
-    or once all flags of ``until`` were seen.
+    ``kinds``: the kind of each thread (for PRESENT: the kinds that exist). Stop early at ``limit``
+    states, or once all flags of ``until`` were seen.
     """
     first = first or m.first(kinds)
     found = Found()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The state of a kernel in memory, docs/semantics.md 1.1: threads, stacks, universes, objects.
+"""The state of a simulated kernel, docs/semantics.md 1.1: threads, stacks, universes, objects.
 
 Values are integers and tuples, so that a state can be hashed, compared and sorted.
 """
@@ -14,7 +14,7 @@ from lppack.consistency import Leave, Switch, Transform
 
 OLD, NEW = 0, 1
 OUTSIDE = -1  # universe of a function that is not in P
-NOTHING = -1  # a frame that holds no pointer; an object that nobody has locked
+NOTHING = -1  # no pointer is held; no function or object is pending
 
 
 class Kind(IntEnum):
@@ -26,7 +26,7 @@ class Place(IntEnum):
     USER = 0
     KERNEL = 1
     BLOCKED = 2  # asleep in the kernel; keeps its stack
-    EXIT_LOOP = 3  # where works are modelled: all that is left are task works
+    EXIT_LOOP = 3  # if works are modelled: only task works are left to run
     HELD = 4  # in the engine's task work, at its gate
 
 
@@ -34,19 +34,19 @@ class Phase(IntEnum):
     IDLE = 0
     TRANSITION = 1
     COMPLETE = 2
-    UNDOING = 3  # T4: conversion is off, what is tracked is reversed
+    UNDOING = 3  # T4: conversion is off, tracked objects are being reversed
 
 
 class Form(IntEnum):
     """How far a thread is in a step that is not atomic in a kernel (semantics, 1.8)."""
 
     NOT_THERE = 0
-    LOOKED_UP = 1  # only with a fault: the universe was read, and nothing counted
+    LOOKED_UP = 1  # only with a fault: the universe was read before counting
     FLAG_READ = 2  # the conversion flag was seen set, the object is not locked yet
     RECHECKED = 3  # holds the object's lock, and has read the flag again
     LOCKED_OLD = 4  # holds the lock, and found the old form
     LOCKED_NEW = 5
-    IN_HANDLER = 6  # of ftrace, which has decided for an activation that is not there yet
+    IN_HANDLER = 6  # in ftrace's handler: the universe is chosen, no frame exists yet
     IN_TRAMPOLINE = 7  # the handler has returned; the next jump is to the function
 
 
@@ -59,7 +59,7 @@ class Frame(NamedTuple):
     fn: int
     univ: int = OUTSIDE
     holds: int = NOTHING  # generation of the object whose pointer it holds
-    counted: int = 0  # called by way of a wrapper (Method.WORD)
+    counted: int = 0  # 1: the word counts this visit (Method.WORD)
 
 
 class Thread(NamedTuple):
@@ -68,13 +68,13 @@ class Thread(NamedTuple):
     u: tuple[int, ...] = ()  # switch words; empty unless they belong to threads
     cnt: int = 0
     stack: tuple[Frame, ...] = ()  # outermost first
-    in_p: int = 0  # bits: universes of this visit to P
-    in_k: int = 0  # bits: universes of this visit to the kernel
+    in_p: int = 0  # bits: universes seen in this visit to P
+    in_k: int = 0  # bits: universes seen in this visit to the kernel
     inside: int = Form.NOT_THERE
-    pending: tuple[int, int] = (NOTHING, NOTHING)  # function and universe; or the object
+    pending: tuple[int, int] = (NOTHING, NOTHING)  # (function, universe) or (object, NOTHING)
     works: tuple[int, ...] = ()  # task works, the next first
-    running: tuple[int, ...] = ()  # those that task_work_run() has taken; the first is running
-    gone: int = 0  # 1: off the list of threads; 2: and waited for
+    running: tuple[int, ...] = ()  # works that task_work_run() has taken; the first one runs
+    gone: int = 0  # 1: off the list of threads; 2: and the engine waits for its end
 
 
 class Object(NamedTuple):
@@ -84,13 +84,13 @@ class Object(NamedTuple):
     live: int = 1
     tracked: int = 0
     locked: int = 0
-    gen: int = 0  # a new one when its memory was freed and allocated again
+    gen: int = 0  # generation, modulo 4: conversion moves the object to other memory
     rooted: int = 1  # 0: only a stack has its pointer
-    passes: int = 0  # how often it was converted
+    passes: int = 0  # how often it was converted, modulo 4
 
 
 class Globals(NamedTuple):
-    """All that is not of one thread."""
+    """The state that belongs to no single thread."""
 
     phase: int = Phase.IDLE
     target: int = OLD
@@ -99,18 +99,18 @@ class Globals(NamedTuple):
     stopped: int = 0
     spin: int = 0
     data: tuple[Object, ...] = ()
-    armed: int = 0  # counters count
+    armed: int = 0  # 1: counters count entries and exits
     turns: int = 0  # transitions begun
-    waiting: int = 0  # the engine's worker, for threads
-    word: tuple[int, ...] = ()  # Method.WORD: visits.Word
+    waiting: int = 0  # 1: the engine's worker waits for its running works
+    word: tuple[int, ...] = ()  # Method.WORD: the fields of visits.Word
 
 
 State = tuple[Globals, tuple[Thread, ...]]
-Others = Collection[Thread]  # rules check whether one is there, never how many
+Others = Collection[Thread]  # rules only check whether one exists; births count them
 
 
 class Moved(NamedTuple):
-    """What one step of one thread makes: the kernel, and what takes the thread's place."""
+    """One step of one thread: the kernel after it, and the threads that replace the thread."""
 
     rule: str
     text: str
@@ -120,7 +120,7 @@ class Moved(NamedTuple):
 
 
 class Turned(NamedTuple):
-    """What one step of the engine makes: ``each`` is done to every thread."""
+    """One step of the engine: the kernel after it, and ``each``, which changes every thread."""
 
     rule: str
     text: str
@@ -130,7 +130,7 @@ class Turned(NamedTuple):
 
 
 class Method(Enum):
-    """How the area is known."""
+    """How the engine finds out whether a thread is in its area."""
 
     STACK = "stack"
     COUNT = "count"
@@ -138,7 +138,7 @@ class Method(Enum):
 
 
 class Hook(Enum):
-    """Where a unit may flip."""
+    """When a unit may flip."""
 
     EXIT = "exit"  # where a count reaches zero, and at apply
     BORDER = "border"  # at the return to user space, and in a tick
@@ -149,41 +149,41 @@ class Hook(Enum):
 class Machine:
     """The parameters of one model; compared and hashed by identity."""
 
-    rules: Any  # semantics.Rules; they know this class, and it need not know them
+    rules: Any  # semantics.Rules, whose module imports this one
     leave: Leave
     switch: Switch
-    strict: bool = False  # LEAVE_FUNCTION as one would expect it: switch words by function
+    strict: bool = False  # LEAVE_FUNCTION where each function flips when it has no frame
     method: Method = Method.STACK
     hook: Hook = Hook.EXIT
     kthreads: Leave = Leave.LEAVE_KERNEL  # what kernel threads leave in L_KERNEL modes
     functions: tuple[str, ...] = ("f",)  # P
     outside: tuple[str, ...] = ()  # functions outside P
     holders: tuple[str, ...] = ()  # functions, in P or not, that hold an object's pointer
-    unlinks: bool = False  # while it is held, no global root leads to the object
-    calls: tuple[tuple[int, ...], ...] = ()  # by function; empty: each may call each
+    unlinks: bool = False  # while its pointer is held, no global root leads to the object
+    calls: tuple[tuple[int, ...], ...] = ()  # callees of each function; empty: any may call any
     roots: tuple[int, ...] = ()  # called from outside P; empty: all
-    depth: int = 1
+    depth: int = 1  # most frames of P on one stack
     stays: tuple[int, ...] = ()  # functions that are never left
-    sleeps: tuple[int, ...] = ()  # functions that may be left, and need not be
+    sleeps: tuple[int, ...] = ()  # functions in which a thread may stay for ever, but need not
     transform: Transform = Transform.NONE
-    atomic: bool = True  # T3 is one step, as in 1.2; else as a kernel does it, 1.8
+    atomic: bool = True  # T3 is one step (1.2); False: the steps of a kernel (1.8)
     objects: int = 0
     writer: int = NEW  # the first universe whose functions write the new form
     reader: int = NEW  # the first whose functions can read it
-    tagged: bool = True  # the new form can be told from the old one
-    world_passes: int = 1
+    tagged: bool = True  # the new form can be distinguished from the old one
+    world_passes: int = 1  # how often a stop converts all objects
     reversible: bool = True
-    refuses: bool = False  # WORLD: an object may not be convertible
+    refuses: bool = False  # WORLD: an object may refuse conversion
     lifetimes: bool = False  # objects are freed and allocated
     revert: bool = False
     gate: bool = False  # during a transition no thread enters the kernel
     blocking: bool = False
-    preempted: bool = False  # in the ftrace call: what it decides is not on the stack yet
-    around: bool = False  # the first function is what runs task works
-    exits: bool = False  # threads end, off the list for their last steps
-    found: bool = True  # stops find those
+    preempted: bool = False  # threads may be preempted in the ftrace call (Form.IN_HANDLER)
+    around: bool = False  # the first function is the one that runs task works
+    exits: bool = False  # threads end; for their last steps they are off the list
+    found: bool = True  # a stop also finds threads that are off the list
     oopses: bool = False  # a thread may die in a visit
-    births: int = 0  # as many threads there may be at most; 0: none is made
+    births: int = 0  # the maximum number of threads; 0: none is created
     upgrades: tuple[int, ...] = (NEW,)  # targets of successive patches
     watch_p: bool = True  # an observer notes which universes a visit to P has seen
     watch_kernel: bool = True
@@ -216,7 +216,7 @@ class Machine:
         return self.leave
 
     def callees(self, t: Thread) -> Iterator[int]:
-        """Functions of P that ``t`` may call now."""
+        """Return the functions of P that ``t`` may call now."""
         depth = sum(frame.univ != OUTSIDE for frame in t.stack)
         if depth >= self.depth:
             return iter(())
@@ -225,7 +225,7 @@ class Machine:
         return iter(self.calls[t.stack[-1].fn] if t.stack[-1].fn < len(self.calls) else ())
 
     def first(self, kinds: tuple[int, ...] = ()) -> State:
-        """Before apply; kernel threads start in the kernel, others in user space."""
+        """Return the state before apply: kernel threads are in the kernel, others in user space."""
         words = (OLD,) * self.words
         kernel = Globals(
             sw=() if self.per_thread else words, data=tuple(Object() for _ in range(self.objects))
@@ -233,7 +233,7 @@ class Machine:
         return kernel, tuple(self.born(kind, words if self.per_thread else ()) for kind in kinds)
 
     def wrong_count(self, t: Thread) -> bool:
-        """I7: the counter is not the number of frames of the area on the stack."""
+        """Return True if I7 is broken: the counter is not the number of frames of the area."""
         return bool(self.rules.wrong_count(self, t))
 
     def born(self, kind: int, u: tuple[int, ...]) -> Thread:
@@ -242,12 +242,12 @@ class Machine:
 
 
 def p_frames(t: Thread) -> int:
-    """Frames of P on the stack."""
+    """Return the number of frames of P on the stack."""
     return sum(frame.univ != OUTSIDE for frame in t.stack)
 
 
 def done(k: Globals, threads: Others) -> bool:
-    """All switch words have the target."""
+    """Return True if all switch words have the target."""
     return all(word == k.target for word in k.sw) and all(
         word == k.target for t in threads for word in t.u
     )

@@ -36,7 +36,7 @@ ROWS = (
 
 
 def machine(row: Row, rules: Rules) -> Machine:
-    """f and g call each other, depth 2; units flip in free ticks."""
+    """Return the machine of 1.3: f and g call each other, to depth 2; units flip in ticks."""
     return Machine(
         rules=rules,
         leave=row.leave,
@@ -49,7 +49,7 @@ def machine(row: Row, rules: Rules) -> Machine:
 
 
 def observed(row: Row, rules: Rules) -> Found:
-    """Two threads, all interleavings."""
+    """Explore all interleavings of two threads."""
     return explore(machine(row, rules), (0, 0), Population.COUNTED)
 
 

@@ -35,18 +35,18 @@ class Seen(IntFlag):
     NEW_NEW = 1 << 13
     STALE_POINTER = 1 << 14
     FREED_TOUCHED = 1 << 15
-    FORM_CHANGED = 1 << 16  # under the object's lock, by a thread without it
+    FORM_CHANGED = 1 << 16  # while a thread held the object's lock
     WRONG_COUNT = 1 << 17
     OLD_DATA_LEFT = 1 << 18  # WORLD: after the stop
     CONVERTED_TWICE = 1 << 19
     MOVED_IN_STOP = 1 << 20
     CONVERTING_EARLY = 1 << 21  # the flag is set and the transition is not complete
     FLIPPED_INSIDE = 1 << 22  # a unit switched while an activation of its area was on a stack
-    STUCK = 1 << 23  # in a transition the engine has no step, not even back
+    STUCK = 1 << 23  # in a transition, the engine has no step, not even a revert
     LATE_WORK = 1 << 24  # a task work of a transition that is over moves its thread
 
 
-#: Words for a person, and which statement of docs/semantics.md forbids it.
+#: Flag -> the statement of docs/semantics.md that forbids it, and a text for people.
 WORDS: dict[Seen, tuple[str, str]] = {
     Seen.MIX_IN_P: ("I2", "one visit to the patched functions mixes old and new"),
     Seen.MIX_IN_KERNEL: ("I3", "one visit to the kernel mixes old and new"),
@@ -79,7 +79,7 @@ MATRIX = (
 
 
 def in_thread(t: Thread) -> int:
-    """Return what one thread shows by itself."""
+    """Return the flags that one thread's stack and visits show."""
     seen = 0
     if t.in_p & (t.in_p - 1):
         seen |= Seen.MIX_IN_P
@@ -95,12 +95,12 @@ def in_thread(t: Thread) -> int:
 
 
 def activations(threads: Others) -> set[tuple[int, int]]:
-    """Return (function, universe) of all that is on a stack."""
+    """Return (function, universe) of each activation of P on a stack."""
     return {(f.fn, f.univ) for t in threads for f in t.stack if f.univ != OUTSIDE}
 
 
 def in_state(m: Machine, state: State) -> int:
-    """Return what one instant shows."""
+    """Return the flags that one state shows."""
     k, threads = state
     seen = together(k, threads)
     for t in threads:
@@ -109,7 +109,7 @@ def in_state(m: Machine, state: State) -> int:
 
 
 def alone(m: Machine, k: Globals, t: Thread) -> int:
-    """Return what one thread shows, whichever others there are."""
+    """Return the flags that one thread shows, whatever the other threads are."""
     seen = in_thread(t) if t.stack or t.in_k else 0
     if k.armed and m.wrong_count(t):
         seen |= Seen.WRONG_COUNT
@@ -117,7 +117,7 @@ def alone(m: Machine, k: Globals, t: Thread) -> int:
 
 
 def together(k: Globals, threads: Others) -> int:
-    """Return what shows in the activations and the switch words of all."""
+    """Return the flags that the activations and switch words of all threads show together."""
     seen = 0
     live = activations(threads)
     if live:
@@ -138,7 +138,7 @@ def together(k: Globals, threads: Others) -> int:
 
 
 def in_step(before: tuple[Globals, Others], after: tuple[Globals, Others]) -> int:
-    """Return what only the step shows: the last flip, and whether a thread was inside."""
+    """Return LIVE_AT_FLIP if the step is the last flip and a frame of P is on a stack, else 0."""
     k = after[0]
     if before[0].turns != k.turns or k.phase != Phase.TRANSITION:
         return 0
@@ -148,7 +148,10 @@ def in_step(before: tuple[Globals, Others], after: tuple[Globals, Others]) -> in
 
 
 def is_under_way(m: Machine, state: State) -> bool:
-    """Return whether a transition may be turned back: then the engine has a step to take."""
+    """Return True if a thread sleeps in a transition that can be reversed.
+
+    The engine must then have a step to take (L9).
+    """
     k, threads = state
     asleep = any(t.place == Place.BLOCKED for t in threads)
     return m.revert and k.phase == Phase.TRANSITION and k.target != OLD and asleep

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Will it ever finish? Fair runs that go on for ever, L1 to L7 of docs/semantics.md."""
+"""Progress: fair runs in which a transition never ends, L1 to L7 of docs/semantics.md."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Stall:
     states: tuple[State, ...]
 
     def blockers(self, m: Machine) -> tuple[int, ...]:
-        """Threads that are in the area in some of these states."""
+        """Return the indexes of the threads that are in the area in some of these states."""
         threads = range(len(self.states[0][1]))
         return tuple(i for i in threads if any(area_frames(m, s[1][i], 0) > 0 for s in self.states))
 
@@ -45,7 +45,7 @@ def in_transition(k: Globals) -> bool:
 
 
 def components(steps: Graph) -> Iterator[list[State]]:
-    """Strongly connected components (Tarjan, without recursion) that hold a cycle."""
+    """Yield the strongly connected components (Tarjan, without recursion), also single states."""
     index: dict[State, int] = {}
     low: dict[State, int] = {}
     stack: list[State] = []
@@ -86,9 +86,8 @@ def components(steps: Graph) -> Iterator[list[State]]:
 def stall(m: Machine, first: State, *, leave: bool = True) -> Stall | None:
     """Return a fair run from ``first`` in which the transition does not end; None if there is none.
 
-    Fair: a thread or an engine that could move all the time does move; with ``leave`` also: system
-    calls end, and a kernel thread leaves P now and then, unless it is in a function that is never
-    left.
+    Fair: a thread or engine that can always move does move. With ``leave``, also: system calls end,
+    and a kernel thread leaves P now and then, unless it is in a function that is never left.
     """
     steps = graph(m, first, in_transition)
     for part in components(steps):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run that shows something, thread by thread, as a table that a person can follow."""
+"""A run that shows a flag, as a table of steps in which each thread has a name."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """From before apply to where ``flag`` shows."""
+    """A run from the state before apply to the step that shows ``flag``."""
 
     flag: observe.Seen
     first: Scene
@@ -36,7 +36,7 @@ class Run:
 
 
 def shortest(m: Machine, flag: observe.Seen, most: int = 4) -> Run | None:
-    """With as few threads as it takes, at most ``most``; None: not with so few."""
+    """Return a shortest run to ``flag`` with the fewest threads; None if ``most`` are too few."""
     for number in range(1, most + 1):
         found = explore(m, (0,) * number, until=flag)
         if found.seen & flag:
@@ -46,7 +46,7 @@ def shortest(m: Machine, flag: observe.Seen, most: int = 4) -> Run | None:
 
 
 def _in_order(m: Machine, number: int, steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the same steps, by threads that keep their names."""
+    """Yield the same steps with the threads in a fixed order, so that each keeps its name."""
     state = m.first((0,) * number)
     for wanted in steps:
         step = next(
@@ -60,8 +60,10 @@ def _in_order(m: Machine, number: int, steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def replay(m: Machine, flag: observe.Seen, threads: int, said: Sequence[tuple[str, str]]) -> Run:
-    """Return the run whose steps are (who, what it does). Raise LookupError at a step that the
-    rules do not allow, and if ``flag`` does not show at the end."""
+    """Return the run with the steps ``said``: ("T1" or "engine", what it does).
+
+    Raise LookupError if the rules do not allow a step, or if ``flag`` does not show at the end.
+    """
     state = m.first((0,) * threads)
     steps = []
     for number, (who, does) in enumerate(said, start=1):
@@ -83,7 +85,7 @@ def _run(m: Machine, flag: observe.Seen, first: State, steps: Iterator[Step]) ->
 
 
 def told(m: Machine, steps: Iterable[Step]) -> tuple[RunStep, ...]:
-    """Return the steps of a run in which each thread has a name."""
+    """Return the steps with a name for each thread, and the scene after each step."""
     return tuple(
         RunStep(who=_who(step), rule=step.rule, does=step.text, after=Scene(m, step.state))
         for step in steps

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A patch and a mode as machines: how the real engines run it, and what its needs forbid."""
+"""Machines of a patch in a mode: how the engines run it, and what the needs forbid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules
 from lppack.consistency import EngineName, Leave, Mode, Needs, Switch, Transform
 
-_KINDS_MAX = 2  # with three, tens of thousands of states stand for any number of threads
+_KINDS_MAX = 2  # three would make tens of thousands of states for any number of threads
 
-#: The function that touches changing data, if a patch has several: which one is not declared.
+#: Stands for the function that uses converted data, if a patch has several: none is declared.
 SOME_FUNCTION = "patched_function"
 
 
 def settings(mode: Mode) -> dict[str, Any]:
-    """Return how the engines run ``mode``: what is counted or looked at, and where units flip.
+    """Return the fields of Machine that model how the engines run ``mode``.
 
-    Modes of the whole kernel shut a gate at the border, so that visits that overlap cannot go on
-    for ever.
+    SWITCH_KERNEL modes close a gate at the border, so that overlapping visits cannot go on for
+    ever.
     """
     return {
         "hook": _HOOKS[mode.switch],
@@ -39,12 +39,13 @@ _HOOKS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """What the simulator has to know of a patch."""
+    """The part of a patch that the simulator uses."""
 
     functions: tuple[str, ...]
     needs: Needs
-    calls: Mapping[str, tuple[str, ...]] | None = None  # also of others; None: not declared
-    sleeps: tuple[str, ...] = ()  # declared to be slept in for as long as threads like
+    #: Caller -> called, also for functions that are not replaced; None: not declared.
+    calls: Mapping[str, tuple[str, ...]] | None = None
+    sleeps: tuple[str, ...] = ()  # declared: threads may sleep in them without limit
     interdependent: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -57,7 +58,7 @@ class Patch:
         return tuple(name for name in self.functions if name in known)
 
     def called_by(self, function: str) -> tuple[str, ...]:
-        """Functions of the patch that ``function`` calls, directly or through others."""
+        """Return the functions of the patch that ``function`` calls, directly or through others."""
         calls = self.calls or {}
         found: list[str] = []
         met = {function}
@@ -73,7 +74,7 @@ class Patch:
 
 
 def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """Return functions that stand for all, and the calls between them.
+    """Return functions that stand for all, and for each the indexes of those that it calls.
 
     No rule depends on a function's name, so functions with the same calls behave alike. If no calls
     are declared, any function may call any: one that calls another then stands for every case at
@@ -81,7 +82,7 @@ def representatives(patch: Patch) -> tuple[tuple[str, ...], tuple[tuple[int, ...
     explore.
     """
     order = _order(patch)
-    if not order:  # hooks alone
+    if not order:  # the patch has only hooks
         return (), ()
     kind = _kinds(patch)
     if kind is None:
@@ -127,12 +128,12 @@ def _kinds(patch: Patch) -> dict[str, int] | None:
 
 
 def _depth(calls: Sequence[Sequence[int]]) -> int:
-    """Of two kinds of function: one that calls another, or itself, whatever comes below."""
+    """Return the depth to explore: 2 if a function calls another one or itself, else 1."""
     return 2 if any(calls) else 1
 
 
 def _roots(patch: Patch) -> tuple[int, ...]:
-    """Where each may call each, the first of two stands for all there is at depth 1."""
+    """Return the roots: if any function may call any, the first one stands for all; (): all."""
     return (0,) if patch.functions and _kinds(patch) is None else ()
 
 
@@ -146,8 +147,8 @@ def switching(
 ) -> Machine:
     """Return the machine in which threads call functions and switch universes.
 
-    Data has a machine of its own, as no rule of switching looks at it. ``preempted``: kernel code
-    is preempted, and this engine moves threads.
+    Data has a separate machine, because no rule of switching depends on it. ``preempted``: the
+    engine that moves threads, if kernel code is preempted.
     """
     functions, calls = representatives(patch)
     if preempted is EngineName.LIVEPATCH:
@@ -167,8 +168,10 @@ def switching(
 
 
 def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
-    """Return an object that is used, converted, freed, allocated and reversed; None: no data
-    changes."""
+    """Return the machine in which an object is used, converted, freed, allocated and reversed.
+
+    Return None if the patch converts no data.
+    """
     transform = patch.needs.transform
     if transform is Transform.NONE:
         return None
@@ -189,7 +192,7 @@ def converting(patch: Patch, mode: Mode, rules: Rules) -> Machine | None:
 
 
 def showing(patch: Patch, mode: Mode, rules: Rules) -> Machine:
-    """Return a machine to show runs of: switching and data together, an access in one step."""
+    """Return the machine for runs that reports show: with data, and each access as one step."""
     functions, calls = representatives(patch)
     return _machine(
         mode,
@@ -205,7 +208,11 @@ def showing(patch: Patch, mode: Mode, rules: Rules) -> Machine:
 
 
 def ending(patch: Patch, mode: Mode, rules: Rules) -> tuple[Machine, State]:
-    """Two threads that come and go, and one in each kind of function that is hardly ever left."""
+    """Return a machine, and a state from which progress is checked.
+
+    Two threads start in user space. One more thread starts in a function that is never left, and
+    one in a function that threads sleep in, if the patch has them.
+    """
     stuck = [*patch.never_left[:1], *patch.slept_in[:1]]
     plain = [name for name in patch.functions if name not in (*patch.never_left, *patch.slept_in)]
     functions = (*(plain[:1] or ("another function",)), *stuck)
@@ -237,8 +244,10 @@ def _machine(mode: Mode, rules: Rules, **more: Any) -> Machine:
 
 
 def forbidden(needs: Needs) -> Seen:
-    """Return what must not be reached: I2 to I4 and I6 by what is declared, I9 and I10 by the
-    data."""
+    """Return the flags that must not be reached.
+
+    ``leave`` and ``switch`` give I2 to I4 and I6; ``transform`` gives I9, I10, R13 and T4.
+    """
     seen = Seen(0)
     by_thread = needs.switch.value >= Switch.SWITCH_THREAD.value
     if needs.leave is not Leave.LEAVE_FUNCTION and by_thread:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One moment of a run: where each thread is, and what the kernel has come to, in words."""
+"""One moment of a run, in words: where each thread is, and the state of the kernel."""
 
 from dataclasses import dataclass, field
 
@@ -35,7 +35,7 @@ _PLACES = {
     Place.EXIT_LOOP: ", in the exit loop",
     Place.HELD: ", held at the gate",
 }
-_WORKS = ("fput", "the engine's", "a late one of the engine's")  # works.FPUT, OURS, LATE
+_WORKS = ("fput", "the engine's", "a late one of the engine's")  # indexes: works.FPUT, OURS, LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _kernel(m: Machine, k: Globals) -> str:
 
 
 def switches(m: Machine, k: Globals) -> tuple[tuple[str, int], ...]:
-    """Return (function, or "" for one for all; universe) of each switch word."""
+    """Return (function, universe) of each switch word; function "": one word for all."""
     names = m.functions if m.per_function else ("",)
     return tuple(zip(names, k.sw, strict=True)) if k.sw else ()
 

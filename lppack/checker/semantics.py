@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Rules R1 to R12 of docs/semantics.md, one small function each.
 
-A rule of a thread gets the machine, the kernel, the thread and the others, and yields what may
-come of it. A rule of the engine gets all threads. ``Rules`` names the functions; a test that wants
-to see a claim fail replaces one of them.
+A rule of a thread gets the machine, the kernel, the thread and the other threads, and yields each
+step that is possible. A rule of the engine gets all threads. ``Rules`` names the functions; a test
+replaces one of them to see a claim fail.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -48,12 +48,12 @@ Flipped = tuple[Globals, Thread]
 
 
 def lookup(m: Machine, k: Globals, t: Thread, fn: int) -> int:
-    """S_FUNCTION sw[f]; S_THREAD u[t]; S_KERNEL U."""
+    """Return the universe for a call of ``fn``: S_FUNCTION sw[f]; S_THREAD u[t]; S_KERNEL U."""
     return (t.u if m.per_thread else k.sw)[fn if m.per_function else 0]
 
 
 def enter(m: Machine, t: Thread, fn: int, univ: int) -> Thread:
-    """Push an activation; record its universe where visits are observed."""
+    """Push an activation; record its universe if visits are watched."""
     return t._replace(
         stack=(*t.stack, Frame(fn, univ)),
         in_p=t.in_p | 1 << univ if m.watch_p else 0,
@@ -65,14 +65,14 @@ def enter(m: Machine, t: Thread, fn: int, univ: int) -> Thread:
 
 
 def enter_kernel(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R1: user to kernel; counts if L_KERNEL. Where there is a gate it is shut in a transition."""
+    """R1: user to kernel; count with L_KERNEL. A gate is closed during a transition."""
     if t.place == Place.USER and not (m.gate and k.phase == Phase.TRANSITION):
         inside = counted(m, k, t._replace(place=Place.KERNEL), Leave.LEAVE_KERNEL, 1)
         yield Moved("R1", "enters the kernel", k, (inside,))
 
 
 def exit_kernel(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R2: the stack is empty; kernel to user, and R8 where a border or an exit is watched."""
+    """R2: kernel to user, with an empty stack; then R8 (hook BORDER, or EXIT with L_KERNEL)."""
     if t.kind == Kind.TASK and t.place == Place.KERNEL and not inside(t):
         out = counted(m, k, t._replace(place=Place.USER, in_k=0), Leave.LEAVE_KERNEL, -1)
         watched = m.hook is Hook.BORDER or m.leave is Leave.LEAVE_KERNEL
@@ -82,7 +82,7 @@ def exit_kernel(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[M
 def left(
     m: Machine, k: Globals, t: Thread, others: Others, rule: str, text: str, *, watched: bool
 ) -> Moved:
-    """Return the step, and R8 if its place is one where the engine flips and the count is zero."""
+    """Return the step, together with R8 if the engine flips at this place and the area is empty."""
     if watched and m.hook is not Hook.TICK and k.phase == Phase.TRANSITION:
         flipped = m.rules.flip(m, k, t, others, 0) if m.words == 1 else None
         if flipped and flipped != (k, t):
@@ -95,7 +95,7 @@ def flips(m: Machine) -> str:
 
 
 def call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3: first count, then look up, and push, in one step. Spinners wait (T2)."""
+    """R3: first count, then look up, then push, in one step. While ``spin`` is set, wait (T2)."""
     if t.place != Place.KERNEL or k.spin:
         return
     if t.inside in ON_THE_WAY:
@@ -114,7 +114,7 @@ def call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
 
 
 def goes_on(m: Machine, k: Globals, t: Thread) -> Moved:
-    """R3 where a thread may be preempted in the ftrace call: only the last step enters."""
+    """Return the next step of a call that is in ftrace (R3); the last one enters the function."""
     if t.inside == Form.IN_HANDLER:
         back = t._replace(inside=Form.IN_TRAMPOLINE)
         return Moved("R3", "returns from ftrace's handler, into the trampoline", k, (back,))
@@ -133,7 +133,7 @@ def named(univ: int) -> str:
 
 
 def ret(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R4: pop; if the count of the area reached zero then R8, the exit callback."""
+    """R4: pop; then R8 (the exit callback) if the count of the area reached zero."""
     if t.place != Place.KERNEL or t.inside != Form.NOT_THERE or not t.stack:
         return
     frame = t.stack[-1]
@@ -157,7 +157,7 @@ def block(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
 
 
 def create(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R12: a child has an empty stack, inherits u[parent], and is waited for by R9."""
+    """R12: create a child. Its stack is empty, it inherits u[parent], and R9 waits for it."""
     able = t.place == Place.KERNEL and not t.stack and t.kind == Kind.TASK
     if able and len(others) + 1 < m.births:
         child = counted(m, k, Thread(place=Place.KERNEL, u=t.u), Leave.LEAVE_KERNEL, 1)
@@ -165,8 +165,11 @@ def create(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]
 
 
 def die(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R12: a thread dies inside the kernel, its stack empty: R9 waits for it no more, and the last
-    that kept the count above zero makes it zero."""
+    """R12: a thread dies in the kernel, with an empty stack.
+
+    R9 no longer waits for it. With hook EXIT, R8 follows if only this thread kept the count above
+    zero.
+    """
     if m.births and t.place == Place.KERNEL and not inside(t) and t.kind == Kind.TASK and others:
         after = k
         if m.hook is Hook.EXIT and not m.per_thread and k.phase == Phase.TRANSITION:
@@ -179,7 +182,7 @@ def die(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
 
 
 def flip(m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int) -> Flipped | None:
-    """R8: in a transition, a unit whose area is empty gets the target; None: not now."""
+    """R8: in a transition, give the unit the target if its area is empty; else return None."""
     threads = (t,) if m.per_thread else chain((t,), others)
     if k.phase != Phase.TRANSITION or any(area_count(m, x, word) for x in threads):
         return None
@@ -187,8 +190,7 @@ def flip(m: Machine, k: Globals, t: Thread, others: Iterable[Thread], word: int)
 
 
 def flipped(m: Machine, k: Globals, t: Thread, word: int) -> Flipped:
-    """Return the unit of ``word`` (of ``t``, or of the kernel) has the target; T1 and T2 begin
-    here."""
+    """Return kernel and thread once the unit of ``word`` has the target; T1, T2 begin here."""
     if m.per_thread:
         return k, t._replace(u=changed(t.u, word, k.target))
     if k.sw[word] == k.target:
@@ -205,7 +207,7 @@ def changed(words: tuple[int, ...], word: int, value: int) -> tuple[int, ...]:
 
 
 def tick_thread(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R7 for units of a thread: the engine looks at one of them, at any time."""
+    """R7 for SWITCH_THREAD: the engine checks one thread, at any time."""
     if m.per_thread and m.hook is not Hook.EXIT and k.phase == Phase.TRANSITION:
         for word in range(m.words):
             result = m.rules.flip(m, k, t, others, word)
@@ -214,7 +216,7 @@ def tick_thread(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[M
 
 
 def tick_kernel(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R7 for units of the whole kernel: the engine looks at all threads, at any time."""
+    """R7 for units of the whole kernel: the engine checks all threads, at any time."""
     if m.per_thread or k.phase != Phase.TRANSITION or (m.hook is Hook.EXIT and m.words == 1):
         return
     for word in range(m.words):
@@ -230,13 +232,15 @@ def same(t: Thread) -> Thread:
 
 
 def recount(m: Machine, t: Thread) -> Thread:
-    """Return the part of R6 that arms the counters: what a stack check finds."""
+    """Return the thread with its counter set to what a stack check finds: the arming of R6."""
     return t._replace(cnt=area_frames(m, t, 0)) if counts(m) else t
 
 
 def begin(m: Machine, k: Globals, threads: Others, target: int, rule: str, text: str) -> Turned:
-    """Return what R6 and R11 share: the target, counters in the same step, then R8 where it is
-    zero."""
+    """Return the step that R6 and R11 share: set the target, and arm the counters.
+
+    With hook EXIT, the same step does R8 for each unit whose count is zero.
+    """
     k = k._replace(phase=Phase.TRANSITION, target=target, armed=1, turns=k.turns + 1)
     at_once = m.hook is Hook.EXIT and m.words == 1
 
@@ -256,7 +260,7 @@ def begin(m: Machine, k: Globals, threads: Others, target: int, rule: str, text:
 
 
 def apply(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R6: from idle; the patch after it only when the one before is complete."""
+    """R6: apply the next of ``m.upgrades``; the one before must be complete."""
     ready = Phase.COMPLETE if k.turns else Phase.IDLE
     if k.phase == ready and k.turns < len(m.upgrades):
         target = m.upgrades[k.turns]
@@ -307,11 +311,11 @@ class Rules:
     wrong_count: Callable[[Machine, Thread], bool] = wrong_count  # I7
     out: Callable[[Machine, Thread], bool] = in_user_space
     checks: Checks = field(default_factory=Checks)
-    world_stops: bool = True  # T1: a stopped world does not move
+    world_stops: bool = True  # T1: while the world is stopped, no thread moves
 
 
 def thread_steps(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """All that one thread may do now."""
+    """Yield every step that one thread may take now."""
     r: Rules = m.rules
     if k.stopped and r.world_stops:
         return
@@ -332,7 +336,7 @@ def thread_steps(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[
 
 
 def engine_steps(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """All that the engine may do now."""
+    """Yield every step that the engine may take now."""
     r: Rules = m.rules
     if k.stopped or k.spin:
         yield from r.data.world(m, k, threads)

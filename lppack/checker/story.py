@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a transition goes, there and back: one run of many, chosen to show what the mode does."""
+"""A transition and its revert: one run of many, chosen to show what the mode does."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -28,13 +28,16 @@ _LIMIT = 20_000  # states on the way to one goal
 
 class _Goal(NamedTuple):
     reached: Callable[[Globals, Others], bool]
-    kept: Callable[[Globals], bool]  # on the way to it
+    kept: Callable[[Globals], bool]  # holds in each state on the way
 
 
 def story(m: Machine) -> tuple[Scene, tuple[RunStep, ...]]:
-    """Threads inside and outside the patched functions when the patch is applied; the transition,
-    the conversion of an object where there is one, and the revert. Goals that the rules do not
-    allow are passed over."""
+    """Return the first scene, and the steps of a run.
+
+    Threads are inside and outside the patched functions when the patch is applied. The transition,
+    the conversion of an object if the patch converts data, and the revert follow. A goal that is
+    not reached is skipped.
+    """
     first = state = m.first((0,) * _THREADS)
     steps: list[Step] = []
     for goal in _goals(m):
@@ -81,7 +84,7 @@ def _both_run(k: Globals, threads: Others) -> bool:
 
 
 def _shortest(m: Machine, first: State, goal: _Goal) -> list[Step] | None:
-    """None: it is not reached."""
+    """Return a shortest run to ``goal``; None if it is not reached within _LIMIT states."""
     parents: dict[State, tuple[State, Step] | None] = {first: None}
     queue = deque([first])
     while queue and len(parents) < _LIMIT:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Mode refcount as the engine counts (kmod/engine/count.c): one word, and threads that end.
 
-Calls are counted from the begin of a transition on, not before; the word is armed in a stop that
-finds every visit counted, and the last visit to end switches the kernel. A thread that ends is off
-the list of threads for its last steps. What a thread that died in a visit has left in the word is
-counted off by two looks, between which all that end are waited for (synchronize_rcu_tasks()).
+Calls are counted from the start of a transition. A stop that finds every visit counted arms the
+word; the last visit that ends then switches the kernel. For its last steps, a thread that ends is
+off the list of threads. A thread that dies in a visit leaves its count in the word. Two looks
+subtract that count; between them, the engine waits for all ending threads
+(synchronize_rcu_tasks()).
 
-The upper half of the word counts entries. Here it is only whether a thread has entered since the
-first look, as nothing else depends on it.
+The upper half of the word counts entries. The model keeps only whether a thread has entered since
+the first look, because nothing else depends on it.
 """
 
 from collections.abc import Iterator
@@ -31,21 +32,21 @@ from lppack.checker.machine import (
 from lppack.checker.observe import Seen
 from lppack.checker.semantics import Rules, call, inside, same
 
-NEVER = -99  # no count that was found
+NEVER = -99  # Word.unseen: no look has found a count
 
 
 class Word(NamedTuple):
-    """What the engine knows beside the stacks."""
+    """What the engine knows in addition to the stacks."""
 
-    lost: int = 0  # visits counted of which no thread is left; below 0: one was wrongly taken off
+    lost: int = 0  # counted visits whose threads are gone; below 0: too many subtracted
     armed: int = 0
-    unseen: int = NEVER  # what the look before found
-    entered: int = 0  # somebody has, since then
-    waits: int = 0  # between two looks
+    unseen: int = NEVER  # the count that the previous look found
+    entered: int = 0  # 1: a thread has entered since then
+    waits: int = 0  # 1: between the two looks
 
 
 def rules_of(rules: Rules) -> Rules:
-    """Return ``rules`` with one count in place of the machine's per-thread state."""
+    """Return ``rules`` with one word for all threads in place of a counter in each thread."""
     return replace(
         rules,
         r3=counted_call,
@@ -68,7 +69,7 @@ def counted_on(t: Thread) -> int:
 
 
 def visits(k: Globals, threads: Others) -> int:
-    """Return what the word counts."""
+    """Return the number of visits that the word counts."""
     return word_of(k).lost + sum(map(counted_on, threads))
 
 
@@ -77,8 +78,11 @@ def _put(k: Globals, **changes: int) -> Globals:
 
 
 def counted_call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R3: lpe_enter(), where calls go to wrappers. A stop that finds no ended threads knows nothing
-    of their earlier visits, which are left out: `exits` without `found` is about counted ones."""
+    """R3: lpe_enter(), while calls go through wrappers.
+
+    If stops do not find ending threads, visits of these that began before the transition are left
+    out: ``exits`` without ``found`` covers only counted visits.
+    """
     if t.gone and not m.found and not k.armed:
         return
     for moved in call(m, k, t, others):
@@ -91,8 +95,10 @@ def counted_call(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[
 
 
 def counted_ret(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R4: lpe_leave(); the last that leaves an armed word switches the kernel. Or an oops ends the
-    thread where it is."""
+    """R4: lpe_leave(); the last visit to leave an armed word switches the kernel.
+
+    With ``oopses``, the thread may die in the visit instead.
+    """
     if not t.stack or t.place != Place.KERNEL:
         return
     frame = t.stack[-1]
@@ -114,7 +120,7 @@ def _left(
 
 
 def _switched(k: Globals, threads: Others) -> tuple[Globals, int]:
-    """Switch as lpe_switch_if_last() does; also return whether a thread is inside meanwhile."""
+    """Switch as lpe_switch_if_last() does; also return FLIPPED_INSIDE if a thread is inside."""
     saw = Seen.FLIPPED_INSIDE if any(p_frames(t) for t in threads) else 0
     return _put(k, armed=0)._replace(sw=(1 - k.sw[0],)), saw
 
@@ -130,7 +136,7 @@ def _begun(k: Globals, target: int) -> Globals:
 
 
 def turn(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R11: lpe_count_end(), and lpe_count_begin() the other way."""
+    """R11: lpe_count_end(), then lpe_count_begin() with the old universe as target."""
     busy = word_of(k).waits or k.phase not in (Phase.TRANSITION, Phase.COMPLETE)
     if m.revert and k.target != OLD and not busy:
         yield Turned(
@@ -139,14 +145,14 @@ def turn(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
 
 
 def complete(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R9: lpe_count_end(); calls go straight to where they belong."""
+    """R9: lpe_count_end(); calls no longer go through wrappers."""
     if k.phase == Phase.TRANSITION and k.sw == (k.target,) and not word_of(k).waits:
         over = _put(k, armed=0)._replace(phase=Phase.COMPLETE, armed=0)
         yield Turned("R9", "the transition is complete", over, same)
 
 
 def worker(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R7: lpe_count_try(), in its three parts; each a stop that sees whom it can find."""
+    """R7: lpe_count_try() in three parts: arm, first look, second look; each is one stop."""
     if k.phase != Phase.TRANSITION:
         return
     word = word_of(k)
@@ -205,7 +211,7 @@ def _waited_for(t: Thread) -> Thread:
 
 
 def end(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R12: a thread ends: it leaves the list, lets go of this and that, and is gone."""
+    """R12: a thread ends in two steps: it leaves the list of threads, and later it is gone."""
     if not m.exits or t.place != Place.KERNEL or inside(t) or t.kind != Kind.TASK:
         return
     if t.gone:

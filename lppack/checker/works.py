@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The border to user space step by step, as lppack's own engine meets it (kmod/engine/border.c).
+"""The border to user space step by step, as lppack's own engine sees it (kmod/engine/border.c).
 
-In place of R2 a thread comes to the exit loop, where it may be preempted, runs the task works that
-wait, the last that came first, and only then leaves. The final fput() of a file is such a work: it
-calls functions of P, may sleep there, and belongs to the visit that queued it. The engine gives
-each thread a work of its own, in which the thread switches itself or is held.
+This replaces R2. A thread comes to the exit loop, where it may be preempted. It runs its queued
+task works, last in first out, and only then leaves the kernel. The final fput() of a file is such a
+work: it calls functions of P, may sleep there, and belongs to the visit that queued it. The engine
+queues a work of its own for each thread; in it, the thread switches itself or is held.
 """
 
 from collections.abc import Iterator
@@ -37,12 +37,12 @@ from lppack.checker.semantics import (
     tick_thread,
 )
 
-FPUT, OURS, LATE = 0, 1, 2  # the final fput(); the engine's; of a transition that is over
-_RUNNER = 0  # the function that runs works, where it is one of P (Machine.around)
+FPUT, OURS, LATE = 0, 1, 2  # the final fput(); the engine's; a late one of the engine's
+_RUNNER = 0  # the function that runs works, if it is in P (Machine.around)
 
 
 def rules_of(rules: Rules) -> Rules:
-    """Return ``rules`` with these in the place of R2 and of what the engine does."""
+    """Return ``rules`` with this module's R2, R4, R7, R9 and R11, and its check of the border."""
     return replace(
         rules,
         out=out,
@@ -64,7 +64,7 @@ def out(m: Machine, t: Thread) -> bool:
 
 
 def _bare(m: Machine, t: Thread) -> bool:
-    """Nothing is on the stack but what runs works."""
+    """Return True if the stack has nothing but the function that runs works, if that is in P."""
     return t.inside == Form.NOT_THERE and len(t.stack) == int(m.around and bool(t.running))
 
 
@@ -102,7 +102,7 @@ def _in_exit_loop(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
 
 
 def _at_end(t: Thread) -> Thread:
-    """Return the thread in the exit loop: its visit is over unless something of it still waits."""
+    """Return the thread in the exit loop; its visit is over unless an fput() of it is left."""
     at_end = _done(t)
     return at_end if FPUT in (*at_end.works, *at_end.running) else at_end._replace(in_k=0)
 
@@ -116,7 +116,7 @@ def _done(t: Thread) -> Thread:
 
 
 def _own_work(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
-    """lpe_at_work(): only as the last, and only outside of P, does its thread switch or stop."""
+    """lpe_at_work(): the thread switches or is held only in its last work, and only outside P."""
     checks, after = m.rules.checks, _done(t)
     if t.running[0] == LATE and checks.late_works:
         yield Moved("R7", "runs a work that is late, which does nothing", k, (after,))
@@ -137,13 +137,13 @@ def _own_work(m: Machine, k: Globals, t: Thread) -> Iterator[Moved]:
 
 
 def ret_above(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R4, but what runs works is left only when they are done."""
+    """R4, except that the function that runs works returns only when they are done."""
     if not (m.around and t.running and len(t.stack) == 1):
         yield from ret(m, k, t, others)
 
 
 def tick_one(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R7: a thread is looked at, or given a work."""
+    """R7: check a thread, or queue a work of the engine for it."""
     if k.phase != Phase.TRANSITION or k.waiting:
         return
     yield from tick_thread(m, k, t, others)
@@ -170,14 +170,14 @@ def _taken_back(t: Thread) -> Thread:
 
 
 def _let_go(t: Thread) -> Thread:
-    """Return the thread after the end of the transition: what runs is late."""
+    """Return the thread after the transition: not held, no queued work; a running one is late."""
     place = Place.EXIT_LOOP if t.place == Place.HELD else t.place
     running = tuple(LATE if work == OURS else work for work in t.running)
     return _taken_back(t)._replace(place=place, running=running)
 
 
 def complete_and_let_go(m: Machine, k: Globals, threads: Others) -> Iterator[Turned]:
-    """R9: works of the transition do not outlast it."""
+    """R9: release the held threads, and cancel the works of the engine that no thread runs."""
     if not k.waiting:
         for turned in complete(m, k, threads):
             yield turned._replace(each=_let_go)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a distribution gives: kernels, their sources and debug information, and their compilers.
 
-Each part is a Protocol of functions, so a module can be one. All raise EnvironmentMissing for what
-is not on offer.
+Each part is a Protocol of functions, so a module can implement it. All raise EnvironmentMissing if
+the distribution does not offer what is requested.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,8 +17,10 @@ from lppack.proc import Say
 
 class KernelPackages(Protocol):
     def resolve(self, spec: str | None, patterns: Sequence[str]) -> Kernel:
-        """Return what ``--kernel`` means, unpacked in the cache; without it, the newest release
-        that a pattern matches."""
+        """Return the kernel that ``spec`` (``--kernel``) means, unpacked in the cache.
+
+        If ``spec`` is None, return the newest release that a pattern matches.
+        """
 
     def available(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """Return the releases on offer that a pattern matches, newest first."""
@@ -26,16 +28,16 @@ class KernelPackages(Protocol):
 
 class KernelSources(Protocol):
     def package_of(self, kernel: Kernel) -> str:
-        """Return the name of the sources of exactly this kernel, which the others take."""
+        """Return the source package of exactly this kernel, as the other methods take it."""
 
     def package_at(self, version: str) -> str:
-        """Return the same for the version of a package."""
+        """Return the same for the version of a kernel package."""
 
     def source_tree(self, package: str) -> Path:
         """Return the unpacked sources in the cache."""
 
     def source_file(self, package: str, path: str) -> bytes | None:
-        """Return one file; None if there is none at that path."""
+        """Return the content of one source file; None if there is none at ``path``."""
 
     def private_headers(
         self, kernel: Kernel, folders: Sequence[str]
@@ -51,14 +53,14 @@ class KernelSources(Protocol):
 
 class DebugInformation(Protocol):
     def debug_vmlinux(self, kernel: Kernel, say: Say) -> AbstractContextManager[Path]:
-        """Yield the vmlinux of the kernel with its debug information, while it is there."""
+        """Yield the kernel's vmlinux with debug information; it is removed after the block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseRecipe:
-    """How a base image is made on this machine, where none can be pulled."""
+    """How to build a base image on this machine, if none can be pulled."""
 
-    text: str  # all that its bytes depend on, but for the packages' versions
+    text: str  # all that its bytes depend on, except the versions of packages
     command: tuple[str, ...]  # a tar's path, then ``files``, are appended
     files: tuple[Path, ...]
 
@@ -74,13 +76,13 @@ class Images(Protocol):
         """Return the name of the plain image of ``suite`` that is pulled."""
 
     def own_base(self, suite: str) -> BaseRecipe | None:
-        """Return how to make one; None: this machine cannot."""
+        """Return how to build a base image of ``suite``; None: this machine cannot."""
 
     def suite_here(self) -> str:
         """Return the suite of this machine, for programs that belong to no kernel."""
 
     def compiler_here(self) -> str:
-        """Return its compiler."""
+        """Return the compiler of suite_here()."""
 
 
 class Distribution(Protocol):
@@ -89,7 +91,7 @@ class Distribution(Protocol):
 
     @property
     def default_kernels(self) -> str:
-        """The pattern of releases that commands use unasked."""
+        """The pattern of releases that commands use by default."""
 
     @property
     def kernels(self) -> KernelPackages: ...

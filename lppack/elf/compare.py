@@ -17,9 +17,9 @@ _Entry = tuple[str, int, int, str, str, int, int]
 
 
 def differences(kbuilt: bytes, linked: bytes, resolved: Mapping[str, str]) -> tuple[str, ...]:
-    """Name each section whose bytes or relocations differ, one sentence each.
+    """Return a sentence for each section whose bytes differ, and for each relocation that differs.
 
-    ``resolved``: undefined symbol -> its name once the kernel is to resolve it.
+    ``resolved``: undefined symbol -> its name in ``linked``, where the kernel resolves it.
     """
     was, now = _read(kbuilt, resolved), _read(linked, {})
     names = dict.fromkeys([*was[0], *now[0]])

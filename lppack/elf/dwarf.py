@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the compiler says of the types in a module, in its debug information, before it is
-stripped: layouts of structs, and the signatures of functions."""
+"""Layouts of structs and signatures of functions, from the debug information of a module that is
+not stripped yet."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ _PLACES = {1: struct.Struct("<Q"), 10: struct.Struct("<I")}
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class CompiledLayout:
-    """How a struct or union lies in memory, as it was compiled."""
+    """The memory layout of a struct or union, as compiled."""
 
     name: str  # "struct file"
     size: int  # in bytes
@@ -35,7 +35,7 @@ class CompiledTypes:
 
 
 def compiled_types(module: bytes) -> CompiledTypes:
-    """Every layout that the module uses, and its functions that others can call.
+    """Return all named layouts in the module's debug information, and its global functions.
 
     Raise BuildFailed if there is no debug information, or it cannot be read.
     """
@@ -64,8 +64,10 @@ def compiled_types(module: bytes) -> CompiledTypes:
 
 
 def _relocate(elf: Any, entries: memoryview) -> None:
-    """Apply the relocations of .debug_info, the one section that is read whose relocations count;
-    pyelftools would do all sections, entry by entry: a quarter of the time that a build takes."""
+    """Apply the relocations of .debug_info: only these change what is read here.
+
+    pyelftools would apply those of all sections, entry by entry: a quarter of the time of a build.
+    """
     relocations = elf.get_section_by_name(".rela.debug_info")
     if relocations is None:
         return
@@ -79,7 +81,7 @@ def _relocate(elf: Any, entries: memoryview) -> None:
         where.pack_into(entries, offset, value & ((1 << 8 * where.size) - 1))
 
 
-# pyelftools has no types: an entry is a DIE.
+# pyelftools has no type annotations: each ``entry`` below is a DIE.
 def _value(entry: Any, attribute: str, default: Any = None) -> Any:
     found = entry.attributes.get(f"DW_AT_{attribute}")
     return default if found is None else found.value
@@ -90,7 +92,7 @@ def _name(entry: Any) -> str:
 
 
 def _type(entry: Any) -> Any:
-    """Return the entry of its type; None: void."""
+    """Return the entry of the type of ``entry``; None: void."""
     return entry.get_DIE_from_attribute("DW_AT_type") if "DW_AT_type" in entry.attributes else None
 
 
@@ -111,7 +113,7 @@ def _layout(entry: Any) -> CompiledLayout:
 
 
 def _members(entry: Any, start: int) -> list[tuple[str, int]]:
-    """Members of an unnamed inner struct count as its own."""
+    """Return (name, offset in bits) of each member, including those of unnamed inner structs."""
     found: list[tuple[str, int]] = []
     for member in entry.iter_children():
         if member.tag != "DW_TAG_member":
@@ -144,7 +146,7 @@ def _signature(entry: Any) -> tuple[str, ...]:
 
 
 def _text(entry: Any) -> str:
-    """Return the same words as Btf.signature()."""
+    """Return the text of a type, in the same words as Btf.signature()."""
     entry = _resolved(entry)
     if entry is None:
         return "void"

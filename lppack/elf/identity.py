@@ -16,13 +16,13 @@ _POINTER = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    name: str  # under which the kernel will list it; modinfo may have another
-    info: dict[str, Any]  # what the parameter `info` will show; empty: lppack did not make it
+    name: str  # under which the kernel lists the module; modinfo may differ
+    info: dict[str, Any]  # what parameter `info` shows; empty: not made by lppack
     functions: frozenset[tuple[str, str]]  # (object, function) that it replaces
 
 
 def identity(data: bytes) -> Identity:
-    """Read a module. Raise NotAModule."""
+    """Return the identity of a module. Raise NotAModule if it cannot be read."""
     try:
         file = Relocatable(data)
         return Identity(name=_name(file), info=_info(file), functions=frozenset(_functions(file)))
@@ -33,8 +33,8 @@ def identity(data: bytes) -> Identity:
 
 
 def _name(file: Relocatable) -> str:
-    # kernel/module/main.c: the name of `struct module` in this section is the module's; the one in
-    # modinfo is for messages (v6.1).
+    # kernel/module/main.c (v6.1): the kernel takes the name from `struct module`, which is in this
+    # section; the name in modinfo is only for messages.
     for section in file.sections:
         if section.name == abi.MODULE_STRUCT:
             return _text(section.data, abi.MODULE_STRUCT_NAME)
@@ -42,7 +42,7 @@ def _name(file: Relocatable) -> str:
 
 
 def _info(file: Relocatable) -> dict[str, Any]:
-    """`lp_info` of templates/module/lp_glue.c.j2."""
+    """Return the decoded JSON of `lp_info` (templates/module/lp_glue.c.j2); {} if there is none."""
     symbol = _symbol(file, "lp_info")
     if symbol is None:
         return {}
@@ -63,7 +63,7 @@ def _functions(file: Relocatable) -> Iterator[tuple[str, str]]:
             object_ = _text(file.sections[name[0]].data, name[1]) if name else "vmlinux"
             inside = _pointers(file, funcs)
             for at in inside:
-                if at + _POINTER in inside:  # old_name, and new_func after it
+                if at + _POINTER in inside:  # old_name, with new_func behind it
                     home, place = inside[at]
                     yield object_, _text(file.sections[home].data, place)
 
@@ -98,5 +98,5 @@ def _pointers(file: Relocatable, of: SymbolEntry) -> dict[int, tuple[int, int]]:
 
 def _text(data: bytes, at: int) -> str:
     if not 0 <= at < len(data):
-        raise ValueError(f"a text at {at} of {len(data)} bytes")
+        raise ValueError(f"a text at byte {at} of a section of {len(data)} bytes")
     return data[at:].partition(b"\0")[0].decode()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Livepatch relocations: a module that kbuild made becomes one whose unexported symbols the kernel
-resolves (Documentation/livepatch/module-elf-format.rst, v6.1).
+"""Convert relocations of a module that kbuild made into livepatch relocations, by which the kernel
+resolves symbols that are not exported (Documentation/livepatch/module-elf-format.rst, v6.1).
 
-The order is: strip, convert, sign. strip and objcopy do not renumber the symbols of such sections.
+The order is: strip, convert, sign. strip and objcopy do not renumber symbols in the sections of
+livepatch relocations.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -27,10 +28,10 @@ class LivepatchSymbol:
     """A symbol that the kernel is to resolve."""
 
     c_name: str  # undefined in the module: "dup_helper_one"
-    object: str  # of the patch, with which it is resolved: "vmlinux" or a module
+    object: str  # object of the patch at whose load it is resolved: "vmlinux" or a module
     name: str  # in the kernel: "dup_helper"
     sympos: int  # 0: the only one of that name
-    module: str | None = None  # that has it; None: the object has
+    module: str | None = None  # that defines the symbol; None: the object does
 
     @property
     def klp_name(self) -> str:
@@ -38,11 +39,13 @@ class LivepatchSymbol:
 
 
 def slots_of(object_: str) -> str:
-    """Return the section with the only livepatch relocations for a module: a table of pointers.
+    """Return the name of the only section that may have livepatch relocations for a module.
 
-    6.1 leaves what it has written when a module goes, and refuses that module afterwards, so these
-    words are cleared by the glue (commit 0c05e7bd2d01 ("livepatch,x86: Clear relocation targets on
-    a module removal") came in v6.3). Two dots: scripts/module.lds.S (v7.2) merges .data.*.
+    The section is a table of pointers, the slots. When a module is removed, 6.1 does not clear what
+    it has relocated, and then refuses to load that module again. So the generated module code
+    clears the slots. (Since v6.3 the kernel does: commit 0c05e7bd2d01 ("livepatch,x86: Clear
+    relocation targets on a module removal").) The name has two dots because scripts/module.lds.S
+    (v7.2) merges .data.*.
     """
     return f".data..lp_slots.{object_}"
 
@@ -50,12 +53,12 @@ def slots_of(object_: str) -> str:
 def convert(data: bytes, wanted: Sequence[LivepatchSymbol], objects: Collection[str]) -> bytes:
     """Return the module with livepatch relocations; the same bytes for the same input.
 
-    ``objects``: those that the patch has. Raise NotConvertible, with all that is wrong.
+    ``objects``: names of the patch's objects. Raise NotConvertible, which names every fault.
     """
     try:
         return _Conversion(data, wanted, objects).run()
     except NotRewritable as error:
-        raise NotConvertible(error.message, hint="it must come from kbuild as it is") from None
+        raise NotConvertible(error.message, hint="convert it as kbuild wrote it") from None
 
 
 class _Conversion:
@@ -113,8 +116,10 @@ class _Conversion:
         return self.names.get(symbol.name) if symbol.section == _SHN_UNDEF else None
 
     def _split(self, table: ElfSection) -> dict[str, list[Relocation]]:
-        """Return the relocations of ``table`` by the object that they wait for; "" is what
-        stays."""
+        """Return the relocations of ``table`` by the object that they wait for.
+
+        Ordinary relocations, which wait for no object, have the key "".
+        """
         made: dict[str, list[Relocation]] = {"": []}
         for entry in self.file.relocations(table):
             known = self._wanted(entry)
@@ -122,7 +127,7 @@ class _Conversion:
         return made
 
     def _misplaced(self, table: ElfSection, split: dict[str, list[Relocation]]) -> Iterator[str]:
-        """Yield what the kernel would refuse, or apply too late."""
+        """Yield a message for each relocation that the kernel would refuse, or apply too late."""
         target = self.file.target(table)
         for object_, entries in split.items():
             for entry in entries if object_ else ():

@@ -30,8 +30,8 @@ class Relocations:
     target: str  # the section that it changes; "": there is none
     allocated: bool
     livepatch: bool  # SHF_RELA_LIVEPATCH
-    symbols: tuple[tuple[str, bool], ...]  # name, and if it is SHN_LIVEPATCH; each once
-    beyond: int  # entries whose symbol is not in the table
+    symbols: tuple[tuple[str, bool], ...]  # (name, is it SHN_LIVEPATCH), each once
+    beyond: int  # distinct (symbol, type) whose symbol is not in the table
     types: tuple[int, ...]  # each once
 
 
@@ -41,9 +41,9 @@ class ModuleFile:
     undefined: tuple[str, ...]  # names that the kernel has to resolve
     weak: tuple[str, ...]  # undefined and weak: NULL if the kernel has none
     sections: tuple[str, ...]
-    klp_symbols: tuple[tuple[str, bool], ...]  # .klp.sym.*, and if each is SHN_LIVEPATCH
+    klp_symbols: tuple[tuple[str, bool], ...]  # (.klp.sym.*, is it SHN_LIVEPATCH)
     relocations: tuple[Relocations, ...]
-    checksums: Mapping[str, int]  # name -> CRC that modpost wrote down; empty: no MODVERSIONS
+    checksums: Mapping[str, int]  # name -> CRC, from modpost; empty: no MODVERSIONS
     compilers: tuple[str, ...]  # what .comment says, each once
     signature: str  # "none", "at the end" or "inside"
 
@@ -52,13 +52,13 @@ class ModuleFile:
         return ".debug_info" in self.sections
 
     def info(self, key: str) -> str | None:
-        """Return the first value of ``key``, None if there is none."""
+        """Return the first value of ``key`` in .modinfo; None if there is none."""
         values = self.modinfo.get(key, ())
         return values[0] if values else None
 
 
 def read_module(data: bytes) -> ModuleFile:
-    """Read a relocatable x86-64 module. Raise NotAModule."""
+    """Read a relocatable x86-64 module. Raise NotAModule if it is none."""
     try:
         file = Relocatable(data)
     except NotRewritable as error:
@@ -94,7 +94,7 @@ def read_module(data: bytes) -> ModuleFile:
 
 
 def _relocations(file: Relocatable) -> Iterator[Relocations]:
-    """From the raw entries: a symbol that is not in the table is what a rule looks for."""
+    """Yield the relocation sections, unchecked: a rule looks for symbols beyond the table."""
     symbols = [(symbol.name, symbol.section == abi.SHN_LIVEPATCH) for symbol in file.symbols]
     for section in file.sections:
         if section.type != abi.SHT_RELA:
@@ -120,7 +120,7 @@ def _relocations(file: Relocatable) -> Iterator[Relocations]:
 
 
 def _checksums(data: bytes) -> dict[str, int]:
-    """struct modversion_info: the checksum, and the name in what is left of 64 bytes."""
+    """Return name -> CRC from an array of struct modversion_info: CRC, then name, in 64 bytes."""
     found = {}
     for at in range(0, len(data) - abi.MODVERSION_SIZE + 1, abi.MODVERSION_SIZE):
         (crc,) = struct.unpack_from("<Q", data, at)
@@ -136,6 +136,6 @@ def _signature(data: bytes) -> str:
 
 
 def checksums_of(symvers: str) -> dict[str, int]:
-    """Name -> CRC of a Module.symvers: ``CRC NAME MODULE TYPE NAMESPACE``, by modpost."""
+    """Return name -> CRC from a Module.symvers: lines of ``CRC NAME MODULE TYPE NAMESPACE``."""
     rows = (line.split("\t") for line in symvers.splitlines())
     return {row[1]: int(row[0], 16) for row in rows if len(row) > 1 and _HEX.fullmatch(row[0])}

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Which symbols code can get to, by the relocations of a module before it is converted.
+"""Which symbols code can reach, by the relocations of a module that is not converted yet.
 
 The author's files are compiled with a section for each function and each variable
-(-ffunction-sections -fdata-sections), so that a section stands for what the compiler put there, and
-every way out of it is a relocation. Where two files have a static function of one name, the linker
-has put both into one section: each reaches from its own symbol to the next one. Generated code has
-plain sections, and is not followed.
+(-ffunction-sections -fdata-sections), so every reference out of a function is a relocation. If two
+files have a static function of one name, the linker puts both into one section: each of them
+extends from its symbol to the next one. Generated code has plain sections, and is not followed.
 """
 
 import bisect
@@ -16,7 +15,7 @@ from lppack.elf.rewrite import Relocatable, SymbolEntry
 
 _APART = (".text.", ".data.", ".rodata.", ".bss.")
 _STT_SECTION = 3
-_PC_RELATIVE = (2, 4)  # R_X86_64_PC32, R_X86_64_PLT32: from the end of their four bytes
+_PC_RELATIVE = (2, 4)  # R_X86_64_PC32, R_X86_64_PLT32: relative to the end of their four bytes
 #: A function or variable: its section, and where it begins there.
 Place = tuple[int, int]
 
@@ -24,8 +23,11 @@ Place = tuple[int, int]
 def uses(
     data: bytes, roots: Collection[str], of_interest: Collection[str]
 ) -> Mapping[str, tuple[str, ...]]:
-    """For each function of ``roots`` the symbols of interest that it, or what it calls or points
-    to, names. Raise NotRewritable."""
+    """Return, for each function of ``roots``, the symbols of interest that it reaches.
+
+    It reaches what its relocations name, and what the functions and variables that they name reach.
+    Raise NotRewritable if the file cannot be read.
+    """
     file = Relocatable(data)
     places = _Places(file)
     edges = _edges(file, places, frozenset(of_interest))
@@ -39,7 +41,7 @@ class _Places:
     def __init__(self, file: Relocatable) -> None:
         self._starts: dict[int, list[int]] = {}
         for symbol in file.symbols:
-            if symbol.size and symbol.info & 15 < _STT_SECTION:  # no label in a function
+            if symbol.size and symbol.info & 15 < _STT_SECTION:  # skips labels in functions
                 self._starts.setdefault(symbol.section, []).append(symbol.value)
         for starts in self._starts.values():
             starts.sort()
@@ -56,7 +58,7 @@ class _Places:
 def _edges(
     file: Relocatable, places: _Places, of_interest: frozenset[str]
 ) -> dict[Place, set[Place | str]]:
-    """Place -> places, and symbols of interest, that its relocations name."""
+    """Return place -> the places and the symbols of interest that its relocations name."""
     made: dict[Place, set[Place | str]] = {}
     for table in file.sections:
         if table.type != abi.SHT_RELA:

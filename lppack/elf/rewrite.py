@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A relocatable x86-64 file as parts that can be changed, and written out again.
 
-Sections and symbols keep their numbers: what is new goes to the end of its table. pyelftools has no
-writer; LIEF cannot add a section to such a file, and objcopy cannot name a relocation section.
+Sections and symbols keep their numbers, because new ones go to the end of their table. pyelftools
+has no writer; LIEF cannot add a section to such a file, and objcopy cannot name a relocation
+section.
 """
 
 import struct
@@ -64,7 +65,7 @@ class Relocation:
 
 
 class Relocatable:
-    """The parts of a file. Raise NotRewritable where it is not what a compiler makes."""
+    """The parts of a file. Raise NotRewritable if it is damaged, or no relocatable x86-64 file."""
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -80,7 +81,7 @@ class Relocatable:
         raw = [_SECTION.unpack_from(data, table + _SECTION.size * n) for n in range(count)]
         # Sections that overlap would take more memory than the file.
         if sum(entry[5] for entry in raw if entry[1] != _SHT_NOBITS) > len(data):
-            raise NotRewritable(f"has sections that are longer together than its {len(data)} bytes")
+            raise NotRewritable(f"has sections that are together longer than its {len(data)} bytes")
         texts = data[raw[names][4] : raw[names][4] + raw[names][5]]
         self._header = header
         self.sections = [
@@ -123,8 +124,10 @@ class Relocatable:
         ]
 
     def relocations(self, section: ElfSection) -> list[Relocation]:
-        """Return what an SHT_RELA section holds. Raise NotRewritable if a symbol is missing, or
-        an entry is cut off."""
+        """Return the entries of an SHT_RELA section.
+
+        Raise NotRewritable if a symbol is not in the table, or an entry is cut off.
+        """
         if len(section.data) % _RELOCATION.size:
             raise NotRewritable(f"{section.name} ends within an entry")
         found = [
@@ -136,7 +139,7 @@ class Relocatable:
         return found
 
     def target(self, section: ElfSection) -> ElfSection:
-        """Return what an SHT_RELA section changes."""
+        """Return the section that an SHT_RELA section changes. Raise NotRewritable if none."""
         if not 0 < section.info < len(self.sections):
             raise NotRewritable(f"{section.name} is for a section that does not exist")
         return self.sections[section.info]
@@ -148,7 +151,7 @@ class Relocatable:
         section.size = len(section.data)
 
     def rename(self, symbol: SymbolEntry, name: str) -> None:
-        """Another name; the old one stays in .strtab, where others may share it."""
+        """Rename a symbol; its old name stays in .strtab, because other symbols may share it."""
         strings = self.sections[self.sections[self.symtab].link]
         symbol.name, symbol.name_at = name, strings.size
         _append(strings, name)
@@ -156,7 +159,7 @@ class Relocatable:
     def add_relocations(
         self, name: str, target: int, flags: int, entries: list[Relocation]
     ) -> None:
-        """One more SHT_RELA section, for the section with index ``target``."""
+        """Append an SHT_RELA section for the section with index ``target``."""
         names = self.sections[self._header[13]]
         made = ElfSection(
             name=name,
@@ -176,7 +179,7 @@ class Relocatable:
         self.sections.append(made)
 
     def to_bytes(self) -> bytes:
-        """Return the file: the same bytes for the same parts."""
+        """Return the file; the same parts give the same bytes."""
         table = self.sections[self.symtab]
         table.data = b"".join(
             _SYMBOL.pack(s.name_at, s.info, s.other, s.section, s.value, s.size)

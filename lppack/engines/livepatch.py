@@ -76,7 +76,7 @@ class Livepatch:
         try:
             self.host.write(abi.unload_attribute(module, "unload"), "1")
         except HostError as error:
-            if not error.absent:  # otherwise it is foreign, or of an earlier lppack
+            if not error.absent:  # without the file, it is foreign or of an earlier lppack
                 raise
         modules.remove(self.host, module)
 

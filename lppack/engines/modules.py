@@ -70,7 +70,7 @@ def insert(host: Host, module: str, ko: Path) -> None:
         )
     if done.timed_out:
         raise ApplyStuck(
-            f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may be at it still",
+            f"insmod of {module} did not end in {_INSERT:.0f} s, and the kernel may still load it",
             hint=f"see what becomes of it: lppack status --on {host.name}",
         )
     log = _log(host, module, began)
@@ -128,7 +128,7 @@ def _log(host: Host, module: str, since: float) -> list[str]:
 
 
 def remove(host: Host, module: str) -> None:
-    """Run rmmod. Raise HostError EBUSY while the module is in use."""
+    """Unload a module. Raise HostError EBUSY, with rmmod's message, if rmmod fails."""
     done = host.run(["rmmod", module], limit=LIMIT)
     if done.rc != 0:
         raise HostError(f"{abi.MODULES}/{module}", errno.EBUSY, (done.err or done.out).strip())
@@ -164,7 +164,7 @@ _READS = 5
 
 
 def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
-    """Read the list of blocking threads, in the format of lpe_blame() and lp_note().
+    """Read the list of blocking threads, in the format of lpe_list_blockers() and lp_inside_show().
 
     Return () if the file does not exist. Raise HostError EBADMSG if a line is malformed, and ESTALE
     if other readers restart the list at each attempt.
@@ -188,7 +188,7 @@ def blockers(host: Host, path: str) -> tuple[Blocker, ...]:
 def _blocker(path: str, row: list[str]) -> Blocker:
     if len(row) != 5:
         line = "\t".join(row)[:40]
-        raise HostError(path, errno.EBADMSG, f"{path}: {ascii(line)} is no thread in the way")
+        raise HostError(path, errno.EBADMSG, f"{path}: {ascii(line)} is not a line about a thread")
     pid, tid, where, reason, comm = row
     function = None if where == "-" else where.split(" ")[0]
     return Blocker(
@@ -226,7 +226,7 @@ def was_forced(host: Host) -> bool | None:
 def moving_for(host: Host, module: str) -> float | None:
     """Return the seconds since the kernel's log says that a transition of ``module`` began."""
     # klp_start_transition(), kernel/livepatch/transition.c, also of a reversal (v6.1);
-    # lpe_start_transition() and lpe_reverse_transition() of kmod/engine.
+    # lpe_begin() and lpe_turn() of kmod/engine.
     began = re.compile(
         rf"^\[ *(\d+\.\d+)\] [a-z_]+: '{re.escape(module)}': (starting|reversing|.* complete)"
     )
@@ -288,5 +288,6 @@ def still_new(host: Host, module: str) -> tuple[tuple[str, int], ...] | None:
 
 
 def info(host: Host, module: str) -> PatchInfo:
-    """Return what a patch reports about itself; a false value if it is foreign."""
+    """Return what a patch reports about itself; an empty PatchInfo, which is false, if it is
+    foreign."""
     return PatchInfo.from_json(parameter(host, module, "info"))

@@ -17,7 +17,7 @@ class Blocker:
     pid: int
     tid: int
     comm: str
-    function: str | None  # function of the patch on its stack; None: none was seen
+    function: str | None  # replaced function on its stack; None: none was seen
     reason: str
 
 
@@ -28,7 +28,7 @@ class PatchState:
     module: str
     phase: PatchPhase
     convert: bool | None  # None: foreign
-    converted: int
+    converted: int  # objects in the new form
     info: PatchInfo = PatchInfo()
     blockers: tuple[Blocker, ...] = ()
     # (object, function) of objects that are not loaded
@@ -68,8 +68,11 @@ class Engine(Protocol):
     def state(self, module: str) -> PatchState: ...
 
     def convert(self, module: str, *, on: bool) -> None:
-        """Switch conversion. EBUSY: the transition is not complete; EAGAIN: conversions are under
-        way."""
+        """Switch conversion on or off; off also reverses what was converted.
+
+        Raise HostError EBUSY: the transition is not complete; EAGAIN, EINTR: it has not ended, call
+        it again; EOPNOTSUPP: the patch converts no data; EPERM: it is irreversible.
+        """
 
     def reverse(self, module: str, *, to: bool | None = None) -> None:
         """Begin to unpatch; in the middle of a transition, reverse it.
@@ -80,8 +83,9 @@ class Engine(Protocol):
         """
 
     def limit(self, module: str, name: str, percent: int) -> None:
-        """Limit the machine time that a transition of ``module`` takes: ``max_stop``, ``max_hold``.
-        EOPNOTSUPP: the engine has no such limit."""
+        """Limit the share of the time in which a transition of ``module`` stops the machine
+        (``name``: ``max_stop``) or keeps a gate closed (``max_hold``) to ``percent``. Raise
+        HostError EOPNOTSUPP if the engine has no such limit."""
 
     def unload(self, module: str) -> None:
         """Unload the module. EBUSY: the kernel still uses it; EAGAIN: a thread is inside.

@@ -131,7 +131,7 @@ class SimulatedKernel:
             raise BlockingIOError
         self.patches.remove(patch)
         left = (*self.patches, *([self.target] if self.target else []))
-        for task in self.tasks:  # any function may be one that no patch replaces
+        for task in self.tasks:  # calls of functions that no patch replaces are not kept
             task.stack = [call for call in task.stack if any(call[0] in p.names for p in left)]
 
     def hold(self, function: str) -> Task:

@@ -51,8 +51,8 @@ class LivePatch:
     new: list[int] = field(default_factory=lambda: [OLD] * OBJECTS)  # form of each object
     # objects that a revert reverses
     tracked: list[int] = field(default_factory=lambda: [0] * OBJECTS)
-    stopped: int = 0  # the world is, for its data
-    spin: int = 0  # the same where calls are counted
+    stopped: int = 0  # Globals.stopped: the world is stopped, to convert data
+    spin: int = 0  # Globals.spin: the same, in a mode that counts calls
     refuses: bool = False  # WORLD: an object cannot be converted
     problem: str | None = None  # why the engine gave up the last transition; None: it did not
 
@@ -81,7 +81,7 @@ class LivePatch:
 
 def machine_of(patch: LivePatch, by: "Rules | None", depth: int) -> Machine:
     """Return the machine of one patch, in its mode, as the real engines run it."""
-    # Late: a kernel that has no patch is asked for its status without the rules.
+    # Imported late: the status of a kernel without a patch does not need the rules.
     from lppack.checker.scenario import settings
     from lppack.checker.semantics import Rules
 

@@ -14,7 +14,7 @@ class Nonsense(Exception):
 
 
 class Framed:
-    """The bytes of one stream between its first and its last line."""
+    """The bytes of one stream between its first and its last line; at most ``most`` are kept."""
 
     def __init__(self, number: str, most: int) -> None:
         self._begin = f"\n{number} begin\n".encode()

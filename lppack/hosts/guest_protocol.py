@@ -18,7 +18,8 @@ from lppack.hosts import qemu
 _MAGIC = 0x3141504C  # "LPA1"
 _REQUEST = struct.Struct("<QIII")  # id, op, limit_ms, size; magic and crc precede it
 _RESPONSE = struct.Struct("<IQII")  # magic, id, errno, size
-#: One ping is enough (see parse() of the agent), unless data of an earlier client damages it.
+#: Seconds until the next ping. One is enough (see parse() of the agent), unless data of an earlier
+#: client damages it.
 _PING_AGAIN = 1.0
 #: Seconds between two checks of the console of a watched guest.
 _GLANCE = 0.5
@@ -98,6 +99,10 @@ class Connection:
                 raise TimeoutError(errno.ETIMEDOUT, "no answer")
 
     def request(self, op: Op, data: bytes, limit: float, deadline: Deadline) -> tuple[int, bytes]:
+        """Send a request; return its errno (0: success) and its answer.
+
+        ``limit``: seconds that the guest may take.
+        """
         ident = random.getrandbits(64)
         self._send(frame(ident, op, limit, data), deadline)
         while True:

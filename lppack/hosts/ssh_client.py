@@ -157,7 +157,11 @@ class Client:
             _end(child)
 
     def ask(self, line: str, number: str, *, sudo: bool, limit: float, most: int) -> Reply:
-        """Send a far_side.request(). Raise Nonsense, TimeoutError, ConnectionError."""
+        """Send a far_side.request() to the server of requests, which is started if there is none.
+
+        ``limit``: seconds for the whole answer. ``most``: bytes to keep of each stream. Raise
+        Nonsense, TimeoutError, ConnectionError.
+        """
         if self._worker is None:
             self._worker = self._start(far_side.serve(sudo=sudo), stdin=subprocess.PIPE)
         child = self._worker
@@ -167,7 +171,7 @@ class Client:
             child.stdin.write(line.encode() + b"\n")
             child.stdin.flush()
             return _reply(child, number, limit, most)
-        except BaseException:  # Ctrl-C in the middle: the answer is still to come
+        except BaseException:  # also Ctrl-C: the answer may still come
             self.begin_anew()
             raise
 

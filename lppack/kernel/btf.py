@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Read BTF, the kernel's own description of its types: in vmlinux, and split BTF in modules.
 
-Documentation/bpf/btf.rst and include/uapi/linux/btf.h (v6.1, v6.12). Data that
-``lppack.kernel.btf_check`` found right is put into C text only on request.
+Documentation/bpf/btf.rst and include/uapi/linux/btf.h (v6.1, v6.12). Btf takes data
+that has passed ``lppack.kernel.btf_check``, and builds C text only on request.
 """
 
 import re
@@ -27,14 +27,14 @@ _KEYWORDS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 
 _INT_SIGNED, _INT_BOOL = 1, 4  # include/uapi/linux/btf.h (v6.1), BTF_INT_SIGNED, BTF_INT_BOOL
 
-_LAYOUT = struct.Struct("<II")  # offset behind the header, length
+_LAYOUT = struct.Struct("<II")  # offset from the end of the header, length
 _DEEPEST = 64  # kernel/bpf/btf.c, MAX_RESOLVE_DEPTH is 32 (v6.1)
-_LONGEST = 1 << 16
+_LONGEST = 1 << 16  # characters of C text
 
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """Where the parts of the data begin and end."""
+    """Offsets in bytes at which the parts of the data begin and end."""
 
     types: int
     strings: int  # directly behind the types
@@ -63,9 +63,9 @@ def areas_of(data: bytes, what: str) -> Areas:
 
 
 def parts_of(info: int) -> tuple[int, int, bool]:
-    """Kind, vlen and kind_flag of a type: include/uapi/linux/btf.h (v7.3).
+    """Return (kind, vlen, kind_flag) of a type: include/uapi/linux/btf.h (v7.3).
 
-    Up to v7.2 vlen has 16 bits and the kind 5, and those beside them are 0.
+    Up to v7.2, vlen has 16 bits and the kind has 5; the bits that v7.3 adds to them are 0.
     """
     return info >> 24 & 0x7F, info & 0xFFFFFF, bool(info >> 31)
 
@@ -76,10 +76,10 @@ class Record:
 
     kind: int
     name: str
-    flag: bool
+    flag: bool  # kind_flag
     vlen: int
     value: int  # its size, or the type that it refers to
-    tail: int  # where what follows the record begins
+    tail: int  # offset of the data that follows the record
     home: "Btf"
 
 
@@ -95,7 +95,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How a struct or union lies in memory."""
+    """The memory layout of a struct or union."""
 
     name: str  # as C says it: "struct file", or a typedef's name
     size: int  # in bytes
@@ -108,7 +108,7 @@ class Btf:
     def __init__(
         self, data: bytes, offsets: "array[int]", what: str, base: "Btf | None" = None
     ) -> None:
-        """Keep data that ``check`` found right, and the offsets of the types in it."""
+        """Keep ``data`` that has passed check(), and the offsets of its types."""
         self.data = data
         self.what = what
         self._offsets = offsets
@@ -122,7 +122,7 @@ class Btf:
         self._split: dict[int, tuple[str, str]] = {}
 
     def record(self, number: int) -> Record:
-        """Return the type of that number."""
+        """Return type ``number``. Raise FactsError if there is none."""
         if number < self.first and self._base and number:
             return self._base.record(number)
         if not self.first <= number < self.end:
@@ -141,21 +141,22 @@ class Btf:
         )
 
     def string(self, offset: int) -> str:
-        """Return a string of the table, or of the base's."""
+        """Return the string at ``offset``; offsets below ``first_string`` are of the base."""
         if offset < self.first_string and self._base:
             return self._base.string(offset)
         start = self._strings + offset - self.first_string
         return self.data[start : self.data.index(b"\0", start)].decode("ascii", errors="replace")
 
     def begins_string(self, offset: int) -> bool:
-        """Return True if a string of the table begins there, not in the middle of one."""
+        """Return True if ``offset`` is the beginning of a string, not the middle of one."""
         start = self._strings + offset
         return offset < self.end_string and (offset == 0 or self.data[start - 1] == 0)
 
     def prototype(self, number: int, name: str | None = None) -> str:
         """Return a function as C declares it: ``int show(struct seq_file *m, void *v)``.
 
-        ``name``: the kernel's, if the type has another: a kfunc with implicit arguments.
+        ``name``: the function's name in the kernel, if its type has another one (a kfunc with
+        implicit arguments). Raise FactsError if type ``number`` is not a function.
         """
         function = self.record(number)
         if function.kind != FUNC:
@@ -163,13 +164,15 @@ class Btf:
         return self.declare(function.value, name or function.name)
 
     def declare(self, number: int, name: str = "") -> str:
-        """``name`` declared as of that type; without a name, the type's own C text."""
+        """Return a C declaration of ``name`` with that type; without a name, the type as C text."""
         before, behind = self._around(number, 0)
         return f"{before}{name}{behind}".rstrip(" ")
 
     def signature(self, number: int) -> tuple[str, ...]:
-        """Return result and parameters of a function in words that do not depend on how C spells a
-        type: typedefs are followed, qualifiers dropped ("s32", "struct file *")."""
+        """Return the types of a function's result and parameters, whatever their C spelling is.
+
+        Typedefs are followed, and qualifiers are dropped: ("s32", "struct file *").
+        """
         prototype = self.record(self.record(number).value)
         content = prototype.home.data[prototype.tail :][: _PAIR.size * prototype.vlen]
         kinds = (kind for _, kind in _PAIR.iter_unpack(content))
@@ -281,7 +284,7 @@ class Btf:
             if before.endswith("*") or self._resolved(record.value).kind == PTR:
                 return before + word, behind  # char *const
             return word + before, behind
-        if kind == TYPE_TAG:  # nothing that C knows
+        if kind == TYPE_TAG:  # has no C syntax
             return self._around(record.value, depth)
         return f"{self._base_text(record, depth)} ", ""
 
@@ -321,12 +324,12 @@ class Btf:
 
 
 def declaration(name: str, prototype: str) -> str:
-    """``name`` declared as the function of that prototype: ``int name(struct seq_file *m);``."""
+    """Return a C declaration of ``name`` with that prototype: ``int name(struct seq_file *m);``."""
     found = _FUNCTION_NAME.search(prototype)
     if found is None:
         raise FactsError(f"cannot read the prototype {prototype!r}")
     return f"{prototype[: found.start()]}{name}{prototype[found.end() :]};"
 
 
-# Only the function's own name stands directly before a bracket: "void (*get(int x))(int)".
+# Only the function's own name is directly followed by a parenthesis: "void (*get(int x))(int)".
 _FUNCTION_NAME = re.compile(r"[A-Za-z_]\w*(?=\()")

@@ -39,7 +39,7 @@ from lppack.kernel.errors import FactsError
 
 _RECORD = struct.Struct("<III")  # name, info, size or type
 
-#: Words behind the record: so many, and so many more for each of ``vlen``.
+#: Kind -> (32-bit words that follow the record, and words for each of its ``vlen`` entries).
 _TAIL = {kind: (0, 0) for kind in range(1, 20)} | {
     INT: (1, 0),
     ARRAY: (3, 0),
@@ -59,7 +59,7 @@ _LISTS = frozenset((STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64))
 _NAMED = frozenset((INT, FWD, TYPEDEF, FUNC, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG))
 _KEYWORDS = {STRUCT: "struct ", UNION: "union ", TYPEDEF: ""}
 
-# What words a table of strings may hold: names, and the texts of types and tags.
+# What a table of strings may hold: names, and the texts of types and tags, in ASCII.
 _STRINGS = re.compile(rb"(?:[\x20-\x7e]*\0)*")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
@@ -71,11 +71,11 @@ class CheckedBtf:
     btf: Btf
     offsets: "array[int]"  # of each type in the data
     functions: tuple[tuple[str, int], ...]  # name, number
-    types: tuple[tuple[str, int], ...]  # each struct and union by its C name, typedefs of unnamed
+    types: tuple[tuple[str, int], ...]  # (C name, number): struct, union, typedef of an unnamed one
 
 
 def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
-    """Read all of the data; FactsError at the first thing in it that cannot be."""
+    """Validate all of the data. Raise FactsError at the first fault."""
     areas = areas_of(data, what)
     starts = _string_starts(data, areas, what, base)
     offsets = array("I")
@@ -128,7 +128,7 @@ def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
     if most >= number:
         raise FactsError(f"{what}: its BTF has types up to {number - 1}, but refers to {most}")
     own = {name for name in names if base is None or name >= base.end_string}
-    # Names in the base tell the base that was meant from that of another build.
+    # A name that begins in the middle of the base's strings shows a base of another build.
     strange = base is not None and not all(map(base.begins_string, names - own))
     if strange or not own <= starts:
         raise FactsError(f"{what}: a name in its BTF is not in its table of strings")
@@ -142,7 +142,7 @@ def check(data: bytes, what: str, base: Btf | None = None) -> CheckedBtf:
 
 
 def stands_alone(data: bytes, what: str) -> bool:
-    """Whether the data refers to no base: only then do its strings begin with an empty one.
+    """Return True if the data needs no base: only then its first string is the empty one.
 
     tools/lib/bpf/btf.c (v6.1), btf_new_empty().
     """
@@ -151,7 +151,7 @@ def stands_alone(data: bytes, what: str) -> bool:
 
 
 def _string_starts(data: bytes, areas: Areas, what: str, base: Btf | None) -> set[int]:
-    """Where strings begin; in a module they go on behind those of vmlinux."""
+    """Return the offsets of the strings, which count on from those of the base."""
     table = data[areas.strings : areas.end]
     first = base.end_string if base else 0
     if _STRINGS.fullmatch(table) is None or stands_alone(data, what) != (base is None):
@@ -176,10 +176,10 @@ def _functions(btf: Btf, numbers: list[int]) -> Iterator[tuple[str, int]]:
 def as_compiled(
     functions: Sequence[tuple[str, int]], names: Collection[str]
 ) -> tuple[tuple[str, int], ...]:
-    """``functions`` with the types that they are compiled with; ``names``: of all symbols.
+    """Return ``functions`` with the types they were compiled with; ``names``: of all symbols.
 
-    Where BPF programs do not pass the last arguments of a kfunc, resolve_btfids takes them away
-    from its type, and keeps the whole type under the name NAME_impl, which no symbol has:
+    If BPF programs do not pass the last arguments of a kfunc, resolve_btfids removes these from its
+    type, and keeps the complete type under the name NAME_impl, which no symbol has:
     tools/bpf/resolve_btfids/main.c, process_kfunc_with_implicit_args() (v7.2).
     """
     whole = {
@@ -205,5 +205,5 @@ def _types(btf: Btf, numbers: list[int]) -> Iterator[tuple[str, int]]:
 
 def _identifier(btf: Btf, name: str) -> str:
     if _IDENTIFIER.fullmatch(name) is None:
-        raise FactsError(f"{btf.what}: its BTF has a name that cannot be: {name!r}")
+        raise FactsError(f"{btf.what}: its BTF has a name that is no C identifier: {name!r}")
     return name

@@ -26,7 +26,7 @@ class Types:
         self._modules: dict[Path, CheckedBtf | None] = {}  # None: the module has no BTF
 
     def prototypes(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[str, ...]:
-        """Return every prototype of functions of that name, each once."""
+        """Return the different prototypes of the functions called ``name``."""
         found = self._find("function", name, module)
         texts = (btf.prototype(number, name) for btf, number in found)
         return tuple(dict.fromkeys(texts))
@@ -34,12 +34,12 @@ class Types:
     def signatures(
         self, name: str, module: tuple[Path, Elf] | None = None
     ) -> tuple[tuple[str, ...], ...]:
-        """Return every signature of functions of that name, each once; see Btf.signature()."""
+        """Return the different signatures of the functions called ``name``; see Btf.signature()."""
         found = (btf.signature(number) for btf, number in self._find("function", name, module))
         return tuple(dict.fromkeys(found))
 
     def layouts(self, name: str, module: tuple[Path, Elf] | None = None) -> tuple[Layout, ...]:
-        """Return every layout of types of that C name ("struct file", "pgd_t"), each once."""
+        """Return the different layouts of types with that C name ("struct file", "pgd_t")."""
         found = (btf.layout(number, name) for btf, number in self._find("type", name, module))
         return tuple(dict.fromkeys(layout for layout in found if layout))
 
@@ -49,7 +49,7 @@ class Types:
         checked = self._module(*module) if module else None
         own = (checked.functions if table == "function" else checked.types) if checked else ()
         found = [(checked.btf, number) for known, number in own if known == name and checked]
-        # A module's own types are those that vmlinux has not; its functions are all its own.
+        # A module's BTF has all its functions, but only the types that vmlinux does not have.
         if module is None or (table == "type" and not found):
             rows = self._cache.execute(
                 f"SELECT number FROM btf_{table} WHERE name = ? ORDER BY number", (name,)
@@ -80,7 +80,7 @@ class Types:
         base: Btf | None = None
         if _BASE_SECTION in names:
             # Since commit 46fb0b62ea29 ("kbuild,bpf: Add module-specific pahole flags for distilled
-            # base BTF") (in v6.11): a module built outside brings what it refers to.
+            # base BTF") (in v6.11): an out-of-tree module has copies of the types that it uses.
             base = check(elf.content(elf.section(_BASE_SECTION)), elf.what).btf
         elif not stands_alone(data, elf.what):
             if not self._cache.execute("SELECT length(data) FROM btf").fetchone()[0]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The file in which the facts of a vmlinux are kept: one SQLite database for each content."""
+"""The cache file with the facts of a vmlinux: one SQLite database for each kernel image."""
 
 import contextlib
 import sqlite3
@@ -48,13 +48,13 @@ class Decoded:
 
 
 def open_cache(path: Path) -> sqlite3.Connection | None:
-    """Return the cache file, None if it is not there or is damaged."""
+    """Return a read-only connection to the cache file; None if it is absent or damaged."""
     if not path.is_file():
         return None
     cache = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
         (said,) = cache.execute("PRAGMA user_version").fetchone()
-        # The greatest, not the count: that would read the whole table.
+        # max(seq), because count(*) would read the whole table.
         (last,) = cache.execute("SELECT max(seq) FROM symbol").fetchone()
     except sqlite3.Error:
         said = last = None
@@ -85,8 +85,7 @@ def write_cache(path: Path, decoded: Decoded) -> None:
 
 @contextlib.contextmanager
 def database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a new database in the empty file ``path``. Raise EnvironmentMissing if the disk is
-    full."""
+    """Yield a new database in the empty file ``path``. Raise EnvironmentMissing if that fails."""
     try:
         with closing(sqlite3.connect(path)) as made:
             made.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
@@ -106,7 +105,7 @@ def _to_row(s: Symbol) -> Row:
 
 
 def signed(address: int) -> int:
-    """SQLite's integers have a sign; kernel addresses use the top bit."""
+    """Return an address as a signed integer for SQLite: kernel addresses use the top bit."""
     return address - (1 << 64) if address >> 63 else address
 
 

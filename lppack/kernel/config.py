@@ -20,13 +20,13 @@ _GCC = re.compile(r"((?:[\w.]+-)*gcc(?:-[\d.]+)?) \(")
 class KernelConfig(Mapping[str, str]):
     """Option -> value, without CONFIG_ and without quotes; "n" for an option that is off.
 
-    Names are understood with and without CONFIG_.
+    A lookup may use the name with or without CONFIG_.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
 
-    def __hash__(self) -> int:  # Mapping compares by contents, and has none
+    def __hash__(self) -> int:  # Mapping defines __eq__, and so has no hash
         return len(self._values)
 
     def __getitem__(self, name: str) -> str:
@@ -49,7 +49,7 @@ class KernelConfig(Mapping[str, str]):
 
     @property
     def compiler(self) -> str:
-        """The program that built the kernel, as "gcc-12"."""
+        """The compiler of the kernel, such as "gcc-12". Raise FactsError if it is no gcc."""
         text = self.value("CC_VERSION_TEXT")
         found = _GCC.match(text or "")
         if found is None:
@@ -61,7 +61,7 @@ class KernelConfig(Mapping[str, str]):
 
 
 def parse_config(text: str, *, what: str = ".config") -> KernelConfig:
-    """Read the text of a .config; a line that is none of its kinds is an error."""
+    """Read the text of a .config. Raise FactsError for an invalid line, or if it has no options."""
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if found := _SET.fullmatch(line):
@@ -76,7 +76,7 @@ def parse_config(text: str, *, what: str = ".config") -> KernelConfig:
 
 
 def read_config(path: Path) -> KernelConfig:
-    """Read the .config at ``path``."""
+    """Read the .config at ``path``. Raise EnvironmentMissing or FactsError if that fails."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

@@ -28,8 +28,12 @@ def read_inlining(
     image: Image,
     say: Callable[[str], None],
 ) -> Inlining:
-    """Create ``path``: takes half a minute, and downloads 100 MB from the mirror."""
-    library()  # said before anything is fetched
+    """Create ``path`` from the debug package, and return it opened.
+
+    This takes half a minute, and downloads 100 MB from the mirror. ``say`` prints the steps. Raise
+    EnvironmentMissing or FactsError.
+    """
+    library()  # raises before the download if there is no libdw
 
     def make(draft: Path) -> None:
         own = build_id(image.vmlinux())
@@ -48,7 +52,7 @@ def read_inlining(
 
 
 def build_id(elf: Elf) -> bytes:
-    """Return what the linker wrote into the kernel, in .notes (vmlinux.lds.h, v6.1)."""
+    """Return the build id in .notes (vmlinux.lds.h, v6.1). Raise FactsError if there is none."""
     notes = elf.content(elf.section(".notes"))
     at = 0
     while at + _NOTE.size <= len(notes):

@@ -22,7 +22,7 @@ _DEEPEST = 500  # blocks in blocks; gcc's own limits keep real code far below
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A function as the sources have it; several may bear one name."""
+    """A function in the sources; several may have one name."""
 
     name: str
     file: str  # "kernel/sys.c"; "" where the compiler does not say
@@ -31,15 +31,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One function that has code of its own, a clone too."""
+    """A function, or a clone of one, that has code of its own."""
 
     origin: Origin
-    starts: tuple[int, ...]  # of its parts: its own, and that of its cold blocks
-    inlined: frozenset[Origin]  # all that stand in it, at any depth
+    starts: tuple[int, ...]  # addresses of its parts: the function, and its cold blocks
+    inlined: frozenset[Origin]  # functions inlined into it, at any depth
 
 
 class DebugFile:
-    """An ELF file with debug information; a context manager."""
+    """An ELF file with debug information; a context manager.
+
+    Its methods raise FactsError if the debug information is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,7 +61,7 @@ class DebugFile:
         os.close(self._file)
 
     def build_id(self) -> bytes:
-        """Return what the linker wrote into it; the stripped kernel has the same."""
+        """Return the build id, which the stripped kernel has too; b"" if there is none."""
         start = ctypes.c_void_p()
         size = self._lib.dwelf_elf_gnu_build_id(
             self._lib.dwarf_getelf(self._dwarf), ctypes.byref(start)
@@ -66,7 +69,7 @@ class DebugFile:
         return ctypes.string_at(start.value, size) if size > 0 and start.value else b""
 
     def functions(self) -> Iterator[Code]:
-        """Every function that has code, unit by unit."""
+        """Yield every function that has code, unit by unit."""
         lib = self._lib
         unit, following, root = ctypes.c_void_p(), ctypes.c_void_p(), Die()
         while True:
@@ -86,7 +89,7 @@ class DebugFile:
 
 
 class _Unit:
-    """One source file that was compiled, with all that it includes."""
+    """A compilation unit: one source file with all that it includes."""
 
     def __init__(self, root: Die) -> None:
         self._lib = library()
@@ -112,8 +115,7 @@ class _Unit:
             self._gather(entry, found, depth + 1)
 
     def _inside(self, outer: Die) -> Iterator[Die]:
-        """Yield the direct children of ``outer``; each time the same object, moved to the next
-        child."""
+        """Yield each direct child of ``outer``, always in the same object: do not keep it."""
         entry = Die()
         state = self._lib.dwarf_child(outer, entry)
         while state == 0:

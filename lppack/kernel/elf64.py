@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A small reader of little-endian x86-64 ELF files: sections, symbols, relocations.
 
-pyelftools takes 0.4 s for one module; here a module takes 10 ms, and we only need this much.
+For one module, pyelftools takes 0.4 s, and this reader 10 ms.
 """
 
 import struct
@@ -60,7 +60,7 @@ class ElfSymbol:
 
 
 class Elf:
-    """An ELF file in memory, its section headers read and found to lie inside the file."""
+    """An ELF file in memory. Raise FactsError if it is none, or a section is outside the file."""
 
     def __init__(self, data: bytes, what: str) -> None:
         self.data = data
@@ -93,7 +93,7 @@ class Elf:
         )
 
     def section(self, name: str) -> Section:
-        """Return the first section of that name."""
+        """Return the first section of that name. Raise FactsError if there is none."""
         for section in self.sections:
             if section.name == name:
                 return section
@@ -106,7 +106,7 @@ class Elf:
         return self.data[section.offset : section.offset + section.size]
 
     def at(self, address: int, size: int) -> bytes:
-        """``size`` bytes that are loaded at ``address``."""
+        """Return the ``size`` bytes that are loaded at ``address``. Raise FactsError if absent."""
         for section in self.sections:
             start = address - section.address
             if section.flags & SHF_ALLOC and start >= 0 and start + size <= section.size:
@@ -144,7 +144,7 @@ class Elf:
                 yield from self.relocations_in(table)
 
     def relocations_in(self, table: Section) -> Iterator[tuple[int, int, int, int]]:
-        """Yield the same of one table, a section of type SHT_RELA."""
+        """Yield the same for ``table``, which is one section of type SHT_RELA."""
         if table.size % _RELA.size or table.info >= len(self.sections):
             raise FactsError(f"{self.what}: {table.name} is damaged")
         for offset, info, addend in _RELA.iter_unpack(self.content(table)):

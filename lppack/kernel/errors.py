@@ -7,7 +7,8 @@ from lppack.errors import LppackError
 class FactsError(LppackError):
     """A kernel image, module or config could not be read with certainty. Nothing was done.
 
-    A decode that fails any of its checks ends here: no fact is better than a wrong one.
+    Any check that fails while data is decoded raises this: a missing fact is better than a wrong
+    one.
     """
 
     exit_code = 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Threads that exit and are on no list of processes any more: how they can be found."""
+"""How to find threads that are exiting, and that are no longer on a list of processes."""
 
 from lppack import abi
 from lppack.kernel.facts import Facts
@@ -7,12 +7,12 @@ from lppack.model import ExitList
 
 
 def waits_for_exits(facts: Facts) -> bool:
-    """Return True if synchronize_rcu_tasks() waits until such threads have ended."""
+    """Return True if synchronize_rcu_tasks() waits until exiting threads have ended."""
     return bool(facts.copies(abi.EXIT_SRCU))
 
 
 def exit_list(facts: Facts) -> ExitList | None:
-    """Return where the lists are. None: there are none, or they cannot be read."""
+    """Return where the lists of exiting threads are; None: there are none, or not found."""
     if not facts.copies(abi.EXIT_LISTS) or not facts.copies(abi.VMAP_STACK):
         return None
     head = _list_in(facts, *abi.EXIT_HEAD)

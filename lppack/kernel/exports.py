@@ -14,7 +14,7 @@ from lppack.kernel.errors import FactsError
 # value, name and namespace, each as its distance from the word itself.
 _TABLES = {"__ksymtab": False, "__ksymtab_gpl": True}
 # include/asm-generic/vmlinux.lds.h (v7.2): a byte for each entry of __ksymtab, in place of a second
-# table; include/linux/module_symbol.h: bit 0 is for the GPL.
+# table; include/linux/module_symbol.h: bit 0 means that only GPL modules may use it.
 _FLAGS, _GPL = "__kflagstab", 1
 _EXPORT = struct.Struct("<iii")
 
@@ -25,8 +25,8 @@ class Export:
 
     name: str
     gpl: bool
-    module: str | None  # that exports it; None: vmlinux
-    namespace: str | None  # None: in none
+    module: str | None  # that exports the symbol; None: vmlinux
+    namespace: str | None  # None: in no namespace
 
 
 def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, ...]:
@@ -56,7 +56,7 @@ def read_exports(elf: Elf, known: Collection[tuple[str, int]]) -> tuple[Export, 
 
 
 def _flags(elf: Elf, table: Section, count: int) -> list[bool]:
-    """Whether each entry of the table is for the GPL only."""
+    """Return whether each entry of ``table`` is only for GPL modules."""
     found = next((one for one in elf.sections if one.name == _FLAGS), None)
     if found is None or _TABLES[table.name]:
         return [_TABLES[table.name]] * count
@@ -73,9 +73,9 @@ def _text(texts: bytes, start: int) -> str | None:
 
 
 def find_export(symvers: Path, name: str) -> Export | None:
-    """How Module.symvers says that ``name`` is exported; None if it is not, or there is no file.
+    """Return how Module.symvers exports ``name``; None if it does not, or there is no file.
 
-    Documentation/kbuild/modules.rst (v6.1): CRC, symbol, module, kind and namespace, by tabs.
+    Documentation/kbuild/modules.rst (v6.1): tabs separate CRC, symbol, module, kind and namespace.
     """
     try:
         state = symvers.stat()
@@ -99,6 +99,6 @@ def find_export(symvers: Path, name: str) -> Export | None:
 
 @functools.lru_cache(maxsize=4)
 def _listed(symvers: Path, _state: object) -> dict[str, str]:
-    """Map each name of a Module.symvers in that state to what its line says behind it."""
+    """Map each name of a Module.symvers to the rest of its line; ``_state`` keys the cache."""
     lines = (line.split("\t", 2) for line in symvers.read_text().splitlines())
     return {words[1]: words[2] for words in lines if len(words) == 3 and words[0].startswith("0x")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be known of a kernel without running it: one door to all of it.
+"""All facts of a kernel that can be read without running it.
 
 The symbols of vmlinux are decoded once and kept in the cache, under the checksum of the vmlinuz.
 """
@@ -35,12 +35,13 @@ _FUNCTION = "tTwW"
 
 
 class Facts:
-    """What is known of one kernel and of its modules; a context manager, or close() it.
+    """What is known of one kernel and of its modules; a context manager, or call close().
 
-    A module is named as the kernel names it ("loop"), or given as the path of any .ko.
+    ``module`` is a module's name in the kernel ("loop"), or the path of any .ko. Most methods
+    raise FactsError if there is no such module, or if it cannot be read with certainty.
     """
 
-    #: Of vmlinux; None: its debug package was never read.
+    #: What was inlined in vmlinux; None: its debug package was never read.
     inlining: Inlining | None = None
 
     def __init__(self, cache: sqlite3.Connection, kernel: Kernel) -> None:
@@ -63,11 +64,11 @@ class Facts:
             self.inlining.close()
 
     def symbols(self) -> tuple[Symbol, ...]:
-        """Every symbol of vmlinux, in the order of /proc/kallsyms."""
+        """Return every symbol of vmlinux, in the order of /proc/kallsyms."""
         return from_rows(self._cache.execute(f"SELECT {COLUMNS} FROM symbol ORDER BY seq"))
 
     def copies(self, name: str) -> tuple[Symbol, ...]:
-        """Every symbol of vmlinux with that name, in the order of sympos."""
+        """Return every symbol of vmlinux with that name, in the order of sympos."""
         return from_rows(
             self._cache.execute(
                 f"SELECT {COLUMNS} FROM symbol WHERE name = ? ORDER BY seq", (name,)
@@ -75,7 +76,7 @@ class Facts:
         )
 
     def clones(self, name: str) -> tuple[str, ...]:
-        """Names in vmlinux that are changed copies of a function, as NAME.isra.0."""
+        """Return the names of the changed copies of a function in vmlinux, such as NAME.isra.0."""
         # "/" is the character after ".": an index range, where LIKE would read the whole table.
         rows = self._cache.execute(
             "SELECT DISTINCT name FROM symbol WHERE name >= ? AND name < ? ORDER BY name",
@@ -91,8 +92,10 @@ class Facts:
         module: str | Path | None = None,
         variables: bool = False,
     ) -> tuple[str, ...]:
-        """Functions of vmlinux (or of a module) whose names are nearest to ``name``; with
-        ``variables``, these too."""
+        """Return up to ``limit`` functions whose names are nearest to ``name``.
+
+        They are of vmlinux, or of ``module``. With ``variables``, variables are included.
+        """
         if module is not None:
             symbols = self._module(module).symbols
             names = {s.name for s in symbols if variables or s.type in _FUNCTION}
@@ -111,7 +114,7 @@ class Facts:
     def neighbours(
         self, symbol: Symbol, *, module: str | Path | None = None
     ) -> tuple[str | None, str | None]:
-        """Names of the functions before and after; they tell which source file a copy is from."""
+        """Return the functions before and after ``symbol``, which show its source file."""
         if module is not None:
             return self._module_neighbours(symbol, module)
         row = self._cache.execute(
@@ -132,7 +135,7 @@ class Facts:
         return before and before[0], after and after[0]
 
     def aliases(self, symbol: Symbol, *, module: str | Path | None = None) -> tuple[str, ...]:
-        """Return the other names of what stands at the symbol's address."""
+        """Return the other names at the symbol's address."""
         if module is not None:
             same = (
                 other.name
@@ -147,7 +150,7 @@ class Facts:
         return tuple(dict.fromkeys(name for name in same if name != symbol.name))
 
     def exported(self, name: str) -> Export | None:
-        """How vmlinux or a module exports it; None: it is not for modules to use.
+        """Return how vmlinux or a module exports ``name``; None if none is known to export it.
 
         The exports of modules are known only where the kernel's headers are on disk.
         """
@@ -159,10 +162,10 @@ class Facts:
         return Export(name=name, gpl=bool(row[0]), module=None, namespace=row[1])
 
     def prototypes(self, name: str, *, module: str | Path | None = None) -> tuple[str, ...]:
-        """Functions of that name as C declares them; several if copies differ; () if not known.
+        """Return C declarations of that function: several if copies differ; () if not known.
 
-        Which copy has which is not in BTF. From 6.3 on the kernel's build leaves functions out
-        whose copies differ in types, and names the parameters as any one of the copies does.
+        BTF does not say which copy has which declaration. From 6.3 on, the kernel's build omits
+        functions whose copies differ in types, and takes parameter names from one of the copies.
         """
         return self._types.prototypes(name, self._file(module))
 
@@ -173,9 +176,9 @@ class Facts:
         return self._types.signatures(name, self._file(module))
 
     def layouts(self, name: str, *, module: str | Path | None = None) -> "tuple[Layout, ...]":
-        """Layouts of "struct NAME", "union NAME" or a typedef of an unnamed one; () if not known.
+        """Return layouts of "struct NAME", "union NAME" or a typedef of an unnamed one.
 
-        Several if parts of the kernel mean different things by one name.
+        There are several if parts of the kernel use one name for different types; () if not known.
         """
         return self._types.layouts(name, self._file(module))
 
@@ -192,12 +195,14 @@ class Facts:
         return modules_with_variable(variable, self.kernel.version, self._modules)
 
     def has_module(self, module: str | Path) -> bool:
-        """Is there a file of that module?"""
+        """Return True if there is a file of that module."""
         return self._path(module) is not None
 
     def module_folder(self, module: str) -> str | None:
-        """Where its file is, which is like the folder of its sources: "net/ipv4"; None: there is
-        no such module, or it came from elsewhere."""
+        """Return the folder of a module's file, which resembles that of its sources: "net/ipv4".
+
+        Return None if there is no such module, or if it is not part of the kernel's package.
+        """
         path = self._modules.get(module)
         parts = path.relative_to(self.kernel.modules).parts[:-1] if path else ()
         return "/".join(parts[1:]) if parts[:1] == ("kernel",) else None
@@ -207,11 +212,11 @@ class Facts:
         return self._module(module).path
 
     def module_copies(self, module: str | Path, name: str) -> tuple[Symbol, ...]:
-        """Every symbol of the module with that name, in the order of sympos."""
+        """Return every symbol of the module with that name, in the order of sympos."""
         return self._module(module).copies(name)
 
     def module_clones(self, module: str | Path, name: str) -> tuple[str, ...]:
-        """Names in the module that are changed copies of a function."""
+        """Return the names of the compiler's changed copies of a function in the module."""
         return tuple(
             sorted({s.name for s in self._module(module).symbols if is_clone(s.name, name)})
         )
@@ -278,8 +283,9 @@ class Facts:
 def open_facts(kernel: Kernel, *, deep: Callable[[str], None] | None = None) -> Facts:
     """Return the facts of that kernel; the first time takes seconds, later times milliseconds.
 
-    ``deep`` also reads the kernel's debug package, unless that was done before, and is called with
-    each step to print. Without it, the facts of the debug package are there only if it was read.
+    ``deep``: read the kernel's debug package too, unless it was read before, and print each step
+    with this function. None: the facts of the debug package are there only if it was read before.
+    Raise EnvironmentMissing or FactsError.
     """
     try:
         data = kernel.image.read_bytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a vmlinuz (x86 bzImage) says of itself, and the vmlinux inside it."""
+"""Release and version of a vmlinuz (x86 bzImage), and the vmlinux inside it."""
 
 import bz2
 import hashlib
@@ -56,7 +56,7 @@ class Image:
     payload: bytes
 
     def vmlinux(self) -> Elf:
-        """Return the kernel proper, decompressed; takes seconds."""
+        """Return the decompressed kernel; takes seconds. Raise FactsError if it is damaged."""
         # arch/x86/boot/compressed/mkpiggy.c (v6.1): the last four bytes are the unpacked size.
         (size,) = struct.unpack("<I", self.payload[-4:])
         data = decompress(self.payload, what=str(self.path))
@@ -79,7 +79,7 @@ def _write(draft: Path, image: Image) -> None:
 
 
 def read_image(path: Path) -> Image:
-    """Read the header of the vmlinuz at ``path``."""
+    """Read the header of the vmlinuz at ``path``. Raise EnvironmentMissing or FactsError."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -90,7 +90,7 @@ def read_image(path: Path) -> Image:
 
 
 def parse_image(data: bytes, path: Path) -> Image:
-    """Return the same from the bytes of the file; ``path`` is for messages."""
+    """Read the same from the bytes of the file; ``path`` is for messages. Raise FactsError."""
     if (
         len(data) < _HEADER_END
         or struct.unpack_from("<H", data, _BOOT_FLAG)[0] != _BOOT_FLAG_VALUE
@@ -118,7 +118,10 @@ def parse_image(data: bytes, path: Path) -> Image:
 
 
 def decompress(data: bytes, *, what: str) -> bytes:
-    """Decompress what the kernel's build compressed; bytes after that stream are ignored."""
+    """Decompress a kernel or a module; ignore bytes behind the compressed stream.
+
+    Raise FactsError for damaged data, EnvironmentMissing for a method that lppack cannot unpack.
+    """
     method = next((name for magic, name in _MAGICS if data.startswith(magic)), None)
     try:
         match method:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which functions stand as copies inside others: from the debug package, kept once it was read.
+"""Which functions were inlined into others, by the debug package; cached after the first read.
 
 Only of vmlinux: the debug files of modules are not read.
 """
@@ -17,7 +17,7 @@ from lppack.kernel.symbols import Symbol, is_clone
 if TYPE_CHECKING:
     from lppack.kernel.dwarf import Code, Origin
 
-#: Part of the file's name: raise it when a table or what stands in it changes.
+#: Part of the file's name: raise it when a table or its contents change.
 FORMAT = 1
 
 _SCHEMA = """
@@ -41,7 +41,7 @@ CREATE INDEX code_address ON code (address);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A function with a symbol, in which another one stands as a copy."""
+    """A function with a symbol, into which another function was inlined."""
 
     name: str
     sympos: int
@@ -60,9 +60,10 @@ class Inlining:
         self._cache.close()
 
     def holders(self, name: str, file: str | None = None) -> tuple[Holder, ...]:
-        """Return the functions that ``name`` was inlined into, sorted; not itself or __init ones.
+        """Return the functions that ``name`` was inlined into, sorted.
 
-        ``file`` picks one of several functions of that name; None: all of them.
+        ``name`` itself and __init functions are left out. ``file`` picks one of several functions
+        of that name; None: all of them.
         """
         rows = self._cache.execute(
             "SELECT DISTINCT code.name, code.sympos, code.address, own.file, code.traceable"
@@ -86,12 +87,12 @@ class Inlining:
         )
 
     def knows(self, name: str) -> bool:
-        """Whether a function of that name is in the kernel's code at all, copies included."""
+        """Return True if the kernel's code has a function of that name, inlined copies included."""
         found = self._cache.execute("SELECT 1 FROM origin WHERE name = ? LIMIT 1", (name,))
         return found.fetchone() is not None
 
     def file_of(self, symbol: Symbol) -> str | None:
-        """Return the source file that defines it; None if not known, as for assembler code."""
+        """Return the source file that defines ``symbol``; None if unknown, as for assembler."""
         row = self._cache.execute(
             "SELECT file FROM code JOIN origin ON origin.number = origin WHERE address = ?",
             (signed(symbol.address),),
@@ -118,7 +119,7 @@ def open_inlining(path: Path) -> Inlining | None:
 def write_inlining(
     path: Path, symbols: Iterable[Symbol], functions: "Iterable[Code]", what: str
 ) -> None:
-    """Write all of it into the empty file ``path``; FactsError if it is not of these symbols."""
+    """Write ``functions`` into the empty file ``path``. Raise FactsError if many have no symbol."""
     at: dict[int, list[Symbol]] = {}
     for symbol in symbols:
         at.setdefault(symbol.address, []).append(symbol)
@@ -158,7 +159,7 @@ def _row(number: int, symbol: Symbol, origin: int) -> tuple[int, str, int, int, 
 
 
 def _symbol(code: "Code", at: Mapping[int, Sequence[Symbol]]) -> Symbol | None:
-    """Return the symbol under which the code stands: not that of its cold blocks, nor an alias."""
+    """Return the symbol of the code, not of its cold blocks or an alias; None if there is none."""
     name = code.origin.name
     near = [symbol for start in code.starts for symbol in at.get(start, ())]
     near = [symbol for symbol in near if not symbol.name.endswith(".cold")]

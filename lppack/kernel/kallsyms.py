@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Decode the kernel's own symbol table (kallsyms) from a vmlinux without .symtab.
 
-The tables have no headers, so they are found by their shape, and all redundant data in them is
-compared. A table that fails a comparison is refused.
+The tables have no headers, so they are found by their shape. All redundant data in them is
+compared, and a table that fails a comparison is refused.
 
 Layout by scripts/kallsyms.c, write_src(); every table begins at a multiple of 8, from 7.x on of 4:
   to 6.1    offsets, relative_base, num_syms, names, markers, token_table, token_index
@@ -24,9 +24,9 @@ from lppack.kernel.errors import FactsError
 # scripts/kallsyms.c (v6.1): a digit's token is the digit itself.
 _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
 _TOKENS = 256
-_MARKER_STEP = 256  # one marker for so many names
+_MARKER_STEP = 256  # number of names for each marker
 _INDEX_SIZE = 2 * _TOKENS
-_STEPS = (8, 4)  # bytes that a table is aligned to
+_STEPS = (8, 4)  # possible alignments of the tables, in bytes
 # arch/x86/kernel/vmlinux.lds.S (v6.1): a label like _etext may stand behind the padding.
 _CODE_ALIGN = 2 << 20
 _NO_CODE = "__end_rodata"  # of type T from 6.16 on
@@ -50,12 +50,12 @@ class _Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    num_syms: int  # where that word is
+    num_syms: int  # offset of that word
     names: tuple[bytes, ...]  # with the type letter in front
 
 
 def decode(elf: Elf) -> tuple[KallsymsEntry, ...]:
-    """Return all symbols of the kernel in the order of /proc/kallsyms."""
+    """Return all symbols of the kernel in the order of /proc/kallsyms. Raise FactsError."""
     section = elf.section(".rodata")
     if section.address % 8:
         raise FactsError(f"{elf.what}: .rodata begins at an odd address, {section.address:#x}")
@@ -65,7 +65,7 @@ def decode(elf: Elf) -> tuple[KallsymsEntry, ...]:
             return _decode(elf, section, step)
         except FactsError as error:
             whys[step] = error
-    # Of the layout that came further: without a token table, nothing else was looked at.
+    # Raise the error of the layout that got further: one with a hint found no token table.
     raise next((why for why in whys.values() if why.hint is None), whys[8])
 
 
@@ -77,7 +77,7 @@ def _decode(elf: Elf, section: Section, step: int) -> tuple[KallsymsEntry, ...]:
     for raw in found.names:
         name = raw.decode("ascii", errors="replace")
         if len(name) < 2 or not name.isascii() or not name.isprintable() or " " in name:
-            raise FactsError(f"{elf.what}: kallsyms has a name that cannot be: {raw!r}")
+            raise FactsError(f"{elf.what}: kallsyms has an invalid name: {raw!r}")
         if not (name[0].isalpha() or name[0] == "?"):
             raise FactsError(f"{elf.what}: kallsyms has type {name[0]!r} for {name[1:]!r}")
         names.append(name)
@@ -93,7 +93,7 @@ def _align(offset: int, step: int) -> int:
 
 
 def _find_tokens(data: bytes, what: str, step: int) -> _Tokens:
-    """token_table and token_index, each proven by the other."""
+    """Return token_table and token_index, each confirmed by the other."""
     why = "there is no token table"
     digits = data.find(_DIGITS)
     while digits >= 0:
@@ -120,11 +120,11 @@ def _find_tokens(data: bytes, what: str, step: int) -> _Tokens:
 
 
 def _find_names(data: bytes, tokens: _Tokens, what: str, step: int) -> _Names:
-    """num_syms, names and markers: the only place where all three agree."""
+    """Return the names, from the first place where num_syms, names and markers agree."""
     why = "there are no markers before the token table"
     for at, markers, low, high in _find_markers(data, tokens.start, step):
         last = markers[-1]
-        # The names end at the markers; behind the last marker come at most 256 names more.
+        # The names end where the markers begin; at most 256 of them are behind the last marker.
         first = _align(at - last - step, step)
         for start in range(first, max(at - last - (1 << 16), step) - step, -step):
             if start + last >= at:
@@ -142,8 +142,8 @@ def _find_names(data: bytes, tokens: _Tokens, what: str, step: int) -> _Names:
 def _find_markers(
     data: bytes, end: int, step: int
 ) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
-    """(place, markers, least and greatest num_syms) of all that may be the markers."""
-    # Directly before the token table: count back from the last one to the first, which is 0.
+    """Yield (offset, markers, least and greatest num_syms) of each candidate for the markers."""
+    # Directly before the token table: go back from the last marker to the first, which is 0.
     padded = step == 8 and data[end - 4 : end] == b"\0\0\0\0"
     at = end - 8 if padded else end - 4
     above = 1 << 32
@@ -183,7 +183,7 @@ def _expand(
     table: tuple[bytes, ...],
     step: int,
 ) -> tuple[tuple[bytes, ...], str]:
-    """``count`` names, and what is wrong with them ("" is nothing)."""
+    """Return (``count`` names, ""), or ((), what is wrong)."""
     names = []
     at = start
     for number in range(count):
@@ -206,7 +206,7 @@ def _expand(
 def _find_addresses(
     elf: Elf, section: Section, tokens: _Tokens, found: _Names, names: list[str], step: int
 ) -> list[int]:
-    """Return the addresses by the one layout and rule under which they make sense."""
+    """Return the addresses. Raise FactsError unless exactly one way to read them makes sense."""
     data = elf.content(section)
     if step == 4:
         readings = _from_their_places(data, section.address, tokens.end, len(names))
@@ -229,7 +229,7 @@ def _find_addresses(
 def _readings(
     data: bytes, behind: int, num_syms: int, count: int
 ) -> Iterator[tuple[str, list[int]]]:
-    """Every way to read the addresses: kernel/kallsyms.c, kallsyms_sym_address() (v6.1)."""
+    """Yield each reading, (rule, addresses): kernel/kallsyms.c, kallsyms_sym_address() (v6.1)."""
     size = _align(4 * count, 8)
     places = (("before the names", num_syms - 8 - size), ("behind the tokens", behind))
     for where, at in places:
@@ -250,7 +250,7 @@ def _readings(
 def _from_their_places(
     data: bytes, start: int, at: int, count: int
 ) -> Iterator[tuple[str, list[int]]]:
-    """kernel/kallsyms.c, kallsyms_sym_address() (v7.2); ``start``: where ``data`` is."""
+    """Yield the same as kernel/kallsyms.c of v7.2 reads it; ``start``: the address of ``data``."""
     if at + 4 * count <= len(data):
         offsets = struct.unpack_from(f"<{count}i", data, at)
         first = start + at
@@ -258,7 +258,7 @@ def _from_their_places(
 
 
 def _trouble(elf: Elf, names: list[str], addresses: list[int]) -> str:
-    """Return why these cannot be the addresses; "" if nothing speaks against it."""
+    """Return why these cannot be the addresses; "" if they can."""
     # scripts/kallsyms.c, compare_symbols(): sorted by address.
     if any(a > b for a, b in pairwise(addresses)):
         return "they do not ascend"

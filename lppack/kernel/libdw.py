@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""elfutils' libdw, which reads debug information: only the functions that are used here.
+"""The part of elfutils' libdw that lppack uses; libdw reads debug information.
 
 Reading a whole vmlinux takes libdw 7 seconds; pyelftools takes five minutes.
 """
@@ -41,7 +41,7 @@ _ANY = ctypes.c_void_p
 _INT = ctypes.c_int
 _NUMBER = ctypes.POINTER(ctypes.c_uint64)
 
-#: libdw.h and libdwelf.h of elfutils 0.188: what each gives, and what it takes.
+#: libdw.h and libdwelf.h of elfutils 0.188: function -> (its result, its arguments).
 _FUNCTIONS = {
     "dwarf_begin": (_ANY, (_INT, _INT)),
     "dwarf_end": (_INT, (_ANY,)),

@@ -11,8 +11,8 @@ from functools import cache
 from lppack.errors import EnvironmentMissing
 
 _LIBRARY = "liblz4.so.1"
-# lz4's doc/lz4_Frame_format.md, legacy frame: the magic, then blocks, each behind its packed size.
-# There is no end mark.
+# lz4's doc/lz4_Frame_format.md, legacy frame: the magic, then blocks. Each block follows its packed
+# size. There is no end mark.
 _MAGIC = struct.pack("<I", 0x184C2102)
 _BLOCK = 8 << 20  # unpacked
 _SIZE = struct.Struct("<I")
@@ -23,8 +23,10 @@ class Lz4Error(OSError):
 
 
 def unpack(data: bytes) -> tuple[bytes, bool]:
-    """Return all blocks, and whether the last was whole; ``data`` may end with the unpacked size,
-    as a kernel's does."""
+    """Return all blocks unpacked, and whether the last one was whole. Raise Lz4Error.
+
+    ``data`` may end with the unpacked size, as in a kernel image.
+    """
     if not data.startswith(_MAGIC):
         raise Lz4Error("it is not in the legacy format")
     library, room = _library(), ctypes.create_string_buffer(_BLOCK)

@@ -58,7 +58,7 @@ def find_module(directory: Path, name: str) -> Path | None:
 
 
 def index_modules(directory: Path) -> dict[str, Path]:
-    """Return the file of each module by its name.
+    """Return module name -> file, below ``directory``, which is lib/modules/RELEASE.
 
     Read modules.dep, or search the folder if depmod has not run.
     """
@@ -69,13 +69,13 @@ def index_modules(directory: Path) -> dict[str, Path]:
 
 
 def read_module(path: Path) -> KernelModule:
-    """Read any .ko, packed or not."""
+    """Read any .ko, compressed or not. Raise EnvironmentMissing or FactsError."""
     elf = open_module(path)
     return KernelModule(path=path, symbols=parse_module(elf), depends=parse_depends(elf))
 
 
 def open_module(path: Path) -> Elf:
-    """Return the ELF file in any .ko, packed or not."""
+    """Return the ELF file in any .ko, compressed or not."""
     module_name(path)
     try:
         data = path.read_bytes()
@@ -118,9 +118,10 @@ def parse_module(elf: Elf) -> tuple[Symbol, ...]:
 
 
 def parse_depends(elf: Elf) -> tuple[str, ...]:
-    """Return what modpost wrote into .modinfo, as the kernel names modules (scripts/mod/modpost.c,
-    v6.1: add_depends()); it holds each of them while it is loaded (ref_module(),
-    kernel/module/main.c).
+    """Return the modules that this one depends on, which modpost wrote into .modinfo
+    (scripts/mod/modpost.c, v6.1: add_depends()), by their names in the kernel.
+
+    While this module is loaded, the kernel keeps them loaded (kernel/module/main.c, ref_module()).
     """
     info = next((section for section in elf.sections if section.name == ".modinfo"), None)
     for entry in elf.content(info).split(b"\0") if info else ():
@@ -131,7 +132,7 @@ def parse_depends(elf: Elf) -> tuple[str, ...]:
 
 
 def _home(elf: Elf, entry: ElfSymbol) -> Section | None:
-    """Return the loaded section that a symbol lies in.
+    """Return the loaded section of a symbol; None if the kernel does not count the symbol.
 
     kernel/module/kallsyms.c (v6.1), module_kallsyms_on_each_symbol() and is_core_symbol(): only
     what is defined, named and loaded is counted.
@@ -147,7 +148,7 @@ def _home(elf: Elf, entry: ElfSymbol) -> Section | None:
 
 
 def _sites(elf: Elf, table: tuple[ElfSymbol, ...]) -> frozenset[tuple[int, int]]:
-    """(section, offset) of all calls to __fentry__; none in a module built without ftrace."""
+    """Return (section, offset) of each call to __fentry__; empty if built without ftrace."""
     sites = set()
     for section in elf.sections:
         if section.name != _MCOUNT:
@@ -176,7 +177,7 @@ def _letter(section: Section, *, local: bool) -> str:
 
 
 def _listed(directory: Path) -> list[Path]:
-    """Return what depmod has written; files that have gone since are left out."""
+    """Return the files that depmod has listed in modules.dep, and that still exist."""
     try:
         lines = (directory / "modules.dep").read_text().splitlines()
     except OSError:

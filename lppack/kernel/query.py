@@ -10,12 +10,12 @@ from lppack.kernel.facts import Facts, Symbol, SymbolVerdict, verdict
 from lppack.kernel.inlining import Holder
 from lppack.model import InliningCheck
 
-_MOST = 8  # copies that a hint lists
+_MOST = 8  # the maximum number of copies that a hint lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """All of one function in one object."""
+    """What is known of one function in one object."""
 
     name: str
     object: str  # "vmlinux", or a module
@@ -24,7 +24,7 @@ class Answer:
     prototype: str | None  # None: not known, or copies differ (then the hint has them all)
     inlining: InliningCheck  # was the debug package searched for inlined copies?
     files: tuple[str | None, ...]  # the source file of each copy; None: not known
-    inlined_into: tuple[Holder, ...]  # functions in which it stands as a copy; () if unchecked
+    inlined_into: tuple[Holder, ...]  # functions that it was inlined into; () if unchecked
     hint: str | None  # None: there is nothing more to say
 
 
@@ -61,8 +61,8 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
         case SymbolVerdict.CLONE_ONLY:
             hints = chain(
                 (
-                    f"only {', '.join(clones)} is left of it, called in a way of the compiler's "
-                    "own: patch its callers",
+                    f"only {', '.join(clones)} is left of it, which the compiler has changed: "
+                    "patch its callers",
                 ),
                 _also(holders),
             )
@@ -91,7 +91,7 @@ def _answer(facts: Facts, name: str, object_: str, module: str | Path | None) ->
 
 
 def listed(holders: Sequence[Holder]) -> str:
-    """Their names, for a message; the position where a name alone does not tell."""
+    """Return the holders' names for a message, with sympos if it is not 1, and other remarks."""
     names = list(dict.fromkeys(_name(holder) for holder in holders))
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     return ", ".join(names[:_MOST]) + more
@@ -145,7 +145,7 @@ def _elsewhere(facts: Facts, name: str, object_: str, module: str | Path | None)
         return
     modules = facts.modules_with(name)
     if modules:
-        yield f"it is in module {', '.join(modules[:_MOST])}: say so with --object"
+        yield f"it is in module {', '.join(modules[:_MOST])}: name the module with --object"
         return
     if variable := facts.modules_with_variable(name):
         yield f"it is a variable of module {', '.join(variable[:_MOST])}: list it under `symbols`"

@@ -9,8 +9,8 @@ from enum import StrEnum
 # gcc's names for changed copies of a function (gcc/ipa-split.cc and others), and clang's.
 _CLONE = re.compile(r"(\.(isra|constprop|part|cold|localalias|lto_priv|llvm)(\.\d+)*)+")
 
-# arch/x86/include/asm/ftrace.h (v6.1), FTRACE_MCOUNT_MAX_OFFSET: the call to __fentry__ may stand
-# behind an ENDBR instruction (arch/x86/include/asm/ibt.h, ENDBR_INSN_SIZE with IBT).
+# arch/x86/include/asm/ftrace.h (v6.1), FTRACE_MCOUNT_MAX_OFFSET: the call to __fentry__ may
+# follow an ENDBR instruction (arch/x86/include/asm/ibt.h, ENDBR_INSN_SIZE with IBT).
 ENDBR_SIZE = 4
 
 
@@ -20,7 +20,7 @@ PADDING = "__pfx_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
-    """One of the symbols that bear a name, in vmlinux or in one module."""
+    """One symbol of vmlinux or of a module; others may have the same name."""
 
     name: str
     address: int  # as linked (no KASLR); in a module: offset in its section
@@ -29,7 +29,7 @@ class Symbol:
     traceable: bool  # has a call to __fentry__ that ftrace finds from its address
     init: bool  # is freed when the kernel (or the module) has been initialised
     size: int | None = None  # None: not known, as for the last symbol of vmlinux
-    section: int | None = None  # of a module; None: in vmlinux, where addresses are for all
+    section: int | None = None  # index of its section in a module; None: in vmlinux
 
 
 class SymbolVerdict(StrEnum):
@@ -39,11 +39,11 @@ class SymbolVerdict(StrEnum):
     UNTRACEABLE = "untraceable"
     INIT = "init"
     CLONE_ONLY = "clone-only"
-    INLINED = "inlined"  # said only where the debug package was read; else it is missing
+    INLINED = "inlined"  # only if the debug package was read; else it is MISSING
 
 
 def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None) -> SymbolVerdict:
-    """Return what the kernel would say to a livepatch of this function.
+    """Return whether a livepatch can replace this function, or why it cannot.
 
     ``sympos`` None or 0: none was given, so the name must be unique (kernel/livepatch/core.c,
     klp_find_object_symbol(), v6.1).
@@ -61,5 +61,5 @@ def verdict(copies: Sequence[Symbol], clones: Sequence[str], sympos: int | None)
 
 
 def is_clone(name: str, of: str) -> bool:
-    """Is ``name`` one of the compiler's changed copies of function ``of``?"""
+    """Return True if ``name`` is one of the compiler's changed copies of function ``of``."""
     return name.startswith(f"{of}.") and _CLONE.fullmatch(name[len(of) :]) is not None

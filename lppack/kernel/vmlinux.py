@@ -16,7 +16,7 @@ from lppack.kernel.symbols import ENDBR_SIZE, Symbol
 
 
 def decode(elf: Elf) -> Decoded:
-    """Everything that is kept of a kernel; what one table says must be what the others say."""
+    """Decode all that is cached of a kernel. Raise FactsError if tables contradict each other."""
     symbols = read_symbols(elf)
     exports = read_exports(elf, {(symbol.name, symbol.address) for symbol in symbols})
     if not any(section.name == ".BTF" for section in elf.sections):
@@ -24,7 +24,7 @@ def decode(elf: Elf) -> Decoded:
             symbols=symbols, exports=exports, btf=b"", offsets=array("I"), functions=(), types=()
         )
     checked = check(elf.content(elf.section(".BTF")), elf.what)
-    # A function of BTF is one of the kernel, or the compiler has changed all its copies.
+    # Each function in BTF must be in kallsyms, at least as a changed copy of the compiler's.
     names = {symbol.name for symbol in symbols}
     names |= {name.partition(".")[0] for name in names if "." in name}
     functions = as_compiled(checked.functions, names)
@@ -42,15 +42,15 @@ def decode(elf: Elf) -> Decoded:
 
 
 def read_symbols(elf: Elf) -> tuple[Symbol, ...]:
-    """Every symbol of the kernel, in the order of /proc/kallsyms."""
+    """Return every symbol of the kernel, in the order of /proc/kallsyms."""
     entries = kallsyms.decode(elf)
     bounds = _bounds(entries, elf.what)
     sites = _sites(elf, bounds["__start_mcount_loc"], bounds["__stop_mcount_loc"])
     init = range(bounds["__init_begin"], bounds["__init_end"])
     if not init:
         raise FactsError(f"{elf.what}: the init range is empty")
-    # In 6.16 and later per-CPU symbols are ordinary addresses: of a template in the init
-    # range, of which each processor has a copy.
+    # From 6.16 on, per-CPU symbols have ordinary addresses, of a template in the init range. Each
+    # processor has a copy of the template.
     per_cpu = range(bounds.get("__per_cpu_start", 0), bounds.get("__per_cpu_end", 0))
     seen: Counter[str] = Counter()
     symbols = []
@@ -92,11 +92,11 @@ def _bounds(entries: Sequence[kallsyms.KallsymsEntry], what: str) -> dict[str, i
 
 
 def _sites(elf: Elf, start: int, stop: int) -> frozenset[int]:
-    """Addresses of all calls to __fentry__."""
+    """Return the addresses of all calls to __fentry__."""
     if stop <= start or (stop - start) % 8:
         raise FactsError(f"{elf.what}: the table of ftrace sites is {stop - start} bytes long")
-    # scripts/sorttable.c of v6.15, and of 6.12.117 in Debian 13, puts 0 for functions that were
-    # overridden ("scripts/sorttable: Zero out weak functions in mcount_loc table"), sorted first.
+    # For overridden functions, scripts/sorttable.c of v6.15, and of 6.12.117 in Debian 13, writes 0
+    # ("scripts/sorttable: Zero out weak functions in mcount_loc table"). Zeros are sorted first.
     table = struct.unpack(f"<{(stop - start) // 8}Q", elf.at(start, stop - start))
     sites = frozenset(table[table.count(0) if table[0] == 0 else 0 :])
     text = elf.section(".text").address
@@ -106,7 +106,7 @@ def _sites(elf: Elf, start: int, stop: int) -> frozenset[int]:
 
 
 def _sizes(entries: Sequence[kallsyms.KallsymsEntry]) -> list[int | None]:
-    """Distance to the next greater address: kernel/kallsyms.c, get_symbol_pos() (v6.1)."""
+    """Return distances to the next greater address: kernel/kallsyms.c, get_symbol_pos() (v6.1)."""
     sizes: list[int | None] = []
     following = current = None
     for entry in reversed(entries):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which modules of a kernel have a function or a variable: an index, made when first asked."""
+"""Which modules of a kernel have a function or a variable: an index, built on first use."""
 
 import hashlib
 import sqlite3
@@ -28,8 +28,9 @@ CREATE TABLE variable (
 
 
 def modules_with(function: str, version: str, modules: Mapping[str, Path]) -> tuple[str, ...]:
-    """Names of the modules that define it, or a copy of the compiler's own (NAME.isra.0); takes
-    seconds the first time for a kernel.
+    """Return the names of the modules that define ``function``, or a clone of it (NAME.isra.0).
+
+    The first call for a kernel takes seconds.
 
     ``version`` is the exact version of the kernel, ``modules`` name -> file of all its modules.
     """
@@ -46,7 +47,7 @@ def modules_with(function: str, version: str, modules: Mapping[str, Path]) -> tu
 def modules_with_variable(
     variable: str, version: str, modules: Mapping[str, Path]
 ) -> tuple[str, ...]:
-    """Return the same for a variable; none of a function's own (`count.3`), nor the compiler's."""
+    """Return the same for a variable, but not for one in a function (`count.3`) or `__NAME`."""
     return _asked(
         version,
         modules,
@@ -57,7 +58,7 @@ def modules_with_variable(
 
 
 def _asked(version: str, modules: Mapping[str, Path], query: str, word: str) -> tuple[str, ...]:
-    # Names and sizes tell a tree from another: reading 4,000 files would take as long as an index.
+    # Names and sizes identify a tree; reading 4,000 files would take as long as building the index.
     state = sorted((name, path.stat().st_size) for name, path in modules.items())
     key = hashlib.sha256(repr((version, state)).encode()).hexdigest()
     path = store.cache_dir() / "facts" / f"{key}-modules-v{_FORMAT}.sqlite"
@@ -77,12 +78,12 @@ def _write(draft: Path, modules: Mapping[str, Path]) -> None:
 
 
 def _named(path: Path) -> Iterator[tuple[str, str]]:
-    """(table, name) of what the module defines."""
+    """Yield (table, name) of each function and variable that the module defines."""
     for entry in open_module(path).symbols():
         if not (entry.name and SHN_UNDEF < entry.section < SHN_LORESERVE):
             continue
         if entry.kind == _STT_FUNC and not entry.name.startswith(PADDING):
             yield "function", entry.name
-        # __UNIQUE_ID_author1, __func__.0: half of all, and nobody asks for them.
+        # Not __UNIQUE_ID_author1 or __func__.0: they are half of all, and nobody needs them.
         elif entry.kind == _STT_OBJECT and entry.name.isidentifier() and entry.name[:2] != "__":
             yield "variable", entry.name

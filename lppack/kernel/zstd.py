@@ -19,8 +19,10 @@ class ZstdError(OSError):
 
 
 def unpack(data: bytes) -> tuple[bytes, bool]:
-    """Return the first frame in ``data``, and whether it was whole; what comes behind it is
-    ignored."""
+    """Return the first frame in ``data`` unpacked, and whether it was whole; ignore what follows.
+
+    Raise ZstdError for damaged data, EnvironmentMissing if there is no library.
+    """
     try:
         module = importlib.import_module("compression.zstd")
     except ImportError:
@@ -55,7 +57,7 @@ def unpack_with_library(data: bytes) -> tuple[bytes, bool]:
             if library.ZSTD_isError(left):
                 raise ZstdError(library.ZSTD_getErrorName(left).decode())
             parts.append(ctypes.string_at(room, out.at))
-            # 0: the frame has ended; room left over: all that the input gives has been given.
+            # 0: the frame has ended. Room left in the buffer: the input has no more output.
             if left == 0 or (source.at == source.size and out.at < _CHUNK):
                 return b"".join(parts), left == 0
     finally:

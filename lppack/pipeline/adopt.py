@@ -21,8 +21,10 @@ def adopt_module(
     undo_timeout: float | None = None,
     wait: float = 0.0,
 ) -> PatchReport | None:
-    """Apply a live patch of another tool, which lppack can revert then; return None for a dry
-    run."""
+    """Apply a live patch of another tool, so that lppack can revert it later.
+
+    Return None for a dry run, unless the patch is in effect already.
+    """
     from lppack.stages.adopt import adopt, as_bundle, build_of, refuse_after_crash
 
     store.refuse_special(path)

@@ -85,8 +85,8 @@ def make_bundle(
 ) -> Built:
     """Generate, build, link, sign if there is a key, and write the bundle.
 
-    ``options``: for the provenance. ``check``: build twice. ``tree``: the result of generate.
-    ``ready``: folder in which it was built together with others. Raise NotTheSame.
+    ``options``: for the provenance. ``check``: build twice; raise NotTheSame if the builds differ.
+    ``tree``: the result of generate. ``ready``: folder in which it was built together with others.
     """
     from lppack.stages.build import build
     from lppack.stages.bundle import read

@@ -32,8 +32,12 @@ class PatchCheck:
 def check_patch(
     path: Path, kernels: Sequence[str], *, old: Path | None = None, deep: "Say | None" = None
 ) -> PatchCheck:
-    """load, validate, and with kernels (or an older version) also what these say: all problems,
-    not the first. What only some of several kernels say names them."""
+    """Load and validate a patch, and check it for each of ``kernels`` and against its older version
+    ``old``.
+
+    Return all problems, not only the first one. A problem on only some of the kernels names these.
+    ``deep``: also read the debug packages; it is called with lines of progress.
+    """
     from lppack.rules.folder import problems_of
     from lppack.stages.load import load
 

@@ -38,7 +38,7 @@ def metrics_of(found: HostStatus) -> str:
 
 
 def write_metrics(found: HostStatus, file: Path) -> None:
-    """Replace ``file`` by the metrics, atomically. Raise EnvironmentMissing."""
+    """Replace ``file`` with the metrics, atomically. Raise EnvironmentMissing."""
     write_textfile(metrics_of(found), file)
 
 

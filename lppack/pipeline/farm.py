@@ -134,7 +134,7 @@ def each(
 
 
 def _fetched(client: "Client", future: Any) -> Any:
-    """Return a result, which is still on the worker; or that it is lost."""
+    """Fetch a result from its worker; return EnvironmentMissing if it is lost."""
     try:
         return future.result(timeout=_ALONE)
     except (OSError, TimeoutError, *_CANCELLED) as error:

@@ -70,7 +70,7 @@ def jobs_of(pairs: Sequence[Pair], options: Options, threads: Sequence[int]) -> 
 
 
 def do(job: Job) -> tuple[FarmResult | RuntimeError, ...]:
-    """Build a job; this function runs in a worker. An exception is the result of its pair alone."""
+    """Build a job, in a worker. An exception is the result of its own pair only."""
     with store.scratch() as folder:
         options = replace(job.options, output=folder / "out")
         here = [
@@ -79,7 +79,7 @@ def do(job: Job) -> tuple[FarmResult | RuntimeError, ...]:
         ]
         ready = _caught(_together, [one for one in here if isinstance(one, Planned)], job, folder)
         if isinstance(ready, RuntimeError):
-            ready = {}  # each is built alone, and says the same, or that it was not at fault
+            ready = {}  # each is then built alone, and has its own outcome
         return tuple(
             one if isinstance(one, RuntimeError) else _caught(_finished, one, there, options, ready)
             for one, there in zip(here, job.pairs, strict=True)

@@ -90,7 +90,8 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _stop(children: Iterable[BaseProcess]) -> None:
-    """End processes with SIGINT, so that they can clean up; after a delay, kill them."""
+    """End processes with SIGTERM, on which they clean up; kill those that are left after a
+    delay."""
     children = list(children)
     for child in children:
         child.terminate()

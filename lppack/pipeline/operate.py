@@ -89,9 +89,9 @@ class CheckedBundle:
 
 
 def check_bundle(path: Path, signers: Path | None, *, manifest: bool = False) -> CheckedBundle:
-    """Read a bundle once. Raise NotTrusted, BadBundle, EnvironmentMissing.
+    """Read a bundle once, and check it. Raise NotTrusted, BadBundle, EnvironmentMissing.
 
-    ``manifest``: compare it with the other parts also where an allowed signer has signed.
+    ``manifest``: compare the manifest with the other parts even if an allowed signer has signed.
     """
     from lppack.stages import bundle as bundles
     from lppack.stages import trust
@@ -102,7 +102,7 @@ def check_bundle(path: Path, signers: Path | None, *, manifest: bool = False) ->
     signer = trust.verify(path, packed, allowed) if allowed else None
     files = bundles.contents(path, packed)
     bundle = bundles.parse(path, files)
-    # Who may sign is trusted with the module itself, and nothing is loaded from the manifest.
+    # An allowed signer is trusted with the module itself, and nothing is loaded from the manifest.
     verify(bundle, files, manifest=manifest or signer is None)
     return CheckedBundle(bundle=bundle, files=files, packed=packed, signer=signer)
 

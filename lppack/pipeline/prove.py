@@ -124,7 +124,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
             if target.name in otherwise[target.path]
         ]
     if by_hand:
-        doubts.append(f"how {', '.join(sorted(by_hand))} is converted is the author's word")
+        doubts.append(f"lppack cannot check how {', '.join(sorted(by_hand))} is converted")
     complete = Completeness.NOT_CHECKED if doubts else Completeness.PROVED
     return Proof(complete=complete, reasons=tuple(doubts))
 

@@ -54,6 +54,7 @@ def _is_kept(options: Options) -> bool:
 
 
 def remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:
+    """Store the bundle ``path`` for recall(), unless ``options`` require a new build."""
     kept = _kept(pair, options, plan.kernel) if _is_kept(options) else None
     if kept is None:
         return
@@ -73,6 +74,7 @@ def remember(pair: Pair, options: Options, plan: "Plan", path: Path) -> None:
 
 
 def kernel_of(pair: Pair) -> "Kernel":
+    """Return the kernel of a pair; if it has none, the newest that the manifest names."""
     from lppack.distributions import open_distribution
 
     if pair.kernel is not None:

@@ -133,7 +133,7 @@ def _kept_runs(
     except ValueError:
         raise EnvironmentMissing(f"{file} is not JSON", hint=hint) from None
     if isinstance(said, dict) and "modes" in said and "mode" not in said:
-        raise EnvironmentMissing(f"{file} is about every mode: a run is of one", hint=hint)
+        raise EnvironmentMissing(f"{file} is about every mode, but a run is about one", hint=hint)
     try:
         mode, preempted, runs = said["mode"], said.get("preempted"), said["violations"]
         wanted = [

@@ -32,7 +32,7 @@ _Answer = tuple[Row, ...] | tuple[Problem, ...]
 class Swept:
     rows: "tuple[SweptPoint, ...]"  # in the order of the grid
     usable: tuple[ModeName, ...]  # cover the needs, and hold at every point
-    left_out: Mapping[ModeName, int]  # number of points of a mode that the engine does not give
+    left_out: Mapping[ModeName, int]  # points of each mode that the engine does not have
     empty: str | None = None  # why no mode is usable, whatever is found; None: some may be
 
 

@@ -128,7 +128,7 @@ class _Schedule:
 
 
 def _do(task: _Task, *, options: Options, jobs: int) -> Planned | Outcome | float:
-    """Do one task; of several pairs, return the seconds that it took."""
+    """Do one task; for several pairs built together, return the seconds that it took."""
     if isinstance(task, Pair):
         return plan_pair(task, options)
     if isinstance(task, _Finish):
@@ -146,7 +146,7 @@ def build_planned(pairs: Sequence[Planned], builder: str, work: Path, jobs: int)
     try:
         build_modules([one.tree for one in pairs], builder, work, jobs)
     except (LppackError, OSError):
-        return  # each is built alone, and says the same, or that it was not at fault
+        return  # each is then built alone, and has its own outcome
 
 
 #: What every process needs.
@@ -157,7 +157,7 @@ _MODULES = (
 
 
 def _import_all() -> None:
-    """Import it, and compile the templates, before the first process is forked."""
+    """Import these modules, and compile the templates, before the first process is forked."""
     from lppack import resources
 
     for name in _MODULES:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class Trial:
-    """One run of ``lppack test``: build if it is a patch, boot a private guest, go the steps."""
+    """One run of ``lppack test``: build it if it is a patch, boot a private guest, run the
+    steps."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Trial:
         old: Path | None = None,
     ) -> None:
         self.path = path
-        self.old = old  # a patch or a bundle whose place this one takes; None: nothing's
+        self.old = old  # the patch or bundle that this one replaces; None: none
         self.kernel = kernel
         self.engine = engine
         self.mode = mode
@@ -47,7 +48,7 @@ class Trial:
         self.warnings: tuple[Problem, ...] = ()  # of the rules; a bundle's are not known
         self.console: Path | None = None
         self.steps_done: list[StepResult] = []
-        self.predicted: StepPrediction | None = None  # None: it did not come to that
+        self.predicted: StepPrediction | None = None  # None: there is no prediction
         self._reversed = False
 
     @property

@@ -12,8 +12,8 @@ from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.proof.includes import PROGRAMS, Includes
 from lppack.proof.kbuild import FOLDERS_APART, apart
 
-_MOST_NAMES = 400  # names that stand on a changed one; more is a change of everything
-_FEW = 40  # users of a header that are all compiled, whatever they name
+_MOST_NAMES = 400  # names that depend on changed ones; more are not followed
+_FEW = 40  # users of a header, up to which all are compiled
 _FOREIGN = re.compile(r"arch/(?!x86/)")
 # include/linux/tracepoint.h (v6.1): trace_NAME() is inline, and the rest is compiled where
 # CREATE_TRACE_POINTS is defined.
@@ -27,9 +27,9 @@ class Affected:
     """C files to compile, and the names that were followed to find them."""
 
     paths: tuple[str, ...]
-    names: tuple[str, ...]  # changed in headers, or standing on what is
-    not_followed: tuple[str, ...] = ()  # what else could affect others, one sentence each
-    standing: tuple[tuple[str, str], ...] = ()  # (header, name) of what stands on a changed name
+    names: tuple[str, ...]  # changed in headers, or dependent on what is
+    not_followed: tuple[str, ...] = ()  # possible effects that were not followed, one sentence each
+    standing: tuple[tuple[str, str], ...] = ()  # (header, name) that depends on a changed name
 
 
 def affected(
@@ -40,8 +40,12 @@ def affected(
     *,
     few: int = _FEW,
 ) -> Affected:
-    """``every`` is what the change makes of each C file and header; ``read`` gives an unchanged
-    header, parsed. All users of a header are affected if they are at most ``few``."""
+    """Find the C files that a change affects.
+
+    ``every``: each C file and header that the change touches, before and after. ``read`` parses a
+    file that it does not touch. If a header has at most ``few`` users, all of them count as
+    affected.
+    """
     own = _c_files(c.before.path for c in every)
     # A C file may be included by others: then these are compiled as well.
     found = set(own)
@@ -95,8 +99,9 @@ def affected(
 
 
 def _also_apart(path: str, users: Collection[str], tree: Path) -> Iterator[str]:
-    """Yield what is no code of the kernel's objects and has a C file of theirs as well: by an
-    include, or by a rule of its Makefile (arch/x86/purgatory/Makefile, v6.1)."""
+    """Yield a sentence for each part that is built apart from the kernel's objects, and is also
+    made from this C file: by an include, or by a rule of its Makefile (arch/x86/purgatory/Makefile,
+    v6.1)."""
     if apart(path):
         return
     also = {user: f"{user} includes {path}" for user in sorted(users)}
@@ -112,7 +117,8 @@ def _also_apart(path: str, users: Collection[str], tree: Path) -> Iterator[str]:
 def _compiled_apart(
     path: str, names: Collection[str], users: Collection[str], tree: Path
 ) -> Iterator[str]:
-    """Return users of a changed header that are no code of the kernel's objects."""
+    """Yield a sentence for each user of a changed header that is built apart from the kernel's
+    objects."""
     wanted = _Pattern(names)
     for user in sorted(user for user in _c_files(users) if apart(user)):
         if wanted.search((tree / user).read_bytes()):
@@ -120,14 +126,15 @@ def _compiled_apart(
 
 
 def _defined(changes: Changes) -> Iterator[str]:
-    """Yield the names of what differs, of types with their tags: "struct x"."""
+    """Yield the names of the items that differ; a type has its tag: "struct x"."""
     for item in (*changes.changed, *changes.added, *changes.removed):
         yield from item.names
 
 
 class _Elsewhere:
-    """Finds headers that use a name without including what defines it: the files that include both
-    do so before, as each file of fs/xfs includes xfs_log_format.h before xfs_quota.h (v6.1)."""
+    """Finds headers that use a name without including the header that defines it, because their
+    users include that one before: each file of fs/xfs includes xfs_log_format.h before xfs_quota.h
+    (v6.1)."""
 
     def __init__(
         self,
@@ -144,10 +151,10 @@ class _Elsewhere:
     def using(
         self, names: Collection[str], standing: Mapping[tuple[str, str], None]
     ) -> Iterator[str]:
-        """Yield the headers, of any folder, that are not searched anyway."""
+        """Yield more headers, of any folder, that use one of ``names``; each of them once."""
         every = {name: name.rpartition(" ")[2] for name in (*self._own, *(n for _, n in standing))}
         wanted = {*names} - {*every.values()} | {n for n, bare in every.items() if bare in names}
-        # This stands in each header of trace events, and no code of theirs is made by it.
+        # CREATE_TRACE_POINTS is in each header of trace events, but does not change their own code.
         wanted -= {"CREATE_TRACE_POINTS"}
         for path in self._includes.naming(wanted):
             if path in self._near or _FOREIGN.match(path) or not self._meets(path):
@@ -158,9 +165,9 @@ class _Elsewhere:
                 yield path
 
     def _meets(self, path: str) -> bool:
-        """Whether a file includes it that includes what changes as well."""
+        """Return whether a file includes both this header and one that is changed."""
         if path.startswith(("include/", "arch/x86/include/")):
-            return True  # so many files include it that to ask is dear
+            return True  # so many files include it that the query is slow
         return not self._users.isdisjoint(self._includes.users(path))
 
 
@@ -184,8 +191,8 @@ def _others(unit: ParsedFile) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _of_event(text: str) -> set[str]:
-    """Return the names by which the users of a trace event are found; none: it is something
-    else."""
+    """Return the names by which the users of a trace event are found; empty if ``text`` is
+    something else."""
     found = _EVENT.match(text)
     return {f"trace_{found[1]}", "CREATE_TRACE_POINTS"} if found else set()
 
@@ -199,7 +206,8 @@ def _declared(unit: ParsedFile) -> dict[str, list[str]]:
 
 
 def _unnamed(changes: Changes) -> Iterator[str]:
-    """Return what differs in a header and has no name by which to find its users."""
+    """Yield a sentence for each difference in a header that has no name by which to find its
+    users."""
     path = changes.before.path
     old, new = (
         [(i.tokens, i.conditions) for i in unit.items if i.kind is ItemKind.INCLUDE]
@@ -215,7 +223,7 @@ def _unnamed(changes: Changes) -> Iterator[str]:
 def _assembler(
     changes: Changes, users: Collection[str], tree: Path, read: Callable[[str], Changes | None]
 ) -> Iterator[str]:
-    """Return macros of a header that assembler uses: assembler is not compared."""
+    """Yield a sentence if assembler may use the changed macros of a header: it is not compared."""
     path = changes.before.path
     items = (*changes.changed, *changes.added, *changes.removed)
     macros = [
@@ -287,8 +295,8 @@ def _texts(paths: Iterable[str], tree: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _enumerated(item: Item, unit: ParsedFile) -> set[str]:
-    """Return constants that macros make in an enum, and others beside them: each word of a list,
-    with what is pasted to it (READING_ ## ENUM, include/linux/kernel_read_file.h, v6.1)."""
+    """Return the constants that macros generate in an enum, and perhaps more names: each word of a
+    list, with what is pasted to it (READING_ ## ENUM, include/linux/kernel_read_file.h, v6.1)."""
     if item.kind is not ItemKind.TYPE or not re.match(r"\s*(?:typedef\s+)?enum\b", item.text):
         return set()
     macros = [
@@ -327,8 +335,8 @@ class _Pattern:
         self._pasted = re.compile(b"|".join(forms)) if forms else None
 
     def search(self, text: bytes) -> bool:
-        """Whether one is in ``text``. Most texts have none: that is seen in a tenth of the time
-        without the regular expressions."""
+        """Return whether one of the names is in ``text``. Most texts have none: the search for
+        words finds that in a tenth of the time of the regular expressions."""
         if any(word in text for word in self._words) and self._whole.search(text):
             return True
         return bool(self._pasted and b"##" in text and self._pasted.search(text))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Tell which static variable of a function is which in another compilation of its file.
+"""Match the static variables of functions in two compilations of a file.
 
-gcc numbers them by file, and so does names.py: with one more, as each ratelimited message has,
-others of that name have other numbers. The functions that refer to one say which it is.
+gcc numbers them by file, and so does names.py: one more of them, as each ratelimited message has,
+changes the numbers of others of that name. The functions that refer to a variable show which one it
+is.
 """
 
 import re
@@ -13,13 +14,13 @@ from typing import Any
 from lppack.proof.objects import Data, Function, ObjectFile, Reference
 
 _COUNTED = re.compile(r"(.+)#\d+")
-#: (function without what the compiler appends, name without its number)
+#: (function without the compiler's suffix, name of the variable without its number)
 _User = tuple[str, str]
 
 
 def aligned(after: ObjectFile, before: ObjectFile) -> ObjectFile:
-    """``after``, with the numbers that its variables have in ``before``; what is new there has a
-    name of its own."""
+    """Return ``after``, with its variables numbered as in ``before``; new ones get names of their
+    own."""
     names = _names(after, before)
     if all(new == old for new, old in names.items()):
         return after
@@ -35,7 +36,7 @@ def _names(after: ObjectFile, before: ObjectFile) -> dict[str, str]:
     was, now = _used(before), _used(after)
     code, code_now = _codes(before), _codes(after)
     found: dict[str, str] = {}
-    # What is sure comes first: functions whose code is the same, then such as have as many.
+    # The surest first: functions with the same code, then those with as many variables of the name.
     steps = (
         {user for user in was.keys() & now.keys() if code.get(user[0]) == code_now.get(user[0])},
         {user for user in was.keys() & now.keys() if len(was[user]) == len(now[user])},
@@ -59,7 +60,8 @@ def _names(after: ObjectFile, before: ObjectFile) -> dict[str, str]:
 def _alike(
     new: Sequence[str], after: ObjectFile, old: Sequence[str], before: ObjectFile
 ) -> dict[str, str]:
-    """Pair variables of one name of one function: those that begin alike, then the others."""
+    """Pair the variables of one name in one function: first those with the same initial value, then
+    the others in their order."""
     found: dict[str, str] = {}
     for same in (True, False):
         for name in new:
@@ -76,7 +78,7 @@ def _value(of: ObjectFile, name: str) -> object:
 
 
 def _codes(of: ObjectFile) -> dict[str, list[bytes]]:
-    """Return the code of each function, with its parts."""
+    """Map each function to the code of all its parts."""
     found: dict[str, list[bytes]] = {}
     for name, one in of.functions.items():
         found.setdefault(name.partition(".")[0], []).append(one.code)
@@ -128,7 +130,7 @@ def _led(found: tuple[Reference, ...], names: Mapping[str, str]) -> tuple[Refere
 
 
 def _plain(value: Any, names: Mapping[str, str]) -> Any:
-    """``value`` with other names where it refers to a symbol, at any depth."""
+    """Return ``value`` with the symbols in it renamed, at any depth."""
     if not isinstance(value, tuple):
         return value
     if len(value) == 3 and value[0] == "symbol":

@@ -36,7 +36,7 @@ def ends(code: bytes) -> list[int]:
 
 
 def nops(code: bytes) -> dict[int, int]:
-    """Map the begin of each NOP to its end, ascending."""
+    """Map the start of each NOP to its end, ascending."""
     found = _decoder().disasm_lite(code, 0)
     return {at: at + size for at, size, mnemonic, _ in found if mnemonic == "nop"}
 

@@ -19,7 +19,7 @@ from lppack.proof.kbuild import Unit
 _LIMIT = 3600.0  # seconds for all of them
 #: Each function and variable in a section of its own, so that each reference is a relocation.
 _APART = ("-ffunction-sections", "-fdata-sections")
-#: A line of the preprocessor, continued or not, that names a folder above.
+#: A preprocessor line, perhaps continued, with a path that leads to a folder above.
 _CLIMBS = re.compile(rb"^[ \t]*#(?:\\\n|[^\n])*\.\./", re.M)
 _AFTER = "after"  # folder in the work directory: the tree with the change
 
@@ -31,7 +31,7 @@ class Compiled:
     unit: Unit
     object: bytes | None  # None: it does not compile
     log: str
-    files: tuple[str, ...]  # of the kernel's tree that it is made from, headers included
+    files: tuple[str, ...]  # of the kernel's tree that it was compiled from, also headers
     tree: str  # the folder that the compiler took them from
 
 
@@ -55,9 +55,9 @@ class Compiler:
     def after(
         self, units: Sequence[Unit], files: Mapping[str, bytes | None], near: Iterable[str]
     ) -> dict[Unit, Compiled]:
-        """With ``files`` in place of those of the tree (None: gone).
+        """Compile with ``files`` in place of those of the tree (None: the file is removed).
 
-        ``near`` are the files that the units are made from now.
+        ``near``: the files that the units were compiled from before the change.
         """
         self._change(files, near)
         return self._compile(units, _AFTER)
@@ -129,8 +129,8 @@ class Compiler:
         store.write_json(self._place(unit).with_suffix(".json"), said)
 
     def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
-        """Make the tree with ``files``: links to the other one, and folders of its own where a file
-        differs, or where one includes "../" and must come out in this tree."""
+        """Create the changed tree. It has links to the unchanged one, and real folders where a file
+        differs, or where a file includes "../", which must lead into the changed tree."""
         top = self._work / _AFTER
         near = tuple(near)
         for path in (*files, *near):
@@ -173,7 +173,7 @@ def _inside(top: Path, path: str, *, is_folder: bool = False) -> Path:
 
 
 def _open_for_all(folder: Path) -> None:
-    """Let the container's user, another than this process's, write there."""
+    """Let another user than that of this process write there: that of the container."""
     folder.chmod(0o777)
 
 

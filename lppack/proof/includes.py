@@ -25,8 +25,8 @@ _LINE = re.compile(
 )
 #: Compiled for the machine that builds, with headers of its own: tools/include/linux/kernel.h.
 PROGRAMS = ("tools/", "scripts/", "samples/", "usr/")
-# Where all of the kernel is compiled with -I; no Makefile names a folder in one of them (v6.1 to
-# v7.2), so that what is written behind #include is all of the path behind this.
+# The whole kernel is compiled with -I for these folders, and no Makefile adds a folder below one of
+# them (v6.1 to v7.2): so an #include names the whole path below such a folder.
 _ROOT = re.compile(r"(?:arch/\w+/)?include/(?:uapi/)?")
 
 
@@ -42,7 +42,7 @@ class Includes:
 
     @cached_property
     def _index(self) -> sqlite3.Connection:
-        """The index, read from the tree if there is none, or it is damaged."""
+        """The index; it is built from the tree if it is missing or damaged."""
         entries.ensure_file(self._place, self._make)
         return sqlite3.connect(f"{self._place.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
@@ -85,7 +85,7 @@ class Includes:
         )
 
     def naming(self, names: Collection[str]) -> tuple[str, ...]:
-        """Return the kernel's headers that have one of the words. Raise EnvironmentMissing."""
+        """Return the headers that contain one of ``names`` as a word. Raise EnvironmentMissing."""
         if not names:
             return ()
         argv = ["grep", "-rlIwFZ", "--include=*.h", "-f", "-", "."]

@@ -21,8 +21,8 @@ from lppack.model import Kernel
 
 _LIMIT = 600.0  # seconds for one run of make
 
-# scripts/Makefile.build and Makefile.lib (v6.1): c_flags and part-of-module follow from $@ and $*,
-# whatever the target's ending is.
+# scripts/Makefile.build and Makefile.lib (v6.1): c_flags and part-of-module depend on $@ and $*,
+# but not on the suffix of the target.
 _QUERY = """\
 include $(srctree)/scripts/Makefile.build
 lppack-units := $(filter %.o,$(real-obj-y) $(real-obj-m) $(lib-y) $(extra-y))
@@ -41,7 +41,8 @@ always-y := environment
 $(obj)/environment: FORCE
 \t@env -0 > $@
 """
-#: What is compiled apart from vmlinux and the modules: other flags, other rules (v6.1 to v7.2).
+#: C files that are compiled into something other than vmlinux and modules, with other flags and
+#: rules (v6.1 to v7.2).
 _APART = (
     (
         r"arch/x86/(?:boot|realmode/rm|purgatory)/|drivers/firmware/efi/libstub/",
@@ -57,10 +58,10 @@ _APART = (
         "it gives assembler and headers their constants, when the kernel is built",
     ),
 )
-#: Whose Makefiles may compile files of other folders.
+#: Folders apart, whose Makefiles may compile files of other folders.
 FOLDERS_APART = ("arch/x86/boot/compressed", "arch/x86/purgatory", "drivers/firmware/efi/libstub")
 _INCLUDES = r"^\s*include\s+\$\(srctree\)/([A-Za-z0-9_/.-]+)"
-# Of the module that was built to see the environment, or of make's own run.
+# Variables of the module that is built to see the environment, or of the run of make itself.
 _NOT_PASSED_ON = {
     *("KBUILD_EXTMOD", "extmod_prefix", "M", "obj", "MODORDER", "MODULES_NSDEPS", "VPATH"),
     *("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKE_TERMERR", "MAKE_TERMOUT"),
@@ -94,7 +95,7 @@ class Kbuild:
         """Return the folders to read before units() can answer for ``paths``."""
         paths = tuple(paths)
         for path in paths:
-            check_path(path, "the change")  # of the folders become words of make and of a shell
+            check_path(path, "the change")  # names of folders go to make and to a shell
         folders = {folder for path in paths for folder in self._near(path)}
         return tuple(sorted(f for f in folders if not store.has_json(self._place(f))))
 
@@ -106,9 +107,9 @@ class Kbuild:
         return tuple(found)
 
     def is_off(self, path: str, config: Mapping[str, str]) -> bool:
-        """Whether the configuration leaves the file out, which units() does not name.
+        """Return whether the configuration leaves out a file that has no units().
 
-        False: it is not, or that is not known: a file may be compiled for a part that is built
+        False also means that this is not known: the file may be compiled for a part that is built
         apart (the vDSO, the boot code), by a rule of its own, or for a program of the build.
         """
         if apart(path):
@@ -143,8 +144,8 @@ class Kbuild:
         return found
 
     def _near(self, path: str) -> list[str]:
-        """Folders whose Makefiles may name it: those above it, neighbours that say "../", and such
-        as include a Makefile of its folder."""
+        """Return the folders whose Makefiles may name the file: those above it, neighbours that use
+        "../", and those that include a Makefile of a folder above it."""
         found = above = _above(path)
         for folder in above:
             for user in self._included.get(folder, ()):
@@ -165,7 +166,7 @@ class Kbuild:
         return self._known[folder]
 
     def _place(self, folder: str) -> Path:
-        name = folder.replace(",", "%").replace("/", ",")  # no two folders have one
+        name = folder.replace(",", "%").replace("/", ",")  # unique
         return self._cache / f"{name}.json"
 
     def read(self, site: Site, work: Path, folders: Sequence[str]) -> None:
@@ -215,7 +216,7 @@ class Kbuild:
 
     def _environment(self, site: Site, work: Path) -> Mapping[str, str]:
         """Return the variables that the kernel's top Makefile exports to sub-makes."""
-        kept = self._cache / ",environment.json"  # as no folder is called
+        kept = self._cache / ",environment.json"  # no folder has this name
         if not store.has_json(kept):
             probe = work / "probe"
             probe.mkdir(exist_ok=True)
@@ -232,7 +233,7 @@ class Kbuild:
                 for name, value in said.items()
                 if name not in _NOT_PASSED_ON and re.fullmatch(r"\w+", name)
             }
-            # kbuild_argv() maps folders of this build alone.
+            # kbuild_argv() adds flags that map folders of this build only.
             said.pop("KCFLAGS", None)
             said.pop("KAFLAGS", None)
             for flags in ("KBUILD_CFLAGS", "KBUILD_AFLAGS"):
@@ -240,8 +241,8 @@ class Kbuild:
                 mapped = ("-ffile-prefix-map=", "-fdebug-prefix-map=")
                 said[flags] = " ".join(word for word in words if not word.startswith(mapped))
             if "srcroot" in said:
-                # Makefile (v6.13): the module's folder, which has Makefiles and __FILE__ of its
-                # own; of the kernel's own build it is the tree, and is cut off __FILE__.
+                # Makefile (v6.13): in the build of a module, its folder. In the kernel's own build
+                # it is the tree, which is cut off __FILE__.
                 said["srcroot"] = "{sources}"
                 said["KBUILD_CPPFLAGS"] += " -fmacro-prefix-map={sources}/="
             store.write_json(kept, said)
@@ -275,7 +276,8 @@ def _parse(
 
 
 def apart(path: str) -> str | None:
-    """Return what a C file is for that is compiled into something else; None: none of them."""
+    """Return what a C file is for, if it is not compiled into vmlinux or a module; None if it
+    is."""
     return next((why for pattern, why in _APART if re.match(pattern, path)), None)
 
 

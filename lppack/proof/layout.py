@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Lay a compiled function out as the kernel's assembler and linker did.
+"""Lay out a compiled function as the kernel's assembler and linker did.
 
-Alone in a section, a function begins at another distance from a cache line, and its calls are
-relocations. In the kernel, tight loops that gcc aligns (gcc 14) have other padding before them, and
-jumps are shorter or longer for it.
+In a section of its own a function is aligned differently, and its calls are relocations. In the
+kernel, loops that gcc 14 aligns have other padding before them, which makes jumps shorter or
+longer.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,11 @@ _JUMP, _SHORT_JUMP = 0xE9, 0xEB
 
 
 def laid_out(function: Function, kernels: bytes, address: int) -> tuple[Function, Moved]:
-    """Return ``function`` as it would be at ``address``, where the kernel has ``kernels``, and
-    where each of its bytes went. Only padding and the length of jumps follow the kernel's."""
+    """Return ``function`` as laid out at ``address``, and where each of its bytes went; empty if
+    none moved.
+
+    ``kernels``: the kernel's bytes there. Only padding and the length of jumps are taken from them.
+    """
     layout = _Layout(function, kernels, address)
     layout.walk()
     if all(at == to for at, to in layout.moved.items()):
@@ -35,7 +38,7 @@ def laid_out(function: Function, kernels: bytes, address: int) -> tuple[Function
 
 
 def moved_targets(function: Function, places: Mapping[str, Moved]) -> Function:
-    """Return ``function`` with its references into the functions of ``places`` moved as these."""
+    """Return ``function`` with its references adjusted that lead into functions of ``places``."""
     entries = tuple(
         (name, data, tuple(_moved(one, places, 0) for one in ones))
         for name, data, ones in function.entries
@@ -48,7 +51,7 @@ def moved_targets(function: Function, places: Mapping[str, Moved]) -> Function:
 
 
 def _moved(one: Reference, places: Mapping[str, Moved], aside: int) -> Reference:
-    """``aside``: bytes from the relocation to the end of its instruction."""
+    """Adjust a reference; ``aside``: bytes from the relocation to the end of its instruction."""
     kind, what, distance = one.target
     moved = places.get(what) if kind == "symbol" and isinstance(what, str) else None
     if not moved or distance + aside not in moved:
@@ -140,7 +143,7 @@ class _Layout:
         return {start: end for start, end in runs.items() if self._is_aligned(end)}
 
     def _fill(self, start: int) -> bool:
-        """Take the kernel's padding; False: it has other code here, and it is not aligned."""
+        """Copy the kernel's padding. Return False if the kernel has no padding here."""
         at = len(self.code)
         for alignment in _ALIGNMENTS:
             text = self.kernels[at : at + -(self.address + at) % alignment]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Source against the running kernel: is what was compiled from the unchanged sources what the
-kernel's own vmlinux or module has? Ksplice called it run-pre matching.
+"""Match functions that were compiled from the unchanged sources with the code of the kernel's own
+vmlinux or modules. Ksplice called this run-pre matching.
 
 A match proves that sources, configuration and compiler are those of the kernel, and shows which of
-several functions of one name is the one of a file.
+several functions of one name is that of a file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,8 +30,8 @@ class Matched:
 
     name: str
     symbol: Symbol | None  # the kernel's, if its code is the same
-    why: str = ""  # it does not match; "" it does
-    expected: bool = False  # that it does not match: a weak function, of which there is another
+    why: str = ""  # why it does not match; "": it does
+    expected: bool = False  # a mismatch is right: it is weak, and another one is used
     leads: Mapping[str, int] = field(default_factory=dict)  # symbol -> address that it refers to
 
 
@@ -39,7 +39,7 @@ class KernelCode(Protocol):
     """The code of vmlinux or of one module."""
 
     def match(self, functions: Iterable[Function]) -> dict[str, Matched]:
-        """By name of the function."""
+        """Return the match of each function, by its name."""
 
 
 class VmlinuxCode:
@@ -128,7 +128,8 @@ class VmlinuxCode:
         if kind == "symbol":
             assert isinstance(what, str)
             copies = self._facts.copies(what)
-            # Per-CPU symbols and such as only the linker has are not in kallsyms, or counted.
+            # kallsyms has no copies of some symbols: per-CPU ones, those of the linker, counted
+            # ones.
             wanted = {(copy.address + distance) % (1 << 64) for copy in copies}
             if wanted and at not in wanted and what != "nothing":
                 return f"at byte {reference.offset} it leads elsewhere than to {what}"
@@ -150,13 +151,13 @@ class _Fit:
     """A function, laid out as the kernel's where that is needed."""
 
     function: Function
-    why: str | None  # it differs; None: it does not
+    why: str | None  # why it differs; None: it does not
     moved: Moved = field(default_factory=dict)
 
 
 def _parts_last(functions: Iterable[Function]) -> list[Function]:
-    """Return a part that gcc split off (NAME.cold) refers to places in the rest, which comes
-    first."""
+    """Sort functions so that a part that gcc has split off (NAME.cold) comes after the rest,
+    because it refers to places in the rest."""
     return sorted(functions, key=lambda one: one.name.endswith(".cold"))
 
 
@@ -243,7 +244,7 @@ class ModuleCode:
         if kind in ("content", "code"):
             return True
         if "nothing" in (what, other.target[1]):
-            return True  # of no size: what stands at its place is another's
+            return True  # it has no size: another symbol is at its place
         if kind == "symbol":
             own, its = _uncounted(what), _uncounted(other.target[1])
             if (own, distance) == (its, other.target[2]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names of symbols without what the compiler has counted in them."""
+"""Names of symbols without the numbers that the compiler puts into them."""
 
 import re
 from collections import Counter
@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from lppack.kernel.elf64 import ElfSymbol
 
 STT_FUNC = 2
-# gcc numbers what is static in a function, tables that it makes of a switch (CSWTCH), and string
-# constants; include/linux/compiler-gcc.h: __UNIQUE_ID() counts all that a file has, and so does
-# BTF_ID() of include/linux/btf_ids.h.
+# gcc numbers static variables of functions, tables that it generates for a switch (CSWTCH), and
+# string constants. __UNIQUE_ID() of include/linux/compiler-gcc.h and BTF_ID() of
+# include/linux/btf_ids.h have a counter for each file.
 COUNTED = re.compile(r"\.\d+$")
-# Of __UNIQUE_ID_, the last number is counted: the name before it may have others (ipv4).
+# After __UNIQUE_ID_, only the last number is a counter: the name before it may have others (ipv4).
 UNIQUE = re.compile(r"(__UNIQUE_ID_\w*?)\d+(?=[^\W\d]*(?:\W|$))|(__BTF_ID__\w+__)\d+$")
 
 
 def plain_names(symbols: Iterable[ElfSymbol]) -> dict[str, str]:
-    """Symbol -> its name without what was counted; with its place among those of one name."""
+    """Map each symbol to its name without counters, followed by its place among those of one name:
+    "x#0"."""
     seen: Counter[str] = Counter()
     plain: dict[str, str] = {}
     for symbol in symbols:

@@ -13,7 +13,8 @@ from functools import cached_property
 # arch/x86/include/asm/elf.h (v6.1)
 R_64, R_PC32, R_PLT32, R_32, R_32S, R_PC8 = 1, 2, 4, 10, 11, 15
 PC_RELATIVE = frozenset((R_PC32, R_PLT32, R_PC8))
-#: What a reference leads to: a kind, what of it, and a distance from it in bytes.
+#: Target of a reference: a kind ("symbol", "string", ...), the name or content, and the distance
+#: from its start in bytes.
 Target = tuple[str, str | bytes, int]
 
 
@@ -29,12 +30,13 @@ class Reference:
 
     @property
     def width(self) -> int:
-        """Bytes that it writes."""
+        """The number of bytes that the relocation writes."""
         return 8 if self.kind == R_64 else 1 if self.kind == R_PC8 else 4
 
 
-#: What a table says of one place: its name, its bytes, and what they lead to.
+#: One entry of a table about code: the table's name, and the entry's bytes and references.
 Entry = tuple[str, bytes, tuple[Reference, ...]]
+#: Section of code -> offset in it -> the entries about that place.
 Entries = dict[int, dict[int, list[Entry]]]
 
 
@@ -60,7 +62,7 @@ class Function:
             return tuple((one.offset, one.kind, one.target) for one in found)
 
         of = self.section.removesuffix(self.name).rstrip(".")  # .text., .text.unlikely., .init.text
-        how = (of, self.weak, self.aliases)  # who may name it is no code
+        how = (of, self.weak, self.aliases)  # `static` is not compared
         tables = [(name, data, plain(found)) for name, data, found in self.entries]
         return self.code, plain(self.references), tables, how
 
@@ -85,7 +87,8 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """One variable that is not static in a function."""
+    """One variable; of those that are static in a function, only writable ones with an initial
+    value."""
 
     name: str
     section: str
@@ -100,7 +103,7 @@ class Data:
 class ObjectFile:
     functions: dict[str, Function] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
-    #: Sections with neither: exports, parameters, initcalls, by name.
+    #: Other sections by name: exports, parameters, initcalls.
     others: dict[str, object] = field(default_factory=dict)
 
     @cached_property
@@ -135,7 +138,7 @@ class ObjectFile:
 
 
 def _branches(function: Function, reference: Reference) -> bool:
-    """Whether an instruction goes there: call, jmp, or jcc."""
+    """Return whether the reference is the target of a call, jmp or jcc."""
     if reference.kind in (R_PLT32, R_PC8):
         return True
     before = function.code[max(0, reference.offset - 2) : reference.offset]

@@ -30,7 +30,7 @@ from lppack.proof.objects import ObjectFile
 from lppack.proof.reader import read_object
 
 _BYTES = "latin-1"
-_FORMAT = 2  # of what is kept
+_FORMAT = 2  # of the cache
 _MOST_UNITS = 400  # C files that are compiled for one change
 
 
@@ -41,7 +41,7 @@ class Comparison:
     affected: Affected
     units: tuple[UnitDifference, ...]
     not_built: tuple[str, ...]  # C files that the configuration leaves out
-    built_apart: tuple[str, ...]  # C files of which it is not known how they are compiled
+    built_apart: tuple[str, ...]  # C files whose units are not known
     too_many: bool  # more files are affected than were compiled
 
 
@@ -70,7 +70,7 @@ class Prover:
 
     @cached_property
     def _cache(self) -> Path:
-        """For this exact kernel and compiler."""
+        """The folder of the cache for this exact kernel and compiler."""
         identity = sorted(self._builder.identity(self.kernel).items())
         package = open_distribution().sources.package_of(self.kernel)
         parts = repr((self.kernel.release, self.kernel.version, package, identity))
@@ -86,8 +86,11 @@ class Prover:
         files: Mapping[str, tuple[bytes | None, bytes | None]],
         read: Callable[[str], Changes | None],
     ) -> Comparison:
-        """``every``: what the change makes of each C file and header; ``files``: each file that
-        differs, before and after (None: there is none). Raise BuildFailed, EnvironmentMissing."""
+        """Compile what a change affects, before and after, and compare the object code.
+
+        ``every`` and ``read``: as for affected(). ``files``: each file that differs, before and
+        after (None: there is none). Raise BuildFailed, EnvironmentMissing.
+        """
         found = affected(every, self.tree, self.includes, read)
         with self._compiler(found.paths) as compiler:
             units = {path: self.kbuild.units(path) for path in found.paths}
@@ -136,8 +139,11 @@ class Prover:
         units: Sequence[UnitDifference],
         files: Mapping[str, tuple[bytes | None, bytes | None]],
     ) -> dict[str, frozenset[str]]:
-        """Map each C file of vmlinux to its functions whose code is another if MODULE is defined,
-        as it is for a patch: proc_fs.h (v6.1) has another PROC_ENTRY_PERMANENT then."""
+        """Map each C file of vmlinux to its functions whose code differs if MODULE is defined.
+
+        It is defined for a patch, and proc_fs.h (v6.1), for example, has another
+        PROC_ENTRY_PERMANENT then.
+        """
         own = {
             one.unit: one.after
             for one in units

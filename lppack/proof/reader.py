@@ -37,8 +37,8 @@ from lppack.proof.objects import (
 from lppack.proof.sections import ALTERNATIVES, IGNORED, NAMELESS, WITH_A_VALUE, between
 from lppack.proof.tables import TABLES, Tables
 
-_SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # include/uapi/linux/elf.h has them not; elf(5)
-_NAMED = (0, STT_OBJECT, STT_FUNC, 6)  # of no type, and STT_TLS
+_SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # not in include/uapi/linux/elf.h; elf(5)
+_NAMED = (0, STT_OBJECT, STT_FUNC, 6)  # STT_NOTYPE (0), STT_TLS (6)
 _STB_WEAK = 2
 
 
@@ -70,7 +70,7 @@ class ObjectReader:
             if defined and symbol.name and symbol.kind in _NAMED:
                 self.named.setdefault(symbol.section, []).append((symbol.value, symbol))
         for named in self.named.values():
-            # Of several names at one place, the one that no compiler has made comes first.
+            # Of several names at one place, one that the compiler did not generate comes first.
             named.sort(key=lambda one: (one[0], not one[1].size, "." in one[1].name, one[1].name))
         self.names = plain_names(self.symbols)
         self._contents: dict[tuple[int, int, int], bytes] = {}
@@ -88,7 +88,7 @@ class ObjectReader:
                 if section.size and not any(
                     s.kind == STT_FUNC for _, s in self.named.get(section.index, ())
                 ):
-                    # Assembler at the top level, which gives no function its size.
+                    # Assembler at the top level, in a section without any function symbol.
                     self._other(found, section)
                 for function in self._functions_in(section, entries):
                     found.functions[function.name] = function
@@ -99,7 +99,8 @@ class ObjectReader:
         return found
 
     def called(self, name: str) -> list[Function]:
-        """Functions of that name, in the order of the symbol table, without what tables say."""
+        """Return the functions of that name, in the order of the symbol table, without entries of
+        tables."""
         found = []
         for symbol in self.symbols:
             defined = SHN_UNDEF < symbol.section < SHN_LORESERVE
@@ -110,7 +111,7 @@ class ObjectReader:
 
     @cached_property
     def places(self) -> dict[str, set[tuple[int, int]]]:
-        """(section, offset) of what has a name, without what the compiler has counted in it."""
+        """Map each name, without the compiler's numbers, to its places: (section, offset)."""
         found: dict[str, set[tuple[int, int]]] = {}
         for symbol in self.symbols:
             if symbol.name and SHN_UNDEF < symbol.section < SHN_LORESERVE:
@@ -126,7 +127,7 @@ class ObjectReader:
     def _function(
         self, section: Section, start: int, entries: Entries, *, shared: bool
     ) -> Function:
-        """Return the function there; ``shared``: others are in its section."""
+        """Return the function at ``start``; ``shared``: its section has other functions, too."""
         named = self.named[section.index]
         first = bisect.bisect_left(named, start, key=lambda one: one[0])
         here = []
@@ -164,7 +165,8 @@ class ObjectReader:
     def _branches(
         self, section: Section, start: int, code: bytearray, known: list[Reference]
     ) -> list[Reference]:
-        """Return calls and jumps to others of the section, which the assembler has resolved."""
+        """Return calls and jumps to other functions of the section as references, and clear them in
+        ``code``: the assembler has resolved them."""
         taken = {reference.offset for reference in known}
         found = []
         for offset, width, leads_to in branches(bytes(code), start):
@@ -247,7 +249,7 @@ class ObjectReader:
             kind, what, _ = self._merged(section, symbol.value)
             past = at - symbol.value
             if symbol.kind != STT_SECTION and past >= len(what):
-                return (kind, what, past), ""  # its end, which is where another begins
+                return (kind, what, past), ""  # its end, where another one begins
             return self._merged(section, at), ""
         if symbol.kind != STT_SECTION and not COUNTED.search(symbol.name):
             return ("symbol", self.names.get(symbol.name, symbol.name), addend), symbol.name
@@ -281,14 +283,14 @@ class ObjectReader:
             end = at
             while end < len(content) and any(content[end : end + size]):
                 end += size
-            # What UBSAN says of a place names the file as the compiler was given it.
+            # UBSAN's description of a place names the file as it was given to the compiler.
             return ("string", content[at : end + size].removeprefix(self._tree), 0)
         counted = re.search(r"\d+$", section.name)  # .rodata.cst16
         size = int(counted[0]) if counted else 8
         return ("constant", content[at : at + size], 0)
 
     def _inside(self, section: Section, at: int) -> tuple[Target, str]:
-        """Return what stands at that place of a section."""
+        """Return the target at that place of a section, and the name of its symbol."""
         if section.name in ALTERNATIVES:
             return ("code", repr(self._piece(section, at)), 0), ""
         if section.name in TABLES:
@@ -299,7 +301,7 @@ class ObjectReader:
         symbols = self.named.get(section.index, [])
         number = bisect.bisect_right(symbols, at, key=lambda one: one[0]) - 1
         if number < 0 and symbols:
-            number = 0  # a little before the first: the index of an array begins above 0
+            number = 0  # before the first: an array whose lowest index is above 0
         if number < 0:
             return ("content", repr(self.guarded(section, 0, section.size)), at), ""
         start, symbol = symbols[number]
@@ -314,7 +316,8 @@ class ObjectReader:
         return ("symbol", self.names[symbol.name], at - start), symbol.name
 
     def guarded(self, section: Section, start: int, end: int) -> object:
-        """Read contents, which may refer to themselves."""
+        """Return contents with their references, as bytes. In contents that refer to themselves,
+        that reference is "itself"."""
         key = (section.index, start, end)
         if key in self._contents:
             return self._contents[key]
@@ -324,7 +327,7 @@ class ObjectReader:
         return found
 
     def _piece(self, section: Section, at: int) -> object:
-        """Code that takes the place of other code: from there to where the next begins."""
+        """Return replacement code of an alternative, from ``at`` to the start of the next one."""
         if section.index not in self._bounds:
             starts = {0, section.size}
             for index, table in self.tables.items():

@@ -11,12 +11,12 @@ IGNORED = re.compile(
     r"|__patchable_function_entries"
 )
 
-# Objects of the compiler's own, which no name leads to: what UBSAN says of a place (.Lubsan_data7),
-# constants (.LC3). They are compared where a function refers to them.
+# Objects that the compiler generates without a symbol: UBSAN's descriptions of places
+# (.Lubsan_data7), constants (.LC3). They are compared where a function refers to them.
 NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
 
-# Where a variable that is static in a function has its first value; others are the compiler's and
-# the kernel's own (.data.once, __dyndbg).
+# Sections of writable variables that are static in a function and have an initial value. Variables
+# in other sections are the compiler's and the kernel's own (.data.once, __dyndbg).
 WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
 
 

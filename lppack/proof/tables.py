@@ -9,8 +9,8 @@ from lppack.kernel.elf64 import SHN_LORESERVE, Elf, ElfSymbol, Section
 from lppack.kernel.errors import FactsError
 from lppack.proof.objects import Entries, Reference
 
-#: Tables of what is patched or looked up at a place in the code, and sizes that their entries have
-#: in one kernel or another: arch/x86/include/asm/{jump_label,bug,alternative,extable}.h.
+#: Tables about places in the code that the kernel patches or looks up, and the possible sizes of
+#: their entries in bytes: arch/x86/include/asm/{jump_label,bug,alternative,extable}.h.
 TABLES: Mapping[str, tuple[int, ...]] = {
     "__jump_table": (16,),
     "__bug_table": (12, 16, 10, 8),
@@ -41,7 +41,7 @@ class Tables:
         self._sizes: dict[int, int] = {}
 
     def entries(self) -> Entries:
-        """Section of code -> offset -> what tables say of it."""
+        """Return the entries of all tables, by section of code and offset in it."""
         found: Entries = {}
         for section in self._reader.elf.sections:
             if section.name not in TABLES or not section.size:

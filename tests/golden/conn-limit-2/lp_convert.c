@@ -2,17 +2,17 @@
 /*
  * Made by lppack for lppack_conn_limit_2: conversion on access, tracked to be reversed.
  *
- * An instance changes its form only under its own lock. Conversion: flag on, form new and tracked
- * in one section of that lock, inside an SRCU section. Stop: flag off, wait for the SRCU sections
- * that may have seen it on, reverse each tracked instance under its lock together with its shadow
- * variables. After the wait no thread tracks any more. Where the author's marker still says
- * new after that, the instance is kept apart as stuck, with its shadow variables, and is reversed
- * once more by the next stop, perhaps that of a later version.
+ * An instance changes its form only under its own lock. To convert it: if lp_on is set, give it the
+ * new form and track it, in one section of that lock, inside an SRCU section. To stop: clear lp_on,
+ * wait for the SRCU sections that may have seen it set (then no thread tracks any more), reverse
+ * each tracked instance under its lock, and free its shadow variables. If the author's marker is
+ * still true after that, the instance is set aside as stuck, with its shadow variables, and is
+ * reversed once more by the next stop, perhaps that of a later version.
  *
  * What is tracked is shared by the versions of a series and handed on in the klp_state of the
  * transform, so that a later version can reverse what an earlier one has converted.
  *
- * Locks, outermost first: lp_phase_lock of the glue, the lock of the series, the lock of an
+ * Lock order, outermost first: lp_phase_lock of lp_glue.c, the lock of the series, the lock of an
  * instance, the lock of a tracking. Callers of lp_convert_stop() and of the setters hold
  * lp_phase_lock.
  */
@@ -41,8 +41,8 @@
 #include "lp_runtime.h"
 
 /*
- * How long a writer of the parameter convert stays: readers of parameters wait for it. The lock of
- * the one instance that is reversed at that moment comes on top.
+ * Limit, in jiffies, of one write to the parameter convert, because readers of parameters wait for
+ * it. The wait for the lock of the instance that is just being reversed comes on top.
  */
 #define LP_STOP_MAX	HZ
 
@@ -63,7 +63,7 @@ struct lp_tracking {
 	struct kref ref;	/* one for each module of the series */
 	atomic_long_t count;	/* of converted */
 	atomic_long_t stuck_count;
-	spinlock_t lock;	/* protects the rest; with interrupts off, which may convert too */
+	spinlock_t lock;	/* protects the rest; interrupts may convert, so they are off */
 	struct list_head converted;
 	struct list_head stuck;
 	wait_queue_head_t idle;	/* an entry that was busy has gone */
@@ -74,11 +74,11 @@ static bool lp_on;		/* conversion is on; written under lp_phase_lock */
 static bool lp_stopping;	/* lp_stop_cookie is valid; under lp_phase_lock */
 static unsigned long lp_stop_cookie;
 static atomic_long_t lp_left_old = ATOMIC_LONG_INIT(0);
-static struct task_struct *lp_without_shadows;	/* to which none is shown; under lp_phase_lock */
+static struct task_struct *lp_without_shadows;	/* this thread is shown none; under lp_phase_lock */
 static struct lp_tracking *lp_tracking_conn;	/* from pre_patch to exit */
 static struct module *lp_target_conn;	/* while it is patched; under lp_phase_lock */
 
-/* Readers of parameters come at any time: before pre_patch, and after exit. */
+/* Parameters may be read at any time: even before pre_patch, and after exit. */
 static DEFINE_SPINLOCK(lp_trackings_lock);	/* protects the pointers above from being freed */
 
 static struct lp_tracking *lp_tracking_new(void)
@@ -96,7 +96,10 @@ static struct lp_tracking *lp_tracking_new(void)
 	return t;
 }
 
-/* The lock of an instance is held: no reclaim, which may need it; the next access tries again. */
+/*
+ * The lock of an instance is held, and reclaim may need it: so allocate without reclaim. If that
+ * fails, the next access tries again.
+ */
 static struct lp_tracked *lp_tracked_new(void)
 {
 	return kmalloc(sizeof(struct lp_tracked), GFP_NOWAIT | __GFP_NOWARN);
@@ -118,7 +121,7 @@ static struct lp_tracked *lp_find(struct lp_tracking *t, const void *obj)
 	return NULL;
 }
 
-/* It is to be reversed, like one that was converted just now. */
+/* Put a stuck entry back into the list of those that a stop reverses. */
 static void lp_unstick(struct lp_tracking *t, struct lp_tracked *entry)
 {
 	lockdep_assert_held(&t->lock);
@@ -130,7 +133,10 @@ static void lp_unstick(struct lp_tracking *t, struct lp_tracked *entry)
 	atomic_long_inc(&t->count);
 }
 
-/* In the table already: what was put back by someone else, or converted by an earlier version. */
+/*
+ * Track a converted instance. It may be in the table already: an earlier version has converted it,
+ * or other code than this has reversed it.
+ */
 static void lp_track(struct lp_tracking *t, struct lp_tracked *entry, void *obj)
 {
 	struct lp_tracked *known;
@@ -177,8 +183,9 @@ static bool lp_is_busy(struct lp_tracking *t, const void *obj)
 }
 
 /*
- * The caller is about to free obj: no thread converts it, but one may be reversing it. Where
- * nothing may sleep, that thread is on another CPU and not preempted, so it ends soon.
+ * The caller is about to free obj: no thread converts it, but one may be reversing it, so wait for
+ * that one. If the wait may not sleep, that thread runs on another CPU with softirqs or interrupts
+ * off: it ends soon.
  */
 static void lp_forget(struct lp_tracking *t, const void *obj, bool may_sleep)
 {
@@ -201,7 +208,10 @@ static void lp_forget(struct lp_tracking *t, const void *obj, bool may_sleep)
 	spin_unlock_irqrestore(&t->lock, flags);
 }
 
-/* One to be reversed, busy so that its instance stays while the lock is dropped; NULL if none. */
+/*
+ * Take an entry to reverse; NULL if there is none. It is marked busy, so that lp_forget() keeps its
+ * instance from being freed while the lock is dropped.
+ */
 static struct lp_tracked *lp_take(struct lp_tracking *t)
 {
 	struct lp_tracked *entry;
@@ -215,7 +225,10 @@ static struct lp_tracked *lp_take(struct lp_tracking *t)
 	return entry;
 }
 
-/* It is reversed, or left in the new form; a thread that waits to free it may do so. */
+/*
+ * End the reversal of an entry: untrack it, or set it aside as stuck (left). Wake lp_forget(),
+ * which may wait to free its instance.
+ */
 static void lp_give(struct lp_tracking *t, struct lp_tracked *entry, bool left)
 {
 	unsigned long flags;
@@ -234,7 +247,9 @@ static void lp_give(struct lp_tracking *t, struct lp_tracked *entry, bool left)
 	wake_up_all(&t->idle);
 }
 
-/* What was left in the new form is reversed once more: by the next stop, or a later version's. */
+/*
+ * Let all stuck instances be reversed once more: by the next stop, or by that of a later version.
+ */
 static void lp_unstick_all(struct lp_tracking *t)
 {
 	struct lp_tracked *entry;
@@ -308,7 +323,7 @@ void lp_forget_conn(struct conn *obj)
 	klp_shadow_free(obj, 5038572155875873317UL, NULL);	/* conn_ext */
 }
 
-/* One tracked instance; false: there is none. */
+/* Reverse one tracked instance. Return false if there is none. */
 static bool lp_reverse_one_conn(struct lp_tracking *t)
 {
 	struct lp_tracked *entry = lp_take(t);
@@ -320,15 +335,15 @@ static bool lp_reverse_one_conn(struct lp_tracking *t)
 	obj = entry->obj;
 	lp_conn_lock(obj);
 	lp_test_point("conn-reversing");
-	/* The form of an earlier version only reverse() knows. */
+	/* The marker knows no forms of earlier versions: so reverse these in any case. */
 	if (entry->level < LP_LEVEL || lp_conn_is_new(obj))
 		lp_conn_downgrade(obj);
 	/*
-	 * Its lock is held: this is the form that old code will find. New code still runs, and
-	 * needs the shadow variables of an object in the new form.
+	 * The lock of the instance is held, so this is the form that old code will find. New code
+	 * still runs, and needs the shadow variables of an object that stays in the new form.
 	 */
 	left = lp_conn_is_new(obj);
-	if (left) {	/* perhaps the shadow variables are what makes it new: they go */
+	if (left) {	/* perhaps only its shadow variables make it new */
 		WRITE_ONCE(lp_without_shadows, current);
 		left = lp_conn_is_new(obj);
 		WRITE_ONCE(lp_without_shadows, NULL);
@@ -342,7 +357,7 @@ static bool lp_reverse_one_conn(struct lp_tracking *t)
 	return true;
 }
 
-/* -EAGAIN: the rest is for the next call. */
+/* Reverse all tracked instances. -EAGAIN at the end of the time, or for a signal: call it again. */
 static int lp_reverse_conn(unsigned long end, bool for_ever)
 {
 	struct lp_tracking *t = lp_tracking_conn;
@@ -375,7 +390,9 @@ void lp_drop_conn(void)
 
 struct conn_ext_v1 *conn_ext_v1_get(struct conn *obj)
 {
-	/* The marker is being called for what old code would find. */
+	/*
+	 * A reversal calls the marker to see what old code will find: without the shadow variable.
+	 */
 	if (READ_ONCE(lp_without_shadows) == current)
 		return NULL;
 	return klp_shadow_get(obj, 16243169022304982835UL);
@@ -383,7 +400,9 @@ struct conn_ext_v1 *conn_ext_v1_get(struct conn *obj)
 
 struct conn_ext *conn_ext_get(struct conn *obj)
 {
-	/* The marker is being called for what old code would find. */
+	/*
+	 * A reversal calls the marker to see what old code will find: without the shadow variable.
+	 */
 	if (READ_ONCE(lp_without_shadows) == current)
 		return NULL;
 	return klp_shadow_get(obj, 5038572155875873317UL);
@@ -396,7 +415,10 @@ struct conn_ext *conn_ext_get_or_alloc(struct conn *obj)
 
 	if (shadow)
 		return shadow;
-	/* So that a stop, which frees all of them, waits for this one. */
+	/*
+	 * Pairs with the grace period in lp_convert_stop(), which frees all shadow variables after
+	 * it.
+	 */
 	idx = srcu_read_lock(lp_series_srcu());
 	if (lp_may_convert())
 		shadow = klp_shadow_get_or_alloc(obj, 5038572155875873317UL, sizeof(*shadow),
@@ -412,7 +434,7 @@ void lp_set_target_conn(struct module *mod)
 	lp_target_conn = mod;
 }
 
-/* What is stuck was unpatched all the same, by hand. */
+/* Entries are left only if a patch was unpatched by hand although instances were stuck. */
 static void lp_tracking_release(struct kref *ref)
 {
 	struct lp_tracking *t = container_of(ref, struct lp_tracking, ref);
@@ -435,8 +457,8 @@ static struct lp_tracking *lp_tracking_take(struct klp_patch *patch, unsigned lo
 }
 
 /*
- * In pre_patch of vmlinux, with klp_mutex and lp_phase_lock held, after lp_series_take(), which
- * knows the version before to be of the same layout. lp_convert_put() undoes it.
+ * In pre_patch of vmlinux, with klp_mutex and lp_phase_lock held, after lp_series_take(), which has
+ * checked that the previous version has the same layout. lp_convert_put() undoes it.
  */
 int lp_convert_take(struct klp_patch *patch)
 {
@@ -467,7 +489,10 @@ void lp_convert_put(void)
 	}
 }
 
-/* The transition is complete, perhaps that of a later version: its reverse may be another one. */
+/*
+ * The transition is complete. If it was that of a later version, its reverse may do what the
+ * earlier one could not: so let stuck instances be reversed once more.
+ */
 void lp_convert_settle(void)
 {
 	lp_unstick_all(lp_tracking_conn);
@@ -480,9 +505,9 @@ void lp_convert_start(void)
 }
 
 /*
- * No conversion begins after this, those under way are waited for, and what is tracked is reversed.
- * -EAGAIN if that has not ended after LP_STOP_MAX: conversion stays off, and the caller goes on
- * with another call.
+ * Stop conversion: none begins after this; wait for those under way, and reverse what is tracked.
+ * -EAGAIN if that takes longer than LP_STOP_MAX, -EINTR for a signal: conversion stays off, and
+ * another call goes on with it. With for_ever, wait for as long as it takes.
  */
 int lp_convert_stop(bool for_ever)
 {
@@ -495,7 +520,10 @@ int lp_convert_stop(bool for_ever)
 	if (for_ever) {
 		synchronize_srcu(lp_series_srcu());
 	} else {
-		/* One grace period for all calls: each new one would wait for those before it. */
+		/*
+		 * All calls wait for the same grace period: one that begins anew in each call might
+		 * never end within LP_STOP_MAX.
+		 */
 		if (!lp_stopping)
 			lp_stop_cookie = start_poll_synchronize_srcu(lp_series_srcu());
 		lp_stopping = true;
@@ -507,9 +535,9 @@ int lp_convert_stop(bool for_ever)
 		}
 	}
 	/*
-	 * A target that is going away has run its exit function: what it left may be freed
-	 * memory. While this reference is held it cannot go. Without it, klp_module_going()
-	 * drops what is tracked; where klp_mutex is held already, that is done here.
+	 * While this reference is held the target cannot go. If none can be taken, it is going, and
+	 * has run its exit function: tracked instances may be freed memory. Then klp_module_going()
+	 * drops them; with for_ever, klp_mutex is held already, so it is done here.
 	 */
 	if (lp_target_conn && !try_module_get(lp_target_conn)) {
 		if (!for_ever)
@@ -547,7 +575,7 @@ unsigned long lp_convert_left_old(void)
 	return atomic_long_read(&lp_left_old);
 }
 
-/* For each reverse a line: how many objects it has left in the new form, and its name. */
+/* A line for each reverse: how many objects it has left in the new form, and its name. */
 int lp_convert_still_new(char *buf)
 {
 	struct lp_tracking *t;

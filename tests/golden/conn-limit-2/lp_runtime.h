@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Made by lppack for lppack_conn_limit_2: what the generated files know of one another. */
+/* Made by lppack for lppack_conn_limit_2: declarations that the generated files share. */
 #ifndef LP_RUNTIME_H
 #define LP_RUNTIME_H
 
 #include <linux/livepatch.h>
 #include <linux/types.h>
 
-/* Data that the version before has handed on. */
+/* The state of the previous version, with the data that it hands on; NULL: there is none. */
 static inline struct klp_state *lp_prev_state(unsigned long id)
 {
 	return klp_get_prev_state(id);

@@ -2,9 +2,9 @@
 /*
  * Made by lppack for lppack_conn_limit_2: what the versions of a series share.
  *
- * While one version takes the place of another both run side by side. What they share lives on the
- * heap, counted, and is handed on in the klp_state of the series: v1's module may go before v2's
- * data does, and v2 may be reversed and leave v1 as it was.
+ * While one version takes the place of another, both run side by side. What they share is on the
+ * heap, with a reference count, and is handed on in the klp_state of the series: v1's module may go
+ * before v2's data does, and a v2 that is reversed leaves v1 as it was.
  *
  * Only the version in charge starts and stops conversion. No version is in charge from the moment
  * when one begins to take over until its transition is complete or was reversed.
@@ -28,7 +28,7 @@ struct lp_series {
 	struct kref ref;	/* one for each module of the series */
 	struct mutex lock;	/* protects charge; taken under lp_phase_lock of a module */
 	const void *charge;	/* the patch that may convert; read without the lock too */
-	struct srcu_struct converting;	/* from before charge and flag are read to the tracking */
+	struct srcu_struct converting;	/* readers: from reading charge and lp_on to tracking */
 };
 
 /* Set in pre_patch, before any replacement runs; kept to the end of the module. */
@@ -56,7 +56,7 @@ static void lp_series_release(struct kref *ref)
 {
 	struct lp_series *series = container_of(ref, struct lp_series, ref);
 
-	/* ends a grace period that an interrupted stop gave up on */
+	/* cleanup needs the end of a grace period that an interrupted stop has begun */
 	synchronize_srcu(&series->converting);
 	cleanup_srcu_struct(&series->converting);
 	kfree(series);
@@ -82,7 +82,10 @@ int lp_series_take(struct klp_patch *patch)
 	}
 	if (series) {
 		kref_get(&series->ref);
-		/* Waits for a stop of the version before that is under way: it is bounded. */
+		/*
+		 * If the previous version is just stopping conversion, wait for it: that takes a
+		 * bounded time.
+		 */
 		mutex_lock(&series->lock);
 		lp_before = series->charge;
 		WRITE_ONCE(series->charge, NULL);
@@ -118,7 +121,7 @@ void lp_series_leave(void)
 	lp_series_set_charge(NULL);
 }
 
-/* Unpatched. If our transition was never complete, the version before goes on. */
+/* Unpatched. If our transition was never complete, the previous version is in charge again. */
 void lp_series_give_back(void)
 {
 	if (lp_series && lp_before)
@@ -127,8 +130,8 @@ void lp_series_give_back(void)
 }
 
 /*
- * Nobody uses lp_series any more: the module ends, or could not begin. No callback runs after a
- * failed pre_patch, so what was taken is given back here too.
+ * Put the series, which nothing uses any more: the module ends, or could not begin. No callback
+ * runs after a failed pre_patch, so the previous version is put in charge again here, too.
  */
 void lp_series_put(void)
 {
@@ -139,8 +142,8 @@ void lp_series_put(void)
 }
 
 /*
- * With lp_phase_lock held: does a step of phase 2 under the lock of the series. -EBUSY if this
- * patch is not in charge.
+ * With lp_phase_lock held: run a step of phase 2 under the lock of the series. Return its result,
+ * or -EBUSY if this patch is not in charge.
  */
 int lp_series_do(int (*step)(bool on), bool on)
 {
@@ -155,7 +158,10 @@ int lp_series_do(int (*step)(bool on), bool on)
 	return err;
 }
 
-/* Without locks: false is always right, true is checked again under a lock. */
+/*
+ * Without a lock: false is always right; true has to be checked again under the lock of the
+ * instance, in an SRCU section of lp_series_srcu().
+ */
 bool lp_series_in_charge(void)
 {
 	return READ_ONCE(lp_series->charge) == lp_self;

@@ -13,15 +13,15 @@ struct module;
 
 #include "conn_ext.h"
 
-/* What THIS_MODULE is in conn's own code; NULL while it is not loaded. */
+/* The module conn, as THIS_MODULE in its own code; NULL while it is not loaded. */
 struct module *lp_module_conn(void);
 
 /*
  * Transform conn. Only its marker, under its lock, says which form an
  * instance has.
  *
- * These are the author's. take takes a mutex, or an rw_semaphore for writing, not a lock that
- * forbids sleeping. Code under it must not load or unload a module, write below
+ * The author defines these. take takes a mutex, or an rw_semaphore for writing: no lock under
+ * which sleeping is forbidden. Code under it must not load or unload a module, write below
  * /sys/kernel/livepatch or to a parameter of this module, or wait for one that does. The marker
  * and both directions run under it. reverse needs no memory and cannot fail.
  */
@@ -55,18 +55,19 @@ void lp_forget_conn(struct conn *obj);
  */
 
 /*
- * Shadow variable conn_ext of struct conn: new data. To be used
- * under the lock of an instance that is in the new form. get_or_alloc gives NULL unless
- * transform conn converts, or there is one already; it does not sleep. The
- * constructor runs with interrupts off under the lock of all shadow variables: it uses none itself.
+ * Shadow variable conn_ext of struct conn: new data. Use it only
+ * under the lock of an instance that is in the new form. get_or_alloc returns the variable if there
+ * is one; otherwise it allocates one if transform conn converts, and returns NULL
+ * if not, or without memory. It does not sleep. The constructor runs with interrupts off under the
+ * lock of all shadow variables, so it must not use one itself.
  */
 struct conn_ext *conn_ext_get(struct conn *obj);
 struct conn_ext *conn_ext_get_or_alloc(struct conn *obj);
 
-/* What version 1 of conn_ext left; NULL if there is none. */
+/* Version 1 of conn_ext, left by an older patch, or NULL. */
 struct conn_ext_v1 *conn_ext_v1_get(struct conn *obj);
 
-/* A place where tests hold a thread; nothing in a module that is built for use. */
+/* A place where tests hold a thread. It does nothing in a module that is built for use. */
 static inline void lp_test_point(const char *name)
 {
 }

@@ -24,7 +24,7 @@ static const char lp_info[] =
  */
 static DEFINE_MUTEX(lp_phase_lock);
 
-/* The lock of the series is held, and this patch is in charge. */
+/* Called by lp_series_do(): the lock of the series is held, and this patch is in charge. */
 static int lp_convert_switch(bool on)
 {
 	if (!on)
@@ -41,10 +41,13 @@ static int lp_convert_set(const char *val, const struct kernel_param *kp)
 	err = kstrtobool(val, &on);
 	if (err)
 		return err;
-	/* Writers of a parameter come one by one: only a callback can hold it, perhaps long. */
+	/*
+	 * Writers of parameters come one by one, so only a callback can hold the lock, perhaps for
+	 * long: do not wait for it.
+	 */
 	if (!mutex_trylock(&lp_phase_lock))
 		return -EBUSY;
-	/* Busy before the transition is complete, and while another version takes over. */
+	/* -EBUSY before the transition is complete, and while another version takes over. */
 	err = lp_series_do(lp_convert_switch, on);
 	mutex_unlock(&lp_phase_lock);
 	return err;
@@ -62,7 +65,7 @@ static const struct kernel_param_ops lp_convert_ops = {
 module_param_cb(convert, &lp_convert_ops, NULL, 0644);
 MODULE_PARM_DESC(convert, "1: convert what new code touches; 0: stop, and reverse it");
 
-/* parse_args() calls it whatever the mode says. */
+/* Called if insmod is given a read-only parameter: parse_args() ignores the mode 0444. */
 static int lp_read_only(const char *val, const struct kernel_param *kp)
 {
 	return -EPERM;
@@ -117,8 +120,9 @@ module_param_cb(info, &lp_info_ops, NULL, 0444);
 MODULE_PARM_DESC(info, "what this live patch is, as JSON");
 
 /*
- * klp_mutex is held in all callbacks. Those of vmlinux come first: it is always loaded, and the
- * first object. If one fails, or a later object's, lp_init() gives back what was taken.
+ * All callbacks run with klp_mutex held, or lpe_lock with lppack_engine. Those of vmlinux come
+ * first: it is always loaded, and the first object. If this one fails, or that of a later object,
+ * lp_init() undoes it with lp_end().
  */
 static int lp_pre_patch(struct klp_object *obj)
 {
@@ -155,8 +159,8 @@ static void lp_pre_unpatch(struct klp_object *obj)
 }
 
 /*
- * The kernel takes every thread for one of the old code, or of the version before if our transition
- * was reversed; where it is wrong, see lp_unload.c.
+ * By now every thread counts as running old code, or code of the previous version if our transition
+ * was reversed. Where the kernel is wrong about that, see lp_unload.c.
  */
 static void lp_post_unpatch(struct klp_object *obj)
 {
@@ -172,7 +176,7 @@ struct module *lp_module_conn(void)
 	return READ_ONCE(lp_target_conn);
 }
 
-/* conn: with the patch, or while it is being loaded, before its own init runs. */
+/* Runs with the patch, or while conn is being loaded, before its own init. */
 static int lp_pre_patch_conn(struct klp_object *obj)
 {
 	WRITE_ONCE(lp_target_conn, obj->mod);
@@ -183,10 +187,10 @@ static int lp_pre_patch_conn(struct klp_object *obj)
 }
 
 /*
- * On unpatch the callback of vmlinux has run before: nothing is tracked any more, and the shadow
- * variables that are still there are needed by data that is left in the new form. Otherwise
- * conn goes away: its exit function has run, so what it left behind may be freed
- * memory and is only dropped.
+ * On unpatch the callback of vmlinux has run before: nothing is tracked any more, and shadow
+ * variables that are still there belong to data that is left in the new form. Otherwise
+ * conn itself goes: its exit function has run, so tracked instances may be freed
+ * memory. They are dropped without being touched.
  */
 static void lp_pre_unpatch_conn(struct klp_object *obj)
 {
@@ -198,13 +202,13 @@ static void lp_pre_unpatch_conn(struct klp_object *obj)
 	mutex_unlock(&lp_phase_lock);
 }
 
-/* Also where it goes in the middle of our own transition, and pre_unpatch is not called. */
+/* Also runs if the module goes in the middle of our own transition, without pre_unpatch. */
 static void lp_post_unpatch_conn(struct klp_object *obj)
 {
 	mutex_lock(&lp_phase_lock);
 	lp_set_target_conn(NULL);
 	mutex_unlock(&lp_phase_lock);
-	/* While it stays, a late thread may use it: see lp_unload.c. */
+	/* While the module stays, a late thread may still use the pointer: see lp_unload.c. */
 	if (obj->mod->state != MODULE_STATE_LIVE)
 		WRITE_ONCE(lp_target_conn, NULL);
 }
@@ -245,8 +249,8 @@ static struct klp_func lp_funcs_conn[] = {
 static struct klp_object lp_objects[] = {
 	{
 		/*
-		 * vmlinux: always loaded, so its callbacks always run; the first, so they run
-		 * first
+		 * vmlinux is always loaded, so its callbacks always run. It is the first object, so
+		 * they run first.
 		 */
 		.funcs = lp_funcs_vmlinux,
 		.callbacks = {
@@ -269,8 +273,8 @@ static struct klp_object lp_objects[] = {
 };
 
 /*
- * The kernel refuses a patch that would replace this one and does not know all of its states, and
- * one that knows an earlier version of them.
+ * The kernel refuses to replace this patch by one that lacks one of these states, or has an earlier
+ * version of it.
  */
 static struct klp_state lp_states[] = {
 	{ .id = 14496789484083643169UL, .version = 1U },	/* the series */
@@ -304,7 +308,10 @@ static int __init lp_init(void)
 	struct new_utsname *uts = init_utsname();
 	int err;
 
-	/* A release is reused over package versions, and livepatch symbols carry no checksum. */
+	/*
+	 * Several package versions may have the same release, and livepatch symbols have no
+	 * checksum.
+	 */
 	if (strcmp(uts->release, release) || strcmp(uts->version, version)) {
 		pr_err("built for %s %s, this is %s %s\n", release, version, uts->release,
 		       uts->version);
@@ -321,9 +328,9 @@ static int __init lp_init(void)
 }
 
 /*
- * This module lets itself go only when it is unpatched, or another one has taken its place, and no
- * thread is in it: see lp_unload.c.
- * What was put off to run later may still be under way.
+ * This module puts its reference to itself only when it is unpatched, or another one has taken its
+ * place, and no thread is in it: see lp_unload.c.
+ * Work that was deferred may still be under way: a barrier waits for it.
  */
 static void __exit lp_exit(void)
 {

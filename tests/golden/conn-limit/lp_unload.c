@@ -2,11 +2,11 @@
 /*
  * Made by lppack for lppack_conn_limit_1: the module goes when no thread is in it any more.
  *
- * The kernel releases a module that is unpatched, and judges only by return addresses on stacks
- * whether a thread is outside. One that was preempted in the ftrace call of an old function has the
- * address of the new one only in its saved registers: it counts as outside, and then enters the new
- * function. So the module holds a reference to itself, and drops it on request, once all stacks
- * show no thread inside.
+ * The kernel releases a module that is unpatched, and judges only by the return addresses on a
+ * stack whether its thread is outside. A thread that was preempted in the ftrace call of an old
+ * function has the address of the new function only in its saved registers: it counts as outside,
+ * and enters the new function later. So the module holds a reference to itself, and puts it on
+ * request, when no stack shows a thread inside.
  */
 #include <linux/cpumask.h>
 #include <linux/kallsyms.h>
@@ -28,7 +28,10 @@
 
 #include "lp_runtime.h"
 
-/* Not exported: as in lp_marks.h, modpost passes over them, and the kernel resolves them. */
+/*
+ * Not exported. As in lp_marks.h: modpost accepts them because they are weak, and the kernel
+ * resolves them.
+ */
 #pragma weak stack_trace_save_tsk_reliable
 #pragma weak idle_task
 
@@ -47,22 +50,25 @@ struct lp_inside {
 static struct lp_inside lp_inside[LP_SHOWN];
 static unsigned int lp_inside_count;
 
-/* Used in a stop alone. */
+/* Used only in a stop. */
 static unsigned long lp_entries[LP_STACK];
 static unsigned long lp_ends[LP_ENDS];
 static unsigned int lp_ends_known;
 
-/* Protects the next two; held over a stop, and taken by writers of unload with no other lock. */
+/*
+ * Serialises writers of unload and lp_unload_keep(): protects lp_kept and lp_let_go. It is held
+ * over a stop; its holders take no other lock.
+ */
 static DEFINE_MUTEX(lp_unload_lock);
 static bool lp_kept;		/* this module holds itself, or has done so */
-static bool lp_let_go;		/* and does no longer */
+static bool lp_let_go;		/* it has put that reference */
 static struct kobject *lp_dir;
 
 /*
- * Where a thread has come into the kernel. The kernel takes a stack for reliable that ends too
- * early: where a thread was preempted in the thunk of an indirect branch, beyond which v6.1's
- * unwinder sees nothing (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S). There are few such
- * places, so their names are looked up once.
+ * True for an address in code where threads come into the kernel. The kernel calls some stacks
+ * reliable that end too early: if a thread was preempted in the thunk of an indirect branch, v6.1's
+ * unwinder sees nothing beyond it (UNWIND_HINT_EMPTY in arch/x86/lib/retpoline.S). There are few
+ * such addresses, so each name is looked up only once.
  */
 static bool lp_is_end(unsigned long address)
 {
@@ -99,7 +105,9 @@ static void lp_note(struct task_struct *task, unsigned long address)
 	lp_inside_count++;
 }
 
-/* Notes a thread that is inside, or may be; of the frames in this module ours are forgiven. */
+/*
+ * Note a thread that is inside, or may be. ours: the number of its frames in this module to ignore.
+ */
 static void lp_look_at(struct task_struct *task, unsigned int ours)
 {
 	int count = stack_trace_save_tsk_reliable(task, lp_entries, LP_STACK), i;
@@ -133,13 +141,13 @@ static int lp_look(void *asking)
 }
 
 /*
- * -EBUSY: the kernel still holds the module, or another request is under way. -EAGAIN: a thread is
- * inside.
+ * Return -EBUSY if the kernel still holds the module, or another request is under way; -EAGAIN if a
+ * thread is inside.
  *
- * When no reference is left but ours, no function is redirected to this module any more. A thread
- * that was in an ftrace call by then is waited for by synchronize_rcu_tasks(): it is back from
- * there, or in this module, where its stack shows it. So no thread comes in after the stop. One
- * that exits, and was taken off the list of processes while it was inside, is
+ * When no reference is left but ours, no function is redirected to this module any more. Then
+ * synchronize_rcu_tasks() waits for threads that are in an ftrace call: they come back from it, or
+ * get into this module, where their stacks show them. So no thread comes in after the second stop.
+ * An exiting thread that was taken off the list of processes while it was inside is
  * waited for by the second synchronize_rcu_tasks(): this kernel's waits for all of do_exit().
  */
 static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
@@ -153,7 +161,7 @@ static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr
 		return err;
 	if (!on)
 		return -EINVAL;
-	/* One that waits here would be seen inside. */
+	/* A writer that waits here would be found inside by the stop of the other one. */
 	if (!mutex_trylock(&lp_unload_lock))
 		return -EBUSY;
 	if (!lp_let_go) {
@@ -167,7 +175,7 @@ static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr
 		if (!err) {
 			synchronize_rcu_tasks();
 			lp_let_go = true;
-			/* sysfs waits for this function: see lp_unload_exit(). */
+			/* Until this function has returned, lp_unload_exit() waits in sysfs. */
 			module_put(THIS_MODULE);
 		}
 	}
@@ -177,7 +185,7 @@ static ssize_t lp_unload_store(struct kobject *kobj, struct kobj_attribute *attr
 
 static struct kobj_attribute unload_attr = __ATTR(unload, 0200, NULL, lp_unload_store);
 
-/* Lines of: process, thread, function or -, why, name; between them tabulators. */
+/* A line for each thread: process, thread, function or -, reason, name, separated by tabs. */
 static ssize_t lp_inside_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	struct lp_inside *copy, *one;
@@ -193,7 +201,9 @@ static ssize_t lp_inside_show(struct kobject *kobj, struct kobj_attribute *attr,
 	preempt_enable();
 	for (one = copy; one < copy + count; one++) {
 		len += sysfs_emit_at(buf, len, "%d\t%d\t", one->pid, one->tid);
-		/* An address on a stack is that after a call, perhaps the next function's. */
+		/*
+		 * An address on a stack is that behind a call: perhaps the next function's start.
+		 */
 		if (one->address)
 			len += sysfs_emit_at(buf, len, "%ps\tis in",
 					     (void *)(one->address - 1));
@@ -206,7 +216,7 @@ static ssize_t lp_inside_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return len;
 }
 
-/* As /proc/PID/stack, it says where in the kernel anybody's threads are. */
+/* 0400 as /proc/PID/stack: it shows where in the kernel the threads of all users are. */
 static struct kobj_attribute inside_attr = __ATTR(inside, 0400, lp_inside_show, NULL);
 
 static struct attribute *lp_attrs[] = {
@@ -233,7 +243,10 @@ int lp_unload_init(void)
 	return err;
 }
 
-/* From the module's init, when it can be in use; a write before that gets -EBUSY. */
+/*
+ * Called in the module's init, when the patch is enabled. A write to unload before that gets
+ * -EBUSY.
+ */
 void lp_unload_keep(void)
 {
 	mutex_lock(&lp_unload_lock);
@@ -242,7 +255,7 @@ void lp_unload_keep(void)
 	mutex_unlock(&lp_unload_lock);
 }
 
-/* On return no thread is in a function of the files above. */
+/* On return no thread reads or writes the files above. */
 void lp_unload_exit(void)
 {
 	if (!lp_dir)

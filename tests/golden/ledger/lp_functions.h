@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Made by lppack for lppack_ledger_1: the replacements and hooks. Of
- * replacements only the addresses are taken; their types stand in the author's files.
+ * Made by lppack for lppack_ledger_1: the replacements and hooks. Only the
+ * addresses of replacements are used here; their real types are in the author's files.
  */
 #ifndef LP_FUNCTIONS_H
 #define LP_FUNCTIONS_H

@@ -2,9 +2,10 @@
 /*
  * Made by lppack for lppack_ledger_1, and included first in the author's files.
  *
- * Symbols of vmlinux are weak: modpost passes over undefined weak symbols, and over nothing else.
- * A variable of a module is where its slot points to: its declaration becomes that of the slot.
- * A function of a module is a stub of that name, in lp_slots.c.
+ * Symbols of vmlinux are weak, because modpost accepts an undefined symbol only if it is weak. A
+ * variable of a module is used through its slot, which points to it: the macro turns the
+ * declaration of the variable into that of the slot. A function of a module is a stub of that name,
+ * in lp_slots.c.
  */
 #ifndef LP_MARKS_H
 #define LP_MARKS_H

@@ -2,9 +2,9 @@
 /*
  * Made by lppack for lppack_ledger_1: the symbols of modules that the patch uses.
  *
- * A slot is a pointer to a symbol. The engine writes those of a module when it is loaded, or with
- * the patch if it is there, and before anything of the patch runs there. A module that lacks a
- * symbol is refused, with its slots empty.
+ * A slot is a pointer to a symbol. The engine writes the slots of a module when that module is
+ * loaded, or with the patch if it is loaded already: in any case before the patch's code for it
+ * runs. A module that lacks a symbol is refused, and its slots are NULL.
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
@@ -14,7 +14,7 @@
 
 #include "lp_slots.h"
 
-/* With CONFIG_CALL_PADDING a function has room before it. */
+/* With CONFIG_CALL_PADDING each function has padding before it. */
 #ifdef CONFIG_FUNCTION_PADDING_BYTES
 #define LP_PADDING	".skip " __stringify(CONFIG_FUNCTION_PADDING_BYTES) ", 0x90\n\t"
 #else
@@ -22,8 +22,8 @@
 #endif
 
 /*
- * A function of a module, under the name that the author's code calls: a jump that is a static
- * call, so that no branch is indirect, and all arguments stay where they are.
+ * A stub for a function of a module, with the name that the author's code calls. It jumps to a
+ * static call, so that no branch is indirect, and all arguments stay where they are.
  */
 typedef void (lp_stub)(void);
 

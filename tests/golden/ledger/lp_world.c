@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Made by lppack for lppack_ledger_1: the author's transforms, as
- * lppack_engine calls them in the stop that flips: it knows no types.
+ * Made by lppack for lppack_ledger_1: the author's transforms, in the form in
+ * which lppack_engine calls them: it does not know the types, so it passes void pointers.
  */
 #include <linux/kernel.h>
 #include <linux/types.h>

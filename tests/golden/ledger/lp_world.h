@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Made by lppack for lppack_ledger_1: what the engine is given of its data. */
+/* Made by lppack for lppack_ledger_1: the transforms that the engine gets. */
 #ifndef LP_WORLD_H
 #define LP_WORLD_H
 

@@ -13,7 +13,7 @@ struct module;
 
 #include "lp_ledger.h"
 
-/* What THIS_MODULE is in ledger's own code; NULL while it is not loaded. */
+/* The module ledger, as THIS_MODULE in its own code; NULL while it is not loaded. */
 struct module *lp_module_ledger(void);
 
 /*
@@ -49,7 +49,7 @@ do {									\
 /*
  * Transform account: all instances change in the stop that flips the kernel.
  *
- * These are the author's. The marker says which form an instance has: true after forward, false
+ * The author defines these. The marker returns the form of an instance: true after forward, false
  * after reverse.
  *
  * prepare runs before a stop, and again after one that returned -EAGAIN: it refills what forward
@@ -57,9 +57,8 @@ do {									\
  *
  * The others run in the stop, where nothing may sleep, allocate or wait for a lock. No thread is in
  * a patched function then, and none holds a spinlock. But a mutex may be held: for_each checks
- * that, and returns -EAGAIN. It calls visit for each instance, and returns what visit does unless
- * that is 0.
- * reverse needs no memory and cannot fail.
+ * that, and returns -EAGAIN. It calls visit for each instance; if visit returns an error, it stops
+ * and returns that error. reverse needs no memory and cannot fail.
  */
 bool lp_account_is_new(const struct account *obj);
 int lp_account_each(int (*visit)(struct account *obj, void *data), void *data);
@@ -69,7 +68,7 @@ int lp_account_upgrade(struct account *obj);
 void lp_account_downgrade(struct account *obj);
 void lp_account_finish(void);
 
-/* A place where tests hold a thread; nothing in a module that is built for use. */
+/* A place where tests hold a thread. It does nothing in a module that is built for use. */
 static inline void lp_test_point(const char *name)
 {
 }

@@ -9,7 +9,7 @@ struct klp_object;
 struct klp_state;
 struct module;
 
-/* A place where tests hold a thread; nothing in a module that is built for use. */
+/* A place where tests hold a thread. It does nothing in a module that is built for use. */
 static inline void lp_test_point(const char *name)
 {
 }
