@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The authors' guide, from the diff to the bundle: its commands do what it shows."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,19 +10,9 @@ import pytest
 
 from lppack.cli import main
 from tests.kit.command import ROOT
+from tests.kit.typed import commands, section, typed
 
 pytestmark = pytest.mark.guest
-
-
-def commands(text: str) -> Iterator[tuple[str, str]]:
-    """(command, what it prints) of each `$` line in the blocks that show a console."""
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            first, _, rest = part.partition("\n")
-            if "<<'EOF'" in first:
-                here, _, rest = rest.partition("\nEOF\n")
-                first = f"{first}\n{here}\nEOF"
-            yield first, rest
 
 
 def test_commands_are_told_from_what_they_print() -> None:
@@ -34,39 +20,16 @@ def test_commands_are_told_from_what_they_print() -> None:
     assert list(commands(text)) == [("a", "out\n"), ("cat <<'EOF'\nin\nEOF", "")]
 
 
-def typed(page: str, folder: Path) -> Iterator[str]:
-    """Type the commands of a page; each prints what the page shows, and is yielded then."""
-    for name in ("examples", "ansible"):
-        (folder / name).symlink_to(ROOT / name)
-    # As a shell has it whose virtual environment is active.
-    (folder / "bin").mkdir()
-    program = folder / "bin/lppack"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m lppack "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
-    env |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
-    for command, wanted in commands((ROOT / page).read_text()):
-        ran = subprocess.run(
-            ["bash", "-c", command],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
-        assert ran.returncode == 0, ran.stderr
-        assert ran.stdout == wanted, command
-        yield command
-
-
 def test_the_walk_through(tmp_path: Path) -> None:
-    done = [command.split()[1] for command in typed("docs/authors.md", tmp_path)]
+    done = [
+        command.split()[1] for command in typed((ROOT / "docs/authors.md").read_text(), tmp_path)
+    ]
     assert done == ["draft", "my-fix", "-r", ">>", "test", "validate", "build"]
 
 
 def test_from_one_host_to_many(tmp_path: Path) -> None:
-    done = [command for command in typed("docs/fleet.md", tmp_path) if "lppack" in command]
+    session = section("docs/fleet.md", "6. All of it on one machine")
+    done = [command for command in typed(session, tmp_path) if "lppack" in command]
     for word in ("sign", "verify", "agent", "status", "vex", "rollout plan", "revert"):
         assert any(f"lppack {word} " in command for command in done), word
     for word in ("ansible-galaxy", "ansible-playbook", "ansible"):

@@ -19,6 +19,8 @@ from tests.kit.forwarding import NETWORK, forwarding
 from tests.kit.guest import PATTERNS
 from tests.kit.sshd import PROGRAM, free_port, keys
 
+#: The guest, by a name of ssh's configuration.
+NAME = "web1"
 _USERS = "root:x:0:0::/root:/bin/sh\nsshd:x:100:100::/run/sshd:/bin/false\n"
 _CONFIG = (
     "HostKey /etc/ssh/host\nAuthorizedKeysFile /etc/ssh/user.pub\nStrictModes no\nUsePAM no\n"
@@ -37,6 +39,10 @@ def serving(folder: Path) -> Iterator[str]:
         with open_host(f"guest:{GUEST}") as guest:
             _network(guest)
             _sshd(guest, folder)
+        with (folder / "config").open("a") as config:
+            config.write(
+                f"Host {NAME}\nHostName 127.0.0.1\nPort {port}\nHostKeyAlias [127.0.0.1]:{port}\n"
+            )
         yield f"ssh:root@{address}"
 
 
