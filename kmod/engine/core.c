@@ -89,6 +89,7 @@ static void lpe_move(struct kthread_work *work)
 		patch->target = patch->target == LPE_NEW ? LPE_OLD : LPE_NEW;
 		patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
 		mutex_unlock(&lpe_lock);
+		lpe_tell_turned(patch);
 		lpe_threads_end();
 	}
 	lpe_no_blockers(patch);

@@ -330,6 +330,7 @@ void lpe_world_free(struct lpe_patch *patch);
 
 /* transition.c */
 void lpe_run(struct lpe_patch *patch);
+void lpe_tell_turned(const struct lpe_patch *patch);
 
 /* budget.c */
 void lpe_budget_begin(struct lpe_patch *patch);

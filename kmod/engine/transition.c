@@ -181,6 +181,14 @@ static int lpe_turn_round(void *data)
 	return 0;
 }
 
+/* Tell that the transition goes the other way from now on. */
+void lpe_tell_turned(const struct lpe_patch *patch)
+{
+	trace_lppack_turned(patch->klp->mod->name, patch->target == LPE_NEW);
+	pr_notice("'%s': reversing transition, now %s\n", patch->klp->mod->name,
+		  patch->target == LPE_NEW ? "patching" : "unpatching");
+}
+
 /* Reverse a transition of SWITCH_THREAD. False: there is no memory; the caller tries again. */
 static bool lpe_turn(struct lpe_patch *patch)
 {
@@ -190,9 +198,7 @@ static bool lpe_turn(struct lpe_patch *patch)
 	patch->turn = false;
 	patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
 	mutex_unlock(&lpe_lock);
-	trace_lppack_turned(patch->klp->mod->name, patch->target == LPE_NEW);
-	pr_notice("'%s': reversing transition, now %s\n", patch->klp->mod->name,
-		  patch->target == LPE_NEW ? "patching" : "unpatching");
+	lpe_tell_turned(patch);
 	return true;
 }
 
@@ -217,6 +223,9 @@ static int lpe_switch_threads(struct lpe_patch *patch)
 			if (lpe_turn(patch)) {
 				back = true;
 				begin = jiffies;
+			} else {
+				/* lpe_pause() returns at once while a reversal is requested. */
+				schedule_timeout_idle(msecs_to_jiffies(lpe_step(patch, begin)));
 			}
 		}
 		wake = lpe_wakes(patch, begin);
@@ -290,6 +299,7 @@ void lpe_run(struct lpe_patch *patch)
 			patch->target = lpe_other(patch->target);
 			patch->turn = false;
 			mutex_unlock(&lpe_lock);
+			lpe_tell_turned(patch);
 		}
 		mutex_lock(&lpe_lock);
 		patch->phase = patch->target == LPE_NEW ? LPE_PATCHING : LPE_UNPATCHING;
@@ -302,6 +312,7 @@ void lpe_run(struct lpe_patch *patch)
 		patch->turn = false;
 		patch->target = LPE_NEW;
 		mutex_unlock(&lpe_lock);
+		lpe_tell_turned(patch);
 		lpe_threads_end();
 	}
 }

@@ -151,7 +151,12 @@ static int lpe_make_data(struct lpe_patch *patch, struct lpe_data *data, struct 
 	data->wanting = true;
 	/* One stop converts all types, so the smallest limit holds. */
 	patch->world->limit = min(patch->world->limit, limit);
-	return data->obj ? 0 : -EINVAL;
+	if (!data->obj) {
+		pr_err("%s: transform %s is for %s, which the patch does not have\n",
+		       patch->klp->mod->name, how->name, how->object ?: "vmlinux");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /*

@@ -162,6 +162,8 @@ def test_without_anybody_there_the_engine_gives_up_by_itself(
     guest.write(abi.engine_attribute(bundle.module, "deadline_ms"), "1000")
     state, _ = settle(control, bundle.module, PatchPhase.UNPATCHED, 30.0)
     assert state.phase is PatchPhase.UNPATCHED
+    said = re.findall(rf"'{bundle.module}': (.*)", guest.run(["dmesg"], limit=20.0).out)
+    assert "reversing transition, now unpatching" in said[-4:], said
     target.tell("wake web")
 
 
