@@ -59,9 +59,11 @@ static bool __init lpe_leads_to(const u8 *from, unsigned long size, unsigned lon
 	unsigned long i, target;
 	s32 distance;
 
-	for (i = 2; i + sizeof(distance) <= size; i++) {
+	for (i = 2; i <= size; i++) {
 		if (from[i - 2] == 0xeb && (unsigned long)from + i + (s8)from[i - 1] == to)
 			return true;
+		if (i + sizeof(distance) > size)
+			continue;
 		memcpy(&distance, from + i, sizeof(distance));
 		target = (unsigned long)from + i + sizeof(distance) + (long)distance;
 		if (to - target > LPE_PADDING)

@@ -62,9 +62,11 @@ def _leads_out(elf: "Elf", way: Way, where: dict[str, int], addresses: Sequence[
 
 def _leads_to(code: bytes, start: int, end: int) -> bool:
     """lpe_leads_to() of the module."""
-    for at in range(2, len(code) - _DISTANCE.size + 1):
+    for at in range(2, len(code) + 1):
         if code[at - 2] == 0xEB and start + at + _SHORT.unpack_from(code, at - 1)[0] == end:
             return True
+        if at + _DISTANCE.size > len(code):
+            continue
         target = start + at + _DISTANCE.size + _DISTANCE.unpack_from(code, at)[0]
         if 0 <= end - target <= _PADDING and (
             code[at - 1] in (0xE8, 0xE9) or (code[at - 2] == 0x0F and code[at - 1] & 0xF0 == 0x80)

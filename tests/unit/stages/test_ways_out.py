@@ -7,7 +7,7 @@ import pytest
 
 from lppack.kernel.elf64 import Elf
 from lppack.kernel.kallsyms import KallsymsEntry
-from lppack.stages.ways_out import unknown_ways, ways
+from lppack.stages.ways_out import _leads_to, unknown_ways, ways
 from tests.kit.fake_image import TEXT, Part, elf
 
 _STEP = 0x40  # bytes of each function
@@ -54,6 +54,13 @@ def test_a_way_that_is_not_there_is_named(what: str) -> None:
 @pytest.mark.parametrize("code", [_CALL, _JUMP, _JNE], ids=["call", "jump", "jne"])
 def test_each_form_is_seen(code: bytes) -> None:
     assert unknown(code=code) == ()
+
+
+def test_a_short_jump_at_the_end_of_a_function_is_seen() -> None:
+    way = ways()[0]
+    start, end = _WHERE[way.starts[0]], _WHERE[way.ends[0]]
+    assert _leads_to(bytes(_STEP - 2) + struct.pack("<Bb", 0xEB, 5), start, start + _STEP + 5)
+    assert not _leads_to(bytes(_STEP - 2) + struct.pack("<Bb", 0xEB, 5), start, end + 1)
 
 
 def test_other_bytes_with_the_same_distance_are_not() -> None:
