@@ -109,7 +109,8 @@ def adopt(
     """
     state = answered(control, lambda: control.engine.state(bundle.module))
     if state.phase is PatchPhase.PATCHED and _build_on_host(control, bundle.module) == build:
-        _note(control, bundle.module, build)
+        if load:
+            _note(control, bundle.module, build)
         return replace(control.report(bundle.module), changed=False)
     if not load:
         rehearse(control, bundle)

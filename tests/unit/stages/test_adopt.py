@@ -55,6 +55,10 @@ def test_it_is_applied_and_reverted_with_its_name(kernel: FakeKernel, host: Fake
     assert kernel.log == [] and ADOPTED not in host.stored
     assert adopted(c).phase is PatchPhase.PATCHED
     assert adopted(c).changed is False
+    del host.stored[ADOPTED]
+    assert adopt(c, bundle, PATH, build=str(build_of(module())), load=False) is not None
+    assert ADOPTED not in host.stored, "a dry run writes nothing"
+    assert adopted(c).changed is False
     assert revert(c, MODULE).phase is PatchPhase.ABSENT
     assert kernel.patches == {}
 
