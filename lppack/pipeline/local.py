@@ -41,7 +41,7 @@ def run(
             while waiting and len(running) < jobs:
                 item = waiting.popleft()
                 mine, theirs = context.Pipe(duplex=False)
-                child = context.Process(target=_child, args=(work, item, theirs, mine))
+                child = context.Process(target=_child, args=(work, item, theirs, mine, os.getpid()))
                 child.start()
                 theirs.close()
                 running[mine] = (item, child)
@@ -54,10 +54,7 @@ def run(
                     result = ready.recv()
                 except EOFError:
                     process.join()
-                    result = EnvironmentMissing(
-                        f"its process was ended: signal {-(process.exitcode or 0)}",
-                        hint="was it out of memory? see dmesg, and give fewer --jobs",
-                    )
+                    result = _ended(process.exitcode or 0)
                 ready.close()
                 process.join()
                 yield item, result
@@ -65,9 +62,24 @@ def run(
         _stop([child for _, child in running.values()])
 
 
-def _child(work: Callable[[Item], Any], item: Item, out: Connection, other: Connection) -> None:
+def _ended(code: int) -> EnvironmentMissing:
+    if code < 0:
+        return EnvironmentMissing(
+            f"its process was ended: signal {-code}",
+            hint="was it out of memory? see dmesg, and give fewer --jobs",
+        )
+    return EnvironmentMissing(
+        f"its process ended with exit code {code} and no result", hint="try it again"
+    )
+
+
+def _child(
+    work: Callable[[Item], Any], item: Item, out: Connection, other: Connection, parent: int
+) -> None:
     other.close()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before prctl
+        os._exit(130)
     # Its own process group: only the command gets Ctrl-C, and then ends each child once.
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)

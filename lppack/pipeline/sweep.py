@@ -108,14 +108,17 @@ def sweep(
     # share.
     first = work(points[order[-1]])
     rows: dict[int, Row] = {}
-    for chunk, answer in _answers(work, points, order[:-1] if where.farm is None else order, where):
+    if where.farm is None:
+        rows[order.pop()] = first
+        on_done(len(rows))
+    for chunk, answer in _answers(work, points, order, where):
         if isinstance(answer, BaseException):
             raise answer
         if answer and isinstance(answer[0], Problem):
             raise ManifestError(one for one in answer if isinstance(one, Problem))
         rows.update(zip(chunk, answer, strict=True))
         on_done(len(rows))
-    if rows.setdefault(order[-1], first) != first:
+    if where.farm is not None and rows[order[-1]] != first:
         raise AnswerIsNo(
             f"the farm finds something else than this machine at {points[order[-1]]}",
             hint="compare the versions of Python and numpy on the workers with those here",

@@ -17,6 +17,8 @@ def work(item: str) -> str:
     kind, _, rest = item.partition(" ")
     if kind == "raise":
         raise ValueError(rest)
+    if kind == "leave":
+        os._exit(3)
     if kind == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return f"did {rest}"
@@ -33,11 +35,12 @@ def test_each_item_has_its_result() -> None:
 
 
 def test_one_that_dies_or_fails_costs_only_itself() -> None:
-    found = run(["do a", "die b", "raise c", "do d"])
+    found = run(["do a", "die b", "raise c", "do d", "leave e"])
     assert (found["do a"], found["do d"]) == ("did a", "did d")
     assert isinstance(found["die b"], EnvironmentMissing)
     assert "signal 9" in str(found["die b"])
     assert "ValueError: c" in str(found["raise c"])
+    assert "ended with exit code 3" in str(found["leave e"])
 
 
 def slow(item: Path) -> int:

@@ -39,7 +39,7 @@ def test_processes_find_what_one_does_and_in_the_order_of_the_grid() -> None:
     found = sweep(work, points, BESIDE, done.append, size=lambda point: point.size)
     assert [row.point for row in found] == list(points)
     assert found == sweep(work, points, HERE, nothing)
-    assert done == sorted(done) and done[-1] == len(points) - 1, "the first was done before"
+    assert done == sorted(done) and done[-1] == len(points)
 
 
 def test_what_each_parameter_does() -> None:
@@ -138,6 +138,13 @@ def wrong(point: int) -> int:
             [Problem(file="f", line=1, column=1, level=Level.ERROR, rule="r", message="m")]
         )
     return point
+
+
+@pytest.mark.parametrize("where", [HERE, BESIDE])
+def test_the_last_point_is_counted_as_well(where: Where) -> None:
+    done: list[int] = []
+    assert sweep(wrong, (0, 1, 2), where, done.append) == [0, 1, 2]
+    assert done[-1] == 3
 
 
 def test_a_process_that_is_lost_and_a_patch_that_is_wrong_are_said() -> None:
