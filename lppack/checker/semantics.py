@@ -165,11 +165,8 @@ def create(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]
 
 
 def die(m: Machine, k: Globals, t: Thread, others: Others) -> Iterator[Moved]:
-    """R12: a thread dies in the kernel, with an empty stack.
-
-    R9 no longer waits for it. With hook EXIT, R8 follows if only this thread kept the count above
-    zero.
-    """
+    """R12: a thread dies in the kernel, with an empty stack; R9 no longer waits for it. With hook
+    EXIT, R8 follows if only this thread kept the count above zero."""
     if m.births and t.place == Place.KERNEL and not inside(t) and t.kind == Kind.TASK and others:
         after = k
         if m.hook is Hook.EXIT and not m.per_thread and k.phase == Phase.TRANSITION:

@@ -9,6 +9,7 @@ from lppack.hosts import open_host
 from lppack.stages import faults
 from tests.kit.fault_points import ABSENT, GUEST, LIVE, REQUESTS, Operator, built, place_of
 from tests.kit.over_ssh import cut, serving
+from tests.kit.typed import section, typed
 
 pytestmark = pytest.mark.guest
 
@@ -46,3 +47,11 @@ def test_the_kernel_goes_on_by_itself(
         assert operator.count(ABSENT) == REQUESTS
         done = [(r.command, r.result) for r in pipeline.history_of(on, 3)]
         assert done == [("apply", "cut-off"), ("recover", "done"), ("revert", "done")]
+
+
+def test_the_session_of_the_page(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("session")
+    with serving(tmp_path_factory.mktemp("ssh")):
+        session = section("docs/fleet.md", "1. Another machine: `--on ssh:HOST`")
+        done = [command.split()[1] for command in typed(session, folder) if "lppack" in command]
+    assert {"apply", "convert", "status", "revert", "history"} <= {*done}

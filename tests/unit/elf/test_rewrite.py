@@ -88,10 +88,10 @@ def header(name: str) -> int:
         (tiny_elf.module(type_=tiny_elf.EXECUTABLE), "is not a relocatable x86-64 file"),
         (tiny_elf.module(machine=tiny_elf.AARCH64), "is not a relocatable x86-64 file"),
         (changed(header(".text") + 0x18, "<Q", len(WHOLE) - 1), "is cut short in section .text"),
-        (changed(header(".text") + 0x20, "<Q", 1 << 30), "has sections that are longer together"),
+        (changed(header(".text") + 0x20, "<Q", 1 << 30), "has sections that are together longer"),
         (
             changed(header(".text") + 0x20, "<Q", len(WHOLE)),
-            "has sections that are longer together",
+            "has sections that are together longer",
         ),
         (changed(0x28, "<Q", 1 << 63), "is damaged"),
         (changed(header(".symtab") + 4, "<I", 1), "has 0 symbol tables"),
