@@ -9,7 +9,7 @@ from lppack import abi
 from lppack.abi import PatchPhase
 from lppack.engines.livepatch import Livepatch
 from lppack.errors import HostError
-from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, info
+from tests.kit.fake_kernel import FakeHost, FakeKernel, Patch, Thread, info
 from tests.kit.samples import bundle
 
 MODULE = bundle().module
@@ -44,3 +44,11 @@ def test_any_other_error_is_told() -> None:
     host.error = errno.EBUSY
     with pytest.raises(HostError, match=abi.patch_attribute(MODULE, "enabled")):
         Livepatch(host).reverse(MODULE)
+
+
+def test_the_name_of_a_thread_moves_no_terminals_cursor() -> None:
+    """Any user names threads: prctl(PR_SET_NAME)."""
+    kernel = FakeKernel(blocked={True: (Thread(7, 7, "x\x1b[2J"),)})
+    assert kernel.insmod(MODULE, Patch(info=info())) is None
+    [blocker] = Livepatch(FakeHost(kernel)).state(MODULE).blockers
+    assert blocker.comm == "x\ufffd[2J"

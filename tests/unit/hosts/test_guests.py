@@ -202,6 +202,11 @@ def test_answers_to_others_are_not_ours(folder: Path) -> None:
     assert agent.asked == [(1, b"/proc/x\0"), (3, b"/sys\0")]
 
 
+def test_what_a_guest_says_moves_no_terminals_cursor(folder: Path) -> None:
+    Agent(folder, (0, b"x\x1b[2J\n")).start()
+    assert GuestHost("guest", folder).read("/proc/x") == "x\ufffd[2J\n"
+
+
 def test_errno_of_the_guest_is_unchanged(folder: Path) -> None:
     Agent(folder, (16, b"")).start()
     with pytest.raises(HostError) as caught:

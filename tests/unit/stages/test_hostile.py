@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from lppack import abi, pipeline
-from lppack.errors import LppackError
+from lppack.errors import ApplyRefused, LppackError
 from lppack.hosts.lock import HostLock
 from lppack.pipeline import operate
-from lppack.stages import trust
+from lppack.stages import kept, trust
 from lppack.stages.newest import VERSIONS
 from lppack.stages.trust import sign, signature_of
 from tests.kit.bundles import made, put, repacked, take
@@ -310,6 +310,18 @@ def test_the_good_one_is_taken_so_far(stage: Stage) -> None:
     stage.signed()
     assert apply(stage.bundle, dry_run=True) is None
     assert len(ALL) >= 60
+
+
+def test_going_back_reverts_nothing_if_what_follows_would_be_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`revert --to` reverts before it applies."""
+    monkeypatch.setattr(kept, "fetch", lambda *_: stage.bundle)
+    monkeypatch.setattr(operate, "revert_series", lambda *_, **_more: pytest.fail("reverted"))
+    stage.host.stored[VERSIONS] = "what is this"
+    with pytest.raises(ApplyRefused) as caught:
+        operate.revert_to("conn-limit", 2, "fake", timeout=5.0, say=lambda _line: None)
+    assert caught.value.reason == "not-stored"
 
 
 @pytest.mark.parametrize("case", ALL)

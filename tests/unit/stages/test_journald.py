@@ -15,7 +15,7 @@ from lppack.consistency import EngineName
 from lppack.errors import ApplyRefused, HostError, LppackError
 from lppack.resources import render
 from lppack.stages import journald
-from lppack.stages.agent import AgentOutcome, AgentState
+from lppack.stages.agent import AgentOutcome, AgentState, held
 from lppack.stages.apply import apply
 from lppack.stages.changing import changing
 from lppack.stages.journald import (
@@ -153,8 +153,14 @@ def test_an_agent_tells_what_it_refuses(heard: Heard) -> None:
     one = AgentOutcome(file="f.lpp", series="s", version=1, state=AgentState.WANTED)
     send_outcome(one, "local")
     send_outcome(one.with_error(ApplyRefused("no", reason="older-index")), "local")
-    [told] = heard.all()
+    send_outcome(held(one, "crashed", "it crashed", None), "local")
+    told, crashed = heard.all()
     assert (told["LPPACK_COMMAND"], told["LPPACK_REASON"]) == ("agent", "older-index")
+    assert (crashed["MESSAGE"], crashed["MESSAGE_ID"]) == (
+        "agent f.lpp on local: held: it crashed",
+        REFUSED,
+    )
+    assert (crashed["LPPACK_RESULT"], crashed["LPPACK_CODE"]) == ("held", "6")
 
 
 def test_an_agent_tells_why_it_has_looked_at_no_bundle(heard: Heard) -> None:
