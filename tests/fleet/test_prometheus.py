@@ -148,6 +148,15 @@ def test_the_rules_are_right_and_fire_as_their_tests_say() -> None:
             "or (up",
         ),
         ("or 0 * max by (instance) (lppack_info)", ""),
+        (
+            "or 1 + 0 * max by (instance, series) (\n                lppack_patch_version and",
+            "or (up and",
+        ),
+        (
+            'phase="patched"} == 1\n                unless on (instance, module) lppack_fix_live',
+            'phase="patched"} == 1',
+        ),
+        ("== 8 and on (instance) lppack_last_command_in_this_boot == 1", "== 8"),
         ("< on (kernel) group_left ()", "< on () group_left ()"),
         (
             'time() - max_over_time(node_textfile_mtime_seconds{file=~".*lppack[.]prom"}[7d])',

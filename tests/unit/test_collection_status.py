@@ -197,6 +197,7 @@ class Ended(Exception):
         ("local", {"before": {}}, True),
         ("local", {}, False),  # nobody asked whether the host is well
         ("simulated", {"settled": True}, False),  # that kernel has no log
+        ("ssh:root@web1", {"settled": True}, False),  # this log says nothing of that kernel
     ],
 )
 def test_a_gate_fails_on_a_log_that_cannot_be_read(
@@ -214,6 +215,8 @@ def test_a_gate_fails_on_a_log_that_cannot_be_read(
 
     module = SimpleNamespace(params=params, run_command=mute.run_command)
     module.fail_json, module.exit_json = end, end
+    warned: list[str] = []
+    module.warn = warned.append
     monkeypatch.setattr(status, "AnsibleModule", lambda **_spec: module)
     found = SimpleNamespace(status=lambda: {"ok": True, **_FOUND})
     monkeypatch.setattr(status, "Lppack", lambda _module: found)
@@ -221,3 +224,4 @@ def test_a_gate_fails_on_a_log_that_cannot_be_read(
         status.main()
     assert ("Operation not permitted" in ended.get("msg", "")) == fails
     assert ended["health"]["faults"] is None
+    assert ["not of ssh:root@web1" in line for line in warned] == [True] * host.startswith("ssh:")
