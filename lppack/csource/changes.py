@@ -4,17 +4,21 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 
 from unidiff.constants import LINE_TYPE_ADDED, LINE_TYPE_REMOVED
 from unidiff.errors import UnidiffParseError
-from unidiff.patch import PatchedFile, PatchSet
+from unidiff.patch import Hunk, PatchedFile, PatchSet
 
 from lppack.csource.items import Item, ItemKind, ParsedFile
 from lppack.csource.lines import lines_of
 from lppack.csource.paths import check_path
 from lppack.errors import AnswerIsNo
 
+# The heading that diff -p writes: git leaves labels out, GNU diff does not.
+_LABEL = re.compile(r"\w+:(?!:)")
+# The function that a heading names; SYSCALL_DEFINE2(name, is named by its first argument.
+_FUNCTION = re.compile(r"(?P<name>[A-Z_\d]+\s*\(\s*\w+|\w+\s*(?=\())")
 _MOVED = re.compile(r"^(?:rename|copy) from ([^\n]+)\n(?:rename|copy) to ([^\n]+)$", re.MULTILINE)
 
 
@@ -125,7 +129,8 @@ def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None
     """Return ``text`` with the hunks applied or reversed, and the line of a hunk that does not
     fit."""
     lines = lines_of(text, ends=True)
-    moved = 0
+    was = list(lines)  # the headings are those of the file before the diff
+    moved = grown = 0
     for hunk in file:
         old = [str(line.value) for line in hunk if line.is_context or line.is_removed]
         new = [str(line.value) for line in hunk if line.is_context or line.is_added]
@@ -139,16 +144,20 @@ def _moved(text: str, file: PatchedFile, *, back: bool) -> tuple[str, int | None
                 hint="give the output of diff -u or git diff, with lines of context",
             )
         places = _places(lines, old)
-        at = _place(lines, places, start - 1 + moved, hunk.section_header)
+        heading = "" if _leaves_it(hunk) else hunk.section_header.strip()
+        at = _place(was, places, start - 1 + moved, grown, heading)
         if at is None and places and not back:
+            headed = f', headed "{ascii(heading)[1:-1]}",' if heading else ""
             raise AnswerIsNo(
-                f"{path_of(file)}: the change at line {start} fits the sources of this kernel at "
-                f"lines {', '.join(str(place + 1) for place in places)}",
-                hint="give the diff with more lines around each change (git diff -U10)",
+                f"{path_of(file)}: the change at line {start}{headed} fits the sources of this "
+                f"kernel at lines {', '.join(str(place + 1) for place in places)}",
+                hint="give the diff with more lines around each change (git diff -U10), as it was "
+                "backported to this kernel's series",
             )
         if at is None:
             return text, hunk.source_start
         lines[at : at + len(old)] = new
+        grown += len(new) - len(old)
         moved = at - (start - 1) + len(new) - len(old)
     return "".join(lines), None
 
@@ -175,22 +184,48 @@ def _places(lines: Sequence[str], old: Sequence[str]) -> list[int]:
     return [at for at in range(len(lines) - len(old) + 1) if lines[at : at + len(old)] == old]
 
 
-def _place(lines: Sequence[str], places: list[int], wanted: int, heading: str) -> int | None:
+def _place(
+    was: Sequence[str], places: list[int], wanted: int, grown: int, heading: str
+) -> int | None:
     """Return the position of a hunk; None if it is ambiguous.
 
     It is the wanted line, or the only position, or the only one in the function of the hunk's
-    heading.
+    heading. A position in another function is none, if the file has the function of the heading.
+    ``was``: the lines without the hunks before it, which made the file longer by ``grown``.
     """
+    fitting = [at for at in places if not heading or _is_headed(was, at - grown, heading)]
+    if not fitting and not any(_names(line, heading) for line in was):
+        fitting = places if len(places) == 1 else []  # the function has another name here
     if wanted in places:
-        return wanted
-    if len(places) > 1 and heading:
-        places = [at for at in places if _heading(lines, at).startswith(heading.strip())]
-    return places[0] if len(places) == 1 else None
+        return wanted if wanted in fitting else None
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def _heading(lines: Sequence[str], at: int) -> str:
-    """Return the heading that diff -p writes after the @@ of a hunk at this line."""
-    return next((line for line in reversed(lines[:at]) if re.match(r"[A-Za-z_$]", line)), "")
+def _is_headed(lines: Sequence[str], at: int, heading: str) -> bool:
+    """Return True if diff -p writes ``heading`` after the @@ of a hunk at this line."""
+    above = (line for line in reversed(lines[: max(at, 0)]) if re.match(r"[A-Za-z_$]", line))
+    for line in above:
+        if _names(line, heading):
+            return True
+        if not _LABEL.match(line):
+            return False
+    return False
+
+
+def _names(line: str, heading: str) -> bool:
+    """Return True if both are the first line of the same function."""
+    if line.startswith(heading):
+        return True
+    found = [_FUNCTION.search(text) for text in (line, heading)]
+    names = ["".join(match["name"].split()) if match else None for match in found]
+    return names[0] == names[1] is not None and re.match(r"[A-Za-z_$]", line) is not None
+
+
+def _leaves_it(hunk: Hunk) -> bool:
+    """Return True if the function of the heading ends before the first changed line."""
+    above = takewhile(lambda line: line.is_context, hunk)
+    lines = (str(line.value) for line in above)
+    return any(re.match(r"[A-Za-z_$}]", line) and not _LABEL.match(line) for line in lines)
 
 
 def compare(before: ParsedFile, after: ParsedFile) -> Changes:

@@ -69,6 +69,7 @@ def test_functions_that_use_a_changed_macro_are_changed() -> None:
 
 
 TWICE = "int a(void)\n{\n\tcall();\n\treturn 0;\n}\n\nint b(void)\n{\n\tcall();\n\treturn 0;\n}\n"
+ONCE = TWICE.replace("call();", "other();", 1)
 HUNK = (
     "--- a/f.c\n+++ b/f.c\n@@ -{at},2 +{at},3 @@{heading}\n \tcall();\n+\tmore();\n \treturn 0;\n"
 )
@@ -76,7 +77,7 @@ HUNK = (
 
 @pytest.mark.parametrize(
     ("at", "heading", "after"),
-    [(3, "", "a"), (9, "", "b"), (9, " int a(void)", "b"), (30, " int a(void)", "a")],
+    [(3, "", "a"), (9, "", "b"), (9, " int b(void)", "b"), (30, " int a(void)", "a")],
 )
 def test_a_hunk_that_fits_twice_has_its_line_or_its_function(
     at: int, heading: str, after: str
@@ -89,8 +90,57 @@ def test_a_hunk_that_fits_twice_has_its_line_or_its_function(
 @pytest.mark.parametrize("heading", ["", " int c(void)"])
 def test_a_hunk_that_fits_twice_is_not_guessed(heading: str) -> None:
     [file] = read_diff(HUNK.format(at=30, heading=heading))
-    with pytest.raises(AnswerIsNo, match="at line 30 fits .* at lines 3, 9"):
+    with pytest.raises(AnswerIsNo, match="at line 30.* fits .* at lines 3, 9"):
         patched(TWICE, file)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (TWICE, "3, 9"),
+        (TWICE.replace("call();", "other();", 1), "9"),  # int a(void) is another one here
+        (TWICE.replace("call();", "other();", 1).replace("a(void)", "a(long)"), "9"),
+    ],
+)
+def test_a_hunk_is_not_put_into_another_function_than_its_heading_names(
+    text: str, lines: str
+) -> None:
+    [file] = read_diff(HUNK.format(at=9, heading=" int a(void)"))
+    with pytest.raises(AnswerIsNo, match=rf'line 9, headed "int a.void.", fits .* lines {lines}$'):
+        patched(text, file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("int b(void)", "int b(int more, void *old)"),  # changed between the two series
+        ("int b(void)", "int renamed(void)"),
+        ("\tcall();\n\treturn 0;\n}\n\nint b", "\treturn 0;\n}\n\nint b"),
+        ("{\n", "{\nagain:\n"),  # a label heads nothing
+    ],
+)
+def test_a_heading_may_be_older_than_the_function(old: str, new: str) -> None:
+    text = (TWICE if "int b(void)" not in old else ONCE).replace(old, new)
+    at = text[: text.index("\tcall();", text.index("\nint ", 2))].count("\n") + 1
+    [file] = read_diff(HUNK.format(at=at, heading=" int b(void)"))
+    assert patched(text, file).partition("more();")[0].count("call();") == text.count("call();")
+
+
+def test_a_heading_is_that_of_the_file_before_the_diff() -> None:
+    [file] = read_diff(
+        "--- a/f.c\n+++ b/f.c\n@@ -7,2 +7,2 @@ int a(void)\n-int b(void)\n+int renamed(void)\n {\n"
+        "@@ -9,2 +9,3 @@ int b(void)\n \tcall();\n+\tmore();\n \treturn 0;\n"
+    )
+    head, below = patched(TWICE, file).split("int renamed(void)\n")
+    assert "more();" in below and "more();" not in head
+
+
+def test_a_hunk_below_the_function_of_its_heading_is_not_of_it() -> None:
+    text = "int z(void)\n{\n}\n\nint a(void)\n{\n}\n\nint count;\n"
+    [file] = read_diff(
+        "--- a/f.c\n+++ b/f.c\n@@ -7,3 +7,3 @@ int z(void)\n }\n \n-int count;\n+int counts;\n"
+    )
+    assert "int counts;" in patched(text, file)
 
 
 def test_a_hunk_without_lines_around_it_is_refused() -> None:
