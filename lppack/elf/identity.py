@@ -9,7 +9,7 @@ from typing import Any
 from lppack import abi
 from lppack.elf.module import NotAModule
 from lppack.elf.rewrite import NotRewritable, Relocatable, SymbolEntry
-from lppack.shape import read_json
+from lppack.shape import printable, read_json
 
 _POINTER = 8
 
@@ -99,4 +99,4 @@ def _pointers(file: Relocatable, of: SymbolEntry) -> dict[int, tuple[int, int]]:
 def _text(data: bytes, at: int) -> str:
     if not 0 <= at < len(data):
         raise ValueError(f"a text at byte {at} of a section of {len(data)} bytes")
-    return data[at:].partition(b"\0")[0].decode()
+    return printable(data[at:].partition(b"\0")[0].decode())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lppack import abi
 from lppack.elf.rewrite import NotRewritable, Relocatable
 from lppack.errors import LppackError
+from lppack.shape import printable
 
 _VERSIONS = "__versions"
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -68,7 +69,7 @@ def read_module(data: bytes) -> ModuleFile:
         raise NotAModule("has no .modinfo or no symbol table: it is not a kernel module")
     modinfo: dict[str, tuple[str, ...]] = {}
     for entry in sections[".modinfo"].split(b"\0"):
-        key, _, value = entry.decode(errors="replace").partition("=")
+        key, _, value = _text(entry).partition("=")
         if key:
             modinfo[key] = (*modinfo.get(key, ()), value)
     klp = [s for s in file.symbols if s.name.startswith(abi.KLP_SYMBOL)]
@@ -79,7 +80,7 @@ def read_module(data: bytes) -> ModuleFile:
         and symbol.section == _SHN_UNDEF
         and not symbol.name.startswith(abi.KLP_SYMBOL)
     ]
-    comment = sections.get(".comment", b"").decode(errors="replace")
+    comment = sections.get(".comment", b"").split(b"\0")
     return ModuleFile(
         modinfo=modinfo,
         undefined=tuple(sorted(name for name, weak in missing if not weak)),
@@ -88,7 +89,7 @@ def read_module(data: bytes) -> ModuleFile:
         klp_symbols=tuple((s.name, s.section == abi.SHN_LIVEPATCH) for s in klp),
         relocations=tuple(_relocations(file)),
         checksums=_checksums(sections.get(_VERSIONS, b"")),
-        compilers=tuple(dict.fromkeys(filter(None, comment.split("\0")))),
+        compilers=tuple(dict.fromkeys(map(_text, filter(None, comment)))),
         signature=_signature(data),
     )
 
@@ -125,8 +126,12 @@ def _checksums(data: bytes) -> dict[str, int]:
     for at in range(0, len(data) - abi.MODVERSION_SIZE + 1, abi.MODVERSION_SIZE):
         (crc,) = struct.unpack_from("<Q", data, at)
         name = data[at + 8 : at + abi.MODVERSION_SIZE].partition(b"\0")[0]
-        found[name.decode(errors="replace")] = crc
+        found[_text(name)] = crc
     return found
+
+
+def _text(data: bytes) -> str:
+    return printable(data.decode(errors="replace"))
 
 
 def _signature(data: bytes) -> str:

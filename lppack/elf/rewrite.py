@@ -214,7 +214,10 @@ def _text(table: bytes, at: int) -> str:
     end = table.find(b"\0", at, at + _LONGEST_NAME + 1)
     if end < 0 and len(table) - at > _LONGEST_NAME:
         raise NotRewritable(f"has a name of more than {_LONGEST_NAME} bytes")
-    return table[at : end if end >= 0 else None].decode("ascii")
+    name = table[at : end if end >= 0 else None].decode("ascii")
+    if not name.isprintable():
+        raise NotRewritable("has a name with a control character")
+    return name
 
 
 def _append(table: ElfSection, text: str) -> None:

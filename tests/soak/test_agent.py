@@ -122,11 +122,16 @@ def test_an_agent_by_its_timer(
         until(host, f"journalctl -b -o json MESSAGE_ID={REFUSED} | grep -q changed-index")
         serve(host, key, bundle, tmp_path, 5)
         until(host, '[ ! -e /var/lib/lppack/watched ] || [ -z "$(ls /var/lib/lppack/watched)" ]')
+        until(host, "journalctl -b -u lppack-agent | tail -3 | grep -q 'nothing to do'")
+        assert host.run(["sh", "-c", f"mv {SOURCE} /srv/away; sync"], limit=60.0).rc == 0
         # killed after the minute
 
     with machine.up() as host:
         until(host, f"journalctl -b MESSAGE_ID={DONE['apply']} | grep -q conn-limit")
-        assert live(host) == [1], "applied anew after a restart"
+        assert live(host) == [1], "applied anew after a restart, while the source is down"
+        until(host, "systemctl is-failed -q lppack-agent")
+        assert events(host, REFUSED)[0]["LPPACK_REASON"] == "not-served"
+        assert host.run(["mv", "/srv/away", SOURCE], limit=20.0).rc == 0
         done = host.run(["lppack", "revert", "conn-limit"], limit=120.0)
         assert done.rc == 0, done.err
         assert events(host, DONE["revert"])[0]["LPPACK_RESULT"] == "done"
@@ -138,5 +143,7 @@ def test_an_agent_by_its_timer(
 
     with machine.up() as host:
         until(host, "journalctl -b -u lppack-agent | grep -q 'held: the machine crashed within'")
+        until(host, "systemctl is-failed -q lppack-agent")
+        assert "crashed" in {event["LPPACK_REASON"] for event in events(host, REFUSED)}
         assert live(host) == []
         assert host.faults() == ()

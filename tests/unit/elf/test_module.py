@@ -37,6 +37,15 @@ def test_what_is_no_module_is_refused(data: bytes) -> None:
     assert caught.value.exit_code == 9
 
 
+def test_what_a_module_says_moves_no_terminals_cursor() -> None:
+    module = read_module(tiny_elf.module(["depends=x\x1b[2J", "\x9ba=b"]))
+    assert module.modinfo == {"depends": ("x\ufffd[2J",), "\ufffda": ("b",)}
+    assert read_module(tiny_elf.module(weak=["maybe"])).weak == ("maybe",)
+    for name in ("may\x1bbe", "may\x7fbe"):
+        with pytest.raises(NotAModule, match="has a name with a control character"):
+            read_module(tiny_elf.module(weak=[name]))
+
+
 def test_a_damaged_module_is_read_or_refused() -> None:
     good = tiny_elf.module(weak=["maybe"])
     for index in range(0, len(good), 2):
