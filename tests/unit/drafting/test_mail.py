@@ -8,6 +8,7 @@ import pytest
 
 from lppack.csource.changes import read_diff
 from lppack.drafting.mail import decoded, read_mail
+from lppack.errors import AnswerIsNo
 
 DIFF = (
     "--- a/fs/a.c\n+++ b/fs/a.c\n@@ -1,3 +1,3 @@\n int a;\n-int count = 1; /* \xe9 */\n"
@@ -71,6 +72,72 @@ def test_a_mailbox_whose_lines_end_as_mail_was_sent() -> None:
     assert [file.path for file in read_diff(text)] == ["fs/a.c", "fs/b.c"]
     assert "int a=3D;" in text, "it is no quoted-printable"
     assert "a mail's */" in text
+
+
+def bare(mail: str) -> str:
+    """A mail as it is saved to a file of its own, without the line of a mailbox before it."""
+    return mail.partition("\n")[2]
+
+
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("first", [plain, as_base64, attached, quoted])
+@pytest.mark.parametrize("second", [as_base64, quoted, attached])
+def test_files_of_mails_that_were_put_together(first: object, second: object, between: str) -> None:
+    assert callable(first) and callable(second)
+    other = BODY.replace("fs/a.c", "fs/b.c")
+    text = decoded(bare(first(BODY)).rstrip("\n") + "\n" + between + bare(second(other)))
+    assert [file.path for file in read_diff(text)] == ["fs/a.c", "fs/b.c"]
+
+
+def test_plain_text_below_a_mail_in_base64() -> None:
+    other = bare(plain(BODY.replace("fs/a.c", "fs/b.c"))).replace(
+        "Content-Transfer-Encoding: 8bit\n", ""
+    )
+    text = decoded(bare(as_base64(BODY)) + other)
+    assert [file.path for file in read_diff(text)] == ["fs/a.c", "fs/b.c"]
+
+
+def test_a_mail_whose_text_begins_with_the_name_of_its_author() -> None:
+    text = decoded(bare(quoted(f"From: B <b@example.org>\nSubject: of b\n\n{BODY}")))
+    assert DIFF in text
+
+
+def test_an_attached_diff_of_any_name() -> None:
+    text = decoded(attached(BODY).replace("a.patch", "fix"))
+    assert [file.path for file in read_diff(text)] == ["fs/a.c"]
+
+
+CODED = base64.encodebytes(BODY.encode("latin-1")).decode()
+PART = "--XX\nContent-Type: {}\nContent-Transfer-Encoding: {}\n\n{}\n--XX--\n"
+MIXED = HEAD.format("1/1", 'Content-Type: multipart/mixed; boundary="XX"')
+
+
+@pytest.mark.parametrize(
+    ("lost", "what"),
+    [
+        (CODED, "base64 without the header"),
+        (f"Subject: x\n\n{CODED}", "base64 without the header"),
+        (bare(as_base64(BODY)).replace(CODED[40:50], "!" * 10), "base64"),
+        (MIXED + PART.format("text/plain", "base64", "!" + CODED), "not encoded as base64"),
+        (MIXED + PART.format("text/plain", "x-own", CODED), "not encoded as x-own"),
+        (MIXED + PART.format("text/html", "base64", CODED), "text/html"),
+        (MIXED + PART.format("application/gzip", "base64", "H4sI"), "application/gzip"),
+        (
+            MIXED
+            + PART.format(
+                "text/plain", "base64", base64.encodebytes(BODY.encode("utf-16")).decode()
+            ),
+            "zero bytes",
+        ),
+        (
+            quoted(BODY).rstrip("\n") + "\nSubject: x\n\n" + BODY.replace("fs/a.c", "fs/b.c"),
+            "quoted",
+        ),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_not_left_out(lost: str, what: str) -> None:
+    with pytest.raises(AnswerIsNo, match=what):
+        decoded(f"{DIFF}-- \n2.39.5\n\n{lost}")
 
 
 @pytest.mark.parametrize("sent", [quoted, as_base64, attached, plain])
