@@ -3,8 +3,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, ItemKind
@@ -33,6 +33,7 @@ class ChangedLayout:
     size: int | None  # of existing objects, in bytes; None: the kernel has none
     gained: tuple[str, ...]
     lost: tuple[str, ...]
+    renamed: str | None = None  # what the diff calls it, if that is another name
 
     @property
     def name(self) -> str:
@@ -81,8 +82,12 @@ def advise(every: Sequence[Changes], places: Callable[[str], Places]) -> Advice:
         for item in changes.removed:
             counters.subtract(_counted(item))
     data = [i.name for c in every for i in c.changed if i.kind is ItemKind.VARIABLE]
+    renamed = [*_renamed(every)]
+    layouts = [_layout(old, new, places(at)) for at, old, new in renamed if _differs(old, new)]
+    other = [new for _, _, new in renamed]
+    layouts += [one for c in every for one in _layouts(c, places(c.before.path), other)]
     return Advice(
-        layouts=tuple(layout for c in every for layout in _layouts(c, places(c.before.path))),
+        layouts=tuple(layouts),
         data=tuple(dict.fromkeys(data)),
         counters=tuple(sorted({what[:-1] for what, count in counters.items() if count})),
         locks=tuple(dict.fromkeys(name for name in locks if _was_there(name, every))),
@@ -118,8 +123,8 @@ def words(advice: Advice) -> Iterator[str]:
             )
         else:
             yield (
-                f"the layout of {layout.type} changes ({_difference(layout)}), and the kernel has "
-                f"such objects of {layout.size} bytes: "
+                f"the layout of {layout.type}{_now(layout)} changes ({_difference(layout)}), and "
+                f"the kernel has such objects of {layout.size} bytes: "
                 + (
                     "what is gone or has another type cannot stand beside it, so all change in the "
                     "stop of TRANSFORM_WORLD, each in its place or by another in its place"
@@ -163,32 +168,74 @@ def stubs(advice: Advice) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _layouts(changes: Changes, places: Places) -> Iterator[ChangedLayout]:
-    before = changes.before.by_name
+def _layouts(
+    changes: Changes, places: Places, renamed: Collection[Item]
+) -> Iterator[ChangedLayout]:
     source = changes.before.path.endswith(".c")
     for item in changes.changed:
-        for name in item.names:
-            if item.kind is ItemKind.TYPE and (
-                name.startswith(("struct ", "union ")) or _TYPEDEF.match(item.text)
-            ):
-                old = next(i for i in before[name] if i.kind is ItemKind.TYPE)
-                known = places.facts.layouts(name, module=places.module)
-                had, has = members(old), members(item)
-                yield ChangedLayout(
-                    type=name,
-                    size=known[0].size if known else None,
-                    gained=tuple(m for m in has if m not in had),
-                    lost=tuple(m for m in had if m not in has),
-                )
+        for name in _laid_out(item):
+            old = next(i for i in changes.before.by_name[name] if i.kind is ItemKind.TYPE)
+            yield replace(_layout(old, item, places), type=name)
     for item in changes.added:
-        for name in item.names:
+        for name in item.names if item not in renamed else ():
             if source and item.kind is ItemKind.TYPE and name.startswith("struct "):
                 yield ChangedLayout(type=name, size=None, gained=tuple(members(item)), lost=())
+
+
+def _layout(old: Item, new: Item, places: Places) -> ChangedLayout:
+    name, now = _laid_out(old)[0], _laid_out(new)[0]
+    known = places.facts.layouts(name, module=places.module)
+    had, has = members(old), members(new)
+    return ChangedLayout(
+        type=name,
+        size=known[0].size if known else None,
+        gained=tuple(m for m in has if m not in had),
+        lost=tuple(m for m in had if m not in has),
+        renamed=now if now != name else None,
+    )
+
+
+def _laid_out(item: Item) -> list[str]:
+    """Return the names of the structure that the item defines."""
+    return [
+        name
+        for name in (item.names if item.kind is ItemKind.TYPE else ())
+        if name.startswith(("struct ", "union ")) or _TYPEDEF.match(item.text)
+    ]
+
+
+def _renamed(every: Sequence[Changes]) -> Iterator[tuple[str, Item, Item]]:
+    """Yield the file, the old and the new form of each structure that has another name, another
+    file or other conditions: most of its members are the same."""
+    added = [item for changes in every for item in changes.added if _laid_out(item)]
+    for changes in every:
+        for old in (item for item in changes.removed if _laid_out(item)):
+            had, names = {*members(old)}, _laid_out(old)
+
+            def likeness(new: Item, had: set[str] = had, names: list[str] = names) -> float:
+                same = 2 if {*names} & {*_laid_out(new)} else 0
+                return same + len(had & {*members(new)}) / max(len(had), 1)
+
+            new = max(added, key=likeness, default=None)
+            if new is None or likeness(new) <= 0.5:
+                continue
+            added.remove(new)
+            yield changes.before.path, old, new
+
+
+def _differs(old: Item, new: Item) -> bool:
+    """Return True if the name is not all that differs."""
+    was, now = (_laid_out(item)[0].rpartition(" ")[2] for item in (old, new))
+    return re.sub(rf"\b{re.escape(was)}\b", now, old.tokens) != new.tokens
 
 
 def _difference(layout: ChangedLayout) -> str:
     said = [f"+{name}" for name in layout.gained] + [f"-{name}" for name in layout.lost]
     return " ".join(said) or "other types"
+
+
+def _now(layout: ChangedLayout) -> str:
+    return f", which is {layout.renamed} now," if layout.renamed else ""
 
 
 def _locks(item: Item | None) -> Counter[str]:

@@ -257,7 +257,8 @@ def _that_differs(advice: Advice, comparison: Comparison) -> Advice:
 
 
 def _unfinished(advice: Advice) -> set[str]:
-    return {*advice.data, *(layout.name for layout in advice.layouts)}
+    renamed = [x.renamed.rpartition(" ")[2] for x in advice.layouts if x.renamed]
+    return {*advice.data, *renamed, *(layout.name for layout in advice.layouts)}
 
 
 def _not_covered(cannot: Sequence[Cannot], lines: Sequence[Line]) -> tuple[Line, ...]:

@@ -43,8 +43,8 @@ class Small(FakeFacts):
         return (Layout(name=name, size=16, members=()),) if name == "struct thing" else ()
 
 
-def changes(new: str, old: str = FILE) -> Changes:
-    return compare(parse("fs/small.c", old, known), parse("fs/small.c", new, known))
+def changes(new: str, old: str = FILE, path: str = "fs/small.c") -> Changes:
+    return compare(parse(path, old, known), parse(path, new, known))
 
 
 TWICE = changes(FILE.replace("2 * x", "2 * (x)"))
