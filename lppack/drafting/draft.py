@@ -15,7 +15,7 @@ from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.expected import expected
 from lppack.drafting.manifest import CHANGE, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
-from lppack.drafting.text import c_text, comment
+from lppack.drafting.text import built_as, c_text, comment
 from lppack.errors import AnswerIsNo
 from lppack.kernel.config import KernelConfig
 from lppack.kernel.facts import Facts
@@ -129,6 +129,7 @@ def draft(
             one.private,
             one.wired,
             defines=makefile_defines(one.path, read, config),
+            built_as=built_as(_flags(comparison, one)),
             stubs=left,
             built_in=one.places.object == "vmlinux",
         )
@@ -184,6 +185,12 @@ def draft(
             for (file, _), one in zip(sources, carried, strict=False)
         ),
     )
+
+
+def _flags(comparison: Comparison, one: Carried) -> tuple[str, ...]:
+    """Return the flags with which this kernel's build compiles a file for an object."""
+    units = (unit.unit for unit in comparison.units if unit.unit.path == one.path)
+    return next((unit.flags for unit in units if one.places.object in unit.objects), ())
 
 
 def fixed(targets: Sequence[Target], facts: Facts) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lppack.csource.items import Item, ItemKind
@@ -23,6 +23,8 @@ _BUILT_IN = (
     "#include <linux/static_call_types.h>",
     "#undef MODULE /* built in, as what it replaces */",
 )
+# scripts/Makefile.lib (v6.1): from the names of the file and of what it is linked into.
+_NAMES = ("KBUILD_BASENAME", "KBUILD_MODFILE", "KBUILD_MODNAME")
 # include/linux/tracepoint.h (v6.1): would define the kernel's tracepoints once more.
 _DROPPED = ("CREATE_TRACE_POINTS",)
 
@@ -42,16 +44,21 @@ def c_text(
     wired: Wired,
     *,
     defines: Sequence[str] = (),
+    built_as: Sequence[str] = (),
     stubs: Sequence[str] = (),
     built_in: bool = False,
 ) -> str:
     """Return the whole file, after the comment ``head``; ``defines`` are what the file's Makefile
-    gives the compiler, ``stubs`` are errors for a person to replace. ``built_in``: it stands for
-    code of vmlinux, for which headers may have other values and functions than for a module's."""
+    gives the compiler, ``built_as`` what kbuild gives it (built_as()), ``stubs`` are errors for a
+    person to replace. ``built_in``: it stands for code of vmlinux, for which headers may have other
+    values and functions than for a module's."""
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
     lines += [*_BUILT_IN, ""] if built_in else []
     lines += [f"#define {text}" for text in defines]
+    for own in built_as:
+        lines += [f"#undef {own.partition(' ')[0]}", f"#define {own}"]
+    lines += [""] if built_as else []
     lines += _with_conditions(
         (item, text)
         for item in at_top.values()
@@ -73,6 +80,13 @@ def c_text(
             body += [(other, _head(other, made)) for other in _needed_before(at, made)]
             body.append((item, wired.rewired(_form(item, form, made))))
     return "\n".join([*lines, "", *_with_conditions(iter(body), apart=True)]) + "\n"
+
+
+def built_as(flags: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the file and its module that kbuild gave the compiler, as text after
+    ``#define``: messages and requests of the kernel have them, and the patch has others."""
+    words = (flag.removeprefix("-D").partition("=") for flag in flags if flag.startswith("-D"))
+    return tuple(f"{name} {value}" for name, _, value in words if name in _NAMES)
 
 
 def _in_order(fresh: Sequence[Item]) -> list[Item]:

@@ -7,7 +7,7 @@ from lppack.csource.scan import tokens
 from lppack.drafting.edit import BYTES
 from lppack.drafting.extract import extract
 from lppack.drafting.headers import Private
-from lppack.drafting.text import c_text, comment
+from lppack.drafting.text import built_as, c_text, comment
 from lppack.drafting.wired import wired_of
 from tests.kit.c_sample import FILE
 from tests.unit.drafting.small import (
@@ -46,6 +46,23 @@ def test_no_words_of_a_mail_end_the_comment(words: str) -> None:
     assert "".join(text.split()).replace("*", "").replace("/", "") == "".join(
         words.split()
     ).replace("*", "").replace("/", "")
+
+
+def test_names_of_the_file_and_its_module_are_those_of_its_build() -> None:
+    flags = ('-DKBUILD_MODNAME="r8169"', '-DKBUILD_BASENAME="r8169_main"', "-DMODULE", "-O2")
+    flags += ('-DKBUILD_MODFILE="drivers/net/r8169"', "-D__KBUILD_MODNAME=kmod_r8169"]
+    edit = changes(FILE.replace("2 * x", "x"))
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
+    private, wired = Private(made, lambda _path: None), wired_of(made, WHOLE)
+    text = c_text(made, "/* */", private, wired, built_as=built_as(flags))
+    above, _, below = text.partition("#include")
+    for name, value in (
+        ("MODNAME", "r8169"),
+        ("BASENAME", "r8169_main"),
+        ("MODFILE", "drivers/net/r8169"),
+    ):
+        assert f'#undef KBUILD_{name}\n#define KBUILD_{name} "{value}"\n' in above
+    assert "KBUILD" not in below and "MODULE" not in text and "kmod" not in text
 
 
 def test_what_is_built_in_is_compiled_as_such() -> None:
