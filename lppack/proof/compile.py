@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import shlex
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Compiled:
     log: str
     files: tuple[str, ...]  # of the kernel's tree that it was compiled from, also headers
     tree: str  # the folder that the compiler took them from
+    #: (file, folder whose parent it was found through, by "..") of files that were read that way
+    climbs: frozenset[tuple[str, str]] = frozenset()
 
 
 class Compiler:
@@ -59,13 +62,24 @@ class Compiler:
 
         ``near``: the files that the units were compiled from before the change.
         """
-        self._change(files, near)
-        return self._compile(units, _AFTER)
+        near = tuple(near)
+        real = {folder for unit in units for flag in unit.flags for folder in _left(flag)}
+        while True:
+            known = self._change(files, near, real)
+            made = self._compile(units, _AFTER)
+            # A macro may also compose an include: include/trace/define_trace.h (v6.1).
+            climbs = {climb for one in made.values() for climb in one.climbs}
+            missed = {folder for path, folder in climbs if path in files} - known
+            if not missed:
+                return made
+            real |= missed
+            for folder in (_AFTER, _objects(_AFTER)):
+                shutil.rmtree(self._work / folder)
 
     def _compile(self, units: Sequence[Unit], which: str) -> dict[Unit, Compiled]:
         if not units:
             return {}
-        out = self._work / f"{which}-objects"
+        out = self._work / _objects(which)
         out.mkdir(exist_ok=True)
         site = self._site
         sources = site.sources if which != _AFTER else f"{site.work}/{_AFTER}"
@@ -91,13 +105,21 @@ class Compiler:
         made, log, said = (stem.with_suffix(f".{end}") for end in ("o", "log", "d"))
         names = said.read_text(errors="replace").replace("\\\n", " ") if said.is_file() else ""
         prefix = f"{sources}/"
-        found = (posixpath.normpath(n) for n in names.partition(":")[2].split())
+        read = {name: posixpath.normpath(name) for name in names.partition(":")[2].split()}
+        found = {
+            n: path.removeprefix(prefix) for n, path in read.items() if path.startswith(prefix)
+        }
         return Compiled(
             unit=unit,
             object=made.read_bytes() if made.is_file() else None,
             log=log.read_text(errors="replace") if log.is_file() else "",
-            files=tuple(sorted({n.removeprefix(prefix) for n in found if n.startswith(prefix)})),
+            files=tuple(sorted({*found.values()})),
             tree=sources,
+            climbs=frozenset(
+                (path, folder)
+                for name, path in found.items()
+                for folder in _left(name.replace(prefix, "{sources}/", 1))
+            ),
         )
 
     def _place(self, unit: Unit) -> Path:
@@ -128,14 +150,16 @@ class Compiler:
         store.write_atomic(self._place(unit).with_suffix(".o"), made.object)
         store.write_json(self._place(unit).with_suffix(".json"), said)
 
-    def _change(self, files: Mapping[str, bytes | None], near: Iterable[str]) -> None:
-        """Create the changed tree. It has links to the unchanged one, and real folders where a file
-        differs, or where a file includes "../", which must lead into the changed tree."""
+    def _change(
+        self, files: Mapping[str, bytes | None], near: Collection[str], real: Collection[str]
+    ) -> set[str]:
+        """Create the changed tree, and return its real folders. It has links to the unchanged one,
+        and real folders where a file differs, or where "../" must lead into the changed tree:
+        ``real``, and where a file includes it."""
         top = self._work / _AFTER
-        near = tuple(near)
         for path in (*files, *near):
             check_path(path, "the change")
-        real = {posixpath.dirname(path) for path in files}
+        real = {*real, *(posixpath.dirname(path) for path in files)}
         real |= {posixpath.dirname(path) for path in near if self._climbs(path)}
         every = {above for folder in real for above in _folders(folder)}
         for folder in sorted({"", *every}):
@@ -148,6 +172,7 @@ class Compiler:
         for path, data in files.items():
             if data is not None:
                 _inside(top, path).write_bytes(data)
+        return every
 
     def _climbs(self, path: str) -> bool:
         try:
@@ -155,6 +180,18 @@ class Compiler:
         except OSError:
             return False
         return b"../" in text and _CLIMBS.search(text) is not None
+
+
+def _objects(which: str) -> str:
+    return f"{which}-objects"
+
+
+def _left(name: str) -> list[str]:
+    """Return the folder in front of each ".." of a path, or of a flag that contains a path."""
+    parts = name.partition("{sources}/")[2].split("/")
+    above = ("/".join(parts[:at]) for at, part in enumerate(parts) if part == "..")
+    folders = (posixpath.normpath(folder) for folder in above if folder)
+    return [folder for folder in folders if not folder.startswith("..") and folder != "."]
 
 
 def _folders(folder: str) -> list[str]:

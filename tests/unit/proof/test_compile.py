@@ -52,8 +52,12 @@ class Gcc:
             log.write_text(f"note: x\n{source}:1:2: fatal error: {text}{source}:2: error: b\n")
             return
         log.write_text("")
-        headers = [source.parent / name for name in re.findall(r'#include "(.*)"', text)]
         flags = [word for word in words[1 : words.index("-c")] if not word.startswith("-Wp,")]
+        folders = [source.parent, *(Path(flag[2:]) for flag in flags if flag.startswith("-I"))]
+        headers = [
+            next(Path(f"{at}/{name}") for at in folders if Path(f"{at}/{name}").is_file())
+            for name in re.findall(r'#include "(.*)"', text)
+        ]
         content = [" ".join(flags), text, *(header.read_text() for header in headers)]
         out.write_text("\n".join(content))
         [depends] = [word.removeprefix("-Wp,-MD,") for word in words if word.startswith("-Wp,-MD,")]
@@ -185,6 +189,27 @@ def test_a_changed_header_is_what_its_users_see(setting: Setting) -> None:
 def test_a_header_above_is_that_of_the_changed_tree(setting: Setting) -> None:
     files: dict[str, bytes | None] = {"fs/a.h": b"long one;\n"}
     assert setting.after("fs/sub/c.c", files, ["fs/sub/c.c", "fs/a.h"]).endswith("long one;\n")
+
+
+def test_a_folder_of_the_flags_above_is_that_of_the_changed_tree(setting: Setting) -> None:
+    """drivers/net/wireless/intel/iwlwifi/mvm/Makefile (v6.1): adds $(src)/../ so."""
+    (setting.tree / "fs/sub/c.c").write_text('#include "a.h"\n')
+    of = unit("fs/sub/c.c", "-I{sources}/fs/sub/../")
+    made = setting.compiler().after([of], {"fs/a.h": b"long one;\n"}, ["fs/sub/c.c", "fs/a.h"])
+    assert (one(made).object or b"").endswith(b"long one;\n")
+    assert (setting.work / "after/fs/sub/c.c").is_symlink()
+    assert len(setting.gcc.commands) == 1
+
+
+def test_an_include_that_a_macro_composes_is_of_the_changed_tree(setting: Setting) -> None:
+    """include/trace/define_trace.h (v6.1) includes a header again, by TRACE_INCLUDE_PATH."""
+    (setting.tree / "net/n.c").write_text('#include "sub/../../fs/a.h"\n')
+    files: dict[str, bytes | None] = {"fs/a.h": b"long one;\n"}
+    assert setting.after("net/n.c", files).endswith("long one;\n")  # near does not name n.c
+    assert len(setting.gcc.commands) == 2
+    # What did not change is the same in both trees.
+    setting.after("net/n.c", {"fs/b.c": b"long b;\n"})
+    assert len(setting.gcc.commands) == 3
 
 
 @pytest.mark.parametrize(
