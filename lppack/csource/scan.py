@@ -140,6 +140,13 @@ def pieces(text: str) -> Iterator[Piece]:
         yield _piece("invocation", now, last, branches)
 
 
+def undefined(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (macro, branches around it) of each #undef of the top level."""
+    for piece in pieces(text) if "undef" in text else ():
+        if piece.kind == "undef":
+            yield _directive(text[piece.start : piece.end])[1], piece.conditions
+
+
 def _piece(kind: str, now: _Open, end: int, branches: list[_Branch]) -> Piece:
     conditions = tuple(branch.text for branch in branches)
     start = now.whole if kind == "function" else now.start

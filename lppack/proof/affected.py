@@ -3,14 +3,17 @@
 it changes in headers, through macros, inline functions, constants and types."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lppack.csource.changes import Changes
 from lppack.csource.items import Item, ItemKind, ParsedFile
+from lppack.csource.scan import undefined
 from lppack.proof.includes import PROGRAMS, Includes
 from lppack.proof.kbuild import FOLDERS_APART, apart
+from lppack.proof.pattern import NamePattern
 
 _MOST_NAMES = 400  # names that depend on changed ones; more are not followed
 _FEW = 40  # users of a header, up to which all are compiled
@@ -20,6 +23,10 @@ _FOREIGN = re.compile(r"arch/(?!x86/)")
 _EVENT = re.compile(
     r"(?:DEFINE_EVENT\w*\s*\(\s*\w+\s*,|(?:TRACE|DECLARE)_(?:EVENT|TRACE)\w*\s*\()\s*(\w+)"
 )
+
+# This is in each header of trace events, but does not change their own code.
+_MAKES_EVENTS = frozenset(["CREATE_TRACE_POINTS"])
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,7 @@ def affected(
         elsewhere = _Elsewhere(near, users, defined, includes, read)
         not_followed += _follow(names, near, tree, read, standing, elsewhere)
         not_followed += _compiled_apart(", ".join(headers), names, users, tree)
-        wanted = _Pattern(names)
+        wanted = NamePattern(names)
         for path in sorted(_c_files(users) - found):
             file = tree / path
             if file.is_file() and wanted.search(file.read_bytes()):
@@ -119,7 +126,7 @@ def _compiled_apart(
 ) -> Iterator[str]:
     """Yield a sentence for each user of a changed header that is built apart from the kernel's
     objects."""
-    wanted = _Pattern(names)
+    wanted = NamePattern(names)
     for user in sorted(user for user in _c_files(users) if apart(user)):
         if wanted.search((tree / user).read_bytes()):
             yield f"{user} uses what {path} changes, and is not compared: {apart(user)}"
@@ -154,13 +161,12 @@ class _Elsewhere:
         """Yield more headers, of any folder, that use one of ``names``; each of them once."""
         every = {name: name.rpartition(" ")[2] for name in (*self._own, *(n for _, n in standing))}
         wanted = {*names} - {*every.values()} | {n for n, bare in every.items() if bare in names}
-        # CREATE_TRACE_POINTS is in each header of trace events, but does not change their own code.
-        wanted -= {"CREATE_TRACE_POINTS"}
+        wanted -= _MAKES_EVENTS
         for path in self._includes.naming(wanted):
             if path in self._near or _FOREIGN.match(path) or not self._meets(path):
                 continue
             changes = self._read(path)
-            if any(item.uses & wanted for item in (changes.after.items if changes else ())):
+            if changes and _uses_one(changes.after, wanted):
                 self._near.add(path)
                 yield path
 
@@ -183,6 +189,8 @@ def _touched(changes: Changes) -> set[str]:
     found = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     for item in {*_others(changes.before)} ^ {*_others(changes.after)}:
         found |= _of_event(item[0])
+    gone, now = (Counter(undefined(unit.text)) for unit in (changes.before, changes.after))
+    found |= {name for name, _ in (gone - now) + (now - gone)}
     return found | {name.rpartition(" ")[2] for item in items for name in item.names}
 
 
@@ -197,11 +205,18 @@ def _of_event(text: str) -> set[str]:
     return {f"trace_{found[1]}", "CREATE_TRACE_POINTS"} if found else set()
 
 
-def _declared(unit: ParsedFile) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _uses_one(unit: ParsedFile, names: set[str]) -> bool:
+    asks = _asks(names)
+    return any(item.uses & names or asks(item.conditions) for item in unit.items) or any(
+        asks(under) for _, under in undefined(unit.text)
+    )
+
+
+def _declared(unit: ParsedFile) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for item in unit.items:
         for name in item.names if item.kind is ItemKind.PROTOTYPE else ():
-            found.setdefault(name.rpartition(" ")[2], []).append(item.tokens)
+            found.setdefault(name.rpartition(" ")[2], []).append((item.tokens, item.conditions))
     return found
 
 
@@ -237,7 +252,7 @@ def _assembler(
     names = set(macros)
     headers = [user for user in users if user.endswith(".h")]
     _follow(names, [path, *headers], tree, read, {})
-    wanted = _Pattern(names)
+    wanted = NamePattern(names)
     texts = dict(_texts((path, *headers, *sources), tree))
     macro = any(b".macro" in text and wanted.search(text) for text in texts.values())
     using = [
@@ -264,16 +279,27 @@ def _follow(
         if len(names) > _MOST_NAMES:
             return [f"more than {_MOST_NAMES} names depend on {', '.join(sorted(names)[:3])}"]
         texts |= _texts(elsewhere.using(todo, standing), tree) if elsewhere else ()
-        wanted = _Pattern(todo)
+        wanted = NamePattern(todo)
+        asks = _asks(todo - _MAKES_EVENTS)
         fresh: set[str] = set()
         for path, text in texts.items():
             if not wanted.search(text):
                 continue
             changes = read(path)
-            for item in changes.after.items if changes else ():
+            if changes is None:
+                continue
+            fresh |= {name for name, under in undefined(changes.after.text) if asks(under)}
+            for item in changes.after.items:
+                conditional = asks(item.conditions)
+                if item.kind is ItemKind.INCLUDE and conditional:
+                    lost[f"what {path} includes depends on what is changed"] = None
+                if item.kind is ItemKind.PROTOTYPE and conditional:
+                    fresh |= {name for name in item.names if " " not in name}
                 if item.kind in (ItemKind.INCLUDE, ItemKind.PROTOTYPE):
                     continue
-                if not wanted.search(item.text.encode("latin-1", errors="replace")):
+                if not conditional and not wanted.search(
+                    item.text.encode("latin-1", errors="replace")
+                ):
                     continue
                 if item.kind is ItemKind.OTHER:
                     fresh |= _of_event(item.text)
@@ -281,11 +307,16 @@ def _follow(
                         lost[f"macros at the top level of {path} depend on what is changed"] = None
                     continue
                 fresh |= {name.rpartition(" ")[2] for name in item.names}
-                fresh |= _enumerated(item, changes.after) if changes else set()
+                fresh |= _enumerated(item, changes.after)
                 standing |= {(path, name): None for name in item.names}
         todo = fresh - names
         names |= todo
     return list(lost)
+
+
+def _asks(names: set[str]) -> Callable[[Iterable[str]], bool]:
+    """Return a function that tells whether conditions name one of ``names``."""
+    return lambda conditions: any(names & {*_WORD.findall(one)} for one in conditions)
 
 
 def _texts(paths: Iterable[str], tree: Path) -> Iterator[tuple[str, bytes]]:
@@ -311,36 +342,3 @@ def _enumerated(item: Item, unit: ParsedFile) -> set[str]:
     pasted = {f"{head}{word}" for head, _ in parts if head.endswith("_") for word in words}
     pasted |= {f"{word}{tail}" for _, tail in parts if tail.startswith("_") for word in words}
     return pasted or words
-
-
-class _Pattern:
-    """Matches one of the names, or the parts from which a macro pastes one (sk_##name)."""
-
-    def __init__(self, names: Collection[str]) -> None:
-        self._words = {name.encode() for name in names if name}
-        heads, tails = set[bytes](), set[bytes]()
-        for name in names:
-            parts = name.split("_")
-            for at in range(1, len(parts)):
-                head, tail = "_".join(parts[:at]), "_".join(parts[at:])
-                if len(head) > 1:
-                    heads.add(re.escape(f"{head}_".encode()))
-                if len(tail) > 3:
-                    tails.add(re.escape(f"_{tail}".encode()))
-        self._whole = re.compile(
-            rb"(?<!\w)(?:" + _any_of(map(re.escape, self._words)) + rb")(?!\w)"
-        )
-        forms = [rb"(?<!\w)(?:" + _any_of(heads) + rb")\s*##"] if heads else []
-        forms += [rb"##\s*(?:" + _any_of(tails) + rb")(?!\w)"] if tails else []
-        self._pasted = re.compile(b"|".join(forms)) if forms else None
-
-    def search(self, text: bytes) -> bool:
-        """Return whether one of the names is in ``text``. Most texts have none: the search for
-        words finds that in a tenth of the time of the regular expressions."""
-        if any(word in text for word in self._words) and self._whole.search(text):
-            return True
-        return bool(self._pasted and b"##" in text and self._pasted.search(text))
-
-
-def _any_of(words: Iterable[bytes]) -> bytes:
-    return b"|".join(sorted(words))

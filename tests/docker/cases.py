@@ -57,9 +57,17 @@ CASES: dict[str, Case] = {
         ),
         replaced=_vmlinux("elf_load", "elf_map", "load_elf_binary"),
     ),
+    "climbing-include-path": Case(
+        what="a header that files of another folder find through `-I $(src)/../`",
+        replaced={"iwlmvm": ["iwl_mvm_wait_sta_queues_empty", "iwl_mvm_sta_tx_agg_flush"]},
+    ),
     "compat-syscall": Case(
         what="a compat system call, which has two entry functions",
         replaced=_vmlinux("__ia32_compat_sys_rt_sigqueueinfo", "__x64_compat_sys_rt_sigqueueinfo"),
+    ),
+    "condition-alone": Case(
+        what="a macro of a header that only an `#ifdef` of the header names",
+        replaced={"appletalk": ["atalk_sendmsg"], "dccp_ipv6": ["dccp_v6_connect"]},
     ),
     "dw2-dax": Case(
         what="a helper whose inlined copies are not in the debug information",

@@ -118,6 +118,43 @@ def test_a_header_that_does_not_include_what_its_macro_uses(tmp_path: Path) -> N
     assert not found.not_followed
 
 
+@pytest.mark.parametrize(
+    ("text", "edit", "names"),
+    [
+        ("#ifdef DEBUG\n#define TELL 1\n#else\n#define TELL 0\n#endif\n", "DEBUG", "DEBUG TELL"),
+        ("#if 2 > 1\n#elif defined(DEBUG)\n#define TELL 1\n#endif\n", "DEBUG", "DEBUG TELL"),
+        ("#if LEVEL > 1\nint TELL(void) __cold;\n#endif\n", "LEVEL", "LEVEL TELL"),
+        ("#if LEVEL > 1\n#undef TELL\n#endif\n", "LEVEL", "LEVEL TELL"),
+        ("#define TELL 1\n#ifdef TELL\n#undef TELL\n#endif\n", "#undef TELL", "TELL"),
+    ],
+)
+@pytest.mark.parametrize("other", [False, True])
+def test_a_condition_is_a_use(
+    tmp_path: Path, text: str, edit: str, names: str, *, other: bool
+) -> None:
+    """include/net/sock.h (v6.1): only #ifdef SOCK_DEBUGGING uses SOCK_DEBUGGING."""
+    if edit.startswith("#"):
+        files = {"fs/a.h": text}
+        change = (edit, "")
+    else:
+        change = (f"#define {edit} 1\n", f"#define {edit} 2\n")
+        files = {"fs/a.h": change[0], "fs/b.h": text} if other else {"fs/a.h": change[0] + text}
+    users = {
+        "fs/user.c": '#include "a.h"\n#include "b.h"\nint x = TELL;\n',
+        "fs/none.c": '#include "a.h"\n#include "b.h"\nint y;\n',
+    }
+    found = changed(tmp_path, {"fs/a.h": change}, {"fs/b.h": "", **files, **users})
+    assert (found.paths, " ".join(found.names)) == (("fs/user.c",), names)
+    assert not found.not_followed
+
+
+def test_a_condition_of_an_include_cannot_be_followed(tmp_path: Path) -> None:
+    files = {"fs/a.h": "#define MORE 1\n#if MORE\n#include <b.h>\n#endif\n"}
+    users = {"fs/b.h": "", "fs/user.c": '#include "a.h"\n'}
+    found = changed(tmp_path, {"fs/a.h": ("MORE 1", "MORE 0")}, files | users)
+    assert found.not_followed == ("what fs/a.h includes depends on what is changed",)
+
+
 FORMAT = "fs/xfs/libxfs/log_format.h"
 CHKD = ("0x1", "0x2")
 
