@@ -9,6 +9,7 @@ from functools import cached_property
 
 # include/linux/static_call_types.h (v6.1): static_call(NAME) has a name of its own kind.
 _OF_A_CALL = re.compile(r"\bstatic_call\w*\(\s*$")
+_NAME = re.compile(r"\b[A-Za-z_]\w*")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
@@ -45,6 +46,11 @@ class Item:
     @property
     def uses(self) -> frozenset[str]:
         return frozenset(name for _, name in self.spots)
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """Return the names in the conditions around it."""
+        return frozenset(name for line in self.conditions for name in _NAME.findall(line[3:]))
 
     @property
     def tokens(self) -> str:

@@ -142,6 +142,7 @@ class _Closure:
         if at in self.extract.forms:
             return
         self.extract.forms[at] = form
+        self._todo += sorted(item.asks)
         if form is ItemForm.EXTERN:
             call = STATIC_CALL.match(item.text)
             start, end = call.end() if call else 0, item.body or len(item.text)
@@ -162,8 +163,7 @@ class _Closure:
 
     def run(self) -> None:
         while self._todo:
-            name = self._todo.pop(0)
-            if name not in self._seen:
+            if (name := self._todo.pop(0)) not in self._seen:
                 self._seen.add(name)
                 self._need(name)
 
@@ -225,7 +225,7 @@ class _Closure:
             self.extract.names[item.name] = f"lp_{item.name}"
         anew = written_anew(item) or (item,)
         if anew[0] not in self.extract.fresh:
-            self._todo += sorted(item.uses)
+            self._todo += sorted(item.uses | item.asks)
             self.extract.fresh += anew
 
     def _function(self, item: Item) -> None:
@@ -320,8 +320,8 @@ class _Closure:
         if item.name in data:
             self.extract.sizes[item.name] = data[item.name].size
         # Other items may use it after its first declaration, before its definition.
-        earlier = (i for i in self._unit.by_name[item.name] if i.kind is ItemKind.PROTOTYPE)
-        self.take(next(earlier, item), ItemForm.EXTERN)
+        early = (i for i in self._unit.by_name[item.name] if i.kind is ItemKind.PROTOTYPE)
+        self.take(next(early, item), ItemForm.EXTERN)
 
     def _call_it(self, name: str, alias: str) -> None:
         self.extract.aliases[name] = self.extract.names[name] = alias

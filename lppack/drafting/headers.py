@@ -32,7 +32,7 @@ class Private:
         self._folders = [folder for folder in folders if not f"{folder}/".startswith(_PUBLIC)]
         self._path = made.unit.path
         items = [made.unit.items[at] for at in made.forms] + made.fresh
-        used = {name for item in items for name in item.uses}
+        used = {name for item in items for name in item.uses | item.asks}
         direct = [own for own in self._inside(made.unit) if own]
         self._taken: list[str] = direct if every else []
         grown = not every
@@ -75,7 +75,7 @@ class Private:
     def _uses(self, path: str) -> Iterator[str]:
         unit = self._header(path)
         for item in unit.items if unit else ():
-            yield from item.uses
+            yield from item.uses | item.asks
 
     def _with_inner(self, path: str) -> set[str]:
         found, todo = set[str](), [path]

@@ -26,6 +26,21 @@ def test_what_a_function_needs_and_nothing_else() -> None:
         assert absent not in text
 
 
+def test_what_only_conditions_name_is_needed_as_well() -> None:
+    """Without it, the compiler would take the branch of #else."""
+    old = FILE.replace(
+        "#define BASE 3", "#define BASE 3\n#ifdef ARCH\n#define OTHERS (BASE)\n#endif"
+    )
+    old = old.replace(
+        "static int helper(struct thing *t)\n{",
+        "#if defined(OTHERS) && OTHERS > 2\nstatic void more(void) { }\n#else\n#define more()\n"
+        "#endif\nstatic int helper(struct thing *t)\n{",
+    )
+    text = text_of(changes(old.replace("return twice", "more();\n\treturn twice"), old), ["helper"])
+    assert "#if defined(ARCH)\n#define OTHERS (BASE)\n#endif" in text
+    assert "#define BASE 3" in text and "#define LIMIT" not in text
+
+
 def test_a_constant_without_an_address_is_copied() -> None:
     places = places_of(*FUNCTIONS, data=(*DATA, "most"))
     for use, symbols in (("most", {}), ("*&most", {"most": None})):

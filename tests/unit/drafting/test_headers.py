@@ -42,3 +42,17 @@ def test_a_private_header_that_another_needs_is_taken_too() -> None:
     private = Private(made, headers.get)
     text = c_text(made, "/* */", private, wired_of(made, WHOLE))
     assert '#include "kernel_headers/fs/limits.h"\n#include "kernel_headers/fs/small.h"' in text
+
+
+def test_a_private_header_that_only_a_condition_names_is_taken() -> None:
+    old = FILE.replace(
+        "static int helper(struct thing *t)\n{", "#if MOST > 3\n#define X 1\n#endif\n{}"
+    )
+    old = old.replace("{}", "static int helper(struct thing *t)\n{")
+    edit = changes(old.replace("twice(t->count)", "X"), old)
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
+    headers = {
+        "fs/small.h": parse("fs/small.h", "#if HAS\n#define MOST 4\n#endif\n"),
+        "fs/has.h": parse("fs/has.h", "#define HAS 1\n"),
+    }
+    assert Private(made, headers.get).folders == ("fs",)

@@ -49,8 +49,8 @@ def test_no_words_of_a_mail_end_the_comment(words: str) -> None:
 
 
 def test_names_of_the_file_and_its_module_are_those_of_its_build() -> None:
-    flags = ('-DKBUILD_MODNAME="r8169"', '-DKBUILD_BASENAME="r8169_main"', "-DMODULE", "-O2")
-    flags += ('-DKBUILD_MODFILE="drivers/net/r8169"', "-D__KBUILD_MODNAME=kmod_r8169")
+    flags = ['-DKBUILD_MODNAME="r8169"', '-DKBUILD_BASENAME="r8169_main"', "-DMODULE", "-O2"]
+    flags += ['-DKBUILD_MODFILE="drivers/net/r8169"', "-D__KBUILD_MODNAME=kmod_r8169"]
     edit = changes(FILE.replace("2 * x", "x"))
     made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
     private, wired = Private(made, lambda _path: None), wired_of(made, WHOLE)
