@@ -13,6 +13,7 @@ from lppack.drafting.carry import Carried, CarryRequest, carry, nothing
 from lppack.drafting.copy import MARK
 from lppack.drafting.edit import BYTES, Edit, Read, files_of, makefile_defines
 from lppack.drafting.expected import expected
+from lppack.drafting.macros import altered, undefined
 from lppack.drafting.manifest import CHANGE, README, manifest_of, manifest_text
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.text import built_as, c_text, comment
@@ -130,6 +131,7 @@ def draft(
             one.wired,
             defines=makefile_defines(one.path, read, config),
             built_as=built_as(_flags(comparison, one)),
+            undefined=undefined(edit.changes),
             stubs=left,
             built_in=one.places.object == "vmlinux",
         )
@@ -231,10 +233,10 @@ def _fresh(edit: Edit, comparison: Comparison, files: Files) -> dict[str, Item]:
     """Return header items that the diff changes or adds, items that depend on them, and borrowed
     ones."""
     found = {
-        name: changes.after.unguarded(item)
+        name: item
         for changes in edit.changes
         if changes.before.path.endswith(".h")
-        for item in (*changes.changed, *changes.added)
+        for item in altered(changes)
         for name in item.names
     }
     for path, name in comparison.affected.standing:

@@ -45,13 +45,17 @@ def c_text(
     *,
     defines: Sequence[str] = (),
     built_as: Sequence[str] = (),
+    undefined: Sequence[str] = (),
     stubs: Sequence[str] = (),
     built_in: bool = False,
 ) -> str:
-    """Return the whole file, after the comment ``head``; ``defines`` are what the file's Makefile
-    gives the compiler, ``built_as`` what kbuild gives it (built_as()), ``stubs`` are errors for a
+    """Return the whole file, after the comment ``head``.
+
+    ``defines`` are what the file's Makefile gives the compiler, ``built_as`` what kbuild gives it
+    (built_as()), ``undefined`` the macros that headers no longer have, and ``stubs`` errors for a
     person to replace. ``built_in``: it stands for code of vmlinux, for which headers may have other
-    values and functions than for a module's."""
+    values and functions than for a module's.
+    """
     at_top = dict(includes(made.unit))
     lines: list[str] = ["// SPDX-License-Identifier: GPL-2.0-only", head, ""]
     lines += [*_BUILT_IN, ""] if built_in else []
@@ -68,6 +72,8 @@ def c_text(
     lines += ["#include <linux/livepatch.h>"] if stubs else []
     lines += ["", '#include "lppack.h"'] if wired.needs_lppack_h else []
     lines += ["", *(f'#error "{stub}"' for stub in stubs)] if stubs else []
+    if undefined:
+        lines += ["", *(f"#undef {name}" for name in undefined)]
     if made.fresh:
         lines.append("")
         lines += _with_conditions(
