@@ -39,6 +39,13 @@ def _lossy(patience: float | None = None) -> IO[str]:
     return cast("IO[str]", Lossy(patience))
 
 
+def _plain(line: str) -> str:
+    """Return ``line`` without control characters: it may name what a host or a file has said."""
+    from lppack.shape import printable
+
+    return printable(line)
+
+
 def note(line: str) -> None:
     """Print a line of progress or a hint on stderr, unless -q is given."""
     if not is_quiet():
@@ -47,7 +54,7 @@ def note(line: str) -> None:
 
 def warn(line: str) -> None:
     """Print a warning or an error on stderr; drop the line if stderr cannot be written."""
-    click.echo(line, file=_lossy())
+    click.echo(_plain(line), file=_lossy())
 
 
 def outlive_the_terminal() -> None:
@@ -111,10 +118,12 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
     """
     stream = _lossy(_PATIENCE)
     if is_quiet():
-        yield lambda line: click.echo(line, file=stream) if line.startswith(WARNING) else None
+        yield (
+            lambda line: click.echo(_plain(line), file=stream) if line.startswith(WARNING) else None
+        )
         return
     if not stream.isatty() or not _has_rich():
-        yield lambda line: click.echo(line, file=stream)
+        yield lambda line: click.echo(_plain(line), file=stream)
         return
     from rich.console import Console
 
@@ -122,7 +131,7 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
     with console.status(title) as status:
 
         def tell(line: str) -> None:
-            console.print(line, markup=False)
+            console.print(_plain(line), markup=False)
             status.update(title)
 
         yield tell
@@ -173,4 +182,4 @@ def table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+        click.echo(_plain("  ".join([*cells, row[-1]]).rstrip()))

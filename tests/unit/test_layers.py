@@ -76,11 +76,21 @@ def test_an_import_that_goes_up_is_seen() -> None:
 
 
 #: What commands import when they run: the pipeline, and what is beside it or the same for all
-#: of lppack. docs/decisions.md says why the last three are here.
+#: of lppack. docs/decisions.md says why the last four are here.
 FOR_COMMANDS = frozenset(
     f"lppack{name}"
     for name in (
-        *("", ".cli", ".pipeline", ".doctor", ".model", ".errors", ".extras", ".consistency"),
+        *(
+            "",
+            ".cli",
+            ".pipeline",
+            ".doctor",
+            ".model",
+            ".errors",
+            ".extras",
+            ".consistency",
+            ".shape",
+        ),
         *(".resources", ".analyse.words", ".cost.words"),
     )
 )

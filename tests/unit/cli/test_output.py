@@ -77,3 +77,18 @@ def test_columns_are_as_wide_as_they_need_to_be(capsys: Capture) -> None:
     assert capsys.readouterr().out == "a    bb  c\naaa  b\n"
     table([])
     assert capsys.readouterr().out == ""
+
+
+def test_no_line_moves_a_terminals_cursor(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown may come from a host, a bundle or a file of somebody else."""
+    line = "x\x1b]0;title\x07\x9b2J\ud800"
+    show_error(ApplyStuck(line, hint=line), as_json=False)
+    with progress("title") as tell:
+        tell(line)
+    monkeypatch.setattr("lppack.cli.output.is_quiet", lambda: True)
+    with progress("title") as tell:
+        tell(f"warning: {line}")
+    table([(line, line)])
+    said = capfd.readouterr()
+    assert (said.out + said.err).count("x\ufffd]0;title\ufffd\ufffd2J\ufffd") == 6
+    assert not {"\x1b", "\x07", "\x9b"} & {*said.out, *said.err}
