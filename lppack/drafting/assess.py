@@ -11,6 +11,7 @@ from lppack.drafting.edit import Edit
 from lppack.drafting.enums import perhaps_of_another_type
 from lppack.drafting.laid_out import laid_out
 from lppack.drafting.lasting import perhaps_another, perhaps_renamed
+from lppack.drafting.once import again
 from lppack.drafting.places import Cannot, Files, Places, Target
 from lppack.drafting.select import select, whole
 from lppack.kernel.facts import Facts
@@ -99,6 +100,7 @@ def assess(
         mismatches=(
             *doubts,
             *_mismatches(comparison, matched, _new_files(edit)),
+            *again(comparison, targets, files),
             *laid_out(edit, comparison, files),
             *perhaps_of_another_type(edit.changes),
         ),

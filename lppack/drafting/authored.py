@@ -44,7 +44,8 @@ def differences(
     ``sources``: the patch's C files, text by name. ``replaced``: functions to replace, with the
     names of their replacements. ``headers``: headers that the change names, and those that depend
     on it.
-    ``defines``: macros from Makefiles. ``aliases``: (symbol, its name in the sources).
+    ``defines``: names of macros from Makefiles, and definitions that kbuild gives the compiler.
+    ``aliases``: (symbol, its name in the sources).
     """
     paths = dict.fromkeys([*(target.path for target, _ in replaced), *headers])
     texts = [changes for path in paths if (changes := files(path))]
@@ -70,7 +71,8 @@ def differences(
         for item in ones:
             if item.kind not in _COMPARED or not item.name or item.name in names:
                 continue
-            if item.kind is ItemKind.MACRO and (item.name in defines or _leads(item, aliases)):
+            by_build = {item.name, item.tokens} & set(defines)
+            if item.kind is ItemKind.MACRO and (by_build or _leads(item, aliases)):
                 continue
             name = _kernels(item.name)
             types = [one for one in known.get(name, ()) if one.kind is ItemKind.TYPE]

@@ -42,6 +42,7 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
     from lppack.drafting.authored import differences
     from lppack.drafting.edit import files_of, makefile_defines
     from lppack.drafting.from_diff import of_diff
+    from lppack.drafting.text import built_as
     from lppack.kernel.config import read_config
     from lppack.pipeline.build import open_builder
     from lppack.proof.prover import Prover
@@ -103,6 +104,12 @@ def prove(manifest: Manifest, kernel: Kernel, facts: "Facts", *, builder: str, s
         define.partition(" ")[0]
         for target in found.targets
         for define in makefile_defines(target.path, read, config)
+    }
+    given |= {
+        f"#define {text}"
+        for unit in comparison.units
+        if unit.unit.path in {target.path for target in found.targets}
+        for text in built_as(unit.unit.flags)
     }
     told = [(target, replaced[key]) for target, key in pairs]
     aliases = [(one.name, one.c_name) for entry in manifest.objects for one in entry.symbols]

@@ -230,3 +230,10 @@ def test_a_function_that_got_a_parameter_and_is_in_a_table_of_a_file_that_stays(
     )
     found = assessed([changes(now), header], [difference(own(), code), other])
     assert [no.why for no in found.cannot] == ["it has other parameters, and its address is in ops"]
+
+
+def test_what_a_macro_does_once_is_a_doubt() -> None:
+    had = [*own(), variable("___done#0")]
+    now = [function("helper", "___done#0", code=NEW), *own()[1:], variable("___done#0")]
+    [doubt] = assessed([EDIT], [difference(had, now)]).mismatches
+    assert doubt.startswith(f"helper of {PATH} has static data by a macro (___done)")

@@ -83,6 +83,8 @@ def test_what_is_not_as_the_change_has_it(source: str, said: str) -> None:
 
 def test_what_a_makefile_gives_is_no_difference() -> None:
     assert told("#define GIVEN 1\n" + GOOD, defines=["GIVEN"]) == []
+    assert told('#define KBUILD_MODNAME "a"\n' + GOOD, defines=['#define KBUILD_MODNAME "a"']) == []
+    assert told('#define KBUILD_MODNAME "x"\n' + GOOD, defines=['#define KBUILD_MODNAME "a"'])
 
 
 def test_what_comes_from_the_kernels_file_is_the_same() -> None:
