@@ -13,7 +13,7 @@ from lppack.csource.parse import parse
 from lppack.drafting.edit import BYTES, NO_CODE, Edit
 from lppack.drafting.lasting import moved
 from lppack.drafting.places import Cannot, Target
-from lppack.drafting.registered import SECTIONS, invoked, section_of
+from lppack.drafting.registered import SECTIONS, invoked, registered_as
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit, apart
 from lppack.proof.prover import Comparison
@@ -251,8 +251,8 @@ class _Account:
             return Fate.CARRIED, "it is the kernel's own, which another file defines"
         if same:
             return Fate.CARRIED, "nothing writes to it, and its contents stay the same"
-        if any(item.name in unit.data for unit in differing):
-            return Fate.LEFT_OUT, _STAYS
+        if units := [unit for unit in differing if item.name in unit.data]:
+            return Fate.LEFT_OUT, _stays(units[0], item.name)
         if any(item.name in unit.removed_data for unit in differing):
             return Fate.CARRIED, "nothing that is replaced uses it"
         return Fate.CARRIED, "with the functions that use it"
@@ -261,8 +261,8 @@ class _Account:
         kind = invoked(item)
         if kind == "a note":
             return Fate.NO_EFFECT, "it is a note in the module's file"
-        names = {name for unit in differing for name in unit.registered}
-        for what, why in filter(None, map(section_of, sorted(names))):
+        names = [(unit, name) for unit in differing for name in sorted(unit.registered)]
+        for what, why in filter(None, (registered_as(*one) for one in names)):
             if what == kind:
                 return Fate.LEFT_OUT, f"it is {what}: {why}"
         return Fate.CARRIED, "it is no code by itself"
@@ -297,10 +297,12 @@ def left_out_of_objects(
         if unit.before is None or unit.after is None:
             continue  # it does not compile; its lines are reported
         for name in unit.registered:
-            found = section_of(name)
+            found = registered_as(unit, name)
             if found is None and name not in (*unit.data, *unit.others):
                 continue  # a new variable is carried with its users
-            if name.startswith((".modinfo", "__UNIQUE_ID", "__ksymtab_strings")):
+            if name.startswith((".modinfo", "__ksymtab_strings")) or (
+                found is None and name.startswith("__UNIQUE_ID")
+            ):
                 continue  # for tools on disk
             if name in said or name in taken:
                 continue
@@ -314,7 +316,7 @@ def left_out_of_objects(
             elif name.startswith((".", "__")):
                 what, why = f"section {name}", "it differs, and no live patch brings it"
             else:
-                what, why = name, _STAYS
+                what, why = name.partition("#")[0], _stays(unit, name)
             yield Line(
                 path=unit.unit.path,
                 line=0,
@@ -322,6 +324,17 @@ def left_out_of_objects(
                 fate=Fate.LEFT_OUT,
                 why=why,
             )
+
+
+def _stays(unit: UnitDifference, name: str) -> str:
+    """Return why data that differs is left out."""
+    assert unit.before is not None and unit.after is not None
+    was, now = (of.data.get(name) for of in (unit.before, unit.after))
+    if was and now and was.size != now.size:
+        return "it is data of another size, and the kernel's own stays"
+    if was and now and was.key == now.key:
+        return "it is data in another section or with another alignment, and the kernel's own stays"
+    return _STAYS
 
 
 def _what(item: Item | None) -> str:

@@ -45,6 +45,7 @@ class Section:
     size: int
     link: int
     info: int
+    align: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Elf:
                 size=header[5],
                 link=header[6],
                 info=header[7],
+                align=header[8],
             )
             for index, header in enumerate(raw)
         )

@@ -21,14 +21,16 @@ class UnitDifference:
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
-        """Functions whose code differs, including the compiler's changed copies (NAME.isra.0)."""
+        """Functions whose code or alignment differs, including the compiler's changed copies
+        (NAME.isra.0)."""
         if self.before is None or self.after is None:
             return ()
         now = self.after.functions
         return tuple(
             name
             for name, function in self.before.functions.items()
-            if name in now and function.key != now[name].key
+            if name in now
+            if (function.key, function.align) != (now[name].key, now[name].align)
         )
 
     @cached_property
@@ -41,14 +43,14 @@ class UnitDifference:
 
     @cached_property
     def data(self) -> tuple[str, ...]:
-        """Variables in both whose initial contents or size differ."""
+        """Variables in both whose initial contents, size or alignment differ."""
         if self.before is None or self.after is None:
             return ()
         now = self.after.data
         return tuple(
             name
             for name, data in self.before.data.items()
-            if name in now and _plain(data) != _plain(now[name])
+            if name in now and _is_another(data, now[name])
         )
 
     @cached_property
@@ -101,3 +103,9 @@ def _missing(of: Mapping[str, object], other: Mapping[str, object]) -> tuple[str
 def _plain(data: Data) -> object:
     # -fdata-sections: what is static in a function has its number in the section, too.
     return data.key, data.size, COUNTED.sub("", data.section)
+
+
+def _is_another(was: Data, now: Data) -> bool:
+    # Where others come or go, a place among them says nothing about the alignment.
+    aligned = was.align == now.align or was.beside != now.beside
+    return _plain(was) != _plain(now) or not aligned

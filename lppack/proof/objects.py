@@ -53,6 +53,7 @@ class Function:
     weak: bool
     aliases: tuple[str, ...] = ()
     start: int = 0  # in its section
+    align: int = 0  # 0: other functions are in its section
 
     @property
     def key(self) -> object:
@@ -87,8 +88,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """One variable; of those that are static in a function, only writable ones with an initial
-    value."""
+    """One variable; of those that are static in a function, only writable ones."""
 
     name: str
     section: str
@@ -97,6 +97,8 @@ class Data:
     references: tuple[Reference, ...]
     writable: bool
     static: bool
+    align: int = 0  # of the section, or of its place among others of the section
+    beside: tuple[tuple[str, int], ...] = ()  # name and size of those others
 
 
 @dataclass

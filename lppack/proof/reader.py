@@ -34,7 +34,7 @@ from lppack.proof.objects import (
     Reference,
     Target,
 )
-from lppack.proof.sections import ALTERNATIVES, IGNORED, NAMELESS, WITH_A_VALUE, between
+from lppack.proof.sections import ALTERNATIVES, IGNORED, LIVING, NAMELESS, between
 from lppack.proof.tables import TABLES, Tables
 
 _SHF_MERGE, _SHF_STRINGS = 0x10, 0x20  # not in include/uapi/linux/elf.h; elf(5)
@@ -160,6 +160,7 @@ class ObjectReader:
             weak=symbol.binding == _STB_WEAK,
             aliases=tuple(other.name for other in here[1:]),
             start=start,
+            align=0 if shared else section.align,
         )
 
     def _branches(
@@ -183,9 +184,10 @@ class ObjectReader:
         writable = bool(section.flags & SHF_WRITE)
         symbols = [(at, s) for at, s in self.named.get(section.index, ()) if s.kind == STT_OBJECT]
         named = [(at, s) for at, s in symbols if s.size]
+        several = sorted((self.names[s.name], s.size) for _, s in named) if len(named) > 1 else ()
         for at, symbol in named:
             of_function = bool(COUNTED.search(symbol.name))
-            if of_function and not (writable and section.name.startswith(WITH_A_VALUE)):
+            if of_function and not (writable and section.name.startswith(LIVING)):
                 continue  # compared where the function refers to it
             references = self.references(section, at, at + symbol.size)
             name = self.names[symbol.name]
@@ -197,6 +199,8 @@ class ObjectReader:
                 references=tuple(references),
                 writable=writable,
                 static=symbol.binding == STB_LOCAL,
+                align=min(section.align, at & -at or section.align),
+                beside=tuple(several),
             )
         if not named and section.size:
             self._other(found, section)
@@ -312,7 +316,8 @@ class ObjectReader:
         constant = not section.flags & (SHF_WRITE | SHF_EXECINSTR)
         if constant and COUNTED.search(symbol.name) and symbol.size:
             body = self.guarded(section, start, start + symbol.size)
-            return ("content", repr(body), at - start), symbol.name
+            align = section.align if len(symbols) == 1 else 0
+            return ("content", repr((body, align)), at - start), symbol.name
         return ("symbol", self.names[symbol.name], at - start), symbol.name
 
     def guarded(self, section: Section, start: int, end: int) -> object:

@@ -15,9 +15,9 @@ IGNORED = re.compile(
 # (.Lubsan_data7), constants (.LC3). They are compared where a function refers to them.
 NAMELESS = re.compile(r"\.(data|rodata)(\.rel\.ro)?(\.local)?\.\.L")
 
-# Sections of writable variables that are static in a function and have an initial value. Variables
-# in other sections are the compiler's and the kernel's own (.data.once, __dyndbg).
-WITH_A_VALUE = (".data.", ".data..read_mostly", ".data..ro_after_init")
+# Sections of writable variables that are static in a function. Those in other sections are the
+# kernel's own (__dyndbg).
+LIVING = (".data.", ".bss.")
 
 
 def between(named: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:

@@ -167,6 +167,7 @@ class Part:
     address: int = 0
     link: int = 0
     info: int = 0
+    align: int = 8
 
 
 def elf(parts: Iterable[Part], *, relocatable: bool = False) -> bytes:
@@ -189,7 +190,7 @@ def elf(parts: Iterable[Part], *, relocatable: bool = False) -> bytes:
                 len(content),
                 part.link,
                 part.info,
-                8,
+                part.align,
                 24 if part.kind in (2, 4) else 0,
             )
         )

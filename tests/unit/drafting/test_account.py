@@ -170,7 +170,8 @@ def test_a_new_file_is_carried_by_what_uses_it() -> None:
         ("module_param(limit, int, 0644);", "a module parameter: "),
         ('__setup("limit=", begin);', "a boot parameter: "),
         ('MODULE_LICENSE("GPL");', None),
-        ("NOKPROBE_SYMBOL(fresh);", None),
+        ("NOKPROBE_SYMBOL(fresh);", "an address that kprobes refuse: "),
+        ("ALLOW_ERROR_INJECTION(fresh, ERRNO);", "a function that may be made to fail: "),
     ],
 )
 def test_what_a_new_file_registers_is_left_out(invoked: str, what: str | None) -> None:
@@ -246,6 +247,52 @@ def test_what_differs_and_is_in_no_line() -> None:
     assert "count of vmlinux" not in {line.what for line in said}
     line = Line(path=PATH, line=1, what="count", fate=Fate.LEFT_OUT, why="it is data")
     assert "count of vmlinux" not in {x.what for x in left_out_of_objects(comparison, [line], ())}
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "what"),
+    [
+        ("_kbl_addr_show", "_kprobe_blacklist", "an address that kprobes refuse"),
+        ("_eil_addr_show", "_error_injection_whitelist", "a function that may be made to fail"),
+        ("entry", "__odd_table", "an entry of section __odd_table"),
+        ("entry", ".odd_table", "an entry of section .odd_table"),
+        ("entry", "__param", "a module parameter"),
+        ("__UNIQUE_ID_x", "__earlycon_table", "an entry of section __earlycon_table"),
+        ("__UNIQUE_ID_x", ".modinfo", ""),
+        ("entry", ".data..read_mostly", ""),
+        ("entry", ".bss.entry", ""),
+    ],
+)
+def test_what_a_section_has_more_or_less_of_is_left_out(name: str, section: str, what: str) -> None:
+    """NOKPROBE_SYMBOL() (include/asm-generic/kprobes.h, v6.1): no function refers to its entry."""
+    entry = replace(variable(name, "show"), section=section)
+    had = [function("show")]
+    for unit in (difference(had, [*had, entry]), difference([*had, entry], had)):
+        found = [line.what for line in left_out_of_objects(compared(unit), (), ())]
+        assert found == ([f"{what} of vmlinux"] if what else [])
+
+
+def test_what_a_function_uses_is_carried_with_it_in_any_section() -> None:
+    entry = replace(variable("entry"), section="__odd_table")
+    unit = difference([function("show")], [function("show", "entry"), entry])
+    assert not [*left_out_of_objects(compared(unit), (), ())]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        (b"\1", b"\2", "it is data with other contents, and the kernel's own stays"),
+        (b"\1", b"\1\2", "it is data of another size, and the kernel's own stays"),
+        (b"\1", b"\1", "it is data in another section or with another alignment, and the kernel's"),
+    ],
+)
+def test_how_data_of_the_kernel_differs(was: bytes, now: bytes, why: str) -> None:
+    after = replace(variable("limit", contents=now), align=64 if was == now else 0)
+    comparison = compared(difference([variable("limit", contents=was)], [after]))
+    [line] = left_out_of_objects(comparison, (), ())
+    assert (line.what, line.why.startswith(why)) == ("limit of vmlinux", True)
+    edit = edit_of((PATH, OLD, OLD.replace("limit = 1", "limit = 2")))
+    assert told(edit, comparison) == [("limit", Fate.LEFT_OUT, line.why)]
 
 
 def test_a_function_whose_code_is_the_same_where_data_differs() -> None:

@@ -34,7 +34,9 @@ def test_sections_of_kbuilds_own(name: str, what: str | None) -> None:
         ("late_initcall_sync(show);", "an initcall"),
         ("builtin_platform_driver(tiny);", "an initcall"),
         ('early_param("x", show);', "a boot parameter"),
-        ("NOKPROBE_SYMBOL(show);", ""),
+        ("NOKPROBE_SYMBOL(show);", "an address that kprobes refuse"),
+        ("ALLOW_ERROR_INJECTION(show, ERRNO);", "a function that may be made to fail"),
+        ("STRANGE(show);", ""),
     ],
 )
 def test_what_a_macro_at_the_top_level_registers(text: str, what: str) -> None:

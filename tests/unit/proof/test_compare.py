@@ -8,6 +8,16 @@ import pytest
 from lppack.proof.compare import UnitDifference
 from lppack.proof.kbuild import Unit
 from lppack.proof.objects import Data, Function, ObjectFile
+from tests.unit.proof.read import F, read
+from tests.unit.proof.tiny_object import (
+    LOCAL,
+    MOV_DI,
+    OBJECT,
+    R_32S,
+    RET,
+    Sect,
+    Sym,
+)
 
 UNIT = Unit(path="fs/a.c", objects=("vmlinux",), flags=())
 
@@ -83,6 +93,63 @@ def test_changed_data(other: Data) -> None:
     found = difference(WHOLE, after)
     assert (found.changed, found.data, found.removed_data) == ((), ("x",), ())
     assert not found.identical
+
+
+def using(name: str, section: str, size: int, align: int = 8, code_align: int = 16) -> ObjectFile:
+    """f(), which refers to a static variable."""
+    code = MOV_DI + RET
+    sections = [
+        Sect(F, code, [(3, name, R_32S, 0)], align=code_align),
+        Sect(section, bytes(size), align=align),
+    ]
+    variable = Sym(name, section, size, kind=OBJECT, binding=LOCAL)
+    return read(sections, [Sym("f", F, len(code)), variable])
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [(".bss.buf.7", "buf.7"), (".bss.buf", "buf"), (".data.buf.7", "buf.7")]
+)
+def test_the_size_of_a_variable_without_a_value(section: str, name: str) -> None:
+    """ip_vs_proto_name() (v6.1) has static char buf[20]."""
+    [found] = difference(using(name, section, 20), using(name, section, 40)).data
+    assert found == name.replace(".7", "#0")
+    assert difference(using(name, section, 20), using(name, section, 20)).identical
+
+
+@pytest.mark.parametrize("section", [".bss.buf", ".data.buf.7", ".rodata.buf", ".data..percpu"])
+def test_the_alignment_of_a_variable(section: str) -> None:
+    name = "buf.7" if section.endswith(".7") else "buf"
+    before = using(name, section, 64)
+    found = difference(before, using(name, section, 64, align=64))
+    assert found.data == (name.replace(".7", "#0"),) and not found.changed
+    assert difference(before, using(name, section, 64)).identical
+
+
+def test_the_alignment_of_a_constant_of_a_function_is_of_the_function() -> None:
+    names = ("table.3", ".rodata.table.3", 64)
+    found = difference(using(*names), using(*names, align=64))
+    assert (found.changed, found.data) == (("f",), ())
+
+
+def test_the_alignment_of_a_function() -> None:
+    names = ("buf", ".bss.buf", 8)
+    found = difference(using(*names), using(*names, code_align=64))
+    assert (found.changed, found.data) == (("f",), ())
+
+
+def test_the_alignment_of_a_variable_among_others() -> None:
+    """A section that a macro names has several; where one comes or goes, others may move."""
+
+    def several(*places: tuple[str, int, int], align: int = 8) -> ObjectFile:
+        section = ".data..percpu"
+        symbols = [Sym(name, section, size, at, kind=OBJECT) for name, at, size in places]
+        return read([Sect(section, bytes(64), align=align)], symbols)
+
+    before = several(("a", 0, 4), ("b", 4, 4), ("c", 8, 4))
+    assert difference(before, several(("a", 0, 4), ("b", 8, 4), ("c", 12, 4))).data == ("b", "c")
+    assert difference(before, several(("a", 0, 4), ("c", 4, 4))).data == ()
+    first = several(("a", 0, 4), ("b", 4, 4), ("c", 8, 4), align=64)
+    assert "a" in difference(before, first).data
 
 
 def test_added_and_removed_data() -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lppack.proof.sections import ALTERNATIVES, IGNORED, NAMELESS, WITH_A_VALUE, between
+from lppack.proof.sections import ALTERNATIVES, IGNORED, LIVING, NAMELESS, between
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,5 @@ def test_what_is_part_of_it(name: str) -> None:
 def test_objects_of_the_compilers_own() -> None:
     assert NAMELESS.match(".data..Lubsan_data7") and NAMELESS.match(".rodata.rel.ro.local..LC3")
     assert not NAMELESS.match(".data.L") and not NAMELESS.match(".data.limit")
-    assert ".data.limit".startswith(WITH_A_VALUE) and not ".bss.limit".startswith(WITH_A_VALUE)
+    assert ".data.limit".startswith(LIVING) and ".bss.limit".startswith(LIVING)
+    assert not "__dyndbg".startswith(LIVING)

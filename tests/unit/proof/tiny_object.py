@@ -37,6 +37,7 @@ class Sect:
     name: str
     content: bytes
     relocs: Sequence[Reloc] = ()
+    align: int = 8
 
     @property
     def flags(self) -> int:
@@ -78,6 +79,7 @@ def build(sections: Sequence[Sect], symbols: Sequence[Sym]) -> bytes:
             content=sect.content,
             kind=8 if sect.name.startswith(".bss") else 1,
             flags=sect.flags,
+            align=sect.align,
         )
         for sect in sections
     ]
