@@ -15,6 +15,7 @@ from lppack.cli.options import (
     MAX_STOP,
     ON,
     ON_WITH_HISTORY,
+    PHASE,
     SIGNERS,
     SIMULATED,
     TIMEOUT,
@@ -33,13 +34,7 @@ if TYPE_CHECKING:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @ON
 @SIMULATED
-@click.option(
-    "--phase",
-    type=click.Choice(["patch", "all"]),
-    default="all",
-    show_default=True,
-    help="patch: do not enable the conversion of data.",
-)
+@PHASE
 @TIMEOUT
 @UNDO_TIMEOUT
 @WAIT
@@ -152,6 +147,7 @@ def convert(series: str, on: str, irreversible: bool, wait: float, format_: str)
     metavar="VERSION",
     help="After that, apply this earlier version, whose bundle the host has kept.",
 )
+@PHASE
 @SIGNERS
 @IRREVERSIBLE
 @FORMAT
@@ -163,6 +159,7 @@ def revert(
     max_stop: int | None,
     max_hold: int | None,
     version: int | None,
+    phase: str,
     signers: Path | None,
     irreversible: bool,
     format_: str,
@@ -170,7 +167,7 @@ def revert(
     """Revert a live patch: stop conversion, reverse the data, unpatch, unload the module.
 
     With --to, apply an earlier version afterwards; in between, the original functions run for some
-    seconds.
+    seconds. --phase is about that version.
 
     \b
     Example:
@@ -192,6 +189,7 @@ def revert(
                 if version is None
                 else pipeline.revert_to(
                     *(series, version, on),
+                    convert=phase == "all",
                     timeout=timeout,
                     say=tell,
                     signers=signers,

@@ -150,6 +150,13 @@ IRREVERSIBLE = click.option(
     is_flag=True,
     help="Accept that an irreversible patch cannot be reverted once it has converted data.",
 )
+PHASE = click.option(
+    "--phase",
+    type=click.Choice(["patch", "all"]),
+    default="all",
+    show_default=True,
+    help="patch: do not enable the conversion of data.",
+)
 WAIT = click.option(
     "--wait",
     type=Finite(min=0),

@@ -249,13 +249,14 @@ def revert_to(
     *,
     timeout: float,
     say: Say,
+    convert: bool = True,
     signers: Path | None = None,
     irreversible: bool = False,
     wait: float = 0.0,
     max_stop: int | None = None,
     max_hold: int | None = None,
 ) -> "PatchReport":
-    """Revert a patch, and apply a version that is stored on the host.
+    """Revert a patch, if it is there, and apply a version that is stored on the host.
 
     All checks run before anything is changed.
     """
@@ -267,19 +268,25 @@ def revert_to(
         with open_control(on, say=say) as control:
             path = fetch(control, series, version, folder)
         bundle = check_bundle(path, signers).bundle
-        refuse_irreversible(bundle, allowed=irreversible)
+        refuse_irreversible(bundle, allowed=irreversible or not convert)
         with open_control(on, bundle, say=say) as control:
-            if found := applied_already(control, bundle, convert=True):
+            if found := applied_already(control, bundle, convert=convert):
                 return found
             refuse_older(control, bundle, allowed=True)  # its record may be damaged
-            refuse_early(control, bundle, without=series)
-        revert_series(
-            series, on, timeout=timeout, say=say, wait=wait, max_stop=max_stop, max_hold=max_hold
-        )
+            states = refuse_early(control, bundle, without=series)
+        if any(state.info.series == series for state in states):
+            revert_series(
+                *(series, on),
+                timeout=timeout,
+                say=say,
+                wait=wait,
+                max_stop=max_stop,
+                max_hold=max_hold,
+            )
         try:
             report = apply_bundle(
                 *(path, on),
-                convert=True,
+                convert=convert,
                 timeout=timeout,
                 dry_run=False,
                 say=say,
