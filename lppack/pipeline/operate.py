@@ -264,6 +264,8 @@ def revert_to(
     from lppack.stages.kept import fetch
     from lppack.stages.newest import refuse_older
 
+    limits: dict[str, Any] = {"timeout": timeout, "wait": wait}
+    limits |= {"max_stop": max_stop, "max_hold": max_hold}
     with store.scratch() as folder:
         with open_control(on, say=say) as control:
             path = fetch(control, series, version, folder)
@@ -275,27 +277,17 @@ def revert_to(
             refuse_older(control, bundle, allowed=True)  # its record may be damaged
             states = refuse_early(control, bundle, without=series)
         if any(state.info.series == series for state in states):
-            revert_series(
-                *(series, on),
-                timeout=timeout,
-                say=say,
-                wait=wait,
-                max_stop=max_stop,
-                max_hold=max_hold,
-            )
+            revert_series(series, on, say=say, **limits)
         try:
             report = apply_bundle(
                 *(path, on),
                 convert=convert,
-                timeout=timeout,
                 dry_run=False,
                 say=say,
                 signers=signers,
                 allow_older=True,
                 irreversible=irreversible,
-                wait=wait,
-                max_stop=max_stop,
-                max_hold=max_hold,
+                **limits,
             )
         except LppackError as error:
             error.message += f"\n{series} had been reverted before: no version of it is live"

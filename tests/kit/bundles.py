@@ -37,11 +37,22 @@ OF: dict[str, Any] = {
     "test": SPEC,
 }
 SRCVERSION = "D02E08A0401C393FB9E9ECF"
-KO = tiny_elf.patch(
-    info_json(plan(manifest(**OF))),
-    {"vmlinux": ["cmdline_proc_show"]},
-    modinfo=(*tiny_elf.MODINFO, f"srcversion={SRCVERSION}"),
-)
+#: What a cumulative version 3 says otherwise.
+UPGRADE: dict[str, Any] = {"version": 3, "replaces": ("conn-limit",)}
+
+
+def _ko(of: dict[str, Any]) -> bytes:
+    name = f"lppack_conn_limit_{of['version']}"
+    modinfo = [line.replace("lppack_conn_limit_2", name) for line in tiny_elf.MODINFO]
+    return tiny_elf.patch(
+        info_json(plan(manifest(**of))),
+        {"vmlinux": ["cmdline_proc_show"]},
+        name=name,
+        modinfo=(*modinfo, f"srcversion={SRCVERSION}"),
+    )
+
+
+KO = _ko(OF)
 MANIFEST = b"""\
 lppack: 1
 name: conn-limit
@@ -65,14 +76,18 @@ test:
 """
 
 
-def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
+def made(folder: Path, out: Path, *, when: int = 1_000_000_000, of: dict[str, Any] = OF) -> Path:
     """A bundle of conn-limit 2, from files that were written at ``when``."""
+    text = MANIFEST.replace(b"version: 2", b"version: %d" % of["version"])
+    for series in of.get("replaces", ()):
+        text += f"replaces: [{series}]\n".encode()
+    ko = f"lppack_conn_limit_{of['version']}.ko"
     files = {
-        "patch/manifest.yaml": MANIFEST,
+        "patch/manifest.yaml": text,
         "patch/a.c": b"int a;\n",
         "patch/load/opener.c": b"int main(void) { return 0; }\n",
         "patch/target/conn.c": b"int conn;\n",
-        "work/lppack_conn_limit_2.ko": KO,
+        f"work/{ko}": _ko(of),
         "work/conn.ko": b"target",
         "work/opener": b"program",
     }
@@ -80,11 +95,11 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
         os.utime(folder / name, (when, when))
-    of = plan(manifest(folder / "patch", **OF))
+    planned = plan(manifest(folder / "patch", **of))
     work = folder / "work"
     module = Module(
-        plan=of,
-        ko=work / "lppack_conn_limit_2.ko",
+        plan=planned,
+        ko=work / ko,
         engine=None,
         targets=(work / "conn.ko",),
         programs=(work / "opener",),
@@ -94,7 +109,7 @@ def made(folder: Path, out: Path, *, when: int = 1_000_000_000) -> Path:
         work=work,
     )
     tree = SourceTree(
-        plan=of, files=(("lp_glue.c", "glue\n"),), copies=(("a.c", folder / "patch/a.c"),)
+        plan=planned, files=(("lp_glue.c", "glue\n"),), copies=(("a.c", folder / "patch/a.c"),)
     )
     return bundle(module, tree, out, released=(("release", "yes"),))
 

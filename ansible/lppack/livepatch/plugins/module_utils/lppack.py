@@ -21,6 +21,7 @@ class Lppack:
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
+        self.known: dict[str, Any] = {}  # what a failure also returns
 
     def call(self, *words: str, ok: tuple[int, ...] = (0,)) -> dict[str, Any]:
         """Run a command for its JSON; fail the module if its exit code is none of ``ok``."""
@@ -46,15 +47,16 @@ class Lppack:
         error = said.get("error") or {}
         for line in said.get("warnings") or []:
             self.module.warn(str(line))
-        self.module.fail_json(
-            msg=message,
-            hint=error.get("hint"),
-            reason=error.get("reason"),
-            code=code,
-            changed=code not in UNCHANGED,
-            cmd=argv,
-            patches=said.get("patches", []),
-        )
+        result = {
+            "msg": message,
+            "hint": error.get("hint"),
+            "reason": error.get("reason"),
+            "code": code,
+            "changed": code not in UNCHANGED,
+            "cmd": argv,
+            "patches": said.get("patches", []),
+        }
+        self.module.fail_json(**{**result, **self.known})
 
     def status(self) -> dict[str, Any]:
         return self.call("status")
