@@ -221,7 +221,7 @@ def included_headers_are_there(
     packages = [*kernel.root.glob("usr/src/linux-headers-*/")]
     private = {folder for _, folder in document.strings("kernel_headers")}
     for file, token, name in quoted_includes(document):
-        folder = name.rpartition("/")[0]
+        folder = name.rpartition("/")[0].removeprefix("kernel_headers/")  # where they are put
         beside = (Path(file.shown).parent / name, document.folder / name)
         if name in GENERATED or folder in private or any(path.exists() for path in beside):
             continue

@@ -293,6 +293,12 @@ TARGET_CASES = (
             ("in angle brackets", "", "#include <net/8021q/vlan.h>\n", {}),
             ("of the patch", "", '#include "ext.h"\n#include "lppack.h"\n', {}),
             ("declared", "", '#include "mm/slab.h"\n', {"kernel_headers": ["mm"]}),
+            (
+                "as a draft names it",
+                "",
+                '#include "kernel_headers/mm/slab.h"\n',
+                {"kernel_headers": ["mm"]},
+            ),
             ("private", '"net/8021q/vlan.h" is in no', '#include "net/8021q/vlan.h"\n', {}),
             ("misspelt", '"exd.h" is in no folder', '#include "exd.h"\n', {}),
         )
