@@ -69,6 +69,11 @@ CASES: dict[str, Case] = {
         what="a macro of a header that only an `#ifdef` of the header names",
         replaced={"appletalk": ["atalk_sendmsg"], "dccp_ipv6": ["dccp_v6_connect"]},
     ),
+    "do-once": Case(
+        what="a function that gets a random number once: a copy of it would get another one",
+        replaced={"nf_conntrack": ["nf_ct_expect_dst_hash"]},
+        complete="not checked",
+    ),
     "dw2-dax": Case(
         what="a helper whose inlined copies are not in the debug information",
         replaced=_vmlinux(

@@ -35,6 +35,7 @@ def test_a_diff_becomes_a_patch_that_builds(tmp_path: Path) -> None:
     assert (function["file"], function["covers"]) == ("kernel/sys.c", ["prctl_set_auxv"])
     source = (tmp_path / "prctl-auxv/sys.c").read_text()
     assert "memcpy(mm->saved_auxv, user_auxv, sizeof(user_auxv));" in source
+    assert '#undef KBUILD_MODNAME\n#define KBUILD_MODNAME "sys"\n' in source
     ran = lppack("validate", tmp_path / "prctl-auxv", "--kernel", KERNEL, "--prove")
     assert ran.rc == 0, ran.err
     assert "complete: proved" in ran.out
@@ -288,6 +289,18 @@ def test_a_function_as_it_is_to_be_edited(tmp_path: Path) -> None:
     manifest = (made / "manifest.yaml").read_text()
     assert "follows" not in manifest and "fixes" not in manifest and "rtc_ida" in manifest
     assert not (made / "change.diff").exists()
+
+
+def test_a_macro_that_a_header_no_longer_has_is_undefined(tmp_path: Path) -> None:
+    """The headers of the patch's build have it still, so that #ifdef takes the old branch."""
+    made, line = tmp_path / "made", "#define VSOCK_OPTIMIZATION_FLOW_CONTROL 1\n"
+    path = "net/vmw_vsock/vmci_transport_notify.h"
+    ran = draft(changed(tmp_path, (line, ""), path=path), "-o", made)
+    assert ran.rc == 0, ran.err
+    source = (made / "vmci_transport_notify.c").read_text()
+    above, _, below = source.partition("#undef VSOCK_OPTIMIZATION_FLOW_CONTROL\n")
+    assert "#include" in above and "#include" not in below
+    assert "#ifdef VSOCK_OPTIMIZATION_FLOW_CONTROL\n" in below
 
 
 def test_code_of_the_kernel_is_not_compiled_as_a_modules(tmp_path: Path) -> None:

@@ -56,3 +56,9 @@ def test_a_private_header_that_only_a_condition_names_is_taken() -> None:
         "fs/has.h": parse("fs/has.h", "#define HAS 1\n"),
     }
     assert Private(made, headers.get).folders == ("fs",)
+    both = FILE.replace('#include "small.h"', '#include "has.h"\n#include "small.h"')
+    edit = changes(both.replace("twice(t->count)", "MOST"), both)
+    made = extract(edit, {"helper": "lp_helper"}, WHOLE, {})
+    private = Private(made, headers.get)
+    text = c_text(made, "/* */", private, wired_of(made, WHOLE))
+    assert '#include "kernel_headers/fs/has.h"\n#include "kernel_headers/fs/small.h"' in text
