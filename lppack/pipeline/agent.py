@@ -118,6 +118,12 @@ def _run(
             except LppackError as raised:
                 error = raised
                 outcome = outcome.with_error(raised)
+        elif outcome.state is AgentState.LIVE and not (away or dry_run):
+            try:  # for the next boot, at which the source may be down
+                with disk(files.folder):
+                    files.bundle(outcome, away)
+            except LppackError as problem:
+                say(f"{WARNING}{outcome.file} is live, and not stored: {problem.message}")
         elif outcome.state is AgentState.FAILED:
             error = NotConverted(str(outcome.message), hint=outcome.hint)
         elif outcome.code:

@@ -720,6 +720,20 @@ def test_a_host_that_boots_without_its_source_gets_its_patches_back(
     assert (done.exit_code, states(done)) == (code, [("live", None)])
 
 
+def test_what_is_live_is_stored_for_the_next_boot(served: Served) -> None:
+    """It may have been applied by hand, or named by an index again after it was not."""
+    assert served.agent().exit_code == 0
+    served.serve([], serial=2)
+    assert states(served.agent()) == []
+    served.serve([{}], serial=3)
+    assert states(served.agent("--dry-run")) == [("live", None)]
+    assert not list(served.store.glob("bundles/*"))
+    assert states(served.agent()) == [("live", None)]
+    run("revert", "conn-limit", "--engine", "simulated", code=0)
+    _no_source(served)
+    assert states(served.agent()) == [("applied", None)]
+
+
 @pytest.mark.parametrize("spoilt", ["index.yaml", "index.yaml.sig", "index.json", "signers"])
 def test_what_is_stored_of_an_index_is_checked_again(served: Served, spoilt: str) -> None:
     assert served.agent().exit_code == 0
