@@ -384,6 +384,7 @@ def test_back_to_the_version_before(terminal: Terminal) -> None:
     assert run("apply v1/*.lpp", code=6)["error"]["reason"] == "older-than-before"
     run("revert conn-limit --to 1 --phase patch")
     assert live() == [(1, "patched", "off")], "also where no version of it is live"
+    run("revert conn-limit")
     run("apply v1/*.lpp --allow-older")
     run("revert conn-limit")
     [row] = run("agent --policy agent.yaml")["bundles"]
