@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lppack.engines.simulated import Simulated, SimulatedClock, SimulatedHost, stored
 from lppack.stages.apply import Control, apply
@@ -191,6 +192,15 @@ def test_each_module_has_its_page(fleet: Fleet, name: str) -> None:
     assert {"host", "executable"} <= set(page["doc"]["options"])
     assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
     assert page["examples"] and page["return"]
+
+
+def test_the_role_has_a_page_that_tells_each_variable(fleet: Fleet) -> None:
+    done = fleet.run("ansible-doc", "-t", "role", "--json", "lppack.livepatch.rollout")
+    assert done.returncode == 0, done.stderr
+    options = json.loads(done.stdout)["lppack.livepatch.rollout"]["entry_points"]["main"]["options"]
+    defaults = yaml.safe_load((COLLECTION / "roles/rollout/defaults/main.yml").read_text())
+    assert set(options) == set(defaults)
+    assert all(option["description"] for option in options.values())
 
 
 def test_waves_go_in_the_order_of_the_plan(fleet: Fleet, tmp_path: Path) -> None:
