@@ -97,10 +97,11 @@ def test_the_module_stays_until_the_last_thread_has_left(
     assert control.engine.patches() == ()
 
 
+@pytest.mark.parametrize("kernel", [WITH_LISTS], indirect=True)
 def test_without_the_look_it_would_go_with_a_thread_in_it(
     control: Control, threads: None, make: Make
 ) -> None:
-    """The control: nothing but the look keeps it."""
+    """The control: nothing but the look keeps it; one kernel is enough to see it."""
     target = make(True)
     module = target.bundle.module
     target_hold = f"/proc/{module}"
