@@ -124,7 +124,7 @@ def _one_mail(text: str) -> str:
     mail = message_from_bytes(text.encode("latin-1", errors="replace"))
     rest = ""
     if not mail.is_multipart() and _encoding(mail) == "base64":
-        # A mailing list, or whoever put mails together, may have added plain text below.
+        # A mailing list, or a person who joins mails, may have added plain text below.
         coded = _BASE64.match(body)
         assert coded is not None  # it may be empty
         mail.set_payload(coded[0])
